@@ -1,0 +1,47 @@
+# Few verbs; `make help` lists them. Everything bootstraps .venv from requirements.lock.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench docs lock controlplane clean
+
+help: ## list the verbs
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(READY): requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+venv: $(READY) ## make the virtual environment
+
+demo: $(READY) ## play the main job on the embedded sandbox (under 90 s)
+	@$(BIN)/python -m cheops.demo
+
+test: $(READY) ## pass the tests (real control planes where they are built: make controlplane)
+	@$(BIN)/python -m pytest -m "not soak" tests/unit tests/contract tests/flow tests/e2e
+
+lint: $(READY) ## ruff, mypy --strict, import contracts, generated documents are current
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m schemas.documents_check
+
+bench: $(READY) ## measure speed and memory (10k, 100k, 300k resources), figures last
+	@$(BIN)/python -m tests.bench
+
+docs: $(READY) ## generate JSON Schemas and the AsyncAPI document into docs/
+	@$(BIN)/python -m schemas.generate
+
+controlplane: $(READY) ## build the real control planes once, into .controlplane/ (needs go)
+	@$(BIN)/python -m deploy.controlplane.build
+
+lock: ## pin requirements.lock again (needs uv)
+	@uv pip compile pyproject.toml --group dev --all-extras --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements.lock
+
+clean: ## remove what make made here
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
