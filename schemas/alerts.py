@@ -1,0 +1,36 @@
+"""Something broke outside an intent, or healed again."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import AwareDatetime, Field
+
+from schemas.envelope import Message
+from schemas.identity import KindId, ResourceId, SiteName
+from schemas.verdicts import EdgeRef
+
+AlertState = Literal["raised", "healed"]
+
+
+class Alert(Message):
+    """alert/v1. `id` is the same for `raised` and the `healed` that ends it; repeated events make no new one.
+
+    code       `A310` a dependency in use vanished · `A210` a part in use vanished · `A503` a kind is not observed
+    resource   what vanished or changed; `broken`: the first edges that point to it; `dependents`: exact count
+    cause      the event that did it: `delete 7:1234567 rv=98765`
+    """
+
+    schema_: Literal["alert/v1"] = Field("alert/v1", alias="schema")
+    id: str
+    code: str
+    state: AlertState
+    site: SiteName
+    message: str
+    resource: ResourceId | None = None
+    kind: KindId | None = None
+    broken: tuple[EdgeRef, ...] = ()
+    dependents: int = 0
+    by_kind: dict[KindId, int] = Field(default_factory=dict)
+    cause: str = ""
+    at: AwareDatetime

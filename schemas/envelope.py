@@ -1,0 +1,101 @@
+"""What every message shares: its version, its headers, its bounds. Pure.
+
+Bodies are JSON; metadata travels as CloudEvents headers in binary mode, so that a generic client can route and
+trace without parsing. A message of an unknown major version is refused with a sentence, never skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024  # nats-server max_payload in deploy/nats; JetStream takes up to 64 MiB
+_SCHEMA = re.compile(r"^([a-z]+)/v(\d+)$")
+
+
+class MessageError(ValueError):
+    """A body that is not the message it should be; `str()` names the field and what was expected."""
+
+
+class UnknownVersionError(MessageError):
+    """A major version that this program does not speak."""
+
+
+class Message(BaseModel):
+    """A frozen message. Unknown fields are tolerated (a newer minor version may add some)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, serialize_by_alias=True)
+
+    def to_json(self) -> bytes:
+        """Canonical bytes: the same message always gives the same bytes (verdicts are replayed against this)."""
+        return self.model_dump_json(by_alias=True).encode()
+
+    @classmethod
+    def from_json(cls, payload: bytes) -> Self:
+        """Bytes → message; raises MessageError (UnknownVersionError for another major version)."""
+        if len(payload) > MESSAGE_BYTES_MAX:
+            raise MessageError(f"message of {len(payload)} bytes (expected at most {MESSAGE_BYTES_MAX})")
+        try:
+            return cls.model_validate_json(payload)
+        except ValidationError as error:
+            check_version(payload, cls.schema_name())
+            raise MessageError(describe(error)) from error
+
+    @classmethod
+    def schema_name(cls) -> str:
+        """`intent/v1` and so on: the constant of the model's `schema` field."""
+        return str(cls.model_fields["schema_"].default)
+
+
+class StrictMessage(Message):
+    """A message that people write by hand: unknown fields are refused, a typo must not change a meaning."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def check_version(payload: bytes, expected: str) -> None:
+    """Raise UnknownVersionError when the body names another schema than `expected`."""
+    try:
+        body = json.loads(payload)
+    except (ValueError, RecursionError):
+        return
+    found = body.get("schema") if isinstance(body, dict) else None
+    if found != expected and isinstance(found, str):
+        known = _SCHEMA.match(found)
+        what = (
+            "unknown version"
+            if known and known.group(1) == expected.split("/", maxsplit=1)[0]
+            else "unexpected message"
+        )
+        raise UnknownVersionError(f"{what} {found[:40]!r} (expected {expected!r})")
+
+
+def describe(error: ValidationError, limit: int = 3) -> str:
+    """pydantic's errors as one line, `field: what was expected`; values are not repeated, they may be secret."""
+    rows = error.errors(include_url=False, include_input=False, include_context=False)
+    parts = [f"{'.'.join(str(step) for step in row['loc']) or 'message'}: {row['msg']}" for row in rows[:limit]]
+    more = f" (and {len(rows) - limit} more)" if len(rows) > limit else ""
+    return "; ".join(parts) + more
+
+
+def headers(kind: str, source: str, message_id: str, traceparent: str = "") -> dict[str, str]:
+    """CloudEvents headers (binary mode) for a message `io.cheops.<kind>.v1`."""
+    made = {
+        "ce-specversion": "1.0",
+        "ce-type": f"io.cheops.{kind}.v1",
+        "ce-source": source,
+        "ce-id": message_id,
+        "content-type": "application/json",
+    }
+    if traceparent:
+        made["traceparent"] = traceparent
+    return made
+
+
+def canonical_json(value: Mapping[str, Any]) -> bytes:
+    """Sorted, compact JSON: the form that digests are taken over."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,0 +1,212 @@
+"""What a watcher says of a site: states of resources, numbered and chained in batches, and its heartbeat.
+
+High-volume, so they are frozen msgspec structs: defaults are left out on the wire, decoding validates, and msgspec
+gives their JSON Schema (docs/adr/0002). Events carry identity, references, labels and key *names*;
+values of ConfigMaps and Secrets never reach the bus. An event states what *is* (level-triggered), so a repeated or
+late one changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final, Literal, TypeVar
+
+import msgspec
+from msgspec import Struct, field
+
+from schemas.envelope import MESSAGE_BYTES_MAX, MessageError, check_version
+from schemas.identity import KindId, ResourceId, SiteName
+
+BATCH_EVENTS_MAX: Final = 64
+T = TypeVar("T")
+Scalar = str | int | float | bool | None
+Relation = Literal["requirement", "reliance", "composition", "containment", "association"]
+Confidence = Literal["declared", "annotated", "inferred"]
+Operator = Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
+
+
+class Requirement(Struct, frozen=True, omit_defaults=True):
+    """One line of `matchExpressions`."""
+
+    key: str
+    operator: Operator
+    values: tuple[str, ...] = ()
+
+
+class LabelSelector(Struct, frozen=True, omit_defaults=True):
+    """`{}` (both empty) matches everything; "matches nothing" is expressed by not making a reference at all."""
+
+    match_labels: dict[str, str] = field(default_factory=dict)
+    match_expressions: tuple[Requirement, ...] = ()
+
+
+class Selector(Struct, frozen=True, omit_defaults=True):
+    """Targets chosen by labels, or all of a kind (empty `labels`).
+
+    `namespaces`: the namespaces to look in; () = every namespace (or a cluster-scoped kind).
+    `namespace_labels`: additionally the namespaces whose own labels match; None = not used.
+    """
+
+    kind: KindId
+    namespaces: tuple[str, ...] = ()
+    labels: LabelSelector = field(default_factory=LabelSelector)
+    namespace_labels: LabelSelector | None = None
+
+
+class Reference(Struct, frozen=True, omit_defaults=True):
+    """One way in which a resource depends on another, as its rule found it. The source depends on the target.
+
+    target     identity of the dependency; "" when `selector` chooses it
+    uid        of the target when the source names it (ownerReferences)
+    phases     letters of "ASLDP": admission, start, lifetime, deletion, policy
+    granule    the part that is needed: `key:tls.crt`, `port:http`, `port:8080`, `listener:web`, `version:v1`; "" = all
+    optional   the API's own word (`optional: true`); soft: the catalogue's (missing is not fatal)
+    path       concrete: `spec.template.spec.volumes[0].secret.secretName`
+    """
+
+    rule: str
+    path: str
+    relation: Relation
+    phases: str
+    target: ResourceId = ResourceId("")
+    selector: Selector | None = None
+    uid: str = ""
+    granule: str = ""
+    optional: bool = False
+    soft: bool = False
+    confidence: Confidence = "declared"
+    needs_permission: bool = False
+
+
+class ResourceState(Struct, frozen=True, omit_defaults=True):
+    """One resource as it was seen, without values.
+
+    version         API version it was read at (`v1`, `v1beta1`); the group is in the identity
+    labels          its own labels; template_labels: those of the pods that it makes (workloads), else None
+    parts           what others can need of it: {"key": (...), "port": ("http", "80"), "listener": ..., "version": ...}
+    facts           small scalars that decisions rest on (schemas/relations says which, per kind): "recurs": bool,
+                    "replicas": int, "health": "current|progressing|failed|terminating", "default": bool, …
+    deleting        it has a deletionTimestamp
+    digest          of its content as shaped (for change detection), never of secret values alone
+    """
+
+    resource: ResourceId
+    version: str = "v1"
+    uid: str = ""
+    resource_version: str = ""
+    digest: str = ""
+    deleting: bool = False
+    labels: dict[str, str] = field(default_factory=dict)
+    template_labels: dict[str, str] | None = None
+    references: tuple[Reference, ...] = ()
+    parts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    facts: dict[str, Scalar] = field(default_factory=dict)
+    finalizers: tuple[str, ...] = ()
+
+
+class ServedKind(Struct, frozen=True, omit_defaults=True):
+    """A kind that the site serves. `versions`: preferred first."""
+
+    kind: KindId
+    plural: str
+    versions: tuple[str, ...]
+    namespaced: bool = True
+    singular: str = ""
+    short_names: tuple[str, ...] = ()
+    watched: bool = True
+
+
+class ResourceEvent(Struct, frozen=True, omit_defaults=True):
+    """One numbered fact; its number is the batch's `seq` plus its place in the batch.
+
+    put         `state` is what the resource is now
+    delete      `resource` (with `uid`, `resource_version` as last known) is gone
+    surface     `surface` is the whole list of served kinds now
+    sync_start  every resource of `kind` follows as put; sync_end: what was not named since sync_start is gone
+    sync_same   the resolver's digest of `kind` was right: nothing of it travels, it is confirmed
+    """
+
+    op: Literal["put", "delete", "surface", "sync_start", "sync_end", "sync_same"]
+    state: ResourceState | None = None
+    resource: ResourceId = ResourceId("")
+    uid: str = ""
+    resource_version: str = ""
+    kind: KindId = KindId("")
+    surface: tuple[ServedKind, ...] = ()
+
+
+class EventBatch(Struct, frozen=True, omit_defaults=True):
+    """Up to 64 events of one site. `prev_hash` is `batch_hash` of the previous batch's bytes ("" for the first)."""
+
+    schema: Literal["event/v1"]
+    site: SiteName
+    epoch: int
+    seq: int
+    prev_hash: str
+    events: tuple[ResourceEvent, ...]
+
+
+class BlindKind(Struct, frozen=True, omit_defaults=True):
+    """Why a kind is not observed right now, and for how long (seconds of the watcher's monotonic clock)."""
+
+    reason: Literal["syncing", "forbidden", "stalled", "failing", "gone"]
+    for_s: float
+    message: str = ""
+
+
+class Heartbeat(Struct, frozen=True, omit_defaults=True):
+    """Sent every second: the last number *published*, and which kinds are not observed.
+
+    `seq` is the number of the last event published in `epoch` (0 = none yet); a receiver whose cursor is behind it
+    must not call its knowledge fresh. `observed` counts the healthy kinds.
+    """
+
+    schema: Literal["heartbeat/v1"]
+    site: SiteName
+    epoch: int
+    seq: int
+    observed: int
+    blind: dict[KindId, BlindKind] = field(default_factory=dict)
+
+
+_encoder = msgspec.json.Encoder()
+_batch_decoder = msgspec.json.Decoder(EventBatch)
+_heartbeat_decoder = msgspec.json.Decoder(Heartbeat)
+
+
+def encode(message: EventBatch | Heartbeat) -> bytes:
+    """Message → JSON bytes."""
+    return _encoder.encode(message)
+
+
+def decode_batch(payload: bytes) -> EventBatch:
+    """JSON bytes → batch; raises MessageError that names the field."""
+    return _decode(_batch_decoder, payload, "event/v1")
+
+
+def decode_heartbeat(payload: bytes) -> Heartbeat:
+    """JSON bytes → heartbeat; raises MessageError that names the field."""
+    return _decode(_heartbeat_decoder, payload, "heartbeat/v1")
+
+
+def batch_hash(payload: bytes) -> str:
+    """What the next batch must carry as `prev_hash`."""
+    return hashlib.blake2b(payload, digest_size=16).hexdigest()
+
+
+def kind_digest(members: list[tuple[str, str]]) -> str:
+    """Order-free digest of one kind's (uid, resourceVersion) pairs: equal digests mean that nothing was missed."""
+    total = 0
+    for uid, version in members:
+        total += int.from_bytes(hashlib.blake2b(f"{uid}\0{version}".encode(), digest_size=8).digest(), "big")
+    return f"{len(members)}:{total % 2**64:016x}"
+
+
+def _decode(decoder: msgspec.json.Decoder[T], payload: bytes, schema: str) -> T:
+    if len(payload) > MESSAGE_BYTES_MAX:
+        raise MessageError(f"message of {len(payload)} bytes (expected at most {MESSAGE_BYTES_MAX})")
+    try:
+        return decoder.decode(payload)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        check_version(payload, schema)
+        raise MessageError(str(error)) from error

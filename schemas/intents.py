@@ -1,0 +1,63 @@
+"""What somebody wants done, before it is done: create, update, apply, delete or read, on resources or manifests."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+
+from schemas.envelope import StrictMessage
+from schemas.identity import SITE_NAME_PATTERN, SiteName
+
+Verb = Literal["create", "update", "apply", "delete", "read"]
+SiteToken = Annotated[SiteName, StringConstraints(pattern=SITE_NAME_PATTERN)]
+IntentId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+
+RESOURCES_MAX: Final = 1_000  # of one intent: a bundle is judged whole, so it has to be bounded
+BOUND_DEFAULT_S: Final = 10.0
+LIFETIME_DEFAULT_S: Final = 24 * 3600.0
+
+
+class Override(StrictMessage):
+    """Do it although this number says no; recorded with its reason."""
+
+    code: Annotated[str, StringConstraints(pattern=r"^[A-Z]?\d{3}$")]
+    reason: Annotated[str, StringConstraints(min_length=3, max_length=500)]
+
+
+class Intent(StrictMessage):
+    """An intent, entered at `site`.
+
+    resources   for delete and read: `kind/name` as a person calls it, or full identities
+    manifests   for create, update and apply: whole objects, in the application's own form
+    namespace   for whatever does not name its own
+    bound_s     how old evidence may be
+    """
+
+    schema_: Literal["intent/v1"] = Field("intent/v1", alias="schema")
+    id: IntentId
+    site: SiteToken
+    verb: Verb
+    resources: tuple[Annotated[str, StringConstraints(min_length=1, max_length=1024)], ...] = ()
+    manifests: tuple[dict[str, Any], ...] = ()
+    namespace: str = ""
+    scope: str = ""
+    requester: str = ""
+    created_at: AwareDatetime
+    expires_at: AwareDatetime
+    bound_s: Annotated[float, Field(gt=0, le=3600)] = BOUND_DEFAULT_S
+    cascade: Literal["none", "dependents"] = "none"
+    preview: bool = False
+    overrides: tuple[Override, ...] = ()
+    traceparent: str = ""
+
+    @model_validator(mode="after")
+    def _has_what_its_verb_needs(self) -> Self:
+        needs, other = ("resources", "manifests") if self.verb in ("delete", "read") else ("manifests", "resources")
+        if not getattr(self, needs):
+            raise ValueError(f"verb {self.verb!r} needs {needs!r}")
+        if getattr(self, other):
+            raise ValueError(f"verb {self.verb!r} takes {needs!r}, not {other!r}")
+        if len(self.resources) + len(self.manifests) > RESOURCES_MAX:
+            raise ValueError(f"at most {RESOURCES_MAX} resources in one intent")
+        return self

@@ -1,0 +1,69 @@
+"""The surface of a site: which kinds it serves, and how people call them. Pure.
+
+`secret/edge-ca`, `deploy/web`, `deployments.apps/web` and `apps/Deployment/shop/web` all name a resource; a surface
+turns them into the one identity.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from schemas.events import ServedKind
+from schemas.identity import IdentityError, KindId, ResourceId, ResourceKey, resource_id, split_kind
+
+NEAR_NAMES_MAX = 3
+
+
+class UnknownKindError(IdentityError):
+    """A kind that the surface does not serve; `near` are names that look like it."""
+
+    def __init__(self, text: str, near: list[str]) -> None:
+        hint = f"; did you mean {', '.join(near)}?" if near else ""
+        super().__init__(f"no kind is called {text[:80]!r} here{hint}")
+        self.near = near
+
+
+class Surface:
+    """The kinds that one site serves."""
+
+    def __init__(self, served: Iterable[ServedKind] = ()) -> None:
+        self.served: dict[KindId, ServedKind] = {entry.kind: entry for entry in served}
+        self._names: dict[str, KindId] = {}
+        # Core and apps names win over the same name in a later group, as in kubectl.
+        for entry in sorted(self.served.values(), key=lambda one: ("." in split_kind(one.kind)[0], one.kind)):
+            group, kind = split_kind(entry.kind)
+            for name in {kind.lower(), entry.singular, entry.plural, *entry.short_names} - {""}:
+                self._names.setdefault(name, entry.kind)
+                self._names.setdefault(f"{name}.{group}" if group else name, entry.kind)
+
+    def find(self, kind: KindId) -> ServedKind | None:
+        """The served kind, or None."""
+        return self.served.get(kind)
+
+    def kind(self, name: str) -> KindId:
+        """What a person calls a kind (`deploy`, `Deployment`, `deployments.apps`, `apps/Deployment`) → its id."""
+        if KindId(name) in self.served:
+            return KindId(name)
+        found = self._names.get(name.lower())
+        if found is None:
+            raise UnknownKindError(name, difflib.get_close_matches(name.lower(), self._names, NEAR_NAMES_MAX))
+        return found
+
+    def resolve(self, text: str, namespace: str = "") -> ResourceId:
+        """`secret/edge-ca` (+ namespace, else `default`) or a full identity → identity; raises IdentityError.
+
+        A namespace on a cluster-scoped kind is dropped, as the API server does.
+        """
+        head, slash, name = text.partition("/")
+        if slash and "/" not in name and name and not head[:1].isupper():
+            return self._place(self.kind(head), namespace or "default", name)
+        key = ResourceKey.parse(text)
+        if "/" not in key.kind and key.kind_id not in self.served and not key.group:
+            return self._place(self.kind(key.kind), key.namespace or namespace or "default", key.name)
+        return self._place(key.kind_id, key.namespace or namespace or "default", key.name)
+
+    def _place(self, kind: KindId, namespace: str, name: str) -> ResourceId:
+        served = self.served.get(kind)
+        group, bare = split_kind(kind)
+        return resource_id(group, bare, namespace if served is None or served.namespaced else "", name)

@@ -1,0 +1,105 @@
+"""The only place that spells a subject or a stream's name. Pure.
+
+Every subject starts with `cheops.v1`. A token that holds a name is escaped: `=XX` (hex of the UTF-8 bytes) for
+anything outside `A-Za-z0-9_-`, and a lone `_` for the empty text, so that no name can add a token or a wildcard.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+from schemas.identity import SiteName
+
+ROOT: Final = "cheops.v1"
+_PLAIN = re.compile(r"[A-Za-z0-9_-]")
+_ESCAPED = re.compile(r"=([0-9A-F]{2})")
+
+StreamName = Literal["EVENTS", "INTENTS", "VERDICTS", "OPERATIONS", "OUTCOMES", "ALERTS", "DEAD", "INBOX", "OUTBOX"]
+
+
+def escape(text: str) -> str:
+    """Any text → one subject token, reversible by `unescape`."""
+    if not text:
+        return "_"
+    if text == "_":
+        return "=5F"
+    return "".join(char if _PLAIN.match(char) else "".join(f"={byte:02X}" for byte in char.encode()) for char in text)
+
+
+def unescape(token: str) -> str:
+    """One subject token → the text that `escape` was given."""
+    if token == "_":
+        return ""
+    raw = _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), token)
+    return raw.encode("latin-1").decode()
+
+
+def event(site: SiteName) -> str:
+    """Batches of resource events of a site (stream EVENTS)."""
+    return f"{ROOT}.event.{escape(site)}"
+
+
+def heartbeat(site: SiteName) -> str:
+    """The watcher's heartbeat: not stored, an old one is worth nothing."""
+    return f"{ROOT}.heartbeat.{escape(site)}"
+
+
+def intent(site: SiteName, intent_id: str) -> str:
+    """An intent, at its entry site (stream INTENTS)."""
+    return f"{ROOT}.intent.{escape(site)}.{escape(intent_id)}"
+
+
+def verdict(site: SiteName, decision: str, intent_id: str) -> str:
+    """A verdict (stream VERDICTS); `*` may be given for decision or intent when subscribing."""
+    return f"{ROOT}.verdict.{_or_any(site)}.{_or_any(decision)}.{_or_any(intent_id)}"
+
+
+def operation(site: SiteName, intent_id: str, step: str) -> str:
+    """One step for the executor of a site (stream OPERATIONS, a work queue)."""
+    return f"{ROOT}.operation.{escape(site)}.{escape(intent_id)}.{escape(step)}"
+
+
+def outcome(site: SiteName, intent_id: str, step: str) -> str:
+    """What became of a step (stream OUTCOMES)."""
+    return f"{ROOT}.outcome.{_or_any(site)}.{_or_any(intent_id)}.{_or_any(step)}"
+
+
+def alert(site: SiteName, code: str) -> str:
+    """Something broke, or healed, outside an intent (stream ALERTS)."""
+    return f"{ROOT}.alert.{_or_any(site)}.{_or_any(code)}"
+
+
+def peer(receiver: SiteName, sender: SiteName, what: str, intent_id: str) -> str:
+    """A message between two resolvers: the only family of subjects that crosses sites."""
+    return f"{ROOT}.peer.{escape(receiver)}.{escape(sender)}.{escape(what)}.{escape(intent_id)}"
+
+
+def dead(stream: StreamName) -> str:
+    """What could not be parsed or handled (stream DEAD)."""
+    return f"{ROOT}.dead.{stream}"
+
+
+def api(service: str, site: SiteName, verb: str) -> str:
+    """A request-reply question to a site's service: `cheops.v1.api.resolver.lyon.preview`."""
+    return f"{ROOT}.api.{escape(service)}.{escape(site)}.{escape(verb)}"
+
+
+def filters(stream: StreamName, site: SiteName | None = None) -> str:
+    """The wildcard subject of a stream, for all sites or for one."""
+    token = escape(site) if site else "*"
+    return {
+        "EVENTS": f"{ROOT}.event.{token}",
+        "INTENTS": f"{ROOT}.intent.{token}.*",
+        "VERDICTS": f"{ROOT}.verdict.{token}.*.*",
+        "OPERATIONS": f"{ROOT}.operation.{token}.*.*",
+        "OUTCOMES": f"{ROOT}.outcome.{token}.*.*",
+        "ALERTS": f"{ROOT}.alert.{token}.*",
+        "DEAD": f"{ROOT}.dead.*",
+        "INBOX": f"{ROOT}.peer.{token}.*.*.*",
+        "OUTBOX": f"{ROOT}.outbox.{token}.>",
+    }[stream]
+
+
+def _or_any(text: str) -> str:
+    return "*" if text == "*" else escape(text)
