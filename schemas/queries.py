@@ -1,0 +1,191 @@
+"""Questions to a site's resolver and their answers (request-reply, nothing stored).
+
+`api.resolver.<site>.<verb>`: preview (an Intent → a Verdict), graph (GraphQuery → GraphAnswer), why (WhyQuery →
+GraphAnswer), missing (MissingQuery → GraphAnswer), status (StatusQuery → SiteStatus).
+`api.watcher.<site>.resync`: ResyncRequest → ResyncAnswer. `api.executor.<site>.rehearse`: Rehearsal → RehearsalAnswer.
+An answer that could not be given is a `Refusal` with a sentence.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, Field
+
+from schemas.envelope import Message, StrictMessage
+from schemas.events import Confidence, Relation
+from schemas.identity import KindId, ResourceId, SiteName
+from schemas.verdicts import Action, Evidence
+
+WALK_NODES_MAX = 1_000
+Direction = Literal["dependencies", "dependents", "both"]
+
+
+class Refusal(Message):
+    """refusal/v1: why a question was not answered. `code` is a code of the catalogue or an HTTP-like status."""
+
+    schema_: Literal["refusal/v1"] = Field("refusal/v1", alias="schema")
+    code: str
+    message: str
+
+
+class GraphQuery(StrictMessage):
+    """The neighbourhood of a resource. `depth` 0 = as deep as the bound allows."""
+
+    schema_: Literal["graphquery/v1"] = Field("graphquery/v1", alias="schema")
+    resource: str
+    namespace: str = ""
+    direction: Direction = "both"
+    depth: int = Field(0, ge=0, le=100)
+    kinds: tuple[str, ...] = ()
+    phases: tuple[str, ...] = ()
+    limit: int = Field(WALK_NODES_MAX, ge=1, le=100_000)
+
+
+class WhyQuery(StrictMessage):
+    """The shortest path by which `source` depends on `target`."""
+
+    schema_: Literal["whyquery/v1"] = Field("whyquery/v1", alias="schema")
+    source: str
+    target: str
+    namespace: str = ""
+
+
+class MissingQuery(StrictMessage):
+    """Dangling references, of one namespace or of the site."""
+
+    schema_: Literal["missingquery/v1"] = Field("missingquery/v1", alias="schema")
+    namespace: str = ""
+    optional: bool = False
+    limit: int = Field(WALK_NODES_MAX, ge=1, le=100_000)
+
+
+class StatusQuery(StrictMessage):
+    """How is this site?"""
+
+    schema_: Literal["statusquery/v1"] = Field("statusquery/v1", alias="schema")
+
+
+class GraphNode(Message):
+    """A resource in an answer. `depth` > 0: dependencies that many hops away, < 0: dependents."""
+
+    resource: ResourceId
+    state: Literal["present", "missing", "terminating", "in flight"] = "present"
+    health: str = ""
+    depth: int = 0
+
+
+class GraphEdge(Message):
+    """`source` depends on `target`. `matches`: a selector edge to one of its matches."""
+
+    source: ResourceId
+    target: ResourceId
+    kind: Relation
+    phases: tuple[str, ...]
+    rule: str
+    path: str
+    granule: str = ""
+    optional: bool = False
+    soft: bool = False
+    confidence: Confidence = "declared"
+    selector: bool = False
+    broken: str = ""
+
+
+class GraphAnswer(Message):
+    """graph/v1: nodes and edges; `more` nodes were left out by the bound; `direct` counts are exact."""
+
+    schema_: Literal["graph/v1"] = Field("graph/v1", alias="schema")
+    site: SiteName
+    root: ResourceId | None = None
+    direction: Direction = "both"
+    nodes: tuple[GraphNode, ...] = ()
+    edges: tuple[GraphEdge, ...] = ()
+    direct_dependents: int = 0
+    direct_dependencies: int = 0
+    more: int = 0
+    evidence: Evidence
+
+
+class SiteStatus(Message):
+    """status/v1: the freshness and the size of one site's knowledge."""
+
+    schema_: Literal["status/v1"] = Field("status/v1", alias="schema")
+    site: SiteName
+    version: str
+    evidence: Evidence
+    state: Literal["fresh", "syncing", "stale", "silent"]
+    blind: dict[KindId, str] = Field(default_factory=dict)
+    lag: int = 0
+    resources: int = 0
+    edges: int = 0
+    missing: int = 0
+    in_flight: int = 0
+    deferred: int = 0
+    resyncs: int = 0
+    started_at: AwareDatetime
+
+
+class ResyncRequest(StrictMessage):
+    """A resolver that missed something asks the watcher to list again.
+
+    epoch_seen   the last epoch it knows: the watcher's must be greater or equal, else it begins a new one above it
+    kinds        its digest per kind (events.kind_digest); only kinds that differ travel. Empty: it knows nothing
+    """
+
+    schema_: Literal["resync/v1"] = Field("resync/v1", alias="schema")
+    site: SiteName
+    reason: str
+    epoch_seen: int = 0
+    kinds: dict[KindId, str] = Field(default_factory=dict)
+
+
+class ResyncAnswer(Message):
+    """Accepted: the differing kinds follow in the event stream of `epoch`, after `seq`."""
+
+    schema_: Literal["resyncanswer/v1"] = Field("resyncanswer/v1", alias="schema")
+    site: SiteName
+    epoch: int
+    seq: int
+    differing: int
+
+
+class RehearsedChange(StrictMessage):
+    """One manifest to try without doing it."""
+
+    action: Action
+    resource: ResourceId
+    version: str
+    manifest: dict[str, Any]
+
+
+class Rehearsal(StrictMessage):
+    """Ask the site's API server, through its executor, what these changes would do (server-side dry run)."""
+
+    schema_: Literal["rehearsal/v1"] = Field("rehearsal/v1", alias="schema")
+    site: SiteName
+    changes: tuple[RehearsedChange, ...]
+
+
+class RehearsedResult(Message):
+    """`after`: the shaped ResourceState as JSON (no values); `unchanged`: the write would change nothing.
+
+    `status` and `message` are the API server's refusal (0 = it would accept). A refusal because of something that the
+    same bundle creates first (a namespace, a CRD) is marked `blocked`.
+    """
+
+    resource: ResourceId
+    after: dict[str, Any] | None = None
+    unchanged: bool = False
+    blocked: bool = False
+    status: int = 0
+    message: str = ""
+    causes: tuple[str, ...] = ()
+
+
+class RehearsalAnswer(Message):
+    """The results, in the order of the changes."""
+
+    schema_: Literal["rehearsalanswer/v1"] = Field("rehearsalanswer/v1", alias="schema")
+    site: SiteName
+    results: tuple[RehearsedResult, ...]

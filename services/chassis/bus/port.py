@@ -1,0 +1,122 @@
+"""What a service needs of a bus. Two adapters keep this contract: `memory` and `nats`; one suite tests both.
+
+Stored messages go to streams (`publish`, `reader`, `scan`, `last`); unstored ones to whoever listens now (`emit`,
+`subscribe`); questions wait for one answer (`request`, `serve`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from schemas.subjects import StreamName
+
+Handler = Callable[["Received"], Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message as it arrived. `stream_seq` is 0 when it was not stored; `deliveries` counts from 1."""
+
+    subject: str
+    payload: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    stream_seq: int = 0
+    deliveries: int = 1
+
+
+class Delivery(Protocol):
+    """A stored message that a reader must answer for."""
+
+    @property
+    def message(self) -> Received:
+        """What arrived."""
+
+    async def ack(self) -> None:
+        """Handled; never deliver it again. Returns when the server has confirmed (double ack)."""
+
+    async def retry(self, delay_s: float = 0.0) -> None:
+        """Deliver it again after the delay."""
+
+    async def terminate(self, reason: str) -> None:
+        """Never deliver it again though it was not handled (after writing it to dead letters)."""
+
+    async def extend(self) -> None:
+        """Still working on it: restart the ack timer."""
+
+
+class Reader(Protocol):
+    """A durable pull consumer."""
+
+    async def fetch(self, limit: int, wait_s: float) -> list[Delivery]:
+        """Up to `limit` deliveries; returns as soon as there is one, [] when none came within `wait_s`.
+
+        A flat ack of everything up to and including the last of a fetch is `ack_all(deliveries)` on the adapter's
+        reader when it was opened with `ack="all"`.
+        """
+
+    async def ack_all(self, last: Delivery) -> None:
+        """With `ack="all"`: acknowledge `last` and everything before it."""
+
+    async def close(self) -> None:
+        """Stop fetching; the durable consumer stays."""
+
+
+class Bus(Protocol):
+    """The port."""
+
+    async def publish(
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        message_id: str,
+        headers: Mapping[str, str] | None = None,
+        expected_last_seq: int | None = None,
+    ) -> int:
+        """Store durably; returns the stream's sequence number when it is acknowledged.
+
+        The same `message_id` again within the de-duplication window stores nothing new. `expected_last_seq` is the last
+        sequence on this *subject* (0 = none); otherwise ConflictError. TransientError when not acknowledged in time.
+        """
+
+    async def emit(self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """Tell whoever listens now; nothing is stored."""
+
+    def subscribe(self, subject: str) -> AbstractAsyncContextManager[AsyncIterator[Received]]:
+        """Messages from now on, stored or not; wildcards `*` and `>`. Bounded queue: the oldest is dropped, counted."""
+
+    async def request(self, subject: str, payload: bytes, timeout_s: float) -> Received:
+        """Ask and wait. BusUnavailableError at once when nobody serves the subject; TransientError on time-out."""
+
+    def serve(self, subject: str, handler: Handler, *, name: str) -> AbstractAsyncContextManager[None]:
+        """Answer requests on `subject` while the context lasts; handlers run concurrently, bounded."""
+
+    async def reader(  # one durable consumer is described by this much
+        self,
+        stream: StreamName,
+        durable: str,
+        subject: str,
+        *,
+        start_seq: int | None = None,
+        new_only: bool = False,
+        ack: str = "explicit",
+        ack_wait_s: float = 30.0,
+        deliveries_max: int = -1,
+    ) -> Reader:
+        """Bind to the durable consumer, making it if needed; a changed configuration is applied, not ignored."""
+
+    def scan(self, stream: StreamName, subject: str, start_seq: int = 1) -> AsyncIterator[Received]:
+        """Every stored message from `start_seq` to the end as it is now, in order, without a consumer left behind."""
+
+    async def last(self, stream: StreamName, subject: str) -> Received | None:
+        """The last stored message on a subject (wildcards allowed), or None."""
+
+    async def close(self) -> None:
+        """Drain and disconnect."""
+
+    @property
+    def connected(self) -> bool:
+        """False while the connection is lost (reconnecting)."""

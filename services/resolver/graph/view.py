@@ -1,0 +1,69 @@
+"""The questions that may be asked of a site's knowledge. The live graph, an overlay and a folder of manifests answer.
+
+Whoever decides sees a site only through this Protocol, so the same judge works live, in flight and offline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Protocol
+
+from schemas.events import Reference, ResourceState
+from schemas.identity import KindId, ResourceId, SiteName
+from schemas.kinds import Surface
+
+WALK_MAX: Final = 1_000  # edges or nodes that one question looks at; counts are exact all the same
+
+
+class Edge(NamedTuple):
+    """`source` depends on what `reference` names; `target` is the resource that it was resolved to (or would be)."""
+
+    source: ResourceId
+    target: ResourceId
+    reference: Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Dependents:
+    """Edges that point at one resource, by name, uid or selector: the first `WALK_MAX`, and exact counts."""
+
+    edges: Sequence[Edge] = ()
+    count: int = 0
+    by_kind: dict[KindId, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What one reference resolves to: the present targets (first `WALK_MAX`) and their exact count.
+
+    A named target that is not there gives no present target. `reference.uid` must match when it is given.
+    """
+
+    present: Sequence[ResourceId] = ()
+    count: int = 0
+
+
+class View(Protocol):
+    """One site's knowledge at one moment."""
+
+    @property
+    def site(self) -> SiteName: ...
+
+    @property
+    def surface(self) -> Surface: ...
+
+    def find(self, resource: ResourceId) -> ResourceState | None:
+        """The state of a resource that is there (terminating ones included), else None."""
+
+    def targets(self, source: ResourceId, reference: Reference) -> Targets:
+        """Resolve one reference of `source`: by name, by uid, or by selector through the label index."""
+
+    def dependents(self, resource: ResourceId, limit: int = WALK_MAX) -> Dependents:
+        """Every edge that points at `resource`, whether it exists or not (a missing node has dependents too)."""
+
+    def members(self, kind: KindId, namespace: str | None = None) -> Iterator[ResourceId]:
+        """Present resources of a kind, in one namespace or everywhere."""
+
+    def held_by(self, resource: ResourceId) -> str | None:
+        """The intent whose allowed but not yet visible change touches this resource; None when there is none."""

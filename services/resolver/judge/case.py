@@ -1,0 +1,62 @@
+"""What the judge is given besides the view: an intent made concrete for one site. Pure values.
+
+The machine makes it: names resolved to identities, manifests shaped to states (values are gone by then), the API
+server's rehearsal included when it could be asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from schemas.events import ResourceState
+from schemas.identity import ResourceId, SiteName
+from schemas.intents import Override, Verb
+from schemas.verdicts import Action, Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One resource of the intent.
+
+    after       what it would be (None for delete and read); as rehearsed by the API server, else from the manifest alone
+    unchanged   the API server says that the write would change nothing; None when it was not asked
+    refused     the API server's words when its dry run refused
+    """
+
+    resource: ResourceId
+    action: Action
+    version: str = ""
+    after: ResourceState | None = None
+    unchanged: bool | None = None
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that was wrong before the judge saw a state: `code` is the default-letter code (D001, D010 …)."""
+
+    code: str
+    message: str
+    resource: ResourceId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An intent at one site, ready to be decided."""
+
+    intent: str
+    verb: Verb
+    site: SiteName
+    changes: tuple[Change, ...]
+    evidence: Evidence
+    expires_at: datetime
+    bound_s: float
+    cascade: Literal["none", "dependents"] = "none"
+    propagation: Literal["background", "foreground", "orphan"] = "background"
+    overrides: tuple[Override, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    preview: bool = False
+    revision: int = 1
+    decided_by: str = ""
