@@ -20,7 +20,7 @@ from schemas.verdicts import Action, Evidence
 class Change:
     """One resource of the intent.
 
-    after       what it would be (None for delete and read); as rehearsed by the API server, else from the manifest alone
+    after       what it would be (None for delete, read); as the API server rehearsed it, else from the manifest alone
     unchanged   the API server says that the write would change nothing; None when it was not asked
     refused     the API server's words when its dry run refused
     """
