@@ -158,7 +158,8 @@ class Heartbeat(Struct, frozen=True, omit_defaults=True):
     """Sent every second: the last number *published*, and which kinds are not observed.
 
     `seq` is the number of the last event published in `epoch` (0 = none yet); a receiver whose cursor is behind it
-    must not call its knowledge fresh. `observed` counts the healthy kinds.
+    must not call its knowledge fresh. `observed` counts the healthy kinds. `at_s` is the watcher's monotonic clock:
+    a receiver compares it only with other heartbeats of the same epoch, to see how long this one was under way.
     """
 
     schema: Literal["heartbeat/v1"]
@@ -167,6 +168,7 @@ class Heartbeat(Struct, frozen=True, omit_defaults=True):
     seq: int
     observed: int
     blind: dict[KindId, BlindKind] = field(default_factory=dict)
+    at_s: float = 0.0
 
 
 _encoder = msgspec.json.Encoder()

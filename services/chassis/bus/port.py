@@ -75,11 +75,13 @@ class Bus(Protocol):
         message_id: str,
         headers: Mapping[str, str] | None = None,
         expected_last_seq: int | None = None,
+        expected_subject: str | None = None,
     ) -> int:
         """Store durably; returns the stream's sequence number when it is acknowledged.
 
         The same `message_id` again within the de-duplication window stores nothing new. `expected_last_seq` is the last
-        sequence on this *subject* (0 = none); otherwise ConflictError. TransientError when not acknowledged in time.
+        sequence on this subject, or on the filter `expected_subject` (wildcards allowed), 0 = none; otherwise
+        ConflictError. TransientError when not acknowledged in time.
         """
 
     async def emit(self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:
