@@ -1,0 +1,211 @@
+"""Batches and heartbeats of one site → what may be claimed about it, and how old that is. Pure.
+
+The cursor is ours, not the stream's: `(epoch, seq)` with a hash chain. A gap, a broken chain or an unknown epoch makes
+every kind unconfirmed until the watcher has listed again. Freshness counts from the moment that a heartbeat left the
+watcher, on monotonic clocks only, and never passes an event that the heartbeat counts and we have not applied.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from schemas.events import BlindKind, EventBatch, Heartbeat, ResourceEvent
+from schemas.identity import KindId, SiteName
+from schemas.kinds import Surface
+from schemas.verdicts import Evidence
+
+HEARTBEATS_PENDING_MAX: Final = 120  # two minutes of heartbeats that wait for their events
+OFFSETS_MAX: Final = 600  # ten minutes: old minima are forgotten so that clock drift cannot add up
+RESYNC_RETRY_S: Final = 5.0
+EPOCH_SILENCE_S: Final = 3.0  # three heartbeats of the epoch that we follow
+
+Trouble = Literal["", "unknown epoch", "gap", "hash mismatch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What to do with a batch: apply `events`, the first of which has number `first_seq`; `trouble`: resync."""
+
+    events: tuple[ResourceEvent, ...]
+    first_seq: int
+    trouble: Trouble = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Beat:
+    sent_s: float  # on our clock: the watcher's clock plus the smallest offset seen
+    seq: int
+
+
+class SiteEvidence:
+    """Cursor, confirmations and watermark of one site's watcher."""
+
+    def __init__(self, site: SiteName) -> None:
+        self.site = site
+        self.epoch = 0
+        self.seq = 0
+        self.chain = ""
+        self.blind: dict[KindId, BlindKind] = {}
+        self.observed = 0
+        self.resyncs = 0
+        self.surface = Surface()
+        self.published_seq = 0
+        self.heard_at_s: float | None = None
+        self._beat_at_s = float("-inf")
+        self._watermark_s: float | None = None
+        self._pending: deque[_Beat] = deque(maxlen=HEARTBEATS_PENDING_MAX)
+        self._offsets: deque[float] = deque(maxlen=OFFSETS_MAX)
+        self._required_seq: int | None = None  # confirmations count from here; None: the watcher has not answered
+        self._asked_at_s: float | None = None
+        self._reason = "nothing known yet"
+        self._started: dict[KindId, int] = {}
+        self._confirmed: dict[KindId, int] = {}
+        self._surface_seq = -1
+
+    # ── events ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def advance(self, batch: EventBatch, digest: str) -> Accepted:
+        """Move the cursor over a batch. `digest` is `batch_hash` of its bytes."""
+        last = batch.seq + len(batch.events) - 1
+        if batch.epoch < self.epoch or (batch.epoch == self.epoch and last <= self.seq):
+            return Accepted((), batch.seq)  # a takeover's leftovers, or delivered twice
+        trouble = self._trouble(batch)
+        fresh_from = max(0, self.seq + 1 - batch.seq) if batch.epoch == self.epoch else 0
+        if trouble:
+            self.distrust(trouble)
+        if batch.epoch != self.epoch:
+            self._begin_epoch(batch.epoch)
+        self.seq, self.chain = last, digest
+        return Accepted(batch.events[fresh_from:], batch.seq + fresh_from, trouble)
+
+    def mark(self, event: ResourceEvent, seq: int) -> None:
+        """Note a sync marker or a surface that has just been applied."""
+        if event.op == "sync_start":
+            self._started[event.kind] = seq
+        elif event.op == "sync_end" and event.kind in self._started:
+            # Confirmed as of its start: an end whose start was lost in a gap proves nothing.
+            self._confirmed[event.kind] = self._started.pop(event.kind)
+        elif event.op == "sync_same":
+            self._confirmed[event.kind] = seq
+        elif event.op == "surface":
+            self._surface_seq = seq
+
+    def settle(self) -> None:
+        """After a batch was applied: heartbeats whose events are all here move the watermark."""
+        while self._pending and self._pending[0].seq <= self.seq:
+            beat = self._pending.popleft()
+            self._watermark_s = max(beat.sent_s, self._watermark_s or beat.sent_s)
+
+    def _trouble(self, batch: EventBatch) -> Trouble:
+        if batch.epoch != self.epoch:
+            return "unknown epoch"
+        if self.seq == 0 and (self._required_seq is None or batch.seq <= self._required_seq + 1):
+            return ""  # the first that is seen of an epoch whose kinds are all unconfirmed anyway
+        if batch.seq > self.seq + 1:
+            return "gap"
+        if batch.seq == self.seq + 1 and self.seq and batch.prev_hash != self.chain:
+            return "hash mismatch"
+        return ""
+
+    def _begin_epoch(self, epoch: int) -> None:
+        self.epoch, self.seq, self.chain = epoch, 0, ""
+        self._pending.clear()
+        self._offsets.clear()
+        self._watermark_s = None
+        self._started.clear()
+        self._confirmed.clear()
+        self._surface_seq = -1
+
+    # ── heartbeats ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def beat(self, heartbeat: Heartbeat, now_s: float) -> Trouble:
+        """Take a heartbeat in; an epoch below ours is trouble: the watcher must be told."""
+        self.heard_at_s = now_s
+        if heartbeat.epoch > self.epoch:
+            self.distrust("unknown epoch")
+            self._begin_epoch(heartbeat.epoch)
+        elif heartbeat.epoch < self.epoch:
+            if now_s - self._beat_at_s > EPOCH_SILENCE_S:  # else: a last word of the watcher that was replaced
+                self.distrust("unknown epoch")
+            return "unknown epoch"
+        self._beat_at_s = now_s
+        self.blind, self.observed, self.published_seq = heartbeat.blind, heartbeat.observed, heartbeat.seq
+        self._offsets.append(now_s - heartbeat.at_s)
+        self._pending.append(_Beat(heartbeat.at_s + min(self._offsets), heartbeat.seq))
+        self.settle()
+        return ""
+
+    # ── repair ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def distrust(self, reason: str) -> None:
+        """Something was or may have been missed: nothing is confirmed until the watcher has listed again."""
+        self._required_seq = None
+        self._asked_at_s = None
+        self._reason = reason
+
+    def wants_resync(self, now_s: float) -> str:
+        """Why the watcher should be asked (again) now; "" when there is nothing to ask."""
+        if self.synced or (self._required_seq is not None and not self._overdue(now_s)):
+            return ""
+        if self._asked_at_s is not None and now_s - self._asked_at_s < RESYNC_RETRY_S:
+            return ""
+        return self._reason
+
+    def asked(self, now_s: float) -> None:
+        """The request is on its way."""
+        self._asked_at_s = now_s
+        self.resyncs += 1
+
+    def answered(self, epoch: int, seq: int, now_s: float) -> None:
+        """The watcher lists again: what it confirms after `seq` of `epoch` counts."""
+        if epoch < self.epoch:
+            return
+        if epoch > self.epoch:
+            self._begin_epoch(epoch)
+        self._required_seq = seq
+        self._asked_at_s = now_s
+
+    def _overdue(self, now_s: float) -> bool:
+        """Asked, answered, and still not confirmed though the stream has stood still: ask again."""
+        quiet = self.published_seq <= self.seq
+        return quiet and self._asked_at_s is not None and now_s - self._asked_at_s > 4 * RESYNC_RETRY_S
+
+    # ── claims ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def unconfirmed(self) -> list[KindId]:
+        """Watched kinds that the watcher has not confirmed since the last doubt."""
+        required = self._required_seq
+        if required is None or self._surface_seq <= required:
+            return sorted(self.surface.served)
+        return sorted(
+            kind
+            for kind, served in self.surface.served.items()
+            if served.watched and self._confirmed.get(kind, -1) <= required and kind not in self.blind
+        )
+
+    @property
+    def synced(self) -> bool:
+        """Every watched kind is confirmed (or reported blind) since the last doubt."""
+        required = self._required_seq
+        return required is not None and self._surface_seq > required and not self.unconfirmed()
+
+    def age_s(self, now_s: float) -> float | None:
+        """How old the knowledge is; None when nothing was ever confirmed."""
+        return None if self._watermark_s is None else max(0.0, now_s - self._watermark_s)
+
+    def claim(self, bound_s: float, now_s: float) -> Evidence:
+        """What a verdict may rest on now."""
+        age_s = self.age_s(now_s)
+        unconfirmed = [] if self._required_seq is None else self.unconfirmed()
+        return Evidence(
+            site=self.site,
+            epoch=self.epoch,
+            seq=self.seq,
+            age_s=None if age_s is None else round(age_s, 3),
+            bound_s=bound_s,
+            observed=self.observed,
+            blind=tuple(sorted({*self.blind, *unconfirmed})),
+            fresh=age_s is not None and age_s <= bound_s and self.synced,
+        )

@@ -1,0 +1,182 @@
+"""What may be claimed about a site: cursors, doubt and freshness."""
+
+from __future__ import annotations
+
+from schemas.events import BlindKind, EventBatch, Heartbeat, ResourceEvent, ResourceState, ServedKind, batch_hash, encode
+from schemas.identity import KindId, ResourceId, SiteName
+from schemas.kinds import Surface
+from services.resolver.evidence import RESYNC_RETRY_S, Accepted, SiteEvidence
+
+LYON = SiteName("lyon")
+SURFACE = (ServedKind(KindId("Pod"), "pods", ("v1",)), ServedKind(KindId("Secret"), "secrets", ("v1",)))
+
+
+class Watcher:
+    """Numbers and chains batches as a real watcher does."""
+
+    def __init__(self, epoch: int = 1) -> None:
+        self.epoch, self.seq, self.chain = epoch, 0, ""
+
+    def batch(self, *events: ResourceEvent) -> tuple[EventBatch, str]:
+        batch = EventBatch("event/v1", LYON, self.epoch, self.seq + 1, self.chain, events)
+        self.seq += len(events)
+        self.chain = batch_hash(encode(batch))
+        return batch, self.chain
+
+    def beat(self, at_s: float, **blind: BlindKind) -> Heartbeat:
+        kinds = {KindId(kind): why for kind, why in blind.items()}
+        return Heartbeat("heartbeat/v1", LYON, self.epoch, self.seq, 2 - len(kinds), kinds, at_s)
+
+
+def put(name: str) -> ResourceEvent:
+    return ResourceEvent("put", ResourceState(ResourceId(f"Pod/shop/{name}"), uid=name))
+
+
+def take(evidence: SiteEvidence, batch: EventBatch, digest: str) -> Accepted:
+    accepted = evidence.advance(batch, digest)
+    for place, event in enumerate(accepted.events):
+        if event.op == "surface":
+            evidence.surface = Surface(event.surface)
+        evidence.mark(event, accepted.first_seq + place)
+    evidence.settle()
+    return accepted
+
+
+def confirmations() -> list[ResourceEvent]:
+    same = [ResourceEvent("sync_same", kind=served.kind) for served in SURFACE]
+    return [ResourceEvent("surface", surface=SURFACE), *same]
+
+
+def synced(watcher: Watcher, now_s: float = 100.0) -> SiteEvidence:
+    evidence = SiteEvidence(LYON)
+    evidence.beat(watcher.beat(now_s), now_s)
+    evidence.asked(now_s)
+    evidence.answered(watcher.epoch, watcher.seq, now_s)
+    take(evidence, *watcher.batch(*confirmations()))
+    evidence.beat(watcher.beat(now_s), now_s)
+    return evidence
+
+
+def test_a_confirmed_site_with_a_young_heartbeat_is_fresh() -> None:
+    claim = synced(Watcher()).claim(bound_s=10, now_s=104)
+    assert (claim.fresh, claim.age_s, claim.epoch, claim.seq, claim.blind) == (True, 4.0, 1, 3, ())
+
+
+def test_a_site_that_was_never_heard_is_not_fresh_and_has_no_age() -> None:
+    claim = SiteEvidence(LYON).claim(10, 0)
+    assert (claim.fresh, claim.age_s) == (False, None)
+
+
+def test_knowledge_older_than_the_bound_is_not_fresh() -> None:
+    assert not synced(Watcher()).claim(bound_s=10, now_s=110.5).fresh
+
+
+def test_a_heartbeat_that_counts_an_event_not_yet_applied_does_not_make_it_fresh() -> None:
+    watcher = Watcher()
+    evidence = synced(watcher)
+    late = watcher.batch(put("a"))
+    evidence.beat(watcher.beat(120), 120)
+    assert not evidence.claim(10, 121).fresh
+    take(evidence, *late)
+    assert evidence.claim(10, 121).fresh
+
+
+def test_a_heartbeat_that_waited_in_a_queue_counts_from_when_it_was_sent() -> None:
+    watcher = Watcher()
+    evidence = synced(watcher)
+    evidence.beat(watcher.beat(101), now_s=161)  # the resolver was stopped for a minute
+    assert not evidence.claim(10, 161).fresh
+
+
+def test_a_gap_makes_everything_doubtful_until_the_watcher_has_listed_again() -> None:
+    watcher = Watcher()
+    evidence = synced(watcher)
+    watcher.batch(put("lost"))
+    accepted = take(evidence, *watcher.batch(put("seen")))
+    evidence.beat(watcher.beat(101), 101)
+    assert accepted.trouble == "gap"
+    assert evidence.wants_resync(101) == "gap"
+    assert not evidence.claim(10, 101).fresh
+    evidence.asked(101)
+    evidence.answered(watcher.epoch, watcher.seq, 101)
+    take(evidence, *watcher.batch(*confirmations()))
+    evidence.beat(watcher.beat(102), 102)
+    assert evidence.claim(10, 102).fresh
+
+
+def test_a_confirmation_from_before_the_doubt_does_not_count() -> None:
+    watcher = Watcher()
+    evidence = synced(watcher)
+    watcher.batch(put("lost"))
+    take(evidence, *watcher.batch(*confirmations()))  # of an earlier request: it was compared with what we had then
+    evidence.asked(101)
+    evidence.answered(watcher.epoch, watcher.seq, 101)
+    evidence.beat(watcher.beat(101), 101)
+    assert not evidence.claim(10, 101).fresh
+
+
+def test_the_end_of_a_sync_whose_start_was_lost_confirms_nothing() -> None:
+    watcher = Watcher()
+    evidence = synced(watcher)
+    watcher.batch(put("lost"))
+    take(evidence, *watcher.batch(put("seen")))
+    evidence.asked(101)
+    evidence.answered(watcher.epoch, watcher.seq, 101)
+    ends = [ResourceEvent("sync_end", kind=served.kind) for served in SURFACE]
+    take(evidence, *watcher.batch(ResourceEvent("surface", surface=SURFACE), *ends))
+    assert evidence.unconfirmed() == ["Pod", "Secret"]
+
+
+def test_a_broken_hash_chain_is_trouble_though_the_numbers_fit() -> None:
+    watcher = Watcher()
+    evidence = synced(watcher)
+    watcher.chain = "f" * 32
+    assert take(evidence, *watcher.batch(put("a"))).trouble == "hash mismatch"
+
+
+def test_a_batch_delivered_twice_is_applied_once() -> None:
+    watcher = Watcher()
+    evidence = synced(watcher)
+    batch = watcher.batch(put("a"))
+    assert len(take(evidence, *batch).events) == 1
+    assert take(evidence, *batch) == Accepted((), batch[0].seq)
+
+
+def test_a_batch_of_an_older_epoch_is_refused() -> None:
+    evidence = synced(Watcher(epoch=7))
+    assert take(evidence, *Watcher(epoch=6).batch(put("a"))).events == ()
+
+
+def test_a_new_epoch_is_followed_and_must_be_confirmed_again() -> None:
+    evidence = synced(Watcher(epoch=1))
+    accepted = take(evidence, *Watcher(epoch=2).batch(put("a")))
+    assert (accepted.trouble, len(accepted.events), evidence.epoch) == ("unknown epoch", 1, 2)
+    assert not evidence.claim(10, 100).fresh
+
+
+def test_a_watcher_that_starts_again_below_our_epoch_is_asked_to_go_above_it() -> None:
+    evidence = synced(Watcher(epoch=7))
+    assert evidence.beat(Watcher(epoch=1).beat(110), 110) == "unknown epoch"
+    assert evidence.wants_resync(110) == "unknown epoch"
+
+
+def test_one_last_heartbeat_of_a_replaced_watcher_shakes_nothing() -> None:
+    evidence = synced(Watcher(epoch=7))
+    evidence.beat(Watcher(epoch=6).beat(100.5), 100.5)
+    assert evidence.claim(10, 101).fresh
+
+
+def test_a_kind_that_is_not_observed_is_named_and_the_rest_stays_fresh() -> None:
+    watcher = Watcher()
+    evidence = synced(watcher)
+    evidence.beat(watcher.beat(101, Secret=BlindKind("forbidden", 3.0)), 101)
+    claim = evidence.claim(10, 101)
+    assert (claim.fresh, claim.blind) == (True, ("Secret",))
+
+
+def test_a_resync_that_is_not_answered_is_asked_again_after_a_while() -> None:
+    evidence = SiteEvidence(LYON)
+    assert evidence.wants_resync(0)
+    evidence.asked(0)
+    assert not evidence.wants_resync(RESYNC_RETRY_S - 0.1)
+    assert evidence.wants_resync(RESYNC_RETRY_S)
