@@ -28,13 +28,13 @@ lint: $(READY) ## ruff, mypy --strict, import contracts, generated documents are
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m schemas.documents_check
+	@$(BIN)/python docs/generate.py --check
 
 bench: $(READY) ## measure speed and memory (10k, 100k, 300k resources), figures last
 	@$(BIN)/python -m tests.bench
 
 docs: $(READY) ## generate JSON Schemas and the AsyncAPI document into docs/
-	@$(BIN)/python -m schemas.generate
+	@$(BIN)/python docs/generate.py
 
 controlplane: $(READY) ## build the real control planes once, into .controlplane/ (needs go)
 	@$(BIN)/python -m deploy.controlplane.build

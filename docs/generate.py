@@ -1,0 +1,184 @@
+"""Models → docs/schema/*.json and docs/asyncapi.yaml.   `python docs/generate.py [--check]`
+
+The documents are committed so that a client in any language can be written from them alone; `make lint` runs the check,
+so they cannot fall behind the models.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+from pydantic import BaseModel
+
+from schemas import alerts, deadletters, events, intents, operations, outcomes, queries, verdicts
+
+HERE = Path(__file__).parent
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+MODELS: dict[str, type[BaseModel]] = {
+    "intent": intents.Intent,
+    "verdict": verdicts.Verdict,
+    "operation": operations.Operation,
+    "outcome": outcomes.Outcome,
+    "alert": alerts.Alert,
+    "dead": deadletters.DeadLetter,
+    "refusal": queries.Refusal,
+    "graphquery": queries.GraphQuery,
+    "whyquery": queries.WhyQuery,
+    "missingquery": queries.MissingQuery,
+    "graph": queries.GraphAnswer,
+    "statusquery": queries.StatusQuery,
+    "status": queries.SiteStatus,
+    "resync": queries.ResyncRequest,
+    "resyncanswer": queries.ResyncAnswer,
+    "rehearsal": queries.Rehearsal,
+    "rehearsalanswer": queries.RehearsalAnswer,
+}
+STRUCTS: dict[str, type[msgspec.Struct]] = {"event": events.EventBatch, "heartbeat": events.Heartbeat}
+
+# name: (address, message, stored in, what it is)
+CHANNELS: dict[str, tuple[str, str, str, str]] = {
+    "events": ("cheops.v1.event.{site}", "event", "EVENTS", "batches of up to 64 resource events, chained by hash"),
+    "heartbeats": ("cheops.v1.heartbeat.{site}", "heartbeat", "", "every second, from the watcher"),
+    "intents": ("cheops.v1.intent.{site}.{intent}", "intent", "INTENTS", "what somebody wants done"),
+    "verdicts": ("cheops.v1.verdict.{site}.{decision}.{intent}", "verdict", "VERDICTS", "the answers, with proof"),
+    "operations": ("cheops.v1.operation.{site}.{intent}.{step}", "operation", "OPERATIONS", "steps for the executor"),
+    "outcomes": ("cheops.v1.outcome.{site}.{intent}.{step}", "outcome", "OUTCOMES", "what became of the steps"),
+    "alerts": ("cheops.v1.alert.{site}.{code}", "alert", "ALERTS", "what broke outside an intent, or healed"),
+    "dead": ("cheops.v1.dead.{stream}", "dead", "DEAD", "what could not be parsed or handled"),
+}
+# name: (address, question, answer)
+QUESTIONS: dict[str, tuple[str, str, str]] = {
+    "preview": ("cheops.v1.api.resolver.{site}.preview", "intent", "verdict"),
+    "graph": ("cheops.v1.api.resolver.{site}.graph", "graphquery", "graph"),
+    "why": ("cheops.v1.api.resolver.{site}.why", "whyquery", "graph"),
+    "missing": ("cheops.v1.api.resolver.{site}.missing", "missingquery", "graph"),
+    "status": ("cheops.v1.api.resolver.{site}.status", "statusquery", "status"),
+    "resync": ("cheops.v1.api.watcher.{site}.resync", "resync", "resyncanswer"),
+    "rehearse": ("cheops.v1.api.executor.{site}.rehearse", "rehearsal", "rehearsalanswer"),
+}
+SENT_BY_CLIENTS = {"intents"}
+PARAMETERS = {
+    "site": "the site's name, a DNS label",
+    "decision": "allow, deny or defer",
+    "intent": "the intent's id",
+    "step": "the step's id in the verdict's plan",
+    "code": "letter and number, as in `cheops explain`",
+    "stream": "the stream that the message was read from",
+}
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """JSON Schema (2020-12) of every message, by name."""
+    made: dict[str, dict[str, Any]] = {}
+    for name, model in MODELS.items():
+        made[name] = model.model_json_schema(by_alias=True, mode="validation")
+    for name, struct in STRUCTS.items():
+        whole = msgspec.json.schema(struct)
+        definitions = whole.pop("$defs")
+        made[name] = {**definitions.pop(struct.__name__), "$defs": definitions}
+    return {name: {"$schema": DIALECT, **body} for name, body in sorted(made.items())}
+
+
+def asyncapi() -> dict[str, Any]:
+    """The AsyncAPI 3 document: every subject, who sends, what travels."""
+    channels: dict[str, Any] = {}
+    operations_: dict[str, Any] = {}
+    for name, (address, message, stream, what) in CHANNELS.items():
+        stored = f" Stored in the JetStream stream {stream}." if stream else " Not stored."
+        channels[name] = _channel(address, what + "." + stored, [message])
+        action = "send" if name in SENT_BY_CLIENTS else "receive"
+        operations_[name] = {"action": action, "channel": {"$ref": f"#/channels/{name}"}}
+    for name, (address, question, answer) in QUESTIONS.items():
+        what = f"A question ({question}); the answer is a {answer} or a refusal."
+        channels[name] = _channel(address, what, [question])
+        channels[f"{name}Answer"] = {
+            "address": None,
+            "description": "The reply inbox of the request.",
+            "messages": {one: {"$ref": f"#/components/messages/{one}"} for one in (answer, "refusal")},
+        }
+        operations_[name] = {
+            "action": "send",
+            "channel": {"$ref": f"#/channels/{name}"},
+            "reply": {"channel": {"$ref": f"#/channels/{name}Answer"}},
+        }
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Cheops",
+            "version": "1.0.0",
+            "description": "Verdicts before damage. A name in a subject is escaped: `=XX` (hex) outside A-Za-z0-9_-, "
+            "`_` for the empty text. Publish stored messages with a `Nats-Msg-Id`.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "servers": {"site": {"host": "127.0.0.1:4222", "protocol": "nats", "description": "a site's own nats-server"}},
+        "channels": channels,
+        "operations": operations_,
+        "components": {"messages": {name: _message(name) for name in schemas()}},
+    }
+
+
+def _channel(address: str, description: str, messages: list[str]) -> dict[str, Any]:
+    names = [part[1:-1] for part in address.split(".") if part.startswith("{")]
+    return {
+        "address": address,
+        "description": description,
+        "parameters": {name: {"description": PARAMETERS[name]} for name in names},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
+    }
+
+
+def _message(name: str) -> dict[str, Any]:
+    header = {"type": "string"}
+    return {
+        "name": name,
+        "contentType": "application/json",
+        "headers": {
+            "type": "object",
+            "properties": {
+                "ce-specversion": {"const": "1.0"},
+                "ce-type": {"const": f"io.cheops.{name}.v1"},
+                "ce-source": header,
+                "ce-id": header,
+                "traceparent": header,
+                "Nats-Msg-Id": header,
+            },
+        },
+        "payload": {"$ref": f"./schema/{name}.json"},
+    }
+
+
+def documents() -> dict[Path, str]:
+    """Every generated file and what must be in it."""
+    made = {
+        HERE / "schema" / f"{name}.json": json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+        for name, body in schemas().items()
+    }
+    made[HERE / "asyncapi.yaml"] = yaml.safe_dump(asyncapi(), sort_keys=False, allow_unicode=True, width=120)
+    return made
+
+
+def main(arguments: list[str]) -> int:
+    """Write the files, or with --check say which are not current (exit 1)."""
+    made = documents()
+    stale = [path for path, text in made.items() if not path.exists() or path.read_text() != text]
+    unknown = [path for path in (HERE / "schema").glob("*.json") if path not in made]
+    if "--check" in arguments:
+        for path in [*stale, *unknown]:
+            sys.stderr.write(f"{path.relative_to(HERE.parent)}: not current (make docs)\n")
+        return 1 if stale or unknown else 0
+    for path in unknown:
+        path.unlink()
+    for path in stale:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(made[path])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

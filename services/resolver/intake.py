@@ -1,0 +1,193 @@
+"""Intent → changes that can be judged: names become identities, manifests become states. Pure.
+
+Everything that is wrong with the intent itself is collected as problems (D001, D010, D012, D600, D601); the judge
+turns them into one verdict. Values of Secrets and ConfigMaps end here: a state has key names only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from schemas.relations.extract import Extractor
+
+from schemas.events import ResourceState, ServedKind
+from schemas.identity import IdentityError, ResourceId, ResourceKey, SiteName
+from schemas.intents import Intent
+from schemas.kinds import Surface, UnknownKindError
+from schemas.queries import RehearsalAnswer, RehearsedChange, RehearsedResult
+from services.resolver.judge.case import Change, Problem
+
+Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """An intent made concrete. `manifests`: by resource, with the namespace filled in."""
+
+    changes: tuple[Change, ...]
+    problems: tuple[Problem, ...]
+    manifests: Mapping[ResourceId, dict[str, Any]]
+
+    @property
+    def rehearsable(self) -> tuple[RehearsedChange, ...]:
+        """What the API server can be asked to try first; nothing when the intent is already known to be wrong."""
+        if self.problems:
+            return ()
+        return tuple(
+            RehearsedChange(
+                action=change.action,
+                resource=change.resource,
+                version=change.version,
+                manifest=self.manifests[change.resource],
+            )
+            for change in self.changes
+            if change.resource in self.manifests
+        )
+
+    def rehearsed(self, answer: RehearsalAnswer) -> Intake:
+        """The same with the API server's word taken in."""
+        results = {result.resource: result for result in answer.results}
+        changes = tuple(_with_result(change, results.get(change.resource)) for change in self.changes)
+        return Intake(changes, self.problems, self.manifests)
+
+
+def take_in(intent: Intent, site: SiteName, surface: Surface, extractor: Extractor, now: datetime) -> Intake:
+    """Resolve and shape everything that the intent names."""
+    problems = _of_the_intent(intent, site, now)
+    if intent.verb in ("delete", "read"):
+        changes, more = _named(intent, surface)
+        return Intake(changes, (*problems, *more), {})
+    changes, manifests, more = _shaped(intent, surface, extractor)
+    return Intake(changes, (*problems, *more), manifests)
+
+
+def _of_the_intent(intent: Intent, site: SiteName, now: datetime) -> list[Problem]:
+    problems = []
+    if intent.expires_at <= now:
+        problems.append(Problem("D012", f"expired at {intent.expires_at.isoformat(timespec='seconds')}"))
+    if intent.site != site:
+        problems.append(Problem("D601", f"this is {site}, the intent was entered for {intent.site}"))
+    if intent.scope and intent.scope.strip() != site:
+        problems.append(Problem("D600", f"scope {intent.scope[:80]!r}: only {site!r} is decided here"))
+    return problems
+
+
+def _named(intent: Intent, surface: Surface) -> tuple[tuple[Change, ...], list[Problem]]:
+    changes: dict[ResourceId, Change] = {}
+    problems = []
+    for text in intent.resources:
+        try:
+            resource = surface.resolve(text, intent.namespace)
+        except UnknownKindError as error:
+            problems.append(Problem("D001", str(error)))
+            continue
+        except IdentityError as error:
+            problems.append(Problem("D010", str(error)))
+            continue
+        served = surface.find(ResourceKey.parse(resource).kind_id)
+        if served is None:
+            problems.append(_not_served(ResourceKey.parse(resource), "", surface))
+        version = served.versions[0] if served else ""
+        changes[resource] = Change(resource, intent.verb, version)
+    return tuple(changes.values()), problems
+
+
+def _shaped(
+    intent: Intent, surface: Surface, extractor: Extractor
+) -> tuple[tuple[Change, ...], dict[ResourceId, dict[str, Any]], list[Problem]]:
+    changes: dict[ResourceId, Change] = {}
+    manifests: dict[ResourceId, dict[str, Any]] = {}
+    problems = []
+    for place, manifest in enumerate(intent.manifests):
+        checked = _check_form(manifest, f"manifests[{place}]")
+        if isinstance(checked, Problem):
+            problems.append(checked)
+            continue
+        placed = _place(manifest, intent.namespace, surface, extractor)
+        state = extractor.state(placed)
+        if state.resource in changes:
+            problems.append(Problem("D010", f"manifests[{place}]: {state.resource} stands twice", state.resource))
+            continue
+        unserved = _check_served(state, surface, intent)
+        if unserved is not None:
+            problems.append(unserved)
+        changes[state.resource] = Change(state.resource, intent.verb, state.version, state)
+        manifests[state.resource] = placed
+    return tuple(changes.values()), manifests, problems
+
+
+def _check_form(manifest: Manifest, where: str) -> Problem | None:
+    for name in ("apiVersion", "kind"):
+        if not isinstance(manifest.get(name), str) or not manifest[name]:
+            return Problem("D010", f"{where}.{name}: missing (expected text, as in every Kubernetes object)")
+    metadata = manifest.get("metadata")
+    if not isinstance(metadata, Mapping) or not isinstance(metadata.get("name"), str) or not metadata["name"]:
+        return Problem("D010", f"{where}.metadata.name: missing (expected text)")
+    text = f"{manifest['kind']}/{metadata['name']}"
+    try:
+        ResourceKey.parse(text)
+    except IdentityError as error:
+        return Problem("D010", f"{where}: {error}")
+    return None
+
+
+def _place(manifest: dict[str, Any], namespace: str, surface: Surface, extractor: Extractor) -> dict[str, Any]:
+    """Fill in the namespace of a namespaced object that names none."""
+    key = extractor.key(manifest)
+    served = surface.find(key.kind_id)
+    metadata = manifest["metadata"]
+    if metadata.get("namespace") or (served is not None and not served.namespaced):
+        return manifest
+    if served is None and not key.namespace:
+        return manifest
+    return {**manifest, "metadata": {**metadata, "namespace": namespace or "default"}}
+
+
+def _check_served(state: ResourceState, surface: Surface, intent: Intent) -> Problem | None:
+    key = ResourceKey.parse(state.resource)
+    served = surface.find(key.kind_id)
+    if served is not None and state.version in served.versions:
+        return None
+    if served is None and _defined_in_bundle(key, intent.manifests):
+        return None
+    return _not_served(key, state.version, surface, served)
+
+
+def _not_served(key: ResourceKey, version: str, surface: Surface, served: ServedKind | None = None) -> Problem:
+    group = f"{key.group}/" if key.group else ""
+    if served is not None:
+        offered = ", ".join(f"{group}{one}" for one in served.versions)
+        message = f"{key.kind_id} is served as {offered}, not as {group}{version}"
+    else:
+        try:
+            near = surface.kind(key.kind)
+            message = f"{key.kind_id} is not served; {near} is"
+        except UnknownKindError as error:
+            message = f"{key.kind_id} is not served" + (f"; near: {', '.join(error.near)}" if error.near else "")
+    return Problem("D001", message, key.id)
+
+
+def _defined_in_bundle(key: ResourceKey, manifests: tuple[dict[str, Any], ...]) -> bool:
+    """The bundle brings the CustomResourceDefinition of this kind itself."""
+    for manifest in manifests:
+        spec = manifest.get("spec")
+        if manifest.get("kind") != "CustomResourceDefinition" or not isinstance(spec, Mapping):
+            continue
+        names = spec.get("names")
+        if spec.get("group") == key.group and isinstance(names, Mapping) and names.get("kind") == key.kind:
+            return True
+    return False
+
+
+def _with_result(change: Change, result: RehearsedResult | None) -> Change:
+    if result is None or result.blocked:
+        return change
+    if result.status:
+        words = "; ".join((result.message, *result.causes)) if result.message else f"status {result.status}"
+        return replace(change, refused=words)
+    after = msgspec.convert(result.after, ResourceState) if result.after else change.after
+    return replace(change, after=after, unchanged=result.unchanged)
