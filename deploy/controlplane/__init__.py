@@ -1,0 +1,1 @@
+"""Real Kubernetes control planes, built from source once: see README.md here."""
