@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
@@ -11,7 +12,8 @@ from schemas.identity import SITE_NAME_PATTERN, SiteName
 
 Verb = Literal["create", "update", "apply", "delete", "read"]
 SiteToken = Annotated[SiteName, StringConstraints(pattern=SITE_NAME_PATTERN)]
-IntentId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+INTENT_ID: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")  # it becomes a subject token as it is
+IntentId = Annotated[str, StringConstraints(pattern=INTENT_ID.pattern)]
 
 RESOURCES_MAX: Final = 1_000  # of one intent: a bundle is judged whole, so it has to be bounded
 BOUND_DEFAULT_S: Final = 10.0

@@ -50,6 +50,11 @@ def intent(site: SiteName, intent_id: str) -> str:
     return f"{ROOT}.intent.{escape(site)}.{escape(intent_id)}"
 
 
+def intent_filter(site: SiteName, intent_id: str) -> str:
+    """Where the intent of this id is, whatever its entry site (`*`)."""
+    return f"{ROOT}.intent.{_or_any(site)}.{escape(intent_id)}"
+
+
 def verdict(site: SiteName, decision: str, intent_id: str) -> str:
     """A verdict (stream VERDICTS); `*` may be given for decision or intent when subscribing."""
     return f"{ROOT}.verdict.{_or_any(site)}.{_or_any(decision)}.{_or_any(intent_id)}"
@@ -80,6 +85,9 @@ def dead(stream: StreamName) -> str:
     return f"{ROOT}.dead.{stream}"
 
 
+EVERY_SITE: Final = SiteName("*")  # as the site of a question: whoever serves it answers
+
+
 def api(service: str, site: SiteName, verb: str) -> str:
     """A request-reply question to a site's service: `cheops.v1.api.resolver.lyon.preview`."""
     return f"{ROOT}.api.{escape(service)}.{escape(site)}.{escape(verb)}"
@@ -99,6 +107,11 @@ def filters(stream: StreamName, site: SiteName | None = None) -> str:
         "INBOX": f"{ROOT}.peer.{token}.*.*.*",
         "OUTBOX": f"{ROOT}.outbox.{token}.>",
     }[stream]
+
+
+def last_name(subject: str) -> str:
+    """The unescaped last token: the intent's id of an intent, the step of an operation."""
+    return unescape(subject.rpartition(".")[2])
 
 
 def _or_any(text: str) -> str:

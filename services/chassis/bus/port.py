@@ -93,6 +93,9 @@ class Bus(Protocol):
     async def request(self, subject: str, payload: bytes, timeout_s: float) -> Received:
         """Ask and wait. BusUnavailableError at once when nobody serves the subject; TransientError on time-out."""
 
+    async def gather(self, subject: str, payload: bytes, wait_s: float) -> list[Received]:
+        """Ask everybody who serves the subject; the answers that came within `wait_s` ([] when nobody serves it)."""
+
     def serve(self, subject: str, handler: Handler, *, name: str) -> AbstractAsyncContextManager[None]:
         """Answer requests on `subject` while the context lasts; handlers run concurrently, bounded."""
 

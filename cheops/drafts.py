@@ -1,0 +1,85 @@
+"""What a person wants, before it is entered at a site.
+
+    Intent.delete("secret/edge-ca", namespace="platform")     Intent.apply(manifests)
+
+A draft has no id, site, requester or time; `Mesh.submit` enters it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from schemas.envelope import MessageError, describe
+from schemas.identity import SiteName
+from schemas.intents import BOUND_DEFAULT_S, LIFETIME_DEFAULT_S, Override, Verb
+from schemas.intents import Intent as EnteredIntent
+
+Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """An intent that is not entered yet. `bound_s`: how old evidence may be; `lifetime_s`: when it expires."""
+
+    verb: Verb
+    resources: tuple[str, ...] = ()
+    manifests: tuple[Manifest, ...] = ()
+    namespace: str = ""
+    scope: str = ""
+    cascade: Literal["none", "dependents"] = "none"
+    preview: bool = False
+    bound_s: float = BOUND_DEFAULT_S
+    lifetime_s: float = LIFETIME_DEFAULT_S
+    overrides: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def apply(cls, manifests: Iterable[Manifest], **options: Any) -> Intent:
+        """Create what is not there, update what is."""
+        return cls(verb="apply", manifests=tuple(manifests), **options)
+
+    @classmethod
+    def create(cls, manifests: Iterable[Manifest], **options: Any) -> Intent:
+        """Make what must not be there yet."""
+        return cls(verb="create", manifests=tuple(manifests), **options)
+
+    @classmethod
+    def update(cls, manifests: Iterable[Manifest], **options: Any) -> Intent:
+        """Change what must be there already."""
+        return cls(verb="update", manifests=tuple(manifests), **options)
+
+    @classmethod
+    def delete(cls, *resources: str, **options: Any) -> Intent:
+        """Remove `kind/name` …"""
+        return cls(verb="delete", resources=resources, **options)
+
+    @classmethod
+    def read(cls, *resources: str, **options: Any) -> Intent:
+        """Look at `kind/name` …"""
+        return cls(verb="read", resources=resources, **options)
+
+    def entered(self, *, intent_id: str, site: SiteName, requester: str, now: datetime) -> EnteredIntent:
+        """The message for the bus; raises MessageError that names the field."""
+        try:
+            return EnteredIntent(
+                id=intent_id,
+                site=site,
+                verb=self.verb,
+                resources=self.resources,
+                manifests=tuple(dict(one) for one in self.manifests),
+                namespace=self.namespace,
+                scope=self.scope,
+                requester=requester,
+                created_at=now,
+                expires_at=now + timedelta(seconds=self.lifetime_s),
+                bound_s=self.bound_s,
+                cascade=self.cascade,
+                preview=self.preview,
+                overrides=tuple(Override(code=code, reason=why) for code, why in self.overrides.items()),
+            )
+        except ValidationError as error:
+            raise MessageError(describe(error)) from error

@@ -1,0 +1,117 @@
+"""An intent, followed from its verdict to its last outcome.
+
+Live messages are taken where they arrive; once a second without any, the streams are read for what was missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from schemas import subjects
+from schemas.identity import SiteName
+from schemas.outcomes import FINAL_STATES, Outcome
+from schemas.verdicts import Verdict
+from services.chassis.bus.port import Bus, Received
+from services.chassis.errors import TransientError
+
+POLL_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What happened to an intent: a verdict, or the outcome of one of its steps."""
+
+    verdict: Verdict
+    outcome: Outcome | None = None
+
+
+class Follower:
+    """Live messages where they arrive, the streams once a second for what was missed."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        site: SiteName,
+        intent_id: str,
+        verdicts: AsyncIterator[Received],
+        outcomes: AsyncIterator[Received],
+    ) -> None:
+        self._bus = bus
+        self._site = site
+        self._intent = intent_id
+        self._sources = {"verdict": verdicts, "outcome": outcomes}
+        self._verdict: Verdict | None = None
+        self._states: dict[str, Outcome] = {}
+        self._early: list[Outcome] = []
+
+    async def run(self, verdict_timeout_s: float) -> AsyncIterator[Progress]:
+        waits = {name: asyncio.ensure_future(anext(source)) for name, source in self._sources.items()}
+        deadline_s = time.monotonic() + verdict_timeout_s
+        try:
+            while not self._ended:
+                done, _ = await asyncio.wait(waits.values(), timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
+                for name in [name for name, wait in waits.items() if wait in done]:
+                    received = waits[name].result()
+                    waits[name] = asyncio.ensure_future(anext(self._sources[name]))
+                    for progress in self._take(name, received):
+                        yield progress
+                if not done:
+                    async for progress in self._catch_up():
+                        yield progress
+                if self._verdict is None and time.monotonic() > deadline_s:
+                    raise TransientError(
+                        f"no verdict on {self._intent} within {verdict_timeout_s:g} s; it is stored and will be "
+                        f"decided when the resolver of {self._site} is back"
+                    )
+        finally:
+            for wait in waits.values():
+                wait.cancel()
+                with suppress(asyncio.CancelledError, StopAsyncIteration):
+                    await wait
+
+    @property
+    def _ended(self) -> bool:
+        verdict = self._verdict
+        if verdict is None or verdict.decision == "defer":
+            return False
+        states = {step: outcome.state for step, outcome in self._states.items()}
+        finished = {step for step, state in states.items() if state in FINAL_STATES}
+        failed = any(states[step] not in ("ready", "done") for step in finished)
+        return verdict.decision == "deny" or len(finished) == len(verdict.plan) or failed
+
+    def _take(self, name: str, received: Received) -> list[Progress]:
+        if name == "verdict":
+            return self._take_verdict(Verdict.from_json(received.payload))
+        return self._take_outcome(Outcome.from_json(received.payload))
+
+    def _take_verdict(self, verdict: Verdict) -> list[Progress]:
+        if self._verdict is not None and verdict.revision <= self._verdict.revision:
+            return []
+        self._verdict, self._states = verdict, {}
+        early, self._early = self._early, []
+        taken = [progress for outcome in early for progress in self._take_outcome(outcome)]
+        return [Progress(verdict), *taken]
+
+    def _take_outcome(self, outcome: Outcome) -> list[Progress]:
+        if self._verdict is None or outcome.revision > self._verdict.revision:
+            self._early.append(outcome)
+            return []
+        known = self._states.get(outcome.step)
+        if outcome.revision < self._verdict.revision or (known and known.state in (*FINAL_STATES, outcome.state)):
+            return []
+        self._states[outcome.step] = outcome
+        return [Progress(self._verdict, outcome)]
+
+    async def _catch_up(self) -> AsyncIterator[Progress]:
+        for name, stream, subject in (
+            ("verdict", "VERDICTS", subjects.verdict(self._site, "*", self._intent)),
+            ("outcome", "OUTCOMES", subjects.outcome(self._site, self._intent, "*")),
+        ):
+            async for received in self._bus.scan(stream, subject):  # type: ignore[arg-type]  # a pair of literals
+                for progress in self._take(name, received):
+                    yield progress

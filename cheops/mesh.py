@@ -1,0 +1,264 @@
+"""The SDK: intents in, verdicts and answers out; all of it documented messages on the bus (docs/asyncapi.yaml)."""
+
+from __future__ import annotations
+
+import getpass
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+from cheops.contexts import Context, load_context
+from cheops.drafts import Intent
+from cheops.following import Follower, Progress
+from schemas import envelope, subjects
+from schemas.alerts import Alert
+from schemas.envelope import Message, MessageError
+from schemas.identity import SiteName, site_name
+from schemas.intents import Intent as EnteredIntent
+from schemas.outcomes import Outcome
+from schemas.queries import (
+    Direction,
+    GraphAnswer,
+    GraphQuery,
+    MissingQuery,
+    Refusal,
+    SiteStatus,
+    StatusQuery,
+    WhyQuery,
+)
+from schemas.verdicts import Verdict
+from services.chassis.bus import nats
+from services.chassis.bus.port import Bus, Received
+from services.chassis.errors import BusUnavailableError, PermanentError, TransientError
+
+ANSWER_TIMEOUT_S: Final = 15.0
+VERDICT_TIMEOUT_S: Final = 30.0
+GATHER_WAIT_S: Final = 0.6
+
+Answer = TypeVar("Answer", bound=Message)
+
+
+class RefusedError(PermanentError):
+    """A question that the site refused, in its words."""
+
+
+class NoSiteError(PermanentError):
+    """It is not clear which site is meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The whole story of an intent, from the streams."""
+
+    intent: EnteredIntent | None
+    verdicts: tuple[Verdict, ...]
+    outcomes: tuple[Outcome, ...]
+
+
+class Mesh:
+    """A connection to the bus of one or several sites."""
+
+    def __init__(self, bus: Bus, context: Context) -> None:
+        self._bus = bus
+        self._context = context
+
+    # ── intents ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def enter(self, draft: Intent, *, site: str | None = None, intent_id: str | None = None) -> EnteredIntent:
+        """Give a draft its id, site, requester and time; nothing is sent."""
+        entry = await self.entry_site(site or draft.scope)
+        return draft.entered(
+            intent_id=intent_id or new_id(), site=entry, requester=requester_name(), now=datetime.now(UTC)
+        )
+
+    async def submit(self, draft: Intent, *, site: str | None = None, intent_id: str | None = None) -> Verdict:
+        """Publish an intent and wait for its first verdict (a preview asks without publishing)."""
+        intent = await self.enter(draft, site=site, intent_id=intent_id)
+        if intent.preview:
+            return await self.preview(intent)
+        async for progress in self.follow(intent):
+            return progress.verdict
+        raise TransientError(f"no verdict on {intent.id} yet (follow it with: cheops show {intent.id} --follow)")
+
+    async def preview(self, intent: EnteredIntent) -> Verdict:
+        """What the verdict would be; nothing is stored and nothing is done."""
+        return await self._ask(intent.site, "preview", intent, Verdict)
+
+    async def publish(self, intent: EnteredIntent) -> None:
+        """Store an intent; its verdict comes on the verdict stream."""
+        await self._bus.publish(
+            subjects.intent(intent.site, intent.id),
+            intent.to_json(),
+            message_id=intent.id,
+            headers=envelope.headers("intent", f"client/{intent.requester or 'unknown'}", intent.id),
+        )
+
+    async def follow(
+        self, intent: EnteredIntent, *, publish: bool = True, verdict_timeout_s: float = VERDICT_TIMEOUT_S
+    ) -> AsyncIterator[Progress]:
+        """Publish (unless told not to) and yield each verdict and outcome until the intent has ended.
+
+        Ends after a deny, a defer's expiry, or the last outcome of an allowed plan. Raises TransientError when no
+        verdict came in time: the intent stays stored and is decided when the resolver is back.
+        """
+        site, intent_id = intent.site, intent.id
+        async with (
+            self._bus.subscribe(subjects.verdict(site, "*", intent_id)) as verdicts,
+            self._bus.subscribe(subjects.outcome(site, intent_id, "*")) as outcomes,
+        ):
+            if publish:
+                await self.publish(intent)
+            follower = Follower(self._bus, site, intent_id, verdicts, outcomes)
+            async for progress in follower.run(verdict_timeout_s):
+                yield progress
+
+    async def show(self, intent_id: str, *, site: str | None = None) -> Chain:
+        """Intent, verdicts and outcomes as the streams hold them; raises RefusedError when nothing is known of it."""
+        where = site_name(site) if site else SiteName("*")
+        stored = await self._bus.last("INTENTS", subjects.intent_filter(where, intent_id))
+        verdicts = await self._stored("VERDICTS", subjects.verdict(where, "*", intent_id), Verdict)
+        outcomes = await self._stored("OUTCOMES", subjects.outcome(where, intent_id, "*"), Outcome)
+        intent = EnteredIntent.from_json(stored.payload) if stored else None
+        if intent is None and not verdicts:
+            raise RefusedError(f"no intent {intent_id!r} is known (verdicts are kept for 30 days)")
+        return Chain(intent, tuple(sorted(verdicts, key=lambda one: one.revision)), tuple(outcomes))
+
+    # ── streams ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def verdicts(
+        self, *, site: str = "*", decision: str = "*", stored: bool = False, follow: bool = True
+    ) -> AsyncIterator[Verdict]:
+        """Verdicts from now on, or (`stored`) those that the stream holds first."""
+        subject = subjects.verdict(SiteName(site), decision, "*")
+        async for received in self._tail("VERDICTS", subject, stored, follow):
+            yield Verdict.from_json(received.payload)
+
+    async def alerts(self, *, site: str = "*", stored: bool = True, follow: bool = False) -> AsyncIterator[Alert]:
+        """Alerts that the stream holds, and then new ones."""
+        async for received in self._tail("ALERTS", subjects.alert(SiteName(site), "*"), stored, follow):
+            yield Alert.from_json(received.payload)
+
+    async def _tail(
+        self, stream: subjects.StreamName, subject: str, stored: bool, follow: bool
+    ) -> AsyncIterator[Received]:
+        async with self._bus.subscribe(subject) as fresh:
+            seen: set[bytes] = set()
+            if stored:
+                async for received in self._bus.scan(stream, subject):
+                    seen.add(received.payload)
+                    yield received
+            if not follow:
+                return
+            async for received in fresh:
+                if received.payload not in seen:  # published while the stored ones were read
+                    yield received
+
+    async def _stored(self, stream: subjects.StreamName, subject: str, model: type[Answer]) -> list[Answer]:
+        return [model.from_json(received.payload) async for received in self._bus.scan(stream, subject)]
+
+    # ── questions ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def graph(self, query: GraphQuery, *, site: str | None = None) -> GraphAnswer:
+        """The neighbourhood of a resource."""
+        return await self._ask(await self.entry_site(site), "graph", query, GraphAnswer)
+
+    async def tree(
+        self,
+        resource: str,
+        *,
+        namespace: str = "",
+        site: str | None = None,
+        direction: Direction = "both",
+        depth: int = 0,
+    ) -> GraphAnswer:
+        """What a resource needs and what needs it."""
+        query = GraphQuery(resource=resource, namespace=namespace, direction=direction, depth=depth)
+        return await self.graph(query, site=site)
+
+    async def dependents(self, resource: str, *, namespace: str = "", site: str | None = None) -> GraphAnswer:
+        """What needs a resource, transitively."""
+        return await self.tree(resource, namespace=namespace, site=site, direction="dependents")
+
+    async def dependencies(self, resource: str, *, namespace: str = "", site: str | None = None) -> GraphAnswer:
+        """What a resource needs, transitively."""
+        return await self.tree(resource, namespace=namespace, site=site, direction="dependencies")
+
+    async def why(self, source: str, target: str, *, namespace: str = "", site: str | None = None) -> GraphAnswer:
+        """The shortest path by which `source` depends on `target`; no edges when there is none."""
+        query = WhyQuery(source=source, target=target, namespace=namespace)
+        return await self._ask(await self.entry_site(site), "why", query, GraphAnswer)
+
+    async def missing(self, *, namespace: str = "", site: str | None = None, optional: bool = False) -> GraphAnswer:
+        """Dangling references."""
+        query = MissingQuery(namespace=namespace, optional=optional)
+        return await self._ask(await self.entry_site(site), "missing", query, GraphAnswer)
+
+    async def sites(self) -> list[SiteStatus]:
+        """How every site is whose resolver answers now."""
+        subject = subjects.api("resolver", subjects.EVERY_SITE, "status")
+        answers = await self._bus.gather(subject, StatusQuery().to_json(), GATHER_WAIT_S)
+        return sorted((SiteStatus.from_json(one.payload) for one in answers), key=lambda status: status.site)
+
+    @property
+    def expected_sites(self) -> tuple[str, ...]:
+        """The sites that the context file names."""
+        return self._context.sites
+
+    async def entry_site(self, wanted: str | None = None) -> SiteName:
+        """The named site, else the context's, else the only one there is; raises NoSiteError."""
+        named = wanted or self._context.site
+        if named:
+            return site_name(named)
+        found = [status.site for status in await self.sites()]
+        if len(found) == 1:
+            return found[0]
+        known = f"there are {', '.join(found)}" if found else "no resolver answers"
+        raise NoSiteError(f"which site? {known} (say --site NAME, or set CHEOPS_SITE)")
+
+    async def _ask(self, site: SiteName, verb: str, question: Message, model: type[Answer]) -> Answer:
+        subject = subjects.api("resolver", site, verb)
+        try:
+            reply = await self._bus.request(subject, question.to_json(), ANSWER_TIMEOUT_S)
+        except BusUnavailableError as error:
+            raise BusUnavailableError(f"no resolver answers for site {site} (cheops sites, cheops doctor)") from error
+        try:
+            return model.from_json(reply.payload)
+        except MessageError:
+            refusal = _refusal(reply.payload)
+            if refusal is None:
+                raise
+            raise RefusedError(refusal.message) from None
+
+
+@asynccontextmanager
+async def connect(nats_url: str | None = None, *, site: str | None = None) -> AsyncIterator[Mesh]:
+    """Connect to the bus: arguments, else `CHEOPS_NATS_URL` / `CHEOPS_SITE`, else the context file."""
+    context = load_context(nats_url, site)
+    bus = await nats.connect(context.nats_url, name="cheops", wait=False)
+    try:
+        yield Mesh(bus, context)
+    finally:
+        await bus.close()
+
+
+def new_id() -> str:
+    """A short id that nobody else makes: `i-` and 10 hex digits (1 in 10^12 for a stream's 30 days)."""
+    return f"i-{secrets.token_hex(5)}"
+
+
+def requester_name() -> str:
+    """Who asks, as the operating system knows them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no entry for this uid, as in many containers
+        return "unknown"
+
+
+def _refusal(payload: bytes) -> Refusal | None:
+    try:
+        return Refusal.from_json(payload)
+    except MessageError:
+        return None

@@ -1,0 +1,75 @@
+"""The intents of one site: decided, under way, deferred. Bounded bookkeeping. Pure."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.identity import KindId
+from schemas.intents import Intent
+from schemas.verdicts import Verdict
+from services.resolver.intake import Intake
+from services.resolver.pursuit import Pursuit
+
+KNOWN_MAX: Final = 100_000  # verdicts remembered to answer a repeated id without asking the stream
+WAITING_MAX: Final = 10_000  # deferred or rehearsing intents; more are refused, visibly
+
+Stamp = tuple[bool, tuple[KindId, ...], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An intent whose verdict is `defer`, and the world as it was then: it is judged again when that has changed."""
+
+    intent: Intent
+    verdict: Verdict
+    stamp: Stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An intent whose manifests are being tried by the API server. `pursuit`: what an earlier revision already did."""
+
+    intent: Intent
+    intake: Intake
+    revision: int
+    pursuit: Pursuit | None = None
+
+
+class Docket:
+    """Which intent is where."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, Verdict] = OrderedDict()
+        self.active: dict[str, Pursuit] = {}
+        self.deferred: dict[str, Waiting] = {}
+        self.asked: dict[str, Asked] = {}
+
+    def known(self, intent_id: str) -> Verdict | None:
+        """The verdict in force of an intent that was decided before."""
+        return self._known.get(intent_id)
+
+    def record(self, verdict: Verdict) -> None:
+        """A verdict is in force from now on."""
+        self._known[verdict.intent] = verdict
+        self._known.move_to_end(verdict.intent)
+        if len(self._known) > KNOWN_MAX:
+            self._known.popitem(last=False)
+        if verdict.decision != "defer":
+            self.deferred.pop(verdict.intent, None)
+
+    def revision(self, intent_id: str) -> int:
+        """The number that the next verdict on this intent gets."""
+        known = self._known.get(intent_id)
+        return known.revision + 1 if known else 1
+
+    @property
+    def full(self) -> bool:
+        """Too many intents wait."""
+        return len(self.deferred) + len(self.asked) >= WAITING_MAX
+
+    def due(self, stamp: Stamp) -> Iterator[Waiting]:
+        """Deferred intents whose world has changed since they were judged."""
+        return iter([waiting for waiting in self.deferred.values() if waiting.stamp != stamp])

@@ -1,0 +1,139 @@
+"""One intent between verdict and outcome: which steps may leave, which are over, what is decided again. Pure.
+
+A step leaves when the steps before it are there (`applied`), or ready where it lives inside what they make (a
+namespace, a definition). The first failure stops what has not left yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from schemas.identity import ResourceId
+from schemas.intents import Intent
+from schemas.operations import Operation
+from schemas.outcomes import FINAL_STATES, Outcome, OutcomeState
+from schemas.verdicts import Step, Verdict
+from services.resolver.intake import Intake
+from services.resolver.signals import Moment
+
+DECISIONS_MAX: Final = 5  # a world that changes faster than we can act is reported, not chased
+_GOOD: Final[frozenset[OutcomeState]] = frozenset({"ready", "done"})
+
+
+@dataclass(slots=True)
+class Pursuit:
+    """The steps of the current revision, and what earlier revisions already did."""
+
+    intent: Intent
+    intake: Intake
+    verdict: Verdict
+    states: dict[str, OutcomeState] = field(default_factory=dict)
+    sent: set[str] = field(default_factory=set)
+    settled: set[ResourceId] = field(default_factory=set)
+
+    def release(self, moment: Moment) -> list[Operation]:
+        """The operations that may leave now; each is given out once."""
+        if self.stopped:
+            return []
+        ready = [step for step in self.verdict.plan if step.id not in self.sent and self._open(step)]
+        self.sent.update(step.id for step in ready)
+        return [self._operation(step, moment) for step in ready]
+
+    def resume(self, moment: Moment) -> list[Operation]:
+        """After a crash: what may have left and is not known to be over leaves again; its id makes that harmless."""
+        self.sent = {step for step, state in self.states.items() if state in FINAL_STATES}
+        return self.release(moment)
+
+    def note(self, outcome: Outcome) -> bool:
+        """Take an outcome in; False when it says nothing new (another revision, repeated, late)."""
+        known = self.states.get(outcome.step)
+        if outcome.revision != self.verdict.revision or known in FINAL_STATES or known == outcome.state:
+            return False
+        if all(step.id != outcome.step for step in self.verdict.plan):
+            return False
+        self.states[outcome.step] = outcome.state
+        self.sent.add(outcome.step)
+        if outcome.state in _GOOD:
+            self.settled.add(outcome.resource)
+        return True
+
+    @property
+    def stopped(self) -> bool:
+        """Some step did not do what the verdict allowed: nothing more leaves."""
+        return any(state in FINAL_STATES and state not in _GOOD for state in self.states.values())
+
+    @property
+    def over(self) -> bool:
+        """Nothing is under way any more and nothing will leave."""
+        under_way = any(self.states.get(step) not in FINAL_STATES for step in self.sent)
+        return not under_way and (self.stopped or len(self.sent) == len(self.verdict.plan))
+
+    @property
+    def conflicted(self) -> bool:
+        """A precondition failed and nothing is under way: the world has changed, decide again."""
+        return self.over and "conflict" in self.states.values() and "failed" not in self.states.values()
+
+    @property
+    def may_decide_again(self) -> bool:
+        """Revisions are bounded."""
+        return self.verdict.revision < DECISIONS_MAX
+
+    def remaining(self) -> Intake:
+        """What is still to be done: the intent less what earlier revisions did."""
+        changes = tuple(change for change in self.intake.changes if change.resource not in self.settled)
+        return Intake(changes, self.intake.problems, self.intake.manifests)
+
+    def _open(self, step: Step) -> bool:
+        return all(self._lets_pass(before, step) for before in step.after)
+
+    def _lets_pass(self, before: str, step: Step) -> bool:
+        state = self.states.get(before)
+        if state in _GOOD:
+            return True
+        return state == "applied" and not self._lives_in(step.resource, self._resource(before))
+
+    def _resource(self, step_id: str) -> ResourceId:
+        return next(step.resource for step in self.verdict.plan if step.id == step_id)
+
+    def _lives_in(self, resource: ResourceId, container: ResourceId) -> bool:
+        return any(
+            reference.relation == "containment" and reference.target == container
+            for change in self.intake.changes
+            if change.resource == resource and change.after is not None
+            for reference in change.after.references
+        )
+
+    def _operation(self, step: Step, moment: Moment) -> Operation:
+        change = next((one for one in self.intake.changes if one.resource == step.resource), None)
+        return Operation(
+            id=operation_id(self.verdict.intent, self.verdict.revision, step.id),
+            intent=self.verdict.intent,
+            revision=self.verdict.revision,
+            step=step.id,
+            site=step.site,
+            action=step.action,
+            resource=step.resource,
+            version=change.version if change else "",
+            manifest=self.intake.manifests.get(step.resource),
+            preconditions=step.preconditions,
+            issued_at=moment.wall,
+            expires_at=self.intent.expires_at,
+            traceparent=self.intent.traceparent,
+        )
+
+
+def operation_id(intent: str, revision: int, step: str) -> str:
+    """Unique for (intent, revision, step): the executor's ledger and the bus both de-duplicate by it."""
+    return f"{intent}.{revision}.{step}"
+
+
+def latest(verdicts: Iterable[Verdict]) -> dict[str, Verdict]:
+    """The revision in force of each intent."""
+    found: dict[str, Verdict] = {}
+    for verdict in verdicts:
+        known = found.get(verdict.intent)
+        if known is None or verdict.revision > known.revision:
+            found[verdict.intent] = verdict
+    return found

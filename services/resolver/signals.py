@@ -1,0 +1,130 @@
+"""What goes into the resolver's machine and what comes out of it. Values only; the service carries them out.
+
+Signals arrive one at a time, with the moment of their arrival. Effects are carried out in order: a `StoreVerdict`
+must be acknowledged before the `SendOperation`s after it leave.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from schemas.alerts import Alert
+from schemas.events import Heartbeat
+from schemas.intents import Intent
+from schemas.operations import Operation
+from schemas.outcomes import Outcome
+from schemas.queries import Rehearsal, RehearsalAnswer, ResyncAnswer, ResyncRequest
+from schemas.verdicts import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a signal arrived: seconds of the monotonic clock, and the wall clock (for people only)."""
+
+    monotonic_s: float
+    wall: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSeen:
+    """Bytes of an EventBatch, in stream order."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BeatSeen:
+    """A watcher's heartbeat."""
+
+    heartbeat: Heartbeat
+
+
+@dataclass(frozen=True, slots=True)
+class IntentSeen:
+    """A stored intent, perhaps for the second time."""
+
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """The API server's word on an intent's manifests; None when it could not be asked in time."""
+
+    intent: str
+    answer: RehearsalAnswer | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeSeen:
+    """What an executor reports."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class ResyncAnswered:
+    """The watcher lists again; None when it did not answer."""
+
+    answer: ResyncAnswer | None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelSeen:
+    """Somebody gives up a deferred intent."""
+
+    intent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+
+Signal = BatchSeen | BeatSeen | IntentSeen | Rehearsed | OutcomeSeen | ResyncAnswered | CancelSeen | Tick
+
+
+@dataclass(frozen=True, slots=True)
+class StoreVerdict:
+    """Publish, fenced: a second resolver for the site is refused here."""
+
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatVerdict:
+    """Say again what is stored already: somebody asked with the same id."""
+
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class SendOperation:
+    """Release a step to the executor."""
+
+    operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
+class SendAlert:
+    """Tell whoever watches that something broke, or healed."""
+
+    alert: Alert
+
+
+@dataclass(frozen=True, slots=True)
+class AskRehearsal:
+    """Ask the executor to try the manifests; answer with `Rehearsed`."""
+
+    intent: str
+    rehearsal: Rehearsal
+
+
+@dataclass(frozen=True, slots=True)
+class AskResync:
+    """Ask the watcher to list again; answer with `ResyncAnswered`."""
+
+    request: ResyncRequest
+
+
+Effect = StoreVerdict | RepeatVerdict | SendOperation | SendAlert | AskRehearsal | AskResync
