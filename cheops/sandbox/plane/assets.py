@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import cheops
 from services.chassis.errors import SettingsError
 
 NEEDED = ("etcd", "kube-apiserver", "kube-controller-manager")
@@ -32,7 +31,7 @@ def foreign_directory() -> Path | None:
 def build_directory() -> Path:
     """Where `make controlplane` puts what it builds."""
     named = os.environ.get("CHEOPS_CONTROLPLANE_DIR")
-    checkout = Path(cheops.__file__).resolve().parents[1]
+    checkout = Path(__file__).resolve().parents[3]
     return Path(named).expanduser().absolute() if named else checkout / ".controlplane"
 
 
@@ -47,18 +46,15 @@ def missing(directory: Path, programs: tuple[str, ...]) -> list[str]:
     return [name for name in programs if not os.access(directory / name, os.X_OK)]
 
 
-def require(programs: tuple[str, ...]) -> Path:
+def require(programs: tuple[str, ...], directory: Path | None = None) -> Path:
     """The folder, when it holds all of these. Raises ControlPlaneMissingError that names what is not there."""
-    directory = foreign_directory() or build_directory()
-    if absent := missing(directory, programs):
-        raise ControlPlaneMissingError(_how_to_get(directory, absent))
-    return directory
+    chosen = directory or foreign_directory() or build_directory()
+    if absent := missing(chosen, programs):
+        raise ControlPlaneMissingError(f"no {', '.join(absent)} in {chosen}: {_how_to_get(chosen)}")
+    return chosen
 
 
-def _how_to_get(directory: Path, absent: list[str]) -> str:
-    if foreign_directory():
-        return (
-            f"KUBEBUILDER_ASSETS={directory} has no {', '.join(absent)}: "
-            "add it there, or unset the variable and run `make controlplane`"
-        )
-    return f"no {', '.join(absent)} in {directory}: run `make controlplane` (needs Go; once, about 10 minutes)"
+def _how_to_get(directory: Path) -> str:
+    if directory == foreign_directory():
+        return "add it there, or unset KUBEBUILDER_ASSETS and run `make controlplane`"
+    return "run `make controlplane` (needs Go; about 8 minutes the first time on a machine, then one)"
