@@ -106,6 +106,8 @@ def controller_manager(layout: Layout, credentials: Credentials, user: str) -> l
         f"--service-account-private-key-file={credentials.key_file}",
         f"--root-ca-file={layout.ca_file}",  # ConfigMap kube-root-ca.crt in every namespace, as in any cluster
         "--use-service-account-credentials=true",  # garbage collector and co. come as themselves: gates exempt them
+        "--kube-api-qps=200",  # the default of 20 makes the first service accounts wait for seconds
+        "--kube-api-burst=400",
         "--leader-elect=false",
         *_listen(layout.ports.controller_manager),
         "--profiling=false",
