@@ -1,6 +1,6 @@
 """The relationship model: rules as data, compiled once, and one pass from an object to its state.
 
-    catalogue = load_catalogue(extra=[Path("mine.yaml")])     # loader.py; a bad file raises RuleError(file, line, reason)
+    catalogue = load_catalogue(extra=[Path("mine.yaml")])     # loader.py; RuleError(file, line, reason)
     extractor = Extractor(catalogue, surface)                 # extract.py; surface: schemas.kinds.Surface of the site
     state = extractor.state(manifest)                         # dict → events.ResourceState, without values
     key = extractor.key(manifest)                             # dict → identity.ResourceKey (scope and group checked)

@@ -1,0 +1,1 @@
+"""Values → text. Pure: what is printed is returned as lines."""

@@ -1,0 +1,70 @@
+"""What is wrong with my set-up? Each finding is a line, good or with what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from cheops.contexts import Context, load_context
+from services.chassis.errors import CheopsError, SettingsError
+
+Finding = tuple[bool, str]
+
+
+def examine(server: str | None) -> list[Finding]:
+    """Python, packages, context, bus, sites."""
+    findings = [_python(), *_programs()]
+    try:
+        context = load_context(server)
+    except SettingsError as error:
+        return [*findings, (False, str(error))]
+    findings.append((True, f"context: bus {context.nats_url}, from {context.origin}"))
+    return [*findings, *asyncio.run(_mesh(context))]
+
+
+def _python() -> Finding:
+    found = ".".join(map(str, sys.version_info[:3]))
+    return sys.version_info >= (3, 11), f"Python {found} (expected 3.11 or later)"
+
+
+def _programs() -> list[Finding]:
+    server = Path(sys.executable).parent / "nats-server"
+    findings = [
+        (
+            server.exists(),
+            f"nats-server {'is' if server.exists() else 'is not'} installed beside Python (extra: sandbox)",
+        )
+    ]
+    kubeconfig = os.environ.get("KUBECONFIG")
+    if kubeconfig:
+        there = all(Path(part).is_file() for part in kubeconfig.split(os.pathsep) if part)
+        findings.append((there, f"KUBECONFIG={kubeconfig} {'is there' if there else 'names a file that is not there'}"))
+    return findings
+
+
+async def _mesh(context: Context) -> list[Finding]:
+    from cheops.mesh import connect
+
+    try:
+        async with connect(context.nats_url) as mesh:
+            found = await mesh.sites()
+    except CheopsError as error:
+        return [(False, f"bus: {error}")]
+    findings: list[Finding] = [(True, f"bus answers at {context.nats_url}")]
+    if not found and not context.sites:
+        findings.append((False, "no resolver answers (start one: cheops serve site, or cheops sandbox up)"))
+    for name in sorted(set(context.sites) - {status.site for status in found}):
+        findings.append((False, f"site {name}: its resolver does not answer (cheops serve resolver)"))
+    for status in found:
+        if status.state == "fresh":
+            findings.append((True, f"site {status.site}: fresh, {status.resources} resources"))
+        else:
+            findings.append(
+                (False, f"site {status.site}: {status.state}; is its watcher running? (cheops serve watcher)")
+            )
+        findings += [
+            (False, f"site {status.site}: {kind} is not observed: {why}") for kind, why in status.blind.items()
+        ]
+    return findings

@@ -1,0 +1,61 @@
+"""Exceptions → one clear line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Final
+
+import click
+import typer
+
+EXIT_ERROR: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_DENY: Final = 3
+EXIT_DEFER: Final = 4
+EXIT_PARTLY: Final = 5
+EXIT_INTERRUPTED: Final = 130
+
+
+class BadInputError(Exception):
+    """What the caller gave cannot be used; the message names file, line, field and what was expected. Exit 2."""
+
+
+def explained(command: Callable[[], object]) -> int:
+    """Run a command; what went wrong is said in one line."""
+    try:
+        result = command()
+    except typer.Exit as wanted:
+        return int(wanted.exit_code)
+    except click.exceptions.Abort:
+        return EXIT_INTERRUPTED
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return _say(error)
+    return result if isinstance(result, int) else 0
+
+
+def _say(error: Exception) -> int:
+    from schemas.documents import DocumentError
+    from schemas.relations.loader import RuleError
+
+    from schemas.envelope import MessageError
+    from schemas.identity import IdentityError
+    from services.chassis.errors import CheopsError, SettingsError
+
+    inner = error
+    while isinstance(inner, ExceptionGroup) and len(inner.exceptions) == 1:
+        inner = inner.exceptions[0]
+    if not isinstance(inner, (BadInputError, DocumentError, RuleError, CheopsError, MessageError, IdentityError)):
+        raise error
+    usage = isinstance(inner, (BadInputError, DocumentError, RuleError, SettingsError, MessageError, IdentityError))
+    sys.stderr.write(f"cheops: {inner}\n")
+    return EXIT_USAGE if usage else EXIT_ERROR

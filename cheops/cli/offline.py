@@ -1,0 +1,39 @@
+"""relations: the relationships of manifests, without any cluster or server."""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+import typer
+
+from cheops.cli.options import Output, OutputOption
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family to the command line."""
+    app.command()(relations)
+
+
+def relations(
+    filename: Annotated[
+        Optional[list[str]],  # noqa: UP045 – typer reads annotations in this form only
+        typer.Option("--filename", "-f", help="A file, a folder, or - for standard input.", metavar="PATH"),
+    ] = None,
+    rules: Annotated[bool, typer.Option("--rules", help="Print the catalogue of rules instead.")] = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """The relationships of manifests, offline. With -o json one object a line."""
+    from cheops.cli.failures import BadInputError
+    from cheops.cli.render.output import say
+
+    if rules:
+        from schemas.relations.describe import describe
+        from schemas.relations.loader import load_catalogue
+
+        say(describe(load_catalogue()).splitlines())
+        return
+    if not filename:
+        raise BadInputError("what should be read? (-f FILE, -f FOLDER, -f - for standard input, or --rules)")
+    from cheops.cli.relating import print_relations
+
+    print_relations(filename, output)

@@ -1,0 +1,218 @@
+"""A whole mesh on this machine: nats-server, clusters, and the services of every site, as real processes.
+
+    nats-server → per site: cluster (embedded or real control plane) → services → every site says "fresh"
+
+All of it keeps its data and logs in one directory, listens on 127.0.0.1 only, and dies with us. `services` says how
+the three services of a site run: together in one process (`cheops serve site`), as three, or not at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Literal, Protocol, Self
+
+import yaml
+
+from cheops.mesh import connect
+from cheops.sandbox.embedded import EmbeddedProcess
+from cheops.sandbox.natsserver import NatsServer
+from cheops.sandbox.process import ChildProcess
+from schemas.identity import SiteName, site_name
+from schemas.queries import SiteStatus
+from services.chassis.errors import TransientError
+
+Engine = Literal["embedded", "kube"]
+Layout = Literal["together", "apart", "none"]
+SERVICES: Final = ("watcher", "resolver", "executor")
+FRESH_TIMEOUT_S: Final = 60.0
+POLL_INTERVAL_S: Final = 0.1
+STOP_GRACE_S: Final = 8.0
+
+
+class Cluster(Protocol):
+    """What a site's cluster offers, whatever runs it."""
+
+    @property
+    def kubeconfig(self) -> Path:
+        """With one context, named after the site."""
+
+    async def start(self) -> None:
+        """Return when it answers."""
+
+    async def stop(self) -> None:
+        """Harmless when it does not run."""
+
+
+@dataclass(slots=True)
+class Site:
+    """One site of the testbed."""
+
+    name: SiteName
+    cluster: Cluster
+    services: dict[str, ChildProcess] = field(default_factory=dict)
+
+
+class Testbed:
+    """`async with Testbed(directory, ["lyon", "oslo"]) as bed:`"""
+
+    __test__ = False  # not a test, whatever pytest thinks of its name
+
+    def __init__(
+        self,
+        directory: Path,
+        sites: Sequence[str],
+        *,
+        engine: Engine = "embedded",
+        layout: Layout = "together",
+        tell: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """`tell` is given a line for each thing that is ready."""
+        self.directory = directory.absolute()
+        self.nats = NatsServer(self.directory / "nats", name="cheops")
+        self.sites = {name: Site(name, _cluster(engine, name, self.directory / name)) for name in map(site_name, sites)}
+        self.engine = engine
+        self._layout = layout
+        self._tell = tell
+
+    @property
+    def nats_url(self) -> str:
+        """Where the bus is."""
+        return self.nats.url
+
+    @property
+    def kubeconfig(self) -> Path:
+        """One file with a context per site."""
+        return self.directory / "kubeconfig"
+
+    @property
+    def context_file(self) -> Path:
+        """For `CHEOPS_CONTEXT`."""
+        return self.directory / "context.json"
+
+    async def start(self) -> None:
+        """Return when every site is fresh. On an error, and when interrupted, nothing stays."""
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        await self.nats.start()
+        self._tell(f"nats-server {self.nats.url}")
+        async with asyncio.TaskGroup() as tasks:
+            for site in self.sites.values():
+                tasks.create_task(self._start_cluster(site))
+        self._write_kubeconfig()
+        self._write_context()
+        if self._layout == "none":
+            return
+        for site in self.sites.values():
+            await self.start_services(site.name)
+        await self.wait_fresh()
+
+    async def _start_cluster(self, site: Site) -> None:
+        await site.cluster.start()
+        self._tell(f"cluster {site.name} ({self.engine})")
+
+    async def start_services(self, name: SiteName) -> None:
+        """Start what does not run of a site's services."""
+        site = self.sites[name]
+        for service in SERVICES if self._layout == "apart" else ("site",):
+            child = site.services.get(service) or self._service(site, service)
+            site.services[service] = child
+            if not child.running:
+                await child.start()
+
+    async def wait_fresh(self, timeout_s: float = FRESH_TIMEOUT_S) -> dict[SiteName, SiteStatus]:
+        """Wait until every site's resolver says that its knowledge is fresh."""
+        async with connect(self.nats_url) as mesh:
+            end_s = time.monotonic() + timeout_s
+            told: set[SiteName] = set()
+            while True:
+                found = {status.site: status for status in await mesh.sites() if status.state == "fresh"}
+                for name in sorted(found.keys() - told):
+                    self._tell(f"site {name}: {found[name].resources} resources, {found[name].edges} relationships")
+                told |= found.keys()
+                if told >= self.sites.keys():
+                    return found
+                self._ensure_running()
+                if time.monotonic() > end_s:
+                    raise TransientError(f"not fresh within {timeout_s:g} s: {', '.join(self.sites.keys() - told)}")
+                await asyncio.sleep(POLL_INTERVAL_S)
+
+    def _ensure_running(self) -> None:
+        for site in self.sites.values():
+            for child in site.services.values():
+                child.ensure_running()
+
+    async def stop(self) -> None:
+        """Services, clusters, bus; each bounded."""
+        async with asyncio.TaskGroup() as tasks:
+            for site in self.sites.values():
+                for child in site.services.values():
+                    tasks.create_task(child.stop(STOP_GRACE_S))
+        async with asyncio.TaskGroup() as tasks:
+            for site in self.sites.values():
+                tasks.create_task(site.cluster.stop())
+        await self.nats.stop()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def _service(self, site: Site, service: str) -> ChildProcess:
+        return ChildProcess(
+            f"{site.name} {service}",
+            [sys.executable, "-m", "cheops", "serve", service],
+            self.directory / site.name / "logs" / f"{service}.log",
+            environment={
+                "CHEOPS_SITE": site.name,
+                "CHEOPS_NATS_URL": self.nats_url,
+                "CHEOPS_KUBECONFIG": str(site.cluster.kubeconfig),
+                "CHEOPS_STATE_DIR": str(self.directory / site.name / "state"),
+            },
+        )
+
+    def _write_kubeconfig(self) -> None:
+        whole: dict[str, Any] = {"apiVersion": "v1", "kind": "Config", "clusters": [], "users": [], "contexts": []}
+        for site in self.sites.values():
+            one = yaml.safe_load(site.cluster.kubeconfig.read_text())
+            for part in ("clusters", "users", "contexts"):
+                whole[part] += [_renamed(entry, part, site.name) for entry in one[part]]
+        whole["current-context"] = next(iter(self.sites))
+        self.kubeconfig.write_text(yaml.safe_dump(whole, sort_keys=False))
+        self.kubeconfig.chmod(0o600)
+
+    def _write_context(self) -> None:
+        names = list(self.sites)
+        context = {"nats_url": self.nats_url, "site": names[0] if len(names) == 1 else "", "sites": names}
+        self.context_file.write_text(json.dumps(context, indent=2) + "\n")
+
+
+def _cluster(engine: Engine, name: SiteName, directory: Path) -> Cluster:
+    if engine == "embedded":
+        return EmbeddedProcess(name, directory)
+    from cheops.sandbox.controlplane import ControlPlane
+
+    return ControlPlane(name, directory, run_pods=True)
+
+
+def _renamed(entry: dict[str, Any], part: str, site: SiteName) -> dict[str, Any]:
+    """Users and clusters of several files may have the same name."""
+    if part == "contexts":
+        return {"name": site, "context": {**entry["context"], "cluster": site, "user": site}}
+    return {**entry, "name": site}
