@@ -1,0 +1,128 @@
+"""Facts → numbered, chained batches. Pure.
+
+Facts queue up as JSON. A batch takes what waits now, at most 64 and at most `BATCH_BYTES_MAX`: an idle watcher sends
+a single fact at once, a busy one fills its batches while the previous one is under way. A batch stays `current` until
+it is acknowledged; the same bytes under the same message id go again until then, so a number is never given to two
+different facts. A new epoch numbers from 1 again, what was not acknowledged included.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+
+from schemas.envelope import MESSAGE_BYTES_MAX
+from schemas.events import BATCH_EVENTS_MAX, ResourceEvent, batch_hash
+from schemas.identity import SiteName
+
+BATCH_BYTES_MAX: Final = 512 * 1024  # below the 1 MiB that a NATS server takes unless told otherwise
+FACT_BYTES_MAX: Final = MESSAGE_BYTES_MAX - 4096  # a fact that is larger goes alone; the rest is for the envelope
+QUEUE_FACTS_MAX: Final = 4_096
+
+
+class OversizedFactError(ValueError):
+    """A fact that no message can carry."""
+
+
+class Batch(NamedTuple):
+    """A batch that is not acknowledged yet."""
+
+    epoch: int
+    seq: int
+    facts: tuple[bytes, ...]
+    payload: bytes
+    digest: str
+
+    @property
+    def message_id(self) -> str:
+        """The same bytes always have the same id, and no other bytes have it."""
+        return f"{self.epoch}.{self.seq}.{self.digest}"
+
+    @property
+    def last_seq(self) -> int:
+        """Number of its last fact."""
+        return self.seq + len(self.facts) - 1
+
+
+class _RawBatch(msgspec.Struct, frozen=True):
+    """EventBatch with facts that are JSON already."""
+
+    schema: Literal["event/v1"]
+    site: SiteName
+    epoch: int
+    seq: int
+    prev_hash: str
+    events: list[msgspec.Raw]
+
+
+class Batcher:
+    """The queue of facts of one site, and the numbers that they get."""
+
+    def __init__(self, site: SiteName, epoch: int) -> None:
+        self._site = site
+        self.epoch = epoch
+        self.acknowledged = 0
+        self.current: Batch | None = None
+        self._chain = ""
+        self._queue: deque[bytes] = deque()
+        self._encoder = msgspec.json.Encoder()
+
+    @property
+    def numbered(self) -> int:
+        """Number of the last fact that is acknowledged, under way or waiting."""
+        under_way = len(self.current.facts) if self.current else 0
+        return self.acknowledged + under_way + len(self._queue)
+
+    @property
+    def full(self) -> bool:
+        """Whoever adds must wait first. One event of each kind may still come: a bound, not a wall."""
+        return len(self._queue) >= QUEUE_FACTS_MAX
+
+    @property
+    def idle(self) -> bool:
+        """Everything is acknowledged."""
+        return self.current is None and not self._queue
+
+    def add(self, event: ResourceEvent) -> int:
+        """Queue a fact; returns its number. Raises OversizedFactError."""
+        fact = self._encoder.encode(event)
+        if len(fact) > FACT_BYTES_MAX:
+            raise OversizedFactError(f"a fact of {len(fact)} bytes (at most {FACT_BYTES_MAX} fit into a message)")
+        self._queue.append(fact)
+        return self.numbered
+
+    def take(self) -> Batch | None:
+        """The batch that is to be published now: the unacknowledged one, else a new one, else None."""
+        if self.current is None and self._queue:
+            self.current = self._make(self._cut())
+        return self.current
+
+    def acknowledge(self, batch: Batch) -> None:
+        """The batch is stored. A batch of an earlier epoch is not ours any more."""
+        if batch is not self.current:
+            return
+        self.current = None
+        self.acknowledged = batch.last_seq
+        self._chain = batch.digest
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Number from 1 again, what is not acknowledged first."""
+        if self.current is not None:
+            self._queue.extendleft(reversed(self.current.facts))
+        self.epoch, self.acknowledged, self.current, self._chain = epoch, 0, None, ""
+
+    def _cut(self) -> tuple[bytes, ...]:
+        facts = [self._queue.popleft()]
+        size = len(facts[0])
+        while self._queue and len(facts) < BATCH_EVENTS_MAX and size + len(self._queue[0]) <= BATCH_BYTES_MAX:
+            facts.append(self._queue.popleft())
+            size += len(facts[-1])
+        return tuple(facts)
+
+    def _make(self, facts: tuple[bytes, ...]) -> Batch:
+        seq = self.acknowledged + 1
+        raw = [msgspec.Raw(fact) for fact in facts]
+        payload = self._encoder.encode(_RawBatch("event/v1", self._site, self.epoch, seq, self._chain, raw))
+        return Batch(self.epoch, seq, facts, payload, batch_hash(payload))

@@ -1,0 +1,145 @@
+"""Observations of one kind → numbered facts. Pure: the ledger and the answers to a resync live here.
+
+A first listing only fills the ledger: a watcher publishes no lists unasked. A resolver that doubts asks with its
+digest: equal → `sync_same`; different → the kind is observed again and *announced*: sync_start, every resource,
+sync_end. Later listings (410, an interrupted watch) publish differences only. Everything of one kind passes through
+here in order, so changes that happen during a sync stay in order too.
+
+Events are yielded one by one and the ledger is changed together with each: whoever stops in the middle has published
+exactly what the ledger says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from schemas.events import ResourceEvent, ResourceState, ServedKind
+from schemas.identity import ResourceId
+from services.watcher.ledger import KindLedger
+from services.watcher.source import Gone, Listed, Listing, Observation, Unreadable
+
+KNOWS_NOTHING = ""  # the digest of a receiver that must be told everything
+UNREADABLE_MAX = 1_000  # names kept per kind; beyond that the number alone says enough
+
+
+class KindFollower:
+    """One kind's ledger, the listing that is under way, and the question that is still open."""
+
+    def __init__(self, served: ServedKind, *, announce: bool = False) -> None:
+        self.served = served
+        self.ledger = KindLedger()
+        self.listed = False
+        self.unreadable: dict[ResourceId, str] = {}
+        self._unseen: set[ResourceId] | None = None  # of the listing under way: known and not yet named
+        self._announcing = False
+        self._asked: str | None = KNOWS_NOTHING if announce else None
+
+    # ── the resolver's question ─────────────────────────────────────────────────────────────────────────────────────
+
+    def ask(self, digest: str) -> None:
+        """A receiver wants this kind confirmed and has `digest` of it ("" = knows nothing of it)."""
+        self._asked = digest
+
+    def answer(self) -> Iterator[ResourceEvent]:
+        """Answer the open question if that takes no listing."""
+        if self._asked and self.listed and self._unseen is None and self._asked == self.ledger.digest():
+            self._asked = None
+            yield ResourceEvent("sync_same", kind=self.served.kind)
+
+    @property
+    def needs_listing(self) -> bool:
+        """The open question can only be answered by observing again from now on.
+
+        Not while an announced listing runs: it is followed by another one, so that many questions cannot starve it.
+        """
+        if self._asked is None or self._announcing:
+            return False
+        if self._unseen is not None:
+            return self._asked == KNOWS_NOTHING  # a silent listing under way would have to be repeated
+        return self.listed
+
+    def announce(self) -> None:
+        """The next listing is published in full."""
+        self._asked = KNOWS_NOTHING
+
+    # ── observations ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def take(self, observation: Observation) -> Iterator[ResourceEvent]:
+        """What the bus must be told because of an observation."""
+        match observation:
+            case ResourceState():
+                return self._put(observation)
+            case Gone():
+                return self._gone(observation)
+            case Listing():
+                return self._begin()
+            case Listed():
+                return self._end()
+            case Unreadable():
+                self._note_unreadable(observation)
+        return iter(())
+
+    def refuse(self, unreadable: Unreadable) -> None:
+        """A state that was just taken could not be told: it must not count as told."""
+        self.ledger.remove(unreadable.resource)
+        self._note_unreadable(unreadable)
+
+    def dissolve(self) -> Iterator[ResourceEvent]:
+        """The kind is not served any more: its resources are gone with it."""
+        for resource in list(self.ledger):
+            yield self._delete(resource)
+        self.listed, self._unseen, self._announcing = False, None, False
+
+    def _put(self, state: ResourceState) -> Iterator[ResourceEvent]:
+        self.unreadable.pop(state.resource, None)
+        if self._unseen is not None:
+            self._unseen.discard(state.resource)
+        difference = self.ledger.compare(state)
+        if difference == "recreated":
+            # The old one is another object: say so before the new one takes its name.
+            yield self._delete(state.resource)
+        if difference == "same" and not self._announcing:
+            return
+        self.ledger.put(state)
+        if not self._silent:
+            yield ResourceEvent("put", state=state)
+
+    def _gone(self, gone: Gone) -> Iterator[ResourceEvent]:
+        self.unreadable.pop(gone.resource, None)
+        known = self.ledger.find(gone.resource)
+        if known is None or (gone.uid and known.uid != gone.uid):
+            return  # a late word about a predecessor under the same name
+        yield self._delete(gone.resource, gone.resource_version)
+
+    def _begin(self) -> Iterator[ResourceEvent]:
+        self._unseen = set(self.ledger)
+        self.unreadable.clear()
+        if self._announcing or self._asked == KNOWS_NOTHING:
+            self._announcing, self._asked = True, None
+            yield ResourceEvent("sync_start", kind=self.served.kind)
+
+    def _end(self) -> Iterator[ResourceEvent]:
+        for resource in sorted(self._unseen or ()):
+            yield self._delete(resource)
+        self._unseen, self.listed = None, True
+        if self._announcing:
+            self._announcing = False
+            yield ResourceEvent("sync_end", kind=self.served.kind)
+        yield from self.answer()
+
+    def _delete(self, resource: ResourceId, version: str = "") -> ResourceEvent:
+        known = self.ledger.remove(resource)
+        if self._unseen is not None:
+            self._unseen.discard(resource)
+        uid, known_version = (known.uid, known.version) if known else ("", "")
+        return ResourceEvent("delete", resource=resource, uid=uid, resource_version=version or known_version)
+
+    def _note_unreadable(self, observation: Unreadable) -> None:
+        if self._unseen is not None:
+            self._unseen.discard(observation.resource)  # it exists: not being understood is not being absent
+        if len(self.unreadable) < UNREADABLE_MAX or observation.resource in self.unreadable:
+            self.unreadable[observation.resource] = observation.reason
+
+    @property
+    def _silent(self) -> bool:
+        return not self.listed and not self._announcing

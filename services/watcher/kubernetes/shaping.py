@@ -1,0 +1,150 @@
+"""Raw watch line or list item → ResourceState. Pure. Values stop here.
+
+A line is decoded twice, cheaply: first its type and metadata, with the object left as bytes; only an object that has
+to be understood becomes a dict, and the extractor keeps identity, labels, references and key names of it. The dict
+dies in this module. What cannot be understood is reported by the name of the error alone: its text may quote values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Raw, Struct
+
+from schemas.events import ResourceState
+from schemas.identity import KindId, ResourceId, kind_id, kind_of, resource_id
+from schemas.kinds import Surface
+from services.watcher.kubernetes.discovery import Resource
+from services.watcher.source import Gone, Unreadable
+
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"  # annotation of the bookmark that closes a WatchList's listing
+
+
+class Extracts(Protocol):
+    """What shaping needs of schemas.relations.extract.Extractor."""
+
+    def state(self, manifest: dict[str, Any]) -> ResourceState:
+        """Manifest → state without values."""
+
+
+class Metadata(Struct, rename="camel"):
+    """What identifies an object and its version."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    annotations: dict[str, str] | None = None
+
+
+class Line(Struct):
+    """One line of a watch."""
+
+    type: str
+    object: Raw
+
+
+class _Head(Struct):
+    metadata: Metadata
+
+
+class _PageMetadata(Struct, rename="camel"):
+    resource_version: str = ""
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class Page(Struct):
+    """One page of a list."""
+
+    metadata: _PageMetadata
+    items: list[Raw] | None = None
+
+
+_lines = msgspec.json.Decoder(Line)
+_heads = msgspec.json.Decoder(_Head)
+_pages = msgspec.json.Decoder(Page)
+_objects = msgspec.json.Decoder(dict[str, Any])
+
+
+def read_line(line: bytes) -> Line:
+    """Raises msgspec.MsgspecError."""
+    return _lines.decode(line)
+
+
+def read_metadata(raw: Raw) -> Metadata:
+    """Raises msgspec.MsgspecError."""
+    return _heads.decode(raw).metadata
+
+
+def read_page(body: bytes) -> Page:
+    """Raises msgspec.MsgspecError."""
+    return _pages.decode(body)
+
+
+class Shaping:
+    """The extractor for the surface in force, and which kinds have read past their knowledge.
+
+    A reference to a kind that is not served yet is extracted with a guess (namespaced or not); when that kind
+    appears, the kinds that refer to it are outdated and have to be read again.
+    """
+
+    def __init__(self, extractor_for: Callable[[Surface], Extracts]) -> None:
+        self._extractor_for = extractor_for
+        self._surface = Surface()
+        self._extractor: Extracts | None = None
+        self._guesses: dict[KindId, set[KindId]] = {}
+
+    def use(self, surface: Surface) -> frozenset[KindId]:
+        """Read with this surface from now on; returns the kinds that guessed what it now knows."""
+        before, self._surface = self._surface, surface
+        self._extractor = self._extractor_for(surface)
+        changed = {
+            kind
+            for kind, served in surface.served.items()
+            if (known := before.find(kind)) is None or known.namespaced != served.namespaced
+        }
+        outdated = frozenset(kind for kind, guessed in self._guesses.items() if guessed & changed)
+        for kind in outdated:
+            del self._guesses[kind]
+        return outdated
+
+    def shape(self, resource: Resource, raw: Raw) -> ResourceState | Unreadable | None:
+        """Object → state; Unreadable when only its name can be told; None when not even that."""
+        try:
+            manifest = _objects.decode(raw)
+            # Items of a list leave these two out.
+            manifest["apiVersion"] = f"{resource.group}/{resource.version}" if resource.group else resource.version
+            manifest["kind"] = resource.kind
+            assert self._extractor is not None, "a surface is known before anything is observed"
+            state = self._extractor.state(manifest)
+        except Exception as error:  # whatever a hostile object breaks, it is that object's problem alone
+            return _unreadable(resource, raw, error)
+        self._note_guesses(resource, state)
+        return state
+
+    def _note_guesses(self, resource: Resource, state: ResourceState) -> None:
+        served = self._surface.served
+        for reference in state.references:
+            if reference.target and (target := kind_of(reference.target)) not in served:
+                self._guesses.setdefault(kind_id(resource.group, resource.kind), set()).add(target)
+
+
+def gone(resource: Resource, metadata: Metadata) -> Gone:
+    """The deletion of an object."""
+    return Gone(identity(resource, metadata), metadata.uid, metadata.resource_version)
+
+
+def identity(resource: Resource, metadata: Metadata) -> ResourceId:
+    """The identity of an object of a kind."""
+    namespace = metadata.namespace if resource.namespaced else ""
+    return resource_id(resource.group, resource.kind, namespace, metadata.name)
+
+
+def _unreadable(resource: Resource, raw: Raw, error: Exception) -> Unreadable | None:
+    try:
+        metadata = read_metadata(raw)
+    except msgspec.MsgspecError:
+        return None
+    return Unreadable(identity(resource, metadata), type(error).__name__)

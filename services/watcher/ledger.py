@@ -1,0 +1,65 @@
+"""What was said of one kind: resource → (uid, version, digest). Pure.
+
+Never objects: a million resources must fit into the memory of a small pod. Keyed by the identity, because at any
+moment one name has one uid; that is what makes a recreation under the same name visible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from schemas.events import ResourceState, kind_digest
+from schemas.identity import ResourceId
+
+Difference = Literal["same", "changed", "recreated"]
+
+
+class Entry(NamedTuple):
+    """A resource as it was last published."""
+
+    uid: str
+    version: str
+    digest: str
+
+
+class KindLedger:
+    """The resources of one kind, as the bus was told."""
+
+    def __init__(self) -> None:
+        self._entries: dict[ResourceId, Entry] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[ResourceId]:
+        return iter(self._entries)
+
+    def find(self, resource: ResourceId) -> Entry | None:
+        """What was last published of a resource."""
+        return self._entries.get(resource)
+
+    def compare(self, state: ResourceState) -> Difference:
+        """How a state differs from what was published.
+
+        The digest counts too: after a change of the surface the same version may have other references.
+        """
+        known = self._entries.get(state.resource)
+        if known is None:
+            return "changed"
+        if known.uid != state.uid:
+            return "recreated"
+        same = known.version == state.resource_version and known.digest == state.digest
+        return "same" if same else "changed"
+
+    def put(self, state: ResourceState) -> None:
+        """The state is published."""
+        self._entries[state.resource] = Entry(state.uid, state.resource_version, state.digest)
+
+    def remove(self, resource: ResourceId) -> Entry | None:
+        """The deletion is published."""
+        return self._entries.pop(resource, None)
+
+    def digest(self) -> str:
+        """What a receiver that missed nothing computes as well (events.kind_digest)."""
+        return kind_digest([(entry.uid, entry.version) for entry in self._entries.values()])

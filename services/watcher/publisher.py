@@ -1,0 +1,147 @@
+"""Batches → the bus, one at a time, in order, until each is acknowledged.
+
+One batch is under way at a time: facts that arrive meanwhile fill the next one, so batches grow with the load and an
+idle watcher adds no delay. A batch that is not acknowledged goes again, the same bytes under the same message id;
+meanwhile the queue fills and the kinds stop reading (back-pressure). Each publish names the message that must be the
+last on the subject: of two watchers for one site the later epoch wins and the other one ends, visibly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterable
+
+import structlog
+
+from schemas import envelope, subjects
+from schemas.envelope import MessageError
+from schemas.events import ResourceEvent, decode_batch
+from schemas.identity import SiteName
+from services.chassis.bus.port import Bus
+from services.chassis.errors import ConflictError, PermanentError, TransientError
+from services.watcher.backoff import Backoff
+from services.watcher.batching import Batch, Batcher
+
+RETRY_MIN_S = 0.05
+RETRY_MAX_S = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class ReplacedError(PermanentError):
+    """Another watcher publishes for this site, in a later epoch."""
+
+
+class Publisher:
+    """The batcher, drained into the stream EVENTS."""
+
+    def __init__(self, bus: Bus, site: SiteName, epoch: int, last_stream_seq: int, randomness: random.Random) -> None:
+        self.batcher = Batcher(site, epoch)
+        self.retries = 0
+        self._bus = bus
+        self._site = site
+        self._subject = subjects.event(site)
+        self._expected = last_stream_seq
+        self._backoff = Backoff(RETRY_MIN_S, RETRY_MAX_S, randomness)
+        self._filled = asyncio.Event()
+        self._changed = asyncio.Condition()
+
+    def add(self, event: ResourceEvent) -> int:
+        """Queue a fact; returns its number. Never waits: await `room` before the next."""
+        number = self.batcher.add(event)
+        self._filled.set()
+        return number
+
+    async def send(self, events: Iterable[ResourceEvent]) -> None:
+        """Queue facts, waiting for room between them: a ledger that yields them stays in step with the queue."""
+        for event in events:
+            self.add(event)
+            if self.batcher.full:
+                await self.room()
+
+    async def room(self) -> None:
+        """Wait until the queue takes more."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: not self.batcher.full)
+
+    async def drained(self) -> None:
+        """Wait until everything queued is acknowledged."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.batcher.idle)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """From now on facts are numbered in a later epoch; one that is under way in the old is sent again in it."""
+        self.batcher.begin_epoch(epoch)
+        self._filled.set()
+
+    async def run(self) -> None:
+        """Publish until cancelled. Raises ReplacedError when another watcher has taken over."""
+        while True:
+            batch = self.batcher.take()
+            if batch is None:
+                self._filled.clear()
+                await self._filled.wait()
+                continue
+            if await self._publish(batch):
+                self._backoff.reset()
+                self.batcher.acknowledge(batch)
+                async with self._changed:
+                    self._changed.notify_all()
+
+    async def _publish(self, batch: Batch) -> bool:
+        """One attempt; False = not acknowledged, try whatever is current then."""
+        try:
+            self._expected = await self._bus.publish(
+                self._subject,
+                batch.payload,
+                message_id=batch.message_id,
+                headers=envelope.headers("event", f"watcher/{self._site}", batch.message_id),
+                expected_last_seq=self._expected,
+            )
+        except ConflictError:
+            return await self._settle_conflict(batch)
+        except TransientError as error:
+            await self._wait(error)
+            return False
+        return True
+
+    async def _settle_conflict(self, batch: Batch) -> bool:
+        """Somebody published, our own lost acknowledgement counts, or the stream has forgotten its last message."""
+        try:
+            last = await self._bus.last("EVENTS", self._subject)
+        except TransientError as error:
+            await self._wait(error)
+            return False
+        self._expected = last.stream_seq if last else 0
+        if last is None:
+            return False
+        if last.payload == batch.payload:
+            return True
+        self._yield_or_take_over(_epoch_and_seq(last.payload), batch)
+        return False
+
+    def _yield_or_take_over(self, last: tuple[int, int], batch: Batch) -> None:
+        epoch, seq = last
+        if epoch > self.batcher.epoch:
+            raise ReplacedError(
+                f"another watcher publishes for site {self._site} (epoch {epoch}, ours is {self.batcher.epoch});"
+                " run one watcher per site"
+            )
+        if epoch == batch.epoch == self.batcher.epoch and seq >= batch.seq:
+            # Two watchers started at once and took the same number: this one goes above, the other one will end.
+            self.begin_epoch(epoch + 1)
+
+    async def _wait(self, error: TransientError) -> None:
+        self.retries += 1
+        delay_s = self._backoff.next(error.retry_after_s)
+        log.warning("events wait for the bus", site=self._site, reason=str(error), retry_in_s=round(delay_s, 3))
+        await asyncio.sleep(delay_s)
+
+
+def _epoch_and_seq(payload: bytes) -> tuple[int, int]:
+    try:
+        batch = decode_batch(payload)
+    except MessageError:
+        return 0, 0  # not a watcher's word
+    return batch.epoch, batch.seq

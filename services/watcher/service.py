@@ -1,0 +1,277 @@
+"""Cluster → bus: take an epoch, follow the surface, follow every kind, say every second how well that goes.
+
+    source.surfaces() ─▶ start and stop kinds ─▶ source.observe(kind) ─▶ follower ─▶ publisher ─▶ EVENTS
+    api.watcher.<site>.resync ─▶ ask every follower ─▶ sync_same, or observe again and announce
+
+Facts of a kind come from one task, and the ledger changes together with the queue, so whatever is cancelled or killed
+between the API server and the bus is found again by the next listing or the next epoch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable
+from contextlib import aclosing
+from typing import Final
+
+import structlog
+
+from schemas import envelope, subjects
+from schemas.envelope import MessageError
+from schemas.events import Heartbeat, ResourceEvent, ResourceState, ServedKind, decode_batch, encode
+from schemas.identity import KindId, SiteName
+from schemas.queries import Refusal, ResyncAnswer, ResyncRequest
+from services.chassis.bus.port import Bus, Received
+from services.chassis.errors import CheopsError, TransientError
+from services.watcher.backoff import Backoff
+from services.watcher.batching import OversizedFactError
+from services.watcher.following import KindFollower
+from services.watcher.health import WatchHealth
+from services.watcher.publisher import Publisher
+from services.watcher.source import Health, Listed, Observation, Source, Unreadable
+
+HEARTBEAT_S: Final = 1.0
+EPOCH_RETRY_MIN_S: Final = 0.1
+EPOCH_RETRY_MAX_S: Final = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class Watcher:
+    """The watcher of one site. `run` once."""
+
+    def __init__(
+        self,
+        site: SiteName,
+        source: Source,
+        bus: Bus,
+        *,
+        clock: Callable[[], float],
+        randomness: random.Random,
+        heartbeat_s: float = HEARTBEAT_S,
+    ) -> None:
+        self.site = site
+        self.health = WatchHealth()
+        self.followers: dict[KindId, KindFollower] = {}
+        self.publisher: Publisher
+        self._source = source
+        self._bus = bus
+        self._clock = clock
+        self._random = randomness
+        self._heartbeat_s = heartbeat_s
+        self._surface: tuple[ServedKind, ...] | None = None
+        self._doubt: dict[KindId, str] | None = None  # a resync asked for before anything was known
+        self._running: dict[KindId, asyncio.Task[None]] = {}
+        self._tasks: asyncio.TaskGroup
+
+    async def run(self, ready: asyncio.Event | None = None) -> None:
+        """Watch until cancelled. Raises ReplacedError when a later watcher publishes for this site."""
+        self.publisher = await self._take_epoch()
+        log.info("watching", site=self.site, epoch=self.publisher.batcher.epoch)
+        serving = self._bus.serve(subjects.api("watcher", self.site, "resync"), self._resync, name="watcher")
+        try:
+            async with serving, asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                tasks.create_task(self.publisher.run())
+                tasks.create_task(self._beat())
+                tasks.create_task(self._follow_surfaces())
+                if ready is not None:
+                    ready.set()
+        except BaseExceptionGroup as group:
+            raise _first(group) from group
+        finally:
+            await self._source.close()
+
+    # ── epoch and heartbeat ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _take_epoch(self) -> Publisher:
+        """The next epoch after the last that the stream knows of."""
+        backoff = Backoff(EPOCH_RETRY_MIN_S, EPOCH_RETRY_MAX_S, self._random)
+        while True:
+            try:
+                last = await self._bus.last("EVENTS", subjects.event(self.site))
+                break
+            except TransientError as error:
+                log.warning("the bus does not answer yet", site=self.site, reason=str(error))
+                await asyncio.sleep(backoff.next(error.retry_after_s))
+        epoch = _epoch_of(last) + 1 if last else 1
+        return Publisher(self._bus, self.site, epoch, last.stream_seq if last else 0, self._random)
+
+    def heartbeat(self) -> Heartbeat:
+        """What is claimed now.
+
+        `seq` counts what waits for the bus as well: a receiver that lacks it must not call itself fresh.
+        """
+        now_s = self._clock()
+        blind = self.health.blind(now_s)
+        batcher = self.publisher.batcher
+        observed = len(self.health) - len(blind)
+        return Heartbeat("heartbeat/v1", self.site, batcher.epoch, batcher.numbered, observed, blind, now_s)
+
+    async def _beat(self) -> None:
+        subject, source = subjects.heartbeat(self.site), f"watcher/{self.site}"
+        heard = True
+        while True:
+            headers = envelope.headers("heartbeat", source, f"{self.publisher.batcher.epoch}.{self._clock():.3f}")
+            try:
+                await self._bus.emit(subject, encode(self.heartbeat()), headers)
+                heard = True
+            except TransientError as error:
+                if heard:
+                    log.warning("heartbeats do not leave", site=self.site, reason=str(error))
+                heard = False
+            await asyncio.sleep(self._heartbeat_s)
+
+    # ── the surface ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _follow_surfaces(self) -> None:
+        async with aclosing(self._source.surfaces()) as surfaces:
+            async for served in surfaces:
+                await self._take_surface(served)
+
+    async def _take_surface(self, served: tuple[ServedKind, ...]) -> None:
+        watched = {entry.kind: entry for entry in served if entry.watched}
+        for kind in sorted(self.followers.keys() - watched.keys()):
+            await self._stop(kind)
+        # From here on nothing is awaited: a resync must find all followers of the surface that it is told, or none.
+        first, self._surface = self._surface is None, served
+        self._tell(ResourceEvent("surface", surface=served))
+        outdated = self._source.outdated()
+        for kind, entry in watched.items():
+            known = self.followers.get(kind)
+            if known is None:
+                self._begin(entry, announce=not first)
+                continue
+            again = known.served.versions[0] != entry.versions[0] or kind in outdated
+            known.served = entry
+            if again:
+                self._observe(known)
+        if first and self._doubt is not None:
+            self._tell(*self._sweep(self._doubt))
+        log.info("the surface is known", site=self.site, kinds=len(served), watched=len(watched))
+
+    def _begin(self, served: ServedKind, *, announce: bool) -> None:
+        follower = self.followers[served.kind] = KindFollower(served, announce=announce)
+        if not announce and self._doubt is not None:
+            follower.ask(self._doubt.get(served.kind, ""))
+        self.health.note(served.kind, Health("syncing"), self._clock())
+        self._observe(follower)
+
+    async def _stop(self, kind: KindId) -> None:
+        """The kind is not served (or not watched) any more: its resources are gone with it."""
+        follower, task = self.followers.pop(kind), self._running.pop(kind)
+        task.cancel()
+        await asyncio.wait({task})
+        await self.publisher.send(follower.dissolve())
+        self.health.forget(kind)
+
+    # ── one kind ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _observe(self, follower: KindFollower) -> None:
+        """Observe a kind from now on; what observed it before ends first."""
+        kind = follower.served.kind
+        before = self._running.get(kind)
+        if before is not None:
+            before.cancel()
+        self._running[kind] = self._tasks.create_task(self._follow(follower, before), name=f"follow {kind}")
+
+    async def _follow(self, follower: KindFollower, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait({before})
+        while True:
+            async with aclosing(self._source.observe(follower.served)) as observations:
+                async for observation in observations:
+                    await self._take(follower, observation)
+                    if isinstance(observation, Listed) and follower.needs_listing:
+                        follower.announce()
+                        break
+
+    async def _take(self, follower: KindFollower, observation: Observation) -> None:
+        kind = follower.served.kind
+        if isinstance(observation, Health):
+            self.health.note(kind, observation, self._clock())
+            return
+        try:
+            await self.publisher.send(follower.take(observation))
+        except OversizedFactError as error:
+            assert isinstance(observation, ResourceState), "nothing else grows with the size of a resource"
+            observation = Unreadable(observation.resource, str(error))
+            follower.refuse(observation)
+        if isinstance(observation, Unreadable):
+            log.error("a resource cannot be told", resource=observation.resource, reason=observation.reason)
+        self.health.note_unreadable(kind, _example(follower))
+
+    # ── resync ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _resync(self, received: Received) -> bytes:
+        try:
+            request = ResyncRequest.from_json(received.payload)
+        except MessageError as error:
+            return Refusal(code="400", message=str(error)).to_json()
+        if request.site != self.site:
+            return Refusal(code="404", message=f"this is the watcher of {self.site}").to_json()
+        return self._answer(request).to_json()
+
+    def _answer(self, request: ResyncRequest) -> ResyncAnswer:
+        """Answer at once; what the resolver lacks follows in the stream. Bounded by the number of kinds."""
+        batcher = self.publisher.batcher
+        if request.epoch_seen > batcher.epoch:
+            self.publisher.begin_epoch(request.epoch_seen + 1)
+        position, differing = batcher.numbered, 0
+        log.info("asked to list again", site=self.site, reason=request.reason, epoch_seen=request.epoch_seen)
+        if self._surface is None:
+            self._doubt = dict(request.kinds)
+        else:
+            self._tell(ResourceEvent("surface", surface=self._surface))
+            self._tell(*self._sweep(request.kinds))
+            differing = sum(self._question(follower, request.kinds) for follower in self.followers.values())
+        return ResyncAnswer(site=self.site, epoch=batcher.epoch, seq=position, differing=differing)
+
+    def _question(self, follower: KindFollower, digests: dict[KindId, str]) -> bool:
+        follower.ask(digests.get(follower.served.kind, ""))
+        self._tell(*follower.answer())
+        if not follower.needs_listing:
+            return False
+        follower.announce()
+        self._observe(follower)
+        return True
+
+    def _sweep(self, digests: Iterable[KindId]) -> Iterable[ResourceEvent]:
+        """Kinds that the resolver remembers and the site does not serve: nothing of them exists."""
+        for kind in sorted(digests):
+            if kind not in self.followers and not self._source.is_unclear(kind):
+                yield ResourceEvent("sync_start", kind=kind)
+                yield ResourceEvent("sync_end", kind=kind)
+
+    def _tell(self, *events: ResourceEvent) -> None:
+        for event in events:
+            self.publisher.add(event)
+
+
+def _example(follower: KindFollower) -> str:
+    for resource, reason in follower.unreadable.items():
+        return f"{len(follower.unreadable)} cannot be read, for instance {resource}: {reason}"
+    return ""
+
+
+def _epoch_of(last: Received) -> int:
+    try:
+        return decode_batch(last.payload).epoch
+    except MessageError as error:
+        # The resolver names the epoch that it knows when it asks, so a wrong guess here is repaired.
+        log.warning("the last event of the stream cannot be read", reason=str(error))
+        return 0
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The reason why the tasks ended: one of ours before anything else."""
+    errors: list[BaseException] = []
+    pending: list[BaseException] = [group]
+    while pending:
+        error = pending.pop()
+        if isinstance(error, BaseExceptionGroup):
+            pending += error.exceptions
+        else:
+            errors.append(error)
+    return next((error for error in errors if isinstance(error, CheopsError)), errors[0])

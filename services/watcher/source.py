@@ -1,0 +1,78 @@
+"""The port: what a kind of application must offer to be watched.
+
+    surfaces()      the kinds it serves, and again whenever they change
+    observe(kind)   Listing, states…, Listed; then states and Gone as they happen, with Health in between
+
+An observation always begins with a listing, so "list again" is "observe again". A source says what *is*; comparing it
+with what was said before is the follower's work, so that a source keeps no objects. It is pulled, not pushed: a slow
+bus slows the reading, and nothing piles up in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from schemas.events import ResourceState, ServedKind
+from schemas.identity import KindId, ResourceId
+
+HealthReason = Literal["observed", "interrupted", "syncing", "forbidden", "stalled", "failing", "gone"]
+
+
+class Listing(Struct, frozen=True):
+    """A complete listing begins. One that is begun and never ended is begun again: nothing follows from it."""
+
+
+class Listed(Struct, frozen=True):
+    """The listing is complete: what it did not name does not exist."""
+
+
+class Gone(Struct, frozen=True):
+    """A resource was deleted."""
+
+    resource: ResourceId
+    uid: str
+    resource_version: str
+
+
+class Unreadable(Struct, frozen=True):
+    """A resource exists whose content could not be understood. `reason` carries no value of it."""
+
+    resource: ResourceId
+    reason: str
+
+
+class Health(Struct, frozen=True):
+    """How well the kind is observed from now on.
+
+    interrupted     the connection ended and is being made again; blind only when that takes long
+    for_s           for how long this is true already (silence is noticed late)
+    """
+
+    reason: HealthReason
+    message: str = ""
+    for_s: float = 0.0
+
+
+Observation = ResourceState | Gone | Listing | Listed | Unreadable | Health
+
+
+class Source(Protocol):
+    """An application that can be watched."""
+
+    def surfaces(self) -> AsyncGenerator[tuple[ServedKind, ...], None]:
+        """The served kinds now, then whenever they change. Never ends by itself."""
+
+    def observe(self, served: ServedKind) -> AsyncGenerator[Observation, None]:
+        """Observe one kind from a new listing on. Never ends by itself; every failure is a Health."""
+
+    def outdated(self) -> frozenset[KindId]:
+        """Kinds whose resources read differently on the last surface: observe them again."""
+
+    def is_unclear(self, kind: KindId) -> bool:
+        """Whether a kind that is not on the surface may be served all the same (a part that does not answer)."""
+
+    async def close(self) -> None:
+        """Release connections."""
