@@ -1,0 +1,71 @@
+"""`python -m services.resolver`: settings, bus, catalogue, policy → the service of one site."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from pathlib import Path
+
+from pydantic import Field
+from schemas.relations.loader import load_catalogue
+
+from schemas import subjects
+from schemas.queries import StatusQuery
+from services.chassis import lifecycle
+from services.chassis.bus import nats
+from services.chassis.bus.port import Bus
+from services.chassis.errors import TransientError
+from services.chassis.settings import ServiceSettings
+from services.resolver.judge.policy import Policy
+from services.resolver.machine import Machine
+from services.resolver.service import ResolverService, SteppedDownError
+
+PING_TIMEOUT_S = 1.0
+
+
+class ResolverSettings(ServiceSettings):
+    """Environment variables CHEOPS_…"""
+
+    rules: tuple[Path, ...] = Field((), description="Further rule files (JSON list of paths).")
+    takeover: bool = Field(False, description="Start although another resolver of this site answers.")
+
+
+async def run(settings: ResolverSettings, bus: Bus | None = None, ready: asyncio.Event | None = None) -> None:
+    """Run until cancelled; `bus` is connected here when none is given."""
+    own = bus is None
+    bus = bus or await nats.connect(settings.nats_url, name=f"resolver-{settings.site}")
+    try:
+        if not settings.takeover:
+            await _refuse_second(bus, settings)
+        machine = Machine(settings.site, load_catalogue(settings.rules), Policy(), decided_by(settings))
+        await ResolverService(settings.site, bus, machine).run(ready)
+    finally:
+        if own:
+            await bus.close()
+
+
+def decided_by(settings: ResolverSettings) -> str:
+    """Which process decided, for the record."""
+    return f"resolver/{settings.site}@{socket.gethostname()}:{os.getpid()}"
+
+
+async def _refuse_second(bus: Bus, settings: ResolverSettings) -> None:
+    subject = subjects.api("resolver", settings.site, "status")
+    try:
+        await bus.request(subject, StatusQuery().to_json(), PING_TIMEOUT_S)
+    except TransientError:
+        return  # nobody answers: the site is ours; the fence on the verdict stream settles a race
+    raise SteppedDownError(
+        f"another resolver of {settings.site} answers (stop it, or set CHEOPS_TAKEOVER=true to replace it)"
+    )
+
+
+def main() -> int:
+    """Entry point; returns the exit code."""
+    return lifecycle.main("resolver", ResolverSettings, run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
