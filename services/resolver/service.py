@@ -1,7 +1,7 @@
 """Bus → machine → bus: read, step, carry out, then ack.
 
-One lock makes signals one at a time; a verdict is stored (fenced) before any operation leaves; questions to other services
-run beside it and come back as signals. Everything can be killed anywhere: what the streams hold is enough to go on.
+One lock makes signals one at a time; a verdict is stored (fenced) before any operation leaves; questions to other
+services run beside it and come back as signals. Everything can be killed anywhere: what the streams hold is enough.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from schemas.envelope import MessageError
 from schemas.events import decode_heartbeat
 from schemas.identity import SiteName
 from schemas.intents import Intent
-from schemas.outcomes import Outcome
 from schemas.operations import Operation
+from schemas.outcomes import Outcome
 from schemas.queries import Rehearsal, RehearsalAnswer, ResyncAnswer
 from schemas.verdicts import Verdict
 from services.chassis.bus.port import Bus, Delivery, Reader, Received

@@ -1,0 +1,128 @@
+"""Where the story is played: a testbed in a temporary folder, the command line as a person types it, plain HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import yaml
+from schemas.documents import read_documents
+
+from cheops.sandbox.testbed import Testbed
+from services.chassis.errors import PermanentError
+
+MANIFESTS: Final = Path(__file__).parent / "manifests"
+COMMAND_TIMEOUT_S: Final = 40.0
+PATHS: Final = {
+    "Namespace": "/api/v1/namespaces",
+    "ConfigMap": "/api/v1/namespaces/{namespace}/configmaps",
+    "Secret": "/api/v1/namespaces/{namespace}/secrets",
+    "Service": "/api/v1/namespaces/{namespace}/services",
+    "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
+    "Ingress": "/apis/networking.k8s.io/v1/namespaces/{namespace}/ingresses",
+}
+
+
+class StoryError(PermanentError):
+    """Something did not go as told."""
+
+
+class Stage:
+    """Prints what happens, and insists on how it ends."""
+
+    def __init__(self, bed: Testbed) -> None:
+        self._bed = bed
+        self._started_s = time.monotonic()
+        self._colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        self.acts: list[tuple[str, str]] = []
+
+    def say(self, text: str = "") -> None:
+        """A line of the narrator."""
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+    def scene(self, title: str) -> None:
+        """A heading."""
+        mark = f"\x1b[1m{title}\x1b[0m" if self._colour else title
+        self.say(f"\n── {mark} {'─' * max(3, 92 - len(title))}")
+
+    async def cheops(self, *words: str, expect: int) -> str:
+        """Type a command; its output is shown, its exit code must be the expected one."""
+        self.say(f"\n$ cheops {' '.join(_shown(word) for word in words)}")
+        code, output = await self._run(words)
+        self.say(output.rstrip("\n"))
+        if code != expect:
+            raise StoryError(f"cheops {' '.join(words)}: exit code {code}, the story expects {expect}")
+        return output
+
+    async def _run(self, words: Sequence[str]) -> tuple[int, str]:
+        environment = {**os.environ, "CHEOPS_CONTEXT": str(self._bed.context_file), "PYTHONUNBUFFERED": "1"}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "cheops",
+            *words,
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            async with asyncio.timeout(COMMAND_TIMEOUT_S):
+                output, _ = await process.communicate()
+        except BaseException:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+            raise
+        return process.returncode or 0, output.decode()
+
+    async def seed(self) -> None:
+        """What people did with kubectl before: the shop at every site."""
+        for site in self._bed.sites.values():
+            for document in read_documents(MANIFESTS / "shop.yaml"):
+                await self._request(site.name, "POST", _collection(document.body), document.body)
+
+    async def behind_our_back(self, site: str, method: str, kind: str, namespace: str, name: str) -> None:
+        """Plain HTTP to the cluster, as kubectl does it, past Cheops."""
+        verb = {"DELETE": "delete"}[method]
+        self.say(f"\n$ kubectl --context {site} -n {namespace} {verb} {kind.lower()} {name}      (past Cheops)")
+        await self._request(site, method, f"{PATHS[kind].format(namespace=namespace)}/{name}", None)
+
+    async def create(self, site: str, body: dict[str, Any]) -> None:
+        """Plain HTTP again."""
+        self.say(
+            f"\n$ kubectl --context {site} create -f …   # {body['kind']} {body['metadata']['name']} (past Cheops)"
+        )
+        await self._request(site, "POST", _collection(body), body)
+
+    async def _request(self, site: str, method: str, path: str, body: dict[str, Any] | None) -> None:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, f"{self.server(site)}{path}", json=body) as response,
+        ):
+            if response.status >= 400:
+                raise StoryError(f"{method} {path} at {site}: {response.status} {await response.text()}")
+
+    def server(self, site: str) -> str:
+        """The API server's URL of a site."""
+        kubeconfig = yaml.safe_load(self._bed.kubeconfig.read_text())
+        return next(one["cluster"]["server"] for one in kubeconfig["clusters"] if one["name"] == site)  # type: ignore[no-any-return]  # our own file
+
+    @property
+    def elapsed_s(self) -> float:
+        """Since the curtain rose."""
+        return time.monotonic() - self._started_s
+
+
+def _collection(body: dict[str, Any]) -> str:
+    return PATHS[body["kind"]].format(namespace=body["metadata"].get("namespace", ""))
+
+
+def _shown(word: str) -> str:
+    return Path(word).name if word.startswith(str(MANIFESTS)) else word
