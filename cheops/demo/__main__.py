@@ -23,18 +23,13 @@ async def _show() -> None:
     with tempfile.TemporaryDirectory(prefix="cheops-demo-") as folder:
         bed = Testbed(Path(folder), SITES, tell=lambda line: print(f"  {line}", flush=True))
         stage = Stage(bed)
-        stage.say(
-            "Cheops: three sites run the same shop. Starting a nats-server, three clusters, and their services.\n"
-        )
+        stage.say("Three sites run the same shop. Starting a nats-server, three clusters, and their services.\n")
         async with bed:
             await stage.seed()
-            await bed.wait_seen(13)
             async with connect(bed.nats_url) as mesh:
                 await play(stage, mesh)
         stage.say(f"\nThe end, after {stage.elapsed_s:.0f} s. Nothing is left running.")
-        stage.say(
-            "Your own: cheops sandbox up · cheops apply -f … · cheops delete KIND/NAME --preview · cheops explain D310"
-        )
+        stage.say("Now you: cheops sandbox up · cheops apply -f … · cheops delete KIND/NAME --preview")
 
 
 def main() -> int:

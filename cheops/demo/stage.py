@@ -96,9 +96,8 @@ class Stage:
 
     async def create(self, site: str, body: dict[str, Any]) -> None:
         """Plain HTTP again."""
-        self.say(
-            f"\n$ kubectl --context {site} create -f …   # {body['kind']} {body['metadata']['name']} (past Cheops)"
-        )
+        what = f"{body['kind'].lower()} {body['metadata']['name']}"
+        self.say(f"\n$ kubectl --context {site} create -f …      (past Cheops: {what} is back)")
         await self._request(site, "POST", _collection(body), body)
 
     async def _request(self, site: str, method: str, path: str, body: dict[str, Any] | None) -> None:

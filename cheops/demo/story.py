@@ -16,6 +16,8 @@ WAIT_S: Final = 20.0
 
 async def play(stage: Stage, mesh: Mesh) -> None:
     """All scenes."""
+    for site in ("lyon", "oslo", "nice"):
+        await _until_seen(mesh, site, "ingress/shop")
     await _tree(stage)
     await _delete_in_use(stage)
     await _deploy(stage, mesh)
