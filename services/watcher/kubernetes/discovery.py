@@ -148,7 +148,7 @@ class _AggregatedVersion(Struct):
     freshness: str = "Current"
 
 
-class _Named(Struct):
+class _Named(Struct, frozen=True):
     name: str = ""
 
 

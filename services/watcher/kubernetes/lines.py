@@ -24,10 +24,16 @@ class LineSplitter:
     def feed(self, chunk: bytes) -> list[bytes]:
         """The lines that end in this chunk; blank ones are left out."""
         *complete, rest = chunk.split(b"\n")
-        lines = [line for line in self._finish(complete) if line]
+        lines = [line for line in self._finish(complete) if line and self._fits(line)]
         if rest:
             self._hold(rest)
         return lines
+
+    def _fits(self, line: bytes) -> bool:
+        if len(line) <= self._limit:
+            return True
+        self.overlong += 1  # begun and ended within one chunk
+        return False
 
     def _finish(self, complete: list[bytes]) -> list[bytes]:
         if not complete:

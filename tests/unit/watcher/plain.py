@@ -1,0 +1,35 @@
+"""The smallest extractor: identity, version, labels and key names. For tests of what surrounds the real one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from schemas.events import ResourceState
+from schemas.identity import resource_id
+from schemas.kinds import Surface
+
+
+class PlainExtractor:
+    """Reads metadata and the keys of `data`."""
+
+    def state(self, manifest: dict[str, Any]) -> ResourceState:
+        """Manifest → state."""
+        metadata = manifest["metadata"]
+        group = manifest["apiVersion"].rpartition("/")[0]
+        keys = tuple(sorted(manifest.get("data", {}).keys()))
+        labels = metadata.get("labels", {})
+        return ResourceState(
+            resource_id(group, manifest["kind"], metadata.get("namespace", ""), metadata["name"]),
+            uid=metadata["uid"],
+            resource_version=metadata["resourceVersion"],
+            digest=hashlib.sha256(json.dumps([keys, labels], sort_keys=True).encode()).hexdigest()[:16],
+            labels=labels,
+            parts={"key": keys} if keys else {},
+        )
+
+
+def plain_extractor(surface: Surface) -> PlainExtractor:
+    """An extractor does not depend on the surface here."""
+    return PlainExtractor()

@@ -1,0 +1,310 @@
+"""One kind's loop against a server that says exactly what is written here: faults 3 to 7, and the rest of HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from schemas.events import ResourceState
+from schemas.kinds import Surface
+from services.watcher.kubernetes.circumstances import Circumstances, LoopTiming
+from services.watcher.kubernetes.discovery import Resource
+from services.watcher.kubernetes.kind_loop import KindLoop
+from services.watcher.kubernetes.shaping import Shaping
+from services.watcher.kubernetes.transport import Timing, Transport
+from services.watcher.source import Gone, Health, Observation, Unreadable
+from tests.unit.watcher.plain import plain_extractor
+from tests.unit.watcher.scripted import (
+    Answer,
+    ScriptedServer,
+    bookmark,
+    connection_to,
+    error_line,
+    line,
+    page,
+    scripted,
+    status,
+    stream,
+    thing,
+)
+
+PATH = "/api/v1/secrets"
+SECRETS = Resource("", "v1", "Secret", "secrets", namespaced=True)
+FAST = LoopTiming(
+    silence_s=0.2, backoff_min_s=0.001, backoff_max_s=0.01, settled_s=0.05, forbidden_retry_s=0.01, line_bytes_max=2_000
+)
+
+
+class Watched:
+    """A loop whose observations are read one after the other."""
+
+    def __init__(self, server: ScriptedServer, observations: Any, around: Circumstances) -> None:
+        self.server = server
+        self.around = around
+        self.seen: list[str] = []
+        self.not_found = 0
+        self._observations = observations
+
+    async def until(self, wanted: str) -> list[str]:
+        """Read until an observation is `wanted`; returns everything since the last call."""
+        start = len(self.seen)
+        async with asyncio.timeout(10):
+            async for observation in self._observations:
+                self.seen.append(short(observation))
+                if self.seen[-1] == wanted:
+                    return self.seen[start:]
+        raise AssertionError("a loop never ends")
+
+
+def short(observation: Observation) -> str:
+    match observation:
+        case ResourceState():
+            return f"{observation.resource.rpartition('/')[2]}@{observation.resource_version}"
+        case Gone():
+            return f"gone {observation.resource.rpartition('/')[2]} {observation.uid}"
+        case Health():
+            return observation.reason
+        case Unreadable():
+            return f"unreadable {observation.resource}: {observation.reason}"
+    return type(observation).__name__.lower()
+
+
+Opener = Callable[..., Any]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ScriptedServer]:
+    async with scripted() as made:
+        yield made
+
+
+@asynccontextmanager
+async def watching(
+    server: ScriptedServer, *, timing: LoopTiming = FAST, watch_list: bool = False, tokens: list[str] | None = None
+) -> AsyncIterator[Watched]:
+    connection = await connection_to(server.url, tokens)
+    transport = Transport(connection, Timing(silence_s=timing.silence_s))
+    shaping = Shaping(plain_extractor)
+    shaping.use(Surface())
+    around = Circumstances(transport, shaping, random.Random(1), time.monotonic, timing, watch_list)
+    watched: Watched
+
+    def not_found() -> None:
+        watched.not_found += 1
+
+    loop = KindLoop(SECRETS, around, not_found)
+    async with aclosing(loop.observe()) as observations:
+        watched = Watched(server, observations, around)
+        yield watched
+    await transport.close()
+
+
+# ── the ordinary course ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_list_of_several_pages_then_a_watch_from_its_version(server: ScriptedServer) -> None:
+    server.on(PATH, "list", page([thing("a", 3)], 10, "next"), page([thing("b", 4)], 10))
+    server.on(PATH, "watch", stream(line("ADDED", thing("c", 11)), line("DELETED", thing("a", 12))))
+    async with watching(server) as watched:
+        assert await watched.until("gone a uid-a") == [
+            "syncing", "listing", "a@3", "b@4", "listed", "observed", "c@11", "gone a uid-a"
+        ]  # fmt: skip
+    lists, watches = await server.until_asked("list", 2), await server.until_asked("watch", 1)
+    assert [one.params.get("continue") for one in lists] == [None, "next"]
+    assert lists[0].params == {"limit": "500"}
+    assert watches[0].params["resourceVersion"] == "10"
+    assert watches[0].params["allowWatchBookmarks"] == "true"
+    assert 240 <= int(watches[0].params["timeoutSeconds"]) <= 480
+
+
+async def test_a_watch_that_ends_is_resumed_from_the_last_version_without_a_list(server: ScriptedServer) -> None:
+    server.on(PATH, "list", page([], 10))
+    server.on(PATH, "watch", stream(line("ADDED", thing("a", 11)), bookmark(15), then="end"))
+    server.on(PATH, "watch", stream(line("ADDED", thing("b", 16)), then="cut"))
+    server.on(PATH, "watch", stream(line("ADDED", thing("c", 17))))
+    async with watching(server) as watched:
+        await watched.until("c@17")
+    watches = await server.until_asked("watch", 3)
+    assert [one.params["resourceVersion"] for one in watches] == ["10", "15", "16"]
+    assert len(await server.until_asked("list", 1)) == 1
+
+
+async def test_versions_that_are_not_numbers_are_passed_on_untouched(server: ScriptedServer) -> None:
+    server.on(PATH, "list", page([thing("a", "x/9")], "x/10"))
+    server.on(PATH, "watch", stream(line("ADDED", thing("b", "x/2")), then="end"), stream())
+    async with watching(server) as watched:
+        await watched.until("b@x/2")
+        await watched.until("observed")
+    assert [one.params["resourceVersion"] for one in await server.until_asked("watch", 2)] == ["x/10", "x/2"]
+
+
+async def test_lines_are_whole_wherever_the_network_cuts_them(server: ScriptedServer) -> None:
+    body = line("ADDED", thing("a", 11, data={"k": "v" * 900}))
+    server.on(PATH, "watch", stream(body, body.replace(b"uid-a", b"uid-b").replace(b'"a"', b'"b"')))
+    async with watching(server) as watched:
+        assert (await watched.until("b@11"))[-2:] == ["a@11", "b@11"]
+
+
+# ── WatchList ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+END = {"k8s.io/initial-events-end": "true"}
+
+
+async def test_a_watch_list_ends_with_its_bookmark_and_goes_on_as_a_watch(server: ScriptedServer) -> None:
+    server.on(
+        PATH,
+        "watch",
+        stream(
+            line("ADDED", thing("a", 7)),
+            line("ADDED", thing("b", 3)),
+            bookmark(9, END),
+            line("MODIFIED", thing("a", 10)),
+            then="end",
+        ),
+    )
+    async with watching(server, watch_list=True) as watched:
+        assert await watched.until("a@10") == [
+            "syncing", "listing", "a@7", "b@3", "listed", "observed", "a@10"
+        ]  # fmt: skip
+        await watched.until("observed")
+    watches = await server.until_asked("watch", 2)
+    assert watches[0].params["sendInitialEvents"] == "true"
+    assert watches[0].params["resourceVersionMatch"] == "NotOlderThan"
+    assert watches[1].params["resourceVersion"] == "10"
+    assert not [one for one in server.asked if one.kind == "list"]
+
+
+async def test_a_watch_list_that_breaks_before_its_bookmark_is_no_listing(server: ScriptedServer) -> None:
+    server.on(PATH, "watch", stream(line("ADDED", thing("a", 7)), then="end"), stream(bookmark(9, END)))
+    async with watching(server, watch_list=True) as watched:
+        assert await watched.until("listed") == ["syncing", "listing", "a@7", "syncing", "listing", "listed"]
+
+
+@pytest.mark.parametrize("refusal", [status(422, "sendInitialEvents is forbidden"), stream(bookmark(5))])
+async def test_where_a_watch_list_does_not_work_pages_are_listed_instead(
+    server: ScriptedServer, refusal: Answer
+) -> None:
+    server.on(PATH, "watch", refusal)
+    server.on(PATH, "list", page([thing("a", 3)], 4))
+    async with watching(server, watch_list=True) as watched:
+        await watched.until("a@3")
+        assert watched.around.watch_list is False
+
+
+# ── faults ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("expired", [status(410, "too old"), stream(error_line(410, "too old"))])
+async def test_an_expired_version_is_answered_by_listing_again(server: ScriptedServer, expired: Answer) -> None:
+    server.on(PATH, "list", page([thing("a", 3)], 4), page([thing("b", 8)], 9))
+    server.on(PATH, "watch", expired, stream(line("ADDED", thing("c", 10))))
+    async with watching(server) as watched:
+        seen = await watched.until("c@10")
+    assert seen[seen.index("listed") :] == [
+        *(["listed", "observed"] if expired.status == 200 else ["listed"]),
+        "syncing", "listing", "b@8", "listed", "observed", "c@10",
+    ]  # fmt: skip
+
+
+async def test_a_watch_that_goes_back_in_time_is_refused_and_the_kind_listed_again(server: ScriptedServer) -> None:
+    server.on(PATH, "list", page([thing("a", 3)], 20), page([thing("a", 30)], 31))
+    server.on(PATH, "watch", stream(line("MODIFIED", thing("a", 25)), line("MODIFIED", thing("a", 12))))
+    async with watching(server) as watched:
+        seen = await watched.until("a@30")
+        assert "a@12" not in seen
+        assert watched.around.counters["regressions"] == 1
+
+
+async def test_an_event_that_an_earlier_bookmark_covers_means_that_something_was_missed(
+    server: ScriptedServer,
+) -> None:
+    server.on(PATH, "list", page([], 20), page([thing("a", 24)], 31))
+    server.on(PATH, "watch", stream(bookmark(30), line("ADDED", thing("a", 24))))
+    async with watching(server) as watched:
+        seen = await watched.until("a@24")
+        assert seen[-2:] == ["listing", "a@24"]
+
+
+async def test_a_silent_watch_is_stalled_and_stays_so_until_the_server_speaks(server: ScriptedServer) -> None:
+    server.on(PATH, "watch", stream(), stream(), stream(bookmark(3)))
+    async with watching(server) as watched:
+        await watched.until("observed")
+        assert await watched.until("observed") == ["stalled", "stalled", "observed"]
+
+
+async def test_a_server_without_bookmarks_proves_that_it_lives_by_ending_a_short_watch(
+    server: ScriptedServer,
+) -> None:
+    server.on(PATH, "watch", stream(), stream(then="end"))
+    async with watching(server) as watched:
+        await watched.until("observed")
+        assert await watched.until("observed") == ["stalled", "interrupted", "observed"]
+    assert (await server.until_asked("watch", 2))[1].params["timeoutSeconds"] == "1"
+
+
+async def test_a_line_over_the_cap_is_counted_and_the_kind_listed_again(server: ScriptedServer) -> None:
+    huge = line("ADDED", thing("huge", 21, data={"k": "v" * 3_000}))
+    server.on(PATH, "list", page([], 20), page([thing("a", 22)], 23))
+    server.on(PATH, "watch", stream(huge, line("ADDED", thing("b", 22))), stream(line("ADDED", thing("c", 24))))
+    async with watching(server) as watched:
+        await watched.until("c@24")
+        assert watched.around.counters["lines_overlong"] == 1
+
+
+@pytest.mark.parametrize("garbage", [b"not json\n", b'{"type":"ADDED"}\n', line("NEWS", thing("a", 21))])
+async def test_a_line_that_cannot_be_read_is_answered_by_listing_again(server: ScriptedServer, garbage: bytes) -> None:
+    server.on(PATH, "list", page([], 20), page([thing("a", 22)], 23))
+    server.on(PATH, "watch", stream(garbage))
+    async with watching(server) as watched:
+        await watched.until("a@22")
+
+
+async def test_an_object_that_cannot_be_understood_is_named_without_its_values(server: ScriptedServer) -> None:
+    server.on(PATH, "list", page([thing("a", 3, data="s3cr3t"), thing("b", 4)], 5))
+    async with watching(server) as watched:
+        seen = await watched.until("b@4")
+    assert seen[-2] == "unreadable Secret/shop/a: AttributeError"
+
+
+async def test_forbidden_is_reported_and_asked_again_rarely(server: ScriptedServer) -> None:
+    server.on(PATH, "list", status(403, "secrets is forbidden"), page([thing("a", 3)], 4))
+    async with watching(server) as watched:
+        assert await watched.until("a@3") == ["syncing", "listing", "forbidden", "listing", "a@3"]
+
+
+async def test_not_found_asks_for_another_look_at_what_is_served(server: ScriptedServer) -> None:
+    server.on(PATH, "list", status(404, "not found"))
+    async with watching(server) as watched:
+        await watched.until("gone")
+        assert watched.not_found == 1
+
+
+@pytest.mark.parametrize("code", [429, 500, 503, 504])
+async def test_an_overloaded_server_is_left_alone_for_as_long_as_it_asks(server: ScriptedServer, code: int) -> None:
+    server.on(PATH, "list", status(code, "busy", {"Retry-After": "0.05"}))
+    async with watching(server) as watched:
+        await watched.until("interrupted")
+        started_s = time.monotonic()
+        await watched.until("listed")
+        assert time.monotonic() - started_s >= 0.05
+
+
+async def test_refused_credentials_are_read_again_once_and_the_request_repeated(server: ScriptedServer) -> None:
+    server.on(PATH, "list", status(401), page([thing("a", 3)], 4))
+    async with watching(server, tokens=["old", "new"]) as watched:
+        assert "interrupted" not in await watched.until("a@3")
+    lists = await server.until_asked("list", 2)
+    assert [one.headers["Authorization"] for one in lists] == ["Bearer old", "Bearer new"]
+
+
+async def test_a_server_that_is_not_there_is_tried_again_and_again(server: ScriptedServer) -> None:
+    server.on(PATH, "list", *[Answer(then="cut", body=b"{") for _ in range(5)], page([thing("a", 3)], 4))
+    async with watching(server) as watched:
+        seen = await watched.until("a@3")
+    assert seen.count("interrupted") == 5
