@@ -136,7 +136,7 @@ def test_two_sites_side_by_side_share_nothing(lyon: ControlPlane, oslo: ControlP
 
 
 def test_a_site_stopped_and_started_on_the_same_directory_has_the_same_objects(tmp_path: Path) -> None:
-    plane = prepare("bern", tmp_path)
+    plane = prepare("bern", tmp_path, run_pods=False)
     plane.start_sync()
     try:
         token = plane.token

@@ -47,12 +47,14 @@ class ControlPlanes:
             plane.stop_sync()
 
 
-def prepare(name: str, directory: Path, users: Iterable[User] = (), port: int = 0) -> ControlPlane:
+def prepare(
+    name: str, directory: Path, users: Iterable[User] = (), port: int = 0, run_pods: bool = True
+) -> ControlPlane:
     """One that is not started, for tests about starting. Skips or fails the test when programs are missing."""
     from cheops.sandbox.controlplane import ControlPlane, ControlPlaneMissingError
 
     try:
-        return ControlPlane(name, directory, run_pods=True, users=users, port=port)
+        return ControlPlane(name, directory, run_pods=run_pods, users=users, port=port)
     except ControlPlaneMissingError as error:
         give_up(error)
 
