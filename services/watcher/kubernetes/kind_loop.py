@@ -25,6 +25,7 @@ from services.watcher.kubernetes.lines import LineSplitter
 from services.watcher.kubernetes.shaping import (
     INITIAL_EVENTS_END,
     Metadata,
+    Page,
     gone,
     read_line,
     read_metadata,
@@ -53,6 +54,7 @@ class KindLoop:
         self._opened_at_s: float | None = None
         self._suspect = False  # it was silent: an open connection alone proves nothing now
         self._bookmarked = False
+        self._broken = False  # the connection was lost: whoever answers next may have older data
 
     async def observe(self) -> AsyncGenerator[Observation, None]:
         """Observations, from a listing on."""
@@ -73,6 +75,7 @@ class KindLoop:
 
     async def _round(self) -> AsyncGenerator[Observation, None]:
         if self._position:
+            await self._check_server_is_not_older()
             stream = self._watch({"resourceVersion": self._position})
         elif self._around.watch_list:
             stream = self._list_by_watch()
@@ -89,11 +92,7 @@ class KindLoop:
             yield Listing()
             params = {"limit": str(self._page_limit)}
             while True:
-                body = await self._around.transport.get(self._resource.path, params)
-                try:
-                    page = read_page(body)
-                except msgspec.MsgspecError as error:
-                    raise HoleError(f"a list that cannot be read: {error}") from error
+                page = _page(await self._around.transport.get(self._resource.path, params))
                 for raw in page.items or ():
                     if (observation := self._shape(raw)) is not None:
                         yield observation
@@ -182,12 +181,20 @@ class KindLoop:
 
     def _advance(self, metadata: Metadata) -> None:
         """Move the position; refuse to go back in time (an API server that restarted on older data)."""
-        version = metadata.resource_version
+        self._refuse_older(metadata.resource_version)
+        self._position = metadata.resource_version or self._position
+
+    def _refuse_older(self, version: str) -> None:
         if version.isdecimal() and self._position.isdecimal() and int(version) < int(self._position):
             self._around.counters["regressions"] += 1
             raise HoleError("the watch went back in time")
-        if version:
-            self._position = version
+
+    async def _check_server_is_not_older(self) -> None:
+        """A server that was restored from a backup would skip, silently, all that happens until it has caught up."""
+        if self._broken:
+            page = _page(await self._around.transport.get(self._resource.path, {"limit": "1"}))
+            self._refuse_older(page.metadata.resource_version)
+            self._broken = False
 
     def _shape(self, raw: msgspec.Raw) -> Observation | None:
         observation = self._around.shaping.shape(self._resource, raw)
@@ -223,6 +230,7 @@ class KindLoop:
             return self._silent(error), self._pause()
         if isinstance(error, AnswerTooLargeError):
             self._page_limit = max(1, self._page_limit // 5)
+        self._broken = self._broken or not status
         return Health("interrupted", str(error)), self._pause(error.retry_after_s)
 
     def _silent(self, error: SilenceError) -> Health:
@@ -247,6 +255,13 @@ class KindLoop:
     def _log(self, error: TransientError) -> None:
         self._around.counters["failures"] += 1
         log.info("a watch failed", kind=self._resource.kind, group=self._resource.group, reason=str(error))
+
+
+def _page(body: bytes) -> Page:
+    try:
+        return read_page(body)
+    except msgspec.MsgspecError as error:
+        raise HoleError(f"a list that cannot be read: {error}") from error
 
 
 def _error(status: Status) -> ApiError:

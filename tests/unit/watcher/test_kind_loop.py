@@ -126,13 +126,30 @@ async def test_a_list_of_several_pages_then_a_watch_from_its_version(server: Scr
 async def test_a_watch_that_ends_is_resumed_from_the_last_version_without_a_list(server: ScriptedServer) -> None:
     server.on(PATH, "list", page([], 10))
     server.on(PATH, "watch", stream(line("ADDED", thing("a", 11)), bookmark(15), then="end"))
-    server.on(PATH, "watch", stream(line("ADDED", thing("b", 16)), then="cut"))
+    server.on(PATH, "watch", stream(line("ADDED", thing("b", 16)), then="end"))
     server.on(PATH, "watch", stream(line("ADDED", thing("c", 17))))
     async with watching(server) as watched:
         await watched.until("c@17")
     watches = await server.until_asked("watch", 3)
     assert [one.params["resourceVersion"] for one in watches] == ["10", "15", "16"]
     assert len(await server.until_asked("list", 1)) == 1
+
+
+async def test_a_connection_that_breaks_is_resumed_when_the_server_is_not_older(server: ScriptedServer) -> None:
+    server.on(PATH, "list", page([], 10), page([thing("z", 1)], 11))
+    server.on(PATH, "watch", stream(line("ADDED", thing("a", 11)), then="cut"), stream(line("ADDED", thing("b", 12))))
+    async with watching(server) as watched:
+        seen = await watched.until("b@12")
+    assert seen[-3:] == ["interrupted", "observed", "b@12"]
+    assert (await server.until_asked("list", 2))[1].params == {"limit": "1"}
+
+
+async def test_a_server_that_comes_back_with_older_data_is_listed_again(server: ScriptedServer) -> None:
+    server.on(PATH, "list", page([], 10), page([], 7), page([thing("a", 6)], 8))
+    server.on(PATH, "watch", stream(line("ADDED", thing("a", 11)), then="cut"))
+    async with watching(server) as watched:
+        seen = await watched.until("a@6")
+    assert seen[-4:] == ["interrupted", "syncing", "listing", "a@6"]
 
 
 async def test_versions_that_are_not_numbers_are_passed_on_untouched(server: ScriptedServer) -> None:

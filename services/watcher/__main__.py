@@ -1,0 +1,78 @@
+"""`python -m services.watcher`: settings, bus, catalogue, API server → the watcher of one site."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+import time
+from pathlib import Path
+
+from pydantic import Field
+
+from schemas.identity import KindId
+from schemas.kinds import Surface
+from schemas.relations.extract import Extractor
+from schemas.relations.loader import load_catalogue
+from services.chassis import lifecycle
+from services.chassis.bus import nats
+from services.chassis.bus.port import Bus
+from services.chassis.bus.streams import ensure_streams
+from services.chassis.kubernetes.connection import connect
+from services.chassis.settings import ServiceSettings
+from services.watcher.kubernetes.circumstances import Circumstances
+from services.watcher.kubernetes.cluster import EXCLUDED, KubernetesSource
+from services.watcher.kubernetes.shaping import Shaping
+from services.watcher.kubernetes.transport import Transport
+from services.watcher.service import Watcher
+
+
+class WatcherSettings(ServiceSettings):
+    """Environment variables CHEOPS_…"""
+
+    kubeconfig: Path | None = Field(
+        None, description="kubeconfig file; else KUBECONFIG, ~/.kube/config, the pod's own."
+    )
+    context: str | None = Field(None, description="Context of the kubeconfig; else its current one.")
+    exclude: tuple[KindId, ...] = Field(
+        tuple(sorted(EXCLUDED)), description="Kinds ([group/]Kind) that are not watched (JSON list)."
+    )
+    rules: tuple[Path, ...] = Field((), description="Further rule files (JSON list of paths).")
+    watch_list: bool = Field(True, description="List by streaming (WatchList) where the API server can do it.")
+
+
+async def build(settings: WatcherSettings, bus: Bus) -> Watcher:
+    """The watcher of a site on a bus. Raises SettingsError when the kubeconfig or a rule file cannot be used."""
+    catalogue = load_catalogue(settings.rules)
+
+    def extractor_for(surface: Surface) -> Extractor:
+        return Extractor(catalogue, surface)
+
+    connection = await connect(settings.kubeconfig, settings.context)
+    around = Circumstances(
+        Transport(connection), Shaping(extractor_for), random.Random(), time.monotonic, watch_list=settings.watch_list
+    )
+    source = KubernetesSource(around, frozenset(settings.exclude))
+    return Watcher(settings.site, source, bus, clock=time.monotonic, randomness=random.Random())
+
+
+async def run(settings: WatcherSettings, bus: Bus | None = None, ready: asyncio.Event | None = None) -> None:
+    """Run until cancelled; `bus` is connected here when none is given."""
+    own = bus is None
+    bus = bus or await nats.connect(settings.nats_url, name=f"watcher-{settings.site}")
+    try:
+        await ensure_streams(bus)
+        watcher = await build(settings, bus)
+        await watcher.run(ready)
+    finally:
+        if own:
+            await bus.close()
+
+
+def main() -> int:
+    """Entry point; returns the exit code."""
+    return lifecycle.main("watcher", WatcherSettings, run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
