@@ -1,0 +1,164 @@
+"""What breaks outside an intent: observed changes → alerts, and the alert that it healed. Pure.
+
+A resource that vanishes (or loses a part) is a suspicion; a moment later it is looked at again, because a rollout or
+the deletion of a whole namespace takes things away in any order. What living dependents still miss then is an alert;
+it heals when the thing is back or nobody needs it any more. Only changes are alarming: what never was there is `missing`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.alerts import Alert
+from schemas.events import ResourceState
+from schemas.identity import KindId, ResourceId, ResourceKey, SiteName, kind_of
+from services.resolver.evidence import SiteEvidence
+from services.resolver.graph.view import Edge, View
+from services.resolver.judge.use import breaks, edge_ref
+from services.resolver.signals import Moment
+
+SETTLE_S: Final = 1.0  # how long a suspicion waits; cascades of a namespace arrive within it at most sites
+BLIND_FOR_S: Final = 5.0  # a kind that is not observed for this long is an alert; shorter is a reconnect
+RECHECK_S: Final = 1.0
+EDGES_NAMED_MAX: Final = 10
+SUSPICIONS_MAX: Final = 50_000
+RAISED_MAX: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Suspicion:
+    due_s: float
+    cause: str
+
+
+class Vigil:
+    """Suspicions and raised alerts of one site."""
+
+    def __init__(self, site: SiteName) -> None:
+        self._site = site
+        self._suspicions: dict[ResourceId, _Suspicion] = {}
+        self._raised: dict[str, Alert] = {}
+        self._next_check_s = 0.0
+
+    def recover(self, alerts: Iterable[Alert]) -> None:
+        """What was raised before a restart and has not healed."""
+        for alert in alerts:
+            if alert.state == "raised":
+                self._raised[alert.id] = alert
+            else:
+                self._raised.pop(alert.id, None)
+
+    def observe(self, old: ResourceState | None, new: ResourceState | None, cause: str, now_s: float) -> None:
+        """A resource changed; suspicious when it, or a part of it, went away."""
+        if old is None or len(self._suspicions) >= SUSPICIONS_MAX:
+            return
+        if new is None or _takes_away(old, new):
+            self._suspicions.setdefault(old.resource, _Suspicion(now_s + SETTLE_S, cause))
+
+    def due(self, view: View, evidence: SiteEvidence, moment: Moment) -> list[Alert]:
+        """Alerts that are due now, raised and healed."""
+        if moment.monotonic_s < self._next_check_s:
+            return []
+        self._next_check_s = moment.monotonic_s + RECHECK_S / 4
+        return [
+            *self._raise(view, moment),
+            *self._blind(evidence, moment),
+            *self._heal(view, evidence, moment),
+        ]
+
+    def _raise(self, view: View, moment: Moment) -> Iterator[Alert]:
+        due = [one for one, suspicion in self._suspicions.items() if suspicion.due_s <= moment.monotonic_s]
+        for resource in due:
+            suspicion = self._suspicions.pop(resource)
+            alert = self._broken(view, resource, suspicion.cause, moment)
+            if alert is not None and alert.id not in self._raised and len(self._raised) < RAISED_MAX:
+                self._raised[alert.id] = alert
+                yield alert
+
+    def _broken(self, view: View, resource: ResourceId, cause: str, moment: Moment) -> Alert | None:
+        edges = [edge for edge in view.dependents(resource).edges if breaks(edge, view)]
+        if not edges:
+            return None
+        there = view.find(resource) is not None
+        code = "A210" if there else "A310"
+        users = sorted({edge.source for edge in edges})
+        key = ResourceKey.parse(resource)
+        name = f"{key.kind} {key.namespace}/{key.name}" if key.namespace else f"{key.kind} {key.name}"
+        what = f"a part of {name} is gone" if there else f"{name} is gone"
+        return Alert(
+            id=f"{self._site}:{code}:{resource}",
+            code=code,
+            state="raised",
+            site=self._site,
+            message=f"{what} @ {self._site}: {_count(users, 'resource')} still need{'s' if len(users) == 1 else ''} it",
+            resource=resource,
+            broken=tuple(map(edge_ref, _first(edges))),
+            dependents=len(users),
+            by_kind=dict(sorted(Counter(map(kind_of, users)).items())),
+            cause=cause,
+            at=moment.wall,
+        )
+
+    def _blind(self, evidence: SiteEvidence, moment: Moment) -> Iterator[Alert]:
+        for kind, blind in evidence.blind.items():
+            alert_id = self._blind_id(kind)
+            if alert_id in self._raised or blind.reason == "syncing" or blind.for_s < BLIND_FOR_S:
+                continue
+            why = f"{blind.reason}: {blind.message}" if blind.message else blind.reason
+            alert = Alert(
+                id=alert_id,
+                code="A503",
+                state="raised",
+                site=self._site,
+                message=f"{kind} is not observed @ {self._site} ({why})",
+                kind=kind,
+                at=moment.wall,
+            )
+            self._raised[alert_id] = alert
+            yield alert
+
+    def _heal(self, view: View, evidence: SiteEvidence, moment: Moment) -> Iterator[Alert]:
+        for alert in list(self._raised.values()):
+            if not self._healed(alert, view, evidence, moment):
+                continue
+            del self._raised[alert.id]
+            message = f"{alert.kind} is observed again @ {self._site}" if alert.kind else _healed_message(alert, view)
+            yield alert.model_copy(update={"state": "healed", "message": message, "broken": (), "at": moment.wall})
+
+    def _healed(self, alert: Alert, view: View, evidence: SiteEvidence, moment: Moment) -> bool:
+        if not evidence.synced or alert.at == moment.wall:
+            return False  # what is not known again yet has not healed
+        if alert.kind is not None:
+            return alert.kind not in evidence.blind
+        assert alert.resource is not None, "an alert is about a kind or a resource"
+        return not any(breaks(edge, view) for edge in view.dependents(alert.resource).edges)
+
+    def _blind_id(self, kind: KindId) -> str:
+        return f"{self._site}:A503:{kind}"
+
+
+def _takes_away(old: ResourceState, new: ResourceState) -> bool:
+    """Something that others can need by name was there and is not: another object now, or a part less."""
+    if old.uid != new.uid and old.uid and new.uid:
+        return True
+    return any(not set(offered) <= set(new.parts.get(kind, ())) for kind, offered in old.parts.items())
+
+
+def _first(edges: Sequence[Edge]) -> Iterator[Edge]:
+    return iter(sorted(edges, key=lambda edge: (edge.source, edge.reference.path))[:EDGES_NAMED_MAX])
+
+
+def _healed_message(alert: Alert, view: View) -> str:
+    assert alert.resource is not None, "an alert is about a kind or a resource"
+    key = ResourceKey.parse(alert.resource)
+    name = f"{key.kind} {key.namespace}/{key.name}" if key.namespace else f"{key.kind} {key.name}"
+    if view.find(alert.resource) is not None:
+        return f"{name} @ {alert.site} serves its dependents again"
+    return f"nobody needs {name} @ {alert.site} any more"
+
+
+def _count(items: Sequence[object], noun: str) -> str:
+    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
