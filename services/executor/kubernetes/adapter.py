@@ -1,0 +1,88 @@
+"""A Kubernetes cluster as a target: the port's questions, each answered by one room.
+
+Refusals that are final become effects here; everything else passes on as TransientError, to be tried again by whoever
+knows how long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from schemas.identity import ResourceKey
+from schemas.operations import Operation
+from schemas.queries import RehearsedChange, RehearsedResult
+from services.executor.kubernetes import manifests
+from services.executor.kubernetes.apply import apply, later, raced
+from services.executor.kubernetes.client import KubernetesClient
+from services.executor.kubernetes.cluster import Cluster
+from services.executor.kubernetes.delete import delete
+from services.executor.kubernetes.errors import ApiError, failed, standing
+from services.executor.kubernetes.readiness import assess
+from services.executor.kubernetes.rehearse import Shape, rehearse
+from services.executor.kubernetes.secrecy import without_values
+from services.executor.target import Effect, NotServedError, Permit, Progress, RefusedError
+
+Step = Callable[[Cluster, Operation, Permit], Awaitable[Effect]]
+
+
+class KubernetesTarget:
+    """One cluster. `shape` turns an object into the state that may travel (no values)."""
+
+    def __init__(self, client: KubernetesClient, shape: Shape) -> None:
+        self._cluster = Cluster(client)
+        self._shape = shape
+
+    async def apply(self, operation: Operation, permit: Permit) -> Effect:
+        """One try to create, update or apply."""
+        return await _one_try(apply, self._cluster, operation, permit)
+
+    async def delete(self, operation: Operation, permit: Permit) -> Effect:
+        """One try to delete."""
+        return await _one_try(delete, self._cluster, operation, permit)
+
+    async def read(self, operation: Operation, permit: Permit) -> Effect:
+        """The object without values; `conflict` when the one that was meant is not there any more."""
+        return await _one_try(_read, self._cluster, operation, permit)
+
+    async def progress(self, operation: Operation, uid: str) -> Progress:
+        """How far the object with this uid has come."""
+        place = await self._cluster.locate(ResourceKey.parse(operation.resource), operation.version)
+        live = await self._cluster.look(place)
+        if live is None:
+            return Progress("gone")
+        if uid and manifests.uid_of(live) != uid:
+            return Progress("replaced", f"uid {manifests.uid_of(live)}")
+        return assess(live)
+
+    async def rehearse(self, changes: tuple[RehearsedChange, ...]) -> tuple[RehearsedResult, ...]:
+        """Dry runs of all changes, in their order."""
+        return await rehearse(self._cluster, changes, self._shape)
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._cluster.close()
+
+
+async def _one_try(step: Step, cluster: Cluster, operation: Operation, permit: Permit) -> Effect:
+    unfit = manifests.misfit(operation)
+    if unfit:
+        return Effect("failed", False, unfit)
+    try:
+        return await step(cluster, operation, permit)
+    except NotServedError as error:
+        raise RefusedError(Effect("failed", False, str(error), 404)) from error
+    except ApiError as error:
+        known = standing(error)
+        if known == "final":
+            return failed(error)
+        raise (raced(error) if known == "raced" else later(error)) from error
+
+
+async def _read(cluster: Cluster, operation: Operation, _: Permit) -> Effect:
+    place = await cluster.locate(ResourceKey.parse(operation.resource), operation.version)
+    live = await cluster.look(place)
+    if live is None:
+        expected = bool(operation.preconditions.uid)
+        return Effect("conflict" if expected else "failed", False, f"{operation.resource} is not there", 404)
+    uid, version = manifests.uid_of(live), manifests.version_of(live)
+    return Effect("done", False, uid=uid, resource_version=version, object=without_values(live))

@@ -1,0 +1,150 @@
+"""Create, update, apply: look, judge, try, write. One try; any number of them make one effect.
+
+    look ──▶ it carries our mark: done already
+         ──▶ not what the verdict rested on: conflict
+         ──▶ an unanswered write may have come and gone: conflict, nobody can know
+         ──▶ dry run: refused, or it changes nothing
+         ──▶ write, conditional on exactly what was seen
+
+Why several tries cannot make two effects. A write carries the uid and the version of the object as it was seen, or a
+version that no object has where none was seen. If two tries are under way, each is conditional on the state before the
+other, so the API server takes one and answers 409 to the rest. A write that took effect left its mark on the object.
+And where the mark may have been lost again (deleted, overwritten by somebody else) while a write was never answered,
+the operation is given back to be decided again, not tried again.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from schemas.identity import ResourceKey
+from schemas.operations import Operation
+from schemas.outcomes import OutcomeState
+from services.chassis.errors import TransientError
+from services.executor.kubernetes import manifests
+from services.executor.kubernetes.cluster import Cluster
+from services.executor.kubernetes.errors import ApiError, failed, standing
+from services.executor.kubernetes.manifests import Object
+from services.executor.kubernetes.readiness import assess
+from services.executor.kubernetes.resources import Place
+from services.executor.target import Effect, Permit, RefusedError
+
+RACE_PAUSE_S: Final = 0.05
+OVERLOADS: Final = (401, 429, 503)  # and credentials that are being rewritten
+NO_DRY_RUN: Final = "does not support dry run"
+
+
+async def apply(cluster: Cluster, operation: Operation, permit: Permit) -> Effect:
+    """One try. Raises ApiError and UnreachableError of the look and the dry run: nothing was written then."""
+    key = ResourceKey.parse(operation.resource)
+    place = await cluster.locate(key, operation.version)
+    live = await cluster.look(place)
+    settled = judge(operation, live, permit)
+    if settled is not None:
+        return settled
+    wanted = manifests.marked(manifests.clean(operation.manifest or {}, key, operation.version), operation.id)
+    guarded = manifests.guarded(wanted, live)
+    preview = await _rehearsed(cluster, place, guarded)
+    if live is not None and preview is not None and manifests.same(preview, live):
+        return _taken(live, changed=False, message="unchanged")
+    return await _write(cluster, place, guarded, permit)
+
+
+def judge(operation: Operation, live: Object | None, permit: Permit) -> Effect | None:
+    """What the live object alone settles; None: go on. Pure."""
+    if live is not None and manifests.marker_of(live) == operation.id:
+        return _taken(live, changed=True)
+    broken = broken_precondition(operation, live)
+    if broken:
+        return conflict(live, broken)
+    if permit.open and not _untouched(live, permit):
+        return conflict(live, "an earlier try was not answered, and what became of it cannot be seen any more")
+    return None
+
+
+def broken_precondition(operation: Operation, live: Object | None) -> str:
+    """What the verdict rested on and is not so; "" when all holds. Pure."""
+    wanted = operation.preconditions
+    if live is None:
+        needs_one = operation.action == "update" or wanted.uid or wanted.resource_version
+        return f"{operation.resource} is not there any more" if needs_one else ""
+    if wanted.absent or operation.action == "create":
+        return f"{operation.resource} exists meanwhile"
+    if manifests.is_terminating(live):
+        return f"{operation.resource} is being deleted"
+    return broken_identity(operation, live)
+
+
+def broken_identity(operation: Operation, live: Object) -> str:
+    """uid and version, where the verdict rested on them. Pure."""
+    wanted = operation.preconditions
+    uid, version = manifests.uid_of(live), manifests.version_of(live)
+    if wanted.uid and wanted.uid != uid:
+        return f"{operation.resource} was made anew meanwhile (uid {uid}, not {wanted.uid})"
+    if wanted.resource_version and wanted.resource_version != version:
+        return f"{operation.resource} was changed meanwhile (version {version}, not {wanted.resource_version})"
+    return ""
+
+
+def conflict(live: Object | None, message: str) -> Effect:
+    """To be decided again, on the world as it is now."""
+    if live is None:
+        return Effect("conflict", False, message)
+    uid, version = manifests.uid_of(live), manifests.version_of(live)
+    return Effect("conflict", False, message, uid=uid, resource_version=version)
+
+
+def _untouched(live: Object | None, permit: Permit) -> bool:
+    """The open write was not done: the object still has the version that the write was conditional on."""
+    return live is not None and bool(permit.basis) and manifests.version_of(live) == permit.basis
+
+
+async def _rehearsed(cluster: Cluster, place: Place, manifest: Object) -> Object | None:
+    """What would come of it; None when a webhook cannot say without doing it."""
+    try:
+        return await cluster.apply(place, manifest, dry=True)
+    except ApiError as error:
+        if NO_DRY_RUN in error.words:
+            return None
+        raise
+
+
+async def _write(cluster: Cluster, place: Place, manifest: Object, permit: Permit) -> Effect:
+    permit.take(basis=manifest["metadata"]["resourceVersion"])
+    try:
+        made = await cluster.apply(place, manifest, dry=False)
+    except TransientError as error:
+        return after_write(error, permit)
+    return _taken(made, changed=True)
+
+
+def after_write(error: TransientError, permit: Permit) -> Effect:
+    """A write was not taken: the final refusal; raises where another try can say or do more."""
+    known = standing(error)
+    if known != "unknown":
+        permit.settle()
+    if known == "raced":
+        raise raced(error) from error
+    if known == "final" and isinstance(error, ApiError):
+        return failed(error)
+    raise later(error)
+
+
+def raced(error: Exception) -> TransientError:
+    """Look again: what the verdict rested on is gone, or it still holds and the write goes on from the new state."""
+    return TransientError(f"somebody else was faster: {error}", RACE_PAUSE_S)
+
+
+def later(error: TransientError) -> TransientError:
+    """An overload passes, however long it lasts; any other refusal is the answer if some tries do not change it."""
+    if not isinstance(error, ApiError) or standing(error) != "again" or error.status in OVERLOADS:
+        return error
+    refused = RefusedError(failed(error), error.retry_after_s)
+    refused.__cause__ = error
+    return refused
+
+
+def _taken(live: Object, *, changed: bool, message: str = "") -> Effect:
+    uid, version, now = manifests.uid_of(live), manifests.version_of(live), assess(live)
+    state: OutcomeState = "ready" if now.state == "current" else "applied"
+    return Effect(state, changed, message or now.reason, uid=uid, resource_version=version)

@@ -1,0 +1,69 @@
+"""The three things that are said about one object: what is it now, make it so, delete it.
+
+What a 404 means is settled here: the object is absent (None), or its path is not served (NotServedError), and only the
+first may be taken for an answer. kube-apiserver says 404 to every custom resource while it starts.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from schemas.identity import ResourceKey
+from services.executor.kubernetes.client import KubernetesClient
+from services.executor.kubernetes.errors import ApiError
+from services.executor.kubernetes.manifests import Object
+from services.executor.kubernetes.resources import Place, Resources
+from services.executor.target import NotServedError
+
+FIELD_MANAGER: Final = "cheops"
+# Never forced: a 409 that names the other managers is what a person has to decide on.
+_APPLY: Final = {"fieldManager": FIELD_MANAGER, "force": "false", "fieldValidation": "Strict"}
+_DRY: Final = {**_APPLY, "dryRun": "All"}
+
+
+class Cluster:
+    """One API server, object by object."""
+
+    def __init__(self, client: KubernetesClient) -> None:
+        self._client = client
+        self._resources = Resources(client)
+
+    async def locate(self, key: ResourceKey, version: str) -> Place:
+        """Where the object is or would be; raises NotServedError."""
+        return await self._resources.find(key, version)
+
+    async def look(self, place: Place) -> Object | None:
+        """The object as it is now, or None when the API server says that exactly this object is not there."""
+        try:
+            return await self._client.get(place.path)
+        except ApiError as error:
+            if error.is_absence_of(place.plural, place.name):
+                return None
+            raise self._explained(error) from error
+
+    async def apply(self, place: Place, manifest: Object, *, dry: bool) -> Object:
+        """Server-side apply; dry: only what would come of it."""
+        try:
+            return await self._client.apply(place.path, _DRY if dry else _APPLY, manifest)
+        except ApiError as error:
+            raise self._explained(error) from error
+
+    async def delete(self, place: Place, options: dict[str, Any]) -> Object | None:
+        """The object that is terminating now, or None when it is gone."""
+        try:
+            left = await self._client.delete(place.path, options)
+        except ApiError as error:
+            if error.is_absence_of(place.plural, place.name):
+                return None
+            raise self._explained(error) from error
+        return left if left.get("kind") != "Status" else None
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        await self._client.close()
+
+    def _explained(self, error: ApiError) -> ApiError | NotServedError:
+        if not error.is_unserved_path:
+            return error
+        self._resources.forget()
+        return NotServedError(f"the API server does not serve this path (now): {error.words or '404'}")

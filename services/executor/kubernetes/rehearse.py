@@ -1,0 +1,107 @@
+"""What would these changes do? Server-side dry runs, side by side, answered in their order; nothing is written.
+
+The answer carries the shaped state (references, key names, never values). A refusal that rests on something which the
+same bundle brings is `blocked`: the plan makes that first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from schemas.events import ResourceState
+from schemas.identity import ResourceId, ResourceKey
+from schemas.queries import RehearsedChange, RehearsedResult
+from services.chassis.errors import TransientError
+from services.executor.kubernetes import manifests
+from services.executor.kubernetes.apply import NO_DRY_RUN, OVERLOADS
+from services.executor.kubernetes.cluster import Cluster
+from services.executor.kubernetes.errors import ApiError, standing
+from services.executor.kubernetes.manifests import Object
+from services.executor.target import NotServedError
+
+ASKED_AT_ONCE_MAX: Final = 16
+WRITING: Final = ("create", "update", "apply")
+_DEFINITION: Final = "apiextensions.k8s.io/CustomResourceDefinition"
+_MISSING: Final = ("not found", "was found", "not served")  # `no PriorityClass with name night was found`
+Shape = Callable[[Object], ResourceState]
+
+
+async def rehearse(cluster: Cluster, changes: Sequence[RehearsedChange], shape: Shape) -> tuple[RehearsedResult, ...]:
+    """Raises TransientError when the API server cannot say: silence must not be taken for consent."""
+    turns = asyncio.Semaphore(ASKED_AT_ONCE_MAX)
+    brought = _Brought(changes)
+
+    async def one(change: RehearsedChange) -> RehearsedResult | TransientError:
+        async with turns:
+            try:
+                return await _rehearse_one(cluster, change, shape, brought)
+            except TransientError as error:
+                return error
+
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(one(change)) for change in changes]
+    results = [task.result() for task in asked]
+    for result in results:
+        if isinstance(result, TransientError):
+            raise result
+    return tuple(result for result in results if isinstance(result, RehearsedResult))
+
+
+async def _rehearse_one(cluster: Cluster, change: RehearsedChange, shape: Shape, brought: _Brought) -> RehearsedResult:
+    resource = change.resource
+    if change.action not in WRITING:
+        return RehearsedResult(resource=resource)
+    try:
+        key = ResourceKey.parse(resource)
+        place = await cluster.locate(key, change.version)
+        live = await cluster.look(place)
+        after = await cluster.apply(place, manifests.clean(change.manifest, key, change.version), dry=True)
+    except NotServedError as error:
+        blocked = brought.explains(resource, str(error))
+        return RehearsedResult(resource=resource, status=404, message=str(error), blocked=blocked)
+    except ApiError as error:
+        return _refused(resource, error, brought)
+    unchanged = live is not None and manifests.same(after, live)
+    return RehearsedResult(resource=resource, after=msgspec.to_builtins(shape(after)), unchanged=unchanged)
+
+
+def _refused(resource: ResourceId, error: ApiError, brought: _Brought) -> RehearsedResult:
+    if NO_DRY_RUN in error.words:
+        return RehearsedResult(resource=resource)  # a webhook cannot say without doing it: no word is no refusal
+    if error.status in OVERLOADS or standing(error) == "unknown":
+        raise error
+    blocked = error.status in (403, 404) and brought.explains(resource, error.words)
+    return RehearsedResult(
+        resource=resource, status=error.status, message=error.words, causes=error.causes, blocked=blocked
+    )
+
+
+class _Brought:
+    """What a bundle makes, as far as others can be refused for want of it."""
+
+    def __init__(self, changes: Sequence[RehearsedChange]) -> None:
+        made = [change for change in changes if change.action in WRITING]
+        self._named = {(key.kind.lower(), key.name) for key in (ResourceKey.parse(one.resource) for one in made)}
+        self._kinds = {_defined(one.manifest) for one in made if one.resource.startswith(_DEFINITION)}
+
+    def explains(self, resource: str, words: str) -> bool:
+        """The refusal of this resource says that something is missing which the bundle brings."""
+        key = ResourceKey.parse(resource)
+        if (key.group, key.kind) in self._kinds:
+            return True
+        said = words.lower().replace(" ", "")  # `service account` is one word in a kind's name
+        if not any(sign in words for sign in _MISSING):
+            return False
+        return any(kind in said and name in words for kind, name in self._named - {(key.kind.lower(), key.name)})
+
+
+def _defined(manifest: dict[str, Any]) -> tuple[str, str]:
+    spec = manifest.get("spec")
+    names = spec.get("names") if isinstance(spec, dict) else None
+    if not isinstance(spec, dict) or not isinstance(names, dict):
+        return ("", "")
+    return (str(spec.get("group", "")), str(names.get("kind", "")))
