@@ -4,8 +4,8 @@
          ▲                                                 └▶ 410, a hole, going back in time: list again
     every failure is a Health and a wait: jittered, growing, at least what Retry-After says; 403 is asked rarely
 
-Resource versions are compared for equality. Only one thing is read out of their order, when both are numbers: a watch
-that seems to go back in time is not believed, and the kind is listed again. That can cost a list, never a claim.
+An open connection is believed to be alive for as long as it speaks at least every 75 s. One that was silent for longer
+is suspect, and stays so through reconnections until the server says something, if only a bookmark or an end.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
-import msgspec
 import structlog
 
 from services.chassis.errors import TransientError
@@ -22,23 +21,14 @@ from services.watcher.backoff import Backoff
 from services.watcher.kubernetes.circumstances import Circumstances
 from services.watcher.kubernetes.discovery import Resource
 from services.watcher.kubernetes.lines import LineSplitter
-from services.watcher.kubernetes.shaping import (
-    INITIAL_EVENTS_END,
-    Metadata,
-    Page,
-    gone,
-    read_line,
-    read_metadata,
-    read_page,
-)
-from services.watcher.kubernetes.transport import AnswerTooLargeError, ApiError, SilenceError, Status
+from services.watcher.kubernetes.reading import HoleError, WatchReading
+from services.watcher.kubernetes.transport import AnswerTooLargeError, ApiError, SilenceError
 from services.watcher.source import Health, Listed, Listing, Observation
 
 log = structlog.get_logger(__name__)
 
-
-class HoleError(TransientError):
-    """Something of the watch was lost or cannot be believed: only a list can tell."""
+WATCH_LIST = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "resourceVersion": ""}
+Observations = AsyncGenerator[Observation, None]
 
 
 class KindLoop:
@@ -48,15 +38,14 @@ class KindLoop:
         self._resource = resource
         self._around = around
         self._not_found = not_found
-        self._position = ""  # the version to resume from; "" = list first
+        self._reading = WatchReading(resource, around.shaping, around.counters)
         self._page_limit = around.timing.page_limit
         self._backoff = Backoff(around.timing.backoff_min_s, around.timing.backoff_max_s, around.randomness)
         self._opened_at_s: float | None = None
         self._suspect = False  # it was silent: an open connection alone proves nothing now
-        self._bookmarked = False
         self._broken = False  # the connection was lost: whoever answers next may have older data
 
-    async def observe(self) -> AsyncGenerator[Observation, None]:
+    async def observe(self) -> Observations:
         """Observations, from a listing on."""
         yield Health("syncing")
         while True:
@@ -73,53 +62,45 @@ class KindLoop:
             yield health
             await asyncio.sleep(wait_s)
 
-    async def _round(self) -> AsyncGenerator[Observation, None]:
-        if self._position:
-            await self._check_server_is_not_older()
-            stream = self._watch({"resourceVersion": self._position})
-        elif self._around.watch_list:
-            stream = self._list_by_watch()
-        else:
-            stream = self._list_by_pages()
-        async with aclosing(stream) as observations:
-            async for observation in observations:
-                yield observation
+    def _round(self) -> Observations:
+        if self._reading.position:
+            return self._resume()
+        return self._list_by_watch() if self._around.watch_list else self._list_by_pages()
 
     # ── listing ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _list_by_pages(self) -> AsyncGenerator[Observation, None]:
+    async def _list_by_pages(self) -> Observations:
         async with self._around.lists:
             yield Listing()
             params = {"limit": str(self._page_limit)}
             while True:
-                page = _page(await self._around.transport.get(self._resource.path, params))
-                for raw in page.items or ():
-                    if (observation := self._shape(raw)) is not None:
-                        yield observation
-                if not page.metadata.continue_:
+                body = await self._around.transport.get(self._resource.path, params)
+                observations, token, version = self._reading.page(body)
+                for observation in observations:
+                    yield observation
+                if not token:
                     break
-                params["continue"] = page.metadata.continue_
+                params["continue"] = token
             yield Listed()
-            self._position = page.metadata.resource_version or "0"
-        async with aclosing(self._watch({"resourceVersion": self._position})) as observations:
-            async for observation in observations:
+        self._reading.position, self._broken = version or "0", False
+        async with aclosing(self._resume()) as watch:
+            async for observation in watch:
                 yield observation
 
-    async def _list_by_watch(self) -> AsyncGenerator[Observation, None]:
+    async def _list_by_watch(self) -> Observations:
         """WatchList: the listing is the beginning of the watch; a bookmark with an annotation ends it."""
         await self._around.lists.acquire()
         held = True
-        params = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "resourceVersion": ""}
         try:
             yield Listing()
-            async with aclosing(self._watch(params, listing=True)) as observations:
+            async with aclosing(self._watch(dict(WATCH_LIST), listing=True)) as observations:
                 async for observation in observations:
                     yield observation
                     if held and isinstance(observation, Listed):
                         self._around.lists.release()
                         held = False
         except (ApiError, SilenceError) as error:
-            if held and (isinstance(error, SilenceError) or error.status in (400, 422)):
+            if held and (isinstance(error, SilenceError) or error.status in {400, 422}):
                 self._around.watch_list = False  # an older server, or one whose storage cannot do it
                 raise HoleError(f"listing in pages, WatchList does not work here: {error}") from error
             raise
@@ -129,7 +110,16 @@ class KindLoop:
 
     # ── watching ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _watch(self, params: dict[str, str], *, listing: bool = False) -> AsyncGenerator[Observation, None]:
+    async def _resume(self) -> Observations:
+        if self._broken:
+            # A server that was restored from a backup would skip, silently, all that happens until it has caught up.
+            self._reading.check_not_older(await self._around.transport.get(self._resource.path, {"limit": "1"}))
+            self._broken = False
+        async with aclosing(self._watch({"resourceVersion": self._reading.position})) as observations:
+            async for observation in observations:
+                yield observation
+
+    async def _watch(self, params: dict[str, str], *, listing: bool = False) -> Observations:
         params |= {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(self._timeout_s())}
         splitter = LineSplitter(self._around.timing.line_bytes_max)
         async with self._around.transport.lines(self._resource.path, params) as chunks:
@@ -138,75 +128,27 @@ class KindLoop:
                 yield Health("observed")
             async for chunk in chunks:
                 for line in splitter.feed(chunk):
-                    for observation in self._read(line, listing):
+                    for observation in self._reading.line(line, listing=listing):
                         yield observation
-                        if isinstance(observation, Listed):
+                        if listing and isinstance(observation, Listed):
                             listing = False
                             yield Health("observed")
-                if splitter.overlong:
-                    self._around.counters["lines_overlong"] += 1
-                    raise HoleError(f"a line of more than {self._around.timing.line_bytes_max} bytes was dropped")
+                self._check_complete(splitter)
                 if self._suspect and not listing:
                     self._suspect = False
                     yield Health("observed")
         if listing:
             raise HoleError("the listing ended before it was complete")
 
-    def _read(self, line: bytes, listing: bool) -> list[Observation]:
-        try:
-            read = read_line(line)
-            if read.type == "ERROR":
-                raise _error(msgspec.json.decode(read.object, type=Status))
-            metadata = read_metadata(read.object)
-        except msgspec.MsgspecError as error:
-            self._around.counters["lines_unreadable"] += 1
-            raise HoleError(f"a line that cannot be read: {type(error).__name__}") from error
-        if not listing:
-            self._advance(metadata)
-        if read.type in ("ADDED", "MODIFIED"):
-            observation = self._shape(read.object)
-            return [] if observation is None else [observation]
-        if read.type == "DELETED":
-            return [gone(self._resource, metadata)]
-        if read.type == "BOOKMARK":
-            return self._bookmark(metadata, listing)
-        raise HoleError(f"an event of unknown type {read.type[:40]!r}")
-
-    def _bookmark(self, metadata: Metadata, listing: bool) -> list[Observation]:
-        self._bookmarked = True
-        if not listing or INITIAL_EVENTS_END not in (metadata.annotations or {}):
-            return []
-        self._position = metadata.resource_version
-        return [Listed()]
-
-    def _advance(self, metadata: Metadata) -> None:
-        """Move the position; refuse to go back in time (an API server that restarted on older data)."""
-        self._refuse_older(metadata.resource_version)
-        self._position = metadata.resource_version or self._position
-
-    def _refuse_older(self, version: str) -> None:
-        if version.isdecimal() and self._position.isdecimal() and int(version) < int(self._position):
-            self._around.counters["regressions"] += 1
-            raise HoleError("the watch went back in time")
-
-    async def _check_server_is_not_older(self) -> None:
-        """A server that was restored from a backup would skip, silently, all that happens until it has caught up."""
-        if self._broken:
-            page = _page(await self._around.transport.get(self._resource.path, {"limit": "1"}))
-            self._refuse_older(page.metadata.resource_version)
-            self._broken = False
-
-    def _shape(self, raw: msgspec.Raw) -> Observation | None:
-        observation = self._around.shaping.shape(self._resource, raw)
-        if observation is None:
-            self._around.counters["objects_nameless"] += 1
-            raise HoleError("an object without a name")
-        return observation
+    def _check_complete(self, splitter: LineSplitter) -> None:
+        if splitter.overlong:
+            self._around.counters["lines_overlong"] += splitter.overlong
+            raise HoleError(f"a line of more than {self._around.timing.line_bytes_max} bytes was dropped")
 
     def _timeout_s(self) -> int:
         """A server without bookmarks is silent when nothing happens: let it prove that it lives by ending early."""
         timing = self._around.timing
-        if self._suspect and not self._bookmarked:
+        if self._suspect and not self._reading.bookmarked:
             return max(1, int(timing.silence_s * 0.6))
         return self._around.randomness.randint(timing.watch_min_s, timing.watch_max_s)
 
@@ -214,28 +156,34 @@ class KindLoop:
 
     def _explain(self, error: TransientError) -> tuple[Health, float]:
         """What a failure means for the kind, and how long to wait."""
-        status = error.status if isinstance(error, ApiError) else 0
-        self._log(error)
-        if status in {403, 405}:
-            self._position = ""
-            return Health("forbidden", str(error)), self._around.forbidden_wait_s()
-        if status == 404:
-            self._position = ""
-            self._not_found()
-            return Health("gone", str(error)), self._pause()
-        if status == 410 or isinstance(error, HoleError):
-            self._position = ""
+        self._around.counters["failures"] += 1
+        log.info("a watch failed", kind=self._resource.kind, group=self._resource.group, reason=str(error))
+        if isinstance(error, ApiError):
+            return self._explain_status(error)
+        if isinstance(error, HoleError):
+            self._reading.position = ""
             return Health("syncing", str(error)), self._pause()
         if isinstance(error, SilenceError):
-            return self._silent(error), self._pause()
+            self._suspect = True
+            return Health("stalled", str(error), for_s=self._around.timing.silence_s), self._pause()
         if isinstance(error, AnswerTooLargeError):
             self._page_limit = max(1, self._page_limit // 5)
-        self._broken = self._broken or not status
+        self._broken = True
         return Health("interrupted", str(error)), self._pause(error.retry_after_s)
 
-    def _silent(self, error: SilenceError) -> Health:
-        self._suspect = True
-        return Health("stalled", str(error), for_s=self._around.timing.silence_s)
+    def _explain_status(self, error: ApiError) -> tuple[Health, float]:
+        match error.status:
+            case 403 | 405:
+                self._reading.position = ""
+                return Health("forbidden", str(error)), self._around.forbidden_wait_s()
+            case 404:
+                self._reading.position = ""
+                self._not_found()
+                return Health("gone", str(error)), self._pause()
+            case 410:
+                self._reading.position = ""
+                return Health("syncing", str(error)), self._pause()
+        return Health("interrupted", str(error)), self._pause(error.retry_after_s)
 
     def _pause_after_end(self) -> float:
         """None after a watch that has lasted; one that ends at once again and again is a failure too."""
@@ -251,19 +199,3 @@ class KindLoop:
     def _settled(self) -> bool:
         opened_at_s = self._opened_at_s
         return opened_at_s is not None and self._around.clock() - opened_at_s >= self._around.timing.settled_s
-
-    def _log(self, error: TransientError) -> None:
-        self._around.counters["failures"] += 1
-        log.info("a watch failed", kind=self._resource.kind, group=self._resource.group, reason=str(error))
-
-
-def _page(body: bytes) -> Page:
-    try:
-        return read_page(body)
-    except msgspec.MsgspecError as error:
-        raise HoleError(f"a list that cannot be read: {error}") from error
-
-
-def _error(status: Status) -> ApiError:
-    retry_after_s = status.details.retryAfterSeconds if status.details else 0.0
-    return ApiError(status.code, status.message, retry_after_s or None)

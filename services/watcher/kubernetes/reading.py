@@ -1,0 +1,107 @@
+"""Lines of one kind's watch → observations, and the version to resume from. Pure.
+
+Resource versions are compared for equality. Only one thing is read out of their order, when both are numbers: a watch
+that seems to go back in time is not believed, and the kind is listed again. That can cost a list, never a claim.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+
+from services.chassis.errors import TransientError
+from services.watcher.kubernetes.discovery import Resource
+from services.watcher.kubernetes.shaping import (
+    INITIAL_EVENTS_END,
+    Metadata,
+    Page,
+    Shaping,
+    gone,
+    read_line,
+    read_metadata,
+    read_page,
+)
+from services.watcher.kubernetes.transport import ApiError, Status
+from services.watcher.source import Listed, Observation
+
+
+class HoleError(TransientError):
+    """Something of the watch was lost or cannot be believed: only a list can tell."""
+
+
+class WatchReading:
+    """What was read of one kind. `position` "" means that only a list can begin."""
+
+    def __init__(self, resource: Resource, shaping: Shaping, counters: Counter[str]) -> None:
+        self.position = ""
+        self.bookmarked = False
+        self._resource = resource
+        self._shaping = shaping
+        self._counters = counters
+
+    def line(self, line: bytes, *, listing: bool) -> list[Observation]:
+        """One line. While listing (WatchList) the versions come in no order and no position is known yet."""
+        try:
+            read = read_line(line)
+            if read.type == "ERROR":
+                raise _error(msgspec.json.decode(read.object, type=Status))
+            metadata = read_metadata(read.object)
+        except msgspec.MsgspecError as error:
+            self._counters["lines_unreadable"] += 1
+            raise HoleError(f"a line that cannot be read: {type(error).__name__}") from error
+        if not listing:
+            self._advance(metadata)
+        if read.type in ("ADDED", "MODIFIED"):
+            return [self._shaped(read.object)]
+        if read.type == "DELETED":
+            return [gone(self._resource, metadata)]
+        if read.type == "BOOKMARK":
+            return self._bookmark(metadata, listing)
+        raise HoleError(f"an event of unknown type {read.type[:40]!r}")
+
+    def page(self, body: bytes) -> tuple[list[Observation], str, str]:
+        """One page of a list → its objects, the token of the next page ("" = the last), the list's version."""
+        read = _page(body)
+        observations = [self._shaped(raw) for raw in read.items or ()]
+        return observations, read.metadata.continue_, read.metadata.resource_version
+
+    def check_not_older(self, body: bytes) -> None:
+        """Compare the version of any list of this kind with the position; raises HoleError when it is older."""
+        self._refuse_older(_page(body).metadata.resource_version)
+
+    def _shaped(self, raw: msgspec.Raw) -> Observation:
+        observation = self._shaping.shape(self._resource, raw)
+        if observation is None:
+            self._counters["objects_nameless"] += 1
+            raise HoleError("an object without a name")
+        return observation
+
+    def _bookmark(self, metadata: Metadata, listing: bool) -> list[Observation]:
+        self.bookmarked = True
+        if not listing or INITIAL_EVENTS_END not in (metadata.annotations or {}):
+            return []
+        self.position = metadata.resource_version
+        return [Listed()]
+
+    def _advance(self, metadata: Metadata) -> None:
+        """Move the position; refuse to go back in time (an API server that restarted on older data)."""
+        self._refuse_older(metadata.resource_version)
+        self.position = metadata.resource_version or self.position
+
+    def _refuse_older(self, version: str) -> None:
+        if version.isdecimal() and self.position.isdecimal() and int(version) < int(self.position):
+            self._counters["regressions"] += 1
+            raise HoleError("the watch went back in time")
+
+
+def _page(body: bytes) -> Page:
+    try:
+        return read_page(body)
+    except msgspec.MsgspecError as error:
+        raise HoleError(f"a list that cannot be read: {error}") from error
+
+
+def _error(status: Status) -> ApiError:
+    retry_after_s = status.details.retryAfterSeconds if status.details else 0.0
+    return ApiError(status.code, status.message, retry_after_s or None)
