@@ -2,7 +2,7 @@
 
 A resource that vanishes (or loses a part) is a suspicion; a moment later it is looked at again, because a rollout or
 the deletion of a whole namespace takes things away in any order. What living dependents still miss then is an alert;
-it heals when the thing is back or nobody needs it any more. Only changes are alarming: what never was there is `missing`.
+it heals when the thing is back or nobody needs it any more. What never was there is `missing`, not an alert.
 """
 
 from __future__ import annotations
