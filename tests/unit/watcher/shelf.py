@@ -29,8 +29,7 @@ class Shelf:
         self.closed = False
         self._version = 0
         self._watches: dict[KindId, set[asyncio.Queue[Observation]]] = {}
-        self._surfaces: asyncio.Queue[tuple[ServedKind, ...]] = asyncio.Queue()
-        self._show()
+        self._shown = asyncio.Event()
 
     # ── changing it ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -82,7 +81,7 @@ class Shelf:
         return {state.resource: (state.uid, state.resource_version) for state in states}
 
     def _show(self) -> None:
-        self._surfaces.put_nowait(tuple(served(kind) for kind in sorted(self.objects)))
+        self._shown.set()
 
     def _tell(self, kind: KindId, observation: Observation) -> None:
         for queue in self._watches.get(kind, ()):
@@ -93,7 +92,9 @@ class Shelf:
     async def surfaces(self) -> AsyncGenerator[tuple[ServedKind, ...], None]:
         """What it serves, whenever that changes."""
         while True:
-            yield await self._surfaces.get()
+            self._shown.clear()
+            yield tuple(served(kind) for kind in sorted(self.objects))
+            await self._shown.wait()
 
     async def observe(self, served: ServedKind) -> AsyncGenerator[Observation, None]:
         """A listing, then what happens."""
