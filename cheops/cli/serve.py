@@ -34,6 +34,6 @@ def executor() -> None:
 @app.command()
 def site() -> None:
     """The three services of a site in one process."""
-    from cheops.sandbox.site import main
+    from cheops.site import main
 
     raise typer.Exit(main())
