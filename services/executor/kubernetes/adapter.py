@@ -45,9 +45,14 @@ class KubernetesTarget:
         return await _one_try(_read, self._cluster, operation, permit)
 
     async def progress(self, operation: Operation, uid: str) -> Progress:
-        """How far the object with this uid has come."""
-        place = await self._cluster.locate(ResourceKey.parse(operation.resource), operation.version)
-        live = await self._cluster.look(place)
+        """How far the object with this uid has come. What may not be looked at is never ready."""
+        try:
+            place = await self._cluster.locate(ResourceKey.parse(operation.resource), operation.version)
+            live = await self._cluster.look(place)
+        except ApiError as error:
+            if standing(error) == "final":
+                return Progress("failed", error.words)
+            raise
         if live is None:
             return Progress("gone")
         if uid and manifests.uid_of(live) != uid:

@@ -123,7 +123,8 @@ def after_write(error: TransientError, permit: Permit) -> Effect:
     known = standing(error)
     if known != "unknown":
         permit.settle()
-    if known == "raced":
+    # Managers that conflict now, and did not when it was rehearsed, have come in between, perhaps with the object.
+    if known == "raced" or (isinstance(error, ApiError) and error.status == 409):
         raise raced(error) from error
     if known == "final" and isinstance(error, ApiError):
         return failed(error)

@@ -1,0 +1,152 @@
+"""Operation → what is known of it → its outcome, stored once.
+
+The OUTCOMES stream is the ledger; memory only saves asking, and keeps what was decided while the bus was away.
+
+Each outcome is published on condition that nothing was stored on its subject since it was read. So two executors of one
+site cannot both have the last word, and an outcome of an older revision never covers a newer one.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from schemas import envelope, subjects
+from schemas.envelope import MessageError
+from schemas.identity import SiteName
+from schemas.operations import Operation
+from schemas.outcomes import FINAL_STATES, Outcome
+from services.chassis.bus.port import Bus, Received
+from services.chassis.errors import ConflictError, PermanentError, TransientError
+from services.executor.target import Effect
+
+REMEMBERED_MAX: Final = 10_000
+STORE_TRIES_MAX: Final = 5
+
+
+@dataclass(slots=True)
+class Entry:
+    """What is known of one operation. `seq`: the last message on its subject; `superseded`: a later revision acted."""
+
+    outcome: Outcome | None = None
+    seq: int = 0
+    stored: bool = True
+    superseded: bool = False
+
+    @property
+    def final(self) -> bool:
+        """There is nothing left to do, and nothing may be done."""
+        return self.superseded or (self.outcome is not None and self.outcome.state in FINAL_STATES)
+
+
+class Ledger:
+    """One site's outcomes."""
+
+    def __init__(self, site: SiteName, bus: Bus, wall: Callable[[], datetime]) -> None:
+        self._site, self._bus, self._wall = site, bus, wall
+        self._entries: OrderedDict[str, Entry] = OrderedDict()
+
+    async def look_up(self, operation: Operation) -> Entry:
+        """What was recorded; what was decided here and could not be stored is stored now."""
+        entry = self._entries.get(operation.id)
+        if entry is None or entry.outcome is None:
+            entry = await self._read(operation)
+            self._remember(operation.id, entry)
+        elif not entry.stored:
+            await self._store(operation, entry)
+        return entry
+
+    async def record(self, operation: Operation, effect: Effect, duration_ms: float) -> Outcome:
+        """Store what became of it; returns what stands in the ledger, which may be another executor's word."""
+        entry = self._entries.get(operation.id) or await self.look_up(operation)
+        if entry.final and entry.outcome is not None:
+            return entry.outcome
+        entry.outcome, entry.stored = self._outcome(operation, effect, duration_ms), False
+        return await self._store(operation, entry)
+
+    async def repeat(self, operation: Operation, entry: Entry) -> None:
+        """Say again what is stored: somebody asked again. Within the bus's memory for ids this stores nothing."""
+        if entry.outcome is not None and not entry.superseded:
+            await self._store(operation, entry)
+
+    async def _read(self, operation: Operation) -> Entry:
+        last = await self._bus.last("OUTCOMES", _subject(operation))
+        if last is None:
+            return Entry()
+        return _entry(operation, last)
+
+    async def _store(self, operation: Operation, entry: Entry) -> Outcome:
+        outcome = entry.outcome
+        assert outcome is not None, "nothing to store"
+        message_id = f"{outcome.operation}.{outcome.state}"
+        source = f"executor/{self._site}"
+        headers = envelope.headers("outcome", source, message_id, operation.traceparent)
+        for _ in range(STORE_TRIES_MAX):
+            try:
+                entry.seq = await self._bus.publish(
+                    _subject(operation),
+                    outcome.to_json(),
+                    message_id=message_id,
+                    headers=headers,
+                    expected_last_seq=entry.seq,
+                )
+            except ConflictError:
+                found = await self._read(operation)
+                if _settles(found, outcome):
+                    entry.outcome, entry.seq, entry.superseded = found.outcome, found.seq, found.superseded
+                    entry.stored = True
+                    return entry.outcome or outcome
+                entry.seq = found.seq
+            else:
+                entry.stored = True
+                return outcome
+        raise TransientError(f"the outcome of {operation.id} could not be stored: others store on its subject")
+
+    def _outcome(self, operation: Operation, effect: Effect, duration_ms: float) -> Outcome:
+        return Outcome(
+            operation=operation.id,
+            intent=operation.intent,
+            revision=operation.revision,
+            step=operation.step,
+            site=operation.site,
+            action=operation.action,
+            resource=operation.resource,
+            state=effect.state,
+            changed=effect.changed,
+            message=effect.message,
+            status=effect.status,
+            causes=effect.causes,
+            uid=effect.uid,
+            resource_version=effect.resource_version,
+            object=effect.object,
+            at=self._wall(),
+            duration_ms=round(duration_ms, 3),
+        )
+
+    def _remember(self, operation_id: str, entry: Entry) -> None:
+        self._entries[operation_id] = entry
+        while len(self._entries) > REMEMBERED_MAX:
+            self._entries.popitem(last=False)
+
+
+def _entry(operation: Operation, last: Received) -> Entry:
+    try:
+        said = Outcome.from_json(last.payload)
+    except MessageError as error:  # not knowing what was done, nothing may be done
+        raise PermanentError(f"the last outcome on {last.subject} cannot be read: {error}") from error
+    if said.operation == operation.id:
+        return Entry(said, last.stream_seq)
+    return Entry(None, last.stream_seq, superseded=said.revision > operation.revision)
+
+
+def _settles(found: Entry, ours: Outcome) -> bool:
+    """What is stored meanwhile makes ours needless: the same word, or a final one."""
+    same = found.outcome is not None and found.outcome.state == ours.state
+    return found.final or same
+
+
+def _subject(operation: Operation) -> str:
+    return subjects.outcome(operation.site, operation.intent, operation.step)

@@ -1,0 +1,78 @@
+"""The right to write, per operation, and the memory of writes that nobody answered.
+
+`Lease` is one delivery's claim on its operation: while it is extended, the bus gives the operation to nobody else. A
+permit outlives its deliveries as long as this process lives, so that an operation which comes back after an overload
+is still known not to have been done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from schemas.operations import Operation
+from services.chassis.bus.port import Delivery
+from services.chassis.errors import TransientError
+from services.executor.target import ExpiredError, LeaseLostError
+
+EXTENSIONS_PER_WAIT: Final = 3  # two may be lost
+log = structlog.get_logger(__name__)
+
+
+class Lease:
+    """Held until `ack_wait_s` after the last extension, on the monotonic clock (it goes on while we are stopped)."""
+
+    def __init__(self, delivery: Delivery, ack_wait_s: float, clock: Callable[[], float]) -> None:
+        self._delivery, self._ack_wait_s, self._clock = delivery, ack_wait_s, clock
+        self._until_s = clock() + ack_wait_s
+
+    def held(self) -> bool:
+        """Nobody else can have been given the operation yet."""
+        return self._clock() < self._until_s
+
+    async def keep(self) -> None:
+        """Extend until cancelled. A bus that does not answer lets the lease run out."""
+        while True:
+            await asyncio.sleep(self._ack_wait_s / EXTENSIONS_PER_WAIT)
+            asked_s = self._clock()
+            try:
+                await self._delivery.extend()
+            except TransientError as error:
+                log.warning("the lease on an operation was not extended", error=str(error))
+                continue
+            if self.held():  # once it has run out, somebody else may hold it
+                self._until_s = asked_s + self._ack_wait_s
+
+
+class OperationPermit:
+    """One operation's permit; see `target.Permit`."""
+
+    def __init__(self, operation: Operation, *, maybe_begun: bool, wall: Callable[[], datetime]) -> None:
+        """`maybe_begun`: another process may have written. Only a version in the preconditions can disprove it."""
+        self._expires_at, self._wall = operation.expires_at, wall
+        self.lease: Lease | None = None
+        self.open = maybe_begun
+        self.basis = operation.preconditions.resource_version if maybe_begun else ""
+        self._before = (self.open, self.basis)
+
+    @property
+    def expired(self) -> bool:
+        """Its time is over."""
+        return self._wall() >= self._expires_at
+
+    def take(self, basis: str) -> None:
+        """The last look at the clock and at the lease before something is written."""
+        if self.expired:
+            raise ExpiredError(f"its time was over at {self._expires_at.isoformat(timespec='seconds')}")
+        if self.lease is None or not self.lease.held():
+            raise LeaseLostError("the bus may have given the operation to another executor")
+        self._before = (self.open, self.basis)
+        self.open, self.basis = True, basis
+
+    def settle(self) -> None:
+        """The last write was not done. An earlier one that nobody answered stays open."""
+        self.open, self.basis = self._before

@@ -1,0 +1,253 @@
+"""Bus → target → bus: take an operation, look it up, act once, store the outcome, then ack.
+
+    operation ──▶ ledger: known? then the outcome is the answer, and nothing is done
+              ──▶ target, tried again while it may help ──▶ outcome `applied` (stored)
+              ──▶ followed until ready, gone or too late ──▶ final outcome (stored) ──▶ ack
+
+Operations run side by side; the plan's order is the resolver's affair. Killed anywhere, an operation comes back: before
+`applied` is stored its effect is found again in the cluster, after it only the following goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from schemas import subjects
+from schemas.envelope import MessageError
+from schemas.identity import SiteName
+from schemas.operations import Operation
+from schemas.outcomes import FINAL_STATES, Outcome
+from services.chassis.bus.port import Bus, Delivery, Reader, Received
+from services.chassis.bus.streams import ensure_streams
+from services.chassis.errors import CheopsError, PermanentError, TransientError
+from services.chassis.poison import bury
+from services.executor.carrying import Carrier, Limits, StoppingError
+from services.executor.ledger import Ledger
+from services.executor.permit import Lease, OperationPermit
+from services.executor.rehearsals import answer
+from services.executor.target import Effect, LeaseLostError, Target
+
+FETCH_MAX: Final = 64
+FETCH_WAIT_S: Final = 2.0
+BUS_PAUSE_S: Final = 0.5
+PERMITS_MAX: Final = 10_000
+log = structlog.get_logger(__name__)
+
+
+def utc_now() -> datetime:
+    """The wall clock, for expiry and for people."""
+    return datetime.now(UTC)
+
+
+class ExecutorService:
+    """Carries out the operations of one site."""
+
+    def __init__(
+        self,
+        site: SiteName,
+        bus: Bus,
+        target: Target,
+        limits: Limits | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.site = site
+        self._bus, self._target, self._limits = bus, target, limits or Limits()
+        self._clock, self._wall = clock, wall
+        self._stopping = asyncio.Event()
+        self._ledger = Ledger(site, bus, wall)
+        self._carrier = Carrier(target, self._limits, self._stopping, clock, wall)
+        self._permits: OrderedDict[str, OperationPermit] = OrderedDict()
+        self._pending: dict[str, int] = {}
+        self._busy: set[str] = set()
+        self._in_flight = 0
+        self._freed = asyncio.Event()
+
+    # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def run(self, ready: asyncio.Event | None = None) -> None:
+        """Serve until `stop` or until cancelled."""
+        await ensure_streams(self._bus)
+        self._pending = await self._left_behind()
+        subject = subjects.api("executor", self.site, "rehearse")
+        async with self._bus.serve(subject, self._rehearse, name=f"executor-{self.site}"):
+            reader = await self._bus.reader(
+                "OPERATIONS",
+                f"executor-{self.site}",
+                subjects.filters("OPERATIONS", self.site),
+                ack_wait_s=self._limits.ack_wait_s,
+            )
+            if ready is not None:
+                ready.set()
+            log.info("carrying out operations", site=self.site)
+            await self._consume_until_stopped(reader)
+            await reader.close()
+
+    def stop(self) -> None:
+        """Begin nothing more, finish what is being written, give the rest back. `run` returns."""
+        self._stopping.set()
+        self._freed.set()
+
+    async def _left_behind(self) -> dict[str, int]:
+        """Operations that an earlier process may have begun: subject → the first that waits."""
+        found: dict[str, int] = {}
+        async for one in self._bus.scan("OPERATIONS", subjects.filters("OPERATIONS", self.site)):
+            found.setdefault(one.subject, one.stream_seq)
+        return found
+
+    async def _consume_until_stopped(self, reader: Reader) -> None:
+        try:
+            async with asyncio.timeout(None) as bound, asyncio.TaskGroup() as handlers:
+                handlers.create_task(self._consume(reader, handlers))
+                await self._stopping.wait()
+                bound.reschedule(asyncio.get_running_loop().time() + self._limits.stop_grace_s)
+        except TimeoutError:
+            log.warning("stopped while something was being written; it is found again", site=self.site)
+
+    async def _consume(self, reader: Reader, handlers: asyncio.TaskGroup) -> None:
+        while not self._stopping.is_set():
+            free = self._limits.in_flight_max - self._in_flight
+            if free <= 0:
+                self._freed.clear()
+                await self._freed.wait()
+                continue
+            for delivery in await self._fetch(reader, min(free, FETCH_MAX)):
+                self._in_flight += 1
+                handlers.create_task(self._handle(delivery))
+
+    async def _fetch(self, reader: Reader, limit: int) -> list[Delivery]:
+        try:
+            return await reader.fetch(limit, FETCH_WAIT_S)
+        except TransientError as error:
+            log.warning("the bus does not deliver", site=self.site, error=str(error))
+            await asyncio.sleep(error.retry_after_s or BUS_PAUSE_S)
+            return []
+
+    # ── one operation ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _handle(self, delivery: Delivery) -> None:
+        lease = Lease(delivery, self._limits.ack_wait_s, self._clock)
+        try:
+            async with asyncio.TaskGroup() as group:
+                keeper = group.create_task(lease.keep())
+                await self._answer_for(delivery, lease)
+                keeper.cancel()
+        finally:
+            self._in_flight -= 1
+            self._freed.set()
+
+    async def _answer_for(self, delivery: Delivery, lease: Lease) -> None:
+        """Ack, give back or bury; raises nothing, or one bad operation would end all others."""
+        try:
+            operation = self._understood(delivery.message)
+        except MessageError as error:
+            await self._give_up(delivery, str(error))
+            return
+        try:
+            if await self._settle(operation, delivery.message, lease):
+                await delivery.ack()
+            else:
+                await delivery.retry(self._limits.ack_wait_s)
+        except StoppingError:
+            await self._give_back(delivery, 0.0)
+        except PermanentError as error:
+            await self._give_up(delivery, str(error))
+        except LeaseLostError as error:
+            log.warning("operation left to its next delivery", operation=operation.id, reason=str(error))
+        except TransientError as error:
+            log.warning("operation not settled yet", operation=operation.id, reason=str(error))
+            await self._give_back(delivery, self._limits.pause_s(delivery.message.deliveries, error.retry_after_s))
+        except Exception as error:
+            log.exception("operation met a defect", operation=operation.id)
+            await self._after_defect(delivery, operation, error)
+
+    def _understood(self, message: Received) -> Operation:
+        operation = Operation.from_json(message.payload)
+        if operation.site != self.site:
+            raise MessageError(f"site: {operation.site[:80]!r} (expected {self.site!r}, whose executor this is)")
+        return operation
+
+    async def _settle(self, operation: Operation, message: Received, lease: Lease) -> bool:
+        """True when its final outcome is stored; False when another delivery of it is at work here."""
+        if operation.id in self._busy:
+            return False
+        self._busy.add(operation.id)
+        try:
+            entry = await self._ledger.look_up(operation)
+            if entry.final:
+                log.info("operation answered from the ledger", operation=operation.id)
+                await self._ledger.repeat(operation, entry)
+            else:
+                await self._act_and_follow(operation, entry.outcome, self._permit(operation, message, lease))
+            self._permits.pop(operation.id, None)
+            return True
+        finally:
+            self._busy.discard(operation.id)
+
+    async def _act_and_follow(self, operation: Operation, known: Outcome | None, permit: OperationPermit) -> None:
+        begun_s = self._clock()
+        outcome = known
+        if outcome is None:
+            effect = await self._carrier.carry_out(operation, permit)
+            outcome = await self._record(operation, effect, begun_s)
+        if outcome.state not in FINAL_STATES:
+            effect = await self._carrier.follow(operation, outcome)
+            await self._record(operation, effect, begun_s)
+
+    async def _record(self, operation: Operation, effect: Effect, begun_s: float) -> Outcome:
+        outcome = await self._ledger.record(operation, effect, (self._clock() - begun_s) * 1_000)
+        log.info(
+            "operation", operation=operation.id, resource=operation.resource, state=outcome.state, status=outcome.status
+        )
+        return outcome
+
+    def _permit(self, operation: Operation, message: Received, lease: Lease) -> OperationPermit:
+        permit = self._permits.get(operation.id)
+        if permit is None:
+            earlier_copy = self._pending.get(message.subject, message.stream_seq) < message.stream_seq
+            maybe_begun = message.deliveries > 1 or earlier_copy
+            permit = OperationPermit(operation, maybe_begun=maybe_begun, wall=self._wall)
+            self._permits[operation.id] = permit
+            while len(self._permits) > PERMITS_MAX:
+                self._permits.popitem(last=False)
+        permit.lease = lease
+        return permit
+
+    # ── what cannot be settled ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def _after_defect(self, delivery: Delivery, operation: Operation, error: Exception) -> None:
+        """A defect of ours must not make an operation come back for ever."""
+        if delivery.message.deliveries < self._limits.defects_max:
+            await self._give_back(delivery, self._limits.pause_s(delivery.message.deliveries))
+            return
+        reason = f"the executor has a defect: {type(error).__name__}"
+        try:
+            await self._ledger.record(operation, Effect("failed", message=reason), 0.0)
+        except CheopsError as not_stored:
+            log.warning("a defect could not be recorded", operation=operation.id, error=str(not_stored))
+        await self._give_up(delivery, reason)
+
+    async def _give_up(self, delivery: Delivery, reason: str) -> None:
+        message = delivery.message
+        log.warning("operation kept in dead letters", subject=message.subject, reason=reason)
+        try:
+            await bury(self._bus, "OPERATIONS", message, reason, by=f"executor/{self.site}", now=self._wall())
+            await delivery.terminate(reason)
+        except TransientError as error:
+            log.warning("not buried yet; it will come again", subject=message.subject, error=str(error))
+
+    async def _give_back(self, delivery: Delivery, delay_s: float) -> None:
+        try:
+            await delivery.retry(delay_s)
+        except TransientError as error:  # then it comes back when the lease has run out
+            log.warning("operation not given back", subject=delivery.message.subject, error=str(error))
+
+    async def _rehearse(self, question: Received) -> bytes:
+        return await answer(self.site, self._target, question)

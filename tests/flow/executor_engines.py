@@ -1,0 +1,68 @@
+"""API servers for the executor's tests: the embedded one and, where it is built, the real one."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.chassis.kubernetes.connection import connect
+from services.executor.kubernetes.client import KubernetesClient, Timing
+from services.executor.kubernetes.errors import ApiError
+
+
+class Engine:
+    """One API server with a namespace of its own for the test, and somebody else who writes there, too."""
+
+    def __init__(self, kubeconfig: Path, namespace: str, client: KubernetesClient, cluster: Any = None) -> None:
+        self.kubeconfig, self.namespace, self.client, self.cluster = kubeconfig, namespace, client, cluster
+
+    async def get(self, plural: str, name: str, root: str = "/api/v1") -> dict[str, Any] | None:
+        """The object as it is stored."""
+        try:
+            return await self.client.get(self.path(plural, name, root))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def write(self, plural: str, manifest: dict[str, Any], manager: str = "somebody") -> dict[str, Any]:
+        """Another manager's forced apply."""
+        root = "/api/v1" if manifest["apiVersion"] == "v1" else f"/apis/{manifest['apiVersion']}"
+        path = self.path(plural, manifest["metadata"]["name"], root)
+        return await self.client.apply(path, {"fieldManager": manager, "force": "true"}, manifest)
+
+    async def remove(self, plural: str, name: str, root: str = "/api/v1") -> None:
+        """Somebody deletes it."""
+        await self.client.delete(self.path(plural, name, root), {"apiVersion": "v1", "kind": "DeleteOptions"})
+
+    def path(self, plural: str, name: str, root: str = "/api/v1") -> str:
+        """Where it is, in the test's namespace."""
+        return f"{root}/namespaces/{self.namespace}/{plural}/{name}"
+
+
+@pytest.fixture(params=["embedded", "kube"])
+async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
+    """The same tests on both; the real one skips where it is not built."""
+    if request.param == "kube":
+        async for one in _opened(request.getfixturevalue("lyon").kubeconfig, None):
+            yield one
+        return
+    from cheops.sandbox.apiserver import EmbeddedCluster
+
+    async with EmbeddedCluster("lyon") as cluster:
+        cluster.write_kubeconfig(tmp_path / "kubeconfig")
+        async for one in _opened(tmp_path / "kubeconfig", cluster):
+            yield one
+
+
+async def _opened(kubeconfig: Path, cluster: Any) -> AsyncIterator[Engine]:
+    client = KubernetesClient(await connect(kubeconfig), Timing(connect_s=5, server_s=10, answer_s=20))
+    namespace = f"executor-{secrets.token_hex(4)}"  # a real control plane serves a whole session
+    manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    await client.apply(f"/api/v1/namespaces/{namespace}", {"fieldManager": "test", "force": "true"}, manifest)
+    yield Engine(kubeconfig, namespace, client, cluster)
+    await client.close()
