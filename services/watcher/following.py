@@ -12,13 +12,15 @@ exactly what the ledger says.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
-from schemas.events import ResourceEvent, ResourceState, ServedKind
+from schemas.events import ResourceEvent, ResourceState, ServedKind, kind_digest
 from schemas.identity import ResourceId
 from services.watcher.ledger import KindLedger
 from services.watcher.source import Gone, Listed, Listing, Observation, Unreadable
 
-KNOWS_NOTHING = ""  # the digest of a receiver that must be told everything
+EMPTY: Final = kind_digest([])  # what a receiver has of a kind that it does not mention
+_EVERYTHING: Final = ""  # asked for: the next listing in full, whatever it contains
 UNREADABLE_MAX = 1_000  # names kept per kind; beyond that the number alone says enough
 
 
@@ -32,13 +34,16 @@ class KindFollower:
         self.unreadable: dict[ResourceId, str] = {}
         self._unseen: set[ResourceId] | None = None  # of the listing under way: known and not yet named
         self._announcing = False
-        self._asked: str | None = KNOWS_NOTHING if announce else None
+        self._asked: str | None = _EVERYTHING if announce else None
 
     # ── the resolver's question ─────────────────────────────────────────────────────────────────────────────────────
 
     def ask(self, digest: str) -> None:
-        """A receiver wants this kind confirmed and has `digest` of it ("" = knows nothing of it)."""
-        self._asked = digest
+        """A receiver wants this kind confirmed and has `digest` of it.
+
+        One that has nothing is told everything by the first listing; comparing at its end would cost a second one.
+        """
+        self._asked = _EVERYTHING if digest == EMPTY and not self.listed else digest
 
     def answer(self) -> Iterator[ResourceEvent]:
         """Answer the open question if that takes no listing."""
@@ -55,12 +60,12 @@ class KindFollower:
         if self._asked is None or self._announcing:
             return False
         if self._unseen is not None:
-            return self._asked == KNOWS_NOTHING  # a silent listing under way would have to be repeated
+            return self._asked == _EVERYTHING  # a silent listing under way would have to be repeated
         return self.listed
 
     def announce(self) -> None:
         """The next listing is published in full."""
-        self._asked = KNOWS_NOTHING
+        self._asked = _EVERYTHING
 
     # ── observations ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -114,7 +119,7 @@ class KindFollower:
     def _begin(self) -> Iterator[ResourceEvent]:
         self._unseen = set(self.ledger)
         self.unreadable.clear()
-        if self._announcing or self._asked == KNOWS_NOTHING:
+        if self._announcing or self._asked == _EVERYTHING:
             self._announcing, self._asked = True, None
             yield ResourceEvent("sync_start", kind=self.served.kind)
 

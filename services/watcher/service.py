@@ -26,7 +26,7 @@ from services.chassis.bus.port import Bus, Received
 from services.chassis.errors import CheopsError, TransientError
 from services.watcher.backoff import Backoff
 from services.watcher.batching import OversizedFactError
-from services.watcher.following import KindFollower
+from services.watcher.following import EMPTY, KindFollower
 from services.watcher.health import WatchHealth
 from services.watcher.publisher import Publisher
 from services.watcher.source import Health, Listed, Observation, Source, Unreadable
@@ -154,7 +154,7 @@ class Watcher:
     def _begin(self, served: ServedKind, *, announce: bool) -> None:
         follower = self.followers[served.kind] = KindFollower(served, announce=announce)
         if not announce and self._doubt is not None:
-            follower.ask(self._doubt.get(served.kind, ""))
+            follower.ask(self._doubt.get(served.kind, EMPTY))
         self.health.note(served.kind, Health("syncing"), self._clock())
         self._observe(follower)
 
@@ -229,7 +229,7 @@ class Watcher:
         return ResyncAnswer(site=self.site, epoch=batcher.epoch, seq=position, differing=differing)
 
     def _question(self, follower: KindFollower, digests: dict[KindId, str]) -> bool:
-        follower.ask(digests.get(follower.served.kind, ""))
+        follower.ask(digests.get(follower.served.kind, EMPTY))
         self._tell(*follower.answer())
         if not follower.needs_listing:
             return False

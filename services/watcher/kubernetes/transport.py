@@ -95,7 +95,6 @@ class Transport:
         if self._session is not None:
             await self._session.close()
             self._session = None
-        await self._connection.close()
 
     @asynccontextmanager
     async def _request(

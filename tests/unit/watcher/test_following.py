@@ -90,13 +90,32 @@ def test_an_equal_digest_is_confirmed_without_listing() -> None:
     assert not follower.needs_listing
 
 
-def test_a_kind_that_is_not_listed_yet_is_not_confirmed_even_when_both_know_nothing_of_it() -> None:
+def test_a_kind_that_is_not_listed_yet_is_compared_at_the_end_of_its_listing() -> None:
+    follower = KindFollower(SECRET)
+    follower.ask(kind_digest([("uid-a", "1")]))
+    assert list(follower.answer()) == []
+    assert told(follower, *listed(state("a"))) == ["sync_same"]
+
+
+def test_a_receiver_that_has_nothing_is_told_everything_by_the_first_listing() -> None:
     follower = KindFollower(SECRET)
     follower.ask(kind_digest([]))
     assert list(follower.answer()) == []
-    assert told(follower, Listing(), state("a")) == []
-    assert told(follower, Listed()) == []
-    assert follower.needs_listing, "it turned out to be different"
+    assert told(follower, *listed(state("a"))) == ["sync_start", "put a@1", "sync_end"]
+
+
+def test_a_silent_listing_under_way_is_begun_again_for_a_receiver_that_has_nothing() -> None:
+    follower = KindFollower(SECRET)
+    told(follower, Listing(), state("a"))
+    follower.ask(kind_digest([]))
+    assert follower.needs_listing
+
+
+def test_a_kind_of_which_neither_has_anything_is_confirmed_without_listing() -> None:
+    follower = KindFollower(SECRET)
+    told(follower, *listed())
+    follower.ask(kind_digest([]))
+    assert [event.op for event in follower.answer()] == ["sync_same"]
 
 
 def test_an_unequal_digest_is_answered_by_naming_everything_between_marks() -> None:
