@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from schemas.subjects import StreamName
+from services.chassis.bus.streams import StreamDefinition
 
 Handler = Callable[["Received"], Awaitable[bytes]]
 
@@ -115,6 +116,9 @@ class Bus(Protocol):
 
     def scan(self, stream: StreamName, subject: str, start_seq: int = 1) -> AsyncIterator[Received]:
         """Every stored message from `start_seq` to the end as it is now, in order, without a consumer left behind."""
+
+    async def ensure_stream(self, definition: StreamDefinition) -> None:
+        """Make the stream, or update it to this definition."""
 
     async def last(self, stream: StreamName, subject: str) -> Received | None:
         """The last stored message on a subject (wildcards allowed), or None."""

@@ -1,0 +1,91 @@
+"""A service's life: settings → logs → run until a signal → clean end, and an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from importlib.util import find_spec
+from typing import TypeVar
+
+import structlog
+from pydantic import ValidationError
+
+from services.chassis import logs
+from services.chassis.errors import CheopsError, SettingsError
+from services.chassis.settings import ServiceSettings
+
+EXIT_ERROR = 1
+EXIT_USAGE = 2
+
+Settings = TypeVar("Settings", bound=ServiceSettings)
+
+
+def main(name: str, model: type[Settings], run: Callable[[Settings], Awaitable[None]]) -> int:
+    """Run a service; SIGTERM and SIGINT end it with 0, an error that it cannot survive with 1, bad settings with 2."""
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        sys.stdout.write(usage(name, model))
+        return 0
+    try:
+        settings = model()
+    except ValidationError as error:
+        sys.stderr.write(_explain(error, model))
+        return EXIT_USAGE
+    logs.configure(settings.log_level, settings.log_format)
+    loop_factory = None
+    if find_spec("uvloop"):
+        import uvloop
+
+        loop_factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(_until_signal(name, settings, run))
+
+
+async def _until_signal(name: str, settings: Settings, run: Callable[[Settings], Awaitable[None]]) -> int:
+    log = structlog.get_logger(name)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    running = asyncio.ensure_future(run(settings))
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not running.done():
+        running.cancel()
+    try:
+        await running
+    except asyncio.CancelledError:
+        log.info("stopped", site=settings.site)
+        return 0
+    except BaseException as error:
+        first = _innermost(error)
+        if not isinstance(first, CheopsError):
+            raise
+        log.error("cannot go on", site=settings.site, error=str(first))
+        return EXIT_USAGE if isinstance(first, SettingsError) else EXIT_ERROR
+    return 0
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def usage(name: str, model: type[ServiceSettings]) -> str:
+    """What can be set, with defaults."""
+    lines = [f"cheops serve {name}", "", "Settings are environment variables:"]
+    for field, info in model.model_fields.items():
+        default = "required" if info.is_required() else f"default {info.default!r}"
+        lines.append(f"  CHEOPS_{field.upper():<14} {info.description or ''} ({default})")
+    return "\n".join(lines) + "\n"
+
+
+def _explain(error: ValidationError, model: type[ServiceSettings]) -> str:
+    lines = []
+    for row in error.errors(include_url=False, include_input=False):
+        field = str(row["loc"][0]) if row["loc"] else ""
+        lines.append(f"cheops: CHEOPS_{field.upper()}: {row['msg']}")
+    return "\n".join(lines) + "\n"

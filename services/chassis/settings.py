@@ -1,0 +1,23 @@
+"""Settings that every service has, read once in `__main__`: environment variables CHEOPS_…"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.intents import SiteToken
+
+
+class ServiceSettings(BaseSettings):
+    """A service of one site."""
+
+    model_config = SettingsConfigDict(env_prefix="CHEOPS_", frozen=True, extra="ignore")
+
+    site: SiteToken = Field(description="The site's name, a DNS label.")
+    nats_url: str = Field("nats://127.0.0.1:4222", description="Where the bus is.")
+    state_dir: Path | None = Field(None, description="Where the service may keep files.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+    log_format: Literal["auto", "text", "json"] = Field("auto", description="auto: text on a terminal, else JSON.")
