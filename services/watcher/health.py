@@ -30,6 +30,14 @@ class WatchHealth:
     def __init__(self) -> None:
         self._kinds: dict[KindId, _State] = {}
         self._unreadable: dict[KindId, str] = {}
+        self._unreachable = ""
+        self._reached_at_s = 0.0
+
+    def note_pulse(self, trouble: str, now_s: float) -> None:
+        """Whether the application could be reached just now ("" = yes). Watches notice a dead network much later."""
+        self._unreachable = trouble
+        if not trouble:
+            self._reached_at_s = now_s
 
     def note(self, kind: KindId, health: Health, now_s: float) -> None:
         """Take a source's word in; a kind stays blind since the first moment, whatever the reasons after it."""
@@ -58,10 +66,16 @@ class WatchHealth:
         """The kinds that are not observed, why, and for how long."""
         found = {}
         for kind, state in self._kinds.items():
-            entry = _blindness(state, self._unreadable.get(kind, ""), now_s)
+            entry = _blindness(state, self._unreadable.get(kind, ""), now_s) or self._unreached(now_s)
             if entry is not None:
                 found[kind] = entry
         return found
+
+    def _unreached(self, now_s: float) -> BlindKind | None:
+        if not self._unreachable:
+            return None
+        for_s = round(max(0.0, now_s - self._reached_at_s), 3)
+        return BlindKind("failing", for_s, self._unreachable[:MESSAGE_LEN_MAX])
 
     def __len__(self) -> int:
         return len(self._kinds)

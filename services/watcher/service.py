@@ -32,6 +32,7 @@ from services.watcher.publisher import Publisher
 from services.watcher.source import Health, Listed, Observation, Source, Unreadable
 
 HEARTBEAT_S: Final = 1.0
+PULSE_S: Final = 2.0
 EPOCH_RETRY_MIN_S: Final = 0.1
 EPOCH_RETRY_MAX_S: Final = 5.0
 
@@ -50,6 +51,7 @@ class Watcher:
         clock: Callable[[], float],
         randomness: random.Random,
         heartbeat_s: float = HEARTBEAT_S,
+        pulse_s: float = PULSE_S,
     ) -> None:
         self.site = site
         self.health = WatchHealth()
@@ -60,6 +62,7 @@ class Watcher:
         self._clock = clock
         self._random = randomness
         self._heartbeat_s = heartbeat_s
+        self._pulse_s = pulse_s
         self._surface: tuple[ServedKind, ...] | None = None
         self._doubt: dict[KindId, str] | None = None  # a resync asked for before anything was known
         self._running: dict[KindId, asyncio.Task[None]] = {}
@@ -75,6 +78,7 @@ class Watcher:
                 self._tasks = tasks
                 tasks.create_task(self.publisher.run())
                 tasks.create_task(self._beat())
+                tasks.create_task(self._feel_pulse())
                 tasks.create_task(self._follow_surfaces())
                 if ready is not None:
                     ready.set()
@@ -122,6 +126,20 @@ class Watcher:
                     log.warning("heartbeats do not leave", site=self.site, reason=str(error))
                 heard = False
             await asyncio.sleep(self._heartbeat_s)
+
+    async def _feel_pulse(self) -> None:
+        """A network that swallows packets shows here within seconds, on an idle watch only after its silence."""
+        while True:
+            trouble = ""
+            try:
+                async with asyncio.timeout(self._pulse_s):
+                    await self._source.pulse()
+            except TransientError as error:
+                trouble = str(error)
+            except TimeoutError:
+                trouble = f"no answer within {self._pulse_s:g} s"
+            self.health.note_pulse(trouble, self._clock())
+            await asyncio.sleep(self._pulse_s)
 
     # ── the surface ─────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -74,5 +74,8 @@ class Source(Protocol):
     def is_unclear(self, kind: KindId) -> bool:
         """Whether a kind that is not on the surface may be served all the same (a part that does not answer)."""
 
+    async def pulse(self) -> None:
+        """One cheap round trip; raises TransientError when the application cannot be reached."""
+
     async def close(self) -> None:
         """Release connections."""

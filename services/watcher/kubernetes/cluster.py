@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +23,7 @@ from services.watcher.backoff import Backoff
 from services.watcher.kubernetes.circumstances import Circumstances
 from services.watcher.kubernetes.discovery import Discovered, discover
 from services.watcher.kubernetes.kind_loop import KindLoop
+from services.watcher.kubernetes.transport import ApiError
 from services.watcher.source import Gone, Health, Observation
 
 DEFINITIONS: Final = frozenset({"apiextensions.k8s.io/CustomResourceDefinition", "apiregistration.k8s.io/APIService"})
@@ -101,6 +102,11 @@ class KubernetesSource:
                 if defines and isinstance(observation, (ResourceState, Gone)):
                     self._rediscover()
                 yield observation
+
+    async def pulse(self) -> None:
+        """Any answer counts: one that refuses or is overloaded is there."""
+        with suppress(ApiError):
+            await self._around.transport.get("/version")
 
     async def close(self) -> None:
         """Release connections."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -17,10 +17,12 @@ from msgspec import Struct
 from schemas.events import ServedKind
 from schemas.identity import KindId, kind_id, split_kind
 from services.chassis.errors import TransientError
+from services.watcher.kubernetes.decoding import UndecodableError, decode
 from services.watcher.kubernetes.transport import ApiError, Transport
 
 AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
 REQUESTS_AT_ONCE: Final = 8
+T = TypeVar("T")
 NEEDED_VERBS: Final = frozenset({"list", "watch"})
 
 
@@ -110,16 +112,20 @@ def _name(group: str, version: str) -> str:
 async def _root(transport: Transport, path: str) -> tuple[list[Resource], dict[str, str]]:
     body = await transport.get(path, accept=AGGREGATED)
     try:
-        head = msgspec.json.decode(body, type=_Head)
+        head = _read(body, _Head)
         if head.kind == "APIGroupDiscoveryList":
             return _read_aggregated(body)
         if path == "/api":
-            names = [("", version) for version in msgspec.json.decode(body, type=_Versions).versions]
+            names = [("", version) for version in _read(body, _Versions).versions]
         else:
-            names = list(_group_versions(msgspec.json.decode(body, type=_GroupList).groups))
-    except msgspec.MsgspecError as error:
+            names = list(_group_versions(_read(body, _GroupList).groups))
+    except UndecodableError as error:
         raise TransientError(f"{path} is not a discovery document: {error}") from error
     return await _one_by_one(transport, names)
+
+
+def _read(body: bytes, shape: type[T]) -> T:
+    return decode(msgspec.json.Decoder(shape), body)
 
 
 # ── aggregated ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -163,7 +169,7 @@ class _AggregatedList(Struct):
 
 def _read_aggregated(body: bytes) -> tuple[list[Resource], dict[str, str]]:
     found, broken = [], {}
-    for group in msgspec.json.decode(body, type=_AggregatedList).items:
+    for group in _read(body, _AggregatedList).items:
         for version in group.versions:
             if version.freshness == "Stale":
                 broken[_name(group.metadata.name, version.version)] = "its server does not answer"
@@ -234,12 +240,12 @@ async def _one_by_one(transport: Transport, names: list[tuple[str, str]]) -> tup
         async with gate:
             try:
                 body = await transport.get(group_path(group, version))
-                listed = msgspec.json.decode(body, type=_ResourceList).resources
+                listed = _read(body, _ResourceList).resources
             except ApiError as error:
                 if error.status != 404:  # not found: removed since the groups were listed
                     broken[_name(group, version)] = str(error)
                 return []
-            except (TransientError, msgspec.MsgspecError) as error:
+            except (TransientError, UndecodableError) as error:
                 broken[_name(group, version)] = str(error)
                 return []
         return [_from_plain(group, version, one) for one in listed if "/" not in one.name]

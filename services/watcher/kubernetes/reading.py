@@ -11,6 +11,7 @@ from collections import Counter
 import msgspec
 
 from services.chassis.errors import TransientError
+from services.watcher.kubernetes.decoding import UndecodableError, decode
 from services.watcher.kubernetes.discovery import Resource
 from services.watcher.kubernetes.shaping import (
     INITIAL_EVENTS_END,
@@ -24,6 +25,8 @@ from services.watcher.kubernetes.shaping import (
 )
 from services.watcher.kubernetes.transport import ApiError, Status
 from services.watcher.source import Listed, Observation
+
+_statuses = msgspec.json.Decoder(Status)
 
 
 class HoleError(TransientError):
@@ -45,11 +48,11 @@ class WatchReading:
         try:
             read = read_line(line)
             if read.type == "ERROR":
-                raise _error(msgspec.json.decode(read.object, type=Status))
+                raise _error(decode(_statuses, read.object))
             metadata = read_metadata(read.object)
-        except msgspec.MsgspecError as error:
+        except UndecodableError as error:
             self._counters["lines_unreadable"] += 1
-            raise HoleError(f"a line that cannot be read: {type(error).__name__}") from error
+            raise HoleError(f"a line that cannot be read: {error}") from error
         if not listing:
             self._advance(metadata)
         if read.type in ("ADDED", "MODIFIED"):
@@ -98,7 +101,7 @@ class WatchReading:
 def _page(body: bytes) -> Page:
     try:
         return read_page(body)
-    except msgspec.MsgspecError as error:
+    except UndecodableError as error:
         raise HoleError(f"a list that cannot be read: {error}") from error
 
 

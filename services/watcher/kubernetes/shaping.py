@@ -16,6 +16,7 @@ from msgspec import Raw, Struct
 from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, kind_id, kind_of, resource_id
 from schemas.kinds import Surface
+from services.watcher.kubernetes.decoding import UndecodableError, decode
 from services.watcher.kubernetes.discovery import Resource
 from services.watcher.source import Gone, Unreadable
 
@@ -69,18 +70,18 @@ _objects = msgspec.json.Decoder(dict[str, Any])
 
 
 def read_line(line: bytes) -> Line:
-    """Raises msgspec.MsgspecError."""
-    return _lines.decode(line)
+    """Raises UndecodableError."""
+    return decode(_lines, line)
 
 
 def read_metadata(raw: Raw) -> Metadata:
-    """Raises msgspec.MsgspecError."""
-    return _heads.decode(raw).metadata
+    """Raises UndecodableError."""
+    return decode(_heads, raw).metadata
 
 
 def read_page(body: bytes) -> Page:
-    """Raises msgspec.MsgspecError."""
-    return _pages.decode(body)
+    """Raises UndecodableError."""
+    return decode(_pages, body)
 
 
 class Shaping:
@@ -113,7 +114,7 @@ class Shaping:
     def shape(self, resource: Resource, raw: Raw) -> ResourceState | Unreadable | None:
         """Object → state; Unreadable when only its name can be told; None when not even that."""
         try:
-            manifest = _objects.decode(raw)
+            manifest = decode(_objects, raw)
             # Items of a list leave these two out.
             manifest["apiVersion"] = f"{resource.group}/{resource.version}" if resource.group else resource.version
             manifest["kind"] = resource.kind
@@ -145,6 +146,6 @@ def identity(resource: Resource, metadata: Metadata) -> ResourceId:
 def _unreadable(resource: Resource, raw: Raw, error: Exception) -> Unreadable | None:
     try:
         metadata = read_metadata(raw)
-    except msgspec.MsgspecError:
+    except UndecodableError:
         return None
     return Unreadable(identity(resource, metadata), type(error).__name__)

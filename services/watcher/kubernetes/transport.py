@@ -19,6 +19,7 @@ import msgspec
 
 from services.chassis.errors import TransientError
 from services.chassis.kubernetes.connection import Connection
+from services.watcher.kubernetes.decoding import UndecodableError, decode
 
 SILENCE_S: Final = 75.0  # bookmarks come every 60 s, the watch cache keeps 75 s
 CONNECT_S: Final = 10.0
@@ -56,6 +57,9 @@ class Status(msgspec.Struct):
     message: str = ""
     reason: str = ""
     details: _StatusDetails | None = None
+
+
+_statuses = msgspec.json.Decoder(Status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +183,8 @@ async def _api_error(response: aiohttp.ClientResponse) -> ApiError:
     except AnswerTooLargeError:
         body = b""
     try:
-        status = msgspec.json.decode(body, type=Status)
-    except msgspec.MsgspecError:
+        status = decode(_statuses, body)
+    except UndecodableError:
         status = Status()
     return ApiError(response.status, status.message, _retry_after_s(response.headers.get("Retry-After")))
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator
 
 from schemas.events import ResourceState, ServedKind
 from schemas.identity import KindId, ResourceId
+from services.chassis.errors import TransientError
 from services.watcher.source import Gone, Health, Listed, Listing, Observation
 
 
@@ -27,6 +28,9 @@ class Shelf:
         self.listings: Counter[str] = Counter()
         self.unclear: set[str] = set()
         self.closed = False
+        self.trouble = ""
+        self.awake = asyncio.Event()
+        self.awake.set()
         self._version = 0
         self._watches: dict[KindId, set[asyncio.Queue[Observation]]] = {}
         self._shown = asyncio.Event()
@@ -127,6 +131,12 @@ class Shelf:
     def is_unclear(self, kind: KindId) -> bool:
         """As the test says."""
         return kind in self.unclear
+
+    async def pulse(self) -> None:
+        """Reachable, unless the test says otherwise."""
+        if self.trouble:
+            raise TransientError(self.trouble)
+        await self.awake.wait()
 
     async def close(self) -> None:
         """Nothing to release."""

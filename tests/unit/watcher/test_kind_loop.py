@@ -274,7 +274,16 @@ async def test_a_line_over_the_cap_is_counted_and_the_kind_listed_again(server: 
         assert watched.around.counters["lines_overlong"] == 1
 
 
-@pytest.mark.parametrize("garbage", [b"not json\n", b'{"type":"ADDED"}\n', line("NEWS", thing("a", 21))])
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"not json\n",
+        b'{"type":"ADDED","object":{"a":' + b"[" * 1_500 + b"}\n",
+        b"\xff\n",
+        b'{"type":"ADDED"}\n',
+        line("NEWS", thing("a", 21)),
+    ],
+)
 async def test_a_line_that_cannot_be_read_is_answered_by_listing_again(server: ScriptedServer, garbage: bytes) -> None:
     server.on(PATH, "list", page([], 20), page([thing("a", 22)], 23))
     server.on(PATH, "watch", stream(garbage))

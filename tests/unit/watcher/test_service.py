@@ -32,7 +32,9 @@ POD, SECRET = KindId("Pod"), KindId("Secret")
 @asynccontextmanager
 async def running(shelf: Shelf, bus: Any) -> AsyncIterator[Watcher]:
     """A watcher while the context lasts; it is killed at its end, with whatever it had not published."""
-    watcher = Watcher(LYON, shelf, bus, clock=time.monotonic, randomness=random.Random(1), heartbeat_s=0.02)
+    watcher = Watcher(
+        LYON, shelf, bus, clock=time.monotonic, randomness=random.Random(1), heartbeat_s=0.02, pulse_s=0.05
+    )
     ready = asyncio.Event()
     task = asyncio.create_task(watcher.run(ready))
     waiting = asyncio.create_task(ready.wait())
@@ -308,6 +310,23 @@ async def test_a_heartbeat_names_what_is_not_observed_and_why(bus: MemoryBus, sh
         assert replica.evidence.observed == 1
         shelf.say("Secret", Health("observed"))
         await replica.until(lambda: not replica.evidence.blind)
+
+
+@pytest.mark.parametrize("way", ["refused", "swallowed"])
+async def test_an_application_that_cannot_be_reached_makes_all_kinds_blind(
+    bus: MemoryBus, shelf: Shelf, way: str
+) -> None:
+    async with running(shelf, bus), following(LYON, bus) as replica:
+        await replica.until_fresh()
+        if way == "refused":
+            shelf.trouble = "connection refused"
+        else:
+            shelf.awake.clear()
+        await replica.until(lambda: set(replica.evidence.blind) == {POD, SECRET})
+        assert replica.evidence.blind[POD].reason == "failing"
+        shelf.trouble = ""
+        shelf.awake.set()
+        await replica.until_fresh()
 
 
 async def test_heartbeats_go_on_while_nothing_can_be_stored(bus: MemoryBus, shelf: Shelf) -> None:

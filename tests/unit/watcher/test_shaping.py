@@ -1,0 +1,106 @@
+"""Raw objects → states; values and whatever an object breaks stay here."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from msgspec import Raw
+
+from schemas.events import Reference, ResourceState, ServedKind
+from schemas.identity import KindId, ResourceId
+from schemas.kinds import Surface
+from services.watcher.kubernetes.discovery import Resource
+from services.watcher.kubernetes.shaping import Shaping, gone, read_line, read_metadata
+from services.watcher.source import Gone, Unreadable
+from tests.unit.watcher.plain import plain_extractor
+from tests.unit.watcher.scripted import line, thing
+
+SCALERS = Resource("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", namespaced=True)
+SCALER = KindId("autoscaling/HorizontalPodAutoscaler")
+WIDGET = KindId("example.com/Widget")
+
+
+class PointingExtractor:
+    """Every object refers to one widget; `seen` keeps what it was given."""
+
+    def __init__(self, surface: Surface) -> None:
+        found = surface.find(WIDGET)
+        self._target = "example.com/Widget/shop/w" if found is None or found.namespaced else "example.com/Widget/w"
+        self.seen: list[dict[str, Any]] = []
+
+    def state(self, manifest: dict[str, Any]) -> ResourceState:
+        self.seen.append(manifest)
+        reference = Reference("hpa.target", "spec.scaleTargetRef", "reliance", "L", ResourceId(self._target))
+        return ResourceState(ResourceId("autoscaling/HorizontalPodAutoscaler/shop/h"), references=(reference,))
+
+
+def raw(body: dict[str, Any]) -> Raw:
+    return Raw(json.dumps(body).encode())
+
+
+def served(kind: KindId, *, namespaced: bool = True) -> ServedKind:
+    return ServedKind(kind, "plural", ("v1",), namespaced=namespaced)
+
+
+def test_items_of_a_list_get_the_version_and_kind_that_they_leave_out() -> None:
+    made: list[PointingExtractor] = []
+
+    def extractor_for(surface: Surface) -> PointingExtractor:
+        made.append(PointingExtractor(surface))
+        return made[-1]
+
+    shaping = Shaping(extractor_for)
+    shaping.use(Surface())
+    shaping.shape(SCALERS, raw(thing("h", 3)))
+    assert made[0].seen[0]["apiVersion"] == "autoscaling/v2"
+    assert made[0].seen[0]["kind"] == "HorizontalPodAutoscaler"
+
+
+def test_kinds_that_referred_to_a_kind_before_it_was_served_are_outdated_when_it_appears() -> None:
+    shaping = Shaping(PointingExtractor)
+    assert shaping.use(Surface([served(SCALER)])) == frozenset()
+    shaping.shape(SCALERS, raw(thing("h", 3)))
+    assert shaping.use(Surface([served(SCALER), served(KindId("Pod"))])) == frozenset()
+    assert shaping.use(Surface([served(SCALER), served(WIDGET, namespaced=False)])) == {SCALER}
+    state = shaping.shape(SCALERS, raw(thing("h", 3)))
+    assert isinstance(state, ResourceState)
+    assert state.references[0].target == "example.com/Widget/w"
+    assert shaping.use(Surface([served(SCALER), served(WIDGET, namespaced=False)])) == frozenset()
+
+
+def test_an_object_that_breaks_the_extractor_is_named_and_its_values_are_not() -> None:
+    class Broken:
+        def state(self, manifest: dict[str, Any]) -> ResourceState:
+            raise ValueError(f"cannot read {manifest['data']}")
+
+    shaping = Shaping(lambda surface: Broken())
+    shaping.use(Surface())
+    found = shaping.shape(SCALERS, raw(thing("h", 3, data="s3cr3t")))
+    assert found == Unreadable(ResourceId("autoscaling/HorizontalPodAutoscaler/shop/h"), "ValueError")
+
+
+def test_an_object_that_not_even_has_a_name_is_nothing() -> None:
+    shaping = Shaping(plain_extractor)
+    shaping.use(Surface())
+    assert shaping.shape(SCALERS, Raw(b'{"metadata": 7}')) is None
+    assert shaping.shape(SCALERS, Raw(b"[1]")) is None
+
+
+def test_nesting_without_an_end_breaks_nothing() -> None:
+    shaping = Shaping(PointingExtractor)
+    shaping.use(Surface())
+    deep = b'{"metadata":{"name":"h","namespace":"shop","uid":"u","resourceVersion":"1"},"spec":' + b"[" * 100_000
+    assert shaping.shape(SCALERS, Raw(deep + b"]" * 100_000 + b"}")) is None
+
+
+def test_a_deletion_needs_the_metadata_alone() -> None:
+    read = read_line(line("DELETED", thing("h", 9, uid="u")))
+    assert read.type == "DELETED"
+    found = gone(SCALERS, read_metadata(read.object))
+    assert found == Gone(ResourceId("autoscaling/HorizontalPodAutoscaler/shop/h"), "u", "9")
+
+
+def test_a_namespace_on_a_cluster_scoped_kind_is_dropped() -> None:
+    nodes = Resource("", "v1", "Node", "nodes", namespaced=False)
+    assert gone(nodes, read_metadata(raw(thing("n", 1)))).resource == "Node/n"
