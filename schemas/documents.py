@@ -1,0 +1,195 @@
+"""Text → manifests: YAML or JSON, files, folders, standard input; each document knows its file and line.
+
+Read as Kubernetes' own tools read: JSON values in YAML clothes. So timestamps and a bare `=` are text, a duplicate key
+is an error, and `List` objects are taken apart. Sizes, depth and aliases are bounded.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+FILE_BYTES_MAX: Final = 64 * 1024 * 1024
+ALIASES_MAX: Final = 1_000
+DEPTH_MAX: Final = 100
+SUFFIXES: Final = (".yaml", ".yml", ".json")
+STDIN: Final = Path("-")
+
+_Base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class DocumentError(ValueError):
+    """Text that cannot be read; names file, line and reason."""
+
+    def __init__(self, file: str, line: int, reason: str) -> None:
+        super().__init__(f"{file}:{line}: {reason}" if line else f"{file}: {reason}")
+        self.file, self.line, self.reason = file, line, reason
+
+
+class _Loader(_Base):  # type: ignore[misc,valid-type]  # the C loader when libyaml is there
+    """Strings stay strings: only null, booleans and numbers are resolved."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [
+        (tag, pattern)
+        for tag, pattern in resolvers
+        if tag not in ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value")
+    ]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One object with its place. `line` counts from 1."""
+
+    file: str
+    line: int
+    body: dict[str, Any]
+    node: Any = field(default=None, compare=False, repr=False)
+
+    def line_of(self, path: Sequence[str | int]) -> int:
+        """The line of a field, or of the nearest one above it that is there."""
+        node, line = self.node, self.line
+        for step in path:
+            child = _child(node, step)
+            if child is None:
+                break
+            node, line = child
+        return line
+
+    def check_object(self) -> None:
+        """Raise DocumentError when it is not a named Kubernetes object."""
+        for name in ("apiVersion", "kind"):
+            if not isinstance(self.body.get(name), str) or not self.body[name]:
+                raise DocumentError(self.file, self.line_of((name,)), f"{name}: missing (expected text)")
+        metadata = self.body.get("metadata")
+        if not isinstance(metadata, Mapping):
+            raise DocumentError(self.file, self.line_of(("metadata",)), "metadata: missing (expected a mapping)")
+        name = metadata.get("name") or metadata.get("generateName")
+        if not isinstance(name, str):
+            line = self.line_of(("metadata", "name"))
+            raise DocumentError(self.file, line, "metadata.name: missing (expected text)")
+
+
+def read_documents(path: Path) -> list[Document]:
+    """Every object of a file, of the manifests of a folder (sorted, recursive), or of standard input (`-`)."""
+    if path == STDIN:
+        return parse(sys.stdin.buffer.read(FILE_BYTES_MAX + 1), "standard input")
+    if path.is_dir():
+        files = sorted(one for one in path.rglob("*") if one.suffix in SUFFIXES and one.is_file())
+        return [document for file in files for document in read_documents(file)]
+    try:
+        with path.open("rb") as source:
+            raw = source.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise DocumentError(str(path), 0, f"cannot be read ({error.strerror})") from error
+    return parse(raw, str(path))
+
+
+def parse(raw: bytes, file: str) -> list[Document]:
+    """Bytes → objects; empty documents are left out, `List` objects taken apart."""
+    if len(raw) > FILE_BYTES_MAX:
+        raise DocumentError(file, 0, f"larger than {FILE_BYTES_MAX // 1024**2} MiB")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise DocumentError(file, line, "not text (expected YAML or JSON in UTF-8)") from error
+    if "\0" in text:
+        raise DocumentError(file, text.count("\n", 0, text.index("\0")) + 1, "not text (it holds a NUL byte)")
+    try:
+        return [one for body in _bodies(text, file) for one in _flat(body)]
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise DocumentError(file, mark.line + 1 if mark else 0, str(error.problem or error.context)) from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        if isinstance(error, DocumentError):
+            raise
+        raise DocumentError(file, 0, f"not YAML: {error}") from error
+
+
+def _bodies(text: str, file: str) -> Iterator[Document]:
+    loader = _Loader(text)
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            body = _Builder(loader, file).build(node, 0)
+            line = node.start_mark.line + 1
+            if body is None:
+                continue
+            if not isinstance(body, dict):
+                raise DocumentError(file, line, f"a {type(body).__name__} (expected a Kubernetes object, a mapping)")
+            yield Document(file, line, body, node)
+    finally:
+        loader.dispose()
+
+
+class _Builder:
+    """Nodes → plain values, with duplicate keys, depth and aliases under control."""
+
+    def __init__(self, loader: Any, file: str) -> None:
+        self._loader, self._file = loader, file
+        self._met: set[int] = set()
+        self._again = 0
+
+    def build(self, node: Any, depth: int) -> Any:
+        if depth > DEPTH_MAX:
+            raise DocumentError(self._file, node.start_mark.line + 1, f"nested deeper than {DEPTH_MAX}")
+        if isinstance(node, yaml.ScalarNode):
+            return self._loader.construct_object(node)
+        if id(node) in self._met:
+            self._again += 1
+            if self._again > ALIASES_MAX:
+                raise DocumentError(self._file, node.start_mark.line + 1, f"more than {ALIASES_MAX} aliases")
+        self._met.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(one, depth + 1) for one in node.value]
+        return self._mapping(node, depth)
+
+    def _mapping(self, node: Any, depth: int) -> dict[str, Any]:
+        self._loader.flatten_mapping(node)
+        made: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = self._key(key_node)
+            if key in made:
+                raise DocumentError(self._file, key_node.start_mark.line + 1, f"key {key!r} stands twice")
+            made[key] = self.build(value_node, depth + 1)
+        return made
+
+    def _key(self, node: Any) -> str:
+        if not isinstance(node, yaml.ScalarNode):
+            raise DocumentError(self._file, node.start_mark.line + 1, "a key that is not text")
+        return str(node.value)
+
+
+def _flat(document: Document) -> Iterator[Document]:
+    """`kind: List` (and `…List` of a list call) → its items."""
+    body = document.body
+    kind, items = body.get("kind"), body.get("items")
+    if not (isinstance(kind, str) and kind.endswith("List") and isinstance(items, list)):
+        yield document
+        return
+    nodes = _child(document.node, "items") if document.node is not None else None
+    for place, item in enumerate(items):
+        found = _child(nodes[0], place) if nodes else None
+        node, line = found or (None, document.line)
+        if not isinstance(item, dict):
+            raise DocumentError(document.file, line, f"items[{place}]: expected a Kubernetes object")
+        yield from _flat(Document(document.file, line, item, node))
+
+
+def _child(node: Any, step: str | int) -> tuple[Any, int] | None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == step:
+                return value, key.start_mark.line + 1
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step], node.value[step].start_mark.line + 1
+    return None
