@@ -103,13 +103,16 @@ class Replica:
 
     async def _events(self) -> None:
         reader = await self._bus.reader("EVENTS", "replica", subjects.event(self.site), ack="all")
-        while True:
-            deliveries = await reader.fetch(64, 1.0)
-            for delivery in deliveries:
-                self._take(delivery.message.payload)
-                await self._tell()
-            if deliveries:
-                await reader.ack_all(deliveries[-1])
+        try:
+            while True:
+                deliveries = await reader.fetch(64, 1.0)
+                for delivery in deliveries:
+                    self._take(delivery.message.payload)
+                    await self._tell()
+                if deliveries:
+                    await reader.ack_all(deliveries[-1])
+        finally:
+            await reader.close()
 
     async def _doubts(self) -> None:
         while True:
