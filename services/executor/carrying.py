@@ -49,7 +49,7 @@ class Limits:
     poll_min_s: float = 0.2
     poll_max_s: float = 3.0
     ack_wait_s: float = 30.0
-    stop_grace_s: float = 10.0
+    stop_grace_s: float = 5.0
     defects_max: int = 5
 
     def pause_s(self, tries: int, retry_after_s: float | None = None) -> float:

@@ -37,6 +37,7 @@ from services.executor.target import Effect, LeaseLostError, Target
 FETCH_MAX: Final = 64
 FETCH_WAIT_S: Final = 2.0
 BUS_PAUSE_S: Final = 0.5
+CANCEL_S: Final = 1.0  # after the grace: handlers that are cancelled let go of their connections
 PERMITS_MAX: Final = 10_000
 log = structlog.get_logger(__name__)
 
@@ -89,6 +90,17 @@ class ExecutorService:
             log.info("carrying out operations", site=self.site)
             await self._consume_until_stopped(reader)
             await reader.close()
+
+    async def run_until_cancelled(self, ready: asyncio.Event | None = None) -> None:
+        """`run`, where being cancelled means to stop in good order, within `stop_grace_s`."""
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(self.run(ready))
+            try:
+                await asyncio.wait({running})
+            except asyncio.CancelledError:
+                self.stop()
+                await asyncio.wait({running}, timeout=self._limits.stop_grace_s + CANCEL_S)
+                raise
 
     def stop(self) -> None:
         """Begin nothing more, finish what is being written, give the rest back. `run` returns."""

@@ -54,7 +54,7 @@ class FaultyProxy:
         self._upstream = upstream
         self._connection: Connection
         self._session: aiohttp.ClientSession
-        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None))
+        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=0.1)
 
     @property
     def writes(self) -> int:

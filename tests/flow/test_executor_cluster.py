@@ -10,6 +10,7 @@ import pytest
 
 from schemas.events import ResourceState
 from schemas.identity import ResourceId
+from schemas.kinds import Surface
 from schemas.queries import RehearsedChange
 from schemas.verdicts import Action
 from services.chassis.errors import TransientError
@@ -40,9 +41,16 @@ class FreePermit:
         self.open, self.basis = False, ""
 
 
-def shape(live: Object) -> ResourceState:
+class KeysOnly:
     """Enough of a shape to see that no value travels."""
-    return ResourceState(ResourceId(resource_of(live)), parts={"key": tuple(sorted(live.get("data") or {}))})
+
+    def __init__(self, surface: Surface) -> None:
+        self.surface = surface
+
+    def state(self, manifest: Object) -> ResourceState:
+        return ResourceState(
+            ResourceId(resource_of(manifest)), parts={"key": tuple(sorted(manifest.get("data") or {}))}
+        )
 
 
 def change(manifest: dict[str, Any], action: Action = "apply") -> RehearsedChange:
@@ -58,7 +66,7 @@ async def proxy(engine: Engine, tmp_path: Path) -> AsyncIterator[FaultyProxy]:
 
 @pytest.fixture
 async def target(proxy: FaultyProxy) -> AsyncIterator[KubernetesTarget]:
-    made = KubernetesTarget(KubernetesClient(await connect(proxy.kubeconfig)), shape)
+    made = KubernetesTarget(KubernetesClient(await connect(proxy.kubeconfig)), KeysOnly)
     yield made
     await made.close()
 

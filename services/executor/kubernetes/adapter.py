@@ -7,8 +7,11 @@ knows how long.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
 
+from schemas.events import ResourceState
 from schemas.identity import ResourceKey
+from schemas.kinds import Surface
 from schemas.operations import Operation
 from schemas.queries import RehearsedChange, RehearsedResult
 from services.executor.kubernetes import manifests
@@ -18,19 +21,28 @@ from services.executor.kubernetes.cluster import Cluster
 from services.executor.kubernetes.delete import delete
 from services.executor.kubernetes.errors import ApiError, failed, standing
 from services.executor.kubernetes.readiness import assess
-from services.executor.kubernetes.rehearse import Shape, rehearse
+from services.executor.kubernetes.rehearse import rehearse
 from services.executor.kubernetes.secrecy import without_values
+from services.executor.kubernetes.surface import Surfaces
 from services.executor.target import Effect, NotServedError, Permit, Progress, RefusedError
 
 Step = Callable[[Cluster, Operation, Permit], Awaitable[Effect]]
 
 
-class KubernetesTarget:
-    """One cluster. `shape` turns an object into the state that may travel (no values)."""
+class Shapes(Protocol):
+    """What is needed of schemas.relations.extract.Extractor."""
 
-    def __init__(self, client: KubernetesClient, shape: Shape) -> None:
+    def state(self, manifest: dict[str, Any]) -> ResourceState:
+        """Object → the state that may travel, without values."""
+
+
+class KubernetesTarget:
+    """One cluster. `shapes_for` makes what turns an object into its state, for the surface of the cluster."""
+
+    def __init__(self, client: KubernetesClient, shapes_for: Callable[[Surface], Shapes]) -> None:
         self._cluster = Cluster(client)
-        self._shape = shape
+        self._surfaces = Surfaces(client)
+        self._shapes_for = shapes_for
 
     async def apply(self, operation: Operation, permit: Permit) -> Effect:
         """One try to create, update or apply."""
@@ -61,7 +73,8 @@ class KubernetesTarget:
 
     async def rehearse(self, changes: tuple[RehearsedChange, ...]) -> tuple[RehearsedResult, ...]:
         """Dry runs of all changes, in their order."""
-        return await rehearse(self._cluster, changes, self._shape)
+        surface = await self._surfaces.covering(ResourceKey.parse(change.resource).kind_id for change in changes)
+        return await rehearse(self._cluster, changes, self._shapes_for(surface).state)
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -42,7 +42,7 @@ class Resources:
 
     async def find(self, key: ResourceKey, version: str) -> Place:
         """The object's address; NotServedError when this version does not serve its kind."""
-        root = f"/apis/{_segment(key.group)}/{_segment(version)}" if key.group else f"/api/{_segment(version)}"
+        root = root_path(key.group, version)
         served = self._known.get(root, {}).get(key.kind)
         if served is None:
             self._known[root] = await self._ask(root, key, version)
@@ -67,6 +67,11 @@ class Resources:
             raise
         listed = answer.get("resources")
         return _served(listed) if isinstance(listed, list) else {}
+
+
+def root_path(group: str, version: str) -> str:
+    """`/apis/apps/v1`, or `/api/v1` for the core group."""
+    return f"/apis/{_segment(group)}/{_segment(version)}" if group else f"/api/{_segment(version)}"
 
 
 def _served(rows: list[Any]) -> dict[str, ServedResource]:

@@ -90,3 +90,9 @@ def deployment(namespace: str, name: str = "web", replicas: int = 1) -> dict[str
             },
         },
     }
+
+
+def pod(namespace: str, name: str = "lonely") -> dict[str, Any]:
+    """A Pod that no scheduler looks at: it becomes ready when a test says so."""
+    spec = {"schedulerName": "nobody", "containers": [{"name": "main", "image": "registry.example/web:1"}]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace}, "spec": spec}
