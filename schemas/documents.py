@@ -193,3 +193,12 @@ def _child(node: Any, step: str | int) -> tuple[Any, int] | None:
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
         return node.value[step], node.value[step].start_mark.line + 1
     return None
+
+
+def parse_value(raw: bytes, file: str) -> Any:
+    """One YAML value of any form (data files of ours)."""
+    loader = _Loader(raw.decode())
+    try:
+        return _Builder(loader, file).build(loader.get_single_node(), 0)
+    finally:
+        loader.dispose()

@@ -1,0 +1,77 @@
+"""What is known of an object besides its references: parts that others may need, and small facts. Pure.
+
+The catalogue says per kind where they stand; health is by kstatus rules (health.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from schemas.events import Scalar
+from schemas.relations.health import health
+from schemas.relations.path import Walk, compile_path, first, values
+from schemas.relations.rule import Condition, KindFacts
+from schemas.relations.selector import labels_of
+
+WITH_HEALTH: Final = frozenset(
+    ("Deployment", "StatefulSet", "ReplicaSet", "DaemonSet", "Pod", "Job", "PersistentVolumeClaim")
+)
+
+
+class Facts:
+    """Compiled knowledge of one kind."""
+
+    def __init__(self, known: KindFacts | None) -> None:
+        known = known or KindFacts(kind="")
+        self.confidential = known.confidential
+        self._template = compile_path(known.template_labels) if known.template_labels else None
+        self._parts = tuple((part, tuple(map(compile_path, paths))) for part, paths in known.parts.items())
+        self._facts = tuple((name, compile_path(path)) for name, path in known.facts.items())
+        self._recurs = _recurrence(known)
+
+    def template_labels(self, body: Mapping[str, Any]) -> dict[str, str] | None:
+        """Labels of the pods that it makes; None when it makes none."""
+        return None if self._template is None else labels_of(first(self._template, body))
+
+    def parts(self, body: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+        """What others can need of it; a map at a path offers its keys."""
+        made: dict[str, tuple[str, ...]] = {}
+        for part, walks in self._parts:
+            found: dict[str, None] = {}
+            for walk in walks:
+                for value in values(walk, body):
+                    found.update(dict.fromkeys(map(str, value) if isinstance(value, Mapping) else (str(value),)))
+            made[part] = tuple(found)
+        return made
+
+    def read(self, body: Mapping[str, Any]) -> dict[str, Scalar]:
+        """The facts; what is absent is left out."""
+        made: dict[str, Scalar] = {}
+        for name, walk in self._facts:
+            value = first(walk, body)
+            if isinstance(value, (str, int, float, bool)):
+                made[name] = value
+        if self._recurs is not None:
+            made["recurs"] = all(_holds(condition, walk, body) for condition, walk in self._recurs)
+        if str(body.get("kind")) in WITH_HEALTH and "status" in body:
+            made["health"] = health(body)
+        return made
+
+
+def _recurrence(known: KindFacts) -> tuple[tuple[Condition, Walk], ...] | None:
+    if known.recurs is False:
+        return None
+    conditions = known.recurs if isinstance(known.recurs, tuple) else ()
+    return tuple((one, compile_path(one.path)) for one in conditions)
+
+
+def _holds(condition: Condition, walk: Walk, body: Mapping[str, Any]) -> bool:
+    found = first(walk, body)
+    value = condition.default if found is None else found
+    if condition.equals is not None:
+        return bool(value == condition.equals)
+    if condition.differs is not None:
+        excluded = condition.differs if isinstance(condition.differs, list) else [condition.differs]
+        return value not in excluded
+    return isinstance(value, (int, float)) and condition.above is not None and value > condition.above

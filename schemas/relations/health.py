@@ -1,0 +1,48 @@
+"""Is an object as it should be? The rules of kstatus (notes of kubernetes-sigs/cli-utils), for the graph's facts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+Health = Literal["current", "progressing", "failed", "terminating"]
+
+
+def health(body: Mapping[str, Any]) -> Health:
+    """terminating → progressing or failed by conditions and counts → current when nothing speaks against it."""
+    metadata, status = _map(body.get("metadata")), _map(body.get("status"))
+    if metadata.get("deletionTimestamp"):
+        return "terminating"
+    observed = status.get("observedGeneration")
+    if isinstance(observed, int) and isinstance(metadata.get("generation"), int) and observed < metadata["generation"]:
+        return "progressing"
+    conditions = {
+        row.get("type"): row.get("status") for row in status.get("conditions") or () if isinstance(row, Mapping)
+    }
+    if conditions.get("Stalled") == "True" or conditions.get("Failed") == "True":
+        return "failed"
+    if conditions.get("Reconciling") == "True":
+        return "progressing"
+    return _by_kind(str(body.get("kind")), _map(body.get("spec")), status, conditions)
+
+
+def _by_kind(kind: str, spec: Mapping[str, Any], status: Mapping[str, Any], conditions: Mapping[Any, Any]) -> Health:
+    if kind in ("Deployment", "StatefulSet", "ReplicaSet"):
+        wanted = spec.get("replicas", 1)
+        ready = status.get("availableReplicas" if kind == "Deployment" else "readyReplicas") or 0
+        return "current" if isinstance(wanted, int) and ready >= wanted else "progressing"
+    if kind == "DaemonSet":
+        wanted = status.get("desiredNumberScheduled") or 0
+        return "current" if (status.get("numberReady") or 0) >= wanted else "progressing"
+    if kind == "Pod":
+        phase = status.get("phase")
+        if phase == "Failed":
+            return "failed"
+        return "current" if phase == "Succeeded" or conditions.get("Ready") == "True" else "progressing"
+    if kind == "PersistentVolumeClaim":
+        return "current" if status.get("phase") == "Bound" else "progressing"
+    return "progressing" if conditions.get("Ready") == "False" else "current"
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
