@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -16,6 +17,8 @@ from services.executor.kubernetes.manifests import LAST_APPLIED, Object
 
 HIDDEN: Final = "(hidden)"
 _FIELDS: Final = ("data", "stringData")
+_WHOLE_LEN_MAX: Final = 64
+_BEGINNING_LEN: Final = 32
 _WORD_LEN_MAX: Final = 3  # shorter values are hidden only where they stand alone, or no word would be left
 
 
@@ -72,9 +75,12 @@ def _spellings(value: object) -> set[str]:
         decoded = base64.b64decode(text, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError, ValueError):
         decoded = ""
-    return {one for one in (text, text.strip(), decoded, decoded.strip()) if one}
+    plain = {one for one in (text, text.strip(), decoded, decoded.strip()) if one}
+    return plain | {json.dumps(one, ensure_ascii=False)[1:-1] for one in plain}  # as it stands between quotation marks
 
 
 def _pattern(value: str) -> str:
+    if len(value) > _WHOLE_LEN_MAX:  # it may be quoted in part: from its beginning on, nothing is said
+        return re.escape(value[:_BEGINNING_LEN]) + r"[\s\S]*"
     escaped = re.escape(value)
     return rf"(?<!\w){escaped}(?!\w)" if len(value) <= _WORD_LEN_MAX else escaped
