@@ -61,7 +61,7 @@ class Batcher:
     """The queue of facts of one site, and the numbers that they get."""
 
     def __init__(self, site: SiteName, epoch: int) -> None:
-        self._site = site
+        self.site = site
         self.epoch = epoch
         self.acknowledged = 0
         self.current: Batch | None = None
@@ -124,5 +124,5 @@ class Batcher:
     def _make(self, facts: tuple[bytes, ...]) -> Batch:
         seq = self.acknowledged + 1
         raw = [msgspec.Raw(fact) for fact in facts]
-        payload = self._encoder.encode(_RawBatch("event/v1", self._site, self.epoch, seq, self._chain, raw))
+        payload = self._encoder.encode(_RawBatch("event/v1", self.site, self.epoch, seq, self._chain, raw))
         return Batch(self.epoch, seq, facts, payload, batch_hash(payload))

@@ -7,12 +7,15 @@ moment one name has one uid; that is what makes a recreation under the same name
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from schemas.events import ResourceState, kind_digest
 from schemas.identity import ResourceId
 
 Difference = Literal["same", "changed", "recreated"]
+
+
+DIGEST_LEN: Final = 16  # 64 bits tell two states of one resource apart
 
 
 class Entry(NamedTuple):
@@ -22,12 +25,17 @@ class Entry(NamedTuple):
     version: str
     digest: str
 
+    @classmethod
+    def of(cls, state: ResourceState) -> Entry:
+        """What is kept of a state."""
+        return cls(state.uid, state.resource_version, state.digest[:DIGEST_LEN])
+
 
 class KindLedger:
     """The resources of one kind, as the bus was told."""
 
     def __init__(self) -> None:
-        self._entries: dict[ResourceId, Entry] = {}
+        self._entries: dict[ResourceId, str] = {}  # joined: one string takes 170 bytes less than a tuple of three
         self._sum = 0  # of the weights: the digest must not cost a walk over a million entries
 
     def __len__(self) -> int:
@@ -38,31 +46,32 @@ class KindLedger:
 
     def find(self, resource: ResourceId) -> Entry | None:
         """What was last published of a resource."""
-        return self._entries.get(resource)
+        joined = self._entries.get(resource)
+        return None if joined is None else Entry(*joined.split("\0"))
 
     def compare(self, state: ResourceState) -> Difference:
         """How a state differs from what was published.
 
         The digest counts too: after a change of the surface the same version may have other references.
         """
-        known = self._entries.get(state.resource)
+        known = self.find(state.resource)
         if known is None:
             return "changed"
         if known.uid != state.uid:
             return "recreated"
-        same = known.version == state.resource_version and known.digest == state.digest
-        return "same" if same else "changed"
+        return "same" if known == Entry.of(state) else "changed"
 
     def put(self, state: ResourceState) -> None:
         """The state is published."""
         self.remove(state.resource)
-        self._entries[state.resource] = Entry(state.uid, state.resource_version, state.digest)
+        self._entries[state.resource] = "\0".join(Entry.of(state))
         self._sum += _weight(state.uid, state.resource_version)
 
     def remove(self, resource: ResourceId) -> Entry | None:
         """The deletion is published."""
-        known = self._entries.pop(resource, None)
+        known = self.find(resource)
         if known is not None:
+            del self._entries[resource]
             self._sum -= _weight(known.uid, known.version)
         return known
 

@@ -17,10 +17,10 @@ from typing import Final
 
 import structlog
 
-from schemas import envelope, subjects
+from schemas import subjects
 from schemas.envelope import MessageError
-from schemas.events import Heartbeat, ResourceEvent, ResourceState, ServedKind, decode_batch, encode
-from schemas.identity import KindId, SiteName
+from schemas.events import ResourceEvent, ResourceState, ServedKind, decode_batch
+from schemas.identity import KindId, SiteName, split_kind
 from schemas.queries import Refusal, ResyncAnswer, ResyncRequest
 from services.chassis.bus.port import Bus, Received
 from services.chassis.errors import CheopsError, TransientError
@@ -28,11 +28,10 @@ from services.watcher.backoff import Backoff
 from services.watcher.batching import OversizedFactError
 from services.watcher.following import EMPTY, KindFollower
 from services.watcher.health import WatchHealth
+from services.watcher.heart import HEARTBEAT_S, PULSE_S, Heart
 from services.watcher.publisher import Publisher
 from services.watcher.source import Health, Listed, Observation, Source, Unreadable
 
-HEARTBEAT_S: Final = 1.0
-PULSE_S: Final = 2.0
 EPOCH_RETRY_MIN_S: Final = 0.1
 EPOCH_RETRY_MAX_S: Final = 5.0
 
@@ -57,6 +56,7 @@ class Watcher:
         self.health = WatchHealth()
         self.followers: dict[KindId, KindFollower] = {}
         self.publisher: Publisher
+        self.heart: Heart
         self._source = source
         self._bus = bus
         self._clock = clock
@@ -71,14 +71,17 @@ class Watcher:
     async def run(self, ready: asyncio.Event | None = None) -> None:
         """Watch until cancelled. Raises ReplacedError when a later watcher publishes for this site."""
         self.publisher = await self._take_epoch()
+        self.heart = Heart(
+            self.publisher, self._source, self._bus, self.health, self._clock, self._heartbeat_s, self._pulse_s
+        )
         log.info("watching", site=self.site, epoch=self.publisher.batcher.epoch)
         serving = self._bus.serve(subjects.api("watcher", self.site, "resync"), self._resync, name="watcher")
         try:
             async with serving, asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 tasks.create_task(self.publisher.run())
-                tasks.create_task(self._beat())
-                tasks.create_task(self._feel_pulse())
+                tasks.create_task(self.heart.beat())
+                tasks.create_task(self.heart.feel_pulse())
                 tasks.create_task(self._follow_surfaces())
                 if ready is not None:
                     ready.set()
@@ -86,8 +89,6 @@ class Watcher:
             raise _first(group) from group
         finally:
             await self._source.close()
-
-    # ── epoch and heartbeat ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def _take_epoch(self) -> Publisher:
         """The next epoch after the last that the stream knows of."""
@@ -101,45 +102,6 @@ class Watcher:
                 await asyncio.sleep(backoff.next(error.retry_after_s))
         epoch = _epoch_of(last) + 1 if last else 1
         return Publisher(self._bus, self.site, epoch, last.stream_seq if last else 0, self._random)
-
-    def heartbeat(self) -> Heartbeat:
-        """What is claimed now.
-
-        `seq` counts what waits for the bus as well: a receiver that lacks it must not call itself fresh.
-        """
-        now_s = self._clock()
-        blind = self.health.blind(now_s)
-        batcher = self.publisher.batcher
-        observed = len(self.health) - len(blind)
-        return Heartbeat("heartbeat/v1", self.site, batcher.epoch, batcher.numbered, observed, blind, now_s)
-
-    async def _beat(self) -> None:
-        subject, source = subjects.heartbeat(self.site), f"watcher/{self.site}"
-        heard = True
-        while True:
-            headers = envelope.headers("heartbeat", source, f"{self.publisher.batcher.epoch}.{self._clock():.3f}")
-            try:
-                await self._bus.emit(subject, encode(self.heartbeat()), headers)
-                heard = True
-            except TransientError as error:
-                if heard:
-                    log.warning("heartbeats do not leave", site=self.site, reason=str(error))
-                heard = False
-            await asyncio.sleep(self._heartbeat_s)
-
-    async def _feel_pulse(self) -> None:
-        """A network that swallows packets shows here within seconds, on an idle watch only after its silence."""
-        while True:
-            trouble = ""
-            try:
-                async with asyncio.timeout(self._pulse_s):
-                    await self._source.pulse()
-            except TransientError as error:
-                trouble = str(error)
-            except TimeoutError:
-                trouble = f"no answer within {self._pulse_s:g} s"
-            self.health.note_pulse(trouble, self._clock())
-            await asyncio.sleep(self._pulse_s)
 
     # ── the surface ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -258,7 +220,7 @@ class Watcher:
     def _sweep(self, digests: Iterable[KindId]) -> Iterable[ResourceEvent]:
         """Kinds that the resolver remembers and the site does not serve: nothing of them exists."""
         for kind in sorted(digests):
-            if kind not in self.followers and not self._source.is_unclear(kind):
+            if kind not in self.followers and split_kind(kind)[0] not in self._source.unclear():
                 yield ResourceEvent("sync_start", kind=kind)
                 yield ResourceEvent("sync_end", kind=kind)
 

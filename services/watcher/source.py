@@ -10,7 +10,7 @@ bus slows the reading, and nothing piles up in between.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -71,8 +71,8 @@ class Source(Protocol):
     def outdated(self) -> frozenset[KindId]:
         """Kinds whose resources read differently on the last surface: observe them again."""
 
-    def is_unclear(self, kind: KindId) -> bool:
-        """Whether a kind that is not on the surface may be served all the same (a part that does not answer)."""
+    def unclear(self) -> Mapping[str, str]:
+        """Groups that do not answer, with the reason: kinds of theirs may be served though no surface names them."""
 
     async def pulse(self) -> None:
         """One cheap round trip; raises TransientError when the application cannot be reached."""

@@ -84,9 +84,9 @@ class KubernetesSource:
         """Kinds whose resources read differently on the last surface."""
         return self._outdated
 
-    def is_unclear(self, kind: KindId) -> bool:
-        """Not known to be served, but the group that would serve it does not answer."""
-        return self._discovered.is_unclear(kind)
+    def unclear(self) -> dict[str, str]:
+        """Groups that do not answer, with the reason."""
+        return {name.rpartition("/")[0]: reason for name, reason in self._discovered.broken.items()}
 
     async def observe(self, served: ServedKind) -> AsyncGenerator[Observation, None]:
         """Observe one kind from a new listing on."""

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.events import ServedKind
-from schemas.identity import KindId, kind_id, split_kind
+from schemas.identity import KindId, kind_id
 from services.chassis.errors import TransientError
 from services.watcher.kubernetes.decoding import UndecodableError, decode
 from services.watcher.kubernetes.transport import ApiError, Transport
@@ -51,11 +51,6 @@ class Discovered:
 
     kinds: dict[KindId, tuple[Resource, ...]]  # preferred version first
     broken: dict[str, str] = field(default_factory=dict)
-
-    def is_unclear(self, kind: KindId) -> bool:
-        """Not known to be served, and the group that would serve it does not answer."""
-        group, _ = split_kind(kind)
-        return kind not in self.kinds and any(name.rpartition("/")[0] == group for name in self.broken)
 
     def served(self, excluded: frozenset[KindId]) -> tuple[ServedKind, ...]:
         """The surface. Kinds that are excluded, or cannot be watched, are named and marked."""

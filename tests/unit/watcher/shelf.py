@@ -26,7 +26,7 @@ class Shelf:
     def __init__(self, *kinds: str) -> None:
         self.objects: dict[KindId, dict[ResourceId, ResourceState]] = {KindId(kind): {} for kind in kinds}
         self.listings: Counter[str] = Counter()
-        self.unclear: set[str] = set()
+        self.silent_groups: dict[str, str] = {}
         self.closed = False
         self.trouble = ""
         self.awake = asyncio.Event()
@@ -128,9 +128,9 @@ class Shelf:
         """Nothing is ever read differently here."""
         return frozenset()
 
-    def is_unclear(self, kind: KindId) -> bool:
+    def unclear(self) -> dict[str, str]:
         """As the test says."""
-        return kind in self.unclear
+        return self.silent_groups
 
     async def pulse(self) -> None:
         """Reachable, unless the test says otherwise."""

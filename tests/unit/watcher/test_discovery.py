@@ -93,14 +93,6 @@ async def test_a_stale_group_keeps_what_was_known_of_it_and_does_not_fail_the_re
     assert after.broken == {"example.com/v1": "its server does not answer"}
 
 
-async def test_a_kind_of_a_group_that_never_answered_is_unclear_not_absent(server: ScriptedServer) -> None:
-    server.on("/api", "list", CORE)
-    server.on("/apis", "list", groups(aggregated("example.com", version("v1", freshness="Stale"))))
-    found = await look(server)
-    assert found.is_unclear(KindId("example.com/Thing"))
-    assert not found.is_unclear(KindId("other.com/Thing"))
-
-
 def plain(*resources: tuple[str, str]) -> Answer:
     listed = [{"name": name, "kind": kind, "namespaced": True, "verbs": ALL} for name, kind in resources]
     return document({"kind": "APIResourceList", "resources": listed})

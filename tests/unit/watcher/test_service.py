@@ -129,7 +129,7 @@ async def test_killed_between_the_event_and_its_publication_nothing_is_missed(bu
             shelf.delete("Secret", "db")
             await flaky.until_held()
             assert replica.versions != shelf.versions
-            assert watcher.heartbeat().seq > replica.evidence.seq, "nobody may call this fresh"
+            assert watcher.heart.heartbeat().seq > replica.evidence.seq, "nobody may call this fresh"
         flaky.release()
         async with running(shelf, flaky):
             await replica.until(lambda: replica.evidence.epoch == 2 and replica.fresh)
@@ -269,15 +269,20 @@ async def test_a_kind_that_was_withdrawn_while_nobody_watched_is_swept(bus: Memo
             assert replica.versions == shelf.versions
 
 
-async def test_a_kind_that_may_be_served_by_a_broken_part_is_not_swept(bus: MemoryBus, shelf: Shelf) -> None:
+async def test_a_kind_that_may_be_served_by_a_broken_group_is_not_swept_and_the_group_is_named(
+    bus: MemoryBus,
+) -> None:
+    shelf = Shelf("Pod", "example.com/Thing")
+    shelf.put("example.com/Thing", "t")
     async with following(LYON, bus) as replica:
         async with running(shelf, bus):
             await replica.until_fresh()
-        shelf.withdraw("Secret")
-        shelf.unclear.add("Secret")
+        shelf.withdraw("example.com/Thing")
+        shelf.silent_groups["example.com"] = "its server does not answer"
         async with running(shelf, bus):
-            await replica.until(lambda: replica.evidence.epoch == 2 and replica.fresh)
-            assert replica.of("Secret")
+            await replica.until(lambda: replica.evidence.epoch == 2 and replica.evidence.synced)
+            assert replica.of("example.com/Thing")
+            assert set(replica.evidence.blind) == {"example.com/*"}
 
 
 async def test_many_questions_at_once_cost_one_listing_more(bus: MemoryBus, shelf: Shelf) -> None:

@@ -1,0 +1,92 @@
+"""What the watcher claims every second: how far it is, and what it cannot see.
+
+The pulse is a round trip to the application every other second: a network that swallows packets shows there at once,
+on an idle watch only after its silence of 75 s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from schemas import envelope, subjects
+from schemas.events import BlindKind, Heartbeat, encode
+from schemas.identity import kind_id
+from services.chassis.bus.port import Bus
+from services.chassis.errors import TransientError
+from services.watcher.health import MESSAGE_LEN_MAX, WatchHealth
+from services.watcher.publisher import Publisher
+from services.watcher.source import Source
+
+HEARTBEAT_S: Final = 1.0
+PULSE_S: Final = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+class Heart:
+    """Beats while its tasks run."""
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        source: Source,
+        bus: Bus,
+        health: WatchHealth,
+        clock: Callable[[], float],
+        heartbeat_s: float,
+        pulse_s: float,
+    ) -> None:
+        self._publisher = publisher
+        self._source = source
+        self._bus = bus
+        self._health = health
+        self._clock = clock
+        self._heartbeat_s = heartbeat_s
+        self._pulse_s = pulse_s
+
+    def heartbeat(self) -> Heartbeat:
+        """What is claimed now. A group that does not answer is named `group/*`.
+
+        `seq` counts what waits for the bus as well: a receiver that lacks it must not call itself fresh.
+        """
+        now_s = self._clock()
+        blind = self._health.blind(now_s)
+        batcher = self._publisher.batcher
+        observed = len(self._health) - len(blind)
+        for group, reason in self._source.unclear().items():
+            blind.setdefault(kind_id(group, "*"), BlindKind("failing", 0.0, reason[:MESSAGE_LEN_MAX]))
+        return Heartbeat("heartbeat/v1", batcher.site, batcher.epoch, batcher.numbered, observed, blind, now_s)
+
+    async def beat(self) -> None:
+        """Send a heartbeat every second; a bus that takes none is told of once."""
+        site = self._publisher.batcher.site
+        heard = True
+        while True:
+            name = f"{self._publisher.batcher.epoch}.{self._clock():.3f}"
+            headers = envelope.headers("heartbeat", f"watcher/{site}", name)
+            try:
+                await self._bus.emit(subjects.heartbeat(site), encode(self.heartbeat()), headers)
+                heard = True
+            except TransientError as error:
+                if heard:
+                    log.warning("heartbeats do not leave", site=site, reason=str(error))
+                heard = False
+            await asyncio.sleep(self._heartbeat_s)
+
+    async def feel_pulse(self) -> None:
+        """Note, again and again, whether the application can be reached."""
+        while True:
+            trouble = ""
+            try:
+                async with asyncio.timeout(self._pulse_s):
+                    await self._source.pulse()
+            except TransientError as error:
+                trouble = str(error)
+            except TimeoutError:
+                trouble = f"no answer within {self._pulse_s:g} s"
+            self._health.note_pulse(trouble, self._clock())
+            await asyncio.sleep(self._pulse_s)
