@@ -36,7 +36,6 @@ def _create(realm: Realm, content: Object) -> None:
     status = content.get("status")
     target = Target(kind, content["metadata"].get("namespace", ""))
     draft = prepare_create(realm, target, content, WriteOptions(manager=MANAGER))
-    if status is not None:
-        assert draft.after is not None
+    if status is not None and draft.after is not None:
         draft.after["status"] = status
     commit(realm, draft)

@@ -5,7 +5,9 @@ It keeps nothing on disk. Start → first objects → listening; stop ends open 
 
 from __future__ import annotations
 
+import asyncio
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,6 +16,8 @@ import yaml
 from aiohttp import web
 
 from cheops.sandbox.apiserver.bootstrap import make_first_objects
+from cheops.sandbox.apiserver.controllers.loop import ControllerLoop
+from cheops.sandbox.apiserver.controllers.team import make_controllers
 from cheops.sandbox.apiserver.faults import Faults
 from cheops.sandbox.apiserver.realm import Realm
 from cheops.sandbox.apiserver.server import ApiServer
@@ -23,6 +27,7 @@ LOOPBACK = "127.0.0.1"
 BOOKMARK_INTERVAL_S = 60.0  # as the real server, about
 BODY_BYTES_MAX = 3 * 1024 * 1024  # as the real server
 SHUTDOWN_TIMEOUT_S = 2.0
+FIRST_TURNS_MAX = 1000
 
 
 class EmbeddedCluster:
@@ -45,6 +50,8 @@ class EmbeddedCluster:
         self._controllers = controllers
         self._server = ApiServer(self.realm, self.faults, token, bookmark_interval_s)
         self._runner: web.ServerRunner | None = None
+        self._loop: ControllerLoop | None = None
+        self._task: asyncio.Task[None] | None = None
 
     @property
     def store(self) -> Store:
@@ -57,7 +64,11 @@ class EmbeddedCluster:
 
     async def start(self) -> None:
         assert self._runner is None, f"{self.name} is started already"
+        self._loop = ControllerLoop(self.realm, make_controllers(self.realm, workloads=self._controllers))
         make_first_objects(self.realm)
+        self._loop.drain(FIRST_TURNS_MAX)
+        # No TaskGroup: fixtures may start and stop a cluster in different tasks, which a group does not survive.
+        self._task = asyncio.create_task(self._loop.run(), name=f"controllers of {self.name}")
         server = web.Server(self._server.handle, handler_cancellation=True, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
         await self._runner.setup()
@@ -72,6 +83,10 @@ class EmbeddedCluster:
         self._runner = None
         self.faults.end_watches()
         await runner.cleanup()
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
 
     def write_kubeconfig(self, path: Path) -> None:
         """One context, named after the site."""

@@ -25,7 +25,7 @@ CPU_TARGET = "targetCPUUtilizationPercentage"
 
 def from_stored(kind: Kind, content: Object) -> Object:
     """The object in the version of `kind`."""
-    if kind.is_stored_version:
+    if content["apiVersion"] == kind.api_version:
         return content
     return {"kind": kind.kind, "apiVersion": kind.api_version, **_body(kind, content, to_stored=False)}
 

@@ -40,9 +40,11 @@ class Kind:
     verbs: tuple[str, ...] = ALL_VERBS
     has_generation: bool = False
     returns_deleted: bool = False
+    needs_version: bool = False
     model: str = ""
     stored_as: str = ""
     custom: bool = False
+    columns: tuple[tuple[str, str, str, int], ...] = ()  # of a custom kind's table: name, type, JSON path, priority
 
     @property
     def api_version(self) -> str:
@@ -131,6 +133,7 @@ def _kind(api_version: str, row: dict[str, Any]) -> Kind:
         verbs=tuple(row.get("verbs", ALL_VERBS)),
         has_generation=row.get("generation", False),
         returns_deleted=row.get("returns_deleted", False),
+        needs_version=row.get("needs_version", False),
         model=row.get("model", f"{version.capitalize()}{row['kind']}"),
         stored_as=row.get("stored_as", ""),
     )

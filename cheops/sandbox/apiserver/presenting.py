@@ -14,10 +14,10 @@ from cheops.sandbox.apiserver.store import Object, Stored, encode
 
 
 def object_bytes(kind: Kind, stored: Stored) -> bytes:
-    if kind.is_stored_version:
-        return stored.bytes
-    if kind.custom:
+    if kind.custom and stored.object["apiVersion"] != kind.api_version:
         return head_of(kind.kind, kind.api_version) + stored.bytes[_head_len(kind, stored) :]
+    if kind.custom or kind.is_stored_version:
+        return stored.bytes
     return encode(from_stored(kind, stored.object))
 
 

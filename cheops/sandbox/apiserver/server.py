@@ -5,7 +5,7 @@ token → discovery or resource → faults → verb of service.py / list / watch
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import web
@@ -27,8 +27,7 @@ log = structlog.get_logger(__name__)
 JSON = "application/json"
 HEALTH_PATHS = ("/healthz", "/livez", "/readyz")
 
-VERBS: dict[str, Callable[[Realm, service.Request], service.Answer]] = {
-    "get": service.get,
+VERBS: dict[str, Callable[[Realm, service.Request], Awaitable[service.Answer]]] = {
     "create": service.create,
     "update": service.update,
     "patch": service.patch,
@@ -109,7 +108,8 @@ class ApiServer:
             request.headers.get("Content-Type", ""),
             request.headers.get("User-Agent", ""),
         )
-        return _answer(target, VERBS[verb](self._realm, asked))
+        answer = service.get(self._realm, asked) if verb == "get" else await VERBS[verb](self._realm, asked)
+        return _answer(target, answer)
 
     async def _watch(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
         options = read_options(target, request.query)

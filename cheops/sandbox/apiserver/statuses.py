@@ -119,6 +119,19 @@ def _invalid(label: str, details: dict[str, Any], name: str, causes: Sequence[Ca
     return StatusError(422, "Invalid", f'{label} "{name}" is invalid: {what}', details)
 
 
+def invalid_patch(why: str) -> StatusError:
+    """A patch whose result is no object of its kind."""
+    cause = Cause("patch", "FieldValueInvalid", f"Invalid value: {why}")
+    return StatusError(422, "Invalid", f' "" is invalid: {cause.field}: {cause.message}', {"causes": [cause.body()]})
+
+
+def version_needed(kind: Kind, name: str) -> StatusError:
+    """Some kinds may only be updated by who says which version was seen; the details then name the resource."""
+    message = "Invalid value: 0: must be specified for an update"
+    cause = Cause("metadata.resourceVersion", "FieldValueInvalid", message)
+    return _invalid(kind.resource, {"name": name, **_group(kind.group), "kind": kind.plural}, name, [cause])
+
+
 def rejected_patch() -> StatusError:
     """A JSON patch whose operations do not fit the object."""
     return StatusError(422, "Invalid", "the server rejected our request due to an error in our request", {})

@@ -6,15 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cheops.sandbox.apiserver.kinds import Kind
 from cheops.sandbox.apiserver.options import is_dry_run
-from cheops.sandbox.apiserver.realm import now_text
-from cheops.sandbox.apiserver.statuses import Cause, invalid_options, precondition_failed
+from cheops.sandbox.apiserver.realm import Realm, now_text
+from cheops.sandbox.apiserver.statuses import Cause, conflict, forbidden, invalid_options, precondition_failed
 from cheops.sandbox.apiserver.store import Object, Stored
 from cheops.sandbox.apiserver.targets import Target
 from cheops.sandbox.apiserver.writing.draft import Draft
 
 FINALIZER_OF = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}
 POLICIES = ("", "Background", *FINALIZER_OF)
+ORPHANING = (("batch", "Job"), ("", "ReplicationController"))  # their dependents stay unless the client says otherwise
+IMMORTAL_NAMESPACES = ("default", "kube-system", "kube-public")
+CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
+NAMESPACE_IS_GOING = (
+    "The system is ensuring all content is removed from this namespace.  Upon completion, this namespace will "
+    "automatically be purged by the system."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,31 +57,70 @@ def delete_options(query: Mapping[str, str], body: Mapping[str, Any]) -> DeleteO
     )
 
 
-def prepare_delete(target: Target, before: Stored, options: DeleteOptions) -> Draft:
-    """Raises StatusError 409 when the object is not the one that was meant."""
+def prepare_delete(realm: Realm, target: Target, before: Stored, options: DeleteOptions) -> Draft:
+    """Raises StatusError 409 when the object is not the one that was meant, 403 for what must stay."""
+    kind = target.kind
     _check_preconditions(target, before, options)
-    finalizers = _finalizers(before, options.policy)
-    if not finalizers:
-        return Draft(target.kind, "DELETE", before, None, options.dry_run)
-    return Draft(target.kind, "DELETE", before, _marked(before.object, finalizers, 0), options.dry_run)
+    if kind.group == "" and kind.kind == "Namespace":
+        return Draft(kind, "DELETE", before, _ended_namespace(target, before), options.dry_run)
+    finalizers = _finalizers(kind, before, options.policy)
+    grace_s = _grace_s(kind, before.object, options.grace_s)
+    if not finalizers and not grace_s:
+        return Draft(kind, "DELETE", before, None, options.dry_run)
+    marked = _marked(before.object, finalizers, grace_s)
+    if marked is not before.object and kind.kind == "Pod" and "deletionTimestamp" not in before.metadata:
+        marked["metadata"]["generation"] += 1
+    return Draft(kind, "DELETE", before, marked, options.dry_run)
+
+
+def _ended_namespace(target: Target, before: Stored) -> Object | None:
+    """None when it can go at once."""
+    if target.name in IMMORTAL_NAMESPACES:
+        raise forbidden(target.kind, target.name, "this namespace may not be deleted")
+    content = before.object
+    if not content["spec"].get("finalizers") and not before.metadata.get("finalizers"):
+        return None
+    if "deletionTimestamp" in before.metadata:
+        raise conflict(target.kind, target.name, NAMESPACE_IS_GOING)
+    metadata = {**before.metadata, "deletionTimestamp": now_text()}
+    return {**content, "metadata": metadata, "status": {**content.get("status", {}), "phase": "Terminating"}}
 
 
 def _marked(content: Object, finalizers: list[str], grace_s: int) -> Object:
-    if "deletionTimestamp" in content["metadata"] and content["metadata"].get("finalizers") == finalizers:
+    """The object with the mark of deletion; the same object when it has it already."""
+    known = content["metadata"]
+    marked_s = known.get("deletionGracePeriodSeconds", 0) if "deletionTimestamp" in known else None
+    if marked_s is not None and marked_s <= grace_s and (known.get("finalizers") or []) == finalizers:
         return content
-    metadata = {**content["metadata"], "finalizers": finalizers}
-    metadata.setdefault("deletionTimestamp", now_text())
-    metadata.setdefault("deletionGracePeriodSeconds", grace_s)
+    metadata = {**known, "finalizers": finalizers}
+    if not finalizers:
+        del metadata["finalizers"]
+    if marked_s is None or grace_s < marked_s:
+        metadata |= {"deletionTimestamp": now_text(grace_s), "deletionGracePeriodSeconds": grace_s}
     return {**content, "metadata": metadata}
 
 
-def _finalizers(before: Stored, policy: str) -> list[str]:
+def _finalizers(kind: Kind, before: Stored, policy: str) -> list[str]:
     found = list(before.metadata.get("finalizers") or ())
+    if not policy and (kind.group, kind.kind) in ORPHANING:
+        policy = "Orphan"
     if policy:
         found = [name for name in found if name not in FINALIZER_OF.values()]
         if policy in FINALIZER_OF:
             found.append(FINALIZER_OF[policy])
+    if kind.kind == "CustomResourceDefinition" and "deletionTimestamp" not in before.metadata:
+        found.append(CLEANUP_FINALIZER)
     return found
+
+
+def _grace_s(kind: Kind, content: Object, asked_s: int | None) -> int:
+    """Only a pod that runs somewhere needs time to end."""
+    if kind.group or kind.kind != "Pod":
+        return 0
+    spec, phase = content.get("spec") or {}, (content.get("status") or {}).get("phase")
+    if not spec.get("nodeName") or phase in ("Succeeded", "Failed"):
+        return 0
+    return asked_s if asked_s is not None else int(spec.get("terminationGracePeriodSeconds", 30))
 
 
 def _check_preconditions(target: Target, before: Stored, options: DeleteOptions) -> None:

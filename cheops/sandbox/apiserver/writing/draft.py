@@ -26,17 +26,30 @@ class Draft:
     after: Object | None
     dry_run: bool = False
     subresource: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def is_noop(self) -> bool:
         return self.before is not None and self.after is self.before.object
 
+    @property
+    def about(self) -> Object:
+        """The object as it will be, or was."""
+        if self.after is not None:
+            return self.after
+        assert self.before is not None, "a draft without an object"
+        return self.before.object
+
+    def is_stale(self, realm: Realm) -> bool:
+        """Whether somebody else wrote the object since."""
+        return realm.get(self.kind, *object_key_of(self.about)) is not self.before
+
 
 def commit(realm: Realm, draft: Draft) -> Stored:
     """Do it, or only say what would be there (dry run). Raises StatusError 409 when somebody else was first."""
-    about = draft.after if draft.after is not None else _content(draft.before)
+    about = draft.about
     namespace, name = object_key_of(about)
-    if realm.get(draft.kind, namespace, name) is not draft.before:
+    if draft.is_stale(realm):
         raise already_exists(draft.kind, name) if draft.before is None else modified(draft.kind, name)
     if draft.dry_run or draft.is_noop:
         return draft.before if draft.before and draft.is_noop else Stored(about, realm.store.version)
@@ -56,8 +69,3 @@ def is_finished(content: Object) -> bool:
     if content["kind"] == "Namespace" and content["apiVersion"] == "v1" and content["spec"].get("finalizers"):
         return False
     return not metadata.get("finalizers")
-
-
-def _content(stored: Stored | None) -> Object:
-    assert stored is not None, "a draft without an object"
-    return stored.object

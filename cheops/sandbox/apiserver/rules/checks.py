@@ -1,0 +1,63 @@
+"""What is refused because of its content (422), beyond what schemas say: selectors that select nothing of their own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from cheops.sandbox.apiserver.kinds import Kind
+from cheops.sandbox.apiserver.rules.names import check_metadata
+from cheops.sandbox.apiserver.statuses import Cause
+from cheops.sandbox.apiserver.store import Object
+
+WORKLOADS = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet")
+
+
+def check_content(kind: Kind, content: Object) -> list[Cause]:
+    causes = list(check_metadata(kind, content["metadata"]))
+    if kind.group == "apps" and kind.kind in WORKLOADS:
+        causes += _check_workload(content)
+    elif kind.kind == "CustomResourceDefinition":
+        causes += _check_definition(content)
+    elif kind.kind == "Pod" and not kind.group and "spec" not in content:
+        causes.append(Cause("spec.containers", "FieldValueRequired", "Required value"))
+    elif kind.kind == "Job" and kind.group == "batch":
+        causes += _check_containers(content)
+    return causes
+
+
+def _check_workload(content: Object) -> Iterator[Cause]:
+    spec = content.get("spec") or {}
+    labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
+    selector = spec.get("selector")
+    if selector is None and "spec" not in content:
+        yield Cause("spec.selector", "FieldValueRequired", "Required value")
+    wanted = (selector or {}).get("matchLabels") or {}
+    if selector is None or not wanted.items() <= (labels or {}).items():
+        message = f"Invalid value: {_shown(labels)}: `selector` does not match template `labels`"
+        yield Cause("spec.template.metadata.labels", "FieldValueInvalid", message)
+    yield from _check_containers(content)
+
+
+def _check_containers(content: Object) -> Iterator[Cause]:
+    template = (content.get("spec") or {}).get("template") or {}
+    if "spec" not in template:
+        yield Cause("spec.template.spec.containers", "FieldValueRequired", "Required value")
+
+
+def _check_definition(content: Object) -> Iterator[Cause]:
+    spec = content.get("spec") or {}
+    expected = f"{(spec.get('names') or {}).get('plural')}.{spec.get('group')}"
+    if content["metadata"]["name"] != expected:
+        shown = json.dumps(content["metadata"]["name"])
+        yield Cause(
+            "metadata.name", "FieldValueInvalid", f'Invalid value: {shown}: must be spec.names.plural+"."+spec.group'
+        )
+    if sum(bool(version.get("storage")) for version in spec.get("versions") or ()) != 1:
+        message = "Invalid value: null: must have exactly one version marked as storage version"
+        yield Cause("spec.versions", "FieldValueInvalid", message)
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))

@@ -1,0 +1,119 @@
+"""What an update may not change. Not everything that the real server guards, but what people and tools run into."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from cheops.sandbox.apiserver.kinds import Kind
+from cheops.sandbox.apiserver.statuses import Cause
+from cheops.sandbox.apiserver.store import Object
+
+INVALID, FORBIDDEN = "FieldValueInvalid", "FieldValueForbidden"
+
+FIELDS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("", "Secret"): ("type",),
+    ("apps", "Deployment"): ("spec.selector",),
+    ("apps", "ReplicaSet"): ("spec.selector",),
+    ("apps", "DaemonSet"): ("spec.selector",),
+    ("batch", "Job"): ("spec.completions", "spec.selector", "spec.template"),
+}
+ROLE_BINDINGS = ("RoleBinding", "ClusterRoleBinding")
+STATEFULSET_FIELDS = (
+    *("replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit"),
+    *("persistentVolumeClaimRetentionPolicy", "minReadySeconds"),
+)
+STATEFULSET = (
+    "Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "
+    "'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are "
+    "forbidden"
+)
+POD = (
+    "Forbidden: pod updates may not change fields other than `spec.containers[*].image`,"
+    "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing "
+    "tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+)
+POD_FIELDS = ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "nodeName", "schedulingGates")
+CLAIM = (
+    "Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound "
+    "claims"
+)
+STORAGE_CLASS_FIELDS = ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode")
+
+
+def check_unchanged(kind: Kind, before: Object, after: Object) -> list[Cause]:
+    return [*_finalizers(before, after), *(() if kind.custom else _of_kind(kind, before, after))]
+
+
+def _of_kind(kind: Kind, before: Object, after: Object) -> Iterator[Cause]:
+    for path in FIELDS.get((kind.group, kind.kind), ()):
+        if _at(before, path) != (value := _at(after, path)):
+            yield Cause(path, INVALID, f"Invalid value: {_shown(value)}: field is immutable")
+    if kind.kind in ROLE_BINDINGS and before.get("roleRef") != after.get("roleRef"):
+        yield Cause("roleRef", INVALID, f"Invalid value: {_shown(after.get('roleRef'))}: cannot change roleRef")
+    if kind.kind in ("ConfigMap", "Secret") and before.get("immutable"):
+        yield from _sealed(before, after)
+    old, new = before.get("spec") or {}, after.get("spec") or {}
+    if kind.kind == "StatefulSet" and _other(old, STATEFULSET_FIELDS) != _other(new, STATEFULSET_FIELDS):
+        yield Cause("spec", FORBIDDEN, STATEFULSET)
+    if kind.kind == "Pod" and not kind.group and _pod(old) != _pod(new):
+        yield Cause("spec", FORBIDDEN, POD)
+    if kind.kind == "PersistentVolumeClaim" and _claim(old) != _claim(new):
+        yield Cause("spec", FORBIDDEN, CLAIM)
+    if kind.kind == "Service" and old.get("clusterIP") and new.get("clusterIP") != old["clusterIP"]:
+        yield Cause(
+            "spec.clusterIPs[0]", INVALID, f"Invalid value: {_shown(new.get('clusterIPs'))}: may not change once set"
+        )
+    if kind.kind == "StorageClass":
+        for name in STORAGE_CLASS_FIELDS:
+            if before.get(name) != after.get(name):
+                yield Cause(name, FORBIDDEN, f"Forbidden: updates to {name} are forbidden.")
+
+
+def _finalizers(before: Object, after: Object) -> Iterator[Cause]:
+    """What is being deleted gets no new ones: it would never end."""
+    if "deletionTimestamp" not in before["metadata"]:
+        return
+    known = before["metadata"].get("finalizers") or []
+    new = [name for name in after["metadata"].get("finalizers") or [] if name not in known]
+    if new:
+        listed = ", ".join(f'"{name}"' for name in new)
+        why = (
+            f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{listed}}}"
+        )
+        yield Cause("metadata.finalizers", FORBIDDEN, f"Forbidden: {why}")
+
+
+def _sealed(before: Object, after: Object) -> Iterator[Cause]:
+    if not after.get("immutable"):
+        yield Cause("immutable", FORBIDDEN, "Forbidden: field is immutable when `immutable` is set")
+    for name in ("data", "binaryData"):
+        if before.get(name) != after.get(name):
+            yield Cause(name, FORBIDDEN, "Forbidden: field is immutable when `immutable` is set")
+
+
+def _pod(spec: Object) -> Object:
+    kept = _other(spec, POD_FIELDS)
+    for name in ("containers", "initContainers"):
+        if name in kept:
+            kept[name] = [_other(container, ("image", "resources")) for container in kept[name]]
+    return kept
+
+
+def _claim(spec: Object) -> Object:
+    return _other(spec, ("resources", "volumeAttributesClassName", "volumeName"))
+
+
+def _other(content: Object, names: tuple[str, ...]) -> Object:
+    return {name: value for name, value in content.items() if name not in names}
+
+
+def _at(content: Any, path: str) -> Any:
+    for name in path.split("."):
+        content = (content or {}).get(name)
+    return content
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))

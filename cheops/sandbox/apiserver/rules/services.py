@@ -1,0 +1,45 @@
+"""Services: target ports, cluster IPs, node ports."""
+
+from __future__ import annotations
+
+from cheops.sandbox.apiserver.realm import Realm
+from cheops.sandbox.apiserver.store import Object
+
+HEADLESS = "None"
+ALLOCATED = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
+WITH_NODE_PORTS = ("NodePort", "LoadBalancer")
+
+
+def derive_service(content: Object, before: Object | None) -> None:
+    spec = content.setdefault("spec", {})
+    for port in spec.get("ports") or ():
+        port.setdefault("targetPort", port.get("port", 0))
+    if spec.get("type") != "ExternalName":
+        spec.setdefault("internalTrafficPolicy", "Cluster")
+
+
+def allocate_service(realm: Realm, content: Object, before: Object | None) -> None:
+    spec = content["spec"]
+    if spec.get("type") == "ExternalName":
+        return
+    known = (before or {}).get("spec") or {}
+    for name in ALLOCATED:  # allocated once; who leaves them out keeps them
+        if name in known:
+            spec.setdefault(name, known[name])
+    if not spec.get("clusterIP"):
+        spec["clusterIP"] = realm.next_cluster_ip()
+    spec.setdefault("clusterIPs", [spec["clusterIP"]])
+    spec.setdefault("ipFamilies", ["IPv4"])
+    spec.setdefault("ipFamilyPolicy", "SingleStack")
+    if spec.get("type") in WITH_NODE_PORTS:
+        _give_node_ports(realm, spec, known)
+
+
+def _give_node_ports(realm: Realm, spec: Object, known: Object) -> None:
+    spec.setdefault("externalTrafficPolicy", "Cluster")
+    if spec["type"] == "LoadBalancer":
+        spec.setdefault("allocateLoadBalancerNodePorts", True)
+    taken = {(port["port"], port.get("protocol")): port.get("nodePort") for port in known.get("ports") or ()}
+    for port in spec.get("ports") or ():
+        if not port.get("nodePort"):
+            port["nodePort"] = taken.get((port["port"], port.get("protocol"))) or realm.next_node_port()

@@ -1,0 +1,1 @@
+"""What fields a kind has, and how its lists merge."""
