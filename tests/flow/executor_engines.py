@@ -53,7 +53,7 @@ async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         return
     from cheops.sandbox.apiserver import EmbeddedCluster
 
-    async with EmbeddedCluster("lyon") as cluster:
+    async with EmbeddedCluster("lyon", controllers=False) as cluster:
         cluster.write_kubeconfig(tmp_path / "kubeconfig")
         async for one in _opened(tmp_path / "kubeconfig", cluster):
             yield one
