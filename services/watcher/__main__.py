@@ -41,8 +41,8 @@ class WatcherSettings(ServiceSettings):
     watch_list: bool = Field(True, description="List by streaming (WatchList) where the API server can do it.")
 
 
-async def build(settings: WatcherSettings, bus: Bus) -> Watcher:
-    """The watcher of a site on a bus. Raises SettingsError when the kubeconfig or a rule file cannot be used."""
+async def build(settings: WatcherSettings) -> KubernetesSource:
+    """The cluster to watch. Raises SettingsError when the kubeconfig or a rule file cannot be used."""
     catalogue = load_catalogue(settings.rules)
 
     def extractor_for(surface: Surface) -> Extractor:
@@ -52,17 +52,17 @@ async def build(settings: WatcherSettings, bus: Bus) -> Watcher:
     around = Circumstances(
         Transport(connection), Shaping(extractor_for), random.Random(), time.monotonic, watch_list=settings.watch_list
     )
-    source = KubernetesSource(around, frozenset(settings.exclude))
-    return Watcher(settings.site, source, bus, clock=time.monotonic, randomness=random.Random())
+    return KubernetesSource(around, frozenset(settings.exclude))
 
 
 async def run(settings: WatcherSettings, bus: Bus | None = None, ready: asyncio.Event | None = None) -> None:
     """Run until cancelled; `bus` is connected here when none is given."""
+    source = await build(settings)  # a wrong set-up is told at once, whether the bus is there or not
     own = bus is None
     bus = bus or await nats.connect(settings.nats_url, name=f"watcher-{settings.site}")
     try:
         await ensure_streams(bus)
-        watcher = await build(settings, bus)
+        watcher = Watcher(settings.site, source, bus, clock=time.monotonic, randomness=random.Random())
         await watcher.run(ready)
     finally:
         if own:
