@@ -16,8 +16,8 @@ from typing import Final
 
 from schemas.events import ResourceEvent, ResourceState, ServedKind, kind_digest
 from schemas.identity import ResourceId
-from services.watcher.ledger import KindLedger
-from services.watcher.source import Gone, Listed, Listing, Observation, Unreadable
+from services.watcher.ledger import Entry, KindLedger
+from services.watcher.source import Gone, Listed, Listing, Observation, Seen, Unreadable
 
 EMPTY: Final = kind_digest([])  # what a receiver has of a kind that it does not mention
 _EVERYTHING: Final = ""  # asked for: the next listing in full, whatever it contains
@@ -31,6 +31,7 @@ class KindFollower:
         self.served = served
         self.ledger = KindLedger()
         self.listed = False
+        self.reread = False  # until the next listing ends: what is known may read differently now
         self.unreadable: dict[ResourceId, str] = {}
         self._unseen: set[ResourceId] | None = None  # of the listing under way: known and not yet named
         self._announcing = False
@@ -67,6 +68,16 @@ class KindFollower:
         """The next listing is published in full."""
         self._asked = _EVERYTHING
 
+    def wants(self, resource: ResourceId, uid: str, version: str) -> bool:
+        """Whether the content of a resource at this version is needed: only what will be published is.
+
+        A first listing that nobody asked for needs none: it is compared by versions, so a restart is cheap.
+        """
+        if self._silent:
+            return False
+        known = self.ledger.find(resource)
+        return self._announcing or self.reread or known is None or (known.uid, known.version) != (uid, version)
+
     # ── observations ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def take(self, observation: Observation) -> Iterator[ResourceEvent]:
@@ -74,6 +85,8 @@ class KindFollower:
         match observation:
             case ResourceState():
                 return self._put(observation)
+            case Seen():
+                return self._see(observation)
             case Gone():
                 return self._gone(observation)
             case Listing():
@@ -86,7 +99,6 @@ class KindFollower:
 
     def refuse(self, unreadable: Unreadable) -> None:
         """A state that was just taken could not be told: it must not count as told."""
-        self.ledger.remove(unreadable.resource)
         self._note_unreadable(unreadable)
 
     def dissolve(self) -> Iterator[ResourceEvent]:
@@ -109,6 +121,16 @@ class KindFollower:
         if not self._silent:
             yield ResourceEvent("put", state=state)
 
+    def _see(self, seen: Seen) -> Iterator[ResourceEvent]:
+        """Known at this version, or not to be published: the version alone is kept."""
+        if self._unseen is not None:
+            self._unseen.discard(seen.resource)
+        known = self.ledger.find(seen.resource)
+        if known is not None and known.uid != seen.uid:
+            yield self._delete(seen.resource)
+        if known is None or (known.uid, known.version) != (seen.uid, seen.resource_version):
+            self.ledger.note(seen.resource, Entry(seen.uid, seen.resource_version))
+
     def _gone(self, gone: Gone) -> Iterator[ResourceEvent]:
         self.unreadable.pop(gone.resource, None)
         known = self.ledger.find(gone.resource)
@@ -126,7 +148,7 @@ class KindFollower:
     def _end(self) -> Iterator[ResourceEvent]:
         for resource in sorted(self._unseen or ()):
             yield self._delete(resource)
-        self._unseen, self.listed = None, True
+        self._unseen, self.listed, self.reread = None, True, False
         if self._announcing:
             self._announcing = False
             yield ResourceEvent("sync_end", kind=self.served.kind)
@@ -142,6 +164,7 @@ class KindFollower:
     def _note_unreadable(self, observation: Unreadable) -> None:
         if self._unseen is not None:
             self._unseen.discard(observation.resource)  # it exists: not being understood is not being absent
+        self.ledger.note(observation.resource, Entry(observation.uid))
         if len(self.unreadable) < UNREADABLE_MAX or observation.resource in self.unreadable:
             self.unreadable[observation.resource] = observation.reason
 

@@ -19,11 +19,11 @@ DIGEST_LEN: Final = 16  # 64 bits tell two states of one resource apart
 
 
 class Entry(NamedTuple):
-    """A resource as it was last published."""
+    """A resource as it was last published. `digest` "" means that only its version is known."""
 
     uid: str
-    version: str
-    digest: str
+    version: str = ""
+    digest: str = ""
 
     @classmethod
     def of(cls, state: ResourceState) -> Entry:
@@ -63,9 +63,13 @@ class KindLedger:
 
     def put(self, state: ResourceState) -> None:
         """The state is published."""
-        self.remove(state.resource)
-        self._entries[state.resource] = "\0".join(Entry.of(state))
-        self._sum += _weight(state.uid, state.resource_version)
+        self.note(state.resource, Entry.of(state))
+
+    def note(self, resource: ResourceId, entry: Entry) -> None:
+        """Keep an entry; one without a version stands for a resource that exists and could not be told."""
+        self.remove(resource)
+        self._entries[resource] = "\0".join(entry)
+        self._sum += _weight(entry.uid, entry.version)
 
     def remove(self, resource: ResourceId) -> Entry | None:
         """The deletion is published."""

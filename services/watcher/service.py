@@ -124,7 +124,7 @@ class Watcher:
                 self._begin(entry, announce=not first)
                 continue
             again = known.served.versions[0] != entry.versions[0] or kind in outdated
-            known.served = entry
+            known.served, known.reread = entry, known.reread or kind in outdated
             if again:
                 self._observe(known)
         if first and self._doubt is not None:
@@ -160,7 +160,7 @@ class Watcher:
         if before is not None:
             await asyncio.wait({before})
         while True:
-            async with aclosing(self._source.observe(follower.served)) as observations:
+            async with aclosing(self._source.observe(follower.served, follower.wants)) as observations:
                 async for observation in observations:
                     await self._take(follower, observation)
                     if isinstance(observation, Listed) and follower.needs_listing:
@@ -176,7 +176,7 @@ class Watcher:
             await self.publisher.send(follower.take(observation))
         except OversizedFactError as error:
             assert isinstance(observation, ResourceState), "nothing else grows with the size of a resource"
-            observation = Unreadable(observation.resource, str(error))
+            observation = Unreadable(observation.resource, observation.uid, str(error))
             follower.refuse(observation)
         if isinstance(observation, Unreadable):
             log.error("a resource cannot be told", resource=observation.resource, reason=observation.reason)

@@ -10,7 +10,7 @@ bus slows the reading, and nothing piles up in between.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -37,10 +37,19 @@ class Gone(Struct, frozen=True):
     resource_version: str
 
 
+class Seen(Struct, frozen=True):
+    """A resource exists at this version; nobody wanted more of it."""
+
+    resource: ResourceId
+    uid: str
+    resource_version: str
+
+
 class Unreadable(Struct, frozen=True):
     """A resource exists whose content could not be understood. `reason` carries no value of it."""
 
     resource: ResourceId
+    uid: str
     reason: str
 
 
@@ -56,7 +65,10 @@ class Health(Struct, frozen=True):
     for_s: float = 0.0
 
 
-Observation = ResourceState | Gone | Listing | Listed | Unreadable | Health
+Observation = ResourceState | Seen | Gone | Listing | Listed | Unreadable | Health
+
+Wants = Callable[[ResourceId, str, str], bool]
+"""(resource, uid, version) → whether its content is wanted: describing is what costs, most of all in listings."""
 
 
 class Source(Protocol):
@@ -65,8 +77,11 @@ class Source(Protocol):
     def surfaces(self) -> AsyncGenerator[tuple[ServedKind, ...], None]:
         """The served kinds now, then whenever they change. Never ends by itself."""
 
-    def observe(self, served: ServedKind) -> AsyncGenerator[Observation, None]:
-        """Observe one kind from a new listing on. Never ends by itself; every failure is a Health."""
+    def observe(self, served: ServedKind, wants: Wants) -> AsyncGenerator[Observation, None]:
+        """Observe one kind from a new listing on. Never ends by itself; every failure is a Health.
+
+        What `wants` declines may be described all the same, or be Seen.
+        """
 
     def outdated(self) -> frozenset[KindId]:
         """Kinds whose resources read differently on the last surface: observe them again."""

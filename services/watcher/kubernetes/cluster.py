@@ -24,7 +24,7 @@ from services.watcher.kubernetes.circumstances import Circumstances
 from services.watcher.kubernetes.discovery import Discovered, discover
 from services.watcher.kubernetes.kind_loop import KindLoop
 from services.watcher.kubernetes.transport import ApiError
-from services.watcher.source import Gone, Health, Observation
+from services.watcher.source import Gone, Health, Observation, Seen, Wants
 
 DEFINITIONS: Final = frozenset({"apiextensions.k8s.io/CustomResourceDefinition", "apiregistration.k8s.io/APIService"})
 EXCLUDED: Final = frozenset({KindId("Event"), KindId("events.k8s.io/Event"), KindId("coordination.k8s.io/Lease")})
@@ -88,18 +88,18 @@ class KubernetesSource:
         """Groups that do not answer, with the reason."""
         return {name.rpartition("/")[0]: reason for name, reason in self._discovered.broken.items()}
 
-    async def observe(self, served: ServedKind) -> AsyncGenerator[Observation, None]:
+    async def observe(self, served: ServedKind, wants: Wants) -> AsyncGenerator[Observation, None]:
         """Observe one kind from a new listing on."""
         resources = self._discovered.kinds.get(served.kind)
         if resources is None:
             yield Health("gone", "it is not served any more")
             await asyncio.Event().wait()  # until the service has taken the surface in and ends this
             return
-        loop = KindLoop(resources[0], self._around, self._rediscover)
+        loop = KindLoop(resources[0], wants, self._around, self._rediscover)
         defines = served.kind in DEFINITIONS
         async with aclosing(loop.observe()) as observations:
             async for observation in observations:
-                if defines and isinstance(observation, (ResourceState, Gone)):
+                if defines and isinstance(observation, (ResourceState, Seen, Gone)):
                     self._rediscover()
                 yield observation
 

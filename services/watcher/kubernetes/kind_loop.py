@@ -23,7 +23,7 @@ from services.watcher.kubernetes.discovery import Resource
 from services.watcher.kubernetes.lines import LineSplitter
 from services.watcher.kubernetes.reading import HoleError, WatchReading
 from services.watcher.kubernetes.transport import AnswerTooLargeError, ApiError, SilenceError
-from services.watcher.source import Health, Listed, Listing, Observation
+from services.watcher.source import Health, Listed, Listing, Observation, Wants
 
 log = structlog.get_logger(__name__)
 
@@ -34,11 +34,11 @@ Observations = AsyncGenerator[Observation, None]
 class KindLoop:
     """The loop of one kind. `observe` never ends by itself and never raises for the world's faults."""
 
-    def __init__(self, resource: Resource, around: Circumstances, not_found: Callable[[], None]) -> None:
+    def __init__(self, resource: Resource, wants: Wants, around: Circumstances, not_found: Callable[[], None]) -> None:
         self._resource = resource
         self._around = around
         self._not_found = not_found
-        self._reading = WatchReading(resource, around.shaping, around.counters)
+        self._reading = WatchReading(resource, wants, around.shaping, around.counters)
         self._page_limit = around.timing.page_limit
         self._backoff = Backoff(around.timing.backoff_min_s, around.timing.backoff_max_s, around.randomness)
         self._opened_at_s: float | None = None

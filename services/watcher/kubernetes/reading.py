@@ -19,12 +19,13 @@ from services.watcher.kubernetes.shaping import (
     Page,
     Shaping,
     gone,
+    identity,
     read_line,
     read_metadata,
     read_page,
 )
 from services.watcher.kubernetes.transport import ApiError, Status
-from services.watcher.source import Listed, Observation
+from services.watcher.source import Listed, Observation, Seen, Wants
 
 _statuses = msgspec.json.Decoder(Status)
 
@@ -36,10 +37,11 @@ class HoleError(TransientError):
 class WatchReading:
     """What was read of one kind. `position` "" means that only a list can begin."""
 
-    def __init__(self, resource: Resource, shaping: Shaping, counters: Counter[str]) -> None:
+    def __init__(self, resource: Resource, wants: Wants, shaping: Shaping, counters: Counter[str]) -> None:
         self.position = ""
         self.bookmarked = False
         self._resource = resource
+        self._wants = wants
         self._shaping = shaping
         self._counters = counters
 
@@ -56,7 +58,7 @@ class WatchReading:
         if not listing:
             self._advance(metadata)
         if read.type in ("ADDED", "MODIFIED"):
-            return [self._shaped(read.object)]
+            return [self._shaped(read.object, metadata)]
         if read.type == "DELETED":
             return [gone(self._resource, metadata)]
         if read.type == "BOOKMARK":
@@ -66,19 +68,26 @@ class WatchReading:
     def page(self, body: bytes) -> tuple[list[Observation], str, str]:
         """One page of a list → its objects, the token of the next page ("" = the last), the list's version."""
         read = _page(body)
-        observations = [self._shaped(raw) for raw in read.items or ()]
+        observations = [self._shaped(raw, self._metadata(raw)) for raw in read.items or ()]
         return observations, read.metadata.continue_, read.metadata.resource_version
 
     def check_not_older(self, body: bytes) -> None:
         """Compare the version of any list of this kind with the position; raises HoleError when it is older."""
         self._refuse_older(_page(body).metadata.resource_version)
 
-    def _shaped(self, raw: msgspec.Raw) -> Observation:
-        observation = self._shaping.shape(self._resource, raw)
-        if observation is None:
+    def _shaped(self, raw: msgspec.Raw, metadata: Metadata) -> Observation:
+        resource = identity(self._resource, metadata)
+        if not self._wants(resource, metadata.uid, metadata.resource_version):
+            self._shaping.pass_over(self._resource)
+            return Seen(resource, metadata.uid, metadata.resource_version)
+        return self._shaping.shape(self._resource, raw, metadata)
+
+    def _metadata(self, raw: msgspec.Raw) -> Metadata:
+        try:
+            return read_metadata(raw)
+        except UndecodableError as error:
             self._counters["objects_nameless"] += 1
-            raise HoleError("an object without a name")
-        return observation
+            raise HoleError(f"an object without a name: {error}") from error
 
     def _bookmark(self, metadata: Metadata, listing: bool) -> list[Observation]:
         self.bookmarked = True

@@ -16,7 +16,7 @@ from msgspec import Raw, Struct
 from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, kind_id, kind_of, resource_id
 from schemas.kinds import Surface
-from services.watcher.kubernetes.decoding import UndecodableError, decode
+from services.watcher.kubernetes.decoding import decode
 from services.watcher.kubernetes.discovery import Resource
 from services.watcher.source import Gone, Unreadable
 
@@ -96,6 +96,7 @@ class Shaping:
         self._surface = Surface()
         self._extractor: Extracts | None = None
         self._guesses: dict[KindId, set[KindId]] = {}
+        self._unread: set[KindId] = set()
 
     def use(self, surface: Surface) -> frozenset[KindId]:
         """Read with this surface from now on; returns the kinds that guessed what it now knows."""
@@ -106,13 +107,16 @@ class Shaping:
             for kind, served in surface.served.items()
             if (known := before.find(kind)) is None or known.namespaced != served.namespaced
         }
-        outdated = frozenset(kind for kind, guessed in self._guesses.items() if guessed & changed)
+        outdated = {kind for kind, guessed in self._guesses.items() if guessed & changed}
+        if changed:
+            outdated |= self._unread
         for kind in outdated:
-            del self._guesses[kind]
-        return outdated
+            self._guesses.pop(kind, None)
+        self._unread -= outdated
+        return frozenset(outdated)
 
-    def shape(self, resource: Resource, raw: Raw) -> ResourceState | Unreadable | None:
-        """Object → state; Unreadable when only its name can be told; None when not even that."""
+    def shape(self, resource: Resource, raw: Raw, metadata: Metadata) -> ResourceState | Unreadable:
+        """Object → state; Unreadable when it can only be named."""
         try:
             manifest = decode(_objects, raw)
             # Items of a list leave these two out.
@@ -121,9 +125,13 @@ class Shaping:
             assert self._extractor is not None, "a surface is known before anything is observed"
             state = self._extractor.state(manifest)
         except Exception as error:  # whatever a hostile object breaks, it is that object's problem alone
-            return _unreadable(resource, raw, error)
+            return Unreadable(identity(resource, metadata), metadata.uid, type(error).__name__)
         self._note_guesses(resource, state)
         return state
+
+    def pass_over(self, resource: Resource) -> None:
+        """An object that was not read may hold any guess of whoever read it before us."""
+        self._unread.add(kind_id(resource.group, resource.kind))
 
     def _note_guesses(self, resource: Resource, state: ResourceState) -> None:
         served = self._surface.served
@@ -141,11 +149,3 @@ def identity(resource: Resource, metadata: Metadata) -> ResourceId:
     """The identity of an object of a kind."""
     namespace = metadata.namespace if resource.namespaced else ""
     return resource_id(resource.group, resource.kind, namespace, metadata.name)
-
-
-def _unreadable(resource: Resource, raw: Raw, error: Exception) -> Unreadable | None:
-    try:
-        metadata = read_metadata(raw)
-    except UndecodableError:
-        return None
-    return Unreadable(identity(resource, metadata), type(error).__name__)

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator
 from schemas.events import ResourceState, ServedKind
 from schemas.identity import KindId, ResourceId
 from services.chassis.errors import TransientError
-from services.watcher.source import Gone, Health, Listed, Listing, Observation
+from services.watcher.source import Gone, Health, Listed, Listing, Observation, Seen, Wants
 
 
 def served(kind: str, *, watched: bool = True) -> ServedKind:
@@ -100,7 +100,7 @@ class Shelf:
             yield tuple(served(kind) for kind in sorted(self.objects))
             await self._shown.wait()
 
-    async def observe(self, served: ServedKind) -> AsyncGenerator[Observation, None]:
+    async def observe(self, served: ServedKind, wants: Wants) -> AsyncGenerator[Observation, None]:
         """A listing, then what happens."""
         queue: asyncio.Queue[Observation] = asyncio.Queue()
         watches = self._watches.setdefault(served.kind, set())
@@ -116,7 +116,8 @@ class Shelf:
                         queue.get_nowait()  # the listing covers it
                     yield observation
                     for state in list(self.objects.get(served.kind, {}).values()):
-                        yield state
+                        identity = (state.resource, state.uid, state.resource_version)
+                        yield state if wants(*identity) else Seen(*identity)
                     yield Listed()
                     yield Health("observed")
                 else:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from schemas.events import ResourceEvent, ResourceState, ServedKind, kind_digest
 from schemas.identity import KindId, ResourceId
 from services.watcher.following import KindFollower
-from services.watcher.source import Gone, Listed, Listing, Observation, Unreadable
+from services.watcher.source import Gone, Listed, Listing, Observation, Seen, Unreadable
 
 SECRET = ServedKind(KindId("Secret"), "secrets", ("v1",))
 
@@ -151,11 +151,46 @@ def test_a_question_during_an_announced_listing_waits_for_its_end() -> None:
 def test_a_resource_that_cannot_be_read_exists_all_the_same() -> None:
     follower = KindFollower(SECRET)
     told(follower, *listed(state("a")))
-    unreadable = Unreadable(ResourceId("Secret/shop/a"), "ValueError")
+    unreadable = Unreadable(ResourceId("Secret/shop/a"), "uid-a", "ValueError")
     assert told(follower, Listing(), unreadable, Listed()) == []
     assert follower.unreadable == {"Secret/shop/a": "ValueError"}
     told(follower, state("a", version="3"))
     assert not follower.unreadable
+
+
+def test_a_resource_that_could_not_be_read_is_deleted_like_any_other() -> None:
+    follower = KindFollower(SECRET)
+    told(follower, *listed(state("a"), state("b")))
+    told(follower, Unreadable(ResourceId("Secret/shop/a"), "uid-a", "ValueError"))
+    told(follower, Unreadable(ResourceId("Secret/shop/b"), "uid-b", "ValueError"))
+    assert told(follower, gone("a")) == ["delete a uid-a"]
+    assert told(follower, *listed()) == ["delete b uid-b"]
+
+
+def test_only_what_will_be_published_is_wanted() -> None:
+    follower = KindFollower(SECRET)
+    a = (ResourceId("Secret/shop/a"), "uid-a", "1")
+    told(follower, Listing())
+    assert not follower.wants(*a), "nobody asked for this listing"
+    assert told(follower, Seen(*a), Listed()) == []
+    assert follower.ledger.digest() == kind_digest([("uid-a", "1")])
+    assert not follower.wants(*a)
+    assert follower.wants(a[0], "uid-a", "2")
+    assert follower.wants(a[0], "second", "1")
+    follower.reread = True
+    assert follower.wants(*a)
+    told(follower, *listed(state("a")))
+    assert not follower.wants(*a)
+    follower.announce()
+    told(follower, Listing())
+    assert follower.wants(*a), "an announced listing names everything"
+
+
+def test_what_could_not_be_read_is_wanted_again_in_every_listing() -> None:
+    follower = KindFollower(SECRET)
+    told(follower, *listed(state("a")))
+    told(follower, Unreadable(ResourceId("Secret/shop/a"), "uid-a", "ValueError"))
+    assert follower.wants(ResourceId("Secret/shop/a"), "uid-a", "1")
 
 
 def test_a_kind_that_is_not_served_any_more_takes_its_resources_along() -> None:
@@ -181,7 +216,12 @@ def test_whatever_is_listed_or_watched_a_replay_of_the_facts_gives_the_last_worl
             replay(replayed, follower, [Listing(), *states[:1]])
         if data.draw(st.booleans(), label="asked"):
             follower.announce()
-        replay(replayed, follower, listed(*states))
+        replay(replayed, follower, [Listing()])
+        for one in states:
+            identity = (one.resource, one.uid, one.resource_version)
+            described = follower.wants(*identity) or data.draw(st.booleans(), label="described all the same")
+            replay(replayed, follower, [one if described else Seen(*identity)])
+        replay(replayed, follower, [Listed()])
         assert replayed == {one.resource: one.uid + "@" + one.resource_version for one in states}
         assert follower.ledger.digest() == kind_digest([(one.uid, one.resource_version) for one in states])
 

@@ -18,7 +18,7 @@ from services.watcher.kubernetes.discovery import Resource
 from services.watcher.kubernetes.kind_loop import KindLoop
 from services.watcher.kubernetes.shaping import Shaping
 from services.watcher.kubernetes.transport import Timing, Transport
-from services.watcher.source import Gone, Health, Observation, Unreadable
+from services.watcher.source import Gone, Health, Observation, Seen, Unreadable
 from tests.unit.watcher.plain import plain_extractor
 from tests.unit.watcher.scripted import (
     Answer,
@@ -66,6 +66,8 @@ def short(observation: Observation) -> str:
     match observation:
         case ResourceState():
             return f"{observation.resource.rpartition('/')[2]}@{observation.resource_version}"
+        case Seen():
+            return f"seen {observation.resource.rpartition('/')[2]}@{observation.resource_version}"
         case Gone():
             return f"gone {observation.resource.rpartition('/')[2]} {observation.uid}"
         case Health():
@@ -86,7 +88,12 @@ async def server() -> AsyncIterator[ScriptedServer]:
 
 @asynccontextmanager
 async def watching(
-    server: ScriptedServer, *, timing: LoopTiming = FAST, watch_list: bool = False, tokens: list[str] | None = None
+    server: ScriptedServer,
+    *,
+    timing: LoopTiming = FAST,
+    watch_list: bool = False,
+    tokens: list[str] | None = None,
+    known: frozenset[tuple[str, str, str]] = frozenset(),
 ) -> AsyncIterator[Watched]:
     connection = await connection_to(server.url, tokens)
     transport = Transport(connection, Timing(silence_s=timing.silence_s))
@@ -98,7 +105,7 @@ async def watching(
     def not_found() -> None:
         watched.not_found += 1
 
-    loop = KindLoop(SECRETS, around, not_found)
+    loop = KindLoop(SECRETS, lambda *identity: identity not in known, around, not_found)
     async with aclosing(loop.observe()) as observations:
         watched = Watched(server, observations, around)
         yield watched
@@ -166,6 +173,13 @@ async def test_lines_are_whole_wherever_the_network_cuts_them(server: ScriptedSe
     server.on(PATH, "watch", stream(body, body.replace(b"uid-a", b"uid-b").replace(b'"a"', b'"b"')))
     async with watching(server) as watched:
         assert (await watched.until("b@11"))[-2:] == ["a@11", "b@11"]
+
+
+async def test_what_is_not_wanted_is_not_described(server: ScriptedServer) -> None:
+    server.on(PATH, "list", page([thing("a", 3, data="not even looked at"), thing("b", 4)], 5))
+    known = frozenset({("Secret/shop/a", "uid-a", "3")})
+    async with watching(server, known=known) as watched:
+        assert (await watched.until("b@4"))[-2:] == ["seen a@3", "b@4"]
 
 
 # ── WatchList ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -347,7 +347,7 @@ async def test_heartbeats_go_on_while_nothing_can_be_stored(bus: MemoryBus, shel
 async def test_a_resource_that_cannot_be_read_makes_its_kind_blind_until_it_can(bus: MemoryBus, shelf: Shelf) -> None:
     async with running(shelf, bus), following(LYON, bus) as replica:
         await replica.until_fresh()
-        shelf.say("Secret", Unreadable(ResourceId("Secret/shop/db"), "ValueError"))
+        shelf.say("Secret", Unreadable(ResourceId("Secret/shop/db"), "u", "ValueError"))
         await replica.until(lambda: SECRET in replica.evidence.blind)
         assert "Secret/shop/db" in replica.evidence.blind[SECRET].message
         shelf.put("Secret", "db")

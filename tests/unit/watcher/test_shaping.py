@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from msgspec import Raw
 
 from schemas.events import Reference, ResourceState, ServedKind
 from schemas.identity import KindId, ResourceId
 from schemas.kinds import Surface
+from services.watcher.kubernetes.decoding import UndecodableError
 from services.watcher.kubernetes.discovery import Resource
 from services.watcher.kubernetes.shaping import Shaping, gone, read_line, read_metadata
 from services.watcher.source import Gone, Unreadable
-from tests.unit.watcher.plain import plain_extractor
 from tests.unit.watcher.scripted import line, thing
 
 SCALERS = Resource("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", namespaced=True)
@@ -39,6 +40,10 @@ def raw(body: dict[str, Any]) -> Raw:
     return Raw(json.dumps(body).encode())
 
 
+def shape(shaping: Shaping, body: dict[str, Any]) -> ResourceState | Unreadable:
+    return shaping.shape(SCALERS, raw(body), read_metadata(raw(body)))
+
+
 def served(kind: KindId, *, namespaced: bool = True) -> ServedKind:
     return ServedKind(kind, "plural", ("v1",), namespaced=namespaced)
 
@@ -52,7 +57,7 @@ def test_items_of_a_list_get_the_version_and_kind_that_they_leave_out() -> None:
 
     shaping = Shaping(extractor_for)
     shaping.use(Surface())
-    shaping.shape(SCALERS, raw(thing("h", 3)))
+    shape(shaping, thing("h", 3))
     assert made[0].seen[0]["apiVersion"] == "autoscaling/v2"
     assert made[0].seen[0]["kind"] == "HorizontalPodAutoscaler"
 
@@ -60,10 +65,10 @@ def test_items_of_a_list_get_the_version_and_kind_that_they_leave_out() -> None:
 def test_kinds_that_referred_to_a_kind_before_it_was_served_are_outdated_when_it_appears() -> None:
     shaping = Shaping(PointingExtractor)
     assert shaping.use(Surface([served(SCALER)])) == frozenset()
-    shaping.shape(SCALERS, raw(thing("h", 3)))
+    shape(shaping, thing("h", 3))
     assert shaping.use(Surface([served(SCALER), served(KindId("Pod"))])) == frozenset()
     assert shaping.use(Surface([served(SCALER), served(WIDGET, namespaced=False)])) == {SCALER}
-    state = shaping.shape(SCALERS, raw(thing("h", 3)))
+    state = shape(shaping, thing("h", 3))
     assert isinstance(state, ResourceState)
     assert state.references[0].target == "example.com/Widget/w"
     assert shaping.use(Surface([served(SCALER), served(WIDGET, namespaced=False)])) == frozenset()
@@ -76,22 +81,23 @@ def test_an_object_that_breaks_the_extractor_is_named_and_its_values_are_not() -
 
     shaping = Shaping(lambda surface: Broken())
     shaping.use(Surface())
-    found = shaping.shape(SCALERS, raw(thing("h", 3, data="s3cr3t")))
-    assert found == Unreadable(ResourceId("autoscaling/HorizontalPodAutoscaler/shop/h"), "ValueError")
+    found = shape(shaping, thing("h", 3, data="s3cr3t"))
+    assert found == Unreadable(ResourceId("autoscaling/HorizontalPodAutoscaler/shop/h"), "uid-h", "ValueError")
 
 
-def test_an_object_that_not_even_has_a_name_is_nothing() -> None:
-    shaping = Shaping(plain_extractor)
-    shaping.use(Surface())
-    assert shaping.shape(SCALERS, Raw(b'{"metadata": 7}')) is None
-    assert shaping.shape(SCALERS, Raw(b"[1]")) is None
+def test_what_has_no_name_or_no_end_cannot_even_be_named() -> None:
+    deep = b'{"metadata":{"name":"h","uid":"u","resourceVersion":"1"},"spec":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    for body in (b'{"metadata": 7}', b"[1]", b'{"metadata":{"name":"\xff"}}', deep):
+        with pytest.raises(UndecodableError):
+            read_metadata(Raw(body))
 
 
-def test_nesting_without_an_end_breaks_nothing() -> None:
+def test_kinds_of_which_something_was_not_read_are_outdated_by_any_new_kind() -> None:
     shaping = Shaping(PointingExtractor)
-    shaping.use(Surface())
-    deep = b'{"metadata":{"name":"h","namespace":"shop","uid":"u","resourceVersion":"1"},"spec":' + b"[" * 100_000
-    assert shaping.shape(SCALERS, Raw(deep + b"]" * 100_000 + b"}")) is None
+    shaping.use(Surface([served(SCALER)]))
+    shaping.pass_over(SCALERS)
+    assert shaping.use(Surface([served(SCALER)])) == frozenset()
+    assert shaping.use(Surface([served(SCALER), served(KindId("Pod"))])) == {SCALER}
 
 
 def test_a_deletion_needs_the_metadata_alone() -> None:
