@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import web
 
-from cheops.sandbox.apiserver import discovery, service
+from cheops.sandbox.apiserver import discovery, openapi, service
 from cheops.sandbox.apiserver.faults import Faults, error_line
 from cheops.sandbox.apiserver.listing import Page, list_page, page_bytes
 from cheops.sandbox.apiserver.options import is_watch, read_options
@@ -18,6 +18,7 @@ from cheops.sandbox.apiserver.presenting import object_bytes
 from cheops.sandbox.apiserver.realm import Realm
 from cheops.sandbox.apiserver.statuses import StatusError, internal, method_not_allowed, unauthorized
 from cheops.sandbox.apiserver.store import HistoryLostError, Stored, encode
+from cheops.sandbox.apiserver.tables import table_of, wants_table
 from cheops.sandbox.apiserver.targets import Target, find_target, split_path
 from cheops.sandbox.apiserver.version import VERSION
 from cheops.sandbox.apiserver.watching import Watch, serve_watch, too_old
@@ -73,6 +74,11 @@ class ApiServer:
             return web.Response(text="ok")
         if path == "/version":
             return _json(VERSION)
+        if path == "/openapi/v3":
+            return _json(openapi.index(self._realm))
+        if path.startswith(openapi.PREFIX):
+            found = openapi.document(self._realm, path.removeprefix(openapi.PREFIX))
+            return _json(found) if found is not None else None
         if path in ("/api", "/apis") and is_aggregated:
             content = discovery.aggregated(registry, core=path == "/api")
             return _json(content, content_type=discovery.AGGREGATED_TYPE)
@@ -100,7 +106,9 @@ class ApiServer:
             return await self._watch(request, target)
         if verb == "list":
             page = list_page(self._realm.store, target, read_options(target, request.query))
-            return _answer(target, service.Answer(page))
+            return _answer(request, target, service.Answer(page))
+        if target.subresource == "log":
+            return web.Response(text="")
         asked = service.Request(
             target,
             request.query,
@@ -109,15 +117,21 @@ class ApiServer:
             request.headers.get("User-Agent", ""),
         )
         answer = service.get(self._realm, asked) if verb == "get" else await VERBS[verb](self._realm, asked)
-        return _answer(target, answer)
+        return _answer(request, target, answer)
 
     async def _watch(self, request: web.BaseRequest, target: Target) -> web.StreamResponse:
         options = read_options(target, request.query)
+        show = _table_row(request, target) if wants_table(request.headers.get("Accept", "")) else None
         try:
-            watch = Watch(self._realm.store, target, options, self._bookmark_interval_s)
+            watch = Watch(self._realm.store, target, options, self._bookmark_interval_s, show)
         except HistoryLostError as error:
             return web.Response(body=error_line(too_old(error)), content_type=JSON)
         return await serve_watch(request, self._faults, watch, options.timeout_s)
+
+
+def _table_row(request: web.BaseRequest, target: Target) -> Callable[[Stored], bytes]:
+    include = request.query.get("includeObject", "")
+    return lambda stored: encode(table_of(target.kind, stored, include))
 
 
 def _verb(request: web.BaseRequest, target: Target) -> str:
@@ -134,9 +148,11 @@ def _verb(request: web.BaseRequest, target: Target) -> str:
     return verb
 
 
-def _answer(target: Target, answer: service.Answer) -> web.Response:
+def _answer(request: web.BaseRequest, target: Target, answer: service.Answer) -> web.Response:
     content = answer.content
-    if isinstance(content, Stored):
+    if isinstance(content, Stored | Page) and wants_table(request.headers.get("Accept", "")):
+        body = encode(table_of(target.kind, content, request.query.get("includeObject", "")))
+    elif isinstance(content, Stored):
         body = object_bytes(target.kind, content)
     elif isinstance(content, Page):
         body = page_bytes(target.kind, content)

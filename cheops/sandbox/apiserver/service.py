@@ -19,6 +19,7 @@ from cheops.sandbox.apiserver.options import Query, WriteOptions, read_options, 
 from cheops.sandbox.apiserver.realm import Realm
 from cheops.sandbox.apiserver.statuses import StatusError, bad_request, not_found, success, unsupported_media_type
 from cheops.sandbox.apiserver.store import Object, Stored
+from cheops.sandbox.apiserver.subresources import post, takes
 from cheops.sandbox.apiserver.targets import Target
 from cheops.sandbox.apiserver.writing.apply import check_apply_options, prepare_apply
 from cheops.sandbox.apiserver.writing.create import prepare_create
@@ -60,6 +61,8 @@ def get(realm: Realm, request: Request) -> Answer:
 
 async def create(realm: Realm, request: Request) -> Answer:
     options = write_options(request.query, request.user_agent, "CreateOptions")
+    if takes(request.target.kind, request.target.subresource):
+        return Answer(post(realm, request.target, request.body, request.content_type, options), 201)
     body = read_body(request.body, request.content_type, request.target.kind)
     draft = prepare_create(realm, request.target, body.content, options, body.duplicates)
     return Answer(await _admitted(realm, draft), 201, draft.warnings)

@@ -67,6 +67,10 @@ def conflict(kind: Kind, name: str, why: str) -> StatusError:
     return StatusError(409, "Conflict", message, _details(kind, name))
 
 
+def already_assigned(kind: Kind, name: str, node: str) -> StatusError:
+    return conflict(kind, name, f'pod {name} is already assigned to node "{node}"')
+
+
 def modified(kind: Kind, name: str) -> StatusError:
     why = "the object has been modified; please apply your changes to the latest version and try again"
     return conflict(kind, name, why)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -18,9 +20,9 @@ from aiohttp import web
 from cheops.sandbox.apiserver.faults import Faults, OpenWatch, error_line
 from cheops.sandbox.apiserver.listing import selected
 from cheops.sandbox.apiserver.options import ReadOptions
-from cheops.sandbox.apiserver.presenting import head_of, object_bytes
+from cheops.sandbox.apiserver.presenting import object_bytes
 from cheops.sandbox.apiserver.statuses import StatusError, expired, too_large_version
-from cheops.sandbox.apiserver.store import Change, Collection, HistoryLostError, Store, Stored, encode
+from cheops.sandbox.apiserver.store import Change, Collection, HistoryLostError, Object, Store, Stored
 from cheops.sandbox.apiserver.targets import Target
 
 BATCH_LEN_MAX = 500  # changes written at once: other requests get their turn in between
@@ -78,8 +80,17 @@ def too_old(error: HistoryLostError) -> StatusError:
 class Watch:
     """What one watch has to say. Raises StatusError and HistoryLostError at its beginning."""
 
-    def __init__(self, store: Store, target: Target, options: ReadOptions, bookmark_interval_s: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        target: Target,
+        options: ReadOptions,
+        bookmark_interval_s: float,
+        show: Callable[[Stored], bytes] | None = None,
+    ) -> None:
+        """`show` says how an object looks: as it is, unless the client wants a table."""
         self.target = target
+        self._show = show or partial(object_bytes, target.kind)
         self._store, self._options = store, options
         self._collection: Collection = store.collection(target.kind.collection)
         self._bookmark_interval_s = bookmark_interval_s if options.bookmarks else float("inf")
@@ -142,15 +153,15 @@ class Watch:
         return self._said("DELETED", _last_seen(change)) if before else None
 
     def _said(self, kind: str, stored: Stored) -> bytes:
-        return b'{"type":"%s","object":%s}\n' % (kind.encode(), object_bytes(self.target.kind, stored))
+        return b'{"type":"%s","object":%s}\n' % (kind.encode(), self._show(stored))
 
     def _bookmark(self, annotations: dict[str, str]) -> bytes:
         metadata: dict[str, Any] = {"resourceVersion": str(self._store.version)}
         if annotations:
             metadata["annotations"] = annotations
         kind = self.target.kind
-        content = head_of(kind.kind, kind.api_version) + b'"metadata":' + encode(metadata) + b"}"
-        return b'{"type":"BOOKMARK","object":' + content + b"}\n"
+        body: Object = {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": metadata}
+        return self._said("BOOKMARK", Stored(body, self._store.version))
 
 
 class _Listening:

@@ -1,7 +1,7 @@
 """Controllers in one task: a change → the keys it concerns → each reconciled once, soon.
 
-A controller compares what is with what should be and never asks what happened; so keys that wait twice are done once,
-and one that fails is done again at the next change.
+A controller compares what is with what should be and never asks what happened; so keys that wait twice are done once.
+What could not be done, as a pod whose service account is missing, is tried again when something new appears near it.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class ControllerLoop:
     def __init__(self, realm: Realm, controllers: Sequence[Controller]) -> None:
         self._controllers = controllers
         self._waiting: dict[tuple[int, Key], None] = {}  # as an ordered set
+        self._failed: dict[tuple[int, Key], None] = {}
         self._news = asyncio.Event()
         realm.store.observers.append(self._note)
 
@@ -58,19 +59,29 @@ class ControllerLoop:
                 return
             place, key = next(iter(self._waiting))
             del self._waiting[place, key]
-            self._reconcile(self._controllers[place], key)
+            self._failed.pop((place, key), None)
+            self._reconcile(place, key)
 
     def _note(self, collection: CollectionKey, change: Change) -> None:
         for place, controller in enumerate(self._controllers):
             for key in controller.concerns(collection, change):
                 self._waiting[place, key] = None
+        if self._failed and change.type == "ADDED":
+            self._retry(change.key[0])
         if self._waiting:
             self._news.set()
 
-    def _reconcile(self, controller: Controller, key: Key) -> None:
+    def _retry(self, namespace: str) -> None:
+        for place, key in [one for one in self._failed if namespace in ("", one[1][1][0])]:
+            del self._failed[place, key]
+            self._waiting[place, key] = None
+
+    def _reconcile(self, place: int, key: Key) -> None:
+        controller = self._controllers[place]
         try:
             controller.reconcile(key)
-        except StatusError as error:  # as a namespace that is ending: there is nothing to be made in it
+        except StatusError as error:
+            self._failed[place, key] = None
             log.debug("not reconciled", controller=type(controller).__name__, key=key, error=str(error))
         except Exception:
             log.exception("controller failed", controller=type(controller).__name__, key=key)

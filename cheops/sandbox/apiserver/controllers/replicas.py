@@ -9,7 +9,8 @@ from cheops.sandbox.apiserver.controllers.hands import Hands
 from cheops.sandbox.apiserver.controllers.loop import Key
 from cheops.sandbox.apiserver.controllers.ownership import PODS, Children, child_of, is_ready, owner_key, phase
 from cheops.sandbox.apiserver.kinds import CollectionKey, Kind
-from cheops.sandbox.apiserver.realm import Realm
+from cheops.sandbox.apiserver.realm import Realm, now_text
+from cheops.sandbox.apiserver.statuses import StatusError
 from cheops.sandbox.apiserver.store import Change, Stored
 
 FINISHED = ("Succeeded", "Failed")
@@ -33,10 +34,17 @@ class ReplicaController:
         owner = self._realm.store.get(key[0], *key[1])
         if owner is None:
             return
-        pods = [pod for pod in self._pods.living(owner.metadata["uid"]) if phase(pod) not in FINISHED]
+        pods = self._running(owner)
         if "deletionTimestamp" not in owner.metadata:
-            pods = self._fit(owner, pods)
+            try:
+                pods = self._fit(owner, pods)
+            except StatusError as error:
+                self._report(owner, self._running(owner), str(error))
+                raise
         self._report(owner, pods)
+
+    def _running(self, owner: Stored) -> list[Stored]:
+        return [pod for pod in self._pods.living(owner.metadata["uid"]) if phase(pod) not in FINISHED]
 
     def _fit(self, owner: Stored, pods: list[Stored]) -> list[Stored]:
         wanted, template = owner.object["spec"].get("replicas", 1), owner.object["spec"]["template"]
@@ -48,7 +56,7 @@ class ReplicaController:
             self._hands.delete(self._pod, pod)
         return [pod for pod in pods if pod not in surplus]
 
-    def _report(self, owner: Stored, pods: list[Stored]) -> None:
+    def _report(self, owner: Stored, pods: list[Stored], failure: str = "") -> None:
         ready = sum(map(is_ready, pods))
         status: dict[str, Any] = {"replicas": len(pods)}
         if pods:
@@ -56,4 +64,9 @@ class ReplicaController:
         if ready:
             status |= {"readyReplicas": ready, "availableReplicas": ready}
         status["observedGeneration"] = owner.metadata.get("generation", 1)
+        if failure:
+            condition = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": failure}
+            known = (owner.object.get("status") or {}).get("conditions") or [{}]
+            since = known[0].get("lastTransitionTime") or now_text()
+            status["conditions"] = [{**condition, "lastTransitionTime": since}]
         self._hands.set_status(self._kind, owner, status)
