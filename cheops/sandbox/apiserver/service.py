@@ -8,7 +8,6 @@ Only admission waits. When the object changed meanwhile, a patch is worked out a
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,7 +74,7 @@ async def update(realm: Realm, request: Request) -> Answer:
     before = _existing(realm, target)
     content = body.content
     if target.subresource == "scale":
-        content = scaled(deepcopy(from_stored(target.kind, before.object)), content)
+        content = scaled(copy_of(from_stored(target.kind, before.object)), content)
     draft = prepare_update(realm, target, before, content, options, duplicates=body.duplicates)
     return _shown(target, await _admitted(realm, draft), draft.warnings)
 
@@ -133,8 +132,8 @@ def _patched(realm: Realm, target: Target, before: Stored, media_type: str, chan
         result = strategic_merge(realm.shape(target.kind), content, change)
     if not isinstance(result, dict) or not isinstance(result.get("metadata"), dict):
         raise bad_request("the patch leaves no object")
-    result = deepcopy(result)  # the parts that were not patched are still those of the stored object
-    return scaled(deepcopy(whole), result) if is_scale else result
+    result = copy_of(result)  # the parts that were not patched are still those of the stored object
+    return scaled(copy_of(whole), result) if is_scale else result
 
 
 async def delete(realm: Realm, request: Request) -> Answer:

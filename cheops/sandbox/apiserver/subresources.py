@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
-
 from cheops.sandbox.apiserver import reviews
 from cheops.sandbox.apiserver.bodies import read_body
 from cheops.sandbox.apiserver.kinds import Kind
@@ -51,7 +49,7 @@ def _bind(realm: Realm, target: Target, pod: Stored, binding: Object, options: W
     node = (binding.get("target") or {}).get("name", "")
     if assigned := pod.object["spec"].get("nodeName"):
         raise already_assigned(target.kind, target.name, assigned)
-    content = deepcopy(pod.object)
+    content = copy_of(pod.object)
     content["spec"]["nodeName"] = node
     commit(realm, prepare_update(realm, Target(target.kind, target.namespace, target.name), pod, content, options))
     return SUCCESS

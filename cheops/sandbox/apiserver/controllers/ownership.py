@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 
 from cheops.sandbox.apiserver.controllers.loop import Key
@@ -73,7 +72,7 @@ def reference_to(kind: Kind, owner: Stored) -> Object:
 
 def child_of(kind: Kind, owner: Stored, template: Object, metadata: Object) -> Object:
     """A pod, claim or replica set as the template says, controlled by the owner."""
-    content = deepcopy(template)
+    content = copy_of(template)
     merged = content.setdefault("metadata", {})
     labels = {**(merged.get("labels") or {}), **metadata.pop("labels", {})}
     merged |= metadata

@@ -8,7 +8,7 @@ is stated with the value it has already gets one more owner.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from cheops.sandbox.apiserver.ownership.entries import BEFORE_FIRST_APPLY, Entry, Owner, ownable, read_entries
@@ -69,7 +69,7 @@ def _settle(others: list[Entry], changed: Paths, removed: Paths, force: bool) ->
     ]
     if conflicts and not force:
         raise apply_conflict(conflicts)
-    return [replace(entry, paths=entry.paths - changed - removed) for entry in others]
+    return [entry.minus(changed | removed) for entry in others]
 
 
 def _said(owner: Owner) -> str:

@@ -6,10 +6,10 @@ managedFields are gone is not tracked again before somebody applies: then "befor
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from cheops.sandbox.apiserver.ownership.paths import Paths, compare, from_fields_v1, to_fields_v1
+from cheops.sandbox.apiserver.ownership.paths import FieldsV1, Paths, compare, from_fields_v1, to_fields_v1
 from cheops.sandbox.apiserver.realm import now_text
 from cheops.sandbox.apiserver.schema.shape import Shape
 from cheops.sandbox.apiserver.store import Object
@@ -37,11 +37,16 @@ class Entry:
     owner: Owner
     paths: frozenset[tuple[str, ...]]
     time: str
+    fields: FieldsV1 | None = field(default=None, compare=False)  # the same paths as they are stored
+
+    def minus(self, paths: Paths) -> Entry:
+        """Itself when it has none of them: most entries are not touched by most writes."""
+        return replace(self, paths=self.paths - paths, fields=None) if self.paths & paths else self
 
     def body(self) -> Object:
         owner = self.owner
         body: Object = {"manager": owner.manager, "operation": owner.operation, "apiVersion": owner.api_version}
-        body |= {"time": self.time, "fieldsType": "FieldsV1", "fieldsV1": to_fields_v1(self.paths)}
+        body |= {"time": self.time, "fieldsType": "FieldsV1", "fieldsV1": self.fields or to_fields_v1(self.paths)}
         return {**body, "subresource": owner.subresource} if owner.subresource else body
 
 
@@ -56,7 +61,8 @@ def _entry(body: dict[str, Any]) -> Entry:
         body.get("apiVersion", ""),
         body.get("subresource", ""),
     )
-    return Entry(owner, frozenset(from_fields_v1(body.get("fieldsV1") or {})), body.get("time", ""))
+    fields = body.get("fieldsV1") or {}
+    return Entry(owner, frozenset(from_fields_v1(fields)), body.get("time", ""), fields)
 
 
 def write_entries(metadata: Object, entries: list[Entry]) -> None:
@@ -88,13 +94,12 @@ def updated_entries(entries: list[Entry], owner: Owner, changed: Paths, removed:
     """What somebody changed becomes theirs alone."""
     kept: list[Entry] = []
     own: Paths = set(changed)
+    touched = changed | removed
     for entry in entries:
         if entry.owner == owner:
             own |= entry.paths - removed
-        elif entry.paths & (changed | removed):
-            kept.append(replace(entry, paths=entry.paths - changed - removed))
         else:
-            kept.append(entry)
+            kept.append(entry.minus(touched))
     known = next((entry for entry in entries if entry.owner == owner), None)
     same = known is not None and known.paths == own
     kept.append(known if known is not None and same else Entry(owner, frozenset(own), now_text()))

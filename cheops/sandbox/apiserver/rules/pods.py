@@ -53,7 +53,7 @@ def _pull_policy(image: str) -> str:
 def _give_account(realm: Realm, content: Object, spec: Object) -> None:
     account = spec.setdefault("serviceAccountName", "default")
     spec["serviceAccount"] = account
-    namespace, name = content["metadata"].get("namespace", ""), content["metadata"]["name"]
+    namespace, name = content["metadata"].get("namespace", ""), _asked_name(content)
     found = realm.get(realm.kind("v1", "ServiceAccount"), namespace, account)
     if found is None:
         why = f'error looking up service account {namespace}/{account}: serviceaccount "{account}" not found'
@@ -97,10 +97,16 @@ def _give_priority(realm: Realm, content: Object, spec: Object) -> None:
         found = realm.get(realm.kind("scheduling.k8s.io/v1", "PriorityClass"), "", name)
         if found is None:
             why = f"no PriorityClass with name {name} was found"
-            raise forbidden(realm.kind("v1", "Pod"), content["metadata"]["name"], why)
+            raise forbidden(realm.kind("v1", "Pod"), _asked_name(content), why)
         value, policy = found.object["value"], found.object.get("preemptionPolicy", policy)
     spec["priority"] = value
     spec.setdefault("preemptionPolicy", policy)
+
+
+def _asked_name(content: Object) -> str:
+    """As the client knows it: not the one that was just generated, which differs at each attempt."""
+    metadata = content["metadata"]
+    return str(metadata.get("generateName") or metadata["name"])
 
 
 def _quality(spec: Object) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,7 +89,7 @@ def fill_defaults(shape: Shape, value: Any) -> None:
     if isinstance(value, dict):
         for name, default in shape.defaults.items():
             if name not in value:
-                value[name] = deepcopy(default)
+                value[name] = copy_of(default)
         if shape.type in ("object", "map") and (shape.fields or shape.items):
             for name, below in value.items():
                 if isinstance(below, dict | list):
@@ -144,7 +143,7 @@ class _Decoder:
                     content[name] = kept
         for name, default in shape.defaults.items():
             if name not in content:
-                content[name] = deepcopy(default)
+                content[name] = copy_of(default)
                 if isinstance(default, dict):
                     fill_defaults(shape.child(name), content[name])
         self._check_required(shape, content, prefix)

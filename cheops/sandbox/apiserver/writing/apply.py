@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
-
 import yaml
 
 from cheops.sandbox.apiserver.bodies import parse_object
@@ -44,7 +42,7 @@ def prepare_apply(realm: Realm, target: Target, before: Stored | None, raw: byte
 
 
 def _draft(realm: Realm, target: Target, before: Stored | None, applied: Applied, options: WriteOptions) -> Draft:
-    content = deepcopy(applied.content)  # what is merged shares parts with the stored object
+    content = copy_of(applied.content)  # what is merged shares parts with the stored object
     intake = take_in(realm, target.kind, content, options)
     if before is None:
         return new_object(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from typing import Any
 
 from cheops.sandbox.apiserver.statuses import bad_request, rejected_patch
@@ -26,7 +25,7 @@ def json_patch(content: Any, operations: Any) -> Any:
     """Raises StatusError 422 when an operation does not fit the content, 400 when it is none."""
     if not isinstance(operations, list) or len(operations) > OPERATIONS_MAX:
         raise bad_request("error decoding patch: a JSON patch is a list of operations")
-    document = {"": deepcopy(content)}  # a parent for the root, so that every place has one
+    document = {"": copy_of(content)}  # a parent for the root, so that every place has one
     for operation in operations:
         try:
             _operate(document, operation)
@@ -39,17 +38,17 @@ def _operate(document: dict[str, Any], operation: dict[str, Any]) -> None:
     path = _steps(operation["path"])
     match operation["op"]:
         case "add":
-            _add(document, path, deepcopy(operation["value"]))
+            _add(document, path, copy_of(operation["value"]))
         case "remove":
             _remove(document, path)
         case "replace":
             _find(document, path)
             _remove(document, path)
-            _add(document, path, deepcopy(operation["value"]))
+            _add(document, path, copy_of(operation["value"]))
         case "move":
             _add(document, path, _remove(document, _steps(operation["from"])))
         case "copy":
-            _add(document, path, deepcopy(_find(document, _steps(operation["from"]))))
+            _add(document, path, copy_of(_find(document, _steps(operation["from"]))))
         case "test":
             if _find(document, path) != operation["value"]:
                 raise ValueError("test failed")
