@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -63,6 +64,13 @@ async def assert_one_chain(bus: Bus) -> None:
         digest, seq = batch_hash(received.payload), seq + len(batch.events)
 
 
+async def until_connected(bus: Bus) -> None:
+    """Wait until the client has found its server again."""
+    async with asyncio.timeout(20):
+        while not bus.connected:
+            await asyncio.sleep(0.02)
+
+
 async def test_a_server_killed_in_a_burst_loses_nothing(
     server: NatsServer, kubeconfig: Path, api: Api, bus: Bus
 ) -> None:
@@ -75,7 +83,7 @@ async def test_a_server_killed_in_a_burst_loses_nothing(
                 server.kill()
             if number == 250:
                 await server.restart()
-        # The last of them may be on its way from the API server still.
+        await until_connected(bus)
         async with following(LYON, bus) as replica:
             await replica.until(lambda: "ConfigMap/shop/map-299" in replica.resources)
         assert watcher.publisher.retries > 0

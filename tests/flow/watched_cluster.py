@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import aiohttp
 
 from schemas.identity import KindId, SiteName, resource_id
 from schemas.kinds import Surface
+from schemas.relations.extract import Extractor
+from schemas.relations.loader import Catalogue, load_catalogue
 from services.chassis.bus.port import Bus
 from services.chassis.kubernetes.connection import Connection, connect
 from services.watcher.kubernetes.circumstances import Circumstances, LoopTiming
@@ -22,7 +25,6 @@ from services.watcher.kubernetes.discovery import discover
 from services.watcher.kubernetes.shaping import Shaping
 from services.watcher.kubernetes.transport import Timing, Transport
 from services.watcher.service import Watcher
-from tests.unit.watcher.plain import plain_extractor
 from tests.unit.watcher.replica import Replica, following
 
 LYON = SiteName("lyon")
@@ -96,6 +98,16 @@ async def api_of(kubeconfig: Path) -> AsyncIterator[Api]:
         yield Api(connection, session)
 
 
+def extractor_for(surface: Surface) -> Extractor:
+    """The real one, for the real catalogue."""
+    return Extractor(_catalogue(), surface)
+
+
+@cache
+def _catalogue() -> Catalogue:
+    return load_catalogue()
+
+
 @asynccontextmanager
 async def watching(
     kubeconfig: Path,
@@ -103,7 +115,6 @@ async def watching(
     *,
     timing: LoopTiming = QUICK,
     watch_list: bool = True,
-    extractor_for: Callable[[Surface], Any] = plain_extractor,
 ) -> AsyncIterator[Watcher]:
     """A watcher of the cluster; killed at the end of the context."""
     transport = Transport(await connect(kubeconfig), Timing(silence_s=timing.silence_s))
