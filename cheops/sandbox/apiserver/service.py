@@ -17,7 +17,7 @@ from cheops.sandbox.apiserver.listing import Page, selected
 from cheops.sandbox.apiserver.options import Query, WriteOptions, read_options, write_options
 from cheops.sandbox.apiserver.realm import Realm
 from cheops.sandbox.apiserver.statuses import StatusError, bad_request, not_found, success, unsupported_media_type
-from cheops.sandbox.apiserver.store import Object, Stored
+from cheops.sandbox.apiserver.store import Object, Stored, copy_of
 from cheops.sandbox.apiserver.subresources import post, takes
 from cheops.sandbox.apiserver.targets import Target
 from cheops.sandbox.apiserver.writing.apply import check_apply_options, prepare_apply

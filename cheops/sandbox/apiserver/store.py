@@ -194,6 +194,15 @@ class Store:
             observer(collection.key, change)
 
 
+def copy_of(value: Any) -> Any:
+    """A deep copy of what JSON can hold, several times faster than copy.deepcopy."""
+    if isinstance(value, dict):
+        return {name: copy_of(below) for name, below in value.items()}
+    if isinstance(value, list):
+        return [copy_of(item) for item in value]
+    return value
+
+
 def object_key_of(content: Object) -> ObjectKey:
     metadata = content["metadata"]
     return metadata.get("namespace", ""), metadata["name"]

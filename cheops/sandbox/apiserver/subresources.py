@@ -8,7 +8,7 @@ from cheops.sandbox.apiserver.kinds import Kind
 from cheops.sandbox.apiserver.options import WriteOptions
 from cheops.sandbox.apiserver.realm import Realm
 from cheops.sandbox.apiserver.statuses import already_assigned, no_such_resource, not_found
-from cheops.sandbox.apiserver.store import Object, Stored
+from cheops.sandbox.apiserver.store import Object, Stored, copy_of
 from cheops.sandbox.apiserver.targets import Target
 from cheops.sandbox.apiserver.writing.delete import delete_options, prepare_delete
 from cheops.sandbox.apiserver.writing.draft import commit

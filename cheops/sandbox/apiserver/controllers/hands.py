@@ -8,7 +8,7 @@ from cheops.sandbox.apiserver.kinds import CollectionKey, Kind
 from cheops.sandbox.apiserver.options import WriteOptions
 from cheops.sandbox.apiserver.ownership.entries import Owner, track_update
 from cheops.sandbox.apiserver.realm import Realm
-from cheops.sandbox.apiserver.store import Object, Stored, object_key_of
+from cheops.sandbox.apiserver.store import Object, Stored, copy_of, object_key_of
 from cheops.sandbox.apiserver.targets import Target
 from cheops.sandbox.apiserver.writing.create import prepare_create
 from cheops.sandbox.apiserver.writing.delete import DeleteOptions, prepare_delete

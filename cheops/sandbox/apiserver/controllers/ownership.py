@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from cheops.sandbox.apiserver.controllers.loop import Key
 from cheops.sandbox.apiserver.kinds import CollectionKey, Kind
 from cheops.sandbox.apiserver.realm import SUFFIX_LETTERS, Realm
-from cheops.sandbox.apiserver.store import Change, Object, Stored
+from cheops.sandbox.apiserver.store import Change, Object, Stored, copy_of
 
 PODS = CollectionKey("", "pods")
 HASH_LEN = 10
@@ -72,7 +72,7 @@ def reference_to(kind: Kind, owner: Stored) -> Object:
 
 def child_of(kind: Kind, owner: Stored, template: Object, metadata: Object) -> Object:
     """A pod, claim or replica set as the template says, controlled by the owner."""
-    content = copy_of(template)
+    content: Object = copy_of(template)
     merged = content.setdefault("metadata", {})
     labels = {**(merged.get("labels") or {}), **metadata.pop("labels", {})}
     merged |= metadata

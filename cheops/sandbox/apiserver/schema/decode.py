@@ -16,6 +16,7 @@ from typing import Any
 
 from cheops.sandbox.apiserver.schema.shape import ANY, Shape
 from cheops.sandbox.apiserver.statuses import Cause
+from cheops.sandbox.apiserver.store import copy_of
 
 JSON_NAMES: dict[type, str] = {
     str: "string",

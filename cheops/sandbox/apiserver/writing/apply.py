@@ -14,7 +14,7 @@ from cheops.sandbox.apiserver.ownership.paths import MissingKeyError
 from cheops.sandbox.apiserver.realm import Realm
 from cheops.sandbox.apiserver.schema.decode import WrongTypeError, check_shape
 from cheops.sandbox.apiserver.statuses import Cause, StatusError, bad_request, conflict, invalid_options, not_found
-from cheops.sandbox.apiserver.store import Object, Stored
+from cheops.sandbox.apiserver.store import Object, Stored, copy_of
 from cheops.sandbox.apiserver.targets import Target
 from cheops.sandbox.apiserver.writing.create import new_object
 from cheops.sandbox.apiserver.writing.draft import Draft

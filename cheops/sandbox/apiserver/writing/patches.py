@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cheops.sandbox.apiserver.statuses import bad_request, rejected_patch
+from cheops.sandbox.apiserver.store import copy_of
 
 OPERATIONS_MAX = 10_000  # as the real server
 
