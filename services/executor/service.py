@@ -89,7 +89,6 @@ class ExecutorService:
                 ready.set()
             log.info("carrying out operations", site=self.site)
             await self._consume_until_stopped(reader)
-            await reader.close()
 
     async def run_until_cancelled(self, ready: asyncio.Event | None = None) -> None:
         """`run`, where being cancelled means to stop in good order, within `stop_grace_s`."""
@@ -133,6 +132,7 @@ class ExecutorService:
             for delivery in await self._fetch(reader, min(free, FETCH_MAX)):
                 self._in_flight += 1
                 handlers.create_task(self._handle(delivery))
+        await reader.close()  # before the handlers have ended: what still came would be begun by nobody
 
     async def _fetch(self, reader: Reader, limit: int) -> list[Delivery]:
         try:

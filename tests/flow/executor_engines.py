@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cheops.sandbox.apiserver import EmbeddedCluster
 from services.chassis.kubernetes.connection import connect
 from services.executor.kubernetes.client import KubernetesClient, Timing
 from services.executor.kubernetes.errors import ApiError
@@ -44,15 +45,19 @@ class Engine:
         return f"{root}/namespaces/{self.namespace}/{plural}/{name}"
 
 
-@pytest.fixture(params=["embedded", "kube"])
-async def engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
-    """The same tests on both; the real one skips where it is not built."""
-    if request.param == "kube":
-        async for one in _opened(request.getfixturevalue("lyon").kubeconfig, None):
+@pytest.fixture(params=["embedded", pytest.param("kube", marks=pytest.mark.controlplane)])
+def real_kubeconfig(request: pytest.FixtureRequest) -> Path | None:
+    """Of a real control plane, which skips where it is not built; None for the embedded one."""
+    return Path(request.getfixturevalue("lyon").kubeconfig) if request.param == "kube" else None
+
+
+@pytest.fixture
+async def engine(real_kubeconfig: Path | None, tmp_path: Path) -> AsyncIterator[Engine]:
+    """The same tests on both."""
+    if real_kubeconfig is not None:
+        async for one in _opened(real_kubeconfig, None):
             yield one
         return
-    from cheops.sandbox.apiserver import EmbeddedCluster
-
     async with EmbeddedCluster("lyon", controllers=False) as cluster:
         cluster.write_kubeconfig(tmp_path / "kubeconfig")
         async for one in _opened(tmp_path / "kubeconfig", cluster):

@@ -19,11 +19,11 @@ from services.executor.kubernetes.adapter import KubernetesTarget
 from services.executor.kubernetes.client import KubernetesClient
 from services.executor.kubernetes.manifests import MARKER, Object
 from services.executor.target import Effect, ExpiredError, RefusedError
-from tests.flow.executor_engines import Engine, engine
+from tests.flow.executor_engines import Engine, engine, real_kubeconfig
 from tests.flow.executor_proxy import FaultyProxy, afterwards, lose_answer, lose_request, meanwhile, refuse
 from tests.unit.executor.builders import config_map, deployment, operation, resource_of, secret, version_of
 
-__all__ = ["engine"]
+__all__ = ["engine", "real_kubeconfig"]
 
 
 class FreePermit:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from services.chassis.bus.memory import MemoryBus
 
 from schemas import subjects
 from schemas.events import ResourceState
@@ -18,6 +17,7 @@ from schemas.kinds import Surface
 from schemas.operations import Operation
 from schemas.outcomes import FINAL_STATES, Outcome
 from schemas.queries import Refusal, Rehearsal, RehearsalAnswer, RehearsedChange
+from services.chassis.bus.memory import MemoryBus
 from services.chassis.bus.port import Bus
 from services.chassis.kubernetes.connection import connect
 from services.executor.carrying import Limits
@@ -25,11 +25,11 @@ from services.executor.kubernetes.adapter import KubernetesTarget
 from services.executor.kubernetes.client import KubernetesClient
 from services.executor.kubernetes.manifests import MARKER
 from services.executor.service import ExecutorService
-from tests.flow.executor_engines import Engine, engine
+from tests.flow.executor_engines import Engine, engine, real_kubeconfig
 from tests.flow.executor_proxy import FaultyProxy, Forward, lose_answer, lose_request, refuse
 from tests.unit.executor.builders import config_map, operation, pod, resource_of, secret
 
-__all__ = ["engine"]
+__all__ = ["engine", "real_kubeconfig"]
 
 LYON = SiteName("lyon")
 WAIT_S = 20.0

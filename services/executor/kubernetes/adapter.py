@@ -32,7 +32,7 @@ Step = Callable[[Cluster, Operation, Permit], Awaitable[Effect]]
 class Shapes(Protocol):
     """What is needed of schemas.relations.extract.Extractor."""
 
-    def state(self, manifest: dict[str, Any]) -> ResourceState:
+    def state(self, manifest: dict[str, Any], /) -> ResourceState:
         """Object → the state that may travel, without values."""
 
 
