@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from schemas.envelope import Message
+from schemas.envelope import IN_KEY_ORDER, Message
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.verdicts import EdgeRef
 
@@ -31,6 +31,6 @@ class Alert(Message):
     kind: KindId | None = None
     broken: tuple[EdgeRef, ...] = ()
     dependents: int = 0
-    by_kind: dict[KindId, int] = Field(default_factory=dict)
+    by_kind: Annotated[dict[KindId, int], IN_KEY_ORDER] = Field(default_factory=dict)
     cause: str = ""
     at: AwareDatetime

@@ -72,8 +72,7 @@ class Document:
         metadata = self.body.get("metadata")
         if not isinstance(metadata, Mapping):
             raise DocumentError(self.file, self.line_of(("metadata",)), "metadata: missing (expected a mapping)")
-        name = metadata.get("name") or metadata.get("generateName")
-        if not isinstance(name, str):
+        if not isinstance(metadata.get("name") or metadata.get("generateName"), str):
             line = self.line_of(("metadata", "name"))
             raise DocumentError(self.file, line, "metadata.name: missing (expected text)")
 

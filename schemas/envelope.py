@@ -8,13 +8,26 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any, Final, Self
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024  # nats-server max_payload in deploy/nats; JetStream takes up to 64 MiB
 _SCHEMA = re.compile(r"^([a-z]+)/v(\d+)$")
+_OURS: Final = "Value error, "  # pydantic's words before a ValueError of ours, which names its field itself
+STEP_LEN_MAX: Final = 80  # of a field's name in an error message
+STEPS_MAX: Final = 12  # of a field's path in an error message
+Key = TypeVar("Key", bound=str)
+Value = TypeVar("Value")
+
+
+def in_key_order(table: dict[Key, Value]) -> dict[Key, Value]:
+    """For tables in messages: the same table gives the same bytes, in whatever order it was filled."""
+    return dict(sorted(table.items()))
+
+
+IN_KEY_ORDER: Final = AfterValidator(in_key_order)
 
 
 class MessageError(ValueError):
@@ -77,9 +90,27 @@ def check_version(payload: bytes, expected: str) -> None:
 def describe(error: ValidationError, limit: int = 3) -> str:
     """pydantic's errors as one line, `field: what was expected`; values are not repeated, they may be secret."""
     rows = error.errors(include_url=False, include_input=False, include_context=False)
-    parts = [f"{'.'.join(str(step) for step in row['loc']) or 'message'}: {row['msg']}" for row in rows[:limit]]
+    parts = [_finding(row["loc"], row["msg"]) for row in rows[:limit]]
     more = f" (and {len(rows) - limit} more)" if len(rows) > limit else ""
     return "; ".join(parts) + more
+
+
+def field_path(steps: Iterable[int | str]) -> str:
+    """`manifests.0.spec`; a stranger may have chosen the names: bounded, and harmless on a terminal and in a log."""
+    shown = [_shown(str(step)) for step in steps]
+    return ".".join(shown if len(shown) <= STEPS_MAX else [*shown[: STEPS_MAX // 2], "…", *shown[-STEPS_MAX // 2 :]])
+
+
+def _shown(step: str) -> str:
+    cut = step if len(step) <= STEP_LEN_MAX else f"{step[:STEP_LEN_MAX]}…"
+    return "".join(char if char.isprintable() else "?" for char in cut)
+
+
+def _finding(steps: Sequence[int | str], what: str) -> str:
+    said = what.removeprefix(_OURS)
+    if not steps:
+        return said if what.startswith(_OURS) else f"message: {what}"
+    return f"{field_path(steps)}: {said}"
 
 
 def headers(kind: str, source: str, message_id: str, traceparent: str = "") -> dict[str, str]:

@@ -9,10 +9,10 @@ late one changes nothing.
 from __future__ import annotations
 
 import hashlib
-from typing import Final, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from schemas.envelope import MESSAGE_BYTES_MAX, MessageError, check_version
 from schemas.identity import KindId, ResourceId, SiteName
@@ -143,7 +143,7 @@ class EventBatch(Struct, frozen=True, omit_defaults=True):
     epoch: int
     seq: int
     prev_hash: str
-    events: tuple[ResourceEvent, ...]
+    events: Annotated[tuple[ResourceEvent, ...], Meta(max_length=BATCH_EVENTS_MAX)]
 
 
 class BlindKind(Struct, frozen=True, omit_defaults=True):

@@ -17,7 +17,7 @@ KindId = NewType("KindId", str)
 
 SITE_NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"  # a DNS label: it becomes a host name and a subject token
 _SITE_NAME = re.compile(SITE_NAME_PATTERN)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, halves of a UTF-16 pair
 NAME_LEN_MAX = 253  # Kubernetes: a DNS subdomain
 IDENTITY_LEN_MAX = 1024
 
@@ -38,7 +38,7 @@ class ResourceKey:
     @classmethod
     def parse(cls, text: str) -> ResourceKey:
         """`[group/]Kind/[namespace/]name` → key. A kind starts with a capital letter and a group does not."""
-        if not text or len(text) > IDENTITY_LEN_MAX or _CONTROL.search(text):
+        if not text or len(text) > IDENTITY_LEN_MAX or _UNPRINTABLE.search(text):
             raise IdentityError(f"not a resource identity: {text[:80]!r} (expected [group/]Kind/[namespace/]name)")
         parts = text.split("/")
         group = "" if parts[0][:1].isupper() else parts.pop(0)
@@ -85,6 +85,6 @@ def kind_of(resource: ResourceId) -> KindId:
 
 def site_name(text: str) -> SiteName:
     """A checked site name (a DNS label); raises IdentityError."""
-    if not _SITE_NAME.match(text):
+    if not _SITE_NAME.fullmatch(text):  # `$` alone would let a line feed at the end pass
         raise IdentityError(f"not a site name: {text[:80]!r} (expected a DNS label: a-z, 0-9 and '-', at most 63)")
     return SiteName(text)

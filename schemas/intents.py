@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
-from schemas.envelope import StrictMessage
+from schemas.envelope import StrictMessage, field_path
 from schemas.identity import SITE_NAME_PATTERN, SiteName
 
 Verb = Literal["create", "update", "apply", "delete", "read"]
@@ -18,6 +19,7 @@ IntentId = Annotated[str, StringConstraints(pattern=INTENT_ID.pattern)]
 RESOURCES_MAX: Final = 1_000  # of one intent: a bundle is judged whole, so it has to be bounded
 BOUND_DEFAULT_S: Final = 10.0
 LIFETIME_DEFAULT_S: Final = 24 * 3600.0
+DEPTH_MAX: Final = 100  # of a manifest: Kubernetes' own are below 30, and every reader downstream recurses
 
 
 class Override(StrictMessage):
@@ -62,4 +64,23 @@ class Intent(StrictMessage):
             raise ValueError(f"verb {self.verb!r} takes {needs!r}, not {other!r}")
         if len(self.resources) + len(self.manifests) > RESOURCES_MAX:
             raise ValueError(f"at most {RESOURCES_MAX} resources in one intent")
+        for place, manifest in enumerate(self.manifests):
+            found = _not_json(manifest, 0)
+            if found:
+                raise ValueError(f"{field_path(('manifests', place, *found[:-1]))}: {found[-1]}")
         return self
+
+
+def _not_json(value: Any, depth: int) -> list[str | int] | None:
+    """What JSON cannot say (NaN would arrive as null) or no reader can follow: its path and, at the end, the reason."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return [f"{value} is not a JSON number"]
+    if not isinstance(value, (dict, list, tuple)):
+        return None
+    if depth > DEPTH_MAX:
+        return [f"nested deeper than {DEPTH_MAX}"]
+    for step, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        found = _not_json(inner, depth + 1)
+        if found:
+            return [step, *found]
+    return None

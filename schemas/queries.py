@@ -8,11 +8,11 @@ An answer that could not be given is a `Refusal` with a sentence.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, Field
 
-from schemas.envelope import Message, StrictMessage
+from schemas.envelope import IN_KEY_ORDER, Message, StrictMessage
 from schemas.events import Confidence, Relation
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.verdicts import Action, Evidence
@@ -115,7 +115,7 @@ class SiteStatus(Message):
     version: str
     evidence: Evidence
     state: Literal["fresh", "syncing", "stale", "silent"]
-    blind: dict[KindId, str] = Field(default_factory=dict)
+    blind: Annotated[dict[KindId, str], IN_KEY_ORDER] = Field(default_factory=dict)
     lag: int = 0
     resources: int = 0
     edges: int = 0
@@ -137,7 +137,7 @@ class ResyncRequest(StrictMessage):
     site: SiteName
     reason: str
     epoch_seen: int = 0
-    kinds: dict[KindId, str] = Field(default_factory=dict)
+    kinds: Annotated[dict[KindId, str], IN_KEY_ORDER] = Field(default_factory=dict)
 
 
 class ResyncAnswer(Message):

@@ -13,7 +13,7 @@ from schemas.identity import SiteName
 
 ROOT: Final = "cheops.v1"
 _PLAIN = re.compile(r"[A-Za-z0-9_-]")
-_ESCAPED = re.compile(r"=([0-9A-F]{2})")
+_ESCAPED = re.compile(rb"=([0-9A-F]{2})")
 
 StreamName = Literal["EVENTS", "INTENTS", "VERDICTS", "OPERATIONS", "OUTCOMES", "ALERTS", "DEAD", "INBOX", "OUTBOX"]
 
@@ -24,15 +24,18 @@ def escape(text: str) -> str:
         return "_"
     if text == "_":
         return "=5F"
-    return "".join(char if _PLAIN.match(char) else "".join(f"={byte:02X}" for byte in char.encode()) for char in text)
+    return "".join(char if _PLAIN.match(char) else _hex(char) for char in text)
 
 
 def unescape(token: str) -> str:
-    """One subject token → the text that `escape` was given."""
+    """One subject token → the text that `escape` was given. Never raises: anybody may publish under any subject."""
     if token == "_":
         return ""
-    raw = _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), token)
-    return raw.encode("latin-1").decode()
+    raw = _ESCAPED.sub(lambda found: bytes.fromhex(found.group(1).decode()), _bytes(token))
+    try:
+        return raw.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return raw.decode("utf-8", "replace")
 
 
 def event(site: SiteName) -> str:
@@ -112,6 +115,14 @@ def filters(stream: StreamName, site: SiteName | None = None) -> str:
 def last_name(subject: str) -> str:
     """The unescaped last token: the intent's id of an intent, the step of an operation."""
     return unescape(subject.rpartition(".")[2])
+
+
+def _hex(char: str) -> str:
+    return "".join(f"={byte:02X}" for byte in _bytes(char))
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # total, so that escaping never fails
 
 
 def _or_any(text: str) -> str:

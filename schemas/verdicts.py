@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from schemas.envelope import Message
+from schemas.envelope import IN_KEY_ORDER, Message
 from schemas.events import Relation
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.intents import Verb
@@ -55,7 +55,9 @@ class Impact(Message):
     """
 
     direct: int = 0
-    by_kind: dict[SiteName, dict[KindId, int]] = Field(default_factory=dict)
+    by_kind: Annotated[dict[SiteName, Annotated[dict[KindId, int], IN_KEY_ORDER]], IN_KEY_ORDER] = Field(
+        default_factory=dict
+    )
     reached: int = 0
     bounded: bool = False
     first: tuple[ResourceId, ...] = ()

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.documents import read_documents
-
 from cheops.cli.failures import EXIT_DEFER, EXIT_DENY, EXIT_INTERRUPTED, EXIT_PARTLY, BadInputError
 from cheops.cli.options import Output
 from cheops.cli.render.output import document, say
@@ -20,7 +18,9 @@ from cheops.cli.render.signs import Signs, signs_for
 from cheops.cli.render.verdict import outcome_line, render
 from cheops.cli.running import with_mesh
 from cheops.drafts import Intent
-from cheops.mesh import Mesh, Progress
+from cheops.following import Progress
+from cheops.mesh import Mesh
+from schemas.documents import read_documents
 from schemas.intents import Intent as EnteredIntent
 from schemas.outcomes import Outcome
 from schemas.verdicts import Verdict

@@ -1,4 +1,4 @@
-"""Is an object as it should be? The rules of kstatus (notes of kubernetes-sigs/cli-utils), for the graph's facts. Pure."""
+"""Is an object as it should be? The rules of kstatus (notes of kubernetes-sigs/cli-utils), as facts. Pure."""
 
 from __future__ import annotations
 

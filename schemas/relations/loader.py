@@ -1,4 +1,4 @@
-"""Rule files → one catalogue, checked: fragments mounted, kinds merged. A bad file is refused with file, line and reason."""
+"""Rule files → one catalogue, checked: fragments mounted, kinds merged. A bad file is refused with its line."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A small path subset → closures. `spec.volumes[*].secret.secretName`, `metadata.labels['a.b/c']`. Pure.
 
-A compiled path yields (concrete path, value) pairs, lazily and safely: a path that leads through a text, a null or a missing
-field yields nothing. Indices in concrete paths are those of the object, so that a person can find the place.
+A compiled path yields (concrete path, value) pairs, lazily and safely: a path that leads through a text, a null or a
+missing field yields nothing. Indices in concrete paths are those of the object, so that a person can find the place.
 """
 
 from __future__ import annotations

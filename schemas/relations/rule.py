@@ -1,7 +1,7 @@
 """A rule of the relationship model, checked: where a reference stands, what it points at, and what it means. Pure.
 
-The kind of relationship is derived from the phases (relationships.md): only P → association; L → reliance; else A or S →
-requirement. Composition and containment are said explicitly, they cannot be derived.
+The kind of relationship is derived from the phases (relationships.md): only P → association; L → reliance; else A or S
+→ requirement. Composition and containment are said explicitly, they cannot be derived.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class _Model(BaseModel):
 class Target(_Model):
     """What a reference points at; paths are relative to the rule's `at`.
 
-    kind        `[group/]Kind`, or taken from fields (`kind_from`: a path to the kind; `group_from` to a group or apiVersion)
+    kind        `[group/]Kind`, or taken from fields (`kind_from`: path to the kind; `group_from`: to group or apiVersion)
     name        path to the name; `default`: when it is absent; `prefix`: text before it
     namespace   same (the source's own), cluster, or a path; a path that is absent means same
     selector    path to labels (`form: labels`) or to a LabelSelector; `empty` and `absent` say what such a one selects

@@ -26,6 +26,7 @@ from schemas.queries import (
 from schemas.verdicts import Evidence
 from services.chassis.bus.port import Bus, Received
 from services.resolver.graph import walk
+from services.resolver.graph.label_index import namespace_of
 from services.resolver.machine import Machine
 from services.resolver.signals import Moment
 
@@ -97,7 +98,14 @@ class Answers:
             optional=query.optional,
             limit=query.limit,
             evidence=self._evidence(),
+            sources=self._sources(query.namespace),
         ).to_json()
+
+    def _sources(self, namespace: str) -> list[ResourceId]:
+        graph = self._machine.graph
+        return [
+            state.resource for state in graph.resources() if not namespace or namespace_of(state.resource) == namespace
+        ]
 
     async def _status(self, payload: bytes) -> bytes:
         StatusQuery.from_json(payload)

@@ -12,9 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from schemas.relations.extract import Extractor
-from schemas.relations.loader import Catalogue
-
 from schemas.alerts import Alert
 from schemas.events import ResourceEvent, batch_hash, decode_batch
 from schemas.identity import SiteName
@@ -22,6 +19,8 @@ from schemas.intents import BOUND_DEFAULT_S, INTENT_ID, Intent
 from schemas.kinds import Surface
 from schemas.outcomes import Outcome
 from schemas.queries import Rehearsal, RehearsalAnswer, ResyncRequest
+from schemas.relations.extract import Extractor
+from schemas.relations.loader import Catalogue
 from schemas.verdicts import Verdict
 from services.resolver.docket import Asked, Docket, Stamp, Waiting
 from services.resolver.evidence import SiteEvidence
@@ -114,16 +113,16 @@ class Machine:
         return self._after_news(moment)
 
     def _apply(self, event: ResourceEvent, seq: int, moment: Moment) -> None:
-        change = self.graph.apply(event)
+        changes = self.graph.apply(event)
         if event.op not in ("put", "delete"):
             self.evidence.mark(event, seq)
             if event.op == "surface":
                 self.evidence.surface = Surface(event.surface)
                 self._extractor = Extractor(self._catalogue, self.evidence.surface)
         if self.holds.any:
-            self.holds.observe(event, moment.monotonic_s)
-        if change is not None:
-            self.vigil.observe(change, f"{event.op} {self.evidence.epoch}:{seq}", moment.monotonic_s)
+            self.holds.observe(event)
+        for old, new in changes:
+            self.vigil.observe(old, new, f"{event.op} {self.evidence.epoch}:{seq}", moment.monotonic_s)
 
     def _after_news(self, moment: Moment) -> list[Effect]:
         effects: list[Effect] = []
@@ -238,7 +237,7 @@ class Machine:
             revision=revision,
             decided_by=self._decided_by,
         )
-        return decide(case, self.view(), self._policy, moment.wall)
+        return decide(case, self.view(), self._policy, moment.wall, self._catalogue.sources_of)
 
     def _take_in(self, intent: Intent, moment: Moment) -> Intake:
         intake = take_in(intent, self.site, self.evidence.surface, self._extractor, moment.wall)
@@ -291,6 +290,7 @@ class Machine:
         if pursuit is None or not pursuit.note(outcome):
             return []
         self.holds.report(outcome, moment.monotonic_s)
+        self.holds.settle(self.graph)
         if pursuit.conflicted and pursuit.may_decide_again:
             del self.docket.active[outcome.intent]
             self.holds.drop(outcome.intent)
@@ -299,6 +299,8 @@ class Machine:
         effects: list[Effect] = [SendOperation(operation) for operation in pursuit.release(moment)]
         if pursuit.over:
             del self.docket.active[outcome.intent]
+            unsent = (step.resource for step in pursuit.verdict.plan if step.id not in pursuit.sent)
+            self.holds.drop(outcome.intent, unsent)
             effects += self._wake(moment)
         return effects
 

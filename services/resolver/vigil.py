@@ -17,7 +17,8 @@ from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, ResourceKey, SiteName, kind_of
 from services.resolver.evidence import SiteEvidence
 from services.resolver.graph.view import Edge, View
-from services.resolver.judge.use import breaks, edge_ref
+from services.resolver.judge.findings import edge_ref
+from services.resolver.judge.use import breaks
 from services.resolver.signals import Moment
 
 SETTLE_S: Final = 1.0  # how long a suspicion waits; cascades of a namespace arrive within it at most sites

@@ -46,7 +46,7 @@ def graphml(answer: GraphAnswer) -> str:
     """GraphML, by networkx."""
     import networkx
 
-    graph = networkx.MultiDiGraph()
+    graph: networkx.MultiDiGraph[str] = networkx.MultiDiGraph()
     for node in answer.nodes:
         graph.add_node(node.resource, state=node.state, depth=node.depth)
     for edge in answer.edges:

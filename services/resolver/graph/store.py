@@ -1,8 +1,8 @@
 """Events → the live graph of one site; `apply` is the only mutation. Pure.
 
 References to what is not there are edges to a missing node. A repeated event changes nothing, a deletion of another uid
-changes nothing, and a put replaces what was known of the resource, so any shuffle or repetition of a log that keeps each
-object's own order ends in the same graph. Ordering by sequence number is the caller's (evidence.py).
+changes nothing, and a put replaces what was known of the resource, so any shuffle or repetition of a log that keeps
+each object's own order ends in the same graph. Ordering by sequence number is the caller's (evidence.py).
 """
 
 from __future__ import annotations

@@ -1,0 +1,38 @@
+"""What exists in every cluster without being listed in a manifest: data, read off a fresh control plane."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from schemas.documents import parse_value
+from schemas.events import ResourceState
+from schemas.identity import ResourceId
+
+_FILE: Final = Path(__file__).parent / "ambient.yaml"
+
+
+@lru_cache(maxsize=1)
+def _data() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    body = parse_value(_FILE.read_bytes(), _FILE.name)
+    return tuple(body["resources"]), tuple(body["in_each_namespace"])
+
+
+def is_ambient(resource: ResourceId) -> bool:
+    """Whether a cluster has this by itself (in any namespace that is there)."""
+    fixed, everywhere = _data()
+    if any(fnmatchcase(resource, pattern) for pattern in fixed):
+        return True
+    return any(fnmatchcase(resource, pattern.replace("{namespace}", "*")) for pattern in everywhere)
+
+
+def ambient_resources(namespaces: Iterable[str] = ()) -> list[ResourceState]:
+    """The resources with fixed names, and those of each of these namespaces."""
+    fixed, everywhere = _data()
+    names = [one for one in fixed if "*" not in one]
+    for namespace in ("default", "kube-system", "kube-public", "kube-node-lease", *namespaces):
+        names += [one.replace("{namespace}", namespace) for one in everywhere]
+    return [ResourceState(ResourceId(one)) for one in dict.fromkeys(names)]

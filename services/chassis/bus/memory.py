@@ -1,0 +1,277 @@
+"""The bus in this process: no server, no threads, the same order every time. For tests and for single-process runs.
+
+It keeps the whole contract, de-duplication, fences and redelivery included; only a restart forgets. The clock is an
+argument: by default the event loop's, so a loop with virtual time makes hours pass at once. Whoever moves a clock of
+his own calls `clock_moved` afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+from schemas.subjects import StreamName
+from services.chassis.bus.mailbox import Mailbox
+from services.chassis.bus.matching import matches
+from services.chassis.bus.port import Delivery, Handler, Reader, Received
+from services.chassis.bus.serving import Answering, answering
+from services.chassis.bus.stored import Consumer, Fence, StoredStream
+from services.chassis.bus.streams import STREAMS, StreamDefinition
+from services.chassis.errors import BusUnavailableError, PermanentError, TransientError
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryDelivery:
+    """A stored message and how to answer for it."""
+
+    message: Received
+    bus: MemoryBus
+    consumer: Consumer
+
+    async def ack(self) -> None:
+        """See port."""
+        self.bus.ensure_open()
+        self.consumer.ack(self.message.stream_seq)
+
+    async def retry(self, delay_s: float = 0.0) -> None:
+        """See port."""
+        self.bus.ensure_open()
+        self.consumer.retry(self.message.stream_seq, self.bus.now_s() + delay_s)
+        self.bus.clock_moved()
+
+    async def terminate(self, reason: str) -> None:
+        """See port."""
+        await self.ack() if not self.consumer.acks_all else self.consumer.pending.pop(self.message.stream_seq, None)
+
+    async def extend(self) -> None:
+        """See port."""
+        self.bus.ensure_open()
+        self.consumer.retry(self.message.stream_seq, self.bus.now_s() + self.consumer.ack_wait_s)
+
+
+class MemoryReader:
+    """A durable consumer's reader; several readers of one durable share its messages."""
+
+    def __init__(self, bus: MemoryBus, consumer: Consumer) -> None:
+        self._bus = bus
+        self._consumer = consumer
+
+    async def fetch(self, limit: int, wait_s: float) -> list[Delivery]:
+        """See port."""
+        end_s = self._bus.now_s() + wait_s
+        while True:
+            self._bus.ensure_open()
+            now_s = self._bus.now_s()
+            taken = self._consumer.take(limit, now_s)
+            if taken or now_s >= end_s:
+                return [MemoryDelivery(one, self._bus, self._consumer) for one in taken]
+            due_s = self._consumer.next_due_s()
+            await self._bus.wait_changed(min(end_s, due_s if due_s is not None else end_s) - now_s)
+
+    async def ack_all(self, last: Delivery) -> None:
+        """See port."""
+        await last.ack()
+
+    async def close(self) -> None:
+        """See port."""
+
+
+class MemoryBus:
+    """The port. `connected` may be set to False: everything then fails as it does without a server."""
+
+    def __init__(self, clock: Callable[[], float] = _loop_time, streams: Iterable[StreamDefinition] = STREAMS) -> None:
+        self.now_s = clock
+        self.connected = True
+        self.closed = False
+        self._streams = {one.name: StoredStream(one) for one in streams}
+        self._mailboxes: list[Mailbox] = []
+        self._services: list[tuple[str, Answering]] = []
+        self._waiters: set[asyncio.Future[None]] = set()
+
+    # ── stored ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def publish(
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        message_id: str,
+        headers: Mapping[str, str] | None = None,
+        expected_last_seq: int | None = None,
+        expected_subject: str | None = None,
+    ) -> int:
+        """See port."""
+        self.ensure_open()
+        stream = next((one for one in self._streams.values() if matches(one.definition.subject, subject)), None)
+        if stream is None:
+            raise TransientError(f"no stream takes {subject} (are the streams made?)")
+        fence = None if expected_last_seq is None else Fence(expected_last_seq, expected_subject or subject)
+        kept = {**(headers or {}), "Nats-Msg-Id": message_id}
+        before = len(stream.messages)
+        seq = stream.append(subject, payload, kept, message_id, fence, self.now_s())
+        if len(stream.messages) != before:
+            self._tell(stream.messages[seq].received())
+        return seq
+
+    async def reader(
+        self,
+        stream: StreamName,
+        durable: str,
+        subject: str,
+        *,
+        start_seq: int | None = None,
+        new_only: bool = False,
+        ack: str = "explicit",
+        ack_wait_s: float = 30.0,
+        deliveries_max: int = -1,
+    ) -> Reader:
+        """See port."""
+        self.ensure_open()
+        held = self._stream(stream)
+        known = held.consumers.get(durable)
+        if known is None or start_seq is not None or new_only:
+            first = start_seq or (max(held.messages, default=0) + 1 if new_only else 1)
+            known = held.consumers[durable] = Consumer(held, subject, first, ack == "all", ack_wait_s, deliveries_max)
+        known.subject, known.acks_all = subject, ack == "all"
+        known.ack_wait_s, known.deliveries_max = ack_wait_s, deliveries_max
+        return MemoryReader(self, known)
+
+    async def scan(self, stream: StreamName, subject: str, start_seq: int = 1) -> AsyncIterator[Received]:
+        """See port."""
+        self.ensure_open()
+        held = self._stream(stream)
+        held.prune(self.now_s())
+        for one in list(held.select(subject, start_seq)):
+            yield one.received()
+
+    async def last(self, stream: StreamName, subject: str) -> Received | None:
+        """See port."""
+        self.ensure_open()
+        held = self._stream(stream)
+        held.prune(self.now_s())
+        found = held.last(subject)
+        return found.received() if found else None
+
+    async def ensure_stream(self, definition: StreamDefinition) -> None:
+        """See port."""
+        self.ensure_open()
+        held = self._streams.setdefault(definition.name, StoredStream(definition))
+        held.definition = definition
+
+    # ── now ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def emit(self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """See port."""
+        self.ensure_open()
+        self._tell(Received(subject, payload, dict(headers or {})))
+
+    @asynccontextmanager
+    async def subscribe(self, subject: str) -> AsyncIterator[AsyncIterator[Received]]:
+        """See port."""
+        self.ensure_open()
+        mailbox = Mailbox(subject)
+        self._mailboxes.append(mailbox)
+        try:
+            yield mailbox
+        finally:
+            self._mailboxes.remove(mailbox)
+
+    async def request(self, subject: str, payload: bytes, timeout_s: float) -> Received:
+        """See port."""
+        servers = self._servers(subject)
+        if not servers:
+            raise BusUnavailableError(f"nobody serves {subject}")
+        answers: asyncio.Queue[Received] = asyncio.Queue()
+        await _ask(servers, Received(subject, payload), answers)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await answers.get()
+        except TimeoutError as error:
+            raise TransientError(f"{subject} was not answered within {timeout_s:g} s") from error
+
+    async def gather(self, subject: str, payload: bytes, wait_s: float) -> list[Received]:
+        """See port."""
+        servers = self._servers(subject)
+        answers: asyncio.Queue[Received] = asyncio.Queue()
+        await _ask(servers, Received(subject, payload), answers)
+        found: list[Received] = []
+        try:
+            async with asyncio.timeout(wait_s):
+                while len(found) < len(servers):
+                    found.append(await answers.get())
+        except TimeoutError:
+            pass  # who has not answered by now is not there
+        return found
+
+    @asynccontextmanager
+    async def serve(self, subject: str, handler: Handler, *, name: str) -> AsyncIterator[None]:
+        """See port."""
+        self.ensure_open()
+        async with answering(subject, handler) as service:
+            entry = (subject, service)
+            self._services.append(entry)
+            try:
+                yield
+            finally:
+                self._services.remove(entry)
+
+    async def close(self) -> None:
+        """See port."""
+        self.closed, self.connected = True, False
+        for mailbox in self._mailboxes:
+            mailbox.close()
+        self.clock_moved()
+
+    # ── for the reader and the tests ────────────────────────────────────────────────────────────────────────────────
+
+    def ensure_open(self) -> None:
+        """Raise TransientError while there is no connection."""
+        if not self.connected:
+            raise TransientError("the bus is closed" if self.closed else "the bus is not connected", retry_after_s=0.1)
+
+    def clock_moved(self) -> None:
+        """Let every waiting reader look again."""
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def wait_changed(self, timeout_s: float) -> None:
+        """Until something may have changed, at most so long."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await waiter
+        except TimeoutError:
+            pass  # the caller looks at the clock itself
+        finally:
+            self._waiters.discard(waiter)
+
+    def _tell(self, received: Received) -> None:
+        for mailbox in self._mailboxes:
+            if matches(mailbox.subject, received.subject):
+                mailbox.put(received)
+        self.clock_moved()
+
+    def _stream(self, name: StreamName) -> StoredStream:
+        if name not in self._streams:
+            raise PermanentError(f"there is no stream {name}")
+        return self._streams[name]
+
+    def _servers(self, subject: str) -> list[Answering]:
+        self.ensure_open()
+        return [service for pattern, service in self._services if matches(pattern, subject)]
+
+
+async def _ask(servers: list[Answering], question: Received, answers: asyncio.Queue[Received]) -> None:
+    async def reply(payload: bytes, headers: dict[str, str] | None) -> None:
+        answers.put_nowait(replace(question, subject="_INBOX", payload=payload, headers=headers or {}))
+
+    for server in servers:
+        await server.take(question, reply)

@@ -1,0 +1,108 @@
+"""Answer questions: take one → run its handler beside others → reply. The same for every bus.
+
+At most `HANDLERS_MAX` run at a time; further questions wait in the adapter. A handler that fails still answers, with
+a refusal: whoever asked must not wait for our defect. What a defect says stays in the log, it may quote values.
+When the context ends, what is being answered may finish for a moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from schemas.queries import Refusal
+from services.chassis.bus.port import Handler, Received
+from services.chassis.errors import CheopsError
+
+HANDLERS_MAX: Final = 64
+FINISH_TIMEOUT_S: Final = 2.0
+
+Reply = Callable[[bytes, dict[str, str] | None], Awaitable[None]]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a subject's handler has done so far; times in nanoseconds, as NATS's service protocol counts."""
+
+    requests: int = 0
+    errors: int = 0
+    last_error: str = ""
+    busy_ns: int = 0
+
+
+class Answering:
+    """Runs one subject's handler for many questions at a time."""
+
+    def __init__(self, subject: str, handler: Handler, tasks: asyncio.TaskGroup) -> None:
+        self.tally = Tally()
+        self._subject = subject
+        self._handler = handler
+        self._tasks = tasks
+        self._room = asyncio.Semaphore(HANDLERS_MAX)
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def take(self, received: Received, reply: Reply) -> None:
+        """Begin to answer; waits while there is no room."""
+        await self._room.acquire()
+        task = self._tasks.create_task(self._answer(received, reply))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._room.release()
+
+    async def finish(self) -> None:
+        """Let what is running end within FINISH_TIMEOUT_S, then stop it."""
+        if self._running:
+            await asyncio.wait(set(self._running), timeout=FINISH_TIMEOUT_S)
+        for task in set(self._running):
+            task.cancel()
+
+    async def _answer(self, received: Received, reply: Reply) -> None:
+        started_ns = time.perf_counter_ns()
+        self.tally.requests += 1
+        payload, headers = await self._handled(received)
+        self.tally.busy_ns += time.perf_counter_ns() - started_ns
+        try:
+            await reply(payload, headers)
+        except CheopsError as error:
+            log.warning("an answer could not be sent", subject=self._subject, error=str(error))
+
+    async def _handled(self, received: Received) -> tuple[bytes, dict[str, str] | None]:
+        try:
+            return await self._handler(received), None
+        except CheopsError as error:
+            return self._refused("400", str(error))
+        except Exception as error:  # a defect in one answer must not end the service
+            log.exception("a question could not be answered", subject=self._subject)
+            return self._refused("500", f"internal error ({type(error).__name__}); the service's log has it")
+
+    def _refused(self, code: str, message: str) -> tuple[bytes, dict[str, str]]:
+        self.tally.errors += 1
+        self.tally.last_error = message
+        headers = {"Nats-Service-Error": message.replace("\n", " "), "Nats-Service-Error-Code": code}
+        return Refusal(code=code, message=message).to_json(), headers
+
+
+@asynccontextmanager
+async def answering(subject: str, handler: Handler) -> AsyncIterator[Answering]:
+    """Where the tasks of one subject's handler live."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            made = Answering(subject, handler, tasks)
+            yield made
+            await made.finish()
+    except BaseExceptionGroup as group:
+        # Handlers raise nothing, so this is the caller's own exception: hand it back as it was.
+        if len(group.exceptions) == 1:
+            raise group.exceptions[0] from group.exceptions[0].__cause__
+        raise

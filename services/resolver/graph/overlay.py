@@ -1,0 +1,130 @@
+"""A site as it would be: an observed base with changes laid over it. Pure.
+
+Used for what is in flight, and on top of it for the changes of the bundle under judgement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+
+from schemas.events import Reference, ResourceState, Selector
+from schemas.identity import KindId, ResourceId, SiteName, kind_of
+from schemas.kinds import Surface
+from schemas.relations.selector import matches
+from services.resolver.graph.label_index import matches_state, namespace_of
+from services.resolver.graph.view import WALK_MAX, Dependents, Edge, Targets, View
+
+
+class OverlayView:
+    """`base` with `puts` in place and `deletes` gone. `holders` names the intent that each change belongs to."""
+
+    def __init__(
+        self,
+        base: View,
+        puts: Mapping[ResourceId, ResourceState],
+        deletes: AbstractSet[ResourceId] = frozenset(),
+        holders: Mapping[ResourceId, str] | None = None,
+    ) -> None:
+        self._base, self._puts, self._deletes = base, puts, deletes
+        self._holders = holders or {}
+
+    @property
+    def site(self) -> SiteName:
+        """The site's name."""
+        return self._base.site
+
+    @property
+    def surface(self) -> Surface:
+        """What the site serves."""
+        return self._base.surface
+
+    def find(self, resource: ResourceId) -> ResourceState | None:
+        """The state after the changes."""
+        put = self._puts.get(resource)
+        if put is not None:
+            return put
+        return None if resource in self._deletes else self._base.find(resource)
+
+    def held_by(self, resource: ResourceId) -> str | None:
+        """Whose change it is."""
+        return self._holders.get(resource) or self._base.held_by(resource)
+
+    def members(self, kind: KindId, namespace: str | None = None) -> Iterator[ResourceId]:
+        """Present resources of a kind after the changes."""
+        for resource in self._base.members(kind, namespace):
+            if resource not in self._deletes and resource not in self._puts:
+                yield resource
+        for resource in self._puts:
+            if kind_of(resource) == kind and namespace in (None, namespace_of(resource)):
+                yield resource
+
+    def targets(self, source: ResourceId, reference: Reference) -> Targets:
+        """What a reference resolves to after the changes."""
+        if reference.selector is None:
+            return self._named(reference)
+        base = self._base.targets(source, reference)
+        lost = [
+            one
+            for one in (*self._deletes, *self._puts)
+            if (state := self._base.find(one)) is not None and self._selects(reference.selector, state)
+        ]
+        gained = [state.resource for state in self._puts.values() if self._selects(reference.selector, state)]
+        present = [one for one in base.present if one not in self._deletes and one not in self._puts] + gained
+        return Targets(present[:WALK_MAX], base.count - len(set(lost)) + len(gained))
+
+    def _named(self, reference: Reference) -> Targets:
+        state = self.find(reference.target)
+        if state is None or (reference.uid and state.uid and reference.uid != state.uid):
+            return Targets()
+        return Targets((reference.target,), 1)
+
+    def _selects(self, selector: Selector, state: ResourceState) -> bool:
+        if not matches_state(selector, state):
+            return False
+        namespace = namespace_of(state.resource)
+        if namespace in selector.namespaces:
+            return True
+        if selector.namespace_labels is None:
+            return not selector.namespaces
+        owner = self.find(ResourceId(f"Namespace/{namespace}"))
+        return owner is not None and matches(selector.namespace_labels, owner.labels)
+
+    def dependents(self, resource: ResourceId, limit: int = WALK_MAX) -> Dependents:
+        """Edges that point at a resource after the changes."""
+        base = self._base.dependents(resource, limit)
+        changed = self._deletes | self._puts.keys()
+        edges = [edge for edge in base.edges if edge.source not in changed and self._holds_still(edge, resource)]
+        by_kind, count = dict(base.by_kind), base.count
+        for source in changed:
+            if self._points_at(self._base.find(source), resource, self._base):
+                count -= 1
+                by_kind[kind_of(source)] = by_kind.get(kind_of(source), 1) - 1
+        for state in self._puts.values():
+            mine = list(self._edges_to(state, resource, self))
+            edges += mine
+            if mine:
+                count += 1
+                by_kind[kind_of(state.resource)] = by_kind.get(kind_of(state.resource), 0) + 1
+        return Dependents(edges[:limit], max(count, 0), {kind: one for kind, one in by_kind.items() if one > 0})
+
+    def _holds_still(self, edge: Edge, resource: ResourceId) -> bool:
+        """A selector edge to a resource that changes lasts only while its labels match."""
+        if edge.reference.selector is None or resource not in (self._deletes | self._puts.keys()):
+            return True
+        state = self.find(resource)
+        return state is not None and self._selects(edge.reference.selector, state)
+
+    def _points_at(self, source: ResourceState | None, target: ResourceId, view: View) -> bool:
+        return source is not None and any(True for _ in self._edges_to(source, target, view))
+
+    def _edges_to(self, source: ResourceState, target: ResourceId, view: View) -> Iterator[Edge]:
+        state = view.find(target)
+        for reference in source.references:
+            if reference.selector is not None:
+                if state is not None and source.resource != target and self._selects(reference.selector, state):
+                    yield Edge(source.resource, target, reference)
+            elif reference.target == target:
+                other = reference.uid and state is not None and state.uid and state.uid != reference.uid
+                if not other:
+                    yield Edge(source.resource, target, reference)

@@ -1,0 +1,118 @@
+"""What is in flight at one site: from the verdict until the change is seen, has failed, or is given up. Pure.
+
+A change in flight lies over the graph: what is being created already counts as a dependent, what is being deleted no
+longer serves anyone. So of two conflicting intents at most one is allowed, whatever the order of their messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from schemas.events import ResourceEvent, ResourceState
+from schemas.identity import ResourceId
+from schemas.outcomes import FINAL_STATES, Outcome
+from schemas.verdicts import Verdict
+from services.resolver.graph.overlay import OverlayView
+from services.resolver.graph.view import View
+from services.resolver.judge.case import Change
+
+UNSEEN_MAX_S: Final = 60.0  # after its outcome a change is seen within seconds; then the observation is believed
+
+
+@dataclass(slots=True)
+class _Held:
+    intent: str
+    put: ResourceState | None
+    old_uid: str
+    resource_version: str = ""
+    done_at_s: float | None = None
+
+
+@dataclass(slots=True)
+class Holds:
+    """What is in flight at one site. `generation` grows with every change, so that waiting intents look again."""
+
+    generation: int = 0
+    _held: dict[ResourceId, _Held] = field(default_factory=dict)
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is in flight."""
+        return bool(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def view(self, base: View) -> View:
+        """The base with everything that is in flight."""
+        if not self._held:
+            return base
+        puts = {resource: held.put for resource, held in self._held.items() if held.put is not None}
+        deletes = {resource for resource, held in self._held.items() if held.put is None}
+        return OverlayView(base, puts, deletes, {resource: held.intent for resource, held in self._held.items()})
+
+    def add(self, verdict: Verdict, changes: Sequence[Change], now_s: float) -> None:
+        """An allowed plan begins."""
+        after = {change.resource: change.after for change in changes}
+        for step in verdict.plan:
+            if step.action != "read":
+                put = after.get(step.resource) if step.action != "delete" else None
+                self._held[step.resource] = _Held(verdict.intent, put, step.preconditions.uid)
+        self.generation += 1
+
+    def report(self, outcome: Outcome, now_s: float) -> None:
+        """An outcome: what was not done holds nothing; what was done waits to be seen."""
+        held = self._held.get(outcome.resource)
+        if held is None or held.intent != outcome.intent:
+            return
+        if outcome.state in ("failed", "conflict", "expired") or (outcome.state == "done" and not outcome.changed):
+            self._end(outcome.resource)
+            return
+        held.resource_version = outcome.resource_version or held.resource_version
+        if outcome.state in FINAL_STATES or outcome.state == "applied":
+            held.done_at_s = held.done_at_s or now_s
+
+    def observe(self, event: ResourceEvent) -> None:
+        """Something was seen: is it what was in flight?"""
+        resource = event.state.resource if event.state is not None else event.resource
+        held = self._held.get(resource)
+        if held is not None and self._seen(held, event):
+            self._end(resource)
+
+    def settle(self, base: View) -> None:
+        """Look at what was observed already: an outcome may be heard after its effect was seen."""
+        for resource, held in list(self._held.items()):
+            state = base.find(resource)
+            gone = state is None or (held.old_uid and state.uid != held.old_uid)
+            if (held.put is None and gone and held.done_at_s is not None) or (
+                state is not None and held.put is not None and state.resource_version == held.resource_version
+            ):
+                self._end(resource)
+
+    def _seen(self, held: _Held, event: ResourceEvent) -> bool:
+        if held.put is None:
+            return event.op == "delete" or (
+                event.state is not None and bool(held.old_uid) and event.state.uid != held.old_uid
+            )
+        if event.state is None:
+            return False
+        return bool(held.resource_version) and event.state.resource_version == held.resource_version
+
+    def expire(self, now_s: float) -> None:
+        """What was done and is not seen for a minute was overtaken by a later change: the observation is believed."""
+        for resource, held in list(self._held.items()):
+            if held.done_at_s is not None and now_s - held.done_at_s > UNSEEN_MAX_S:
+                self._end(resource)
+
+    def drop(self, intent: str, resources: Iterable[ResourceId] | None = None) -> None:
+        """Give up what an intent holds: these resources, or all."""
+        wanted = None if resources is None else set(resources)
+        for resource, held in list(self._held.items()):
+            if held.intent == intent and (wanted is None or resource in wanted):
+                self._end(resource)
+
+    def _end(self, resource: ResourceId) -> None:
+        del self._held[resource]
+        self.generation += 1

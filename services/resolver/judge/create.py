@@ -1,0 +1,115 @@
+"""Can what a manifest needs be had? Pure. Every rule is a row of verdicts.md, "Create, update, apply"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from schemas.events import Reference, ResourceState
+from schemas.identity import ResourceKey, kind_of
+from schemas.relations.ambient import is_ambient
+from services.resolver.graph.view import Edge, View
+from services.resolver.judge.case import Change
+from services.resolver.judge.findings import Finding, named
+from services.resolver.judge.use import ends, part_is_there
+
+NAMESPACE: Final = "Namespace"
+
+
+def judge_presence(view: View, change: Change) -> Iterator[Finding]:
+    """Is it there, when it must be; is it not, when it must not."""
+    there = view.find(change.resource) is not None
+    holder = view.held_by(change.resource)
+    if holder is not None:
+        message = f"intent {holder} changes {named(change.resource)}"
+        yield Finding("F510", message, "presence", change.resource, waits_for=holder)
+    elif change.action == "create" and there:
+        if change.unchanged:
+            yield Finding("N102", f"{named(change.resource)} is there with this content", "presence", change.resource)
+        else:
+            yield Finding("D101", f"{named(change.resource)} already exists", "presence", change.resource)
+    elif change.action == "update" and not there:
+        yield Finding("D102", f"{named(change.resource)} is not there", "absence", change.resource)
+    elif there and change.unchanged:
+        yield Finding("N102", f"{named(change.resource)} is unchanged", "presence", change.resource)
+
+
+def judge_needs(view: View, after: View, change: Change) -> Iterator[Finding]:
+    """Namespace and dependencies of what would be; `after` shows the site with the whole bundle applied."""
+    assert change.after is not None, "asked for what is written"
+    if change.refused:
+        yield Finding("D150", f"the API server refuses it: {change.refused}", "presence", change.resource)
+    if view.find(change.resource) is None:
+        yield from _namespace(view, after, change.after)
+    for reference in change.after.references:
+        if reference.relation != "containment" and not set(reference.phases) <= {"P", "D"}:
+            yield from _need(view, after, change.after, reference)
+
+
+def _namespace(view: View, after: View, state: ResourceState) -> Iterator[Finding]:
+    namespace = ResourceKey.parse(state.resource).namespace
+    if not namespace:
+        return
+    target = ResourceKey("", NAMESPACE, "", namespace).id
+    found = after.find(target)
+    if found is None:
+        holder = view.held_by(target)
+        if holder is not None:
+            yield Finding("F510", f"intent {holder} deletes {named(target)}", "presence", target, waits_for=holder)
+        else:
+            yield Finding("D140", f"there is no namespace {namespace}", "absence", target)
+    elif ends(found):
+        yield Finding("D141", f"namespace {namespace} is being deleted", "presence", target)
+
+
+def _need(view: View, after: View, state: ResourceState, reference: Reference) -> Iterator[Finding]:
+    edge = Edge(state.resource, reference.target, reference)
+    if reference.selector is not None:
+        if not after.targets(state.resource, reference).count:
+            yield Finding("W110", f"{named(state.resource)} selects nothing yet", "nothing", state.resource, edge)
+        return
+    targets = after.targets(state.resource, reference)
+    if not targets.count:
+        if not is_ambient(reference.target):
+            yield _missing(view, state, edge)
+        return
+    found = after.find(reference.target)
+    holder = after.held_by(reference.target)
+    if holder is not None:
+        message = f"{named(reference.target)} is being made by intent {holder}"
+        yield Finding("F510", message, "presence", reference.target, edge, waits_for=holder)
+    elif found is not None and found.deleting:
+        letter = "W" if _weak(state, reference) else "D"
+        yield Finding(f"{letter}111", f"{named(reference.target)} is being deleted", "presence", reference.target, edge)
+    elif reference.granule and not part_is_there(after, reference):
+        yield _missing_part(state, edge)
+    elif found is not None and found.facts.get("health") == "failed":
+        yield Finding("W121", f"{named(reference.target)} is there, and failing", "presence", reference.target, edge)
+
+
+def _missing(view: View, state: ResourceState, edge: Edge) -> Finding:
+    target = edge.target
+    holder = view.held_by(target)
+    if holder is not None:
+        return Finding("F510", f"intent {holder} deletes {named(target)}", "presence", target, edge, waits_for=holder)
+    user = named(state.resource)
+    if edge.reference.optional:
+        return Finding("N120", f"{named(target)} is missing; {user} does without it", "absence", target, edge)
+    if _weak(state, edge.reference):
+        return Finding("W110", f"{named(target)} is missing; {user} does not need it yet", "absence", target, edge)
+    return Finding("D110", f"{named(target)} is missing, {user} needs it", "absence", target, edge)
+
+
+def _missing_part(state: ResourceState, edge: Edge) -> Finding:
+    part, _, name = edge.reference.granule.partition(":")
+    user = named(state.resource)
+    code = "N120" if edge.reference.optional else "W112" if _weak(state, edge.reference) else "D112"
+    return Finding(code, f"{named(edge.target)} has no {part} {name!r}, {user} needs it", "absence", edge.target, edge)
+
+
+def _weak(state: ResourceState, reference: Reference) -> bool:
+    """Optional, soft and guessed references never deny; nor what is not needed until somebody acts."""
+    if reference.optional or reference.soft or reference.confidence == "inferred":
+        return True
+    starts = bool(set(reference.phases) & {"A", "S"})
+    return starts and state.facts.get("recurs") is False and kind_of(state.resource) != "Pod"

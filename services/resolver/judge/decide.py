@@ -1,0 +1,233 @@
+"""A case and a view → one verdict. Pure: the same case on the same view gives the same bytes.
+
+    findings of the rooms → the rule of evidence → letters in force → deny beats defer beats allow → verdict
+
+The rule of evidence (verdicts.md): "it exists and blocks" may be old; "it is not there", "nobody uses it" needs
+evidence that is fresh and complete, else the answer is a defer that says what is missing and what was last observed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from schemas.events import ResourceState
+from schemas.identity import KindId, ResourceId, kind_of
+from schemas.verdicts import Decision, Reason, Severity, Step, Verdict, Wait
+from services.resolver.graph.overlay import OverlayView
+from services.resolver.graph.view import View
+from services.resolver.judge.case import Case
+from services.resolver.judge.create import judge_needs, judge_presence
+from services.resolver.judge.delete import cascade_of, judge_delete, with_dependents
+from services.resolver.judge.findings import Finding, edge_ref, named
+from services.resolver.judge.impact import impact_of
+from services.resolver.judge.policy import Policy
+from services.resolver.judge.read import judge_read
+from services.resolver.judge.remedies import remedies_for
+from services.resolver.judge.summary import summary_of
+from services.resolver.judge.update import judge_change
+from services.resolver.plan import Planned, cycle, plan, preconditions_of
+
+SEVERITIES: Final[dict[str, Severity]] = {"D": "deny", "F": "defer", "W": "warning", "N": "note"}
+ORDER: Final = "DFWN"
+VALID_S: Final = 60.0  # how long a preview's answer may be believed; preconditions guard what is done
+SourcesOf = Callable[[KindId], frozenset[KindId]]
+
+
+def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: SourcesOf | None = None) -> Verdict:
+    """`sources_of(kind)`: the kinds whose objects can refer to that kind; None: any kind may."""
+    targets = [change.resource for change in case.changes]
+    if case.problems:
+        findings = [Finding(one.code, one.message, "nothing", one.resource) for one in case.problems]
+    else:
+        if case.cascade == "dependents" and case.verb == "delete":
+            targets = with_dependents(view, targets)
+        findings = _findings(case, view, targets)
+        findings = _with_evidence(case, view, findings, targets, sources_of)
+    reasons = _reasons(case, policy, findings)
+    decision = _decision(reasons)
+    steps = _plan(case, view, targets, findings) if decision == "allow" else ()
+    return Verdict(
+        intent=case.intent,
+        revision=case.revision,
+        decision=decision,
+        verb=case.verb,
+        site=case.site,
+        targets=tuple(change.resource for change in case.changes),
+        summary=summary_of(case, decision, reasons, steps),
+        decided_at=now,
+        decided_by=case.decided_by,
+        valid_until=min(case.expires_at, now + timedelta(seconds=VALID_S)) if now < case.expires_at else now,
+        preview=case.preview,
+        reasons=reasons,
+        impact=impact_of(view, targets) if not case.problems else impact_of(view, []),
+        evidence=(case.evidence,),
+        plan=steps,
+        remedies=remedies_for(case, view, reasons) if decision == "deny" else (),
+        waits_for=_waits(case, findings) if decision == "defer" else (),
+        expires_at=case.expires_at if decision == "defer" else None,
+    )
+
+
+def _findings(case: Case, view: View, targets: list[ResourceId]) -> list[Finding]:
+    if case.verb == "delete":
+        return list(judge_delete(view, targets))
+    if case.verb == "read":
+        return [finding for target in targets for finding in judge_read(view, target)]
+    after = OverlayView(view, {one.resource: one.after for one in case.changes if one.after is not None})
+    findings: list[Finding] = []
+    for change in case.changes:
+        findings += judge_presence(view, change)
+        if change.after is not None and not change.unchanged:
+            findings += judge_needs(view, after, change)
+            findings += judge_change(view, after, change)
+    states = {one.resource: one.after for one in case.changes if one.after is not None}
+    ring = cycle(states)
+    if ring:
+        path = " → ".join(named(one) for one in (*ring, ring[0]))
+        findings.append(Finding("D130", f"each needs the next before it can start: {path}", "nothing", ring[0]))
+    return findings
+
+
+# ── the rule of evidence ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _with_evidence(
+    case: Case, view: View, findings: list[Finding], targets: Sequence[ResourceId], sources_of: SourcesOf | None
+) -> list[Finding]:
+    """Replace what cannot be claimed, and add what an allow would need and is not known."""
+    doubt = _doubt(case)
+    kept: list[Finding] = []
+    for finding in findings:
+        unknown = _unknown(case, finding, doubt)
+        kept.append(unknown or finding)
+    if any(finding.letter == "D" for finding in kept):
+        return kept
+    if doubt is not None:
+        return [*kept, doubt] if doubt not in kept else kept
+    blind = _blind_that_matter(case, view, targets, sources_of)
+    return [*kept, *(_not_observed(case, kind) for kind in blind)]
+
+
+def _doubt(case: Case) -> Finding | None:
+    evidence = case.evidence
+    if evidence.fresh:
+        return None
+    if evidence.age_s is None:
+        return Finding("F501", f"nothing was heard from {case.site} yet", "nothing")
+    if evidence.age_s <= evidence.bound_s:
+        return Finding("F502", f"{case.site} is being listed again", "nothing")
+    message = f"{case.site} was last heard {evidence.age_s:.0f} s ago (bound {evidence.bound_s:g} s)"
+    return Finding("F502", message, "nothing")
+
+
+def _unknown(case: Case, finding: Finding, doubt: Finding | None) -> Finding | None:
+    """What a finding becomes when it claims an absence that the evidence cannot carry."""
+    if finding.rests_on != "absence":
+        return None
+    if doubt is not None:
+        return Finding(doubt.code, f"{doubt.message}; as last observed, {finding.message}", "nothing", finding.resource)
+    kind = kind_of(finding.resource) if finding.resource else None
+    if kind in case.evidence.blind:
+        return Finding("F503", f"{kind} is not observed at {case.site}", "nothing", finding.resource)
+    return None
+
+
+def _blind_that_matter(
+    case: Case, view: View, targets: Sequence[ResourceId], sources_of: SourcesOf | None
+) -> list[KindId]:
+    blind = case.evidence.blind
+    if not blind:
+        return []
+    own = {kind_of(target) for target in targets}
+    if case.verb != "delete":
+        needed = {
+            kind_of(reference.target) if reference.selector is None else reference.selector.kind
+            for change in case.changes
+            if change.after is not None
+            for reference in change.after.references
+            if not reference.optional and not reference.soft and reference.confidence != "inferred"
+        }
+        return sorted(kind for kind in blind if kind in own | needed)
+    if sources_of is None:
+        return sorted(blind)
+    going = own | {kind_of(one) for one in cascade_of(view, list(targets)).children}
+    matter = {source for kind in going for source in sources_of(kind)} | own
+    return sorted(kind for kind in blind if kind in matter)
+
+
+def _not_observed(case: Case, kind: KindId) -> Finding:
+    return Finding(
+        "F503", f"{kind} is not observed at {case.site}: what uses or serves this there is unknown", "nothing"
+    )
+
+
+# ── from findings to the verdict's parts ────────────────────────────────────────────────────────────────────────────
+
+
+def _reasons(case: Case, policy: Policy, findings: Iterable[Finding]) -> tuple[Reason, ...]:
+    overrides = {one.code.lstrip("DFWN"): one.reason for one in case.overrides}
+    made: dict[tuple[str, str, str], Reason] = {}
+    for finding in findings:
+        letter, message = policy.letter(finding), finding.message
+        if letter == "D" and finding.number in overrides:
+            letter, message = "W", f"{message} (overridden: {overrides[finding.number]})"
+        if letter not in SEVERITIES:
+            continue  # set to be ignored
+        reason = Reason(
+            code=f"{letter}{finding.number}",
+            severity=SEVERITIES[letter],
+            message=message,
+            site=case.site,
+            resource=finding.resource,
+            relation=edge_ref(finding.edge) if finding.edge else None,
+            chain=tuple(map(edge_ref, finding.chain)),
+            evidence=-1 if finding.rests_on == "nothing" and letter != "F" else 0,
+        )
+        made.setdefault((reason.code, reason.resource or "", reason.message), reason)
+    return tuple(sorted(made.values(), key=_rank))
+
+
+def _rank(reason: Reason) -> tuple[int, str, str, str]:
+    return ORDER.index(reason.code[0]), reason.code, reason.resource or "", reason.message
+
+
+def _decision(reasons: Sequence[Reason]) -> Decision:
+    severities = {reason.severity for reason in reasons}
+    return "deny" if "deny" in severities else "defer" if "defer" in severities else "allow"
+
+
+def _plan(case: Case, view: View, targets: Sequence[ResourceId], findings: Iterable[Finding]) -> tuple[Step, ...]:
+    if case.verb == "delete":
+        return _plan_delete(case, view, targets)
+    nothing_to_do = {finding.resource for finding in findings if finding.number == "102" and finding.letter == "N"}
+    planned = []
+    for change in case.changes:
+        if change.resource in nothing_to_do:
+            continue
+        known: ResourceState | None = view.find(change.resource)
+        action = "create" if change.action == "create" else change.action
+        planned.append(Planned(change.resource, action, preconditions_of(known), change.after))
+    return plan(case.site, planned)
+
+
+def _plan_delete(case: Case, view: View, targets: Sequence[ResourceId]) -> tuple[Step, ...]:
+    present = [one for one in targets if view.find(one) is not None]
+    inside = cascade_of(view, present).children
+    states = {one: view.find(one) for one in present if one not in inside}
+    planned = [Planned(one, "delete", preconditions_of(state), state) for one, state in states.items()]
+    return plan(case.site, planned)
+
+
+def _waits(case: Case, findings: Iterable[Finding]) -> tuple[Wait, ...]:
+    waits: dict[Wait, None] = {}
+    for finding in findings:
+        if finding.waits_for:
+            waits[Wait(site=case.site, intent=finding.waits_for)] = None
+        elif finding.code == "F503":
+            blind = [kind for kind in case.evidence.blind if finding.message.startswith(f"{kind} is not observed")]
+            waits.update({Wait(site=case.site, kind=kind): None for kind in blind})
+        elif finding.letter == "F":
+            waits[Wait(site=case.site)] = None
+    return tuple(sorted(waits, key=lambda wait: (wait.kind or "", wait.intent or "")))

@@ -1,0 +1,227 @@
+"""May these resources go? Pure. Every rule is a row of verdicts.md, "Delete"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.events import ResourceState
+from schemas.identity import KindId, ResourceId, kind_of
+from services.resolver.graph.overlay import OverlayView
+from services.resolver.graph.view import Edge, View
+from services.resolver.judge.findings import Finding, counted, named
+from services.resolver.judge.use import Use, how, use_of
+
+CASCADE_MAX: Final = 20_000  # a larger cascade is refused: it could not be judged whole
+CHILDREN_WITHOUT_WARNING: Final = 5
+SCAN_FIRST: Final = 1_000
+CLAIM: Final = KindId("PersistentVolumeClaim")
+ACCOUNT: Final = KindId("ServiceAccount")
+BINDINGS: Final = frozenset(
+    (KindId("rbac.authorization.k8s.io/RoleBinding"), KindId("rbac.authorization.k8s.io/ClusterRoleBinding"))
+)
+_CODES: Final[dict[Use, str]] = {
+    "lifetime": "D310",
+    "next start": "D311",
+    "in flight": "D312",
+    "over": "N311",
+    "weak": "W310",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """What goes: the targets, and their children with the edge by which each was reached."""
+
+    targets: tuple[ResourceId, ...]
+    children: dict[ResourceId, Edge]
+    whole: bool = True
+
+    @property
+    def all(self) -> frozenset[ResourceId]:
+        """Targets and children."""
+        return frozenset((*self.targets, *self.children))
+
+    def chain(self, resource: ResourceId) -> tuple[Edge, ...]:
+        """From a target down to a child."""
+        hops: list[Edge] = []
+        edge = self.children.get(resource)
+        while edge is not None and len(hops) < SCAN_FIRST:
+            hops.append(edge)
+            edge = self.children.get(edge.target)
+        return tuple(reversed(hops))
+
+
+def cascade_of(view: View, targets: list[ResourceId], *, orphan: bool = False) -> Cascade:
+    """Targets and what composition and containment take down with them."""
+    children: dict[ResourceId, Edge] = {}
+    queue = [] if orphan else list(targets)
+    seen = set(targets)
+    for resource in queue:  # grows while it is read: breadth first
+        for edge in view.dependents(resource, CASCADE_MAX + 1).edges:
+            if edge.source in seen or edge.reference.relation not in ("composition", "containment"):
+                continue
+            if len(seen) >= CASCADE_MAX:
+                return Cascade(tuple(targets), children, whole=False)
+            seen.add(edge.source)
+            children[edge.source] = edge
+            queue.append(edge.source)
+    return Cascade(tuple(targets), children)
+
+
+def with_dependents(view: View, targets: list[ResourceId]) -> list[ResourceId]:
+    """The targets and every living user that would break, transitively (`--cascade dependents`)."""
+    chosen = list(targets)
+    seen = set(targets)
+    for resource in chosen:
+        cascade = cascade_of(view, [resource])
+        after = OverlayView(view, {}, cascade.all)
+        for gone in cascade.all:
+            for edge in _broken(view, after, gone, cascade.all):
+                source = view.find(edge.source)
+                owner = owner_of(view, edge.source) or edge.source
+                if source and use_of(edge, source) in ("lifetime", "next start", "in flight") and owner not in seen:
+                    seen.add(owner)
+                    chosen.append(owner)
+    return chosen
+
+
+def judge_delete(view: View, targets: list[ResourceId]) -> Iterator[Finding]:
+    """Findings about deleting these together."""
+    present = [one for one in targets if view.find(one) is not None]
+    for resource in targets:
+        if resource not in present:
+            yield from _absent(view, resource)
+    cascade = cascade_of(view, present)
+    if not cascade.whole:
+        yield Finding(
+            "D314", f"takes down more than {CASCADE_MAX} resources: too many to judge", "presence", present[0]
+        )
+        return
+    after = OverlayView(view, {}, cascade.all)
+    for resource in (*present, *cascade.children):
+        yield from _users(view, after, resource, cascade)
+    for resource in present:
+        yield from _about_itself(view, resource, cascade)
+    if len(cascade.children) > CHILDREN_WITHOUT_WARNING:
+        yield Finding(
+            "W314", f"takes down {counted(len(cascade.children), 'resource')} with it", "presence", present[0]
+        )
+
+
+def _absent(view: View, resource: ResourceId) -> Iterator[Finding]:
+    holder = view.held_by(resource)
+    if holder is not None:
+        yield Finding("F510", f"intent {holder} is deleting {named(resource)}", "presence", resource, waits_for=holder)
+    else:
+        yield Finding("N302", f"{named(resource)} is already gone", "absence", resource)
+
+
+def _users(view: View, after: View, resource: ResourceId, cascade: Cascade) -> Iterator[Finding]:
+    """Users outside the cascade; one finding per user, the strongest."""
+    is_target = resource in cascade.targets
+    strongest: dict[ResourceId, tuple[Edge, Use]] = {}
+    order: tuple[Use, ...] = ("lifetime", "next start", "in flight", "weak", "over")
+    for edge in _broken(view, after, resource, cascade.all):
+        source = view.find(edge.source)
+        use = use_of(edge, source) if source is not None else "none"
+        known = strongest.get(edge.source)
+        if use != "none" and (known is None or order.index(use) < order.index(known[1])):
+            strongest[edge.source] = (edge, use)
+    for user in sorted(strongest):
+        edge, use = strongest[user]
+        yield _use_finding(view, edge, use, resource, None if is_target else cascade)
+
+
+def _broken(view: View, after: View, resource: ResourceId, going: frozenset[ResourceId]) -> Iterator[Edge]:
+    """Edges to a resource that goes, from what stays; a selector edge only when its last match goes."""
+    edges = view.dependents(resource, SCAN_FIRST)
+    rows = edges.edges if edges.count <= len(edges.edges) else view.dependents(resource, edges.count).edges
+    for edge in rows:
+        if edge.source in going or edge.reference.relation in ("composition", "containment"):
+            continue
+        if edge.reference.selector is not None and after.targets(edge.source, edge.reference).count:
+            continue
+        yield edge
+
+
+def _use_finding(view: View, edge: Edge, use: Use, resource: ResourceId, within: Cascade | None) -> Finding:
+    holder = view.held_by(edge.source)
+    user = f"{named(edge.source)} @ {view.site}"
+    if use in ("lifetime", "next start", "in flight") and holder is not None:
+        return Finding(
+            "F510", f"{user} is being made by intent {holder}", "presence", edge.source, edge, waits_for=holder
+        )
+    if use in ("lifetime", "next start", "in flight") and within is not None:
+        message = f"takes down {named(resource)}, {how(edge)} {user}"
+        return Finding("D313", message, "presence", edge.source, edge, (*within.chain(resource), edge))
+    words = {
+        "lifetime": f"{how(edge)} {user}",
+        "next start": f"{user} needs it at its next start",
+        "in flight": f"{user} is waiting for it now",
+        "over": f"{user} needs it only when somebody starts it",
+        "weak": f"{user} refers to it, and does without",
+    }
+    return Finding(_CODES[use], words[use], "presence", edge.source, edge, (edge,))
+
+
+def _about_itself(view: View, resource: ResourceId, cascade: Cascade) -> Iterator[Finding]:
+    state = view.find(resource)
+    assert state is not None, "asked for what is there"
+    holder = view.held_by(resource)
+    if holder is not None:
+        yield Finding("F510", f"intent {holder} changes {named(resource)}", "presence", resource, waits_for=holder)
+    if state.deleting:
+        yield Finding("N331", f"{named(resource)} is being deleted already", "presence", resource)
+    owner = owner_of(view, resource)
+    if owner is not None and owner not in cascade.all:
+        yield Finding("W320", f"its owner {named(owner)} will make it again", "presence", owner)
+    held = [one for one in state.finalizers if one != "kubernetes"]
+    if held:
+        yield Finding(
+            "N331", f"finalizer held by {', '.join(held)}: it goes when that is released", "presence", resource
+        )
+    for one in (resource, *cascade.children):
+        yield from _data_and_rights(view, one, cascade)
+
+
+def _data_and_rights(view: View, resource: ResourceId, cascade: Cascade) -> Iterator[Finding]:
+    state = view.find(resource)
+    if state is None:
+        return
+    kind = kind_of(resource)
+    if kind == CLAIM:
+        volume = view.find(ResourceId(f"PersistentVolume/{state.facts.get('volume')}"))
+        if volume is not None and volume.facts.get("reclaim") == "Delete":
+            message = f"the volume of {named(resource)} and its data go too"
+            yield Finding("W315", message, "presence", volume.resource)
+    if kind in BINDINGS:
+        yield from _lost_rights(view, state, cascade)
+
+
+def _lost_rights(view: View, binding: ResourceState, cascade: Cascade) -> Iterator[Finding]:
+    for reference in binding.references:
+        if kind_of(reference.target) != ACCOUNT or not reference.target:
+            continue
+        for edge in view.dependents(reference.target).edges:
+            source = view.find(edge.source)
+            living = source is not None and use_of(edge, source) == "lifetime"
+            if living and edge.source not in cascade.all and owner_of(view, edge.source) is None:
+                message = f"{named(edge.source)} loses what {named(binding.resource)} grants it"
+                yield Finding("W316", message, "presence", edge.source, edge)
+
+
+def owner_of(view: View, resource: ResourceId) -> ResourceId | None:
+    """The top of the chain of owners, when it is there."""
+    owner, step = None, resource
+    for _ in range(16):  # Deployment → ReplicaSet → Pod is two; a cycle of owners must end, too
+        state = view.find(step)
+        rows = state.references if state is not None else ()
+        found = next(
+            (one.target for one in rows if one.relation == "composition" and view.targets(step, one).count), None
+        )
+        if found is None or found == resource:
+            return owner
+        owner = step = found
+    return owner

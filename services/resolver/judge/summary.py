@@ -1,0 +1,49 @@
+"""The one line of a verdict that stands alone. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from schemas.identity import ResourceKey
+from schemas.verdicts import Decision, Reason, Step
+from services.resolver.judge.case import Case
+from services.resolver.judge.findings import counted, named
+
+STILL_USED = frozenset(("310", "311", "312"))
+
+
+def summary_of(case: Case, decision: Decision, reasons: Sequence[Reason], steps: Sequence[Step]) -> str:
+    """`delete Secret shop/edge-ca @ lyon: still used by 2 resources`."""
+    head = f"{case.verb} {_what(case)} @ {case.site}"
+    if decision == "allow":
+        return head + _why_allowed(case, reasons, steps)
+    wanted = "deny" if decision == "deny" else "defer"
+    blocking = [reason for reason in reasons if reason.severity == wanted]
+    if blocking and all(reason.code[1:] in STILL_USED for reason in blocking):
+        return f"{head}: still used by {counted(len({reason.resource for reason in blocking}), 'resource')}"
+    first = blocking[0].message if blocking else ""
+    more = f" (and {len(blocking) - 1} more)" if len(blocking) > 1 else ""
+    return f"{head}: {first}{more}"
+
+
+def _what(case: Case) -> str:
+    changes = case.changes
+    if not changes:
+        return "intent"
+    if len(changes) == 1:
+        return named(changes[0].resource)
+    kinds = {ResourceKey.parse(change.resource).kind for change in changes}
+    first = named(changes[0].resource)
+    return f"{first} and {len(changes) - 1} more" if len(kinds) == 1 else f"{counted(len(changes), 'resource')}"
+
+
+def _why_allowed(case: Case, reasons: Sequence[Reason], steps: Sequence[Step]) -> str:
+    if case.verb == "read":
+        return ""
+    if not steps:
+        return ": nothing to do"
+    if case.verb == "delete" and not any(reason.severity == "warning" for reason in reasons):
+        return (
+            f": nothing at {case.site} depends on it" if len(case.changes) == 1 else f": {counted(len(steps), 'step')}"
+        )
+    return f": {counted(len(steps), 'step')}" if len(steps) > 1 else ""

@@ -1,0 +1,98 @@
+"""Who lives on what: does an edge hold its source up, and does it break when its target goes? Pure.
+
+Source of the rules: verdicts.md, "Delete". Optional, soft and inferred edges never deny; policy edges never count;
+a terminating dependent is a user until it is gone; a reference without its permission uses nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from schemas.events import Reference, ResourceState
+from schemas.identity import ResourceId, kind_of
+from services.resolver.graph.view import Edge, View
+
+ONLY_AT_START = frozenset({"batch/CronJob"})  # it has no pod that lives on: volumes are needed only when it runs
+CLAIM = "PersistentVolumeClaim"
+
+Use = Literal["lifetime", "next start", "in flight", "over", "weak", "none"]
+
+
+def use_of(edge: Edge, source: ResourceState) -> Use:
+    """How `source` uses the target of `edge`.
+
+    lifetime    it fails when the target goes (310)      next start   an operation that comes by itself needs it (311)
+    in flight   an operation under way needs it (312)    over         the operation is over, or must be asked for (N311)
+    weak        optional, soft or inferred (a warning)   none         policy, or part of a cascade
+    """
+    reference = edge.reference
+    if reference.relation in ("composition", "containment") or set(reference.phases) <= {"P"}:
+        return "none"
+    if reference.optional or reference.soft or reference.confidence == "inferred":
+        return "weak"
+    recurs = source.facts.get("recurs")
+    starts = bool(set(reference.phases) & {"A", "S"})
+    if starts and recurs is False:
+        return "over"
+    kind = kind_of(edge.source)
+    if "L" in reference.phases and kind not in ONLY_AT_START:
+        return "lifetime"
+    if not starts and "L" not in reference.phases:
+        return "none"
+    return "in flight" if kind == CLAIM else "next start"
+
+
+def breaks(edge: Edge, view: View) -> bool:
+    """Whether a living dependent misses the target, or the part of it, in the state that `view` shows."""
+    source = view.find(edge.source)
+    if source is None or source.deleting or _namespace_ends(source, view):
+        return False
+    if use_of(edge, source) not in ("lifetime", "next start", "in flight"):
+        return False
+    return not served(view, edge.source, edge.reference)
+
+
+def served(view: View, source: ResourceId, reference: Reference) -> bool:
+    """The reference leads to something that is there and has the named part."""
+    targets = view.targets(source, reference)
+    if not targets.count:
+        return False
+    return part_is_there(view, reference) if reference.granule and reference.selector is None else True
+
+
+def part_is_there(view: View, reference: Reference) -> bool:
+    """The key, port, listener or version that is needed is offered (true when parts of that sort are not known)."""
+    state = view.find(reference.target)
+    part, _, name = reference.granule.partition(":")
+    return state is not None and (part not in state.parts or name in state.parts[part])
+
+
+def _namespace_ends(source: ResourceState, view: View) -> bool:
+    for reference in source.references:
+        if reference.relation == "containment" and kind_of(reference.target) == "Namespace":
+            namespace = view.find(reference.target)
+            return namespace is not None and ends(namespace)
+    return False
+
+
+def ends(state: ResourceState) -> bool:
+    """It is on its way out."""
+    return state.deleting or state.facts.get("phase") == "Terminating"
+
+
+def how(edge: Edge) -> str:
+    """The verb of a sentence: how the source uses the target."""
+    rule = edge.reference.rule
+    for part, verb in (
+        ("volume", "mounted by"),
+        ("env", "read at each start by"),
+        ("pullsecret", "used to pull images by"),
+        ("serviceaccount", "the identity of"),
+        ("service.selector", "selected by"),
+        ("backend", "served through"),
+        ("binding.role", "granted by"),
+        ("owner", "owner of"),
+    ):
+        if part in rule:
+            return verb
+    return "used by"
