@@ -64,8 +64,8 @@ def _writer(verb: str) -> Callable[..., None]:
         ascii_only: AsciiOption = False,
         server: ServerOption = None,
     ) -> None:
-        given = dict(locals())
-        _write(given.pop("verb"), given.pop("filename"), **given)
+        given = {name: value for name, value in locals().items() if name not in ("verb", "filename")}
+        _write(verb, filename, **given)
 
     return write
 

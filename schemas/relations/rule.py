@@ -24,7 +24,7 @@ class _Model(BaseModel):
 class Target(_Model):
     """What a reference points at; paths are relative to the rule's `at`.
 
-    kind        `[group/]Kind`, or taken from fields (`kind_from`: path to the kind; `group_from`: to group or apiVersion)
+    kind        `[group/]Kind`, or taken from fields (`kind_from`: path of the kind; `group_from`: of its group)
     name        path to the name; `default`: when it is absent; `prefix`: text before it
     namespace   same (the source's own), cluster, or a path; a path that is absent means same
     selector    path to labels (`form: labels`) or to a LabelSelector; `empty` and `absent` say what such a one selects

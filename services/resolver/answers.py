@@ -58,7 +58,9 @@ class Answers:
                 subject = subjects.api(SERVICE, self._machine.site, verb)
                 await stack.enter_async_context(self._bus.serve(subject, _refusing(handler), name=SERVICE))
             everywhere = subjects.api(SERVICE, subjects.EVERY_SITE, "status")
-            await stack.enter_async_context(self._bus.serve(everywhere, _refusing(self._status), name=SERVICE))
+            await stack.enter_async_context(
+                self._bus.serve(everywhere, _refusing(self._status), name=f"{SERVICE}-{self._machine.site}")
+            )
             if ready is not None:
                 ready.set()
             await asyncio.Event().wait()

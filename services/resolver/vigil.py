@@ -17,6 +17,7 @@ from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, ResourceKey, SiteName, kind_of
 from services.resolver.evidence import SiteEvidence
 from services.resolver.graph.view import Edge, View
+from services.resolver.judge.delete import owner_of
 from services.resolver.judge.findings import edge_ref
 from services.resolver.judge.use import breaks
 from services.resolver.signals import Moment
@@ -85,6 +86,8 @@ class Vigil:
             return None
         there = view.find(resource) is not None
         code = "A210" if there else "A310"
+        everyone = {edge.source for edge in edges}
+        edges = [edge for edge in edges if owner_of(view, edge.source) not in everyone]  # the owner stands for its own
         users = sorted({edge.source for edge in edges})
         key = ResourceKey.parse(resource)
         name = f"{key.kind} {key.namespace}/{key.name}" if key.namespace else f"{key.kind} {key.name}"

@@ -131,6 +131,8 @@ def _users(view: View, after: View, resource: ResourceId, cascade: Cascade) -> I
             strongest[edge.source] = (edge, use)
     for user in sorted(strongest):
         edge, use = strongest[user]
+        if owner_of(view, user) in strongest:
+            continue  # the owner stands for what it makes
         yield _use_finding(view, edge, use, resource, None if is_target else cascade)
 
 
