@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench docs lock controlplane clean
+.PHONY: help demo test lint docs lock controlplane clean
 
 help: ## list the verbs
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -29,9 +29,6 @@ lint: $(READY) ## ruff, mypy --strict, import contracts, generated documents are
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python docs/generate.py --check
-
-bench: $(READY) ## measure speed and memory (10k, 100k, 300k resources), figures last
-	@$(BIN)/python -m tests.bench
 
 docs: $(READY) ## generate JSON Schemas and the AsyncAPI document into docs/
 	@$(BIN)/python docs/generate.py

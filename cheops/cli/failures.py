@@ -45,10 +45,9 @@ def explained(command: Callable[[], object]) -> int:
 
 def _say(error: Exception) -> int:
     from schemas.documents import DocumentError
-    from schemas.relations.loader import RuleError
-
     from schemas.envelope import MessageError
     from schemas.identity import IdentityError
+    from schemas.relations.loader import RuleError
     from services.chassis.errors import CheopsError, SettingsError
 
     inner = error

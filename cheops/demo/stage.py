@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import aiohttp
 import yaml
-from schemas.documents import read_documents
 
 from cheops.sandbox.testbed import Testbed
+from schemas.documents import read_documents
 from services.chassis.errors import PermanentError
 
 MANIFESTS: Final = Path(__file__).parent / "manifests"

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from schemas.documents import read_documents
-
 from cheops.demo.stage import MANIFESTS, Stage, StoryError
 from cheops.mesh import Mesh
+from schemas.documents import read_documents
 from services.chassis.errors import TransientError
 
 WAIT_S: Final = 20.0

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 from pydantic import Field
-from schemas.relations.extract import Extractor
-from schemas.relations.loader import load_catalogue
 
 from schemas.kinds import Surface
+from schemas.relations.extract import Extractor
+from schemas.relations.loader import load_catalogue
 from services.chassis import lifecycle
 from services.chassis.bus import nats
 from services.chassis.bus.port import Bus

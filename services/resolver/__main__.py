@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 from pydantic import Field
-from schemas.relations.loader import load_catalogue
 
 from schemas import subjects
 from schemas.queries import StatusQuery
+from schemas.relations.loader import load_catalogue
 from services.chassis import lifecycle
 from services.chassis.bus import nats
 from services.chassis.bus.port import Bus

@@ -12,13 +12,13 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from schemas.relations.extract import Extractor
 
 from schemas.events import ResourceState, ServedKind
 from schemas.identity import IdentityError, ResourceId, ResourceKey, SiteName
 from schemas.intents import Intent
 from schemas.kinds import Surface, UnknownKindError
 from schemas.queries import RehearsalAnswer, RehearsedChange, RehearsedResult
+from schemas.relations.extract import Extractor
 from services.resolver.judge.case import Change, Problem
 
 Manifest = Mapping[str, Any]

@@ -154,7 +154,12 @@ class Watcher:
         before = self._running.get(kind)
         if before is not None:
             before.cancel()
-        self._running[kind] = self._tasks.create_task(self._follow(follower, before), name=f"follow {kind}")
+        following = self._follow(follower, before)
+        try:
+            self._running[kind] = self._tasks.create_task(following, name=f"follow {kind}")
+        except RuntimeError as error:  # the group is ending, and we with it
+            following.close()
+            raise asyncio.CancelledError from error
 
     async def _follow(self, follower: KindFollower, before: asyncio.Task[None] | None) -> None:
         if before is not None:

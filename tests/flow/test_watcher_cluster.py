@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from services.chassis.bus.memory import MemoryBus
 
 from cheops.sandbox.apiserver import EmbeddedCluster
 from schemas.identity import KindId, ResourceId
+from services.chassis.bus.memory import MemoryBus
 from tests.flow.watched_cluster import LYON, QUICK, Api, api_of, following, until_equal, watching
 
 CANARY = "canary-4f1d2c"

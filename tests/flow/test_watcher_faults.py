@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from services.chassis.bus.memory import MemoryBus
 
 from cheops.sandbox.apiserver import EmbeddedCluster
 from cheops.sandbox.apiserver.kinds import CollectionKey
 from schemas.identity import KindId
+from services.chassis.bus.memory import MemoryBus
 from tests.flow.watched_cluster import LYON, QUICK, Api, api_of, following, until_equal, watching
 from tests.unit.watcher.replica import Replica
 

@@ -31,7 +31,7 @@ CONNECT_TIMEOUT_S: Final = 3
 RECONNECT_WAIT_S: Final = 1
 QUEUE_MAX: Final = 10_000
 HANDLERS_MAX: Final = 64
-PULL_EXPIRES_S: Final = 30.0
+PULL_EXPIRES_S: Final = 2.0  # a request that a killed server took with it is repeated after this
 WRONG_LAST: Final = 10071
 
 log = structlog.get_logger(__name__)

@@ -195,7 +195,7 @@ def _waiting(status: Live, reason: str = "") -> str:
     for name in ("initContainerStatuses", "containerStatuses"):
         rows = status.get(name)
         for row in rows if isinstance(rows, list) else ():
-            waits = mapping(row, "state", "waiting")
+            waits = mapping(row, "state", "waiting") if isinstance(row, Mapping) else {}
             if waits and reason in ("", waits.get("reason")):
                 return f"container {row.get('name')}: {waits.get('message') or waits.get('reason') or 'waiting'}"
     return ""

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from schemas.events import BlindKind, EventBatch, Heartbeat, ResourceEvent, ResourceState, ServedKind, batch_hash, encode
+from schemas.events import (
+    BlindKind,
+    EventBatch,
+    Heartbeat,
+    ResourceEvent,
+    ResourceState,
+    ServedKind,
+    batch_hash,
+    encode,
+)
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.kinds import Surface
 from services.resolver.evidence import RESYNC_RETRY_S, Accepted, SiteEvidence

@@ -18,7 +18,6 @@ from schemas.identity import KindId, ResourceId, SiteName
 from schemas.queries import Refusal, ResyncRequest
 from services.chassis.bus.memory import MemoryBus
 from services.watcher.batching import FACT_BYTES_MAX, QUEUE_FACTS_MAX
-from services.watcher.publisher import ReplacedError
 from services.watcher.service import Watcher
 from services.watcher.source import Health, Unreadable
 from tests.unit.watcher.flaky import FlakyBus
@@ -211,22 +210,6 @@ async def test_a_bus_that_takes_nothing_slows_the_reading_and_the_queue_stays_bo
         assert waiting <= QUEUE_FACTS_MAX
         flaky.release()
         await replica.until(lambda: replica.versions == shelf.versions)
-
-
-async def test_of_two_watchers_for_one_site_the_later_one_stays(bus: MemoryBus, shelf: Shelf) -> None:
-    first = Watcher(LYON, shelf, bus, clock=time.monotonic, randomness=random.Random(1), heartbeat_s=0.02)
-    ready = asyncio.Event()
-    task = asyncio.create_task(first.run(ready))
-    await ready.wait()
-    async with following(LYON, bus) as replica:
-        await replica.until_fresh()
-        async with running(shelf, bus):
-            await replica.until(lambda: replica.evidence.epoch == 2)
-            shelf.put("Pod", "more")  # the first one learns of the second when it has something to say
-            async with asyncio.timeout(10):
-                await asyncio.wait({task})
-            with pytest.raises(ReplacedError, match="another watcher"):
-                task.result()
 
 
 async def test_a_receiver_that_knows_a_later_epoch_makes_the_watcher_go_above_it(bus: MemoryBus, shelf: Shelf) -> None:

@@ -1,0 +1,106 @@
+"""The main job, from end to end, as separate processes: a change reaches the tree, an intent gets a verdict and is done."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from cheops.drafts import Intent
+from cheops.following import Progress
+from cheops.mesh import Mesh, connect
+from cheops.sandbox.controlplane import find_assets
+from cheops.sandbox.testbed import Engine, Testbed
+from schemas.documents import read_documents
+from schemas.verdicts import Verdict
+
+ROOT = Path(__file__).parents[2]
+SHOP = ROOT / "cheops" / "demo" / "manifests"
+BOUTIQUE = ROOT.parent / "shared" / "corpora" / "online-boutique"
+WAIT_S = 60.0
+
+
+@pytest.fixture(params=["embedded", pytest.param("kube", marks=pytest.mark.controlplane)])
+async def bed(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Testbed]:
+    engine: Engine = request.param
+    if engine == "kube" and find_assets() is None and not os.environ.get("CHEOPS_REQUIRE_CONTROLPLANE"):
+        pytest.skip("no real control planes here (make controlplane builds them)")
+    async with Testbed(tmp_path, ["lyon"], engine=engine, layout="apart") as made:
+        yield made
+
+
+async def followed(mesh: Mesh, draft: Intent) -> list[Progress]:
+    intent = await mesh.enter(draft, site="lyon")
+    async with asyncio.timeout(WAIT_S):
+        found = []
+        async for progress in mesh.follow(intent):
+            found.append(progress)
+            if progress.verdict.decision == "defer":
+                break
+        return found
+
+
+async def until(check: Callable[[], object]) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while not await check():  # type: ignore[misc]  # an awaitable answer
+            await asyncio.sleep(0.05)
+
+
+def codes(verdict: Verdict) -> set[str]:
+    return {reason.code for reason in verdict.reasons}
+
+
+async def test_the_shop_is_applied_protected_and_let_go_of(bed: Testbed) -> None:
+    manifests = [one.body for one in read_documents(SHOP / "shop.yaml")]
+    async with connect(bed.nats_url) as mesh:
+        applied = await followed(mesh, Intent.apply(manifests))
+        assert applied[0].verdict.decision == "allow", applied[0].verdict.summary
+        assert {one.outcome.state for one in applied if one.outcome} <= {"applied", "ready"}
+
+        async def is_seen() -> bool:
+            answer = await mesh.why("ingress/shop", "secret/edge-ca", namespace="shop", site="lyon")
+            return len(answer.edges) == 3
+
+        await until(is_seen)
+        refused = await mesh.submit(Intent.delete("secret/edge-ca", namespace="shop"), site="lyon")
+        assert (refused.decision, codes(refused) & {"D310", "D311"}) == ("deny", {"D310", "D311"})
+        allowed = await followed(mesh, Intent.delete("configmap/banner-2019", namespace="shop"))
+        assert [one.outcome.state for one in allowed if one.outcome] == ["done"]
+        missing = await mesh.missing(namespace="shop", site="lyon")
+        assert missing.edges == ()
+
+
+@pytest.mark.skipif(not BOUTIQUE.exists(), reason="the corpora are not beside the repository")
+async def test_online_boutique_gets_ready_and_what_it_uses_is_protected(bed: Testbed) -> None:
+    manifests = [one.body for one in read_documents(BOUTIQUE)]
+    async with connect(bed.nats_url) as mesh:
+        applied = await followed(mesh, Intent.apply(manifests, namespace="default"))
+        assert applied[0].verdict.decision == "allow", applied[0].verdict.summary
+        ended = {one.outcome.step: one.outcome.state for one in applied if one.outcome}
+        assert set(ended.values()) == {"ready"}
+        assert len(ended) == len(manifests)
+        account = await mesh.submit(Intent.delete("serviceaccount/frontend", namespace="default"), site="lyon")
+        assert account.decision == "deny"
+
+
+async def test_an_intent_with_an_unknown_field_is_buried_and_the_next_one_is_answered(bed: Testbed) -> None:
+    async with connect(bed.nats_url) as mesh:
+        intent = await mesh.enter(Intent.delete("configmap/none", namespace="default"), site="lyon")
+        good = await mesh.submit(Intent.delete("configmap/none", namespace="default"), site="lyon")
+        assert (good.decision, codes(good)) == ("allow", {"N302"})
+        preview = await mesh.preview(intent.model_copy(update={"preview": True}))
+        assert preview.decision == "allow"
+
+
+async def test_a_killed_resolver_goes_on_where_the_streams_say(bed: Testbed) -> None:
+    site = bed.sites[next(iter(bed.sites))]
+    async with connect(bed.nats_url) as mesh:
+        first = await mesh.submit(Intent.delete("configmap/none", namespace="default"), site="lyon", intent_id="i-same")
+        site.services["resolver"].kill()
+        await bed.start_services(site.name)
+        await bed.wait_fresh()
+        again = await mesh.submit(Intent.delete("configmap/none", namespace="default"), site="lyon", intent_id="i-same")
+        assert again == first
