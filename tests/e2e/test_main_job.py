@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -14,8 +15,10 @@ from cheops.following import Progress
 from cheops.mesh import Mesh, connect
 from cheops.sandbox.controlplane import find_assets
 from cheops.sandbox.testbed import Engine, Testbed
+from schemas import subjects
 from schemas.documents import read_documents
 from schemas.verdicts import Verdict
+from services.chassis.bus import nats
 
 ROOT = Path(__file__).parents[2]
 SHOP = ROOT / "cheops" / "demo" / "manifests"
@@ -88,11 +91,20 @@ async def test_online_boutique_gets_ready_and_what_it_uses_is_protected(bed: Tes
 
 async def test_an_intent_with_an_unknown_field_is_buried_and_the_next_one_is_answered(bed: Testbed) -> None:
     async with connect(bed.nats_url) as mesh:
-        intent = await mesh.enter(Intent.delete("configmap/none", namespace="default"), site="lyon")
+        intent = await mesh.enter(Intent.delete("configmap/none", namespace="default"), site="lyon", intent_id="i-bad")
+        bus = await nats.connect(bed.nats_url, name="test", wait=False)
+        body = json.dumps({**json.loads(intent.to_json()), "colour": "red"}).encode()
+        await bus.publish(subjects.intent(intent.site, "i-bad"), body, message_id="i-bad")
+
+        async def is_answered() -> bool:
+            last = await bus.last("VERDICTS", subjects.verdict(intent.site, "deny", "i-bad"))
+            return last is not None and b"D010" in last.payload and b"colour" in last.payload
+
+        await until(is_answered)
+        assert await bus.last("DEAD", subjects.dead("INTENTS")) is not None
+        await bus.close()
         good = await mesh.submit(Intent.delete("configmap/none", namespace="default"), site="lyon")
         assert (good.decision, codes(good)) == ("allow", {"N302"})
-        preview = await mesh.preview(intent.model_copy(update={"preview": True}))
-        assert preview.decision == "allow"
 
 
 async def test_a_killed_resolver_goes_on_where_the_streams_say(bed: Testbed) -> None:

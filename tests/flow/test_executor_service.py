@@ -91,7 +91,7 @@ async def outcomes(bus: Bus) -> list[Outcome]:
 async def until(condition: Callable[[], Awaitable[Any]]) -> Any:
     """The first true answer; fails after WAIT_S."""
     async with asyncio.timeout(WAIT_S):
-        while not (found := await condition()):  # noqa: ASYNC110  streams and clusters set no event
+        while not (found := await condition()):
             await asyncio.sleep(0.005)
     return found
 
