@@ -1,4 +1,4 @@
-"""The main job, from end to end, as separate processes: a change reaches the tree, an intent gets a verdict and is done."""
+"""The main job as separate processes: a change reaches the tree, an intent gets a verdict and is carried out."""
 
 from __future__ import annotations
 
