@@ -66,6 +66,8 @@ class Watcher:
         self._surface: tuple[ServedKind, ...] | None = None
         self._doubt: dict[KindId, str] | None = None  # a resync asked for before anything was known
         self._running: dict[KindId, asyncio.Task[None]] = {}
+        self._waiting: set[KindId] = set()
+        self._due = asyncio.Event()
         self._tasks: asyncio.TaskGroup
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
@@ -83,6 +85,7 @@ class Watcher:
                 tasks.create_task(self.heart.beat())
                 tasks.create_task(self.heart.feel_pulse())
                 tasks.create_task(self._follow_surfaces())
+                tasks.create_task(self._supervise())
                 if ready is not None:
                     ready.set()
         except BaseExceptionGroup as group:
@@ -140,26 +143,36 @@ class Watcher:
 
     async def _stop(self, kind: KindId) -> None:
         """The kind is not served (or not watched) any more: its resources are gone with it."""
-        follower, task = self.followers.pop(kind), self._running.pop(kind)
-        task.cancel()
-        await asyncio.wait({task})
+        follower, task = self.followers.pop(kind), self._running.pop(kind, None)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
         await self.publisher.send(follower.dissolve())
         self.health.forget(kind)
 
     # ── one kind ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _observe(self, follower: KindFollower) -> None:
-        """Observe a kind from now on; what observed it before ends first."""
-        kind = follower.served.kind
+        """Have a kind observed (again) from now on."""
+        self._waiting.add(follower.served.kind)
+        self._due.set()
+
+    async def _supervise(self) -> None:
+        """Start what waits. Here alone, because a question may come when the other tasks are ending already."""
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            for kind in sorted(self._waiting & self.followers.keys()):
+                self._start(kind)
+            self._waiting.clear()
+
+    def _start(self, kind: KindId) -> None:
+        """What observed the kind before ends first."""
         before = self._running.get(kind)
         if before is not None:
             before.cancel()
-        following = self._follow(follower, before)
-        try:
-            self._running[kind] = self._tasks.create_task(following, name=f"follow {kind}")
-        except RuntimeError as error:  # the group is ending, and we with it
-            following.close()
-            raise asyncio.CancelledError from error
+        following = self._follow(self.followers[kind], before)
+        self._running[kind] = self._tasks.create_task(following, name=f"follow {kind}")
 
     async def _follow(self, follower: KindFollower, before: asyncio.Task[None] | None) -> None:
         if before is not None:
