@@ -105,7 +105,12 @@ class NatsReader:
             return
         self._outstanding, self._asked_at_s = limit, now_s
         body = json.dumps({"batch": limit, "expires": int(PULL_EXPIRES_S * 1e9)}).encode()
-        await self._client.publish(self._next, body, self._inbox.subject)
+        try:
+            async with asyncio.timeout(ACK_TIMEOUT_S):
+                await self._client.publish(self._next, body, self._inbox.subject)
+        except (nats.errors.Error, TimeoutError) as error:
+            self._outstanding = 0
+            raise TransientError(f"{self._next} was not asked: {error!r}", retry_after_s=0.2) from error
 
     async def ack_all(self, last: Delivery) -> None:
         await last.ack()
@@ -146,7 +151,7 @@ class NatsBus:
                 made["Nats-Expected-Last-Subject-Sequence-Subject"] = expected_subject
         self._ensure_connected()
         try:
-            async with self._window:
+            async with self._window, asyncio.timeout(2 * ACK_TIMEOUT_S):  # the client's own buffer may block, too
                 ack = await self._js.publish(subject, payload, timeout=ACK_TIMEOUT_S, headers=made)
         except nats.js.errors.NoStreamResponseError as error:
             raise TransientError(f"no stream takes {subject} (are the streams made?)") from error
@@ -161,8 +166,9 @@ class NatsBus:
     async def emit(self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:
         self._ensure_connected()
         try:
-            await self._client.publish(subject, payload, headers=dict(headers) if headers else None)
-        except nats.errors.Error as error:
+            async with asyncio.timeout(ACK_TIMEOUT_S):
+                await self._client.publish(subject, payload, headers=dict(headers) if headers else None)
+        except (nats.errors.Error, TimeoutError) as error:
             raise TransientError(f"{subject} was not sent: {error!r}") from error
 
     @asynccontextmanager
