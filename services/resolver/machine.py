@@ -241,6 +241,9 @@ class Machine:
 
     def _take_in(self, intent: Intent, moment: Moment) -> Intake:
         intake = take_in(intent, self.site, self.evidence.surface, self._extractor, moment.wall)
+        if intent.overrides and not self._policy.may_override(intent.requester):
+            refusal = Problem("D011", f"{intent.requester or 'an unnamed requester'} may not override a denial")
+            intake = replace(intake, problems=(*intake.problems, refusal))
         if self.evidence.synced or not any(problem.code == "D001" for problem in intake.problems):
             return intake
         # A kind that was not seen yet is not known to be absent.
