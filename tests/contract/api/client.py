@@ -66,7 +66,8 @@ class Api:
 
     def __init__(self, session: aiohttp.ClientSession, url: str, trust: ssl.SSLContext | None, token: str) -> None:
         self.url = url
-        self._session, self._trust, self._token = session, trust, token
+        self._session, self._token = session, token
+        self._trust: ssl.SSLContext | bool = trust or True  # plain HTTP does not look at it
 
     async def call(
         self, method: str, path: str, body: Any = None, media_type: str = JSON, accept: str = JSON, **query: Any
@@ -75,9 +76,8 @@ class Api:
         headers = {"Authorization": f"Bearer {self._token}", "Accept": accept, "User-Agent": "contract/1"}
         if body is not None:
             headers["Content-Type"] = media_type
-        options = {"ssl": self._trust} if self._trust else {}
         async with self._session.request(
-            method, self.url + path, params=_texts(query), data=data, headers=headers, **options
+            method, self.url + path, params=_texts(query), data=data, headers=headers, ssl=self._trust
         ) as response:
             text = await response.text()
             content = json.loads(text) if response.content_type == JSON else {}
@@ -105,11 +105,10 @@ class Api:
     async def watch(self, path: str, **query: Any) -> AsyncIterator[AsyncGenerator[Content, None]]:
         """Events until the server ends the watch; each must come within WAIT_S."""
         headers = {"Authorization": f"Bearer {self._token}", "Accept": JSON}
-        options = {"ssl": self._trust} if self._trust else {}
         timeout = aiohttp.ClientTimeout(total=None, sock_read=WAIT_S)
         parameters = _texts({"watch": "1", **query})
         async with self._session.get(
-            self.url + path, params=parameters, headers=headers, timeout=timeout, **options
+            self.url + path, params=parameters, headers=headers, timeout=timeout, ssl=self._trust
         ) as response:
             events = _events(response)
             try:

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from cheops.sandbox.apiserver import EmbeddedCluster
+from cheops.sandbox.controlplane import ControlPlane
 from tests.contract.api.client import Api
 
 _numbers = itertools.count()
@@ -21,10 +22,18 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def api(engine: str, request: pytest.FixtureRequest) -> AsyncIterator[Api]:
+def plane(engine: str, request: pytest.FixtureRequest) -> ControlPlane | None:
+    """The real one, started where no event loop runs; None for the embedded engine."""
+    if engine == "embedded":
+        return None
+    found: ControlPlane = request.getfixturevalue("control_planes")("lyon")
+    return found
+
+
+@pytest.fixture
+async def api(plane: ControlPlane | None) -> AsyncIterator[Api]:
     async with aiohttp.ClientSession() as session:
-        if engine == "real":
-            plane = request.getfixturevalue("control_planes")("lyon")
+        if plane is not None:
             trust = ssl.create_default_context(cafile=str(plane.ca_file))
             yield Api(session, plane.server_url, trust, plane.token)
             return
