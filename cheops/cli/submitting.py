@@ -20,7 +20,7 @@ from cheops.cli.running import with_mesh
 from cheops.drafts import Intent
 from cheops.following import Progress
 from cheops.mesh import Mesh
-from schemas.documents import read_documents
+from schemas.documents import Document, read_documents
 from schemas.intents import Intent as EnteredIntent
 from schemas.outcomes import Outcome
 from schemas.verdicts import Verdict
@@ -43,8 +43,13 @@ class Wanted:
 
 def manifests_of(paths: list[Path], namespace: str) -> tuple[Mapping[str, Any], ...]:
     """Read and check manifests; an error names file, line and field, and nothing is sent."""
+    return tuple(one.body for one in checked_documents(paths, namespace))
+
+
+def checked_documents(paths: list[Path], namespace: str) -> list[Document]:
+    """The same, with their places in the files."""
     documents = [one for path in paths for one in read_documents(path)]
-    if not documents:
+    if paths and not documents:
         raise BadInputError(f"{', '.join(map(str, paths))}: no object in it (expected Kubernetes manifests)")
     for one in documents:
         one.check_object()
@@ -53,10 +58,10 @@ def manifests_of(paths: list[Path], namespace: str) -> tuple[Mapping[str, Any], 
             where = f"{one.file}:{one.line_of(('metadata', 'namespace'))}"
             raise BadInputError(f"{where}: metadata.namespace is {own!r}, but -n says {namespace!r}")
     _refuse_twins(documents, namespace)
-    return tuple(one.body for one in documents)
+    return documents
 
 
-def _refuse_twins(documents: list[Any], namespace: str) -> None:
+def _refuse_twins(documents: list[Document], namespace: str) -> None:
     seen: dict[tuple[str, str, str, str], str] = {}
     for one in documents:
         body, metadata = one.body, one.body["metadata"]

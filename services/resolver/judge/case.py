@@ -6,7 +6,8 @@ server's rehearsal included when it could be asked.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -44,7 +45,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An intent at one site, ready to be decided."""
+    """An intent at one site, ready to be decided.
+
+    elsewhere   resource → the other sites that are known to have it (asked for what is missing here)
+    """
 
     intent: str
     verb: Verb
@@ -60,3 +64,4 @@ class Case:
     preview: bool = False
     revision: int = 1
     decided_by: str = ""
+    elsewhere: Mapping[ResourceId, tuple[SiteName, ...]] = field(default_factory=dict)

@@ -9,6 +9,7 @@ evidence that is fresh and complete, else the answer is a defer that says what i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -43,7 +44,7 @@ def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: So
     else:
         if case.cascade == "dependents" and case.verb == "delete":
             targets = with_dependents(view, targets)
-        findings = _findings(case, view, targets)
+        findings = [_elsewhere(case, one) for one in _findings(case, view, targets)]
         findings = _with_evidence(case, view, findings, targets, sources_of)
     reasons = _reasons(case, policy, findings)
     decision = _decision(reasons)
@@ -88,6 +89,18 @@ def _findings(case: Case, view: View, targets: list[ResourceId]) -> list[Finding
         path = " → ".join(named(one) for one in (*ring, ring[0]))
         findings.append(Finding("D130", f"each needs the next before it can start: {path}", "nothing", ring[0]))
     return findings
+
+
+def _elsewhere(case: Case, finding: Finding) -> Finding:
+    """What is missing here and known at another site: the scope decides, and this one does not cover it."""
+    if finding.code not in ("D110", "D140") or finding.resource is None:
+        return finding
+    sites = case.elsewhere.get(finding.resource, ())
+    if not sites:
+        return finding
+    who = f"; {named(finding.edge.source)} needs it" if finding.edge else ""
+    message = f"{named(finding.resource)} is at {', '.join(sites)}, not at {case.site}{who}"
+    return replace(finding, code="D113", message=message)
 
 
 # ── the rule of evidence ────────────────────────────────────────────────────────────────────────────────────────────

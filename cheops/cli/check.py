@@ -1,0 +1,97 @@
+"""check: the verdict on directories of manifests, without any service."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Optional
+
+import typer
+
+from cheops.cli.options import AsciiOption, NamespaceOption
+
+
+class CheckOutput(StrEnum):
+    """How the verdict is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    YAML = "yaml"
+    GITHUB = "github"
+    SARIF = "sarif"
+
+
+class VerbName(StrEnum):
+    """What is to be done; without one, what is there is updated and what is not there is created."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    APPLY = "apply"
+    DELETE = "delete"
+    READ = "read"
+
+
+Strings = Optional[list[str]]  # noqa: UP045 – typer reads annotations of aliases in this form only
+
+
+def register(app: typer.Typer) -> None:
+    """Add this family to the command line."""
+    app.command(epilog=EXAMPLES)(check)
+
+
+EXAMPLES = (
+    "Examples:  cheops check --site lyon=clusters/lyon -f change.yaml  ·  "
+    "cheops check --site lyon=clusters/lyon --site oslo=clusters/oslo --delete secret/edge-ca -n shop  ·  "
+    "cheops check --site lyon=. -f - -o github < rendered.yaml"
+)
+
+
+def check(
+    site: Annotated[
+        list[str],
+        typer.Option(
+            "--site", help="A site and its manifests; the first is where the intent is entered.", metavar="NAME=PATH"
+        ),
+    ],
+    filename: Annotated[
+        Strings, typer.Option("--filename", "-f", help="What is to be written: a file, a folder, or -.", metavar="PATH")
+    ] = None,
+    delete: Annotated[Strings, typer.Option("--delete", help="What is to be deleted.", metavar="KIND/NAME")] = None,
+    read: Annotated[Strings, typer.Option("--read", help="What is to be read.", metavar="KIND/NAME")] = None,
+    verb: Annotated[Optional[VerbName], typer.Option("--verb", help="What -f means.")] = None,  # noqa: UP045
+    namespace: NamespaceOption = "",
+    scope: Annotated[str, typer.Option("--scope", help="Where: lyon, or lyon & oslo.", metavar="SCOPE")] = "",
+    cascade: Annotated[str, typer.Option("--cascade", help="none, or dependents: delete what uses it first.")] = "none",
+    bound: Annotated[float, typer.Option("--bound", help="How old evidence may be, in seconds.", metavar="S")] = 10.0,
+    stale: Annotated[Strings, typer.Option("--stale", help="This site's evidence is old.", metavar="SITE")] = None,
+    unreachable: Annotated[
+        Strings, typer.Option("--unreachable", help="This site does not answer.", metavar="SITE")
+    ] = None,
+    blind: Annotated[
+        Strings, typer.Option("--blind", help="These kinds are not observed there.", metavar="SITE=RESOURCES")
+    ] = None,
+    kubernetes: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--kubernetes", help="The version whose built-in kinds the sites serve.", metavar="1.N"),
+    ] = None,
+    output: Annotated[CheckOutput, typer.Option("--output", "-o", help="How to print it.")] = CheckOutput.TEXT,
+    ascii_only: AsciiOption = False,
+) -> None:
+    """The verdict on directories of manifests, offline. Exits 0 allow, 3 deny, 4 defer, 2 for bad input."""
+    from cheops.cli.checking import Request, run
+
+    request = Request(
+        sites=tuple(site),
+        filenames=tuple(filename or ()),
+        delete=tuple(delete or ()),
+        read=tuple(read or ()),
+        verb=verb.value if verb else None,
+        namespace=namespace,
+        scope=scope,
+        cascade=cascade,
+        bound_s=bound,
+        stale=tuple(stale or ()),
+        unreachable=tuple(unreachable or ()),
+        blind=tuple(blind or ()),
+        kubernetes=kubernetes,
+    )
+    raise typer.Exit(run(request, output.value, ascii_only))

@@ -1,0 +1,136 @@
+"""What was typed after `cheops check` → sites, act, verdict, output, exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cheops.cli.failures import BadInputError
+from cheops.cli.render.annotations import github, sarif
+from cheops.cli.render.output import document, say
+from cheops.cli.render.signs import signs_for
+from cheops.cli.render.verdict import render
+from cheops.cli.submitting import CODES, checked_documents
+from cheops.offline.check import Act, Court, check
+from cheops.offline.sites import Flaws, OfflineSite, load_site
+from schemas.documents import Document
+from schemas.identity import IdentityError, SiteName, site_name
+from schemas.intents import Verb
+from schemas.relations.loader import Catalogue, load_catalogue
+from schemas.relations.surface import BUILTIN_VERSION
+from schemas.verdicts import Verdict
+from services.resolver.judge.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The options, as typed."""
+
+    sites: tuple[str, ...]
+    filenames: tuple[str, ...] = ()
+    delete: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    verb: Verb | None = None
+    namespace: str = ""
+    scope: str = ""
+    cascade: str = "none"
+    bound_s: float = 10.0
+    stale: tuple[str, ...] = ()
+    unreachable: tuple[str, ...] = ()
+    blind: tuple[str, ...] = ()
+    kubernetes: str | None = None
+
+
+def run(request: Request, output: str, ascii_only: bool) -> int:
+    """Judge and print; returns the exit code. Raises BadInputError, DocumentError, IdentityError."""
+    paths = _paths(request.sites)
+    flaws = _flaws(request, list(paths))
+    documents = checked_documents([Path(one) for one in request.filenames], request.namespace)
+    act = _act(request, documents)
+    catalogue = load_catalogue()
+    sites = {name: _load(name, where, catalogue, flaws[name], request) for name, where in paths.items()}
+    for site in sites.values():
+        sys.stderr.writelines(f"cheops: warning: {line}\n" for line in site.warnings)
+    court = Court(sites, catalogue, Policy(), datetime.now(UTC))
+    verdict = check(court, act, request.scope)
+    _print(verdict, documents, output, ascii_only)
+    return CODES[verdict.decision]
+
+
+def _load(name: SiteName, where: Sequence[Path], catalogue: Catalogue, flaws: Flaws, request: Request) -> OfflineSite:
+    try:
+        return load_site(name, where, catalogue, flaws, request.kubernetes or BUILTIN_VERSION)
+    except ValueError as error:
+        if isinstance(error, IdentityError) or "Kubernetes" not in str(error):
+            raise
+        raise BadInputError(f"--kubernetes: {error}") from error
+
+
+def _paths(pairs: Iterable[str]) -> dict[SiteName, list[Path]]:
+    paths: dict[SiteName, list[Path]] = {}
+    for pair in pairs:
+        name, equals, path = pair.partition("=")
+        if not equals or not path:
+            raise BadInputError(f"--site {pair}: expected NAME=PATH, for example lyon=clusters/lyon")
+        paths.setdefault(site_name(name), []).append(Path(path))
+    return paths
+
+
+def _flaws(request: Request, names: Sequence[SiteName]) -> dict[SiteName, Flaws]:
+    blind: dict[str, list[str]] = {}
+    for pair in request.blind:
+        name, equals, kinds = pair.partition("=")
+        if not equals or not kinds:
+            raise BadInputError(f"--blind {pair}: expected SITE=RESOURCES, for example oslo=secrets")
+        blind.setdefault(name, []).extend(one for one in kinds.split(",") if one)
+    given = (("--stale", request.stale), ("--unreachable", request.unreachable), ("--blind", tuple(blind)))
+    for option, chosen in given:
+        for one in chosen:
+            if one not in names:
+                raise BadInputError(f"{option} {one}: no such site (there are {', '.join(names)})")
+    return {
+        name: Flaws(name in request.stale, name in request.unreachable, tuple(blind.get(name, ()))) for name in names
+    }
+
+
+def _act(request: Request, documents: Sequence[Document]) -> Act:
+    given = [
+        name
+        for name, value in (("-f", request.filenames), ("--delete", request.delete), ("--read", request.read))
+        if value
+    ]
+    if len(given) != 1:
+        what = f"{' and '.join(given)} together" if given else "nothing to judge"
+        raise BadInputError(f"{what}: expected one of -f PATH, --delete KIND/NAME, --read KIND/NAME")
+    if request.cascade not in ("none", "dependents"):
+        raise BadInputError(f"--cascade {request.cascade}: expected none or dependents")
+    verb: Verb | None = "delete" if request.delete else "read" if request.read else request.verb
+    if request.verb and request.verb != verb:
+        raise BadInputError(f"--verb {request.verb} with {given[0]}: expected {verb}, or no --verb")
+    for one in (*request.delete, *request.read):
+        if "/" not in one:
+            raise BadInputError(f"{one}: expected KIND/NAME, for example secret/edge-ca")
+    return Act(
+        verb=verb,
+        manifests=tuple(one.body for one in documents),
+        resources=(*request.delete, *request.read),
+        namespace=request.namespace,
+        cascade="dependents" if request.cascade == "dependents" else "none",
+        bound_s=request.bound_s,
+    )
+
+
+def _print(verdict: Verdict, documents: Sequence[Document], output: str, ascii_only: bool) -> None:
+    if output == "github":
+        say(github(verdict, documents))
+    elif output == "sarif":
+        document(sarif(verdict, documents), "json")
+    elif output == "text":
+        say(render(verdict, signs_for(ascii_only)))
+    else:
+        body: dict[str, Any] = verdict.model_dump(mode="json", by_alias=True)
+        document(body, output)

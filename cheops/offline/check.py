@@ -1,0 +1,150 @@
+"""One act on directories of manifests → one verdict, as the resolvers of these sites would give it.
+
+act ──▶ a part per site in scope ──▶ take in (merge with what is there) ──▶ decide ──▶ combine
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from cheops.offline.merging import merged, same_content
+from cheops.offline.sites import OfflineSite
+from schemas.identity import ResourceId, SiteName
+from schemas.intents import BOUND_DEFAULT_S, Intent, Override, Verb
+from schemas.kinds import Surface
+from schemas.relations.extract import Extractor
+from schemas.relations.loader import Catalogue
+from schemas.relations.surface import surface_with_crds
+from schemas.verdicts import Verdict
+from services.resolver.coordinate import combine
+from services.resolver.intake import Intake, take_in
+from services.resolver.judge.case import Case, Change, Problem
+from services.resolver.judge.decide import decide
+from services.resolver.judge.policy import Policy
+
+INTENT_ID: Final = "i-check"
+LIFETIME: Final = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What is to be judged. `verb` None: what is there is updated, what is not there is created."""
+
+    verb: Verb | None = None
+    manifests: tuple[Mapping[str, Any], ...] = ()
+    resources: tuple[str, ...] = ()
+    namespace: str = ""
+    cascade: Literal["none", "dependents"] = "none"
+    bound_s: float = BOUND_DEFAULT_S
+    overrides: tuple[Override, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Court:
+    """Who judges: the sites, the rules, how strict, and when."""
+
+    sites: Mapping[SiteName, OfflineSite]
+    catalogue: Catalogue
+    policy: Policy
+    now: datetime
+
+
+def check(court: Court, act: Act, scope: str = "") -> Verdict:
+    """The verdict on `act` in `scope`; the first site of the court is where it is entered."""
+    entry = next(iter(court.sites))
+    names = [one.strip() for one in scope.split("&")] if scope.strip() else [entry]
+    problems = tuple(_unknown_site(name, court) for name in names if name not in court.sites)
+    if problems:
+        return _at(court, act, court.sites[entry], problems)
+    return combine([_at(court, act, court.sites[SiteName(name)]) for name in dict.fromkeys(names)], entry)
+
+
+def _unknown_site(name: str, court: Court) -> Problem:
+    near = difflib.get_close_matches(name, list(court.sites), 3, 0.5)
+    known = f"near: {', '.join(near)}" if near else f"known: {', '.join(court.sites)}"
+    return Problem("D601", f"no site is called {name!r} ({known})")
+
+
+def _at(court: Court, act: Act, site: OfflineSite, problems: tuple[Problem, ...] = ()) -> Verdict:
+    intent = _intent(act, site, court.now)
+    surface, extractor = _with_bundle(court.catalogue, act, site)
+    intake = take_in(intent, site.name, surface, extractor, court.now)
+    intake = replace(intake, changes=tuple(_on_what_is_there(one, intake, site, extractor) for one in intake.changes))
+    case = Case(
+        intent=intent.id,
+        verb=intent.verb,
+        site=site.name,
+        changes=intake.changes,
+        evidence=site.evidence(act.bound_s),
+        expires_at=intent.expires_at,
+        bound_s=act.bound_s,
+        cascade=act.cascade,
+        overrides=act.overrides,
+        problems=(*problems, *intake.problems),
+        preview=True,
+        decided_by="check",
+        elsewhere=_Elsewhere(court.sites, site.name),
+    )
+    return decide(case, site.graph, court.policy, court.now, court.catalogue.sources_of)
+
+
+def _intent(act: Act, site: OfflineSite, now: datetime) -> Intent:
+    verb = act.verb or ("apply" if act.manifests else "delete")
+    by_name = verb in ("delete", "read")
+    named = tuple(site.extractor.key(one).id for one in act.manifests) if by_name else ()
+    return Intent(
+        id=INTENT_ID,
+        site=site.name,
+        verb=verb,
+        resources=(*act.resources, *named),
+        manifests=() if by_name else tuple(map(dict, act.manifests)),
+        namespace=act.namespace,
+        created_at=now,
+        expires_at=now + LIFETIME,
+        bound_s=act.bound_s,
+        cascade=act.cascade,
+        preview=True,
+        overrides=act.overrides,
+    )
+
+
+def _with_bundle(catalogue: Catalogue, act: Act, site: OfflineSite) -> tuple[Surface, Extractor]:
+    """The site's surface, and one for reading the bundle: what its own definitions will serve is read as they say."""
+    definitions = [one for one in act.manifests if one.get("kind") == "CustomResourceDefinition"]
+    if not definitions:
+        return site.surface, site.extractor
+    return site.surface, Extractor(catalogue, surface_with_crds(site.surface, definitions))
+
+
+def _on_what_is_there(change: Change, intake: Intake, site: OfflineSite, extractor: Extractor) -> Change:
+    """An update is judged on what the object becomes, as the API server's dry run would show it."""
+    manifest, live = intake.manifests.get(change.resource), site.bodies.get(change.resource)
+    if manifest is None or live is None:
+        return change
+    if change.action == "create":
+        return replace(change, unchanged=same_content(live, manifest))
+    after = merged(live, manifest)
+    return replace(change, after=extractor.state(after), unchanged=same_content(live, after))
+
+
+class _Elsewhere(Mapping[ResourceId, tuple[SiteName, ...]]):
+    """Resource → the other sites that have it."""
+
+    def __init__(self, sites: Mapping[SiteName, OfflineSite], here: SiteName) -> None:
+        self._others = [site for name, site in sites.items() if name != here]
+
+    def __getitem__(self, resource: ResourceId) -> tuple[SiteName, ...]:
+        found = tuple(site.name for site in self._others if site.graph.find(resource) is not None)
+        if not found:
+            raise KeyError(resource)
+        return found
+
+    def __iter__(self) -> Any:
+        return iter({state.resource for site in self._others for state in site.graph.resources()})
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

@@ -1,0 +1,138 @@
+"""What `apply` makes of an object that is there, when no API server can be asked. Pure.
+
+The three-way merge of client-side apply: what the manifest says is set; what was applied before and the manifest does
+not say any more goes; what others set stays. What was applied before is kubectl's annotation where there is one, else
+the object itself: in a directory of manifests the file *is* what was applied. Lists with a merge key merge by item.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
+SERVER_METADATA: Final = frozenset(
+    ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink")
+)
+# Field → merge key. From the API's own `patchMergeKey`; the fields have the same name in every kind that has them.
+MERGE_KEYS: Final[dict[str, str]] = {
+    "containers": "name",
+    "initContainers": "name",
+    "ephemeralContainers": "name",
+    "env": "name",
+    "volumes": "name",
+    "volumeMounts": "mountPath",
+    "volumeDevices": "devicePath",
+    "imagePullSecrets": "name",
+    "hostAliases": "ip",
+    "topologySpreadConstraints": "topologyKey",
+    "ownerReferences": "uid",
+    "resourceClaims": "name",
+    "conditions": "type",
+    "secrets": "name",
+}
+PORT_KEYS: Final = ("containerPort", "port")  # of a container's ports, and of a Service's
+
+
+def merged(live: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The object after an apply of `manifest`; neither is changed."""
+    before = _last_applied(live)
+    made: dict[str, Any] = _merge(_content(before), _content(manifest), _content(live))
+    made["metadata"] = {**_kept_metadata(live), **made.get("metadata", {})}
+    if "status" in live:
+        made["status"] = live["status"]
+    return made
+
+
+def same_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two objects say the same: status and what servers set do not count."""
+    return bool(_compared(one) == _compared(other))
+
+
+def _last_applied(live: Mapping[str, Any]) -> Mapping[str, Any]:
+    text = _mapping(_mapping(live.get("metadata")).get("annotations")).get(LAST_APPLIED)
+    if isinstance(text, str):
+        try:
+            found = json.loads(text)
+        except ValueError:
+            return live
+        if isinstance(found, dict):
+            return found
+    return live
+
+
+def _content(body: Mapping[str, Any]) -> dict[str, Any]:
+    made = {name: value for name, value in body.items() if name != "status"}
+    metadata = {name: value for name, value in _mapping(body.get("metadata")).items() if name not in SERVER_METADATA}
+    annotations = {name: value for name, value in _mapping(metadata.get("annotations")).items() if name != LAST_APPLIED}
+    metadata.pop("annotations", None)
+    if annotations:
+        metadata["annotations"] = annotations
+    return {**made, "metadata": metadata}
+
+
+def _kept_metadata(live: Mapping[str, Any]) -> dict[str, Any]:
+    """What no manifest takes away: the server's own fields, owners and finalizers of a live object."""
+    metadata = _mapping(live.get("metadata"))
+    keep = (*SERVER_METADATA, "deletionTimestamp", "ownerReferences", "finalizers", "namespace", "name")
+    return {name: metadata[name] for name in keep if name in metadata}
+
+
+def _compared(body: Mapping[str, Any]) -> Any:
+    made = _content(body)
+    metadata = {name: value for name, value in made["metadata"].items() if name != "deletionTimestamp"}
+    return _without_empty({**made, "metadata": metadata})
+
+
+def _without_empty(value: Any) -> Any:
+    """Null and empty maps say nothing."""
+    if isinstance(value, Mapping):
+        made = {name: _without_empty(below) for name, below in value.items()}
+        return {name: below for name, below in made.items() if below is not None and below != {}}
+    if isinstance(value, list):
+        return [_without_empty(item) for item in value]
+    return value
+
+
+def _merge(before: Any, manifest: Any, live: Any) -> Any:
+    if not isinstance(manifest, Mapping) or not isinstance(live, Mapping):
+        return manifest
+    before = _mapping(before)
+    made = {name: value for name, value in live.items() if name in manifest or name not in before}
+    for name, value in manifest.items():
+        if value is None:
+            made.pop(name, None)
+        elif name not in live:
+            made[name] = value
+        elif isinstance(value, list):
+            made[name] = _merge_list(name, before.get(name), value, live[name])
+        else:
+            made[name] = _merge(before.get(name), value, live[name])
+    return made
+
+
+def _merge_list(field: str, before: Any, manifest: list[Any], live: Any) -> list[Any]:
+    key = _merge_key(field, manifest)
+    if key is None or not isinstance(live, list):
+        return manifest
+    old = _by_key(before if isinstance(before, list) else [], key)
+    mine = _by_key(manifest, key)
+    there = _by_key(live, key)
+    made = [_merge(old.get(mark), item, there.get(mark, item)) for mark, item in mine.items()]
+    return made + [item for mark, item in there.items() if mark not in mine and mark not in old]
+
+
+def _merge_key(field: str, items: list[Any]) -> str | None:
+    if not all(isinstance(item, Mapping) for item in items):
+        return None
+    keys = PORT_KEYS if field == "ports" else (MERGE_KEYS.get(field),)
+    return next((key for key in keys if key and items and all(key in item for item in items)), None)
+
+
+def _by_key(items: list[Any], key: str) -> dict[Any, Any]:
+    return {str(item.get(key)): item for item in items if isinstance(item, Mapping)}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,152 @@
+"""Manifests of one site → what its resolver would know: surface, live graph, evidence.
+
+The rules are those of verdicts.md, "Offline": evidence is complete and fresh unless a flaw says otherwise, a manifest
+without a namespace is in `default`, a namespace is there when it or anything in it is, a kind is served when it is
+built in, defined by a CRD, or when the directory holds an object of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from schemas.documents import Document, DocumentError, read_documents
+from schemas.events import ResourceEvent, ResourceState, ServedKind
+from schemas.identity import IdentityError, KindId, ResourceId, ResourceKey, SiteName, kind_id, resource_id
+from schemas.kinds import Surface
+from schemas.relations.ambient import ambient_resources
+from schemas.relations.extract import Extractor
+from schemas.relations.loader import Catalogue
+from schemas.relations.surface import BUILTIN_VERSION, builtin_surface, surface_with_crds
+from schemas.verdicts import Evidence
+from services.resolver.graph.store import Graph
+
+NAMESPACE: Final = KindId("Namespace")
+STALE_FACTOR: Final = 360.0  # a stale site was last heard this many bounds ago: an hour for the default of 10 s
+
+
+@dataclass(frozen=True, slots=True)
+class Flaws:
+    """What is wrong with the knowledge of a site. `blind`: kinds by resource name, as `secrets`, `gateways.x.io`."""
+
+    stale: bool = False
+    unreachable: bool = False
+    blind: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class OfflineSite:
+    """One site as its manifests show it. `bodies`: the objects themselves, for merging."""
+
+    name: SiteName
+    surface: Surface
+    extractor: Extractor
+    graph: Graph
+    flaws: Flaws
+    blind: tuple[KindId, ...] = ()
+    bodies: dict[ResourceId, dict[str, Any]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def evidence(self, bound_s: float) -> Evidence:
+        """What a verdict may rest on here."""
+        age_s = None if self.flaws.unreachable else bound_s * STALE_FACTOR if self.flaws.stale else 0.0
+        return Evidence(
+            site=self.name,
+            epoch=0,
+            seq=self.graph.resource_count,
+            age_s=age_s,
+            bound_s=bound_s,
+            observed=len(self.surface.served) - len(self.blind),
+            blind=self.blind,
+            fresh=age_s is not None and age_s <= bound_s,
+        )
+
+
+def load_site(
+    name: SiteName,
+    paths: Sequence[Path],
+    catalogue: Catalogue,
+    flaws: Flaws = Flaws(),
+    kubernetes: str = BUILTIN_VERSION,
+) -> OfflineSite:
+    """Read a site's manifests. Raises DocumentError (file, line), IdentityError for an unknown blind kind."""
+    documents = [one for path in paths for one in read_documents(path)]
+    for one in documents:
+        one.check_object()
+    surface = _surface(documents, kubernetes)
+    extractor = Extractor(catalogue, surface)
+    site = OfflineSite(name, surface, extractor, Graph(name), flaws, _blind(name, flaws, surface))
+    site.graph.apply(ResourceEvent(op="surface", surface=tuple(surface.served.values())))
+    namespaces = {"default", "kube-system", "kube-public", "kube-node-lease"}
+    for one in documents:
+        state = _state(one, extractor)
+        if state.resource in site.bodies:
+            site.warnings.append(f"{one.file}:{one.line}: {state.resource} stands twice at {name}; the last one counts")
+        site.bodies[state.resource] = one.body
+        _put(site.graph, state)
+        namespaces.add(ResourceKey.parse(state.resource).namespace)
+    _fill_in(site.graph, namespaces - {""})
+    return site
+
+
+def _surface(documents: Iterable[Document], kubernetes: str) -> Surface:
+    definitions = [one.body for one in documents if one.body["kind"] == "CustomResourceDefinition"]
+    surface = surface_with_crds(builtin_surface(kubernetes), definitions)
+    held: dict[KindId, ServedKind] = {}
+    for one in documents:
+        group, _, version = one.body["apiVersion"].rpartition("/")
+        kind = kind_id(group, one.body["kind"])
+        if surface.find(kind) is not None or kind in held:
+            continue
+        held[kind] = guessed_kind(kind, version)
+    return Surface([*surface.served.values(), *held.values()])
+
+
+def guessed_kind(kind: KindId, version: str) -> ServedKind:
+    """A kind of which nothing but objects is known; `Cluster…` kinds are taken for cluster-scoped."""
+    bare = kind.rpartition("/")[2]
+    singular = bare.lower()
+    plural = f"{singular[:-1]}ies" if singular[-1:] == "y" and singular[-2:-1] not in "aeiou" else f"{singular}s"
+    return ServedKind(kind, plural, (version,), not bare.startswith("Cluster"), singular)
+
+
+def _blind(name: SiteName, flaws: Flaws, surface: Surface) -> tuple[KindId, ...]:
+    kinds = []
+    for text in flaws.blind:
+        try:
+            kinds.append(surface.kind(text))
+        except IdentityError as error:
+            raise IdentityError(f"--blind {name}={text}: {error}") from error
+    return tuple(sorted(set(kinds)))
+
+
+def _state(document: Document, extractor: Extractor) -> ResourceState:
+    state = extractor.state(document.body)
+    try:
+        ResourceKey.parse(state.resource)
+    except IdentityError as error:
+        line = document.line_of(("metadata", "name"))
+        raise DocumentError(document.file, line, f"metadata.name: {error}") from error
+    return state
+
+
+def _fill_in(graph: Graph, namespaces: set[str]) -> None:
+    """What every cluster has, and the namespaces that are there because something is in them."""
+    implied = [ResourceState(resource_id("", "Namespace", "", one)) for one in sorted(namespaces)]
+    for state in (*implied, *ambient_resources(namespaces)):
+        if graph.find(state.resource) is None:
+            _put(graph, state)
+
+
+def _put(graph: Graph, state: ResourceState) -> None:
+    graph.apply(ResourceEvent(op="put", state=state))
+
+
+def placed(body: Mapping[str, Any], namespace: str) -> dict[str, Any]:
+    """A manifest with the namespace that `-n` gives it, where it names none."""
+    metadata = body["metadata"]
+    if not namespace or metadata.get("namespace"):
+        return dict(body)
+    return {**body, "metadata": {**metadata, "namespace": namespace}}

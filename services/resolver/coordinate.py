@@ -1,0 +1,101 @@
+"""Answers of several sites → one verdict. Pure.
+
+Each site in scope judged its own part on its own knowledge; here the answers become one: deny beats defer beats allow,
+reasons name their site, evidence of every site is carried, steps are numbered on. One denial denies the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from schemas.identity import KindId, ResourceId, SiteName
+from schemas.verdicts import Decision, Evidence, Impact, Reason, Step, Verdict
+from services.resolver.judge.findings import counted
+from services.resolver.judge.impact import NAMED_MAX
+
+_ORDER: Final[tuple[Decision, ...]] = ("deny", "defer", "allow")
+_LETTERS: Final = "DFWN"
+
+
+def combine(answers: Sequence[Verdict], entry: SiteName) -> Verdict:
+    """One verdict of the answers of the sites in scope; the first answer when there is only one."""
+    assert answers, "a scope names at least one site"
+    if len(answers) == 1:
+        return answers[0]
+    decision = next(one for one in _ORDER if any(answer.decision == one for answer in answers))
+    evidence: list[Evidence] = []
+    reasons: list[Reason] = []
+    for answer in answers:
+        shift = len(evidence)
+        evidence += answer.evidence
+        reasons += [
+            one if one.evidence < 0 else one.model_copy(update={"evidence": one.evidence + shift})
+            for one in answer.reasons
+        ]
+    first = answers[0]
+    return first.model_copy(
+        update={
+            "decision": decision,
+            "site": entry,
+            "targets": tuple(dict.fromkeys(target for answer in answers for target in answer.targets)),
+            "summary": _summary(answers, decision),
+            "valid_until": min(answer.valid_until for answer in answers),
+            "reasons": tuple(sorted(reasons, key=_rank)),
+            "impact": _impact([answer.impact for answer in answers]),
+            "evidence": tuple(evidence),
+            "plan": _numbered_on(answers) if decision == "allow" else (),
+            "remedies": tuple(dict.fromkeys(one for answer in answers for one in answer.remedies)),
+            "waits_for": tuple(dict.fromkeys(one for answer in answers for one in answer.waits_for))
+            if decision == "defer"
+            else (),
+            "expires_at": next((one.expires_at for one in answers if one.expires_at), None)
+            if decision == "defer"
+            else None,
+        }
+    )
+
+
+def _rank(reason: Reason) -> tuple[int, str, str, str, str]:
+    return _LETTERS.index(reason.code[0]), reason.code, reason.site, reason.resource or "", reason.message
+
+
+def _summary(answers: Sequence[Verdict], decision: Decision) -> str:
+    speaking = [answer for answer in answers if answer.decision == decision]
+    if decision != "allow":
+        more = f" (and {counted(len(speaking) - 1, 'more site')})" if len(speaking) > 1 else ""
+        return speaking[0].summary + more
+    sites = " & ".join(answer.site for answer in answers)
+    steps = sum(len(answer.plan) for answer in answers)
+    head = answers[0].summary.partition(" @ ")[0]
+    return f"{head} @ {sites}: {counted(steps, 'step') if steps else 'nothing to do'}"
+
+
+def _impact(parts: Sequence[Impact]) -> Impact:
+    by_kind: dict[SiteName, dict[KindId, int]] = {}
+    first: dict[ResourceId, None] = {}
+    for part in parts:
+        by_kind.update(part.by_kind)
+        first.update(dict.fromkeys(part.first))
+    direct = sum(part.direct for part in parts)
+    names = tuple(first)[:NAMED_MAX]
+    return Impact(
+        direct=direct,
+        by_kind=by_kind,
+        reached=sum(part.reached for part in parts),
+        bounded=any(part.bounded for part in parts),
+        first=names,
+        more=max(0, direct - len(names)),
+    )
+
+
+def _numbered_on(answers: Sequence[Verdict]) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    for answer in answers:
+        shift = len(steps)
+        renamed: Mapping[str, str] = {step.id: str(shift + place + 1) for place, step in enumerate(answer.plan)}
+        steps += [
+            step.model_copy(update={"id": renamed[step.id], "after": tuple(renamed[one] for one in step.after)})
+            for step in answer.plan
+        ]
+    return tuple(steps)

@@ -1,0 +1,163 @@
+"""Verdicts on directories of manifests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cheops.offline.check import Act, Court, check
+from cheops.offline.sites import Flaws, load_site
+from schemas.documents import DocumentError
+from schemas.identity import IdentityError, site_name
+from schemas.relations.loader import load_catalogue
+from schemas.verdicts import Verdict
+from services.resolver.judge.policy import Policy
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+Body = dict[str, Any]
+
+
+def _settings(name: str = "settings", namespace: str = "shop", **data: str) -> Body:
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def _web(key: str | None = None, replicas: int = 1, settings: str = "settings") -> Body:
+    wanted = {"configMapKeyRef": {"name": settings, "key": key}}
+    env = {"env": [{"name": "K", "valueFrom": wanted}]} if key else {"envFrom": [{"configMapRef": {"name": settings}}]}
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "web", "image": "w", **env}]}}
+    spec = {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "template": template}
+    metadata = {"name": "web", "namespace": "shop"}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+
+
+def _judged(tmp_path: Path, act: Act, sites: Mapping[str, list[Body]], scope: str = "", **flaws: Flaws) -> Verdict:
+    catalogue = load_catalogue()
+    made = {}
+    for name, bodies in sites.items():
+        directory = tmp_path / name
+        directory.mkdir()
+        (directory / "all.yaml").write_text(yaml.safe_dump_all(bodies))
+        made[site_name(name)] = load_site(site_name(name), [directory], catalogue, flaws.get(name, Flaws()))
+    return check(Court(made, catalogue, Policy(), NOW), act, scope)
+
+
+def _codes(verdict: Verdict) -> list[str]:
+    return [reason.code for reason in verdict.reasons]
+
+
+def test_what_is_used_may_not_go_and_what_is_not_may(tmp_path: Path) -> None:
+    act = Act(verb="delete", resources=("configmap/settings",), namespace="shop")
+    verdict = _judged(tmp_path, act, {"lyon": [_settings(a="1"), _web("a")]})
+    assert (verdict.decision, _codes(verdict)) == ("deny", ["D311"])
+    (tmp_path / "again").mkdir()
+    assert _judged(tmp_path / "again", act, {"lyon": [_settings(a="1"), _web("a", replicas=0)]}).decision == "allow"
+
+
+def test_an_update_is_judged_on_what_the_object_becomes(tmp_path: Path) -> None:
+    verdict = _judged(tmp_path, Act(manifests=(_settings(b="2"),)), {"lyon": [_settings(a="1", b="2"), _web("a")]})
+    assert (verdict.decision, _codes(verdict)) == ("deny", ["D211", "N230"])
+
+
+def test_what_is_not_there_is_created_and_its_dependency_may_come_along(tmp_path: Path) -> None:
+    site = {"lyon": [_settings("other")]}
+    (tmp_path / "alone").mkdir()
+    alone = _judged(tmp_path / "alone", Act(manifests=(_web("a"),)), site)
+    assert (alone.decision, _codes(alone)) == ("deny", ["D110"])
+    bundle = _judged(tmp_path, Act(manifests=(_web("a"), _settings(a="1"))), site)
+    assert bundle.decision == "allow"
+    assert [(step.id, step.resource) for step in bundle.plan] == [
+        ("1", "ConfigMap/shop/settings"),
+        ("2", "apps/Deployment/shop/web"),
+    ]
+
+
+def test_a_create_of_the_same_is_unchanged_and_of_another_is_refused(tmp_path: Path) -> None:
+    for place, (body, decision, codes) in enumerate(
+        ((_settings(a="1"), "allow", ["N102"]), (_settings(a="2"), "deny", ["D101"]))
+    ):
+        (tmp_path / str(place)).mkdir()
+        act = Act(verb="create", manifests=(body,))
+        verdict = _judged(tmp_path / str(place), act, {"lyon": [_settings(a="1")]})
+        assert (verdict.decision, _codes(verdict), verdict.plan) == (decision, codes, ())
+
+
+def test_a_dependency_at_another_site_is_named_with_the_site(tmp_path: Path) -> None:
+    sites = {"oslo": [_settings("other")], "lyon": [_settings(a="1")]}
+    verdict = _judged(tmp_path, Act(manifests=(_web("a"),)), sites)
+    assert (verdict.decision, _codes(verdict)) == ("deny", ["D113"])
+    assert "is at lyon, not at oslo" in verdict.reasons[0].message
+
+
+def test_every_site_of_the_scope_is_judged_and_one_denial_denies(tmp_path: Path) -> None:
+    sites = {"lyon": [_settings(a="1")], "oslo": [_settings(b="1")]}
+    verdict = _judged(tmp_path, Act(manifests=(_web("a"),)), sites, "lyon & oslo")
+    assert (verdict.decision, [(one.code, one.site) for one in verdict.reasons]) == ("deny", [("D112", "oslo")])
+    assert [one.site for one in verdict.evidence] == ["lyon", "oslo"]
+    assert verdict.evidence[verdict.reasons[0].evidence].site == "oslo"
+
+
+def test_steps_of_several_sites_are_numbered_on(tmp_path: Path) -> None:
+    sites = {"lyon": [_settings("other")], "oslo": [_settings("other")]}
+    verdict = _judged(tmp_path, Act(manifests=(_web("a"), _settings(a="1"))), sites, "lyon & oslo")
+    assert [(one.id, one.site, one.after) for one in verdict.plan] == [
+        ("1", "lyon", ()), ("2", "lyon", ("1",)), ("3", "oslo", ()), ("4", "oslo", ("3",)),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("flaw", "code"),
+    [(Flaws(stale=True), "F502"), (Flaws(unreachable=True), "F501"), (Flaws(blind=("deployments.apps",)), "F503")],
+)
+def test_absence_is_not_claimed_on_flawed_evidence_but_use_is(tmp_path: Path, flaw: Flaws, code: str) -> None:
+    act = Act(verb="delete", resources=("configmap/settings",), namespace="shop")
+    verdict = _judged(tmp_path, act, {"lyon": [_settings(a="1")]}, lyon=flaw)
+    assert (verdict.decision, _codes(verdict)) == ("defer", [code])
+    (tmp_path / "used").mkdir()
+    used = _judged(tmp_path / "used", act, {"lyon": [_settings(a="1"), _web("a")]}, lyon=flaw)
+    assert (used.decision, _codes(used)) == ("deny", ["D311"])
+
+
+def test_a_blind_kind_that_cannot_refer_to_the_target_does_not_matter(tmp_path: Path) -> None:
+    act = Act(verb="delete", resources=("configmap/settings",), namespace="shop")
+    verdict = _judged(tmp_path, act, {"lyon": [_settings()]}, lyon=Flaws(blind=("networkpolicies.networking.k8s.io",)))
+    assert verdict.decision == "allow"
+
+
+def test_a_namespace_is_there_when_anything_is_in_it(tmp_path: Path) -> None:
+    act = Act(manifests=(_settings("new", "shop"),))
+    assert _judged(tmp_path, act, {"lyon": [_settings()]}).decision == "allow"
+    (tmp_path / "empty").mkdir()
+    verdict = _judged(tmp_path / "empty", act, {"lyon": [_settings(namespace="other")]})
+    assert (verdict.decision, _codes(verdict)) == ("deny", ["D140"])
+
+
+def test_a_kind_of_which_an_object_is_held_is_served(tmp_path: Path) -> None:
+    body = {"apiVersion": "x.io/v1", "kind": "Widget", "metadata": {"name": "w", "namespace": "shop"}}
+    other = {**body, "metadata": {"name": "v", "namespace": "shop"}}
+    assert _judged(tmp_path, Act(manifests=(body,)), {"lyon": [other]}).decision == "allow"
+    (tmp_path / "none").mkdir()
+    verdict = _judged(tmp_path / "none", Act(manifests=(body,)), {"lyon": [_settings()]})
+    assert (verdict.decision, _codes(verdict)) == ("deny", ["D001"])
+
+
+def test_an_unknown_site_in_the_scope_is_a_verdict_that_names_near_ones(tmp_path: Path) -> None:
+    verdict = _judged(tmp_path, Act(manifests=(_settings("new"),)), {"lyon": [_settings()]}, "lion")
+    assert (verdict.decision, _codes(verdict)) == ("deny", ["D601"])
+    assert "near: lyon" in verdict.reasons[0].message
+
+
+def test_an_unknown_blind_kind_is_the_callers_error(tmp_path: Path) -> None:
+    with pytest.raises(IdentityError, match=r"--blind lyon=secretz: .*did you mean secret"):
+        load_site(site_name("lyon"), [tmp_path], load_catalogue(), Flaws(blind=("secretz",)))
+
+
+def test_a_manifest_of_a_site_without_a_name_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  labels: {}\n")
+    with pytest.raises(DocumentError, match=r"a\.yaml:\d: metadata\.name: missing"):
+        load_site(site_name("lyon"), [tmp_path], load_catalogue())
