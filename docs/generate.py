@@ -15,7 +15,7 @@ import msgspec
 import yaml
 from pydantic import BaseModel
 
-from schemas import alerts, deadletters, events, intents, operations, outcomes, queries, verdicts
+from schemas import alerts, deadletters, events, intents, operations, outcomes, policy, queries, verdicts
 
 HERE = Path(__file__).parent
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -38,6 +38,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "rehearsal": queries.Rehearsal,
     "rehearsalanswer": queries.RehearsalAnswer,
 }
+FILES: dict[str, type[BaseModel]] = {"policy": policy.PolicyFile}  # read from disk, never sent
 STRUCTS: dict[str, type[msgspec.Struct]] = {"event": events.EventBatch, "heartbeat": events.Heartbeat}
 
 # name: (address, message, stored in, what it is)
@@ -75,7 +76,7 @@ PARAMETERS = {
 def schemas() -> dict[str, dict[str, Any]]:
     """JSON Schema (2020-12) of every message, by name."""
     made: dict[str, dict[str, Any]] = {}
-    for name, model in MODELS.items():
+    for name, model in (MODELS | FILES).items():
         made[name] = model.model_json_schema(by_alias=True, mode="validation")
     for name, struct in STRUCTS.items():
         whole = msgspec.json.schema(struct)
@@ -119,7 +120,7 @@ def asyncapi() -> dict[str, Any]:
         "servers": {"site": {"host": "127.0.0.1:4222", "protocol": "nats", "description": "a site's own nats-server"}},
         "channels": channels,
         "operations": operations_,
-        "components": {"messages": {name: _message(name) for name in schemas()}},
+        "components": {"messages": {name: _message(name) for name in schemas() if name not in FILES}},
     }
 
 

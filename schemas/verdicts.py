@@ -112,7 +112,7 @@ class Wait(Message):
 
 
 class Verdict(Message):
-    """verdict/v1. Revision n replaces n-1 of the same intent."""
+    """verdict/v1. Revision n replaces n-1 of the same intent. `policy`: digest of the policy in force, or `default`."""
 
     schema_: Literal["verdict/v1"] = Field("verdict/v1", alias="schema")
     intent: str
@@ -124,6 +124,7 @@ class Verdict(Message):
     summary: str
     decided_at: AwareDatetime
     decided_by: str
+    policy: str = "default"
     valid_until: AwareDatetime
     preview: bool = False
     reasons: tuple[Reason, ...] = ()

@@ -73,6 +73,10 @@ def check(
         Optional[str],  # noqa: UP045
         typer.Option("--kubernetes", help="The version whose built-in kinds the sites serve.", metavar="1.N"),
     ] = None,
+    policy: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--policy", help="A policy file (cheops policy check FILE).", metavar="FILE"),
+    ] = None,
     output: Annotated[CheckOutput, typer.Option("--output", "-o", help="How to print it.")] = CheckOutput.TEXT,
     ascii_only: AsciiOption = False,
 ) -> None:
@@ -93,5 +97,6 @@ def check(
         unreachable=tuple(unreachable or ()),
         blind=tuple(blind or ()),
         kubernetes=kubernetes,
+        policy=policy,
     )
     raise typer.Exit(run(request, output.value, ascii_only))

@@ -20,6 +20,7 @@ from cheops.offline.sites import Flaws, OfflineSite, load_site
 from schemas.documents import Document
 from schemas.identity import IdentityError, SiteName, site_name
 from schemas.intents import Verb
+from schemas.policy import load_policy
 from schemas.relations.loader import Catalogue, load_catalogue
 from schemas.relations.surface import BUILTIN_VERSION
 from schemas.verdicts import Verdict
@@ -43,6 +44,7 @@ class Request:
     unreachable: tuple[str, ...] = ()
     blind: tuple[str, ...] = ()
     kubernetes: str | None = None
+    policy: str | None = None
 
 
 def run(request: Request, output: str, ascii_only: bool) -> int:
@@ -51,11 +53,12 @@ def run(request: Request, output: str, ascii_only: bool) -> int:
     flaws = _flaws(request, list(paths))
     documents = checked_documents([Path(one) for one in request.filenames], request.namespace)
     act = _act(request, documents)
+    policy = Policy(load_policy(Path(request.policy))) if request.policy else Policy()
     catalogue = load_catalogue()
     sites = {name: _load(name, where, catalogue, flaws[name], request) for name, where in paths.items()}
     for site in sites.values():
         sys.stderr.writelines(f"cheops: warning: {line}\n" for line in site.warnings)
-    court = Court(sites, catalogue, Policy(), datetime.now(UTC))
+    court = Court(sites, catalogue, policy, datetime.now(UTC))
     verdict = check(court, act, request.scope)
     _print(verdict, documents, output, ascii_only)
     return CODES[verdict.decision]

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cheops.cli import check, graph, intents, mesh, offline, sandbox, serve, streams
+from cheops.cli import check, graph, intents, mesh, offline, policy, sandbox, serve, streams
 from cheops.cli.failures import explained
 
 HELP = """Verdicts before damage: can this create, update, delete or read be satisfied, and if not, why not?
@@ -29,6 +29,7 @@ app = typer.Typer(
 for family in (intents, streams, graph, offline, check, mesh):
     family.register(app)
 app.add_typer(serve.app, name="serve", help="Run a service, or the three of a site, in the foreground.")
+app.add_typer(policy.app, name="policy", help="Policy files: how strict a number is, and who may override.")
 app.add_typer(sandbox.app, name="sandbox", help="A whole mesh on this machine: bus, clusters, services.")
 
 

@@ -11,12 +11,14 @@ from pathlib import Path
 from pydantic import Field
 
 from schemas import subjects
+from schemas.documents import DocumentError
+from schemas.policy import load_policy
 from schemas.queries import StatusQuery
 from schemas.relations.loader import load_catalogue
 from services.chassis import lifecycle
 from services.chassis.bus import nats
 from services.chassis.bus.port import Bus
-from services.chassis.errors import TransientError
+from services.chassis.errors import SettingsError, TransientError
 from services.chassis.settings import ServiceSettings
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
@@ -29,6 +31,7 @@ class ResolverSettings(ServiceSettings):
     """Environment variables CHEOPS_…"""
 
     rules: tuple[Path, ...] = Field((), description="Further rule files (JSON list of paths).")
+    policy: Path | None = Field(None, description="A policy file (cheops policy check FILE).")
     takeover: bool = Field(False, description="Start although another resolver of this site answers.")
 
 
@@ -39,11 +42,18 @@ async def run(settings: ResolverSettings, bus: Bus | None = None, ready: asyncio
     try:
         if not settings.takeover:
             await _refuse_second(bus, settings)
-        machine = Machine(settings.site, load_catalogue(settings.rules), Policy(), decided_by(settings))
+        machine = Machine(settings.site, load_catalogue(settings.rules), _policy(settings), decided_by(settings))
         await ResolverService(settings.site, bus, machine).run(ready)
     finally:
         if own:
             await bus.close()
+
+
+def _policy(settings: ResolverSettings) -> Policy:
+    try:
+        return Policy(load_policy(settings.policy)) if settings.policy else Policy()
+    except DocumentError as error:
+        raise SettingsError(f"CHEOPS_POLICY: {error}") from error
 
 
 def decided_by(settings: ResolverSettings) -> str:

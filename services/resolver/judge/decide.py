@@ -8,7 +8,7 @@ evidence that is fresh and complete, else the answer is a defer that says what i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -46,7 +46,7 @@ def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: So
             targets = with_dependents(view, targets)
         findings = [_elsewhere(case, one) for one in _findings(case, view, targets)]
         findings = _with_evidence(case, view, findings, targets, sources_of)
-    reasons = _reasons(case, policy, findings)
+    reasons = _reasons(case, view, policy, findings)
     decision = _decision(reasons)
     steps = _plan(case, view, targets, findings) if decision == "allow" else ()
     return Verdict(
@@ -59,6 +59,7 @@ def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: So
         summary=summary_of(case, decision, reasons, steps),
         decided_at=now,
         decided_by=case.decided_by,
+        policy=policy.digest,
         valid_until=min(case.expires_at, now + timedelta(seconds=VALID_S)) if now < case.expires_at else now,
         preview=case.preview,
         reasons=reasons,
@@ -179,11 +180,17 @@ def _not_observed(case: Case, kind: KindId) -> Finding:
 # ── from findings to the verdict's parts ────────────────────────────────────────────────────────────────────────────
 
 
-def _reasons(case: Case, policy: Policy, findings: Iterable[Finding]) -> tuple[Reason, ...]:
+def _reasons(case: Case, view: View, policy: Policy, findings: Iterable[Finding]) -> tuple[Reason, ...]:
+    after = {change.resource: change.after for change in case.changes}
+
+    def labels_of(resource: ResourceId) -> Mapping[str, str]:
+        state = after.get(resource) or view.find(resource)
+        return state.labels if state is not None else {}
+
     overrides = {one.code.lstrip("DFWN"): one.reason for one in case.overrides}
     made: dict[tuple[str, str, str], Reason] = {}
     for finding in findings:
-        letter, message = policy.letter(finding), finding.message
+        letter, message = policy.letter(finding, case.site, labels_of), finding.message
         if letter == "D" and finding.number in overrides:
             letter, message = "W", f"{message} (overridden: {overrides[finding.number]})"
         if letter not in SEVERITIES:

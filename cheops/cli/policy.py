@@ -1,0 +1,43 @@
+"""policy: files that say how strict a number is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def policies() -> None:
+    """A service takes one by CHEOPS_POLICY, `cheops check` by --policy; docs/schema/policy.json is its schema."""
+
+
+@app.command("check")
+def check(filename: Annotated[str, typer.Argument(help="The policy file.", metavar="FILE")]) -> None:
+    """Say whether a policy file is good, and what it changes. Exits 2 with file, line and field when it is not."""
+    from pathlib import Path
+
+    from cheops.cli.render.output import say
+    from schemas.codes import find
+    from schemas.policy import PolicyRule, load_policy
+    from services.resolver.judge.policy import Policy
+
+    def line(rule: PolicyRule) -> str:
+        known = find(rule.code)
+        title = f" {known.title}" if known else ""
+        where = [f"relation {rule.relation}" if rule.relation else ""]
+        where += [
+            f"{name} {', '.join(found)}"
+            for name, found in (("sites", rule.sites), ("namespaces", rule.namespaces))
+            if found
+        ]
+        where += [f"label {name}={value}" for name, value in rule.labels.items()]
+        given = "; ".join(part for part in where if part) or "everywhere"
+        return f"  {rule.code}{title} → {rule.set}   ({given})" + (f"   # {rule.reason}" if rule.reason else "")
+
+    file = load_policy(Path(filename))
+    say([f"{filename}: good, {len(file.rules)} rules, digest {Policy(file).digest}"])
+    say(line(rule) for rule in file.rules)
+    say([f"  may override: {', '.join(file.overriders) or 'nobody'}"])

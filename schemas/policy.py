@@ -1,0 +1,85 @@
+"""A policy file: how strict a number is, per kind of relationship, site, namespace or label; who may override.
+
+    schema: policy/v1
+    overriders: ["sre-*"]
+    rules:
+      - {code: "311", set: warn, relation: requirement, namespaces: ["dev-*"], reason: nobody is woken for dev}
+
+The first rule that fits a finding wins; where none fits, the tables of verdicts.md hold. What is unknown stays unknown:
+no rule turns a defer into an allow.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, StringConstraints, ValidationError, field_validator
+
+from schemas.codes import CODES
+from schemas.documents import DocumentError, read_documents
+from schemas.envelope import StrictMessage, describe
+from schemas.events import Relation
+
+Setting = Literal["deny", "warn", "note", "ignore"]
+RULES_MAX: Final = 1_000
+FIXED: Final = frozenset(("001", "010", "011", "012", "101", "102", "600", "601"))  # about the intent itself
+Pattern = Annotated[str, StringConstraints(min_length=1, max_length=253)]
+
+
+class PolicyRule(StrictMessage):
+    """One rule. Namespace and labels are those of the resource that the reason is about (`reasons[].resource`).
+
+    code        the number (`311`), with or without a letter
+    set         what it becomes
+    relation    only for findings that rest on this kind of relationship
+    sites, namespaces   shell patterns, one of which must match
+    labels      all of which the resource must carry
+    """
+
+    code: Annotated[str, StringConstraints(pattern=r"^[DWN]?\d{3}$")]
+    set: Setting
+    relation: Relation | None = None
+    sites: tuple[Pattern, ...] = ()
+    namespaces: tuple[Pattern, ...] = ()
+    labels: dict[str, str] = Field(default_factory=dict)
+    reason: str = ""
+
+    @field_validator("code", mode="before")
+    @classmethod
+    def _number_as_text(cls, value: Any) -> Any:
+        return f"{value:03d}" if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("code")
+    @classmethod
+    def _known_and_free(cls, value: str) -> str:
+        number = value.lstrip("DWN")
+        known = sorted({code.number for code in CODES if code.letter in "DWN"})
+        if number not in known:
+            raise ValueError(f"no finding has the number {number}")
+        if number in FIXED:
+            raise ValueError(f"{number} is about the intent itself and cannot be set")
+        return number
+
+
+class PolicyFile(StrictMessage):
+    """policy/v1. `overriders`: patterns of requesters who may override a denial with a reason."""
+
+    schema_: Literal["policy/v1"] = Field("policy/v1", alias="schema")
+    overriders: tuple[Pattern, ...] = ()
+    rules: Annotated[tuple[PolicyRule, ...], Field(max_length=RULES_MAX)] = ()
+
+
+def load_policy(path: Path) -> PolicyFile:
+    """One policy file, checked. Raises DocumentError with file, line, field and what was expected."""
+    documents = read_documents(path)
+    if len(documents) != 1:
+        raise DocumentError(str(path), 0, f"{len(documents)} documents (expected one policy)")
+    document = documents[0]
+    if "schema" not in document.body:
+        raise DocumentError(document.file, document.line, "schema: missing (expected policy/v1)")
+    try:
+        return PolicyFile.model_validate(document.body)
+    except ValidationError as error:
+        steps = [step for step in error.errors()[0]["loc"] if isinstance(step, (str, int))]
+        raise DocumentError(document.file, document.line_of(steps), describe(error, limit=1)) from error
