@@ -22,7 +22,7 @@ demo: $(READY) ## play the main job on the embedded sandbox (under 90 s)
 	@$(BIN)/python -m cheops.demo
 
 test: $(READY) ## pass the tests (real control planes where they are built: make controlplane)
-	@$(BIN)/python -m pytest -m "not soak" tests/unit tests/contract tests/flow tests/e2e
+	@$(BIN)/python -m pytest -m "not soak" tests/unit tests/accuracy tests/contract tests/flow tests/e2e
 
 soak: $(READY) ## long or not yet reliable runs (docs/known-defects.md)
 	@$(BIN)/python -m pytest -m soak tests

@@ -72,7 +72,17 @@ def load_site(
     kubernetes: str = BUILTIN_VERSION,
 ) -> OfflineSite:
     """Read a site's manifests. Raises DocumentError (file, line), IdentityError for an unknown blind kind."""
-    documents = [one for path in paths for one in read_documents(path)]
+    return site_of(name, [one for path in paths for one in read_documents(path)], catalogue, flaws, kubernetes)
+
+
+def site_of(
+    name: SiteName,
+    documents: Sequence[Document],
+    catalogue: Catalogue,
+    flaws: Flaws = Flaws(),
+    kubernetes: str = BUILTIN_VERSION,
+) -> OfflineSite:
+    """The same for manifests that were read already."""
     for one in documents:
         one.check_object()
     surface = _surface(documents, kubernetes)

@@ -1,0 +1,96 @@
+"""Labelled cases: manifests of sites, an act, and the answer that verdicts.md gives. Read from the YAML files beside.
+
+    - case: a Secret that a living Deployment mounts          # a sentence, unique
+      row: "Delete · does a living dependent rely on it"      # the row of verdicts.md that decides
+      sites: {lyon: "…manifests, several documents…"}         # the first is where the intent is entered
+      act: {delete: [secret/edge-ca], namespace: shop}        # or {manifests: "…", verb: update}, {read: […]}
+      flaws: {lyon: {stale: true}}                            # optional: stale, unreachable, blind: [secrets]
+      expect: {decision: deny, codes: [D310], resources: [apps/Deployment/shop/web], also: [W314]}
+      offline_only: why it cannot be shown on an API server   # optional
+
+`codes` are all codes with the severity of the decision (for an allow: all warnings and notes), `resources` what the
+reasons with these codes are about (left out: not compared), `also` other codes that must be there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from schemas.documents import Document, parse, parse_value
+from schemas.verdicts import Verdict
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The label."""
+
+    decision: str
+    codes: tuple[str, ...]
+    resources: tuple[str, ...] | None = None
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One labelled case."""
+
+    name: str
+    row: str
+    sites: dict[str, list[Document]]
+    act: dict[str, Any]
+    expect: Expected
+    flaws: dict[str, dict[str, Any]] = field(default_factory=dict)
+    scope: str = ""
+    offline_only: str = ""
+
+
+def load_cases() -> Iterator[Case]:
+    """Every case of every file beside this module, in order."""
+    for path in sorted(HERE.glob("*.yaml")):
+        for body in parse_value(path.read_bytes(), path.name):
+            yield _case(body, path.name)
+
+
+def _case(body: dict[str, Any], file: str) -> Case:
+    unknown = set(body) - {"case", "row", "sites", "act", "expect", "flaws", "scope", "offline_only"}
+    assert not unknown, f"{file}: {body.get('case')}: unknown {sorted(unknown)}"
+    sites = {name: parse(text.encode(), f"{file}: {body['case']}: {name}") for name, text in body["sites"].items()}
+    expect = body["expect"]
+    return Case(
+        name=body["case"],
+        row=body["row"],
+        sites=sites,
+        act=body["act"],
+        expect=Expected(
+            expect["decision"],
+            tuple(sorted(expect.get("codes", ()))),
+            tuple(sorted(expect["resources"])) if "resources" in expect else None,
+            tuple(expect.get("also", ())),
+        ),
+        flaws=body.get("flaws", {}),
+        scope=body.get("scope", ""),
+        offline_only=body.get("offline_only", ""),
+    )
+
+
+def differences(expected: Expected, verdict: Verdict) -> list[str]:
+    """What the verdict says otherwise; empty when it agrees."""
+    severities = {"deny": {"deny"}, "defer": {"defer"}, "allow": {"warning", "note"}}[expected.decision]
+    speaking = [one for one in verdict.reasons if one.severity in severities]
+    found = tuple(sorted({one.code for one in speaking}))
+    rows = []
+    if verdict.decision != expected.decision:
+        rows.append(f"decision: {verdict.decision}, expected {expected.decision}: {verdict.summary}")
+    if found != expected.codes:
+        rows.append(f"codes: {list(found)}, expected {list(expected.codes)}")
+    resources = tuple(sorted({one.resource for one in speaking if one.resource and one.code in expected.codes}))
+    if expected.resources is not None and resources != expected.resources:
+        rows.append(f"resources: {list(resources)}, expected {list(expected.resources)}")
+    codes = {one.code for one in verdict.reasons}
+    rows += [f"{code} is missing (there are {sorted(codes)})" for code in expected.also if code not in codes]
+    return rows
