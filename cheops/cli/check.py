@@ -58,6 +58,10 @@ def check(
     delete: Annotated[Strings, typer.Option("--delete", help="What is to be deleted.", metavar="KIND/NAME")] = None,
     read: Annotated[Strings, typer.Option("--read", help="What is to be read.", metavar="KIND/NAME")] = None,
     verb: Annotated[Optional[VerbName], typer.Option("--verb", help="What -f means.")] = None,  # noqa: UP045
+    since: Annotated[
+        str,
+        typer.Option("--since", help="Judge what the working tree changes since this git revision.", metavar="REV"),
+    ] = "",
     namespace: NamespaceOption = "",
     scope: Annotated[str, typer.Option("--scope", help="Where: lyon, or lyon & oslo.", metavar="SCOPE")] = "",
     cascade: Annotated[str, typer.Option("--cascade", help="none, or dependents: delete what uses it first.")] = "none",
@@ -98,5 +102,6 @@ def check(
         blind=tuple(blind or ()),
         kubernetes=kubernetes,
         policy=policy,
+        since=since,
     )
     raise typer.Exit(run(request, output.value, ascii_only))

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cheops.cli.check_since import judge_change, read_change
 from cheops.cli.failures import BadInputError
 from cheops.cli.render.annotations import github, sarif
 from cheops.cli.render.output import document, say
@@ -45,10 +46,13 @@ class Request:
     blind: tuple[str, ...] = ()
     kubernetes: str | None = None
     policy: str | None = None
+    since: str = ""
 
 
 def run(request: Request, output: str, ascii_only: bool) -> int:
     """Judge and print; returns the exit code. Raises BadInputError, DocumentError, IdentityError."""
+    if request.since:
+        return _run_since(request, output, ascii_only)
     paths = _paths(request.sites)
     flaws = _flaws(request, list(paths))
     documents = checked_documents([Path(one) for one in request.filenames], request.namespace)
@@ -61,6 +65,21 @@ def run(request: Request, output: str, ascii_only: bool) -> int:
     court = Court(sites, catalogue, policy, datetime.now(UTC))
     verdict = check(court, act, request.scope)
     _print(verdict, documents, output, ascii_only)
+    return CODES[verdict.decision]
+
+
+def _run_since(request: Request, output: str, ascii_only: bool) -> int:
+    if request.filenames or request.delete or request.read or request.verb:
+        raise BadInputError("--since says what is to be judged: without -f, --delete, --read and --verb")
+    paths = _paths(request.sites)
+    policy = Policy(load_policy(Path(request.policy))) if request.policy else Policy()
+    court = Court({}, load_catalogue(), policy, datetime.now(UTC))
+    change = read_change(paths, request.since, _flaws(request, list(paths)), court)
+    verdict = judge_change(court, change, Act(bound_s=request.bound_s))
+    if verdict is None:
+        sys.stderr.write(f"cheops: nothing changed since {request.since}\n")
+        return 0
+    _print(verdict, change.documents, output, ascii_only)
     return CODES[verdict.decision]
 
 

@@ -46,10 +46,10 @@ def manifests_of(paths: list[Path], namespace: str) -> tuple[Mapping[str, Any], 
     return tuple(one.body for one in checked_documents(paths, namespace))
 
 
-def checked_documents(paths: list[Path], namespace: str) -> list[Document]:
-    """The same, with their places in the files."""
+def checked_documents(paths: list[Path], namespace: str, *, empty: bool = False) -> list[Document]:
+    """The same, with their places in the files; `empty`: there need not be any."""
     documents = [one for path in paths for one in read_documents(path)]
-    if paths and not documents:
+    if paths and not documents and not empty:
         raise BadInputError(f"{', '.join(map(str, paths))}: no object in it (expected Kubernetes manifests)")
     for one in documents:
         one.check_object()

@@ -63,6 +63,11 @@ def check(court: Court, act: Act, scope: str = "") -> Verdict:
     return combine([_at(court, act, court.sites[SiteName(name)]) for name in dict.fromkeys(names)], entry)
 
 
+def check_parts(court: Court, acts: Mapping[SiteName, Act]) -> Verdict:
+    """Another act at each site, one verdict; sites without an act are only looked at."""
+    return combine([_at(court, act, court.sites[name]) for name, act in acts.items()], next(iter(court.sites)))
+
+
 def _unknown_site(name: str, court: Court) -> Problem:
     near = difflib.get_close_matches(name, list(court.sites), 3, 0.5)
     known = f"near: {', '.join(near)}" if near else f"known: {', '.join(court.sites)}"

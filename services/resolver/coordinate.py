@@ -65,9 +65,9 @@ def _summary(answers: Sequence[Verdict], decision: Decision) -> str:
     if decision != "allow":
         more = f" (and {counted(len(speaking) - 1, 'more site')})" if len(speaking) > 1 else ""
         return speaking[0].summary + more
-    sites = " & ".join(answer.site for answer in answers)
+    sites = " & ".join(dict.fromkeys(answer.site for answer in answers))
     steps = sum(len(answer.plan) for answer in answers)
-    head = answers[0].summary.partition(" @ ")[0]
+    head = ", ".join(dict.fromkeys(answer.summary.partition(" @ ")[0] for answer in answers))
     return f"{head} @ {sites}: {counted(steps, 'step') if steps else 'nothing to do'}"
 
 

@@ -1,0 +1,72 @@
+"""A site's manifests in git: as they were at a revision, and what the working tree makes of them.
+
+revision + path ──▶ manifests then        working tree ──▶ manifests now        then, now ──▶ what is written, what goes
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cheops.offline.merging import same_content
+from schemas.documents import SUFFIXES, Document, parse
+from schemas.identity import ResourceId
+from schemas.relations.extract import Extractor
+
+GIT_TIMEOUT_S: Final = 60.0
+
+
+class HistoryError(ValueError):
+    """git cannot tell; the message says what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a change writes (added or changed), and which resources it removes."""
+
+    written: tuple[Document, ...]
+    removed: tuple[ResourceId, ...]
+
+
+def documents_at(revision: str, path: Path) -> list[Document]:
+    """The manifests below `path` as they were at `revision`; none when it was not there then. Raises HistoryError."""
+    folder = path if path.is_dir() else path.parent
+    prefix = "." if path.is_dir() else path.name
+    _git(
+        folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", wrong=f"no commit is called {revision!r}"
+    )
+    listed = _git(folder, "ls-tree", "-r", "-z", "--name-only", revision, "--", prefix)
+    names = [name for name in listed.decode("utf-8", "surrogateescape").split("\0") if name.endswith(SUFFIXES)]
+    found: list[Document] = []
+    for name in sorted(names):
+        raw = _git(folder, "show", f"{revision}:./{name}")
+        found += parse(raw, f"{folder / name} at {revision}")
+    return found
+
+
+def difference(then: Sequence[Document], now: Sequence[Document], extractor: Extractor) -> Difference:
+    """Object by object, whatever file an object stands in."""
+    before = {extractor.key(one.body).id: one for one in then}
+    after = {extractor.key(one.body).id: one for one in now}
+    written = [
+        one
+        for resource, one in after.items()
+        if resource not in before or not same_content(before[resource].body, one.body)
+    ]
+    return Difference(tuple(written), tuple(sorted(before.keys() - after.keys())))
+
+
+def _git(folder: Path, *words: str, wrong: str = "") -> bytes:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, timeout=GIT_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise HistoryError(f"git {words[0]}: {error}") from error
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
+        raise HistoryError(f"{folder}: {said or wrong or f'git {words[0]} failed'}")
+    return done.stdout
