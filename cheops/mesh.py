@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from cheops.contexts import Context, load_context
 from cheops.drafts import Intent
 from cheops.following import Follower, Progress
+from cheops.replaying import Replay, replay
 from schemas import envelope, subjects
 from schemas.alerts import Alert
 from schemas.envelope import Message, MessageError
@@ -29,10 +30,12 @@ from schemas.queries import (
     StatusQuery,
     WhyQuery,
 )
+from schemas.relations.loader import load_catalogue
 from schemas.verdicts import Verdict
 from services.chassis.bus import nats
 from services.chassis.bus.port import Bus, Received
 from services.chassis.errors import BusUnavailableError, PermanentError, TransientError
+from services.resolver.judge.policy import Policy
 
 ANSWER_TIMEOUT_S: Final = 15.0
 VERDICT_TIMEOUT_S: Final = 30.0
@@ -125,6 +128,14 @@ class Mesh:
         if intent is None and not verdicts:
             raise RefusedError(f"no intent {intent_id!r} is known (verdicts are kept for 30 days)")
         return Chain(intent, tuple(sorted(verdicts, key=lambda one: one.revision)), tuple(outcomes))
+
+    async def replay(
+        self, intent_id: str, *, policy: Policy | None = None, site: str | None = None, revision: int = 0
+    ) -> Replay:
+        """Run a stored decision again on the site at its cursor; raises ReplayError when that cannot be had."""
+        return await replay(
+            self._bus, intent_id, load_catalogue(), policy or Policy(), site=site or "*", revision=revision
+        )
 
     # ── streams ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

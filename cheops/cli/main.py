@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cheops.cli import check, graph, intents, mesh, offline, policy, sandbox, serve, streams
+from cheops.cli import check, graph, intents, mesh, offline, policy, replay, sandbox, serve, streams
 from cheops.cli.failures import explained
 
 HELP = """Verdicts before damage: can this create, update, delete or read be satisfied, and if not, why not?
@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for family in (intents, streams, graph, offline, check, mesh):
+for family in (intents, streams, replay, graph, offline, check, mesh):
     family.register(app)
 app.add_typer(serve.app, name="serve", help="Run a service, or the three of a site, in the foreground.")
 app.add_typer(policy.app, name="policy", help="Policy files: how strict a number is, and who may override.")

@@ -6,7 +6,7 @@ longer serves anyone. So of two conflicting intents at most one is allowed, what
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -44,6 +44,11 @@ class Holds:
 
     def __len__(self) -> int:
         return len(self._held)
+
+    def rows(self) -> Iterator[tuple[ResourceId, str, ResourceState | None]]:
+        """(resource, intent, what it will be; None when it is being deleted), oldest first."""
+        for resource, held in self._held.items():
+            yield resource, held.intent, held.put
 
     def view(self, base: View) -> View:
         """The base with everything that is in flight."""

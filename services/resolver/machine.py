@@ -22,6 +22,7 @@ from schemas.queries import Rehearsal, RehearsalAnswer, ResyncRequest
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import Catalogue
 from schemas.verdicts import Verdict
+from services.resolver.basis import basis_of
 from services.resolver.docket import Asked, Docket, Stamp, Waiting
 from services.resolver.evidence import SiteEvidence
 from services.resolver.graph.store import Graph
@@ -148,7 +149,7 @@ class Machine:
         intake = self._take_in(intent, moment)
         if answer is not None:
             intake = intake.rehearsed(answer)
-        return self._judge(intent, intake, 1, moment)
+        return self._judge(self._case(intent, intake, 1, moment), moment)
 
     def rehearsal(self, intent: Intent, moment: Moment) -> Rehearsal | None:
         """What the executor should be asked before this intent is judged; None when there is nothing to try."""
@@ -200,13 +201,14 @@ class Machine:
     def _decide(
         self, intent: Intent, intake: Intake, revision: int, moment: Moment, pursuit: Pursuit | None = None
     ) -> list[Effect]:
-        verdict = self._judge(intent, intake, revision, moment)
+        case = self._case(intent, intake, revision, moment)
+        verdict = self._judge(case, moment)
         waiting = self.docket.deferred.get(intent.id)
         if waiting and verdict.decision == "defer" and _same_wait(waiting.verdict, verdict):
             self.docket.deferred[intent.id] = replace(waiting, stamp=self._stamp(moment))
             return []
         self.docket.record(verdict)
-        effects: list[Effect] = [StoreVerdict(verdict)]
+        effects: list[Effect] = [StoreVerdict(verdict, basis_of(case, self.holds))]
         if verdict.decision == "defer":
             self.docket.deferred[intent.id] = Waiting(intent, verdict, self._stamp(moment))
         elif verdict.decision == "allow" and not intent.preview:
@@ -221,8 +223,11 @@ class Machine:
         self.holds.add(pursuit.verdict, pursuit.intake.changes, moment.monotonic_s)
         return [SendOperation(operation) for operation in pursuit.release(moment)]
 
-    def _judge(self, intent: Intent, intake: Intake, revision: int, moment: Moment) -> Verdict:
-        case = Case(
+    def _judge(self, case: Case, moment: Moment) -> Verdict:
+        return decide(case, self.view(), self._policy, moment.wall, self._catalogue.sources_of)
+
+    def _case(self, intent: Intent, intake: Intake, revision: int, moment: Moment) -> Case:
+        return Case(
             intent=intent.id,
             verb=intent.verb,
             site=self.site,
@@ -237,7 +242,6 @@ class Machine:
             revision=revision,
             decided_by=self._decided_by,
         )
-        return decide(case, self.view(), self._policy, moment.wall, self._catalogue.sources_of)
 
     def _take_in(self, intent: Intent, moment: Moment) -> Intake:
         intake = take_in(intent, self.site, self.evidence.surface, self._extractor, moment.wall)

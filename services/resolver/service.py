@@ -16,6 +16,7 @@ import structlog
 
 from schemas import envelope, subjects
 from schemas.alerts import Alert
+from schemas.basis import HEADER, Basis, pack
 from schemas.envelope import MessageError
 from schemas.events import decode_heartbeat
 from schemas.identity import SiteName
@@ -213,7 +214,7 @@ class ResolverService:
         for effect in effects:
             match effect:
                 case StoreVerdict():
-                    await self._store_verdict(effect.verdict)
+                    await self._store_verdict(effect.verdict, effect.basis)
                 case SendOperation():
                     await self._send_operation(effect.operation)
                 case SendAlert():
@@ -225,16 +226,20 @@ class ResolverService:
                 case AskResync():
                     self._tasks.create_task(self._ask_resync(effect))
 
-    async def _store_verdict(self, verdict: Verdict) -> None:
+    async def _store_verdict(self, verdict: Verdict, basis: Basis | None) -> None:
         message_id = f"{verdict.intent}.{verdict.revision}"
         payload = verdict.to_json()
+        headers = envelope.headers("verdict", f"resolver/{self.site}", message_id)
+        packed = pack(basis) if basis is not None else ""
+        if packed:
+            headers[HEADER] = packed
 
         async def publish() -> int:
             return await self._bus.publish(
                 _verdict_subject(verdict),
                 payload,
                 message_id=message_id,
-                headers=envelope.headers("verdict", f"resolver/{self.site}", message_id),
+                headers=headers,
                 expected_last_seq=self._fence,
                 expected_subject=subjects.filters("VERDICTS", self.site),
             )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from schemas.alerts import Alert
+from schemas.basis import Basis
 from schemas.events import Heartbeat
 from schemas.intents import Intent
 from schemas.operations import Operation
@@ -86,9 +87,10 @@ Signal = BatchSeen | BeatSeen | IntentSeen | Rehearsed | OutcomeSeen | ResyncAns
 
 @dataclass(frozen=True, slots=True)
 class StoreVerdict:
-    """Publish, fenced: a second resolver for the site is refused here."""
+    """Publish, fenced: a second resolver for the site is refused here. `basis`: to run the decision again."""
 
     verdict: Verdict
+    basis: Basis | None = None
 
 
 @dataclass(frozen=True, slots=True)

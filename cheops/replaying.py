@@ -1,0 +1,133 @@
+"""A stored verdict → the same decision, run again on the site as it was at the verdict's cursor.
+
+VERDICTS (verdict, basis) ──▶ EVENTS up to its cursor ──▶ graph ──▶ decide ──▶ equal bytes, or what differs and why
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from schemas import subjects
+from schemas.basis import HEADER, Basis, unpack
+from schemas.events import EventBatch, ResourceEvent, decode_batch
+from schemas.identity import KindId, SiteName, site_name
+from schemas.relations.loader import Catalogue
+from schemas.verdicts import Evidence, Verdict
+from services.chassis.bus.port import Bus, Received
+from services.chassis.errors import PermanentError
+from services.resolver.basis import decide_again
+from services.resolver.graph.store import Graph
+from services.resolver.judge.policy import Policy
+
+
+class ReplayError(PermanentError):
+    """The decision cannot be run again; the message says what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What came out. `aged`: what the event stream no longer tells (kinds of which no listing is left)."""
+
+    stored: Verdict
+    again: Verdict
+    same: bool
+    aged: tuple[KindId, ...]
+    events: int
+
+
+@dataclass(slots=True)
+class _Past:
+    """A site's graph, built from its stored events up to a cursor."""
+
+    graph: Graph
+    epoch: int = 0
+    seq: int = 0
+    events: int = 0
+    listed: set[KindId] = field(default_factory=set)
+    touched: set[KindId] = field(default_factory=set)
+
+    def take(self, batch: EventBatch, until: Evidence) -> bool:
+        """Apply what is not known yet and not later than the cursor; True when the cursor is reached."""
+        if batch.epoch < self.epoch or (batch.epoch > until.epoch):
+            return False
+        if batch.epoch > self.epoch:
+            self.epoch, self.seq = batch.epoch, 0
+        for place, event in enumerate(batch.events):
+            number = batch.seq + place
+            if number <= self.seq or (batch.epoch == until.epoch and number > until.seq):
+                continue
+            self.seq = number
+            self._apply(event)
+        return (self.epoch, self.seq) == (until.epoch, until.seq)
+
+    def _apply(self, event: ResourceEvent) -> None:
+        self.events += 1
+        self.graph.apply(event)
+        if event.op == "sync_end":
+            self.listed.add(event.kind)
+        elif event.op == "sync_same":
+            self.touched.add(event.kind)
+
+    @property
+    def aged(self) -> tuple[KindId, ...]:
+        """Kinds that were confirmed as unchanged since a listing that the stream does not hold."""
+        return tuple(sorted(self.touched - self.listed))
+
+
+async def replay(
+    bus: Bus, intent_id: str, catalogue: Catalogue, policy: Policy, *, site: str = "*", revision: int = 0
+) -> Replay:
+    """Run a stored decision again (the newest revision, unless one is named). Raises ReplayError."""
+    received = await _stored(bus, site_name(site) if site != "*" else SiteName("*"), intent_id, revision)
+    verdict = Verdict.from_json(received.payload)
+    basis = _basis(received, verdict)
+    if verdict.policy != policy.digest:
+        raise ReplayError(
+            f"{intent_id} was decided under the policy {verdict.policy}, this is {policy.digest} (say --policy FILE)"
+        )
+    past = await _past(bus, verdict)
+    again = decide_again(verdict, basis, past.graph, policy, catalogue.sources_of)
+    same = again.to_json() == received.payload
+    return Replay(verdict, again, same, () if same else past.aged, past.events)
+
+
+async def _stored(bus: Bus, site: SiteName, intent_id: str, revision: int) -> Received:
+    found: dict[int, Received] = {}
+    async for received in bus.scan("VERDICTS", subjects.verdict(site, "*", intent_id)):
+        found[Verdict.from_json(received.payload).revision] = received
+    if not found:
+        raise ReplayError(f"no verdict on {intent_id!r} is stored (they are kept for 30 days)")
+    wanted = revision or max(found)
+    if wanted not in found:
+        raise ReplayError(f"{intent_id} has no revision {wanted} (there are {', '.join(map(str, sorted(found)))})")
+    return found[wanted]
+
+
+def _basis(received: Received, verdict: Verdict) -> Basis:
+    packed = received.headers.get(HEADER)
+    if not packed:
+        raise ReplayError(f"{verdict.intent} carries no basis: it was too large, or an earlier version decided it")
+    return unpack(packed)
+
+
+async def _past(bus: Bus, verdict: Verdict) -> _Past:
+    until = verdict.evidence[0]
+    past = _Past(Graph(verdict.site))
+    if (until.epoch, until.seq) == (0, 0):
+        return past
+    batches: AsyncIterator[Received] = bus.scan("EVENTS", subjects.event(verdict.site))
+    first = ""
+    async for received in batches:
+        batch = decode_batch(received.payload)
+        first = first or f"{batch.epoch}:{batch.seq}"
+        if past.take(batch, until):
+            return past
+    left = f"it begins at {first} and reaches {past.epoch}:{past.seq}" if first else "it holds none of this site"
+    raise ReplayError(f"event {until.epoch}:{until.seq} of {verdict.site} is not in the stream any more ({left})")
+
+
+def differing(stored: Verdict, again: Verdict) -> list[str]:
+    """The fields that differ, with both values, one line each."""
+    one, other = stored.model_dump(mode="json", by_alias=True), again.model_dump(mode="json", by_alias=True)
+    return [f"{name}: {one[name]!r} then, {other[name]!r} now" for name in one if one[name] != other[name]]

@@ -1,0 +1,73 @@
+"""Case and holds ↔ the basis that is stored with a verdict; and the decision run again from it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from schemas.basis import Basis, ChangeRecord, InFlightRecord, ProblemRecord
+from schemas.identity import KindId
+from schemas.intents import Override
+from schemas.verdicts import Action, Verdict
+from services.resolver.graph.overlay import OverlayView
+from services.resolver.graph.view import View
+from services.resolver.holds import Holds
+from services.resolver.judge.case import Case, Change, Problem
+from services.resolver.judge.decide import decide
+from services.resolver.judge.policy import Policy
+
+
+def basis_of(case: Case, holds: Holds) -> Basis:
+    """Everything that the judge was given, besides what the site's events tell."""
+    return Basis(
+        schema="basis/v1",
+        expires_at=case.expires_at,
+        bound_s=case.bound_s,
+        changes=tuple(
+            ChangeRecord(one.resource, one.action, one.version, one.after, one.unchanged, one.refused)
+            for one in case.changes
+        ),
+        problems=tuple(ProblemRecord(one.code, one.message, one.resource) for one in case.problems),
+        in_flight=tuple(InFlightRecord(resource, intent, state) for resource, intent, state in holds.rows()),
+        cascade=case.cascade,
+        overrides=tuple((one.code, one.reason) for one in case.overrides),
+        elsewhere=dict(case.elsewhere),
+    )
+
+
+def decide_again(
+    verdict: Verdict,
+    basis: Basis,
+    observed: View,
+    policy: Policy,
+    sources_of: Callable[[KindId], frozenset[KindId]],
+) -> Verdict:
+    """The same decision on `observed`, the site at the verdict's cursor; equal bytes prove the verdict."""
+    case = Case(
+        intent=verdict.intent,
+        verb=verdict.verb,
+        site=verdict.site,
+        changes=tuple(
+            Change(one.resource, cast(Action, one.action), one.version, one.after, one.unchanged, one.refused)
+            for one in basis.changes
+        ),
+        evidence=verdict.evidence[0],
+        expires_at=basis.expires_at,
+        bound_s=basis.bound_s,
+        cascade=basis.cascade,
+        overrides=tuple(Override(code=code, reason=reason) for code, reason in basis.overrides),
+        problems=tuple(Problem(one.code, one.message, one.resource) for one in basis.problems),
+        preview=verdict.preview,
+        revision=verdict.revision,
+        decided_by=verdict.decided_by,
+        elsewhere=basis.elsewhere,
+    )
+    return decide(case, _with_in_flight(observed, basis), policy, verdict.decided_at, sources_of)
+
+
+def _with_in_flight(observed: View, basis: Basis) -> View:
+    if not basis.in_flight:
+        return observed
+    puts = {one.resource: one.state for one in basis.in_flight if one.state is not None}
+    deletes = {one.resource for one in basis.in_flight if one.state is None}
+    return OverlayView(observed, puts, deletes, {one.resource: one.intent for one in basis.in_flight})
