@@ -21,6 +21,7 @@ from schemas.identity import SiteName, site_name
 from schemas.intents import Intent as EnteredIntent
 from schemas.outcomes import Outcome
 from schemas.queries import (
+    CancelRequest,
     Direction,
     GraphAnswer,
     GraphQuery,
@@ -98,6 +99,12 @@ class Mesh:
             message_id=intent.id,
             headers=envelope.headers("intent", f"client/{intent.requester or 'unknown'}", intent.id),
         )
+
+    async def cancel(self, intent_id: str, *, site: str | None = None) -> Verdict:
+        """Give up a deferred intent; its last verdict. Raises RefusedError when it does not wait."""
+        where = site or (await self.show(intent_id)).verdicts[-1].site
+        request = CancelRequest(intent=intent_id, requester=requester_name())
+        return await self._ask(site_name(where), "cancel", request, Verdict)
 
     async def follow(
         self, intent: EnteredIntent, *, publish: bool = True, verdict_timeout_s: float = VERDICT_TIMEOUT_S

@@ -30,6 +30,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "graphquery": queries.GraphQuery,
     "whyquery": queries.WhyQuery,
     "missingquery": queries.MissingQuery,
+    "cancel": queries.CancelRequest,
     "graph": queries.GraphAnswer,
     "statusquery": queries.StatusQuery,
     "status": queries.SiteStatus,
@@ -59,6 +60,7 @@ QUESTIONS: dict[str, tuple[str, str, str]] = {
     "why": ("cheops.v1.api.resolver.{site}.why", "whyquery", "graph"),
     "missing": ("cheops.v1.api.resolver.{site}.missing", "missingquery", "graph"),
     "status": ("cheops.v1.api.resolver.{site}.status", "statusquery", "status"),
+    "cancel": ("cheops.v1.api.resolver.{site}.cancel", "cancel", "verdict"),
     "resync": ("cheops.v1.api.watcher.{site}.resync", "resync", "resyncanswer"),
     "rehearse": ("cheops.v1.api.executor.{site}.rehearse", "rehearsal", "rehearsalanswer"),
 }

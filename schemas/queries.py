@@ -1,7 +1,7 @@
 """Questions to a site's resolver and their answers (request-reply, nothing stored).
 
 `api.resolver.<site>.<verb>`: preview (an Intent → a Verdict), graph (GraphQuery → GraphAnswer), why (WhyQuery →
-GraphAnswer), missing (MissingQuery → GraphAnswer), status (StatusQuery → SiteStatus).
+GraphAnswer), missing (MissingQuery → GraphAnswer), status (StatusQuery → SiteStatus), cancel (CancelRequest → Verdict).
 `api.watcher.<site>.resync`: ResyncRequest → ResyncAnswer. `api.executor.<site>.rehearse`: Rehearsal → RehearsalAnswer.
 An answer that could not be given is a `Refusal` with a sentence.
 """
@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, Field
 from schemas.envelope import IN_KEY_ORDER, Message, StrictMessage
 from schemas.events import Confidence, Relation
 from schemas.identity import KindId, ResourceId, SiteName
+from schemas.intents import IntentId
 from schemas.verdicts import Action, Evidence
 
 WALK_NODES_MAX = 1_000
@@ -27,6 +28,14 @@ class Refusal(Message):
     schema_: Literal["refusal/v1"] = Field("refusal/v1", alias="schema")
     code: str
     message: str
+
+
+class CancelRequest(StrictMessage):
+    """Give up a deferred intent; the answer is its last Verdict (D012), or a Refusal when it does not wait."""
+
+    schema_: Literal["cancel/v1"] = Field("cancel/v1", alias="schema")
+    intent: IntentId
+    requester: Annotated[str, Field(max_length=253)] = ""
 
 
 class GraphQuery(StrictMessage):

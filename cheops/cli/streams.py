@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     app.command()(verdicts)
     app.command()(alerts)
     app.command()(show)
+    app.command()(cancel)
     app.command()(explain)
 
 
@@ -90,6 +91,30 @@ def show(
     from cheops.cli.showing import show as show_chain
 
     raise typer.Exit(with_mesh(lambda mesh: show_chain(mesh, intent_id, follow, site, output, ascii_only), server))
+
+
+def cancel(
+    intent_id: Annotated[str, typer.Argument(help="The intent's id, as in i-5d0e…", metavar="ID")],
+    site: SiteOption = None,
+    output: OutputOption = Output.TEXT,
+    ascii_only: AsciiOption = False,
+    server: ServerOption = None,
+) -> None:
+    """Give up an intent that is deferred: it will not be done, whatever happens."""
+    from cheops.cli.render.output import document, say
+    from cheops.cli.render.signs import signs_for
+    from cheops.cli.render.verdict import render
+    from cheops.cli.running import with_mesh
+    from cheops.mesh import Mesh
+
+    async def run(mesh: Mesh) -> None:
+        verdict = await mesh.cancel(intent_id, site=site)
+        if output is Output.TEXT:
+            say(render(verdict, signs_for(ascii_only)))
+        else:
+            document(verdict.model_dump(mode="json", by_alias=True), output)
+
+    with_mesh(run, server, site)
 
 
 def explain(

@@ -1,4 +1,4 @@
-"""Questions to the resolver, answered from memory: preview, graph, why, missing, status."""
+"""Questions to the resolver, answered from memory: preview, graph, why, missing, status; and `cancel`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from schemas.envelope import MessageError
 from schemas.identity import IdentityError, KindId, ResourceId
 from schemas.intents import BOUND_DEFAULT_S, Intent
 from schemas.queries import (
+    CancelRequest,
     GraphQuery,
     MissingQuery,
     Refusal,
@@ -28,20 +29,24 @@ from services.chassis.bus.port import Bus, Received
 from services.resolver.graph import walk
 from services.resolver.graph.label_index import namespace_of
 from services.resolver.machine import Machine
-from services.resolver.signals import Moment
+from services.resolver.signals import CancelSeen, Moment
 
 SERVICE: Final = "resolver"
 Rehearse = Callable[[Rehearsal], Awaitable[RehearsalAnswer | None]]
+Cancel = Callable[[CancelSeen], Awaitable[None]]
 
 
 class Answers:
-    """The resolver's request-reply side. Reads the machine between two steps; changes nothing."""
+    """The resolver's request-reply side. Reads the machine between two steps; only `cancel` is a step itself."""
 
-    def __init__(self, machine: Machine, bus: Bus, now: Callable[[], Moment], rehearse: Rehearse) -> None:
+    def __init__(
+        self, machine: Machine, bus: Bus, now: Callable[[], Moment], rehearse: Rehearse, cancel: Cancel
+    ) -> None:
         self._machine = machine
         self._bus = bus
         self._now = now
         self._rehearse = rehearse
+        self._give_up = cancel
         self._started_at: datetime = now().wall
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
@@ -52,6 +57,7 @@ class Answers:
             "why": self._why,
             "missing": self._missing,
             "status": self._status,
+            "cancel": self._cancel,
         }
         async with AsyncExitStack() as stack:
             for verb, handler in handlers.items():
@@ -108,6 +114,17 @@ class Answers:
         return [
             state.resource for state in graph.resources() if not namespace or namespace_of(state.resource) == namespace
         ]
+
+    async def _cancel(self, payload: bytes) -> bytes:
+        request = CancelRequest.from_json(payload)
+        if request.intent not in self._machine.docket.deferred:
+            known = self._machine.docket.known(request.intent)
+            state = f"its verdict is {known.decision}" if known else "no verdict on it is known"
+            return Refusal(code="D010", message=f"intent {request.intent} does not wait: {state}").to_json()
+        await self._give_up(CancelSeen(request.intent, request.requester))
+        verdict = self._machine.docket.known(request.intent)
+        assert verdict is not None, "a deferred intent has a verdict"
+        return verdict.to_json()
 
     async def _status(self, payload: bytes) -> bytes:
         StatusQuery.from_json(payload)

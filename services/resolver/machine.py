@@ -95,7 +95,7 @@ class Machine:
                     self.evidence.answered(signal.answer.epoch, signal.answer.seq, moment.monotonic_s)
                 return self._after_news(moment)
             case CancelSeen():
-                return self._cancel(signal.intent, moment)
+                return self._cancel(signal, moment)
             case _:
                 self.holds.expire(moment.monotonic_s)
                 return self._after_news(moment)
@@ -280,12 +280,15 @@ class Machine:
                 )
         return effects
 
-    def _cancel(self, intent_id: str, moment: Moment) -> list[Effect]:
-        waiting = self.docket.deferred.get(intent_id)
+    def _cancel(self, signal: CancelSeen, moment: Moment) -> list[Effect]:
+        waiting = self.docket.deferred.get(signal.intent)
         if waiting is None:
             return []
-        given_up = waiting.intent.model_copy(update={"expires_at": moment.wall})
-        return self._decide(given_up, self._take_in(given_up, moment), self.docket.revision(intent_id), moment)
+        self.docket.asked.pop(signal.intent, None)  # an answer that comes now is for nobody
+        intake = self._take_in(waiting.intent, moment)
+        given_up = Problem("D012", f"given up by {signal.requester or 'somebody'}")
+        intake = replace(intake, problems=(*intake.problems, given_up))
+        return self._decide(waiting.intent, intake, self.docket.revision(signal.intent), moment)
 
     # ── outcomes ────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -97,7 +97,7 @@ class ResolverService:
             tasks.create_task(self._intents())
             tasks.create_task(self._outcomes())
             tasks.create_task(self._ticks())
-            tasks.create_task(Answers(self.machine, self._bus, self._now, self.rehearse).run(ready))
+            tasks.create_task(Answers(self.machine, self._bus, self._now, self.rehearse, self._step).run(ready))
 
     async def _recover(self) -> None:
         verdicts = [Verdict.from_json(one.payload) async for one in self._scan("VERDICTS")]

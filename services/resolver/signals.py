@@ -75,6 +75,7 @@ class CancelSeen:
     """Somebody gives up a deferred intent."""
 
     intent: str
+    requester: str = ""
 
 
 @dataclass(frozen=True, slots=True)
