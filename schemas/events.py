@@ -1,9 +1,9 @@
 """What a watcher says of a site: states of resources, numbered and chained in batches, and its heartbeat.
 
 High-volume, so they are frozen msgspec structs: defaults are left out on the wire, decoding validates, and msgspec
-gives their JSON Schema (docs/adr/0002). Events carry identity, references, labels and key *names*;
-values of ConfigMaps and Secrets never reach the bus. An event states what *is* (level-triggered), so a repeated or
-late one changes nothing.
+gives their JSON Schema (docs/adr/0002). They are trees, so the garbage collector need not follow them. Events carry
+identity, references, labels and key *names*; values of ConfigMaps and Secrets never reach the bus. An event states
+what *is* (level-triggered), so a repeated or late one changes nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Confidence = Literal["declared", "annotated", "inferred"]
 Operator = Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
 
 
-class Requirement(Struct, frozen=True, omit_defaults=True):
+class Requirement(Struct, frozen=True, omit_defaults=True, gc=False):
     """One line of `matchExpressions`."""
 
     key: str
@@ -33,14 +33,14 @@ class Requirement(Struct, frozen=True, omit_defaults=True):
     values: tuple[str, ...] = ()
 
 
-class LabelSelector(Struct, frozen=True, omit_defaults=True):
+class LabelSelector(Struct, frozen=True, omit_defaults=True, gc=False):
     """`{}` (both empty) matches everything; "matches nothing" is expressed by not making a reference at all."""
 
     match_labels: dict[str, str] = field(default_factory=dict)
     match_expressions: tuple[Requirement, ...] = ()
 
 
-class Selector(Struct, frozen=True, omit_defaults=True):
+class Selector(Struct, frozen=True, omit_defaults=True, gc=False):
     """Targets chosen by labels, or all of a kind (empty `labels`).
 
     `namespaces`: the namespaces to look in; () = every namespace (or a cluster-scoped kind).
@@ -53,7 +53,7 @@ class Selector(Struct, frozen=True, omit_defaults=True):
     namespace_labels: LabelSelector | None = None
 
 
-class Reference(Struct, frozen=True, omit_defaults=True):
+class Reference(Struct, frozen=True, omit_defaults=True, gc=False):
     """One way in which a resource depends on another, as its rule found it. The source depends on the target.
 
     target     identity of the dependency; "" when `selector` chooses it
@@ -78,7 +78,7 @@ class Reference(Struct, frozen=True, omit_defaults=True):
     needs_permission: bool = False
 
 
-class ResourceState(Struct, frozen=True, omit_defaults=True):
+class ResourceState(Struct, frozen=True, omit_defaults=True, gc=False):
     """One resource as it was seen, without values.
 
     version         API version it was read at (`v1`, `v1beta1`); the group is in the identity
@@ -104,7 +104,7 @@ class ResourceState(Struct, frozen=True, omit_defaults=True):
     finalizers: tuple[str, ...] = ()
 
 
-class ServedKind(Struct, frozen=True, omit_defaults=True):
+class ServedKind(Struct, frozen=True, omit_defaults=True, gc=False):
     """A kind that the site serves. `versions`: preferred first."""
 
     kind: KindId
@@ -116,7 +116,7 @@ class ServedKind(Struct, frozen=True, omit_defaults=True):
     watched: bool = True
 
 
-class ResourceEvent(Struct, frozen=True, omit_defaults=True):
+class ResourceEvent(Struct, frozen=True, omit_defaults=True, gc=False):
     """One numbered fact; its number is the batch's `seq` plus its place in the batch.
 
     put         `state` is what the resource is now
@@ -135,7 +135,7 @@ class ResourceEvent(Struct, frozen=True, omit_defaults=True):
     surface: tuple[ServedKind, ...] = ()
 
 
-class EventBatch(Struct, frozen=True, omit_defaults=True):
+class EventBatch(Struct, frozen=True, omit_defaults=True, gc=False):
     """Up to 64 events of one site. `prev_hash` is `batch_hash` of the previous batch's bytes ("" for the first)."""
 
     schema: Literal["event/v1"]
@@ -146,7 +146,7 @@ class EventBatch(Struct, frozen=True, omit_defaults=True):
     events: Annotated[tuple[ResourceEvent, ...], Meta(max_length=BATCH_EVENTS_MAX)]
 
 
-class BlindKind(Struct, frozen=True, omit_defaults=True):
+class BlindKind(Struct, frozen=True, omit_defaults=True, gc=False):
     """Why a kind is not observed right now, and for how long (seconds of the watcher's monotonic clock)."""
 
     reason: Literal["syncing", "forbidden", "stalled", "failing", "gone"]
@@ -154,7 +154,7 @@ class BlindKind(Struct, frozen=True, omit_defaults=True):
     message: str = ""
 
 
-class Heartbeat(Struct, frozen=True, omit_defaults=True):
+class Heartbeat(Struct, frozen=True, omit_defaults=True, gc=False):
     """Sent every second: the last number *published*, and which kinds are not observed.
 
     `seq` is the number of the last event published in `epoch` (0 = none yet); a receiver whose cursor is behind it

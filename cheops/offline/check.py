@@ -149,7 +149,7 @@ class _Elsewhere(Mapping[ResourceId, tuple[SiteName, ...]]):
         return found
 
     def __iter__(self) -> Any:
-        return iter({state.resource for site in self._others for state in site.graph.resources()})
+        return iter({one for site in self._others for one in site.graph.identities()})
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

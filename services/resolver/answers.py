@@ -27,7 +27,6 @@ from schemas.queries import (
 from schemas.verdicts import Evidence
 from services.chassis.bus.port import Bus, Received
 from services.resolver.graph import walk
-from services.resolver.graph.label_index import namespace_of
 from services.resolver.machine import Machine
 from services.resolver.signals import CancelSeen, Moment
 
@@ -106,14 +105,8 @@ class Answers:
             optional=query.optional,
             limit=query.limit,
             evidence=self._evidence(),
-            sources=self._sources(query.namespace),
+            sources=self._machine.graph.identities(query.namespace or None),
         ).to_json()
-
-    def _sources(self, namespace: str) -> list[ResourceId]:
-        graph = self._machine.graph
-        return [
-            state.resource for state in graph.resources() if not namespace or namespace_of(state.resource) == namespace
-        ]
 
     async def _cancel(self, payload: bytes) -> bytes:
         request = CancelRequest.from_json(payload)

@@ -122,8 +122,10 @@ class Machine:
                 self._extractor = Extractor(self._catalogue, self.evidence.surface)
         if self.holds.any:
             self.holds.observe(event)
-        for old, new in changes:
-            self.vigil.observe(old, new, f"{event.op} {self.evidence.epoch}:{seq}", moment.monotonic_s)
+        for changed in changes:
+            if changed.may_take_away:
+                cause = f"{event.op} {self.evidence.epoch}:{seq}"
+                self.vigil.observe(changed.old, changed.new, cause, moment.monotonic_s)
 
     def _after_news(self, moment: Moment) -> list[Effect]:
         effects: list[Effect] = []

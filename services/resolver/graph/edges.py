@@ -1,90 +1,126 @@
-"""Reverse edges by name: target → the resources that name it. Pure.
+"""Reverse edges: the number of a target → the numbers of those that name it. Pure.
 
-Most targets are named by a few: a tuple. Hubs are named by very many: an ordered set with a count per kind, so that an
-exact answer needs no scan and one removal costs the same as for a small one.
+Most targets are named once or by a few: a number, or a tuple. Hubs are named by very many: a sorted array of four
+bytes an edge with a count per kind, so that an exact answer needs no scan and one removal is a binary search and a
+short move of memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 
-from schemas.identity import KindId, ResourceId, kind_of
+from schemas.identity import KindId
 
 SMALL_MAX = 8
 
 
 class _Hub:
-    __slots__ = ("by_kind", "sources")
+    __slots__ = ("by_kind", "repeats", "sources")
 
     def __init__(self) -> None:
-        self.sources: dict[ResourceId, int] = {}  # how many references of this source point here
+        self.sources = array("I")
+        self.repeats: dict[int, int] = {}  # sources that name the target more than once: how often besides
         self.by_kind: dict[KindId, int] = {}
 
-    def add(self, source: ResourceId, kind: KindId) -> None:
-        times = self.sources.get(source, 0)
-        self.sources[source] = times + 1
-        if not times:
-            self.by_kind[kind] = self.by_kind.get(kind, 0) + 1
+    def add(self, source: int, kind: KindId) -> None:
+        sources = self.sources
+        if not sources or source > sources[-1]:
+            sources.append(source)
+        else:
+            place = bisect_left(sources, source)
+            if sources[place] == source:
+                self.repeats[source] = self.repeats.get(source, 0) + 1
+                return
+            sources.insert(place, source)
+        self.by_kind[kind] = self.by_kind.get(kind, 0) + 1
 
-    def remove(self, source: ResourceId, kind: KindId) -> None:
-        times = self.sources[source]
-        if times > 1:
-            self.sources[source] = times - 1
+    def remove(self, source: int, kind: KindId) -> None:
+        more = self.repeats.get(source)
+        if more is not None:
+            if more == 1:
+                del self.repeats[source]
+            else:
+                self.repeats[source] = more - 1
             return
-        del self.sources[source]
+        del self.sources[bisect_left(self.sources, source)]
         self.by_kind[kind] -= 1
         if not self.by_kind[kind]:
             del self.by_kind[kind]
 
 
+Row = int | tuple[int, ...] | _Hub | None
+
+
 class Reverse:
     """target → sources; a source that names a target twice stands twice in a tuple."""
 
-    def __init__(self) -> None:
-        self._rows: dict[ResourceId, tuple[ResourceId, ...] | _Hub] = {}
+    def __init__(self, kind_of: Callable[[int], KindId]) -> None:
+        self.rows: list[Row] = []  # by number of the target
+        self._kind_of = kind_of
 
-    def add(self, target: ResourceId, source: ResourceId, kind: KindId) -> None:
+    def add(self, target: int, source: int, kind: KindId) -> None:
         """One more reference."""
-        row = self._rows.get(target, ())
-        if isinstance(row, _Hub):
+        row = self.rows[target]
+        if row is None:
+            self.rows[target] = source
+        elif isinstance(row, int):
+            self.rows[target] = (row, source)
+        elif isinstance(row, _Hub):
             row.add(source, kind)
         elif len(row) < SMALL_MAX:
-            self._rows[target] = (*row, source)
+            self.rows[target] = (*row, source)
         else:
-            self._rows[target] = hub = _Hub()
+            self.rows[target] = hub = _Hub()
             for one in (*row, source):
-                hub.add(one, kind_of(one))
+                hub.add(one, self._kind_of(one))
 
-    def remove(self, target: ResourceId, source: ResourceId, kind: KindId) -> None:
+    def remove(self, target: int, source: int, kind: KindId) -> None:
         """One reference less."""
-        row = self._rows[target]
-        if isinstance(row, _Hub):
+        row = self.rows[target]
+        assert row is not None, "what is removed was added"
+        if isinstance(row, int):
+            self.rows[target] = None
+        elif isinstance(row, _Hub):
             row.remove(source, kind)
-            empty = not row.sources
+            if not row.sources:
+                self.rows[target] = None
         else:
             place = row.index(source)
-            row = row[:place] + row[place + 1 :]
-            self._rows[target] = row
-            empty = not row
-        if empty:
-            del self._rows[target]
+            rest = row[:place] + row[place + 1 :]
+            self.rows[target] = rest if len(rest) > 1 else rest[0]
 
-    def sources(self, target: ResourceId) -> Collection[ResourceId]:
-        """Distinct resources that name the target, oldest first."""
-        row = self._rows.get(target, ())
-        return row.sources.keys() if isinstance(row, _Hub) else tuple(dict.fromkeys(row))
+    def sources(self, target: int) -> Sequence[int]:
+        """Distinct resources that name the target."""
+        row = self.rows[target]
+        if row is None:
+            return ()
+        if isinstance(row, int):
+            return (row,)
+        return row.sources if isinstance(row, _Hub) else tuple(dict.fromkeys(row))
 
-    def by_kind(self, target: ResourceId) -> dict[KindId, int]:
+    def by_kind(self, target: int) -> dict[KindId, int]:
         """Their exact number per kind (a copy)."""
-        row = self._rows.get(target, ())
+        row = self.rows[target]
         if isinstance(row, _Hub):
             return dict(row.by_kind)
         counts: dict[KindId, int] = {}
-        for source in dict.fromkeys(row):
-            kind = kind_of(source)
+        for source in self.sources(target):
+            kind = self._kind_of(source)
             counts[kind] = counts.get(kind, 0) + 1
         return counts
 
-    def targets(self) -> Iterator[ResourceId]:
+    def contains(self, target: int, source: int) -> bool:
+        """Whether the source names the target."""
+        row = self.rows[target]
+        if isinstance(row, _Hub):
+            place = bisect_left(row.sources, source)
+            return place < len(row.sources) and row.sources[place] == source
+        return source in self.sources(target)
+
+    def targets(self) -> Iterator[int]:
         """Everything that is named."""
-        yield from self._rows
+        for target, row in enumerate(self.rows):
+            if row is not None:
+                yield target

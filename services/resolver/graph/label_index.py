@@ -1,24 +1,26 @@
 """Labels → resources and resources → selectors, without scanning. Pure.
 
 A resource is found under its own kind by its labels; a workload is found under `Pod`, too, by the labels of the pods
-that it makes, so a Service leads to a Deployment that has no pods yet. Selectors are filed under one of the labels
-that they ask for (or under "any"), so a change touches only the selectors that could match.
+that it makes, so a Service leads to a Deployment that has no pods yet. A kind is indexed from the first selector that
+asks for it. Within a kind and a namespace resources with equal labels stand together, and label values lead to those
+groups, so replicas cost one entry. Selectors are filed under one of the labels that they ask for (or under "any") and
+the namespace that they look into, so a change touches only the selectors that could match.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
 
-from schemas.events import ResourceState, Selector
+from schemas.events import LabelSelector, ResourceState, Selector
 from schemas.identity import KindId, ResourceId, kind_of
 from schemas.relations.selector import matches
+from services.resolver.graph.records import Record, Records
 
 POD = KindId("Pod")
 Labels = dict[str, str]
-Anchor = tuple[KindId, str, str]
-Key = TypeVar("Key")
+Anchor = tuple[KindId, str, str, str]
+EVERYWHERE = "*"  # no namespace is called so
+SCAN_MAX = 32  # groups of equal labels; fewer are matched one by one
 
 
 def namespace_of(resource: ResourceId) -> str:
@@ -35,90 +37,158 @@ def selectable(state: ResourceState) -> Iterator[tuple[KindId, Labels]]:
         yield POD, state.template_labels
 
 
-class LabelIndex:
-    """Postings (kind, namespace, label) → resources, and anchors → selector edges."""
-
-    def __init__(self) -> None:
-        self._postings: dict[tuple[KindId, str, str, str], dict[ResourceId, None]] = {}
-        self._members: dict[tuple[KindId, str], dict[ResourceId, None]] = {}
-        self._namespaces: dict[KindId, dict[str, int]] = defaultdict(dict)
-        self._anchored: dict[Anchor, dict[tuple[ResourceId, int], Selector]] = {}
-
-    # ── resources ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def add(self, state: ResourceState) -> None:
-        """A resource is there."""
-        namespace = namespace_of(state.resource)
-        for kind, labels in selectable(state):
-            self._members.setdefault((kind, namespace), {})[state.resource] = None
-            counts = self._namespaces[kind]
-            counts[namespace] = counts.get(namespace, 0) + 1
-            for key, value in labels.items():
-                self._postings.setdefault((kind, namespace, key, value), {})[state.resource] = None
-
-    def remove(self, state: ResourceState) -> None:
-        """A resource is gone, as it was added."""
-        namespace = namespace_of(state.resource)
-        for kind, labels in selectable(state):
-            _discard(self._members, (kind, namespace), state.resource)
-            counts = self._namespaces[kind]
-            counts[namespace] -= 1
-            if not counts[namespace]:
-                del counts[namespace]
-            for key, value in labels.items():
-                _discard(self._postings, (kind, namespace, key, value), state.resource)
-
-    def candidates(self, selector: Selector, namespaces: Iterable[str] | None) -> Iterator[ResourceId]:
-        """Resources that may match: those with the rarest wanted label, namespace by namespace (None = all)."""
-        kind = selector.kind
-        wanted = selector.labels.match_labels
-        for namespace in self._namespaces[kind] if namespaces is None else namespaces:
-            if not wanted:
-                yield from self._members.get((kind, namespace), ())
-                continue
-            rows = [self._postings.get((kind, namespace, key, value)) for key, value in wanted.items()]
-            found = [row for row in rows if row is not None]
-            if len(found) == len(rows):
-                yield from min(found, key=len)
-
-    # ── selectors ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def add_selector(self, source: ResourceId, place: int, selector: Selector) -> None:
-        """Reference number `place` of `source` selects."""
-        self._anchored.setdefault(_anchor(selector), {})[(source, place)] = selector
-
-    def remove_selector(self, source: ResourceId, place: int, selector: Selector) -> None:
-        """It does not any more."""
-        row = self._anchored.get(_anchor(selector))
-        if row is not None:
-            row.pop((source, place), None)
-            if not row:
-                del self._anchored[_anchor(selector)]
-
-    def selecting(self, state: ResourceState) -> Iterator[tuple[ResourceId, int, Selector]]:
-        """Selector edges whose labels match this resource (where they look is the caller's question)."""
-        for kind, labels in selectable(state):
-            anchors = [(kind, "", ""), *((kind, key, value) for key, value in labels.items())]
-            for anchor in anchors:
-                for (source, place), selector in self._anchored.get(anchor, {}).items():
-                    if matches(selector.labels, labels):
-                        yield source, place, selector
-
-
 def matches_state(selector: Selector, state: ResourceState) -> bool:
     """Whether one of the resource's label sets, under the selector's kind, matches."""
     return any(kind == selector.kind and matches(selector.labels, labels) for kind, labels in selectable(state))
 
 
-def _anchor(selector: Selector) -> Anchor:
-    for key, value in selector.labels.match_labels.items():
-        return selector.kind, key, value
-    return selector.kind, "", ""
+class _Field:
+    """One kind in one namespace: groups of resources with equal labels, and label → groups for keys that were asked."""
+
+    __slots__ = ("groups", "postings")
+
+    def __init__(self) -> None:
+        self.groups: dict[bytes, dict[int, None] | int] = {}
+        self.postings: dict[str, dict[str, dict[bytes, None]]] = {}
 
 
-def _discard(rows: dict[Key, dict[ResourceId, None]], key: Key, resource: ResourceId) -> None:
-    row = rows.get(key)
-    if row is not None:
-        row.pop(resource, None)
-        if not row:
-            del rows[key]
+class LabelIndex:
+    """Label groups by kind and namespace, and selectors by what they ask for."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._fields: dict[KindId, dict[str, _Field]] = {}
+        self._anchored: dict[Anchor, dict[int, int]] = {}  # → sources, and how many of their selectors stand here
+
+    # ── resources ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def indexes(self, kind: KindId) -> bool:
+        """Whether somebody asked for this kind by labels."""
+        return kind in self._fields
+
+    def begin(self, kind: KindId) -> None:
+        """Index a kind from now on; the caller adds what is there already."""
+        self._fields[kind] = {}
+
+    def add(self, kind: KindId, namespace: str, number: int, record: Record) -> None:
+        """A resource is there."""
+        if kind in self._fields:
+            self.put(kind, namespace, record.labels, number)
+        if record.template_labels is not None and POD in self._fields:
+            self.put(POD, namespace, record.template_labels, number)
+
+    def put(self, kind: KindId, namespace: str, packed: bytes, number: int) -> None:
+        """A resource is found under a kind by these labels."""
+        fields = self._fields[kind]
+        field = fields.get(namespace)
+        if field is None:
+            field = fields[namespace] = _Field()
+        group = field.groups.get(packed)
+        if group is None:
+            field.groups[packed] = number
+            for key, values in field.postings.items():
+                value = self._records.labels(packed).get(key)
+                if value is not None:
+                    values.setdefault(value, {})[packed] = None
+        elif isinstance(group, int):
+            field.groups[packed] = {group: None, number: None}
+        else:
+            group[number] = None
+
+    def remove(self, kind: KindId, namespace: str, number: int, record: Record) -> None:
+        """A resource is gone, as it was added."""
+        fields = self._fields.get(kind)
+        if fields is not None:
+            self._remove(fields, namespace, record.labels, number)
+        if record.template_labels is not None:
+            fields = self._fields.get(POD)
+            if fields is not None:
+                self._remove(fields, namespace, record.template_labels, number)
+
+    def _remove(self, fields: dict[str, _Field], namespace: str, packed: bytes, number: int) -> None:
+        field = fields.get(namespace)
+        group = None if field is None else field.groups.get(packed)
+        if field is None or group is None:
+            return  # a Pod that makes pods stood here twice
+        if not isinstance(group, int):
+            group.pop(number, None)
+            if group:
+                return
+        del field.groups[packed]
+        for key, values in field.postings.items():
+            value = self._records.labels(packed).get(key)
+            if value is not None:
+                del values[value][packed]
+                if not values[value]:
+                    del values[value]
+        if not field.groups:
+            del fields[namespace]
+
+    def select(self, selector: Selector, namespaces: Iterable[str] | None) -> Iterator[int]:
+        """Numbers of the resources that match, namespace by namespace (None = all); a kind that is indexed."""
+        fields = self._fields[selector.kind]
+        for namespace in fields if namespaces is None else namespaces:
+            field = fields.get(namespace)
+            if field is None:
+                continue
+            for packed in self._candidates(field, selector.labels):
+                if matches(selector.labels, self._records.labels(packed)):
+                    group = field.groups[packed]
+                    if isinstance(group, int):
+                        yield group
+                    else:
+                        yield from group
+
+    def _candidates(self, field: _Field, labels: LabelSelector) -> Iterable[bytes]:
+        """Groups with the rarest wanted label; all when there are few or no label is wanted."""
+        if len(field.groups) <= SCAN_MAX or not labels.match_labels:
+            return field.groups
+        return min((self._posting(field, *wanted) for wanted in labels.match_labels.items()), key=len)
+
+    def _posting(self, field: _Field, key: str, value: str) -> dict[bytes, None]:
+        values = field.postings.get(key)
+        if values is None:
+            values = field.postings[key] = {}
+            for packed in field.groups:
+                found = self._records.labels(packed).get(key)
+                if found is not None:
+                    values.setdefault(found, {})[packed] = None
+        return values.get(value, {})
+
+    # ── selectors ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def add_selector(self, source: int, selector: Selector) -> None:
+        """A reference of `source` selects."""
+        for anchor in _anchors(selector):
+            row = self._anchored.setdefault(anchor, {})
+            row[source] = row.get(source, 0) + 1
+
+    def remove_selector(self, source: int, selector: Selector) -> None:
+        """It does not any more."""
+        for anchor in _anchors(selector):
+            row = self._anchored[anchor]
+            row[source] -= 1
+            if not row[source]:
+                del row[source]
+                if not row:
+                    del self._anchored[anchor]
+
+    def selecting(self, kind: KindId, namespace: str, record: Record) -> list[int]:
+        """Sources with a selector that could match this resource; the caller looks at each."""
+        found: dict[int, None] = {}
+        for of_kind, packed in ((kind, record.labels), (POD, record.template_labels)):
+            if packed is None:
+                continue
+            labels = self._records.labels(packed)
+            for where in (namespace, EVERYWHERE):
+                for key, value in (("", ""), *labels.items()):
+                    found.update(dict.fromkeys(self._anchored.get((of_kind, where, key, value), ())))
+        return list(found)
+
+
+def _anchors(selector: Selector) -> Iterator[Anchor]:
+    key, value = next(iter(selector.labels.match_labels.items()), ("", ""))
+    if selector.namespace_labels is not None or not selector.namespaces:
+        yield selector.kind, EVERYWHERE, key, value
+    for namespace in dict.fromkeys(selector.namespaces):
+        yield selector.kind, namespace, key, value

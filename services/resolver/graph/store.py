@@ -3,30 +3,28 @@
 References to what is not there are edges to a missing node. A repeated event changes nothing, a deletion of another uid
 changes nothing, and a put replaces what was known of the resource, so any shuffle or repetition of a log that keeps
 each object's own order ends in the same graph. Ordering by sequence number is the caller's (evidence.py).
+
+Inside, a resource is a number: `names` numbers it, `records` holds what is known of it, `edges` who names it,
+`label_index` who selects it. States are made when they are asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
 
-from schemas.events import LabelSelector, Reference, ResourceEvent, ResourceState, Selector, kind_digest
-from schemas.identity import KindId, ResourceId, SiteName, kind_of, resource_id
+from schemas.events import Reference, ResourceEvent, ResourceState, kind_digest
+from schemas.identity import KindId, ResourceId, SiteName
 from schemas.kinds import Surface
-from schemas.relations.selector import matches
+from services.resolver.graph.changed import Changed
 from services.resolver.graph.edges import Reverse
-from services.resolver.graph.label_index import LabelIndex, matches_state, namespace_of
+from services.resolver.graph.names import NOWHERE, Names
+from services.resolver.graph.records import Record, Records
+from services.resolver.graph.selecting import Selecting
 from services.resolver.graph.view import WALK_MAX, Dependents, Edge, Targets
 
-NAMESPACE = KindId("Namespace")
-
-
-class Changed(NamedTuple):
-    """What an event did to one resource."""
-
-    old: ResourceState | None
-    new: ResourceState | None
+STATES_MAX = 1_024  # states that were asked for lately: a decision asks for the same ones again and again
+UNUSED_MAX = 8_192  # numbers that may wait to be forgotten
 
 
 class Graph:
@@ -36,11 +34,16 @@ class Graph:
         self.site = site
         self.surface = Surface()
         self.edge_count = 0
-        self._states: dict[ResourceId, ResourceState] = {}
-        self._kinds: dict[KindId, dict[ResourceId, None]] = {}
-        self._reverse = Reverse()
-        self._labels = LabelIndex()
-        self._marks: dict[KindId, set[ResourceId]] = {}
+        self.resource_count = 0
+        self._names = Names()
+        self._records = Records(self._names)
+        self._record = self._records.rows
+        self._reverse = Reverse(self._names.kind)
+        self._selecting = Selecting(self._names, self._records)
+        self._labels = self._selecting.labels
+        self._states: dict[int, ResourceState] = {}
+        self._unused: list[int] = []
+        self._marks: dict[KindId, set[int]] = {}
 
     # ── mutation ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -61,95 +64,164 @@ class Graph:
         return ()
 
     def _put(self, state: ResourceState) -> Sequence[Changed]:
-        resource = state.resource
-        kind = kind_of(resource)
-        mark = self._marks.get(kind)
-        if mark is not None:
-            mark.add(resource)
-        old = self._states.get(resource)
-        if old == state:
+        number = self._names.number(state.resource)
+        new = self._records.pack(state)
+        self._grow()
+        if self._marks:
+            mark = self._marks.get(self._names.kind(number))
+            if mark is not None:
+                mark.add(number)
+        old = self._record[number]
+        if old == new:
             return ()
-        if old is not None:
-            self._unlink(old)
+        self._record[number] = new
+        if old is None:
+            self.resource_count += 1
+            self._link(number, new)
         else:
-            self._kinds.setdefault(kind, {})[resource] = None
-        self._states[resource] = state
-        self._link(state, kind)
-        return (Changed(old, state),)
+            self._states.pop(number, None)
+            self._relink(number, old, new)
+        if self._records.crowded or len(self._unused) > UNUSED_MAX:
+            self._tidy()
+        return (Changed(state.resource, state, old, new, self._records),)
+
+    def _grow(self) -> None:
+        more = len(self._names) - len(self._record)
+        if more:
+            self._record.extend([None] * more)
+            self._reverse.rows.extend([None] * more)
 
     def _delete(self, resource: ResourceId, uid: str) -> Sequence[Changed]:
-        old = self._states.get(resource)
-        if old is None or (uid and old.uid and uid != old.uid):
+        number = self._names.find(resource)
+        old = None if number == NOWHERE else self._record[number]
+        if old is None:
             return ()
-        del self._states[resource]
-        kind = kind_of(resource)
-        members = self._kinds[kind]
-        del members[resource]
-        if not members:
-            del self._kinds[kind]
-        self._unlink(old)
-        return (Changed(old, None),)
+        known = self._records.version(old)[0]
+        if uid and known and uid != known:
+            return ()
+        self._record[number] = None
+        self._states.pop(number, None)
+        self.resource_count -= 1
+        self._unlink(number, old)
+        self._unused.append(number)
+        if len(self._unused) > 2 * UNUSED_MAX:
+            self._tidy()
+        return (Changed(resource, None, old, None, self._records),)
 
     def _sweep(self, kind: KindId) -> Sequence[Changed]:
         mark = self._marks.pop(kind, None)
         if mark is None:
             return ()
-        gone = [resource for resource in self._kinds.get(kind, ()) if resource not in mark]
-        return [changed for resource in gone for changed in self._delete(resource, "")]
+        gone = [number for number in self._present(kind) if number not in mark]
+        return [changed for number in gone for changed in self._delete(self._names.resource(number), "")]
 
-    def _link(self, state: ResourceState, kind: KindId) -> None:
-        self._labels.add(state)
-        for place, reference in enumerate(state.references):
-            if reference.selector is None:
-                self._reverse.add(reference.target, state.resource, kind)
-            else:
-                self._labels.add_selector(state.resource, place, reference.selector)
-        self.edge_count += len(state.references)
+    def _link(self, number: int, record: Record) -> None:
+        place = self._names.place[number]
+        self._labels.add(place.kind, place.namespace, number, record)
+        self._link_references(number, record, place.kind)
 
-    def _unlink(self, state: ResourceState) -> None:
-        self._labels.remove(state)
-        kind = kind_of(state.resource)
-        for place, reference in enumerate(state.references):
-            if reference.selector is None:
-                self._reverse.remove(reference.target, state.resource, kind)
-            else:
-                self._labels.remove_selector(state.resource, place, reference.selector)
-        self.edge_count -= len(state.references)
+    def _link_references(self, number: int, record: Record, kind: KindId) -> None:
+        add = self._reverse.add
+        for target in record.targets:
+            if isinstance(target, int):
+                add(target, number, kind)
+        self.edge_count += len(record.shape.forms)
+        if record.shape.selects:
+            for selector, _ in self._records.selecting(record):
+                self._selecting.index(selector.kind)
+                self._labels.add_selector(number, selector)
+
+    def _relink(self, number: int, old: Record, new: Record) -> None:
+        """Most changes leave labels and references as they were."""
+        place = self._names.place[number]
+        if old.labels is not new.labels or old.template_labels is not new.template_labels:
+            self._labels.remove(place.kind, place.namespace, number, old)
+            self._labels.add(place.kind, place.namespace, number, new)
+        if old.targets != new.targets or old.shape is not new.shape:
+            self._unlink_references(number, old, place.kind)
+            self._link_references(number, new, place.kind)
+
+    def _unlink(self, number: int, record: Record) -> None:
+        place = self._names.place[number]
+        self._labels.remove(place.kind, place.namespace, number, record)
+        self._unlink_references(number, record, place.kind)
+
+    def _unlink_references(self, number: int, record: Record, kind: KindId) -> None:
+        for target in record.targets:
+            if isinstance(target, int):
+                self._reverse.remove(target, number, kind)
+                if self._reverse.rows[target] is None:
+                    self._unused.append(target)
+        self.edge_count -= len(record.shape.forms)
+        if record.shape.selects:
+            for selector, _ in self._records.selecting(record):
+                self._labels.remove_selector(number, selector)
+
+    def _tidy(self) -> None:
+        """Forget what nobody uses. Numbers wait for this, too: recent references and `Changed.old` rely on them."""
+        self._records.tidy()
+        for number in set(self._unused):
+            if self._record[number] is None and self._reverse.rows[number] is None:
+                self._names.forget(number)
+        self._unused.clear()
 
     # ── questions ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
-    def resource_count(self) -> int:
-        """Resources that are there."""
-        return len(self._states)
-
-    @property
     def missing_count(self) -> int:
         """Things that are named and not there (a walk over the named targets: for status only)."""
-        return sum(1 for target in self._reverse.targets() if target not in self._states)
+        return sum(1 for target in self._reverse.targets() if self._record[target] is None)
+
+    @property
+    def numbers_len(self) -> int:
+        """How many numbers were handed out at most at one time."""
+        return len(self._names)
 
     def find(self, resource: ResourceId) -> ResourceState | None:
         """The state, or None."""
-        return self._states.get(resource)
+        number = self._names.find(resource)
+        return None if number == NOWHERE else self._state(number, resource)
+
+    def _state(self, number: int, resource: ResourceId) -> ResourceState | None:
+        found = self._states.get(number)
+        if found is None:
+            record = self._record[number]
+            if record is None:
+                return None
+            if len(self._states) >= STATES_MAX:
+                self._states.clear()
+            found = self._states[number] = self._records.unpack(resource, record)
+        return found
+
+    def _present(self, kind: KindId, namespace: str | None = None) -> Iterator[int]:
+        for place in self._names.places(kind, namespace):
+            for number in place.members.values():
+                if self._record[number] is not None:
+                    yield number
 
     def kinds(self) -> list[KindId]:
         """Kinds of which something is there."""
-        return sorted(self._kinds)
+        return sorted(kind for kind in self._names.kinds() if any(True for _ in self._present(kind)))
 
     def digest(self, kind: KindId) -> str:
         """What the watcher compares before a resync."""
-        states = (self._states[resource] for resource in self._kinds.get(kind, ()))
-        return kind_digest([(state.uid, state.resource_version) for state in states])
+        records = (self._record[number] for number in self._present(kind))
+        return kind_digest([self._records.version(record) for record in records if record is not None])
 
     def members(self, kind: KindId, namespace: str | None = None) -> Iterator[ResourceId]:
         """Present resources of a kind."""
-        for resource in self._kinds.get(kind, ()):
-            if namespace is None or namespace_of(resource) == namespace:
-                yield resource
+        yield from map(self._names.resource, self._present(kind, namespace))
+
+    def identities(self, namespace: str | None = None) -> Iterator[ResourceId]:
+        """Everything that is there, in one namespace or everywhere."""
+        for kind in self._names.kinds():
+            yield from self.members(kind, namespace)
 
     def resources(self) -> Iterator[ResourceState]:
-        """Everything that is there."""
-        yield from self._states.values()
+        """Everything that is there, with its state."""
+        for number, record in enumerate(self._record):
+            if record is not None:
+                yield self._records.unpack(self._names.resource(number), record)
 
     def held_by(self, resource: ResourceId) -> str | None:
         """Nothing is in flight in what was observed."""
@@ -158,65 +230,43 @@ class Graph:
     def targets(self, source: ResourceId, reference: Reference) -> Targets:
         """By name (and uid), or through the label index."""
         if reference.selector is not None:
-            present = self._selected(reference.selector)
-            return Targets(tuple(islice(present, WALK_MAX)), len(present))
-        state = self._states.get(reference.target)
-        if state is None or (reference.uid and state.uid and reference.uid != state.uid):
+            present = self._selecting.selected(reference.selector)
+            return Targets(tuple(map(self._names.resource, islice(present, WALK_MAX))), len(present))
+        number = self._names.find(reference.target)
+        record = None if number == NOWHERE else self._record[number]
+        if record is None:
             return Targets()
+        if reference.uid:
+            uid = self._records.version(record)[0]
+            if uid and reference.uid != uid:
+                return Targets()
         return Targets((reference.target,), 1)
 
     def dependents(self, resource: ResourceId, limit: int = WALK_MAX) -> Dependents:
         """Edges by name from the reverse index, edges by selector from the label index; counts are exact."""
-        named = self._reverse.sources(resource)
-        by_kind = self._reverse.by_kind(resource)
-        state = self._states.get(resource)
-        edges = [edge for source in islice(named, limit) for edge in self._named_edges(source, resource, state)]
+        number = self._names.find(resource)
+        if number == NOWHERE:
+            return Dependents()
+        named = self._reverse.sources(number)
+        by_kind = self._reverse.by_kind(number)
+        record = self._record[number]
+        uid = "" if record is None else self._records.version(record)[0]
+        edges = [edge for source in named[:limit] for edge in self._named_edges(source, number, resource, uid)]
         count = len(named)
-        if state is not None:
-            selecting = self._selecting(state)
-            edges += islice(selecting, max(0, limit - len(edges)))
-            for source in dict.fromkeys(edge.source for edge in selecting):
-                if source not in named:
+        if record is not None:
+            selecting = self._selecting.selecting(number, resource, record)
+            edges += [edge for _, edge in selecting[: max(0, limit - len(edges))]]
+            for source in dict.fromkeys(source for source, _ in selecting):
+                if not self._reverse.contains(number, source):
                     count += 1
-                    by_kind[kind_of(source)] = by_kind.get(kind_of(source), 0) + 1
+                    kind = self._names.kind(source)
+                    by_kind[kind] = by_kind.get(kind, 0) + 1
         return Dependents(edges, count, by_kind)
 
-    def _named_edges(self, source: ResourceId, target: ResourceId, state: ResourceState | None) -> Iterator[Edge]:
-        for reference in self._states[source].references:
-            other = reference.uid and state is not None and state.uid and state.uid != reference.uid
-            if reference.target == target and reference.selector is None and not other:
-                yield Edge(source, target, reference)
-
-    def _selecting(self, state: ResourceState) -> list[Edge]:
-        namespace = namespace_of(state.resource)
-        return [
-            Edge(source, state.resource, self._states[source].references[place])
-            for source, place, selector in self._labels.selecting(state)
-            if source != state.resource and self.looks_in(selector, namespace)
-        ]
-
-    def _selected(self, selector: Selector) -> list[ResourceId]:
-        names = self._namespaces(selector)
-        found = dict.fromkeys(self._labels.candidates(selector, names))
-        return [one for one in found if matches_state(selector, self._states[one])]
-
-    def _namespaces(self, selector: Selector) -> list[str] | None:
-        if selector.namespace_labels is None:
-            return list(selector.namespaces) or None
-        chosen = [one.rpartition("/")[2] for one in self._kinds.get(NAMESPACE, ())]
-        return [
-            *selector.namespaces,
-            *(name for name in chosen if self._namespace_matches(selector.namespace_labels, name)),
-        ]
-
-    def looks_in(self, selector: Selector, namespace: str) -> bool:
-        """Whether a selector looks into a namespace."""
-        if namespace in selector.namespaces:
-            return True
-        if selector.namespace_labels is not None:
-            return self._namespace_matches(selector.namespace_labels, namespace)
-        return not selector.namespaces
-
-    def _namespace_matches(self, labels: LabelSelector, namespace: str) -> bool:
-        state = self._states.get(resource_id("", "Namespace", "", namespace))
-        return state is not None and matches(labels, state.labels)
+    def _named_edges(self, source: int, number: int, target: ResourceId, uid: str) -> Iterator[Edge]:
+        record = self._record[source]
+        assert record is not None, "who names something is there"
+        name = self._names.resource(source)
+        for reference in self._records.naming(record, number, target):
+            if not (reference.uid and uid and uid != reference.uid):
+                yield Edge(name, target, reference)

@@ -1,0 +1,39 @@
+"""What an event did to one resource, told without unpacking what nobody looks at. Pure."""
+
+from __future__ import annotations
+
+from schemas.events import ResourceState
+from schemas.identity import ResourceId
+from services.resolver.graph.records import Record, Records
+
+
+class Changed:
+    """What an event did to one resource. `old` is unpacked when somebody looks, until the graph changes again."""
+
+    __slots__ = ("_after", "_before", "_records", "new", "resource")
+
+    def __init__(
+        self,
+        resource: ResourceId,
+        new: ResourceState | None,
+        before: Record | None,
+        after: Record | None,
+        records: Records,
+    ) -> None:
+        self.resource, self.new = resource, new
+        self._before, self._after, self._records = before, after, records
+
+    @property
+    def old(self) -> ResourceState | None:
+        """What was known before."""
+        return None if self._before is None else self._records.unpack(self.resource, self._before)
+
+    @property
+    def may_take_away(self) -> bool:
+        """Cheaply: it is gone, it is another object now, or what is known of it besides its references differs."""
+        before, after = self._before, self._after
+        if before is None:
+            return False
+        if after is None or before.traits is not after.traits:
+            return True
+        return self._records.version(before)[0] != self._records.version(after)[0]

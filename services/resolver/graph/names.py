@@ -1,0 +1,102 @@
+"""Identity string → number → identity string. Pure.
+
+A number stands for a resource everywhere inside the graph, whether the resource is there or only named. An identity is
+kept in two pieces: its place (`Secret/shop`: one kind in one namespace), which all its neighbours share, and its name.
+The places double as the index of what there is of a kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from schemas.identity import KindId, ResourceId
+
+NOWHERE = -1
+
+
+class Place:
+    """One kind in one namespace ("" = cluster-scoped), and the numbers of what is there or named there."""
+
+    __slots__ = ("head", "kind", "members", "namespace")
+
+    def __init__(self, head: str) -> None:
+        self.head = head
+        first, _, rest = head.partition("/")
+        if first[:1].isupper():
+            self.kind, self.namespace = KindId(first), rest
+        else:
+            kind, _, self.namespace = rest.partition("/")
+            self.kind = KindId(f"{first}/{kind}")
+        self.members: dict[str, int] = {}
+
+
+class Names:
+    """Numbers are handed out densely; a forgotten one is handed out again."""
+
+    def __init__(self) -> None:
+        self.place: list[Place] = []  # by number
+        self._name: list[str] = []
+        self._places: dict[str, Place] = {}
+        self._of_kind: dict[KindId, dict[str, Place]] = {}
+        self._free: list[int] = []
+
+    def find(self, resource: str) -> int:
+        """The number, or NOWHERE."""
+        head, _, name = resource.rpartition("/")
+        place = self._places.get(head)
+        return NOWHERE if place is None else place.members.get(name, NOWHERE)
+
+    def number(self, resource: str) -> int:
+        """The number; a new one when it has none."""
+        head, _, name = resource.rpartition("/")
+        place = self._places.get(head)
+        if place is None:
+            place = self._places[head] = Place(head)
+            self._of_kind.setdefault(place.kind, {})[place.namespace] = place
+        found = place.members.get(name)
+        if found is not None:
+            return found
+        if self._free:
+            made = self._free.pop()
+            self.place[made], self._name[made] = place, name
+        else:
+            made = len(self.place)
+            self.place.append(place)
+            self._name.append(name)
+        place.members[name] = made
+        return made
+
+    def forget(self, number: int) -> None:
+        """Nobody uses this number any more."""
+        place = self.place[number]
+        del place.members[self._name[number]]
+        self._free.append(number)
+        if not place.members:
+            del self._places[place.head]
+            places = self._of_kind[place.kind]
+            del places[place.namespace]
+            if not places:
+                del self._of_kind[place.kind]
+
+    def resource(self, number: int) -> ResourceId:
+        """The identity."""
+        return ResourceId(f"{self.place[number].head}/{self._name[number]}")
+
+    def kind(self, number: int) -> KindId:
+        """Of which kind it is."""
+        return self.place[number].kind
+
+    def kinds(self) -> Iterator[KindId]:
+        """Kinds of which something is there or named."""
+        yield from self._of_kind
+
+    def places(self, kind: KindId, namespace: str | None = None) -> list[Place]:
+        """Where resources of a kind are or are named."""
+        places = self._of_kind.get(kind, {})
+        if namespace is None:
+            return list(places.values())
+        return [places[namespace]] if namespace in places else []
+
+    def __len__(self) -> int:
+        """One more than the largest number that was ever handed out."""
+        return len(self.place)

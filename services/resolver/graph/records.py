@@ -1,0 +1,292 @@
+"""ResourceState → record → ResourceState. Pure. What recurs is kept once: that is where the memory goes.
+
+A record holds what is a resource's own (uid, version, digest, the numbers of its targets) and shares the rest with
+whoever has the same: labels, traits (facts, parts …) as packed bytes, and the shape of its references, which is the
+references without their targets. Replicas share everything but their own line; a hundred thousand references to one
+ConfigMap are a hundred thousand numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from schemas.events import Reference, ResourceState, Scalar, Selector
+from schemas.identity import ResourceId
+from services.resolver.graph.names import Names
+
+RECENT_MAX: Final = 2_048  # references, and as many unpacked bytes, that are remembered for the next resource
+SWEEP_MIN: Final = 8_192  # interned values; fewer are not worth a look
+
+UUID_BYTES: Final = 16
+T = TypeVar("T")
+Labels = dict[str, str]
+Short = bytes | str  # a uid or digest, in half the bytes where it has the usual form
+Target = int | Short  # a number or a packed selector, then the uid that the reference names besides
+
+
+class Form(Struct, frozen=True, gc=False, eq=False):
+    """A reference without its target. `selects`: a packed selector stands for it; `pinned`: the uid follows it."""
+
+    reference: Reference
+    pinned: bool = False
+    selects: bool = False
+
+
+class Shape(Struct, frozen=True, gc=False, eq=False):
+    """The forms of all references of a resource. Two resources with equal shapes share one."""
+
+    forms: tuple[Form, ...]
+    selects: bool
+
+
+class Traits(Struct, frozen=True, omit_defaults=True, array_like=True):
+    """What is known of a resource besides labels and references."""
+
+    version: str = "v1"
+    deleting: bool = False
+    finalizers: tuple[str, ...] = ()
+    parts: dict[str, tuple[str, ...]] = {}
+    facts: dict[str, Scalar] = {}
+
+
+class Record(Struct, frozen=True, gc=False):
+    """One resource. `line`: uid, resourceVersion and digest, packed; `targets` follow the forms of `shape`."""
+
+    line: bytes
+    labels: bytes
+    template_labels: bytes | None
+    traits: bytes
+    shape: Shape
+    targets: tuple[Target, ...]
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_line: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder()  # text and bytes come back as they were
+_labels = msgspec.msgpack.Decoder(Labels)
+_traits = msgspec.msgpack.Decoder(Traits)
+_selectors = msgspec.msgpack.Decoder(Selector)
+
+
+class Records:
+    """Packs and unpacks the states of one graph."""
+
+    def __init__(self, names: Names) -> None:
+        self.rows: list[Record | None] = []  # by number; None: only named
+        self._names = names
+        self._bytes: dict[bytes, bytes] = {}
+        self._forms: dict[tuple[Reference, bool, bool], Form] = {}
+        self._shapes: dict[tuple[Form, ...], Shape] = {}
+        self._recent: dict[Reference, tuple[Form, tuple[Target, ...]]] = {}
+        self._recent_targets: dict[tuple[Target, ...], tuple[Target, ...]] = {}
+        self._unpacked_labels: dict[bytes, Labels] = {}
+        self._unpacked_traits: dict[bytes, Traits] = {}
+        self._unpacked_selectors: dict[bytes, Selector] = {}
+        self._sweep_at = SWEEP_MIN
+
+    # ── in ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def pack(self, state: ResourceState) -> Record:
+        """State → record; names what it refers to."""
+        template = state.template_labels
+        traits = (state.version, state.deleting, state.finalizers, state.parts, state.facts)
+        shape, targets = self._references(state.references)
+        return Record(
+            _pack((_short(state.uid), state.resource_version, _short(state.digest))),
+            self._share(_pack(state.labels)),
+            None if template is None else self._share(_pack(template)),
+            self._share(_pack(traits)),
+            shape,
+            targets,
+        )
+
+    def _share(self, packed: bytes) -> bytes:
+        return self._bytes.setdefault(packed, packed)
+
+    def _references(self, references: tuple[Reference, ...]) -> tuple[Shape, tuple[Target, ...]]:
+        forms: list[Form] = []
+        targets: list[Target] = []
+        recent = self._recent
+        for reference in references:
+            if reference.selector is None:
+                form, mine = recent.get(reference) or self._named(reference)
+            else:
+                form, mine = self._choosing(reference, reference.selector)
+            forms.append(form)
+            targets += mine
+        key = tuple(forms)
+        shape = self._shapes.get(key)
+        if shape is None:
+            shape = self._shapes[key] = Shape(key, any(form.selects for form in key))
+        made = tuple(targets)
+        return shape, self._recent_targets.setdefault(made, made)
+
+    def _named(self, reference: Reference) -> tuple[Form, tuple[Target, ...]]:
+        uid = (_short(reference.uid),) if reference.uid else ()
+        form = self._form(reference, ResourceId(""), selects=False)
+        made = self._recent[reference] = (form, (self._names.number(reference.target), *uid))
+        return made
+
+    def _choosing(self, reference: Reference, selector: Selector) -> tuple[Form, tuple[Target, ...]]:
+        uid = (_short(reference.uid),) if reference.uid else ()
+        return self._form(reference, reference.target, selects=True), (self._share(_pack(selector)), *uid)
+
+    def _form(self, reference: Reference, target: ResourceId, *, selects: bool) -> Form:
+        bare = msgspec.structs.replace(reference, target=target, uid="", selector=None)
+        key = (bare, bool(reference.uid), selects)
+        form = self._forms.get(key)
+        if form is None:
+            form = self._forms[key] = Form(*key)
+        return form
+
+    # ── upkeep ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def crowded(self) -> bool:
+        """`tidy` is due."""
+        return (
+            len(self._recent) > RECENT_MAX
+            or len(self._recent_targets) > RECENT_MAX
+            or len(self._bytes) > self._sweep_at
+        )
+
+    def tidy(self) -> None:
+        """Forget the recent references; when what is shared has doubled, also what no record uses any more."""
+        self._recent.clear()
+        self._recent_targets.clear()
+        if len(self._bytes) <= self._sweep_at:
+            return
+        self._bytes.clear()
+        self._shapes.clear()
+        self._forms.clear()
+        for record in self.rows:
+            if record is not None:
+                self._keep(record)
+        self._sweep_at = max(SWEEP_MIN, 2 * len(self._bytes))
+
+    def _keep(self, record: Record) -> None:
+        for packed in (record.labels, record.traits, record.template_labels):
+            if packed is not None:
+                self._bytes[packed] = packed
+        if record.shape.forms not in self._shapes:
+            self._shapes[record.shape.forms] = record.shape
+            self._forms.update(((form.reference, form.pinned, form.selects), form) for form in record.shape.forms)
+        for form, target, _ in parts_of(record) if record.shape.selects else ():
+            if form.selects:
+                assert isinstance(target, bytes), "a form that selects has a packed selector"
+                self._bytes[target] = target
+
+    # ── out ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def unpack(self, resource: ResourceId, record: Record) -> ResourceState:
+        """Record → state, equal to the one that was packed."""
+        uid, resource_version, digest = _line.decode(record.line)
+        traits = self.traits(record)
+        template = record.template_labels
+        return ResourceState(
+            resource,
+            traits.version,
+            _long(uid),
+            resource_version,
+            _long(digest),
+            traits.deleting,
+            self.labels(record.labels),
+            None if template is None else self.labels(template),
+            tuple(self._whole(form, target, _long(uid)) for form, target, uid in parts_of(record)),
+            traits.parts,
+            traits.facts,
+            traits.finalizers,
+        )
+
+    def version(self, record: Record) -> tuple[str, str]:
+        """Its uid and resourceVersion."""
+        uid, resource_version, _ = _line.decode(record.line)
+        return _long(uid), resource_version
+
+    def naming(self, record: Record, number: int, target: ResourceId) -> Iterator[Reference]:
+        """Its references that name `target`, whose number is `number`."""
+        for form, one, uid in parts_of(record):
+            if one == number:
+                yield _made(form.reference, target, None, _long(uid))
+
+    def selecting(self, record: Record) -> Iterator[tuple[Selector, Reference]]:
+        """Its references that select."""
+        for form, one, uid in parts_of(record):
+            if isinstance(one, bytes):
+                selector = self.selector(one)
+                yield selector, _made(form.reference, form.reference.target, selector, _long(uid))
+
+    def _whole(self, form: Form, target: int | bytes, uid: str) -> Reference:
+        if isinstance(target, bytes):
+            return _made(form.reference, form.reference.target, self.selector(target), uid)
+        return _made(form.reference, self._names.resource(target), None, uid)
+
+    def labels(self, packed: bytes) -> Labels:
+        """Unpacked labels; shared, so nobody may change them."""
+        return _remembered(self._unpacked_labels, _labels, packed)
+
+    def traits(self, record: Record) -> Traits:
+        """Unpacked traits; shared as well."""
+        return _remembered(self._unpacked_traits, _traits, record.traits)
+
+    def selector(self, packed: bytes) -> Selector:
+        """Unpacked selector."""
+        return _remembered(self._unpacked_selectors, _selectors, packed)
+
+
+def parts_of(record: Record) -> Iterator[tuple[Form, int | bytes, Short]]:
+    """Form, target (a number, or a packed selector) and uid of each reference."""
+    targets = iter(record.targets)
+    for form in record.shape.forms:
+        target = next(targets)
+        assert not isinstance(target, str), "a uid follows its target"
+        uid = next(targets) if form.pinned else ""
+        assert not isinstance(uid, int), "a pinned target is followed by a uid"
+        yield form, target, uid
+
+
+def _short(text: str) -> Short:
+    """Half the bytes for a UUID and for a hexadecimal digest; anything else as it is."""
+    if not text:
+        return text
+    try:
+        raw = bytes.fromhex(text.replace("-", ""))
+    except ValueError:
+        return text
+    return raw if _long(raw) == text else text
+
+
+def _long(short: Short) -> str:
+    if isinstance(short, str):
+        return short
+    text = short.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}" if len(short) == UUID_BYTES else text
+
+
+def _made(bare: Reference, target: ResourceId, selector: Selector | None, uid: str) -> Reference:
+    return Reference(
+        bare.rule,
+        bare.path,
+        bare.relation,
+        bare.phases,
+        target,
+        selector,
+        uid,
+        bare.granule,
+        bare.optional,
+        bare.soft,
+        bare.confidence,
+        bare.needs_permission,
+    )
+
+
+def _remembered(memory: dict[bytes, T], decoder: msgspec.msgpack.Decoder[T], packed: bytes) -> T:
+    found = memory.get(packed)
+    if found is None:
+        if len(memory) > RECENT_MAX:
+            memory.clear()
+        found = memory[packed] = decoder.decode(packed)
+    return found

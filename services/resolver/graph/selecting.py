@@ -1,0 +1,85 @@
+"""Who selects what: selectors of present resources against labels of present resources. Pure."""
+
+from __future__ import annotations
+
+from schemas.events import LabelSelector, Selector
+from schemas.identity import KindId, ResourceId, resource_id
+from schemas.relations.selector import matches
+from services.resolver.graph.label_index import POD, LabelIndex
+from services.resolver.graph.names import NOWHERE, Names
+from services.resolver.graph.records import Record, Records
+from services.resolver.graph.view import Edge
+
+NAMESPACE = KindId("Namespace")
+
+
+class Selecting:
+    """The selectors and labels of one graph."""
+
+    def __init__(self, names: Names, records: Records) -> None:
+        self._names = names
+        self._records = records
+        self.labels = LabelIndex(records)
+
+    def index(self, kind: KindId) -> None:
+        """Index a kind by labels when the first selector asks for it."""
+        if self.labels.indexes(kind):
+            return
+        self.labels.begin(kind)
+        for number, record in enumerate(self._records.rows):
+            if record is not None:
+                place = self._names.place[number]
+                if place.kind == kind:
+                    self.labels.put(kind, place.namespace, record.labels, number)
+                if kind == POD and record.template_labels is not None:
+                    self.labels.put(kind, place.namespace, record.template_labels, number)
+
+    def selected(self, selector: Selector) -> list[int]:
+        """Numbers of the present resources that it selects."""
+        self.index(selector.kind)
+        return list(dict.fromkeys(self.labels.select(selector, self._namespaces(selector))))
+
+    def selecting(self, number: int, target: ResourceId, record: Record) -> list[tuple[int, Edge]]:
+        """Sources that select a present resource, each with its edge."""
+        place = self._names.place[number]
+        found = []
+        for source in self.labels.selecting(place.kind, place.namespace, record):
+            mine = self._records.rows[source]
+            if source == number or mine is None:
+                continue
+            name = self._names.resource(source)
+            for selector, reference in self._records.selecting(mine):
+                if self._matches(selector, place.kind, record) and self.looks_in(selector, place.namespace):
+                    found.append((source, Edge(name, target, reference)))
+        return found
+
+    def _matches(self, selector: Selector, kind: KindId, record: Record) -> bool:
+        if selector.kind == kind and matches(selector.labels, self._records.labels(record.labels)):
+            return True
+        template = record.template_labels
+        return (
+            selector.kind == POD and template is not None and matches(selector.labels, self._records.labels(template))
+        )
+
+    def _namespaces(self, selector: Selector) -> list[str] | None:
+        if selector.namespace_labels is None:
+            return list(selector.namespaces) or None
+        places = self._names.places(NAMESPACE)
+        chosen = [name for place in places for name in place.members]
+        return [
+            *selector.namespaces,
+            *(name for name in chosen if self._namespace_matches(selector.namespace_labels, name)),
+        ]
+
+    def looks_in(self, selector: Selector, namespace: str) -> bool:
+        """Whether a selector looks into a namespace."""
+        if namespace in selector.namespaces:
+            return True
+        if selector.namespace_labels is not None:
+            return self._namespace_matches(selector.namespace_labels, namespace)
+        return not selector.namespaces
+
+    def _namespace_matches(self, labels: LabelSelector, namespace: str) -> bool:
+        number = self._names.find(resource_id("", NAMESPACE, "", namespace))
+        record = None if number == NOWHERE else self._records.rows[number]
+        return record is not None and matches(labels, self._records.labels(record.labels))

@@ -1,0 +1,96 @@
+"""States are kept packed: what comes out is what went in, however many share it and whoever went before."""
+
+from __future__ import annotations
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.events import LabelSelector, Reference, Requirement, ResourceEvent, ResourceState, Selector
+from schemas.identity import KindId, ResourceId, SiteName
+from services.resolver.graph.names import Names
+from services.resolver.graph.records import RECENT_MAX, Records
+from services.resolver.graph.store import UNUSED_MAX, Graph
+
+UIDS = (
+    "",
+    "u-1",
+    "0b5f0c52-1e6c-4c0a-8d2b-2a4a4c9e1a11",
+    "0B5F0C52-1e6c-4c0a-8d2b-2a4a4c9e1a11",
+    "6f" * 16,
+    "ab cd",
+    "é",
+)
+names = st.sampled_from(("a", "b", "web", "web.x"))
+uids = st.sampled_from(UIDS) | st.uuids().map(str) | st.text(max_size=40).filter(str.isprintable)
+kinds = st.sampled_from(("Secret", "Pod", "apps/Deployment", "example.com/Thing"))
+identities = st.builds("{}/{}{}".format, kinds, st.sampled_from(("", "shop/")), names).map(ResourceId)
+labels = st.dictionaries(st.sampled_from(("app", "kind", "namespaces")), names)
+label_selectors = st.builds(
+    LabelSelector,
+    labels,
+    st.lists(st.builds(Requirement, names, st.sampled_from(("In", "Exists")), st.tuples(names)), max_size=2).map(tuple),
+)
+selectors = st.builds(
+    Selector,
+    kinds.map(KindId),
+    st.lists(names, max_size=2).map(tuple),
+    label_selectors,
+    st.none() | label_selectors,
+)
+flags = {"granule": st.sampled_from(("", "key:crt")), "optional": st.booleans(), "soft": st.booleans(), "uid": uids}
+naming = st.builds(Reference, names, names, st.just("reliance"), st.just("SL"), identities, st.none(), **flags)
+choosing = st.builds(Reference, names, names, st.just("reliance"), st.just("L"), st.just(""), selectors, **flags)
+references = naming | choosing
+states = st.builds(
+    ResourceState,
+    identities,
+    version=st.sampled_from(("v1", "v2")),
+    uid=uids,
+    resource_version=st.sampled_from(("", "17", "x")),
+    digest=st.sampled_from(("", "ab" * 12, "AB" * 12, "zz")),
+    deleting=st.booleans(),
+    labels=labels,
+    template_labels=st.none() | labels,
+    references=st.lists(references, max_size=5).map(tuple),
+    parts=st.dictionaries(st.sampled_from(("key", "port")), st.lists(names, max_size=2).map(tuple)),
+    facts=st.dictionaries(names, st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from((1.0, 0.5)) | names),
+    finalizers=st.lists(names, max_size=1).map(tuple),
+)
+
+
+@given(st.lists(states, min_size=1, max_size=8))
+def test_a_state_comes_out_as_it_went_in(several: list[ResourceState]) -> None:
+    records = Records(Names())
+    packed = [records.pack(state) for state in several]
+    for state, record in zip(several, packed, strict=True):
+        again = records.unpack(state.resource, record)
+        assert again == state
+        assert repr(again) == repr(state)  # 1, 1.0 and True are equal and not the same
+
+
+@given(states, states)
+def test_two_states_are_packed_alike_only_when_they_are_alike(one: ResourceState, other: ResourceState) -> None:
+    records = Records(Names())
+    other = msgspec.structs.replace(other, resource=one.resource)  # a record does not say whose it is
+    assert (records.pack(one) == records.pack(other)) == (repr(one) == repr(other))
+
+
+def pod(name: str, secret: str) -> ResourceState:
+    use = Reference("podspec.volume.secret", "spec.volumes[0]", "reliance", "SL", ResourceId(f"Secret/shop/{secret}"))
+    return ResourceState(ResourceId(f"Pod/shop/{name}"), uid=name, labels={"app": name}, references=(use,))
+
+
+def test_numbers_are_used_again_and_nothing_else_changes() -> None:
+    graph = Graph(SiteName("lyon"))
+    stays = pod("stays", "kept")
+    graph.apply(ResourceEvent("put", stays))
+    for place in range(2 * (RECENT_MAX + UNUSED_MAX)):
+        passing = pod(f"passing-{place}", f"only-{place}")
+        graph.apply(ResourceEvent("put", passing))
+        graph.apply(ResourceEvent("delete", resource=passing.resource))
+    assert (graph.resource_count, graph.edge_count, graph.missing_count) == (1, 1, 1)
+    assert list(graph.resources()) == [stays]
+    assert [edge.source for edge in graph.dependents(ResourceId("Secret/shop/kept")).edges] == [stays.resource]
+    assert graph.dependents(ResourceId("Secret/shop/only-1")).count == 0
+    assert graph.numbers_len < 4 * UNUSED_MAX
