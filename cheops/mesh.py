@@ -26,6 +26,8 @@ from schemas.queries import (
     GraphAnswer,
     GraphQuery,
     MissingQuery,
+    NamesAnswer,
+    NamesQuery,
     Refusal,
     SiteStatus,
     StatusQuery,
@@ -214,6 +216,13 @@ class Mesh:
         query = MissingQuery(namespace=namespace, optional=optional)
         return await self._ask(await self.entry_site(site), "missing", query, GraphAnswer)
 
+    async def names(
+        self, kind: str = "", *, prefix: str = "", namespace: str = "", site: str | None = None
+    ) -> NamesAnswer:
+        """The names of one kind at a site (`resources`), or the kinds that have objects (`kinds`)."""
+        query = NamesQuery(kind=kind, prefix=prefix, namespace=namespace)
+        return await self._ask(await self.entry_site(site), "names", query, NamesAnswer)
+
     async def sites(self) -> list[SiteStatus]:
         """How every site is whose resolver answers now."""
         subject = subjects.api("resolver", subjects.EVERY_SITE, "status")
@@ -235,6 +244,20 @@ class Mesh:
             return found[0]
         known = f"there are {', '.join(found)}" if found else "no resolver answers"
         raise NoSiteError(f"which site? {known} (say --site NAME, or set CHEOPS_SITE)")
+
+    async def ensure_site(self, site: SiteName) -> None:
+        """Raise NoSiteError for a site that is neither known here nor answers: most likely a mistyped name.
+
+        A known site that is silent is no error: what is published there is decided when its resolver is back.
+        """
+        if site in self._context.sites:
+            return
+        try:
+            await self._ask(site, "status", StatusQuery(), SiteStatus)
+        except BusUnavailableError:
+            known = sorted({*self._context.sites, *(status.site for status in await self.sites())})
+            there = f"there are {', '.join(known)}" if known else "no resolver answers: cheops doctor"
+            raise NoSiteError(f"no site is called {site!r} ({there})") from None
 
     async def _ask(self, site: SiteName, verb: str, question: Message, model: type[Answer]) -> Answer:
         subject = subjects.api("resolver", site, verb)

@@ -1,7 +1,8 @@
 """Questions to a site's resolver and their answers (request-reply, nothing stored).
 
 `api.resolver.<site>.<verb>`: preview (an Intent → a Verdict), graph (GraphQuery → GraphAnswer), why (WhyQuery →
-GraphAnswer), missing (MissingQuery → GraphAnswer), status (StatusQuery → SiteStatus), cancel (CancelRequest → Verdict).
+GraphAnswer), missing (MissingQuery → GraphAnswer), names (NamesQuery → NamesAnswer), status (StatusQuery →
+SiteStatus), cancel (CancelRequest → Verdict).
 `api.watcher.<site>.resync`: ResyncRequest → ResyncAnswer. `api.executor.<site>.rehearse`: Rehearsal → RehearsalAnswer.
 An answer that could not be given is a `Refusal` with a sentence.
 """
@@ -69,6 +70,26 @@ class MissingQuery(StrictMessage):
     limit: int = Field(WALK_NODES_MAX, ge=1, le=100_000)
 
 
+class NamesQuery(StrictMessage):
+    """The names of one kind that begin with `prefix`; without a kind, the kinds that have objects. For completion."""
+
+    schema_: Literal["namesquery/v1"] = Field("namesquery/v1", alias="schema")
+    kind: str = ""
+    namespace: str = ""
+    prefix: str = ""
+    limit: int = Field(WALK_NODES_MAX, ge=1, le=100_000)
+
+
+class NamesAnswer(Message):
+    """names/v1: `kinds` as people call them (`deployment`), or resources of one kind, sorted."""
+
+    schema_: Literal["names/v1"] = Field("names/v1", alias="schema")
+    site: SiteName
+    kinds: tuple[str, ...] = ()
+    resources: tuple[ResourceId, ...] = ()
+    more: int = 0
+
+
 class StatusQuery(StrictMessage):
     """How is this site?"""
 
@@ -76,12 +97,16 @@ class StatusQuery(StrictMessage):
 
 
 class GraphNode(Message):
-    """A resource in an answer. `depth` > 0: dependencies that many hops away, < 0: dependents."""
+    """A resource in an answer. `depth` > 0: dependencies that many hops away, < 0: dependents.
+
+    made_by   the top of its owners, where the answer says so (`missing` does)
+    """
 
     resource: ResourceId
     state: Literal["present", "missing", "terminating", "in flight"] = "present"
     health: str = ""
     depth: int = 0
+    made_by: ResourceId | None = None
 
 
 class GraphEdge(Message):

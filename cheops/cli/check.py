@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from cheops.cli.layout import Command, examples
 from cheops.cli.options import AsciiOption, NamespaceOption
 
 
@@ -33,16 +34,16 @@ class VerbName(StrEnum):
 Strings = Optional[list[str]]  # noqa: UP045 – typer reads annotations of aliases in this form only
 
 
+EXAMPLES = examples(
+    "cheops check --site lyon=clusters/lyon -f change.yaml",
+    "cheops check --site lyon=clusters/lyon --site oslo=clusters/oslo --delete secret/edge-ca -n shop",
+    "cheops check --site lyon=. -f - -o github < rendered.yaml",
+)
+
+
 def register(app: typer.Typer) -> None:
     """Add this family to the command line."""
-    app.command(epilog=EXAMPLES)(check)
-
-
-EXAMPLES = (
-    "Examples:  cheops check --site lyon=clusters/lyon -f change.yaml  ·  "
-    "cheops check --site lyon=clusters/lyon --site oslo=clusters/oslo --delete secret/edge-ca -n shop  ·  "
-    "cheops check --site lyon=. -f - -o github < rendered.yaml"
-)
+    app.command(cls=Command, epilog=EXAMPLES, rich_help_panel="Offline")(check)
 
 
 def check(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cheops.cli.failures import BadInputError
-from cheops.cli.submitting import checked_documents
+from cheops.cli.manifests import checked_documents
 from cheops.offline.check import Act, Court, check_parts
 from cheops.offline.history import Difference, HistoryError, difference, documents_at
 from cheops.offline.sites import Flaws, OfflineSite, site_of

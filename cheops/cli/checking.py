@@ -11,11 +11,12 @@ from typing import Any
 
 from cheops.cli.check_since import judge_change, read_change
 from cheops.cli.failures import BadInputError
+from cheops.cli.manifests import checked_documents
 from cheops.cli.render.annotations import github, sarif
 from cheops.cli.render.output import document, say
 from cheops.cli.render.signs import signs_for
 from cheops.cli.render.verdict import render
-from cheops.cli.submitting import CODES, checked_documents
+from cheops.cli.submitting import CODES
 from cheops.offline.check import Act, Court, check
 from cheops.offline.sites import Flaws, OfflineSite, load_site
 from schemas.documents import Document

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
-import click
 import typer
 
 EXIT_ERROR: Final = 1
@@ -28,19 +27,32 @@ def explained(command: Callable[[], object]) -> int:
         result = command()
     except typer.Exit as wanted:
         return int(wanted.exit_code)
-    except click.exceptions.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
-    except click.ClickException as error:
-        error.show(sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+    except typer.TyperException as error:
+        return _usage(error)
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
         return _say(error)
     return result if isinstance(result, int) else 0
+
+
+def _usage(error: typer.TyperException) -> int:
+    """What typer could not read: the line, how the command is called, where its help is."""
+    context: Any = getattr(error, "ctx", None)
+    text = error.format_message()
+    if context is None:
+        sys.stderr.write(f"cheops: {text}\n")
+    elif type(error).__name__ == "NoArgsIsHelpError":  # its message is the help page
+        sys.stderr.write(f"{text}\n")
+    else:
+        said = text[:1].lower() + text[1:].rstrip(".")
+        sys.stderr.write(
+            f"{context.command_path}: {said}\n{context.get_usage()}\nHelp: {context.command_path} --help\n"
+        )
+    return EXIT_USAGE
 
 
 def _say(error: Exception) -> int:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Final, Optional
 
 import typer
 
-from cheops.cli.options import AsciiOption, GraphOutput, GraphOutputOption, NamespaceOption, ServerOption, SiteOption
+from cheops.cli.layout import Command, examples
+from cheops.cli.options import (
+    AsciiOption,
+    GraphOutput,
+    GraphOutputOption,
+    NamespaceOption,
+    ResourceArgument,
+    ServerOption,
+    SiteOption,
+    resource_names,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -15,29 +25,55 @@ if TYPE_CHECKING:
     from cheops.mesh import Mesh
     from schemas.queries import Direction, GraphAnswer
 
-ResourceArgument = Annotated[list[str], typer.Argument(help="What, as KIND/NAME.", metavar="KIND/NAME")]
-DepthOption = Annotated[int, typer.Option("--depth", help="How many hops; 0 = all.", min=0, max=100)]
+FAMILY: Final = "Dependencies"
+
+DepthOption = Annotated[int, typer.Option("--depth", help="How many hops; 0 = all.", min=0, max=100, metavar="N")]
 KindsOption = Annotated[
     Optional[str],  # noqa: UP045 – typer reads annotations of aliases in this form only
-    typer.Option("--kinds", help="Only these kinds, separated by commas.", metavar="KINDS"),
+    typer.Option("--kinds", help="Only through these kinds: secret,configmap.", metavar="KINDS"),
 ]
 PhaseOption = Annotated[
     Optional[str],  # noqa: UP045 – as above
-    typer.Option("--phase", help="Only edges of these phases: letters of ASLDP.", metavar="LETTERS"),
+    typer.Option(
+        "--phase",
+        help="Only edges of these phases: A admission, S start, L lifetime, D deletion, P policy.",
+        metavar="LETTERS",
+    ),
 ]
+EndArgument = Annotated[str, typer.Argument(autocompletion=resource_names, help="The dependent.", metavar="A")]
+OtherEndArgument = Annotated[str, typer.Argument(autocompletion=resource_names, help="The dependency.", metavar="B")]
+
+_WALKS: Final[tuple[tuple[str, Direction, str, str], ...]] = (
+    ("tree", "both", "What a resource needs, and what needs it.", "tree deployment/web -n shop"),
+    (
+        "dependents",
+        "dependents",
+        "What needs a resource, transitively: the blast radius.",
+        "dependents secret/edge-ca -n shop",
+    ),
+    ("dependencies", "dependencies", "What a resource needs, transitively.", "dependencies deployment/web -n shop"),
+)
+_LEGEND: Final = (
+    "A line is a resource, how it hangs together and the field that says so. Phases: A at admission, S at each start, "
+    "L all its life, D at deletion, P policy."
+)
 
 
 def register(app: typer.Typer) -> None:
     """Add this family to the command line."""
-    walks: tuple[tuple[str, Direction, str], ...] = (
-        ("tree", "both", "What a resource needs, and what needs it."),
-        ("dependents", "dependents", "What needs a resource, transitively: the blast radius."),
-        ("dependencies", "dependencies", "What a resource needs, transitively."),
+    for name, direction, text, shown in _WALKS:
+        epilog = examples(f"cheops {shown} --site lyon", f"cheops {shown} --depth 1", f"cheops {shown} -o dot")
+        app.command(name, cls=Command, help=f"{text}\n\n{_LEGEND}", epilog=epilog, rich_help_panel=FAMILY)(
+            _walker(direction)
+        )
+    app.command(cls=Command, epilog=examples("cheops why ingress/shop secret/edge-ca -n shop"), rich_help_panel=FAMILY)(
+        why
     )
-    for name, direction, text in walks:
-        app.command(name, help=text)(_walker(direction))
-    app.command()(why)
-    app.command()(missing)
+    app.command(
+        cls=Command,
+        epilog=examples("cheops missing --site lyon", "cheops missing -n shop --optional"),
+        rich_help_panel=FAMILY,
+    )(missing)
 
 
 def _walker(direction: Direction) -> Callable[..., None]:
@@ -56,7 +92,7 @@ def _walker(direction: Direction) -> Callable[..., None]:
     ) -> None:
         from cheops.cli.failures import BadInputError
         from cheops.cli.intents import joined
-        from cheops.cli.render.graph import tree_lines
+        from cheops.cli.render.tree import tree_lines
         from schemas.queries import GraphQuery
 
         names = joined(resource)
@@ -67,25 +103,51 @@ def _walker(direction: Direction) -> Callable[..., None]:
             namespace=namespace,
             direction=direction,
             depth=depth,
-            kinds=tuple(one for one in (kinds or "").split(",") if one),
-            phases=tuple((phase or "").upper()),
+            kinds=tuple(one.strip() for one in (kinds or "").split(",") if one.strip()),
+            phases=_phases(phase or ""),
         )
-        _print(lambda mesh: mesh.graph(query, site=site), tree_lines, output, ascii_only, server)
+        answer = _print(lambda mesh: mesh.graph(query, site=site), tree_lines, output, ascii_only, server)
+        _insist_that_it_is_there(answer)
 
     return walk
 
 
+def _phases(letters: str) -> tuple[str, ...]:
+    from cheops.cli.failures import BadInputError
+
+    wanted = letters.upper().replace(",", "")
+    unknown = sorted(set(wanted) - set("ASLDP"))
+    if unknown:
+        raise BadInputError(f"--phase {letters}: {unknown[0]!r} is none (expected letters of ASLDP)")
+    return tuple(wanted)
+
+
+def _insist_that_it_is_there(answer: GraphAnswer) -> None:
+    """A name that neither is there nor is referred to is most likely mistyped."""
+    import sys
+
+    from cheops.cli.render.verdict import named
+
+    root = next((node for node in answer.nodes if node.resource == answer.root), None)
+    if root is not None and root.state == "missing" and not answer.edges:
+        sys.stderr.write(f"cheops: {named(root.resource)} is not at {answer.site}, and nothing refers to it\n")
+        raise typer.Exit(1)
+
+
 def why(
-    source: Annotated[str, typer.Argument(help="The dependent, as KIND/NAME.", metavar="A")],
-    target: Annotated[str, typer.Argument(help="The dependency, as KIND/NAME.", metavar="B")],
+    source: EndArgument,
+    target: OtherEndArgument,
     namespace: NamespaceOption = "",
     site: SiteOption = None,
     output: GraphOutputOption = GraphOutput.TEXT,
     ascii_only: AsciiOption = False,
     server: ServerOption = None,
 ) -> None:
-    """The shortest path by which A depends on B, with the field of every hop. Exit 1 when there is none."""
-    from cheops.cli.render.graph import path_lines
+    """The shortest path by which A depends on B, with the field of every hop.
+
+    Exit 1 when there is none.
+    """
+    from cheops.cli.render.references import path_lines
 
     answer = _print(
         lambda mesh: mesh.why(source, target, namespace=namespace, site=site), path_lines, output, ascii_only, server
@@ -102,8 +164,8 @@ def missing(
     ascii_only: AsciiOption = False,
     server: ServerOption = None,
 ) -> None:
-    """References that lead nowhere."""
-    from cheops.cli.render.graph import missing_lines
+    """References that lead nowhere, of a namespace or of the whole site."""
+    from cheops.cli.render.references import missing_lines
 
     _print(
         lambda mesh: mesh.missing(namespace=namespace, site=site, optional=optional),

@@ -3,22 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, Final, Optional
 
 import typer
 
-from cheops.cli.options import AsciiOption, NamespaceOption, Output, OutputOption, ServerOption, SiteOption
+from cheops.cli.layout import Command, examples
+from cheops.cli.options import (
+    AsciiOption,
+    NamespaceOption,
+    Output,
+    OutputOption,
+    ServerOption,
+    SiteOption,
+    resource_names,
+)
+
+FAMILY: Final = "Intents"
+
+
+class Cascade(StrEnum):
+    """What goes with a deletion."""
+
+    NONE = "none"
+    DEPENDENTS = "dependents"
+
 
 FileOption = Annotated[
     list[str],
     typer.Option("--filename", "-f", help="Manifests: a file, a folder, or - for standard input.", metavar="PATH"),
 ]
-ResourceArgument = Annotated[list[str], typer.Argument(help="What, as KIND/NAME …", metavar="KIND/NAME")]
-PreviewOption = Annotated[bool, typer.Option("--preview", help="Only the verdict; nothing is stored or done.")]
+DeleteFileOption = Annotated[
+    Optional[list[str]],  # noqa: UP045 – typer reads annotations of aliases in this form only
+    typer.Option("--filename", "-f", help="What these manifests name.", metavar="PATH"),
+]
+ResourcesArgument = Annotated[
+    Optional[list[str]],  # noqa: UP045 – as above
+    typer.Argument(
+        help="What: secret/edge-ca, or secret edge-ca; several are one intent.",
+        autocompletion=resource_names,
+        metavar="KIND/NAME",
+    ),
+]
+CascadeOption = Annotated[Cascade, typer.Option("--cascade", help="dependents: delete what uses it first.")]
+PreviewOption = Annotated[bool, typer.Option("--preview", help="Only the verdict: nothing is stored, nothing is done.")]
 NoWaitOption = Annotated[bool, typer.Option("--no-wait", help="Publish, print the id, do not follow.")]
 ScopeOption = Annotated[
-    Optional[str],  # noqa: UP045 – typer reads annotations of aliases in this form only
+    Optional[str],  # noqa: UP045 – as above
     typer.Option("--scope", help="Where (this version: one site).", metavar="SCOPE"),
 ]
 BoundOption = Annotated[
@@ -33,17 +65,51 @@ OverrideOption = Annotated[
 ]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why the override is right; recorded.", metavar="TEXT")]
 
+_WRITERS: Final = (
+    (
+        "apply",
+        "Create what is not there and update what is.",
+        (
+            "cheops apply -f shop.yaml --site lyon",
+            "cheops apply -f manifests/ -n shop --preview",
+            "kustomize build . | cheops apply -f - --site lyon",
+        ),
+    ),
+    (
+        "create",
+        "Create what must not be there yet.",
+        ("cheops create -f checkout.yaml --site lyon", "cheops create -f checkout.yaml --site lyon -o json"),
+    ),
+    (
+        "update",
+        "Change what must be there already.",
+        ("cheops update -f checkout.yaml --site lyon --preview", "cheops update -f checkout.yaml --site lyon"),
+    ),
+)
+_FOLLOWS: Final = (
+    "The intent is published, its verdict printed with its proof, and each step of an allowed plan as it ends. "
+    "Ctrl-C stops the following only, not the intent."
+)
+_DELETE_EXAMPLES: Final = examples(
+    "cheops delete secret/edge-ca -n shop --site lyon",
+    "cheops delete secret edge-ca edge-key -n shop --preview",
+    "cheops delete secret/edge-ca -n shop --cascade dependents --preview",
+    "cheops delete -f shop.yaml --site lyon",
+)
+_GET_EXAMPLES: Final = examples(
+    "cheops get deployment/web -n shop --site lyon",
+    "cheops get deployment web cart -n shop -o json",
+)
+
 
 def register(app: typer.Typer) -> None:
     """Add this family to the command line."""
-    for verb, text in (
-        ("apply", "Create what is not there and update what is."),
-        ("create", "Create what must not be there yet."),
-        ("update", "Change what must be there already."),
-    ):
-        app.command(verb, help=text)(_writer(verb))
-    app.command()(delete)
-    app.command()(get)
+    for verb, text, shown in _WRITERS:
+        app.command(verb, cls=Command, help=f"{text}\n\n{_FOLLOWS}", epilog=examples(*shown), rich_help_panel=FAMILY)(
+            _writer(verb)
+        )
+    app.command(cls=Command, epilog=_DELETE_EXAMPLES, rich_help_panel=FAMILY)(delete)
+    app.command(cls=Command, epilog=_GET_EXAMPLES, rich_help_panel=FAMILY)(get)
 
 
 def _writer(verb: str) -> Callable[..., None]:
@@ -64,18 +130,21 @@ def _writer(verb: str) -> Callable[..., None]:
         ascii_only: AsciiOption = False,
         server: ServerOption = None,
     ) -> None:
-        given = {name: value for name, value in locals().items() if name not in ("verb", "filename")}
-        _write(verb, filename, **given)
+        given = {name: value for name, value in locals().items() if name not in ("verb", "filename", "namespace")}
+        from cheops.cli.manifests import manifests_of
+
+        _submit(verb, namespace, manifests=manifests_of(_paths(filename), namespace), **given)
 
     return write
 
 
 def delete(
-    resources: ResourceArgument,
+    resources: ResourcesArgument = None,
+    filename: DeleteFileOption = None,
     namespace: NamespaceOption = "",
     site: SiteOption = None,
     scope: ScopeOption = None,
-    cascade: Annotated[str, typer.Option("--cascade", help="none, or dependents: delete what uses it first.")] = "none",
+    cascade: CascadeOption = Cascade.NONE,
     preview: PreviewOption = False,
     no_wait: NoWaitOption = False,
     bound: BoundOption = 10.0,
@@ -86,12 +155,17 @@ def delete(
     ascii_only: AsciiOption = False,
     server: ServerOption = None,
 ) -> None:
-    """Delete, if nothing breaks."""
-    _named("delete", **locals())
+    """Delete, if nothing breaks. What is already gone is no error.
+
+    Several resources are judged as one intent: what only they use of each other does not block.
+    """
+    given = {name: value for name, value in locals().items() if name not in ("resources", "filename", "namespace")}
+    _submit("delete", namespace, resources=_named(resources, filename, namespace), **given)
 
 
 def get(
-    resources: ResourceArgument,
+    resources: ResourcesArgument = None,
+    filename: DeleteFileOption = None,
     namespace: NamespaceOption = "",
     site: SiteOption = None,
     scope: ScopeOption = None,
@@ -101,29 +175,38 @@ def get(
     ascii_only: AsciiOption = False,
     server: ServerOption = None,
 ) -> None:
-    """Read, with the age of the observation (values of Secrets stay at home)."""
-    _named("read", preview=False, no_wait=False, override=None, reason="", cascade="none", **locals())
+    """Read, with the age of the observation. Values of Secrets stay at home.
+
+    Prints YAML (JSON with -o json); exit 3 when it is not there.
+    """
+    given = {name: value for name, value in locals().items() if name not in ("resources", "filename", "namespace")}
+    _submit("read", namespace, resources=_named(resources, filename, namespace), **given)
 
 
-def _write(verb: str, filename: list[str], namespace: str, **given: Any) -> None:
-    from cheops.cli.submitting import manifests_of
-
-    _submit(verb, namespace, manifests=manifests_of([Path(one) for one in filename], namespace), **given)
+def _paths(filenames: list[str]) -> list[Path]:
+    return [Path(one) for one in filenames]
 
 
-def _named(verb: str, resources: list[str], namespace: str, **given: Any) -> None:
-    _submit(verb, namespace, resources=tuple(joined(resources)), **given)
+def _named(resources: list[str] | None, filenames: list[str] | None, namespace: str) -> tuple[str, ...]:
+    from cheops.cli.failures import BadInputError
+    from cheops.cli.manifests import named_by
+
+    if not resources and not filenames:
+        raise BadInputError("what? (KIND/NAME …, or -f PATH)")
+    return (*joined(resources or []), *named_by(_paths(filenames or []), namespace))
 
 
 def joined(words: list[str]) -> list[str]:
     """`secret/edge-ca`, and kubectl's `secret edge-ca`, alike."""
     from cheops.cli.failures import BadInputError
 
-    if all("/" in word for word in words):
+    if all("/" in word.strip("/") for word in words):
         return words
     if "/" not in words[0] and len(words) > 1 and not any("/" in word for word in words[1:]):
         return [f"{words[0]}/{name}" for name in words[1:]]
-    raise BadInputError(f"{' '.join(words)}: expected KIND/NAME …, for example secret/edge-ca")
+    raise BadInputError(
+        f"{' '.join(words)}: expected KIND/NAME …, for example secret/edge-ca (kubectl lists what there is)"
+    )
 
 
 def _submit(verb: str, namespace: str, site: str | None, server: str | None, **given: Any) -> None:
@@ -131,21 +214,19 @@ def _submit(verb: str, namespace: str, site: str | None, server: str | None, **g
     from cheops.cli.submitting import Wanted, submit
     from cheops.drafts import Intent
 
-    cascade = given.get("cascade", "none")
-    if cascade not in ("none", "dependents"):
-        raise BadInputError(f"--cascade {cascade}: expected none or dependents")
-    if given["override"] and not given["reason"]:
-        raise BadInputError("--override needs --reason: it is recorded with the verdict")
+    if given.get("override") and not given["reason"]:
+        raise BadInputError("--override needs --reason TEXT: it is recorded with the verdict")
     draft = Intent(
         verb=verb,  # type: ignore[arg-type]  # the commands of this module name verbs only
         resources=given.get("resources", ()),
         manifests=given.get("manifests", ()),
         namespace=namespace,
         scope=given["scope"] or "",
-        cascade=cascade,
-        preview=given["preview"],
+        cascade=str(given.get("cascade", Cascade.NONE)),  # type: ignore[arg-type]  # the same two words
+        preview=given.get("preview", False),
         bound_s=given["bound"],
-        overrides=dict.fromkeys(given["override"] or (), given["reason"]),
+        overrides=dict.fromkeys(given.get("override") or (), given.get("reason", "")),
     )
-    wanted = Wanted(draft, site, server, given["output"], given["ascii_only"], given["no_wait"], given["timeout"])
+    no_wait = given.get("no_wait", False)
+    wanted = Wanted(draft, site, server, given["output"], given["ascii_only"], no_wait, given["timeout"])
     raise typer.Exit(submit(wanted))

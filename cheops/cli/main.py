@@ -12,15 +12,28 @@ import typer
 
 from cheops.cli import check, graph, intents, mesh, offline, policy, replay, sandbox, serve, streams
 from cheops.cli.failures import explained
+from cheops.cli.layout import Families, examples
 
-HELP = """Verdicts before damage: can this create, update, delete or read be satisfied, and if not, why not?
+HELP = "Verdicts before damage: can this create, update, delete or read be satisfied, and if not, why not?"
+EPILOG = f"""{
+    examples(
+        "cheops sandbox up --sites lyon,oslo       a whole mesh on this machine",
+        "cheops apply -f shop.yaml --site lyon     ask, and do it when nothing speaks against it",
+        "cheops tree deployment/web -n shop        what it needs, and what needs it",
+        "cheops delete secret/edge-ca -n shop --preview",
+    )
+}
 
-First steps: cheops sandbox up, then cheops apply -f FILE, cheops tree KIND/NAME, cheops delete KIND/NAME --preview.
+\b
+Exit codes: 0 allow or done, 1 error, 2 usage or bad input, 3 deny, 4 defer, 5 partly done.
+Every command: cheops COMMAND --help
 """
 
 app = typer.Typer(
     name="cheops",
+    cls=Families,
     help=HELP,
+    epilog=EPILOG,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -28,9 +41,24 @@ app = typer.Typer(
 )
 for family in (intents, streams, replay, graph, offline, check, mesh):
     family.register(app)
-app.add_typer(serve.app, name="serve", help="Run a service, or the three of a site, in the foreground.")
-app.add_typer(policy.app, name="policy", help="Policy files: how strict a number is, and who may override.")
-app.add_typer(sandbox.app, name="sandbox", help="A whole mesh on this machine: bus, clusters, services.")
+app.add_typer(
+    serve.app,
+    name="serve",
+    rich_help_panel="The mesh",
+    help="Run a service, or the three of a site, in the foreground.",
+)
+app.add_typer(
+    sandbox.app,
+    name="sandbox",
+    rich_help_panel="The mesh",
+    help="A whole mesh on this machine: bus, clusters, services.",
+)
+app.add_typer(
+    policy.app,
+    name="policy",
+    rich_help_panel="Offline",
+    help="Policy files: how strict a number is, and who may override.",
+)
 
 
 @app.callback()

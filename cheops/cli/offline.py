@@ -6,12 +6,19 @@ from typing import Annotated, Optional
 
 import typer
 
+from cheops.cli.layout import Command, examples
 from cheops.cli.options import Output, OutputOption
 
 
 def register(app: typer.Typer) -> None:
     """Add this family to the command line."""
-    app.command()(relations)
+    app.command(
+        cls=Command,
+        epilog=examples(
+            "cheops relations -f shop.yaml", "cheops relations -f shop/ -o json", "cheops relations --rules"
+        ),
+        rich_help_panel="Offline",
+    )(relations)
 
 
 def relations(

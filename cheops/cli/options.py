@@ -36,27 +36,50 @@ class Decision(StrEnum):
 
 
 def site_names(incomplete: str) -> list[str]:
-    """Completion: the sites of the context file (no server is asked, a Tab must not wait)."""
-    from cheops.contexts import load_context
-    from services.chassis.errors import SettingsError
+    """Completion: the sites of the context file."""
+    from cheops.cli.completing import sites
 
-    try:
-        return [name for name in load_context().sites if name.startswith(incomplete)]
-    except SettingsError:
-        return []
+    return sites(incomplete)
+
+
+def namespaces(context: typer.Context, incomplete: str) -> list[str]:
+    """Completion: the namespaces of the site that is meant."""
+    from cheops.cli.completing import names
+
+    return [one.removeprefix("namespace/") for one in names(context.params, f"namespace/{incomplete}")]
+
+
+def resource_names(context: typer.Context, incomplete: str) -> list[str]:
+    """Completion: kinds, and the names of one kind."""
+    from cheops.cli.completing import names
+
+    return names(context.params, incomplete)
 
 
 SiteOption = Annotated[
     Optional[str],  # noqa: UP045 – typer reads annotations of aliases in this form only
-    typer.Option("--site", "-s", help="The site that is meant.", autocompletion=site_names, metavar="NAME"),
+    typer.Option(
+        "--site", "-s", help="The site that is meant (CHEOPS_SITE).", autocompletion=site_names, metavar="NAME"
+    ),
 ]
 NamespaceOption = Annotated[
-    str, typer.Option("--namespace", "-n", help="For what does not name its own.", metavar="NAME")
+    str,
+    typer.Option(
+        "--namespace",
+        "-n",
+        help="For what does not name its own (else: default).",
+        autocompletion=namespaces,
+        metavar="NAME",
+    ),
+]
+ResourceArgument = Annotated[
+    list[str],
+    typer.Argument(help="What: secret/edge-ca, or secret edge-ca.", autocompletion=resource_names, metavar="KIND/NAME"),
 ]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print the result.")]
 GraphOutputOption = Annotated[GraphOutput, typer.Option("--output", "-o", help="How to print the result.")]
 ServerOption = Annotated[
     Optional[str],  # noqa: UP045 – as above
-    typer.Option("--server", help="URL of the bus (CHEOPS_NATS_URL, else the context file).", metavar="URL"),
+    typer.Option("--server", help="Where the bus is (CHEOPS_NATS_URL, else the context file).", metavar="URL"),
 ]
 AsciiOption = Annotated[bool, typer.Option("--ascii", help="No signs outside ASCII.")]

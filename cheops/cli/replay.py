@@ -6,12 +6,13 @@ from typing import Annotated, Optional
 
 import typer
 
+from cheops.cli.layout import Command, examples
 from cheops.cli.options import AsciiOption, Output, OutputOption, ServerOption, SiteOption
 
 
 def register(app: typer.Typer) -> None:
     """Add this family to the command line."""
-    app.command()(replay)
+    app.command(cls=Command, epilog=examples("cheops replay i-5d0e12ab90"), rich_help_panel="Verdicts")(replay)
 
 
 def replay(

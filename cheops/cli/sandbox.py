@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from cheops.cli.options import AsciiOption
+from cheops.cli.layout import Command, examples
+from cheops.cli.options import AsciiOption, Output, OutputOption
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -23,38 +24,72 @@ class Engine(StrEnum):
 DirectoryOption = Annotated[
     Path, typer.Option("--dir", help="Where the sandbox keeps its data and logs.", metavar="FOLDER")
 ]
+UP_EXAMPLES = examples(
+    "cheops sandbox up --sites lyon,oslo",
+    "cheops sandbox up --engine kube --sites lyon          (after make controlplane)",
+    "cheops sandbox up --dir /tmp/second --sites paris     (a second one beside it)",
+)
 
 
-@app.command()
+@app.command(cls=Command, epilog=UP_EXAMPLES)
 def up(
-    sites: Annotated[str, typer.Option("--sites", help="Names, separated by commas.")] = "lyon,oslo,nice",
+    sites: Annotated[
+        str, typer.Option("--sites", help="Names, separated by commas.", metavar="NAMES")
+    ] = "lyon,oslo,nice",
     engine: Annotated[
         Engine, typer.Option("--engine", help="embedded, or kube: real control planes (make controlplane).")
     ] = Engine.EMBEDDED,
     directory: DirectoryOption = Path(".cheops"),
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay attached; Ctrl-C ends it.")] = False,
 ) -> None:
-    """Start a nats-server, a cluster per site, and every site's services; returns when all sites are fresh."""
+    """Start a nats-server, a cluster per site, and every site's services.
+
+    Returns when all sites are fresh. When the same sandbox runs already, it says where.
+    """
     from cheops.sandbox import background
 
     names = [name.strip() for name in sites.split(",") if name.strip()]
     raise typer.Exit(background.up(directory, names, engine.value, foreground))
 
 
-@app.command()
-def status(directory: DirectoryOption = Path(".cheops"), ascii_only: AsciiOption = False) -> None:
+@app.command(cls=Command, epilog=examples("cheops sandbox status", "cheops sandbox status -o json"))
+def status(
+    directory: DirectoryOption = Path(".cheops"),
+    output: OutputOption = Output.TEXT,
+    ascii_only: AsciiOption = False,
+) -> None:
     """What runs, and where. Exit 1 when nothing does."""
-    from cheops.sandbox import background
+    import sys
 
-    raise typer.Exit(background.status(directory, ascii_only))
+    from cheops.cli.render.output import document, say
+    from cheops.cli.render.signs import signs_for
+    from cheops.cli.render.sites import table
+    from cheops.cli.running import with_mesh
+    from cheops.sandbox.standing import running, where
+
+    state = running(directory)
+    if state is None or state["state"] != "running":
+        text = f"no sandbox runs in {directory} (cheops sandbox up)" if state is None else "still starting"
+        sys.stderr.write(f"{text}\n")
+        raise typer.Exit(1)
+    if output is Output.TEXT:
+        say([where(state).rstrip()])
+    found = with_mesh(lambda mesh: mesh.sites(), state["nats_url"])
+    if output is Output.TEXT:
+        silent = sorted(set(state["sites"]) - {one.site for one in found})
+        say(["", *table(found, silent, signs_for(ascii_only))])
+    else:
+        rows = [one.model_dump(mode="json", by_alias=True) for one in found]
+        document({"schema": "sandbox/v1", **state, "status": rows}, output)
 
 
-@app.command()
+@app.command(cls=Command, epilog=examples("cheops sandbox down", "cheops sandbox down --keep"))
 def down(
     directory: DirectoryOption = Path(".cheops"),
     keep: Annotated[bool, typer.Option("--keep", help="Keep data and logs.")] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Only say what would be stopped and removed.")] = False,
 ) -> None:
     """Stop everything and remove the sandbox's folder."""
     from cheops.sandbox import background
 
-    raise typer.Exit(background.down(directory, keep))
+    raise typer.Exit(background.down(directory, keep=keep, preview=preview))

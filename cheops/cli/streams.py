@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+import sys
+from typing import Annotated, Final, Optional
 
 import typer
 
+from cheops.cli.layout import Command, examples
 from cheops.cli.options import AsciiOption, Decision, Output, OutputOption, ServerOption, SiteOption
+
+FAMILY: Final = "Verdicts"
 
 FollowOption = Annotated[bool, typer.Option("--follow", help="Go on with new ones until interrupted.")]
 DecisionOption = Annotated[
     Optional[Decision],  # noqa: UP045 – typer reads annotations of aliases in this form only
     typer.Option("--decision", help="Only these."),
 ]
+IntentArgument = Annotated[str, typer.Argument(help="The intent's id, as in i-5d0e…", metavar="ID")]
+
+
+def _codes(incomplete: str) -> list[str]:
+    """Completion: all codes."""
+    from schemas.codes import CODES
+
+    names = (f"{one.letter}{one.number}" for one in CODES)
+    return [one for one in names if one.startswith(incomplete.upper())]
+
+
+CodeArgument = Annotated[
+    str, typer.Argument(help="D310; the letter may be left out.", autocompletion=_codes, metavar="CODE")
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add this family to the command line."""
-    app.command()(verdicts)
-    app.command()(alerts)
-    app.command()(show)
-    app.command()(cancel)
-    app.command()(explain)
+    for command, shown in (
+        (verdicts, ("cheops verdicts --follow", "cheops verdicts --site lyon --decision deny -o json")),
+        (show, ("cheops show i-5d0e12ab90", "cheops show i-5d0e12ab90 --follow")),
+        (cancel, ("cheops cancel i-5d0e12ab90",)),
+        (explain, ("cheops explain D310", "cheops explain")),
+        (alerts, ("cheops alerts --follow", "cheops alerts --site lyon -o json")),
+    ):
+        app.command(cls=Command, epilog=examples(*shown), rich_help_panel=FAMILY)(command)
 
 
 def verdicts(
@@ -32,7 +53,10 @@ def verdicts(
     ascii_only: AsciiOption = False,
     server: ServerOption = None,
 ) -> None:
-    """The verdicts of the last 30 days, and new ones with --follow."""
+    """The verdicts of the last 30 days, and new ones with --follow.
+
+    With -o json one verdict a line.
+    """
     from cheops.cli.render.output import document, say
     from cheops.cli.render.signs import signs_for
     from cheops.cli.render.verdict import one_line
@@ -41,15 +65,19 @@ def verdicts(
 
     signs = signs_for(ascii_only)
 
-    async def run(mesh: Mesh) -> None:
+    async def run(mesh: Mesh) -> int:
+        count = 0
         wanted = decision.value if decision else "*"
         async for verdict in mesh.verdicts(site=site or "*", decision=wanted, stored=True, follow=follow):
+            count += 1
             if output is Output.TEXT:
                 say([one_line(verdict, signs)])
             else:
                 document(verdict.model_dump(mode="json", by_alias=True), output)
+        return count
 
-    with_mesh(run, server)
+    if not with_mesh(run, server):
+        sys.stderr.write("no verdict yet\n")
 
 
 def alerts(
@@ -59,7 +87,10 @@ def alerts(
     ascii_only: AsciiOption = False,
     server: ServerOption = None,
 ) -> None:
-    """What broke outside an intent and what healed, in the last 7 days; new ones with --follow."""
+    """What broke outside an intent and what healed, in the last 7 days; new ones with --follow.
+
+    With -o json one alert a line.
+    """
     from cheops.cli.render.alert import render
     from cheops.cli.render.output import document, say
     from cheops.cli.render.signs import signs_for
@@ -68,25 +99,32 @@ def alerts(
 
     signs = signs_for(ascii_only)
 
-    async def run(mesh: Mesh) -> None:
+    async def run(mesh: Mesh) -> int:
+        count = 0
         async for alert in mesh.alerts(site=site or "*", stored=True, follow=follow):
+            count += 1
             if output is Output.TEXT:
                 say(render(alert, signs))
             else:
                 document(alert.model_dump(mode="json", by_alias=True), output)
+        return count
 
-    with_mesh(run, server)
+    if not with_mesh(run, server):
+        sys.stderr.write("no alert in the last 7 days\n")
 
 
 def show(
-    intent_id: Annotated[str, typer.Argument(help="The intent's id, as in i-5d0e…", metavar="ID")],
+    intent_id: IntentArgument,
     follow: FollowOption = False,
     site: SiteOption = None,
     output: OutputOption = Output.TEXT,
     ascii_only: AsciiOption = False,
     server: ServerOption = None,
 ) -> None:
-    """The chain of one intent: what was asked, what was decided and why, what was done."""
+    """One intent, whole: what was asked, what was decided and why, what was done.
+
+    The exit code is the last decision's: 0 allow, 3 deny, 4 defer or not decided yet.
+    """
     from cheops.cli.running import with_mesh
     from cheops.cli.showing import show as show_chain
 
@@ -94,7 +132,7 @@ def show(
 
 
 def cancel(
-    intent_id: Annotated[str, typer.Argument(help="The intent's id, as in i-5d0e…", metavar="ID")],
+    intent_id: IntentArgument,
     site: SiteOption = None,
     output: OutputOption = Output.TEXT,
     ascii_only: AsciiOption = False,
@@ -117,19 +155,17 @@ def cancel(
     with_mesh(run, server, site)
 
 
-def explain(
-    code: Annotated[str, typer.Argument(help="For example D310; the letter may be left out.", metavar="CODE")] = "",
-) -> None:
+def explain(code: CodeArgument = "", output: OutputOption = Output.TEXT) -> None:
     """What a code means, why it matters, what to do. Without a code: all of them."""
     from cheops.cli.failures import BadInputError
-    from cheops.cli.render.code import listing, page
-    from cheops.cli.render.output import say
+    from cheops.cli.render.code import body, listing, page
+    from cheops.cli.render.output import document, say
     from schemas import codes
 
-    if not code:
-        say(listing())
-        return
-    found = codes.find(code)
-    if found is None:
+    found = codes.find(code) if code else None
+    if code and found is None:
         raise BadInputError(f"no code {code!r} (cheops explain lists them)")
-    say(page(found))
+    if output is not Output.TEXT:
+        document(body(found) if found else {"schema": "codes/v1", "codes": list(map(body, codes.CODES))}, output)
+    else:
+        say(page(found) if found else listing())

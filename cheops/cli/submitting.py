@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import signal
+import asyncio
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from cheops.cli.failures import EXIT_DEFER, EXIT_DENY, EXIT_INTERRUPTED, EXIT_PARTLY, BadInputError
+from cheops.cli.failures import EXIT_DEFER, EXIT_DENY, EXIT_ERROR, EXIT_INTERRUPTED, EXIT_PARTLY
 from cheops.cli.options import Output
 from cheops.cli.render.output import document, say
 from cheops.cli.render.signs import Signs, signs_for
 from cheops.cli.render.verdict import outcome_line, render
 from cheops.cli.running import with_mesh
+from cheops.cli.waiting import Patience, patient
 from cheops.drafts import Intent
 from cheops.following import Progress
 from cheops.mesh import Mesh
-from schemas.documents import Document, read_documents
 from schemas.intents import Intent as EnteredIntent
 from schemas.outcomes import Outcome
 from schemas.verdicts import Verdict
 
 CODES: Final = {"allow": 0, "deny": EXIT_DENY, "defer": EXIT_DEFER}
+GOOD_STATES: Final = ("ready", "done")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,38 +38,6 @@ class Wanted:
     ascii_only: bool
     no_wait: bool
     timeout_s: float
-
-
-def manifests_of(paths: list[Path], namespace: str) -> tuple[Mapping[str, Any], ...]:
-    """Read and check manifests; an error names file, line and field, and nothing is sent."""
-    return tuple(one.body for one in checked_documents(paths, namespace))
-
-
-def checked_documents(paths: list[Path], namespace: str, *, empty: bool = False) -> list[Document]:
-    """The same, with their places in the files; `empty`: there need not be any."""
-    documents = [one for path in paths for one in read_documents(path)]
-    if paths and not documents and not empty:
-        raise BadInputError(f"{', '.join(map(str, paths))}: no object in it (expected Kubernetes manifests)")
-    for one in documents:
-        one.check_object()
-        own = one.body.get("metadata", {}).get("namespace")
-        if namespace and own and own != namespace:
-            where = f"{one.file}:{one.line_of(('metadata', 'namespace'))}"
-            raise BadInputError(f"{where}: metadata.namespace is {own!r}, but -n says {namespace!r}")
-    _refuse_twins(documents, namespace)
-    return documents
-
-
-def _refuse_twins(documents: list[Document], namespace: str) -> None:
-    seen: dict[tuple[str, str, str, str], str] = {}
-    for one in documents:
-        body, metadata = one.body, one.body["metadata"]
-        group = body["apiVersion"].rpartition("/")[0]
-        key = (group, body["kind"], metadata.get("namespace") or namespace, metadata.get("name", ""))
-        where = f"{one.file}:{one.line}"
-        if key in seen:
-            raise BadInputError(f"{where}: {body['kind']} {key[3]!r} stands twice (first at {seen[key]})")
-        seen[key] = where
 
 
 def submit(wanted: Wanted) -> int:
@@ -89,23 +56,28 @@ class _Submission:
         self._verdict: Verdict | None = None
         self._outcomes: dict[str, Outcome] = {}
         self._started_s = time.monotonic()
+        self._patience = Patience()
 
     async def run(self) -> int:
         wanted = self._wanted
         intent = await self._mesh.enter(wanted.draft, site=wanted.site)
+        await self._mesh.ensure_site(intent.site)
         if wanted.no_wait and not wanted.draft.preview:
             await self._mesh.publish(intent)
-            sys.stdout.write(f"{intent.id}\n")
+            if self._text:
+                say([intent.id])
+            else:
+                document({"schema": "published/v1", "intent": intent.id, "site": intent.site}, wanted.output)
             return 0
         try:
-            return await self._follow(intent)
-        except BaseException as error:
-            if not _interrupted(error):
-                raise
+            async with patient(lambda: self._waits_for(intent)) as self._patience:
+                return await self._follow(intent)
+        except asyncio.CancelledError:  # what asyncio makes of Ctrl-C
             self._say_where_we_are(intent)
             return EXIT_INTERRUPTED
 
     async def _follow(self, intent: EnteredIntent) -> int:
+        self._started_s = time.monotonic()
         if intent.preview:
             self._take(Progress(await self._mesh.preview(intent)))
         else:
@@ -117,6 +89,7 @@ class _Submission:
 
     def _take(self, progress: Progress) -> None:
         verdict, outcome = progress.verdict, progress.outcome
+        self._patience.clear()
         if outcome is None:
             self._verdict, self._outcomes = verdict, {}
             if self._text and verdict.verb != "read":
@@ -131,10 +104,10 @@ class _Submission:
     def _finish(self) -> int:
         verdict = self._verdict
         assert verdict is not None, "following ends with a verdict or an exception"
-        if verdict.verb == "read" and verdict.decision == "allow":
+        if verdict.verb == "read" and verdict.decision == "allow" and not verdict.preview:
             self._print_objects(verdict)
         elif not self._text:
-            outcomes = [outcome.model_dump(mode="json") for outcome in self._outcomes.values()]
+            outcomes = [outcome.model_dump(mode="json", by_alias=True) for outcome in self._outcomes.values()]
             body = verdict.model_dump(mode="json", by_alias=True)
             document({**body, "outcomes": outcomes} if outcomes else body, self._wanted.output)
         return self._exit_code(verdict)
@@ -143,32 +116,38 @@ class _Submission:
         objects = [outcome.object for outcome in self._outcomes.values() if outcome.object]
         age = next((f"{one.age_s:.1f} s old" for one in verdict.evidence if one.age_s is not None), "age unknown")
         if self._text:
-            sys.stderr.write(f"{verdict.site}: read now, the graph's knowledge is {age}\n")
+            sys.stderr.write(f"{verdict.site}: read now; the verdict's evidence was {age}\n")
         for one in objects:
             document(one, Output.JSON if self._wanted.output is Output.JSON else Output.YAML)
 
     def _exit_code(self, verdict: Verdict) -> int:
         if verdict.decision != "allow" or verdict.preview:
             return CODES[verdict.decision]
-        states = Counter(outcome.state for outcome in self._outcomes.values())
-        good = states["ready"] + states["done"]
+        good = self._good
         if good == len(verdict.plan):
             return 0
-        if self._text:
-            sys.stderr.write(f"cheops: {good} of {len(verdict.plan)} steps done (cheops show {verdict.intent})\n")
-        return EXIT_PARTLY if good else 1
+        told = f"cheops: {good} of {len(verdict.plan)} steps done, not the whole plan"
+        sys.stderr.write(f"{told}; what happened: cheops show {verdict.intent}\n")
+        return EXIT_PARTLY if good else EXIT_ERROR
+
+    @property
+    def _good(self) -> int:
+        states = Counter(outcome.state for outcome in self._outcomes.values())
+        return sum(states[one] for one in GOOD_STATES)
+
+    def _waits_for(self, intent: EnteredIntent) -> str:
+        if self._verdict is None:
+            return f"waiting for the verdict of {intent.site} on {intent.id}"
+        waiting = [one for one in self._outcomes.values() if one.state == "applied"]
+        first = f" ({waiting[0].resource}: {waiting[0].message or 'not ready yet'})" if waiting else ""
+        return f"{self._good} of {len(self._verdict.plan)} steps done{first}"
 
     def _say_where_we_are(self, intent: EnteredIntent) -> None:
-        if self._verdict is None:
-            text = "published, no verdict yet" if not intent.preview else "nothing was published"
-        else:
-            done = sum(outcome.state in ("ready", "done") for outcome in self._outcomes.values())
-            text = f"{self._verdict.decision}; {done} of {len(self._verdict.plan)} steps done, the rest goes on"
+        """Ctrl-C ends the following, not the intent."""
+        if intent.preview:
+            sys.stderr.write("\ncheops: interrupted; nothing was published\n")
+            return
+        text = "published, no verdict yet"
+        if self._verdict is not None:
+            text = f"{self._verdict.decision}; {self._good} of {len(self._verdict.plan)} steps done, the rest goes on"
         sys.stderr.write(f"\ncheops: interrupted: {text}\n        follow it with: cheops show {intent.id} --follow\n")
-
-
-def _interrupted(error: BaseException) -> bool:
-    """asyncio turns Ctrl-C into the cancellation of the main task."""
-    import asyncio
-
-    return isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)) and signal.SIGINT is not None

@@ -1,62 +1,89 @@
 """The sandbox in the background: `up` leaves a supervisor behind, `down` ends it.
 
 The supervisor holds the testbed; everything it started dies with it (process.py). What it says goes to
-`supervisor.log`, and `state.json` tells how far it is: starting, running (with addresses) or failed (with the reason).
+`supervisor.log`, and `state.json` (standing.py) tells how far it is: starting, or running with addresses.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from cheops.cli.failures import EXIT_ERROR, BadInputError
+from cheops.sandbox.standing import LOG, STATE, alive, born, is_sandbox, read_state, running, where, write_state
 from cheops.sandbox.testbed import Engine, Testbed
-from schemas.identity import site_name
+from schemas.identity import SiteName, site_name
 from services.chassis.errors import CheopsError
 
 UP_TIMEOUT_S: Final = 120.0
 DOWN_TIMEOUT_S: Final = 30.0
+KILL_TIMEOUT_S: Final = 5.0
 POLL_INTERVAL_S: Final = 0.05
-STATE: Final = "state.json"
-LOG: Final = "supervisor.log"
+RESERVED: Final = "nats"
 
 
 def up(directory: Path, sites: list[str], engine: Engine, foreground: bool) -> int:
     """Start and wait until it runs. Says what it does on stderr, where everything is on stdout."""
+    names = _checked(sites)
+    state = running(directory)
+    if state is not None:
+        return _up_already(directory, state, names, engine)
+    if directory.exists() and not is_sandbox(directory) and (not directory.is_dir() or any(directory.iterdir())):
+        raise BadInputError(f"{directory} holds something else (expected a new or an empty folder: --dir FOLDER)")
+    directory.mkdir(parents=True, exist_ok=True)
+    if foreground:
+        return asyncio.run(_supervise(directory.absolute(), names, engine, _to_stderr, announce=True))
+    return _up_in_background(directory.absolute(), names, engine)
+
+
+def _checked(sites: list[str]) -> list[SiteName]:
     if not sites:
         raise BadInputError("--sites: expected at least one name")
     names = [site_name(name) for name in sites]
     if len(set(names)) != len(names):
         raise BadInputError(f"--sites {','.join(names)}: a name stands twice")
-    running = _running(directory)
-    if running is not None:
-        raise BadInputError(f"a sandbox runs already in {directory} (pid {running['pid']}): cheops sandbox down")
-    directory.mkdir(parents=True, exist_ok=True)
-    if foreground:
-        return asyncio.run(_supervise(directory.absolute(), names, engine, _to_stderr))
-    return _up_in_background(directory.absolute(), names, engine)
+    if RESERVED in names:
+        raise BadInputError(f"--sites {','.join(names)}: {RESERVED!r} is the folder of the bus, take another name")
+    return names
 
 
-def _up_in_background(directory: Path, sites: list[Any], engine: Engine) -> int:
+def _up_already(directory: Path, state: dict[str, Any], sites: list[SiteName], engine: Engine) -> int:
+    if state["state"] == "starting":
+        raise BadInputError(f"a sandbox is starting in {directory} (pid {state['pid']}): cheops sandbox status")
+    if (sorted(state["sites"]), state["engine"]) != (sorted(sites), engine):
+        has = f"{state['engine']}: {', '.join(state['sites'])}"
+        raise BadInputError(
+            f"another sandbox runs in {directory} ({has}); end it first (cheops sandbox down), or take another --dir"
+        )
+    sys.stderr.write(f"runs already in {directory}\n")
+    sys.stdout.write(where(state))
+    return 0
+
+
+def _up_in_background(directory: Path, sites: list[SiteName], engine: Engine) -> int:
     (directory / STATE).unlink(missing_ok=True)
     command = [sys.executable, "-m", "cheops.sandbox.background", str(directory), ",".join(sites), engine]
     with (directory / LOG).open("wb") as log:
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
+    write_state(directory, {"state": "starting", "pid": child.pid, "born": born(child.pid), "sites": sites})
     try:
         return _wait_up(directory, child)
-    except BaseException:
+    except BaseException as error:
         child.terminate()
         child.wait(DOWN_TIMEOUT_S)
+        if isinstance(error, KeyboardInterrupt):
+            shutil.rmtree(directory, ignore_errors=True)
+            sys.stderr.write("\ncheops: interrupted; nothing is left running\n")
         raise
 
 
@@ -64,61 +91,56 @@ def _wait_up(directory: Path, child: subprocess.Popen[bytes]) -> int:
     shown = 0
     end_s = time.monotonic() + UP_TIMEOUT_S
     while time.monotonic() < end_s:
+        ended = child.poll() is not None
         text = (directory / LOG).read_text(errors="replace")
         sys.stderr.write(text[shown:])
         shown = len(text)
-        state = _state(directory)
+        state = read_state(directory)
         if state and state["state"] == "running":
-            sys.stdout.write(_where(state))
+            sys.stdout.write(where(state))
             return 0
-        if child.poll() is not None:
-            sys.stderr.write((directory / LOG).read_text(errors="replace")[shown:])
+        if ended:
+            sys.stderr.write(f"cheops: the sandbox did not start; logs are in {directory} (cheops sandbox down)\n")
             return EXIT_ERROR
         time.sleep(POLL_INTERVAL_S)
     raise CheopsError(f"the sandbox was not ready within {UP_TIMEOUT_S:g} s; see {directory / LOG}")
 
 
-def status(directory: Path, ascii_only: bool) -> int:
-    """Where everything is, and how the sites are."""
-    from cheops.cli.render.output import say
-    from cheops.cli.render.signs import signs_for
-    from cheops.cli.render.sites import table
-    from cheops.mesh import connect
-
-    state = _running(directory)
-    if state is None:
-        sys.stderr.write(f"no sandbox runs in {directory} (cheops sandbox up)\n")
-        return EXIT_ERROR
-    sys.stdout.write(_where(state))
-
-    async def ask() -> list[str]:
-        async with connect(state["nats_url"]) as mesh:
-            found = await mesh.sites()
-        silent = sorted(set(state["sites"]) - {one.site for one in found})
-        return table(found, silent, signs_for(ascii_only))
-
-    say(asyncio.run(ask()))
-    return 0
-
-
-def down(directory: Path, keep: bool) -> int:
+def down(directory: Path, *, keep: bool, preview: bool) -> int:
     """End the supervisor, and with it everything."""
-    state = _running(directory)
+    state = running(directory)
+    removed = not keep and is_sandbox(directory)
+    if preview:
+        stops = f"stop the supervisor (pid {state['pid']}) and all it started" if state else "stop nothing"
+        sys.stdout.write(f"would {stops}{f', remove {directory}' if removed else ''}\n")
+        return 0
     if state is None:
         sys.stderr.write(f"no sandbox runs in {directory}\n")
     else:
-        os.kill(state["pid"], signal.SIGTERM)
-        end_s = time.monotonic() + DOWN_TIMEOUT_S
-        while _alive(state["pid"]):
-            if time.monotonic() > end_s:
-                raise CheopsError(f"the sandbox (pid {state['pid']}) did not end within {DOWN_TIMEOUT_S:g} s")
-            time.sleep(POLL_INTERVAL_S)
-    if not keep and (directory / LOG).exists():  # never remove a folder that is not a sandbox's
+        _end(state["pid"])
+        sys.stderr.write(f"stopped {', '.join(state['sites'])}\n")
+    if removed:
         shutil.rmtree(directory)
     return 0
 
 
-async def _supervise(directory: Path, sites: list[Any], engine: Engine, tell: Any) -> int:
+def _end(pid: int) -> None:
+    """SIGTERM, and SIGKILL when that did not help: what a supervisor started dies with it."""
+    for number, timeout_s in ((signal.SIGTERM, DOWN_TIMEOUT_S), (signal.SIGKILL, KILL_TIMEOUT_S)):
+        os.kill(pid, number)
+        end_s = time.monotonic() + timeout_s
+        while alive(pid):
+            if time.monotonic() > end_s:
+                break
+            time.sleep(POLL_INTERVAL_S)
+        else:
+            return
+    raise CheopsError(f"the sandbox (pid {pid}) does not end")
+
+
+async def _supervise(
+    directory: Path, sites: list[SiteName], engine: Engine, tell: Callable[[str], None], *, announce: bool = False
+) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -136,7 +158,11 @@ async def _supervise(directory: Path, sites: list[Any], engine: Engine, tell: An
         except CheopsError as error:
             tell(f"cheops: {error}")
             return EXIT_ERROR
-        _write_state(directory, bed)
+        state = _state_of(bed)
+        write_state(directory, state)
+        if announce:
+            sys.stdout.write(where(state))
+            sys.stdout.flush()
         await stopping
         return 0
     finally:
@@ -146,50 +172,17 @@ async def _supervise(directory: Path, sites: list[Any], engine: Engine, tell: An
         (directory / STATE).unlink(missing_ok=True)
 
 
-def _write_state(directory: Path, bed: Testbed) -> None:
-    state = {
+def _state_of(bed: Testbed) -> dict[str, Any]:
+    return {
         "state": "running",
         "pid": os.getpid(),
+        "born": born(os.getpid()),
         "nats_url": bed.nats_url,
         "kubeconfig": str(bed.kubeconfig),
         "context": str(bed.context_file),
         "sites": list(bed.sites),
         "engine": bed.engine,
     }
-    made = directory / f"{STATE}.new"
-    made.write_text(json.dumps(state, indent=2) + "\n")
-    made.replace(directory / STATE)
-
-
-def _where(state: dict[str, Any]) -> str:
-    site = state["sites"][0]
-    return (
-        f"bus         {state['nats_url']}\n"
-        f"clusters    export KUBECONFIG={state['kubeconfig']}   then: kubectl --context {site} get all\n"
-        f"cheops      export CHEOPS_CONTEXT={state['context']}   then: cheops sites\n"
-    )
-
-
-def _state(directory: Path) -> dict[str, Any] | None:
-    try:
-        found: dict[str, Any] = json.loads((directory / STATE).read_text())
-    except FileNotFoundError:
-        return None
-    return found
-
-
-def _running(directory: Path) -> dict[str, Any] | None:
-    state = _state(directory)
-    return state if state and _alive(state["pid"]) else None
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    status_file = Path(f"/proc/{pid}/stat")
-    return not status_file.exists() or status_file.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def _to_stderr(line: str) -> None:
@@ -198,4 +191,5 @@ def _to_stderr(line: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(_supervise(Path(sys.argv[1]), sys.argv[2].split(","), sys.argv[3], _to_stderr)))  # type: ignore[arg-type]  # written by `up`
+    sites = [site_name(one) for one in sys.argv[2].split(",")]
+    sys.exit(asyncio.run(_supervise(Path(sys.argv[1]), sites, sys.argv[3], _to_stderr)))  # type: ignore[arg-type]  # written by `up`

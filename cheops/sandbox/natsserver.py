@@ -10,8 +10,6 @@ from typing import Final, Self
 
 from cheops.sandbox.ports import LOOPBACK
 from cheops.sandbox.process import ChildProcess
-from schemas.envelope import MESSAGE_BYTES_MAX
-from services.chassis.bus.streams import HEADERS_BYTES_MAX
 from services.chassis.errors import SettingsError
 
 READY_TIMEOUT_S: Final = 15.0
@@ -21,27 +19,23 @@ CONFIGURATION: Final = """\
 server_name: {name}
 listen: {host}:{port}
 ports_file_dir: "{directory}"
-max_payload: {payload}
+max_payload: 8388608
 jetstream {{
     store_dir: "{directory}/store"
     domain: {name}
     sync_interval: {sync}
 }}
-{more}
 """
 
 
 class NatsServer:
     """`async with NatsServer(directory) as server:`"""
 
-    def __init__(
-        self, directory: Path, name: str = "cheops", *, sync: str = "always", port: int = 0, more: str = ""
-    ) -> None:
-        """`sync`: when acknowledged messages reach the disk; `always`, or a duration. `more`: further configuration."""
+    def __init__(self, directory: Path, name: str = "cheops", *, sync: str = "always", port: int = 0) -> None:
+        """`sync`: when acknowledged messages reach the disk; `always`, or a duration."""
         self.directory = directory.absolute()
         self.name = name
         self._sync = sync
-        self._more = more
         self.port = port
         self._child: ChildProcess | None = None
 
@@ -65,13 +59,7 @@ class NatsServer:
         configuration = self.directory / "server.conf"
         configuration.write_text(
             CONFIGURATION.format(
-                name=self.name,
-                host=LOOPBACK,
-                port=self.port or -1,
-                directory=self.directory,
-                sync=self._sync,
-                more=self._more,
-                payload=MESSAGE_BYTES_MAX + HEADERS_BYTES_MAX,
+                name=self.name, host=LOOPBACK, port=self.port or -1, directory=self.directory, sync=self._sync
             )
         )
         self._child = ChildProcess("nats-server", [program, "-c", str(configuration)], self.directory / "server.log")

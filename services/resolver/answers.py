@@ -1,4 +1,4 @@
-"""Questions to the resolver, answered from memory: preview, graph, why, missing, status; and `cancel`."""
+"""Questions to the resolver, answered from memory: preview, graph, why, missing, names, status; and `cancel`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from schemas.queries import (
     CancelRequest,
     GraphQuery,
     MissingQuery,
+    NamesAnswer,
+    NamesQuery,
     Refusal,
     Rehearsal,
     RehearsalAnswer,
@@ -55,6 +57,7 @@ class Answers:
             "graph": self._graph,
             "why": self._why,
             "missing": self._missing,
+            "names": self._names,
             "status": self._status,
             "cancel": self._cancel,
         }
@@ -106,6 +109,21 @@ class Answers:
             limit=query.limit,
             evidence=self._evidence(),
             sources=self._machine.graph.identities(query.namespace or None),
+        ).to_json()
+
+    async def _names(self, payload: bytes) -> bytes:
+        query = NamesQuery.from_json(payload)
+        surface, graph = self._machine.evidence.surface, self._machine.graph
+        if not query.kind:
+            called = {one.singular for kind in graph.kinds() if (one := surface.find(kind)) is not None}
+            return NamesAnswer(site=self._machine.site, kinds=tuple(sorted(called))).to_json()
+        kind = surface.kind(query.kind)
+        served = surface.find(kind)
+        namespace = (query.namespace or "default") if served is None or served.namespaced else None
+        members = (one for one in graph.members(kind, namespace) if one.rpartition("/")[2].startswith(query.prefix))
+        found = sorted(members)
+        return NamesAnswer(
+            site=self._machine.site, resources=tuple(found[: query.limit]), more=max(0, len(found) - query.limit)
         ).to_json()
 
     async def _cancel(self, payload: bytes) -> bytes:

@@ -17,7 +17,7 @@ from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, ResourceKey, SiteName, kind_of
 from services.resolver.evidence import SiteEvidence
 from services.resolver.graph.view import Edge, View
-from services.resolver.judge.delete import owner_of
+from services.resolver.graph.walk import owner_of
 from services.resolver.judge.findings import edge_ref
 from services.resolver.judge.use import breaks
 from services.resolver.signals import Moment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from cheops.cli.render.rows import short_path
 from cheops.cli.render.signs import Signs
 from cheops.cli.render.verdict import named
 from schemas.alerts import Alert
@@ -20,7 +21,9 @@ def render(alert: Alert, signs: Signs) -> list[str]:
     shown = alert.broken[:BROKEN_SHOWN_MAX] if raised else ()
     for place, edge in enumerate(shown):
         lead = signs.branch if place < len(shown) - 1 or alert.dependents > len(shown) else signs.last
-        lines.append(f"          {lead}{named(edge.source)} @ {alert.site}  {signs.paint(edge.path, 'dim')}")
+        lines.append(
+            f"          {lead}{named(edge.source)} @ {alert.site}  {signs.paint(short_path(edge.path), 'dim')}"
+        )
     if raised and alert.dependents > len(shown):
         lines.append(f"          {signs.last}and {alert.dependents - len(shown)} more")
     if raised and alert.cause:

@@ -7,7 +7,12 @@ from typing import Final
 
 from schemas.codes import CODES, Code
 
-WIDTH: Final = 88
+WIDTH: Final = 80
+LABEL: Final = 11
+LEGEND: Final = (
+    "D deny, F defer, W warning on an allow, N note, A alert. A policy may change the",
+    "letter, never the number. One of them: cheops explain D310",
+)
 
 
 def page(code: Code) -> list[str]:
@@ -19,11 +24,25 @@ def page(code: Code) -> list[str]:
         ("to do", code.what_to_do),
         ("example", code.example),
     ):
-        wrapped = textwrap.wrap(text, WIDTH - 11) or [""]
-        lines += ["", f"  {label:<8} {wrapped[0]}", *(f"  {'':<8} {line}" for line in wrapped[1:])]
+        if text:
+            wrapped = textwrap.wrap(text, WIDTH - LABEL)
+            lines += ["", f"  {label:<8} {wrapped[0]}", *(f"  {'':<8} {line}" for line in wrapped[1:])]
     return lines
 
 
 def listing() -> list[str]:
-    """All codes, a line each."""
-    return [f"{code.letter}{code.number}  {code.title}" for code in CODES]
+    """All codes, a line each; the letter is the default one."""
+    return [*(f"{code.letter}{code.number}  {code.title}" for code in CODES), "", *LEGEND]
+
+
+def body(code: Code) -> dict[str, str]:
+    """For programs."""
+    return {
+        "schema": "code/v1",
+        "code": f"{code.letter}{code.number}",
+        "title": code.title,
+        "meaning": code.meaning,
+        "why": code.why,
+        "what_to_do": code.what_to_do,
+        "example": code.example,
+    }

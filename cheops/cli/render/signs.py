@@ -1,19 +1,21 @@
-"""Signs, words and colours: a sign and a word, never colour alone."""
+"""Signs, words, colours and width: a sign and a word, never colour alone."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 from typing import Final
 
 DECISION_STYLES: Final = {"allow": "green", "deny": "red", "defer": "yellow"}
+WIDTH_MIN: Final = 60
 _ANSI: Final = {"green": "32", "red": "31", "yellow": "33", "bold": "1", "dim": "2", "cyan": "36"}
 
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """The characters of one output, and whether it takes colour."""
+    """The characters of one output, whether it takes colour, and how wide it is (0: a pipe, nothing is cut)."""
 
     allow: str = "✓"
     deny: str = "✗"
@@ -23,7 +25,9 @@ class Signs:
     pipe: str = "│  "
     gap: str = "   "
     ellipsis: str = "…"
+    dot: str = "·"
     colour: bool = False
+    width: int = 0
 
     def decision(self, decision: str) -> str:
         """`✓ ALLOW`, coloured."""
@@ -32,15 +36,30 @@ class Signs:
 
     def paint(self, text: str, style: str) -> str:
         """Colour for a terminal that wants it."""
-        return f"\x1b[{_ANSI[style]}m{text}\x1b[0m" if self.colour else text
+        return f"\x1b[{_ANSI[style]}m{text}\x1b[0m" if self.colour and text else text
+
+    def cut(self, text: str, room: int) -> str:
+        """At most `room` characters, the end marked; everything where the width is free."""
+        if not self.width or len(text) <= room:
+            return text
+        return text[: max(0, room - len(self.ellipsis))] + self.ellipsis
 
 
-ASCII: Final = Signs("+", "x", "?", "|- ", "`- ", "|  ", "   ", "...")
+ASCII: Final = Signs("+", "x", "?", "|- ", "`- ", "|  ", "   ", "...", "-")
 
 
 def signs_for(ascii_only: bool) -> Signs:
-    """For stdout as it is: NO_COLOR, a pipe and an encoding without our signs are respected."""
+    """For stdout as it is: NO_COLOR, a pipe, COLUMNS and an encoding without our signs are respected."""
     encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    terminal = sys.stdout.isatty()
+    colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     base = ASCII if ascii_only or not encoding.startswith("utf") else Signs()
-    return Signs(**{**{name: getattr(base, name) for name in base.__slots__}, "colour": colour})
+    given = {name: getattr(base, name) for name in base.__slots__}
+    return Signs(**{**given, "colour": colour, "width": _width(terminal)})
+
+
+def _width(terminal: bool) -> int:
+    """COLUMNS, else the terminal's; a pipe without COLUMNS is as wide as its lines."""
+    if os.environ.get("COLUMNS", "").isdigit():
+        return max(WIDTH_MIN, int(os.environ["COLUMNS"]))
+    return max(WIDTH_MIN, shutil.get_terminal_size().columns) if terminal else 0

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from cheops.cli.render.signs import Signs
 from schemas.queries import SiteStatus
 
-HEAD = (
+HEAD: Final = (
     "SITE",
     "STATE",
     "AGE",
     "CURSOR",
     "KINDS",
-    "BLIND",
     "RESOURCES",
-    "RELATIONS",
+    "EDGES",
     "MISSING",
     "IN FLIGHT",
     "DEFERRED",
 )
+
+_WHY: Final = {
+    "syncing": "its first lists are on their way",
+    "stale": "its watcher was not heard for longer than the bound (cheops serve watcher)",
+    "silent": "its watcher was never heard (cheops serve watcher)",
+}
 
 
 def table(found: list[SiteStatus], silent: list[str], signs: Signs) -> list[str]:
@@ -26,9 +33,10 @@ def table(found: list[SiteStatus], silent: list[str], signs: Signs) -> list[str]
     rows += [(name, "silent", *("-" for _ in HEAD[2:])) for name in silent]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines += [f"{status.site}: {why}" for status in found if (why := _WHY.get(status.state))]
     lines += [f"{status.site}: not observed: {kind} ({why})" for status in found for kind, why in status.blind.items()]
     if not found and not silent:
-        lines = ["no resolver answers (cheops doctor says what to start)"]
+        return ["no resolver answers (cheops doctor says what to start)"]
     return [signs.paint(lines[0], "bold"), *lines[1:]]
 
 
@@ -37,4 +45,5 @@ def _row(status: SiteStatus) -> tuple[str, ...]:
     age = "-" if evidence.age_s is None else f"{evidence.age_s:.1f} s"
     counts = (status.resources, status.edges, status.missing, status.in_flight, status.deferred)
     cursor = f"{evidence.epoch}:{evidence.seq}" + (f" (-{status.lag})" if status.lag else "")
-    return (status.site, status.state, age, cursor, str(evidence.observed), str(len(status.blind)), *map(str, counts))
+    blind = f" of {evidence.observed + len(status.blind)}" if status.blind else ""
+    return (status.site, status.state, age, cursor, f"{evidence.observed}{blind}", *map(str, counts))

@@ -17,7 +17,6 @@ from services.chassis.bus.mailbox import Mailbox
 from services.chassis.bus.matching import matches
 from services.chassis.bus.port import Delivery, Handler, Reader, Received
 from services.chassis.bus.serving import Answering, answering
-from services.chassis.bus.sizes import ensure_fits
 from services.chassis.bus.stored import Consumer, Fence, StoredStream
 from services.chassis.bus.streams import STREAMS, StreamDefinition
 from services.chassis.errors import BusUnavailableError, PermanentError, TransientError
@@ -92,7 +91,7 @@ class MemoryBus:
         self.closed = False
         self._streams = {one.name: StoredStream(one) for one in streams}
         self._mailboxes: list[Mailbox] = []
-        self._services: list[tuple[str, str, Answering]] = []
+        self._services: list[tuple[str, Answering]] = []
         self._waiters: set[asyncio.Future[None]] = set()
 
     # ── stored ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -114,7 +113,6 @@ class MemoryBus:
             raise TransientError(f"no stream takes {subject} (are the streams made?)")
         fence = None if expected_last_seq is None else Fence(expected_last_seq, expected_subject or subject)
         kept = {**(headers or {}), "Nats-Msg-Id": message_id}
-        ensure_fits(subject, payload, kept)
         before = len(stream.messages)
         seq = stream.append(subject, payload, kept, message_id, fence, self.now_s())
         if len(stream.messages) != before:
@@ -171,7 +169,6 @@ class MemoryBus:
     async def emit(self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:
         """See port."""
         self.ensure_open()
-        ensure_fits(subject, payload, headers or {})
         self._tell(Received(subject, payload, dict(headers or {})))
 
     @asynccontextmanager
@@ -217,7 +214,7 @@ class MemoryBus:
         """See port."""
         self.ensure_open()
         async with answering(subject, handler) as service:
-            entry = (subject, name, service)
+            entry = (subject, service)
             self._services.append(entry)
             try:
                 yield
@@ -268,13 +265,8 @@ class MemoryBus:
         return self._streams[name]
 
     def _servers(self, subject: str) -> list[Answering]:
-        """One of each group of the same name, as a queue group does it: the one that came first."""
         self.ensure_open()
-        groups: dict[tuple[str, str], Answering] = {}
-        for pattern, name, service in self._services:
-            if matches(pattern, subject):
-                groups.setdefault((pattern, name), service)
-        return list(groups.values())
+        return [service for pattern, service in self._services if matches(pattern, subject)]
 
 
 async def _ask(servers: list[Answering], question: Received, answers: asyncio.Queue[Received]) -> None:

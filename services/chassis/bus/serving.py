@@ -16,10 +16,9 @@ from typing import Final
 
 import structlog
 
-from schemas.envelope import MESSAGE_BYTES_MAX
 from schemas.queries import Refusal
 from services.chassis.bus.port import Handler, Received
-from services.chassis.errors import CheopsError, PermanentError
+from services.chassis.errors import CheopsError
 
 HANDLERS_MAX: Final = 64
 FINISH_TIMEOUT_S: Final = 2.0
@@ -80,10 +79,7 @@ class Answering:
 
     async def _handled(self, received: Received) -> tuple[bytes, dict[str, str] | None]:
         try:
-            answer = await self._handler(received)
-            if len(answer) > MESSAGE_BYTES_MAX:
-                raise PermanentError(f"the answer has {len(answer)} bytes (at most {MESSAGE_BYTES_MAX}); ask for less")
-            return answer, None
+            return await self._handler(received), None
         except CheopsError as error:
             return self._refused("400", str(error))
         except Exception as error:  # a defect in one answer must not end the service

@@ -102,7 +102,7 @@ def missing(
     return GraphAnswer(
         site=view.site,
         direction="dependencies",
-        nodes=tuple(_node(view, one, 0) for one in nodes),
+        nodes=tuple(_node(view, one, 0).model_copy(update={"made_by": owner_of(view, one)}) for one in nodes),
         edges=tuple(map(edge_answer, found)),
         more=more,
         evidence=evidence,
@@ -115,6 +115,21 @@ def dangling(view: View, source: ResourceId, *, optional: bool) -> Iterator[Edge
     for reference in state.references if state else ():
         if reference.selector is None and (optional or not skipped(reference)) and not serves(view, source, reference):
             yield Edge(source, reference.target, reference)
+
+
+def owner_of(view: View, resource: ResourceId) -> ResourceId | None:
+    """The top of the chain of owners, when it is there."""
+    owner, step = None, resource
+    for _ in range(16):  # Deployment → ReplicaSet → Pod is two; a cycle of owners must end, too
+        state = view.find(step)
+        rows = state.references if state is not None else ()
+        found = next(
+            (one.target for one in rows if one.relation == "composition" and view.targets(step, one).count), None
+        )
+        if found is None or found == resource:
+            return owner
+        owner = step = found
+    return owner
 
 
 def skipped(reference: Reference) -> bool:

@@ -10,6 +10,7 @@ from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, kind_of
 from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.view import Edge, View
+from services.resolver.graph.walk import owner_of
 from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.use import Use, how, use_of
 
@@ -212,18 +213,3 @@ def _lost_rights(view: View, binding: ResourceState, cascade: Cascade) -> Iterat
             if living and edge.source not in cascade.all and owner_of(view, edge.source) is None:
                 message = f"{named(edge.source)} loses what {named(binding.resource)} grants it"
                 yield Finding("W316", message, "presence", edge.source, edge)
-
-
-def owner_of(view: View, resource: ResourceId) -> ResourceId | None:
-    """The top of the chain of owners, when it is there."""
-    owner, step = None, resource
-    for _ in range(16):  # Deployment → ReplicaSet → Pod is two; a cycle of owners must end, too
-        state = view.find(step)
-        rows = state.references if state is not None else ()
-        found = next(
-            (one.target for one in rows if one.relation == "composition" and view.targets(step, one).count), None
-        )
-        if found is None or found == resource:
-            return owner
-        owner = step = found
-    return owner

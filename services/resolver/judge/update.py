@@ -8,8 +8,8 @@ from typing import Final
 from schemas.events import ResourceState
 from schemas.identity import kind_of
 from services.resolver.graph.view import Edge, View
+from services.resolver.graph.walk import owner_of
 from services.resolver.judge.case import Change
-from services.resolver.judge.delete import owner_of
 from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.use import use_of
 

@@ -1,0 +1,59 @@
+"""What Tab offers: sites of the context file; kinds and names that the site's resolver knows.
+
+A Tab must not wait and must not fail: a short time, then silence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cheops.contexts import load_context
+from schemas.identity import ResourceKey, SiteName
+from schemas.queries import NamesAnswer
+from services.chassis.errors import CheopsError, SettingsError
+
+PATIENCE_S: Final = 1.5
+
+
+def sites(incomplete: str) -> list[str]:
+    """No server is asked."""
+    try:
+        return [name for name in load_context().sites if name.startswith(incomplete)]
+    except SettingsError:
+        return []
+
+
+def names(given: Mapping[str, Any], incomplete: str) -> list[str]:
+    """`sec` → kinds; `secret/` → its names; when one kind is left, its names at once.
+
+    `given` holds the options before the cursor: site, namespace, server, and the words of the argument so far.
+    """
+    kind, slash, start = incomplete.partition("/")
+    words = [one for one in given.get("resource") or given.get("resources") or () if one]
+    if not slash and words and "/" not in words[0]:  # `secret edge-ca`
+        return [one.rpartition("/")[2] for one in _named(given, words[0], incomplete)]
+    if slash:
+        return _named(given, kind, start)
+    kinds = sorted(one for one in _ask(given).kinds if one.startswith(incomplete))
+    return _named(given, kinds[0], "") if len(kinds) == 1 else kinds
+
+
+def _named(given: Mapping[str, Any], kind: str, start: str) -> list[str]:
+    found = (ResourceKey.parse(one).name for one in _ask(given, kind, start).resources)
+    return [f"{kind}/{name}" for name in found]
+
+
+def _ask(given: Mapping[str, Any], kind: str = "", start: str = "") -> NamesAnswer:
+    try:
+        return asyncio.run(asyncio.wait_for(_answer(given, kind, start), PATIENCE_S))
+    except (CheopsError, TimeoutError, OSError):
+        return NamesAnswer(site=SiteName(""))
+
+
+async def _answer(given: Mapping[str, Any], kind: str, start: str) -> NamesAnswer:
+    from cheops.mesh import connect
+
+    async with connect(given.get("server"), site=given.get("site")) as mesh:
+        return await mesh.names(kind, prefix=start, namespace=given.get("namespace") or "")

@@ -1,0 +1,101 @@
+"""Paths → checked manifests, before anything is sent: an error names file, line, field and what was expected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from cheops.cli.failures import BadInputError
+from schemas.documents import STDIN, SUFFIXES, Document, read_documents
+from schemas.identity import resource_id
+
+# Kubernetes: names of most kinds are DNS subdomains; these allow any path segment.
+_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_SEGMENT_GROUPS: Final = frozenset({"rbac.authorization.k8s.io"})
+_SEGMENT_KINDS: Final = frozenset({"ClusterTrustBundle", "IPAddress"})
+NAME_LEN_MAX: Final = 253
+LABEL_LEN_MAX: Final = 63
+
+
+def manifests_of(paths: list[Path], namespace: str) -> tuple[Mapping[str, Any], ...]:
+    """Read and check manifests; nothing is sent when one of them is wrong."""
+    documents = checked_documents(paths, namespace)
+    for one in documents:
+        _check_names(one)
+    return tuple(one.body for one in documents)
+
+
+def named_by(paths: list[Path], namespace: str) -> tuple[str, ...]:
+    """The identities of what manifests name, for commands that need no content."""
+    return tuple(_identity(one, namespace) for one in checked_documents(paths, namespace))
+
+
+def checked_documents(paths: list[Path], namespace: str, *, empty: bool = False) -> list[Document]:
+    """The same, with their places in the files; `empty`: there need not be any."""
+    if sum(path == STDIN for path in paths) > 1:
+        raise BadInputError("-f -: standard input can be read once only")
+    documents = [one for path in paths for one in (read_documents(path) if empty else _read(path))]
+    for one in documents:
+        one.check_object()
+        own = one.body["metadata"].get("namespace")
+        if namespace and own and own != namespace:
+            raise _bad(one, ("metadata", "namespace"), f"is {own!r}, but -n says {namespace!r}")
+    _refuse_twins(documents, namespace)
+    return documents
+
+
+def _read(path: Path) -> list[Document]:
+    if path != STDIN and path.is_dir() and not any(one.suffix in SUFFIXES for one in path.rglob("*")):
+        raise BadInputError(f"{path}: no manifest in this folder (expected files ending in {', '.join(SUFFIXES)})")
+    found = read_documents(path)
+    if not found:
+        name = "standard input" if path == STDIN else str(path)
+        raise BadInputError(f"{name}: no object in it (expected Kubernetes manifests, YAML or JSON)")
+    return found
+
+
+def _check_names(one: Document) -> None:
+    """What every API server refuses, told before anything is sent."""
+    metadata = one.body["metadata"]
+    name, own = metadata.get("name"), metadata.get("namespace")
+    free = one.body["apiVersion"].rpartition("/")[0] in _SEGMENT_GROUPS or one.body["kind"] in _SEGMENT_KINDS
+    if name is not None and not (_is_segment(name) if free else _is_subdomain(name)):
+        expected = "no '/' and no '%'" if free else f"a-z, 0-9, '-' and '.', at most {NAME_LEN_MAX}"
+        raise _bad(one, ("metadata", "name"), f"{name!r} cannot be a name (expected {expected})")
+    if own and not (isinstance(own, str) and len(own) <= LABEL_LEN_MAX and _LABEL.fullmatch(own)):
+        raise _bad(one, ("metadata", "namespace"), f"{own!r} cannot be a name (expected a-z, 0-9 and '-', at most 63)")
+
+
+def _is_segment(name: Any) -> bool:
+    return isinstance(name, str) and name not in ("", ".", "..") and not re.search(r"[/%]", name)
+
+
+def _is_subdomain(name: Any) -> bool:
+    return isinstance(name, str) and len(name) <= NAME_LEN_MAX and _SUBDOMAIN.fullmatch(name) is not None
+
+
+def _bad(one: Document, path: tuple[str, ...], reason: str) -> BadInputError:
+    return BadInputError(f"{one.file}:{one.line_of(path)}: {'.'.join(path)}: {reason}")
+
+
+def _refuse_twins(documents: list[Document], namespace: str) -> None:
+    seen: dict[str, str] = {}
+    for one in documents:
+        if not one.body["metadata"].get("name"):
+            continue  # generateName: each is another object
+        identity, where = _identity(one, namespace), f"{one.file}:{one.line}"
+        if identity in seen:
+            name = one.body["metadata"]["name"]
+            raise BadInputError(f"{where}: {one.body['kind']} {name!r} stands twice (first at {seen[identity]})")
+        seen[identity] = where
+
+
+def _identity(one: Document, namespace: str) -> str:
+    body, metadata = one.body, one.body["metadata"]
+    if not metadata.get("name"):
+        raise _bad(one, ("metadata", "name"), "missing (expected text)")
+    group = body["apiVersion"].rpartition("/")[0]
+    return resource_id(group, body["kind"], metadata.get("namespace") or namespace, metadata["name"])

@@ -1,0 +1,100 @@
+"""Edges in columns: who, by which relation, by which field. The field is cut where the line ends, never the name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cheops.cli.render.signs import Signs
+from schemas.queries import GraphAnswer, GraphEdge, GraphNode
+
+LABEL_SHARE: Final = 0.58  # of the line, for names
+LABEL_MAX: Final = 60
+FIELD_MIN: Final = 12
+_HEADS: Final = re.compile(r"^(spec\.)?(jobTemplate\.spec\.)?(template\.)?(spec\.|metadata\.)?")
+_TAILS: Final = re.compile(r"(?<=[\]\w])\.(name|secretName|claimName)$")
+_OWNER: Final = re.compile(r"^metadata\.ownerReferences\[\d+\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a tree: `lead` and `label` are the name's part, `words` the relation, `field` where it is written."""
+
+    lead: str
+    label: str
+    words: str = ""
+    field: str = ""
+    style: str = ""
+
+
+def lines(rows: Sequence[Row], signs: Signs) -> list[str]:
+    """Rows → text, aligned."""
+    limit = round(signs.width * LABEL_SHARE) if signs.width else LABEL_MAX
+    long = [len(row.lead) + len(row.label) for row in rows if row.words]
+    first = max((one for one in long if one <= limit), default=0)
+    second = max((len(row.words) for row in rows), default=0)
+    return [_line(row, first, second, signs) for row in rows]
+
+
+def _line(row: Row, first: int, second: int, signs: Signs) -> str:
+    name = f"{row.lead}{signs.paint(row.label, row.style)}" if row.style else f"{row.lead}{row.label}"
+    if not row.words:
+        return name
+    used = max(first, len(row.lead) + len(row.label))
+    padding = " " * (used - len(row.lead) - len(row.label))
+    field = fitted(row.field, signs.width - used - second - 4, signs) if signs.width else row.field
+    return f"{name}{padding}  {signs.paint(f'{row.words:<{second}}  {field}'.rstrip(), 'dim')}"
+
+
+def fitted(field: str, room: int, signs: Signs) -> str:
+    """Cut at the front, at a dot: the end of a path says most. Nothing when hardly anything would be left."""
+    if len(field) <= room:
+        return field
+    if room < FIELD_MIN:
+        return ""
+    tail = field[-(room - len(signs.ellipsis)) :]
+    dot = tail.find(".")
+    return signs.ellipsis + (tail[dot + 1 :] if 0 <= dot < len(tail) - FIELD_MIN else tail)
+
+
+def short_path(path: str) -> str:
+    """`spec.template.spec.volumes[0].secret.secretName` → `volumes[0].secret`."""
+    if _OWNER.match(path):
+        return "owner"
+    return _TAILS.sub("", _HEADS.sub("", path)).replace("valueFrom.", "") or path
+
+
+def words_of(edge: GraphEdge) -> str:
+    """`reliance SL`, and what weakens it."""
+    words = [edge.kind, "".join(edge.phases)]
+    words += [word for word, on in (("optional", edge.optional), ("soft", edge.soft)) if on]
+    words += [edge.confidence] if edge.confidence != "declared" else []
+    return " ".join(word for word in words if word)
+
+
+def field_of(edge: GraphEdge, count: int = 1) -> str:
+    """Where it is written, which part is meant, and how many more fields say the same."""
+    part = f" {edge.granule.replace(':', ' ', 1)}" if edge.granule else ""
+    return f"{short_path(edge.path)}{part}" + (f" (+{count - 1})" if count > 1 else "")
+
+
+def state_of(node: GraphNode | None) -> str:
+    """` [missing]`, or nothing when all is well."""
+    if node is None or node.state == "present":
+        return f" [{node.health}]" if node and node.health not in ("", "current") else ""
+    return f" [{node.state}]"
+
+
+def style_of(node: GraphNode | None) -> str:
+    """The colour of a state."""
+    return {"missing": "red", "terminating": "yellow", "in flight": "cyan"}.get(node.state, "") if node else ""
+
+
+def evidence_line(answer: GraphAnswer, signs: Signs) -> str:
+    """Whose knowledge this is and how old."""
+    one = answer.evidence
+    age = "never observed" if one.age_s is None else f"{one.age_s:.1f} s old"
+    doubt = "" if one.fresh else ", not fresh: what is missing may be there"
+    return signs.paint(f"evidence  {answer.site} {one.epoch}:{one.seq}, {age}{doubt}", "dim")

@@ -1,0 +1,85 @@
+"""What a sandbox's folder says about it: does one run here, since when, where is everything?
+
+`state.json` names the supervisor by its process id *and* the time of its birth, so that a number that the system gave
+to somebody else after a crash is never taken for ours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+STATE: Final = "state.json"
+LOG: Final = "supervisor.log"
+
+
+def is_sandbox(directory: Path) -> bool:
+    """A sandbox was started here; any other folder is never removed."""
+    return (directory / LOG).is_file()
+
+
+def running(directory: Path) -> dict[str, Any] | None:
+    """The state of the sandbox that runs here, starting ones included."""
+    state = read_state(directory)
+    return state if state and alive(state["pid"]) and born(state["pid"]) == state.get("born") else None
+
+
+def read_state(directory: Path) -> dict[str, Any] | None:
+    """What `write_state` wrote."""
+    try:
+        found: dict[str, Any] = json.loads((directory / STATE).read_text())
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+        return None
+    return found
+
+
+def write_state(directory: Path, state: dict[str, Any]) -> None:
+    """Whole or not at all."""
+    made = directory / f"{STATE}.{os.getpid()}"
+    made.write_text(json.dumps(state, indent=2) + "\n")
+    made.replace(directory / STATE)
+
+
+def where(state: dict[str, Any]) -> str:
+    """Where everything is, to be pasted."""
+    sites = state["sites"]
+    return (
+        f"bus       {state['nats_url']}\n"
+        f"clusters  {', '.join(sites)} ({state['engine']})\n"
+        f"            export KUBECONFIG={state['kubeconfig']}\n"
+        f"            kubectl --context {sites[0]} get all -A\n"
+        f"cheops    in this folder as it is; elsewhere, and with a site of your own:\n"
+        f"            export CHEOPS_CONTEXT={state['context']} CHEOPS_SITE={sites[0]}\n"
+        f"            cheops sites\n"
+    )
+
+
+def alive(pid: int) -> bool:
+    """A process that is not a zombie."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    stat = _stat(pid)
+    return not stat or stat[0] != "Z"
+
+
+def born(pid: int) -> str:
+    """When the process began, in the kernel's ticks; empty where nobody tells."""
+    stat = _stat(pid)
+    return stat[19] if len(stat) > 19 else ""
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the state on."""
+    if not sys.platform.startswith("linux"):
+        return []
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
