@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint docs lock controlplane clean
+.PHONY: help demo test soak lint docs lock bench controlplane clean
 
 help: ## list the verbs
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -32,6 +32,10 @@ lint: $(READY) ## ruff, mypy --strict, import contracts, generated documents are
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python docs/generate.py --check
+
+SIZES ?= 10k,100k,300k
+bench: $(READY) ## measure speed and memory, figures last (SIZES=10k,100k,300k)
+	@$(BIN)/python -m tests.bench --sizes $(SIZES)
 
 docs: $(READY) ## generate JSON Schemas and the AsyncAPI document into docs/
 	@$(BIN)/python docs/generate.py
