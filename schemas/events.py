@@ -45,12 +45,14 @@ class Selector(Struct, frozen=True, omit_defaults=True, gc=False):
 
     `namespaces`: the namespaces to look in; () = every namespace (or a cluster-scoped kind).
     `namespace_labels`: additionally the namespaces whose own labels match; None = not used.
+    `default`: only the one that is marked as the default of its kind (its fact `default` is true).
     """
 
     kind: KindId
     namespaces: tuple[str, ...] = ()
     labels: LabelSelector = field(default_factory=LabelSelector)
     namespace_labels: LabelSelector | None = None
+    default: bool = False
 
 
 class Reference(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -62,6 +64,8 @@ class Reference(Struct, frozen=True, omit_defaults=True, gc=False):
     granule    the part that is needed: `key:tls.crt`, `port:http`, `port:8080`, `listener:web`, `version:v1`; "" = all
     optional   the API's own word (`optional: true`); soft: the catalogue's (missing is not fatal)
     path       concrete: `spec.template.spec.volumes[0].secret.secretName`
+    once       needed by an operation that never comes again by itself (an ephemeral container)
+    needs_permission   only with a Grant (schemas/relations/grants.py) does the reference count
     """
 
     rule: str
@@ -76,6 +80,24 @@ class Reference(Struct, frozen=True, omit_defaults=True, gc=False):
     soft: bool = False
     confidence: Confidence = "declared"
     needs_permission: bool = False
+    once: bool = False
+
+
+class Grant(Struct, frozen=True, omit_defaults=True):
+    """A permission that a resource gives to those who refer to others (ReferenceGrant), or to itself (a listener).
+
+    source             the kind that may refer; "" = any
+    namespaces         where it may stand; () = everywhere, or where `namespace_labels` match
+    target, name       what it may refer to, in the giver's namespace; name "" = every one; target "" = the giver
+    part               the granule that it is about (`listener:web`); "" = the whole
+    """
+
+    source: KindId = KindId("")
+    namespaces: tuple[str, ...] = ()
+    namespace_labels: LabelSelector | None = None
+    target: KindId = KindId("")
+    name: str = ""
+    part: str = ""
 
 
 class ResourceState(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -88,6 +110,7 @@ class ResourceState(Struct, frozen=True, omit_defaults=True, gc=False):
                     "replicas": int, "health": "current|progressing|failed|terminating", "default": bool, …
     deleting        it has a deletionTimestamp
     digest          of its content as shaped (for change detection), never of secret values alone
+    grants          permissions that it gives to references of others
     """
 
     resource: ResourceId
@@ -102,6 +125,7 @@ class ResourceState(Struct, frozen=True, omit_defaults=True, gc=False):
     parts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     facts: dict[str, Scalar] = field(default_factory=dict)
     finalizers: tuple[str, ...] = ()
+    grants: tuple[Grant, ...] = ()
 
 
 class ServedKind(Struct, frozen=True, omit_defaults=True, gc=False):

@@ -8,11 +8,58 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Final
 
 from schemas.events import ServedKind
 from schemas.identity import IdentityError, KindId, ResourceId, ResourceKey, resource_id, split_kind
 
 NEAR_NAMES_MAX = 3
+# Groups under k8s.io that the API server serves itself, or that an aggregated server does; all others there are CRDs.
+_OWN_GROUPS: Final = frozenset(
+    f"{name}.k8s.io"
+    for name in (
+        "admission",
+        "admissionregistration",
+        "apidiscovery",
+        "apiextensions",
+        "apiregistration",
+        "authentication",
+        "authorization",
+        "certificates",
+        "coordination",
+        "custom.metrics",
+        "discovery",
+        "events",
+        "external.metrics",
+        "flowcontrol.apiserver",
+        "imagepolicy",
+        "internal.apiserver",
+        "lifecycle",
+        "metrics",
+        "networking",
+        "node",
+        "policy",
+        "rbac.authorization",
+        "resource",
+        "scheduling",
+        "storage",
+        "storagemigration",
+    )
+)
+# One object served under several groups is one object: (old group, kind) → the group that it has now.
+_MOVED: Final = {
+    ("events.k8s.io", "Event"): "",
+    ("extensions", "DaemonSet"): "apps",
+    ("extensions", "Deployment"): "apps",
+    ("extensions", "Ingress"): "networking.k8s.io",
+    ("extensions", "NetworkPolicy"): "networking.k8s.io",
+    ("extensions", "ReplicaSet"): "apps",
+}
+
+
+def one_group(group: str, kind: str) -> str:
+    """The group under which an object is one object, whichever of its groups it was read from."""
+    return _MOVED.get((group, kind), group)
 
 
 class UnknownKindError(IdentityError):
@@ -30,6 +77,7 @@ class Surface:
     def __init__(self, served: Iterable[ServedKind] = ()) -> None:
         self.served: dict[KindId, ServedKind] = {entry.kind: entry for entry in served}
         self._names: dict[str, KindId] = {}
+        self._plurals = {(split_kind(entry.kind)[0], entry.plural): entry for entry in self.served.values()}
         # Core and apps names win over the same name in a later group, as in kubectl.
         for entry in sorted(self.served.values(), key=lambda one: ("." in split_kind(one.kind)[0], one.kind)):
             group, kind = split_kind(entry.kind)
@@ -40,6 +88,14 @@ class Surface:
     def find(self, kind: KindId) -> ServedKind | None:
         """The served kind, or None."""
         return self.served.get(kind)
+
+    def by_plural(self, group: str, plural: str) -> ServedKind | None:
+        """The kind that RBAC and URLs call `plural`, or None."""
+        return self._plurals.get((group, plural))
+
+    def is_built_in(self, group: str) -> bool:
+        """Whether no CustomResourceDefinition stands behind the kinds of a group."""
+        return "." not in group or group in _OWN_GROUPS
 
     def kind(self, name: str) -> KindId:
         """What a person calls a kind (`deploy`, `Deployment`, `deployments.apps`, `apps/Deployment`) → its id."""

@@ -7,4 +7,7 @@ key = extractor.key(manifest)                             # dict → identity.Re
 surface = builtin_surface("1.36")                         # surface.py; the built-in kinds, for offline use
 ambient = ambient_resources(catalogue)                    # ambient.py; what exists in every cluster
 matches(label_selector, labels)                           # selector.py; every operator
+selects(selector, state)                                  # selector.py; labels, pods of workloads, defaults of a kind
+granted(reference, source, target, givers, labels)        # grants.py; has a reference the permission that it needs?
+records(states)                                           # edges.py; what `cheops relations -o json` prints
 """

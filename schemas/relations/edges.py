@@ -3,27 +3,84 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from schemas.events import LabelSelector, Reference, ResourceState, Selector
-from schemas.identity import ResourceId, ResourceKey, kind_of
+from schemas.identity import KindId, ResourceId, ResourceKey, kind_of, resource_id
 from schemas.relations.ambient import is_ambient
-from schemas.relations.selector import matches
+from schemas.relations.grants import granted
+from schemas.relations.selector import matches, selects
+
+NAMESPACE: Final = KindId("Namespace")
+NAME_LABEL: Final = "kubernetes.io/metadata.name"  # the API server sets it on every namespace
+
+
+class Given:
+    """The manifests as one set: who is there, by identity, by kind, and which of them give permissions."""
+
+    def __init__(self, states: Sequence[ResourceState]) -> None:
+        self.by_id: dict[ResourceId, ResourceState] = {state.resource: state for state in states}
+        self.namespaces = {ResourceKey.parse(state.resource).namespace for state in states}
+        self.givers = [state for state in self.by_id.values() if state.grants]
+        self._of_kind: dict[str, list[ResourceState]] = {}
+        for state in self.by_id.values():
+            self._of_kind.setdefault(kind_of(state.resource), []).append(state)
+            if state.template_labels is not None:
+                self._of_kind.setdefault("Pod", []).append(state)
+
+    def labels_of_namespace(self, name: str) -> Mapping[str, str]:
+        """Its own labels and the one that every namespace has."""
+        state = self.by_id.get(resource_id("", "Namespace", "", name))
+        return {NAME_LABEL: name, **(state.labels if state else {})}
+
+    def is_there(self, target: ResourceId, uid: str = "") -> bool:
+        """Given (and not another object of that name), or in every cluster.
+
+        A namespace is there when the manifests hold anything in it.
+        """
+        found = self.by_id.get(target)
+        if found is not None:
+            return not (uid and found.uid and uid != found.uid)
+        if is_ambient(target):
+            return True
+        return kind_of(target) == NAMESPACE and target.rpartition("/")[2] in self.namespaces
+
+    def selected(self, selector: Selector) -> list[ResourceState]:
+        """The resources that a selector chooses."""
+        candidates = self._of_kind.get(selector.kind, ())
+        return [one for one in candidates if selects(selector, one) and self._looks_in(selector, one.resource)]
+
+    def selects_any(self, selector: Selector) -> bool:
+        """Whether it chooses anything; a namespace may be there by its name alone."""
+        if self.selected(selector):
+            return True
+        named = self.namespaces if selector.kind == NAMESPACE else ()
+        return any(matches(selector.labels, self.labels_of_namespace(name)) for name in named if name)
+
+    def _looks_in(self, selector: Selector, resource: ResourceId) -> bool:
+        namespace = ResourceKey.parse(resource).namespace
+        if namespace in selector.namespaces:
+            return True
+        if selector.namespace_labels is not None:
+            return matches(selector.namespace_labels, self.labels_of_namespace(namespace))
+        return not selector.namespaces
 
 
 def records(states: Sequence[ResourceState]) -> Iterator[dict[str, Any]]:
     """In the order of the manifests. `resolved`: the target is among them, or exists in every cluster."""
-    by_id = {state.resource: state for state in states}
-    namespaces = {ResourceKey.parse(state.resource).namespace for state in states}
+    given = Given(states)
     for state in states:
         for reference in state.references:
-            yield _record(state, reference, by_id, namespaces)
+            yield _record(state, reference, given)
 
 
-def _record(
-    state: ResourceState, reference: Reference, by_id: Mapping[ResourceId, ResourceState], namespaces: set[str]
-) -> dict[str, Any]:
-    resolved = _resolved(reference, by_id, namespaces)
+def _record(state: ResourceState, reference: Reference, given: Given) -> dict[str, Any]:
+    chosen = None if reference.selector is None else given.selected(reference.selector)
+    if reference.selector is None:
+        resolved = given.is_there(reference.target, reference.uid)
+    else:
+        resolved = bool(chosen) or given.selects_any(reference.selector)
+    target = given.by_id.get(reference.target)
     return {
         "source": state.resource,
         "relation": reference.relation,
@@ -31,42 +88,25 @@ def _record(
         "rule": reference.rule,
         "path": reference.path,
         "target": reference.target or None,
-        "selector": None if reference.selector is None else _selector(reference.selector),
+        "selector": None if reference.selector is None else selector_record(reference.selector),
         "granule": reference.granule or None,
         "optional": reference.optional,
         "soft": reference.soft,
         "confidence": reference.confidence,
         "resolved": resolved,
-        "part_resolved": _part(reference, by_id) if resolved and reference.granule else None,
-        "granted": None,
+        "part_resolved": _part(reference, chosen if chosen is not None else [target] if target else []),
+        "granted": granted(reference, state, target, given.givers, given.labels_of_namespace),
     }
 
 
-def _resolved(reference: Reference, by_id: Mapping[ResourceId, ResourceState], namespaces: set[str]) -> bool:
-    if reference.selector is not None:
-        return any(_selects(reference.selector, state) for state in by_id.values())
-    if reference.target in by_id or is_ambient(reference.target):
-        return True
-    # A namespace is there when the manifests hold anything in it.
-    return kind_of(reference.target) == "Namespace" and reference.target.rpartition("/")[2] in namespaces
-
-
-def _selects(selector: Selector, state: ResourceState) -> bool:
-    if selector.namespaces and ResourceKey.parse(state.resource).namespace not in selector.namespaces:
-        return False
-    if kind_of(state.resource) == selector.kind and matches(selector.labels, state.labels):
-        return True
-    template = state.template_labels
-    return template is not None and selector.kind == "Pod" and matches(selector.labels, template)
-
-
-def _part(reference: Reference, by_id: Mapping[ResourceId, ResourceState]) -> bool | None:
-    state = by_id.get(reference.target)
+def _part(reference: Reference, targets: Sequence[ResourceState]) -> bool | None:
     part, _, name = reference.granule.partition(":")
-    return None if state is None or part not in state.parts else name in state.parts[part]
+    known = [one.parts[part] for one in targets if part in one.parts]
+    return any(name in offered for offered in known) if known and reference.granule else None
 
 
-def _selector(selector: Selector) -> dict[str, Any]:
+def selector_record(selector: Selector) -> dict[str, Any]:
+    """A selector as it is printed."""
     made: dict[str, Any] = {"kind": selector.kind}
     if len(selector.namespaces) == 1:
         made["namespace"] = selector.namespaces[0]
@@ -74,6 +114,8 @@ def _selector(selector: Selector) -> dict[str, Any]:
         made["namespaces"] = list(selector.namespaces)
     if selector.namespace_labels is not None:
         made["namespaceSelector"] = _labels(selector.namespace_labels)
+    if selector.default:
+        made["default"] = True
     return {**made, **_labels(selector.labels)}
 
 

@@ -5,12 +5,15 @@ The catalogue says per kind where they stand; health is by kstatus rules (health
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice, product
 from typing import Any, Final
 
-from schemas.events import Scalar
+from schemas.events import Grant, Scalar
+from schemas.identity import ResourceKey
+from schemas.relations.grants import read_listeners, read_reference_grant
 from schemas.relations.health import health
-from schemas.relations.path import Walk, compile_path, first, values
+from schemas.relations.path import First, Values, compile_first, compile_values
 from schemas.relations.rule import Condition, KindFacts
 from schemas.relations.selector import labels_of
 
@@ -25,14 +28,15 @@ class Facts:
     def __init__(self, known: KindFacts | None) -> None:
         known = known or KindFacts(kind="")
         self.confidential = known.confidential
-        self._template = compile_path(known.template_labels) if known.template_labels else None
-        self._parts = tuple((part, tuple(map(compile_path, paths))) for part, paths in known.parts.items())
-        self._facts = tuple((name, compile_path(path)) for name, path in known.facts.items())
+        self._template = compile_first(known.template_labels) if known.template_labels else None
+        self._parts = tuple((part, tuple(map(_offered, paths))) for part, paths in known.parts.items())
+        self._facts = tuple((name, compile_first(path)) for name, path in known.facts.items())
+        self._grants = {"ReferenceGrant": read_reference_grant, "listeners": read_listeners}.get(known.grants or "")
         self._recurs = _recurrence(known)
 
     def template_labels(self, body: Mapping[str, Any]) -> dict[str, str] | None:
         """Labels of the pods that it makes; None when it makes none."""
-        return None if self._template is None else labels_of(first(self._template, body))
+        return None if self._template is None else labels_of(self._template(body))
 
     def parts(self, body: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
         """What others can need of it; a map at a path offers its keys."""
@@ -40,16 +44,20 @@ class Facts:
         for part, walks in self._parts:
             found: dict[str, None] = {}
             for walk in walks:
-                for value in values(walk, body):
+                for value in walk(body):
                     found.update(dict.fromkeys(map(str, value) if isinstance(value, Mapping) else (str(value),)))
             made[part] = tuple(found)
         return made
+
+    def grants(self, body: Mapping[str, Any], key: ResourceKey) -> tuple[Grant, ...]:
+        """Permissions that it gives."""
+        return () if self._grants is None else tuple(self._grants(body, key))
 
     def read(self, body: Mapping[str, Any]) -> dict[str, Scalar]:
         """The facts; what is absent is left out."""
         made: dict[str, Scalar] = {}
         for name, walk in self._facts:
-            value = first(walk, body)
+            value = walk(body)
             if isinstance(value, (str, int, float, bool)):
                 made[name] = value
         if self._recurs is not None:
@@ -59,15 +67,42 @@ class Facts:
         return made
 
 
-def _recurrence(known: KindFacts) -> tuple[tuple[Condition, Walk], ...] | None:
+def _offered(path: str) -> Values:
+    return PARTS[path] if path in PARTS else compile_values(path)
+
+
+def _served_versions(body: Any) -> Iterator[Any]:
+    for row in compile_values("spec.versions[*]")(body):
+        if isinstance(row, dict) and row.get("served") is True:
+            yield row.get("name")
+
+
+def _role_rules(body: Any) -> Iterator[Any]:
+    """`verb group/resource` for each combination that a role allows."""
+    for row in compile_values("rules[*]")(body):
+        rows = [
+            [str(one) for one in row.get(name) or ()]
+            if isinstance(row, dict) and isinstance(row.get(name), list)
+            else []
+            for name in ("verbs", "apiGroups", "resources")
+        ]
+        for verb, group, resource in islice(product(*rows), ROLE_RULES_MAX):
+            yield f"{verb} {group}/{resource}" if group else f"{verb} {resource}"
+
+
+ROLE_RULES_MAX: Final = 256
+PARTS: Final[Mapping[str, Values]] = {"served-versions": _served_versions, "role-rules": _role_rules}
+
+
+def _recurrence(known: KindFacts) -> tuple[tuple[Condition, First], ...] | None:
     if known.recurs is False:
         return None
     conditions = known.recurs if isinstance(known.recurs, tuple) else ()
-    return tuple((one, compile_path(one.path)) for one in conditions)
+    return tuple((one, compile_first(one.path)) for one in conditions)
 
 
-def _holds(condition: Condition, walk: Walk, body: Mapping[str, Any]) -> bool:
-    found = first(walk, body)
+def _holds(condition: Condition, walk: First, body: Mapping[str, Any]) -> bool:
+    found = walk(body)
     value = condition.default if found is None else found
     if condition.equals is not None:
         return bool(value == condition.equals)

@@ -1,24 +1,28 @@
-"""Rule files → one catalogue, checked: fragments mounted, kinds merged. A bad file is refused with its line."""
+"""Rule files → one catalogue, checked: fragments mounted, kinds merged. A bad file is refused with its line.
+
+A file holds rules, and after `---` their examples (examples.py), which are read only when somebody runs them.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from schemas.documents import Document, DocumentError, read_documents
+from schemas.documents import FILE_BYTES_MAX, Document, DocumentError, parse
 from schemas.envelope import describe
-from schemas.events import ServedKind
 from schemas.identity import KindId
-from schemas.relations.rule import KindFacts, Mount, Rule
+from schemas.relations.rule import Entry, KindFacts, Mount, Rule, Use
 
 CATALOGUE: Final = Path(__file__).parent / "catalogue"
 ANY_KIND: Final = "*"
+_SEPARATOR: Final = b"\n---\n"
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class RuleError(ValueError):
@@ -35,14 +39,14 @@ class RuleFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     area: str
-    fragments: dict[str, tuple[Rule, ...]] = {}
+    fragments: dict[str, tuple[Entry, ...]] = {}
     mounts: tuple[Mount, ...] = ()
     kinds: tuple[KindFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class MountedRule:
-    """A rule at its place in the objects of a kind."""
+    """A rule at its places in the objects of a kind."""
 
     rule: Rule
     at: tuple[str, ...]
@@ -55,82 +59,158 @@ class Catalogue:
 
     rules: Mapping[KindId, tuple[MountedRule, ...]]
     kinds: Mapping[KindId, KindFacts]
-    files: tuple[str, ...] = field(default=())
+    files: tuple[Path, ...] = field(default=())
 
     def sources_of(self, kind: KindId) -> frozenset[KindId]:
-        """The kinds whose objects can refer to objects of `kind`; kinds that are read from fields count for all."""
+        """The kinds whose objects can refer to objects of `kind` so that it counts; kinds read from fields count."""
         found = set()
         for source, rules in self.rules.items():
             for mounted in rules:
-                target = mounted.rule.to
-                if target.kind == kind or kind in target.kinds or (target.kind_from and not target.kinds):
+                to = mounted.rule.to
+                any_kind = (to.kind_from or (to.reads and not to.kind)) and not to.kinds
+                if not mounted.rule.weak and (to.kind == kind or kind in to.kinds or any_kind):
                     found.add(source)
         return frozenset(found)
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path
+    document: Document
+    content: RuleFile
+
+    def error(self, where: Sequence[str | int], reason: str) -> RuleError:
+        return RuleError(str(self.path), self.document.line_of(where), reason)
+
+
 @lru_cache(maxsize=1)
-def _shipped() -> tuple[tuple[str, RuleFile], ...]:
-    return tuple(pair for path in sorted(CATALOGUE.rglob("*.yaml")) for pair in _read(path) if path.stem != "ambient")
+def _shipped() -> tuple[_File, ...]:
+    return tuple(map(_read, sorted(CATALOGUE.rglob("*.yaml"))))
+
+
+@lru_cache(maxsize=1)
+def _shipped_catalogue() -> Catalogue:
+    return _assemble(_shipped())
 
 
 def load_catalogue(extra: Sequence[Path] = ()) -> Catalogue:
     """The shipped rules and the user's. Raises RuleError."""
-    files = [*_shipped(), *(pair for path in extra for pair in _read(path))]
-    fragments = {name: rules for _, file in files for name, rules in file.fragments.items()}
-    mounted: dict[KindId, list[MountedRule]] = defaultdict(list)
-    kinds: dict[KindId, KindFacts] = {}
-    seen: dict[tuple[str, str], str] = {}
-    for name, file in files:
-        for mount in file.mounts:
-            rules = (*mount.rules, *(rule for one in mount.use for rule in _fragment(fragments, one, name)))
-            for kind in mount.kinds:
-                for rule in rules:
-                    _refuse_twin(seen, kind, mount.at, rule, name)
-                    mounted[KindId(kind)].append(MountedRule(rule, _joined(mount.at, rule.at), file.area))
-        kinds.update({KindId(one.kind): one for one in file.kinds})
-    return Catalogue({kind: tuple(rules) for kind, rules in mounted.items()}, kinds, tuple(name for name, _ in files))
+    return _assemble((*_shipped(), *map(_read, extra))) if extra else _shipped_catalogue()
 
 
-def _read(path: Path) -> Iterable[tuple[str, RuleFile]]:
+def read_part(path: Path, place: int, model: type[_Model]) -> tuple[Document, _Model] | None:
+    """Document `place` of a rule file (0: the rules, 1: the examples), checked; None when it has none."""
+    raw = _bytes(path)
+    parts = raw.split(_SEPARATOR)
+    if len(parts) > 2:
+        line = _SEPARATOR.join(parts[:2]).count(b"\n") + 2
+        raise RuleError(str(path), line, "a third document (expected rules, then ---, then their examples)")
+    if place >= len(parts):
+        return None
+    before = _SEPARATOR.join(parts[:place]).count(b"\n") + 2 if place else 0
     try:
-        documents = read_documents(path)
+        documents = parse(b"\n" * before + parts[place], str(path))
     except DocumentError as error:
-        raise RuleError(error.file, error.line, error.reason) from error
-    for document in documents:
-        try:
-            yield str(path), RuleFile.model_validate(document.body)
-        except ValidationError as error:
-            raise RuleError(str(path), _line(document, error), describe(error, limit=1)) from error
+        raise RuleError(error.file, max(error.line, 1), error.reason) from error
+    if len(documents) != 1:
+        raise RuleError(str(path), before + 1, "nothing in it (expected a mapping with `area`)")
+    document = documents[0]
+    try:
+        return document, model.model_validate(document.body)
+    except ValidationError as error:
+        raise RuleError(str(path), _line(document, error), describe(error, limit=1)) from error
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as source:
+            return source.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise RuleError(str(path), 1, f"cannot be read ({error.strerror})") from error
+
+
+def _read(path: Path) -> _File:
+    found = read_part(path, 0, RuleFile)
+    assert found is not None, "a file has a first part"
+    return _File(path, *found)
 
 
 def _line(document: Document, error: ValidationError) -> int:
-    return document.line_of([step for step in error.errors()[0]["loc"] if isinstance(step, (str, int))])
+    return document.line_of([step for step in error.errors()[0]["loc"] if step not in ("rule", "use")])
 
 
-def _fragment(fragments: Mapping[str, tuple[Rule, ...]], name: str, file: str) -> tuple[Rule, ...]:
+# ── assembling ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _assemble(files: Sequence[_File]) -> Catalogue:
+    fragments = _fragments(files)
+    mounted: dict[KindId, list[MountedRule]] = defaultdict(list)
+    kinds: dict[KindId, KindFacts] = {}
+    seen: dict[tuple[str, str, str], _File] = {}
+    for file in files:
+        for place, mount in enumerate(file.content.mounts):
+            where = ("mounts", place)
+            rows = [(rule, rule.at) for rule in mount.rules]
+            for name in mount.use:
+                rows += _unfold(fragments, name, file, where, ())
+            for kind in mount.kinds:
+                for rule, at in rows:
+                    places = _joined(mount.at, at)
+                    _refuse_twins(seen, kind, places, rule, file, where)
+                    mounted[KindId(kind)].append(MountedRule(rule, places, file.content.area))
+        kinds.update({KindId(one.kind): one for one in file.content.kinds})
+    return Catalogue({kind: tuple(rules) for kind, rules in mounted.items()}, kinds, tuple(one.path for one in files))
+
+
+def _fragments(files: Sequence[_File]) -> dict[str, tuple[_File, tuple[Entry, ...]]]:
+    made: dict[str, tuple[_File, tuple[Entry, ...]]] = {}
+    for file in files:
+        for name, entries in file.content.fragments.items():
+            if name in made:
+                raise file.error(("fragments", name), f"fragment {name!r} is also in {made[name][0].path}")
+            made[name] = (file, entries)
+    return made
+
+
+def _unfold(
+    fragments: Mapping[str, tuple[_File, tuple[Entry, ...]]],
+    name: str,
+    file: _File,
+    where: Sequence[str | int],
+    trail: tuple[str, ...],
+) -> Iterator[tuple[Rule, tuple[str, ...]]]:
+    """The rules of a fragment and of the fragments that it uses, with their places."""
+    if name in trail:
+        raise file.error(where, f"fragment {name!r} uses itself ({' → '.join((*trail, name))})")
     if name not in fragments:
-        raise RuleError(file, 1, f"use: no fragment is called {name!r} (there are {', '.join(sorted(fragments))})")
-    return fragments[name]
+        raise file.error(where, f"use: no fragment is called {name!r} (there are {', '.join(sorted(fragments))})")
+    home, entries = fragments[name]
+    for place, entry in enumerate(entries):
+        if isinstance(entry, Use):
+            inner = _unfold(fragments, entry.use, home, ("fragments", name, place), (*trail, name))
+            for rule, at in inner:
+                yield rule if entry.recurs else rule.model_copy(update={"recurs": False}), _joined(entry.at, at)
+        else:
+            yield entry, entry.at
 
 
-def _refuse_twin(seen: dict[tuple[str, str], str], kind: str, at: str, rule: Rule, file: str) -> None:
-    key = (kind, f"{at} {rule.rule}")
-    if seen.get(key):
-        raise RuleError(file, 1, f"rule {rule.rule!r} stands twice for {kind} (also in {seen[key]})")
-    seen[key] = file
+def _refuse_twins(
+    seen: dict[tuple[str, str, str], _File],
+    kind: str,
+    places: Sequence[str],
+    rule: Rule,
+    file: _File,
+    where: Sequence[str | int],
+) -> None:
+    for at in places:
+        twin = seen.get((kind, at, rule.rule))
+        if twin is not None:
+            reason = f"rule {rule.rule!r} stands twice for {kind}, at {at or 'its root'}"
+            raise file.error(where, f"{reason} (the first is in {twin.path})")
+        seen[(kind, at, rule.rule)] = file
 
 
-def _joined(mount: str, places: Iterable[str]) -> tuple[str, ...]:
-    return tuple(f"{mount}.{one}" if mount and one else mount or one for one in places)
-
-
-def surface_entry(body: Mapping[str, Any]) -> ServedKind:
-    """A row of the built-in surface."""
-    return ServedKind(
-        KindId(body["kind"]),
-        body["plural"],
-        tuple(body["versions"]),
-        body.get("namespaced", True),
-        body.get("singular", ""),
-        tuple(body.get("short", ())),
+def _joined(mounts: Sequence[str], places: Sequence[str]) -> tuple[str, ...]:
+    return tuple(
+        f"{mount}.{one}" if mount and one and one[0] != "[" else f"{mount}{one}" for mount in mounts for one in places
     )

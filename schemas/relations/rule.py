@@ -6,15 +6,35 @@ The kind of relationship is derived from the phases (relationships.md): only P â
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from schemas.events import Confidence, Relation
-from schemas.relations.path import PathError, compile_path
+from schemas.relations.path import PathError, steps_of
+from schemas.relations.readers import READERS
 
 Phase = Literal["A", "S", "L", "D", "P"]
 PHASE_ORDER = "ASLDP"
+KIND_PATTERN = r"^(([a-z0-9.-]+/)?[A-Z][A-Za-z0-9]*)?$"
+
+
+def _checked(text: str) -> str:
+    try:
+        steps_of(text)
+    except PathError as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+def _as_rows(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+PathText = Annotated[str, AfterValidator(_checked)]
+Paths = Annotated[tuple[PathText, ...], BeforeValidator(_as_rows)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_as_rows)]
+KindText = Annotated[str, Field(pattern=KIND_PATTERN)]
 
 
 class _Model(BaseModel):
@@ -24,85 +44,85 @@ class _Model(BaseModel):
 class Target(_Model):
     """What a reference points at; paths are relative to the rule's `at`.
 
-    kind        `[group/]Kind`, or taken from fields (`kind_from`: path of the kind; `group_from`: of its group)
-    name        path to the name; `default`: when it is absent; `prefix`: text before it
-    namespace   same (the source's own), cluster, or a path; a path that is absent means same
+    kind        `[group/]Kind`; or read from fields: `kind_from` (path of the kind), `group_from` (of its group or
+                apiVersion); then `kind` is what absent fields mean, and `kinds` are the only ones that count
+    name        path to the name ("." = the value itself); `default`: when it is absent
+    namespace   same (the source's own), cluster, self (the source is the namespace), `=name` (always that one), or a
+                path; a path that finds nothing means same
     selector    path to labels (`form: labels`) or to a LabelSelector; `empty` and `absent` say what such a one selects
     namespaces, namespace_selector   paths: where to look besides the own namespace
+    every       all of the kind in the namespace (in all, when it is `cluster`)
+    marked_default   path of a field whose absence means the one that is marked as the default of its kind
+    reads       how a text of its own grammar is read (readers.py)
     uid         path to the uid of the target
     """
 
-    kind: str = ""
-    kind_from: str = ""
-    group_from: str = ""
-    kinds: tuple[str, ...] = ()
-    name: str = ""
+    kind: KindText = ""
+    kind_from: PathText = ""
+    group_from: PathText = ""
+    kinds: tuple[KindText, ...] = ()
+    name: PathText = ""
     default: str = ""
-    prefix: str = ""
     namespace: str = "same"
-    selector: str | None = None
+    selector: PathText | None = None
     form: Literal["labels", "LabelSelector"] = "LabelSelector"
     empty: Literal["nothing", "everything"] = "everything"
     absent: Literal["nothing", "everything"] = "nothing"
-    namespaces: str = ""
-    namespace_selector: str = ""
-    uid: str = ""
+    namespaces: PathText = ""
+    namespace_selector: PathText = ""
+    every: bool = False
+    marked_default: PathText = ""
+    reads: str = ""
+    uid: PathText = ""
 
     @model_validator(mode="after")
     def _points_somewhere(self) -> Self:
-        if not (self.kind or self.kind_from):
-            raise ValueError("to: needs kind or kind_from")
-        if self.selector is None and not self.name and not self.default:
-            raise ValueError("to: needs name, default or selector")
-        for path in (self.kind_from, self.group_from, self.name, self.selector or "", self.namespaces, self.uid):
-            _check_path(path)
+        if self.reads and self.reads not in READERS:
+            raise ValueError(f"to: nothing is called {self.reads!r} (reads: {', '.join(sorted(READERS))})")
+        if not (self.kind or self.kind_from or self.reads):
+            raise ValueError("to: needs kind, kind_from or reads")
+        ways = [self.name or self.default, self.selector is not None, self.every, self.marked_default, self.reads]
+        if sum(map(bool, ways)) != 1:
+            raise ValueError("to: needs one of name (or default), selector, every, marked_default, reads")
+        if not self.namespace.startswith("="):
+            _checked(self.namespace)
         return self
-
-
-class Example(_Model):
-    """Evidence for a rule: objects in which it finds `found` targets, and one detail changed where it finds none."""
-
-    found: dict[str, Any]
-    target: str
-    not_found: dict[str, Any]
 
 
 class Rule(_Model):
-    """One rule. `at`: where the reference stands, relative to the mount of its fragment."""
+    """One rule.
+
+    at          where the reference stands, relative to the mount
+    when        only if one of these values stands at a path; unless: not if; absent: only if nothing stands there
+    skip        names that mean nothing here (`system-*`: by their beginning; `*` alone is the star itself)
+    repeats     a field with the same meaning: an equal name there makes this one no second edge
+    optional    true, or the path of the API's own word
+    soft        true, or a path with `soft_when`, the values there that make it so
+    parts       granules: sort â†’ paths; `named_parts`: numbers are none, and without a name there is no edge
+    recurs      false: the operation that needs it never comes again by itself
+    permission  grant: a reference into another namespace needs a ReferenceGrant; target: the target says who may
+    missing     what happens without the target, for people
+    """
 
     rule: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
-    at: tuple[str, ...]
+    at: Paths
     to: Target
-    phases: tuple[Phase, ...]
+    phases: tuple[Phase, ...] = Field(min_length=1)
     relation: Relation | None = None
-    optional: bool | str = False
-    soft: bool | str = False
-    soft_when: tuple[str, ...] = ()
-    parts: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    skip: str = ""
-    when: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    optional: bool | PathText = False
+    soft: bool | PathText = False
+    soft_when: Words = ()
+    parts: dict[str, Paths] = Field(default_factory=dict)
+    named_parts: bool = False
+    skip: Words = ()
+    repeats: PathText = ""
+    when: dict[PathText, Words] = Field(default_factory=dict)
+    unless: dict[PathText, Words] = Field(default_factory=dict)
+    absent: Paths = ()
     confidence: Confidence = "declared"
-    needs_permission: bool = False
-    recurs: bool | None = None
+    permission: Literal["grant", "target"] | None = None
+    recurs: bool = True
     missing: str = ""
-
-    @field_validator("parts", mode="before")
-    @classmethod
-    def _one_or_many_parts(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        return {part: (paths,) if isinstance(paths, str) else paths for part, paths in value.items()}
-
-    @field_validator("at", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _paths_compile(self) -> Self:
-        for path in (*self.at, *(one for paths in self.parts.values() for one in paths), *self.when):
-            _check_path(path)
-        return self
 
     @property
     def kind_of_relation(self) -> Relation:
@@ -118,12 +138,32 @@ class Rule(_Model):
         """In the order A S L D P."""
         return "".join(phase for phase in PHASE_ORDER if phase in self.phases)
 
+    @property
+    def weak(self) -> bool:
+        """An edge of it never denies."""
+        return self.soft is True or self.confidence == "inferred" or set(self.phases) <= {"P"}
+
+
+class Use(_Model):
+    """A fragment inside a fragment, at a place of it; `recurs: false` holds for all of its rules there."""
+
+    use: str
+    at: Paths = ("",)
+    recurs: bool = True
+
+
+def _sort_of(value: Any) -> str:
+    return "use" if isinstance(value, Use) or (isinstance(value, dict) and "use" in value) else "rule"
+
+
+Entry = Annotated[Annotated[Rule, Tag("rule")] | Annotated[Use, Tag("use")], Discriminator(_sort_of)]
+
 
 class Mount(_Model):
-    """Where rules apply: the kinds, the place in their objects, and the rules or the fragment."""
+    """Where rules apply: the kinds, the places in their objects, and the rules or the fragments."""
 
-    kinds: tuple[str, ...]
-    at: str = ""
+    kinds: Annotated[tuple[Annotated[str, Field(pattern=r"^\*$|" + KIND_PATTERN)], ...], Field(min_length=1)]
+    at: Paths = ("",)
     use: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
 
@@ -131,7 +171,7 @@ class Mount(_Model):
 class Condition(_Model):
     """A predicate over an object: the value at `path` (or `default` when absent)."""
 
-    path: str
+    path: PathText
     default: Any = None
     equals: Any = None
     differs: Any = None
@@ -139,21 +179,23 @@ class Condition(_Model):
 
 
 class KindFacts(_Model):
-    """What is known of a kind besides its references."""
+    """What is known of a kind besides its references.
 
-    kind: str
+    ownership   portable, site-bound, identity (scope.md); divides: the numbers that a cross scope splits
+    immutable   fields that cannot be changed; recurs: when it starts pods again by itself (verdicts.md, 311)
+    parts       what others can need of it; grants: how it permits references (grants.py)
+    plural, namespaced   of a custom kind, for when no definition is at hand
+    """
+
+    kind: KindText
+    plural: str = ""
+    namespaced: bool = True
     ownership: Literal["portable", "site-bound", "identity"] = "portable"
-    divides: tuple[str, ...] = ()
-    immutable: tuple[str, ...] = ()
+    divides: Paths = ()
+    immutable: Paths = ()
     recurs: bool | tuple[Condition, ...] = False
-    template_labels: str = ""
-    parts: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    facts: dict[str, str] = Field(default_factory=dict)
+    template_labels: PathText = ""
+    parts: dict[str, Paths] = Field(default_factory=dict)
+    facts: dict[str, PathText] = Field(default_factory=dict)
+    grants: Literal["ReferenceGrant", "listeners"] | None = None
     confidential: bool = False
-
-
-def _check_path(text: str) -> None:
-    try:
-        compile_path(text)
-    except PathError as error:
-        raise ValueError(str(error)) from error

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, get_args
 
-from schemas.events import LabelSelector, Operator, Requirement
+from schemas.events import LabelSelector, Operator, Requirement, ResourceState, Selector
+from schemas.identity import kind_of
 
 OPERATORS: Final[frozenset[str]] = frozenset(get_args(Operator))
+NEVER: Final = Requirement("", "In")
 
 
 def matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
@@ -46,15 +48,36 @@ def _compares(one: Requirement, value: str | None) -> bool:
 
 
 def from_object(value: Any) -> LabelSelector | None:
-    """A `LabelSelector` object → ours; None when it cannot be read (an unknown operator selects nothing)."""
+    """A `LabelSelector` (or a NodeSelectorTerm) → ours; None when it is no selector at all.
+
+    A line that cannot be read, such as one with an unknown operator, matches nothing: the link is there, and dangles.
+    """
     if not isinstance(value, Mapping):
         return None
-    expressions = []
-    for row in value.get("matchExpressions") or ():
-        if not isinstance(row, Mapping) or row.get("operator") not in OPERATORS or not isinstance(row.get("key"), str):
-            return None
-        expressions.append(Requirement(row["key"], row["operator"], tuple(map(str, row.get("values") or ()))))
-    return LabelSelector(labels_of(value.get("matchLabels")), tuple(expressions))
+    rows = value.get("matchExpressions")
+    expressions = tuple(map(_expression, rows)) if isinstance(rows, list) else ()
+    return LabelSelector(labels_of(value.get("matchLabels")), expressions)
+
+
+def _expression(row: Any) -> Requirement:
+    if not isinstance(row, Mapping):
+        return NEVER
+    key, operator, listed = row.get("key"), row.get("operator"), row.get("values") or ()
+    if not isinstance(key, str):
+        return NEVER
+    if operator not in OPERATORS or not isinstance(listed, (list, tuple)):
+        return Requirement(key, "In")  # in an empty list: never
+    return Requirement(key, operator, tuple(map(str, listed)))
+
+
+def selects(selector: Selector, state: ResourceState) -> bool:
+    """Whether a selector matches a resource, or the pods that it makes. Where it looks is the caller's question."""
+    if selector.default and str(state.facts.get("default")).lower() != "true":
+        return False
+    if kind_of(state.resource) == selector.kind and matches(selector.labels, state.labels):
+        return True
+    template = state.template_labels
+    return template is not None and selector.kind == "Pod" and matches(selector.labels, template)
 
 
 def labels_of(value: Any) -> dict[str, str]:

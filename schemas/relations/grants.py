@@ -1,0 +1,102 @@
+"""Who may refer to what: ReferenceGrants and the listeners of Gateways → grants, and is a reference granted? Pure.
+
+Two rules (Gateway API): a reference into another namespace needs a ReferenceGrant *there* that names its kind and
+namespace; a route needs a listener of its parent that admits its kind from its namespace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from schemas.events import Grant, Reference, ResourceState
+from schemas.identity import KindId, ResourceKey, kind_id, kind_of
+from schemas.relations.selector import from_object, matches
+
+GATEWAY_GROUP: Final = "gateway.networking.k8s.io"
+LISTENING: Final = frozenset(kind_id(GATEWAY_GROUP, kind) for kind in ("Gateway", "ListenerSet"))
+Labels = Mapping[str, str]
+
+
+def granted(
+    reference: Reference,
+    source: ResourceState,
+    target: ResourceState | None,
+    givers: Iterable[ResourceState],
+    namespace_labels: Callable[[str], Labels],
+) -> bool | None:
+    """Whether a reference has the permission that it needs; None when it needs none, or its target is not there.
+
+    givers            the resources with grants of the *target's* namespace (ReferenceGrants)
+    namespace_labels  labels of a namespace, for listeners that choose namespaces by labels
+    """
+    if not reference.needs_permission or (target is None and kind_of(reference.target) in LISTENING):
+        return None
+    origin = ResourceKey.parse(source.resource)
+    wanted = ResourceKey.parse(reference.target)
+    if wanted.kind_id in LISTENING:
+        assert target is not None, "asked above"
+        return any(_admits(grant, origin, reference.granule, namespace_labels) for grant in target.grants)
+    return any(
+        grant.target == wanted.kind_id
+        and grant.name in ("", wanted.name)
+        and grant.source == origin.kind_id
+        and origin.namespace in grant.namespaces
+        for giver in givers
+        if ResourceKey.parse(giver.resource).namespace == wanted.namespace
+        for grant in giver.grants
+    )
+
+
+def _admits(grant: Grant, origin: ResourceKey, granule: str, namespace_labels: Callable[[str], Labels]) -> bool:
+    if granule.startswith("listener:") and grant.part != granule:
+        return False
+    if grant.source and grant.source != origin.kind_id:
+        return False
+    if grant.namespace_labels is not None:
+        return matches(grant.namespace_labels, namespace_labels(origin.namespace))
+    return not grant.namespaces or origin.namespace in grant.namespaces
+
+
+def read_reference_grant(body: Mapping[str, Any], key: ResourceKey) -> Iterator[Grant]:
+    """`spec.from` × `spec.to`."""
+    spec = _map(body.get("spec"))
+    for origin in _rows(spec.get("from")):
+        for target in _rows(spec.get("to")):
+            name = target.get("name")
+            yield Grant(
+                kind_id(str(origin.get("group") or ""), str(origin.get("kind") or "")),
+                (str(origin.get("namespace") or ""),),
+                None,
+                kind_id(str(target.get("group") or ""), str(target.get("kind") or "")),
+                name if isinstance(name, str) else "",
+            )
+
+
+def read_listeners(body: Mapping[str, Any], key: ResourceKey) -> Iterator[Grant]:
+    """`spec.listeners[].allowedRoutes`: kinds (none named: any) from Same (the default), All, Selector or None."""
+    for listener in _rows(_map(body.get("spec")).get("listeners")):
+        allowed = _map(listener.get("allowedRoutes"))
+        where = _map(allowed.get("namespaces"))
+        how = where.get("from") or "Same"
+        if how == "None":
+            continue
+        labels = from_object(where.get("selector")) if how == "Selector" else None
+        if how == "Selector" and labels is None:
+            continue
+        namespaces = (key.namespace,) if how == "Same" else ()
+        for kind in _kinds(allowed) or [KindId("")]:
+            yield Grant(kind, namespaces, labels, KindId(""), "", f"listener:{listener.get('name')}")
+
+
+def _kinds(allowed: Mapping[str, Any]) -> list[KindId]:
+    rows = _rows(allowed.get("kinds"))
+    return [kind_id(str(row.get("group") or GATEWAY_GROUP), str(row.get("kind") or "")) for row in rows]
+
+
+def _rows(value: Any) -> list[Mapping[str, Any]]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

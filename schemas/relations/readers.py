@@ -1,0 +1,222 @@
+"""References that are no plain field: text → pointers. A closed list; a rule names its reader (`reads:`). Pure.
+
+Everything here reads safely: what does not follow its grammar points at nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from schemas.identity import IdentityError, KindId, ResourceKey, kind_id
+from schemas.kinds import Surface
+from schemas.relations.hosts import hosts_in
+
+ORDINALS_MAX: Final = 100  # claims of one template of a StatefulSet that are spelled out
+NAMES_MAX: Final = 1_000
+CLAIM: Final = KindId("PersistentVolumeClaim")
+ACCOUNT: Final = KindId("ServiceAccount")
+DEFINITION: Final = KindId("apiextensions.k8s.io/CustomResourceDefinition")
+OBJECT_PATH_LENS: Final = (3, 5)  # group/kind/name, group/namespaces/namespace/kind/name
+USER_PREFIX: Final = "system:serviceaccount:"
+
+
+class Pointer(NamedTuple):
+    """What one text points at. `namespace` None: the source's own. `name` "": all of the kind there."""
+
+    kind: KindId
+    name: str
+    namespace: str | None = None
+    granule: str = ""
+    suffix: str = ""  # what is added to the path of the rule
+    inferred: bool = False
+
+
+class Source(NamedTuple):
+    """The object that is read."""
+
+    key: ResourceKey
+    body: Mapping[str, Any]
+    surface: Surface
+
+
+Reader = Callable[[Any, KindId, Source], Iterator[Pointer]]
+
+
+def _hosts(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """Row 18: `name:port`, `name.ns.svc`, URLs in an env value or an argument."""
+    if isinstance(value, str):
+        for host in hosts_in(value, source.key.namespace):
+            yield Pointer(kind, host.name, host.namespace, f"port:{host.port}" if host.port else "")
+
+
+def _namespaced_name(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """`name` or `namespace/name`."""
+    if isinstance(value, str):
+        namespace, _, name = value.strip().rpartition("/")
+        yield Pointer(kind, name, namespace or None)
+
+
+def _outside(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """Somebody outside the API: a scheduler, a signer, a controller. Written as in names of ClusterTrustBundles."""
+    if isinstance(value, str):
+        yield Pointer(kind, value.replace("/", ":"), "")
+
+
+def _names(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """`a, b,c`."""
+    if isinstance(value, str):
+        for name in value.split(",")[:NAMES_MAX]:
+            yield Pointer(kind, name.strip())
+
+
+def _depends_on(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """`config.kubernetes.io/depends-on`: `group/namespaces/ns/Kind/name` or `group/Kind/name`, by commas."""
+    for text in value.split(",")[:NAMES_MAX] if isinstance(value, str) else ():
+        parts = text.strip().split("/")
+        if len(parts) not in OBJECT_PATH_LENS or (len(parts) == max(OBJECT_PATH_LENS) and parts[1] != "namespaces"):
+            continue
+        namespace = parts[2] if len(parts) == max(OBJECT_PATH_LENS) else ""
+        yield Pointer(kind_id(parts[0], parts[-2]), parts[-1], namespace)
+
+
+def _identities(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """`cheops.io/depends-on`: identities as Cheops prints them, by commas; without a namespace: the source's own."""
+    for text in value.split(",")[:NAMES_MAX] if isinstance(value, str) else ():
+        try:
+            key = ResourceKey.parse(text.strip())
+        except IdentityError:
+            continue
+        yield Pointer(key.kind_id, key.name, key.namespace or None)
+
+
+def _account_user(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """Row 35: the user `system:serviceaccount:namespace:name`."""
+    if isinstance(value, str) and value.startswith(USER_PREFIX):
+        namespace, _, name = value.removeprefix(USER_PREFIX).partition(":")
+        yield Pointer(ACCOUNT, name, namespace)
+
+
+def _account_group(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """Row 35: the groups `system:serviceaccounts` and `system:serviceaccounts:namespace`."""
+    if value == "system:serviceaccounts":
+        yield Pointer(ACCOUNT, "", "")
+    elif isinstance(value, str) and value.startswith("system:serviceaccounts:"):
+        yield Pointer(ACCOUNT, "", value.rpartition(":")[2])
+
+
+def _pod_claim(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """Row 7: the claim `<pod>-<volume>` of an ephemeral volume; only a pod has its name already."""
+    if not isinstance(value, dict) or not value.get("ephemeral"):
+        return
+    name = value.get("name")
+    if source.key.kind == "Pod" and isinstance(name, str):
+        yield Pointer(CLAIM, f"{source.key.name}-{name}", suffix=".ephemeral.volumeClaimTemplate")
+
+
+def _set_claims(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """Row 19: the claims `<template>-<set>-<ordinal>` of a StatefulSet."""
+    metadata = value.get("metadata") if isinstance(value, dict) else None
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    spec = source.body.get("spec")
+    if not isinstance(name, str) or not isinstance(spec, dict):
+        return
+    ordinals = spec.get("ordinals")
+    start = ordinals.get("start", 0) if isinstance(ordinals, dict) else 0
+    count = spec.get("replicas", 1)
+    if isinstance(start, int) and isinstance(count, int):
+        for ordinal in range(start, start + min(count, ORDINALS_MAX)):
+            yield Pointer(CLAIM, f"{name}-{source.key.name}-{ordinal}", suffix=".metadata.name")
+
+
+def _role_rule(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """Row 36: the objects that a rule of a role names. What it means in every namespace is not said one by one."""
+    names = _texts(value, "resourceNames")
+    if not names or not isinstance(value, dict):
+        return
+    for group in _texts(value, "apiGroups"):
+        for resource in _texts(value, "resources"):
+            plural = resource.partition("/")[0]
+            served = source.surface.by_plural(group, plural)
+            for place, name in enumerate(names[:NAMES_MAX]):
+                suffix = f".resourceNames[{place}]"
+                if served is None and group and plural != "*":
+                    yield Pointer(DEFINITION, f"{plural}.{group}", "", suffix=suffix)
+                elif served is not None and (source.key.namespace or not served.namespaced):
+                    yield Pointer(served.kind, name, suffix=suffix)
+
+
+def _resource_ref(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """`{group, resource, namespace, name}`, where `resource` is a plural (an IPAddress's parent)."""
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        return
+    group, plural, namespace = (str(value.get(one) or "") for one in ("group", "resource", "namespace"))
+    served = source.surface.by_plural(group, plural)
+    guess = plural[:1].upper() + plural[1:].removesuffix("s")
+    if served is not None or guess:
+        yield Pointer(
+            served.kind if served else kind_id(group, guess), value["name"], namespace or None, suffix=".name"
+        )
+
+
+def _own_namespace(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """Row 42."""
+    if source.key.namespace:
+        yield Pointer(kind, source.key.namespace, "", suffix=".namespace")
+
+
+def _own_definition(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """Row 41: the definition of a custom resource, and the version that it is written in.
+
+    Nobody said the plural of an unknown kind: then it is guessed, and the edge is inferred.
+    """
+    group = source.key.group
+    if source.surface.is_built_in(group):
+        return
+    served = source.surface.find(source.key.kind_id)
+    plural = served.plural if served is not None else _plural(source.key.kind)
+    version = str(source.body.get("apiVersion")).rpartition("/")[2]
+    yield Pointer(kind, f"{plural}.{group}", "", f"version:{version}", inferred=served is None)
+
+
+def _definition_of(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """`{apiVersion, kind}` → the definition of that kind, unless the API server has it built in."""
+    if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
+        return
+    group, _, version = str(value.get("apiVersion") or "").rpartition("/")
+    if not source.surface.is_built_in(group):
+        served = source.surface.find(kind_id(group, value["kind"]))
+        plural = served.plural if served is not None else _plural(value["kind"])
+        granule = f"version:{version}"
+        yield Pointer(DEFINITION, f"{plural}.{group}", "", granule, ".kind", inferred=served is None)
+
+
+def _plural(kind: str) -> str:
+    name = kind.lower()
+    if name.endswith("y") and name[-2:-1] not in "aeiou":
+        return f"{name[:-1]}ies"
+    return f"{name}es" if name.endswith(("s", "x", "z", "ch", "sh")) else f"{name}s"
+
+
+def _texts(value: Any, name: str) -> list[str]:
+    rows = value.get(name) if isinstance(value, dict) else None
+    return [one for one in rows if isinstance(one, str)] if isinstance(rows, list) else []
+
+
+READERS: Final[Mapping[str, Reader]] = {
+    "hosts": _hosts,
+    "namespaced-name": _namespaced_name,
+    "names": _names,
+    "outside": _outside,
+    "depends-on": _depends_on,
+    "identities": _identities,
+    "account-user": _account_user,
+    "account-group": _account_group,
+    "pod-claim": _pod_claim,
+    "set-claims": _set_claims,
+    "resource-ref": _resource_ref,
+    "role-rule": _role_rule,
+    "own-namespace": _own_namespace,
+    "definition-of": _definition_of,
+    "own-definition": _own_definition,
+}

@@ -1,0 +1,113 @@
+"""A bad rule file is refused when it is loaded, with file, line and reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from schemas.relations.examples import examples_of
+from schemas.relations.loader import RuleError, load_catalogue
+
+GOOD = """area: mine
+mounts:
+  - kinds: [example.com/Widget]
+    rules:
+      - rule: widget.secret
+        at: spec
+        to: {kind: Secret, name: secretName}
+        phases: [L]
+"""
+
+
+def refusal(tmp_path: Path, text: str) -> RuleError:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(RuleError) as caught:
+        load_catalogue([path])
+    assert caught.value.file == str(path)
+    return caught.value
+
+
+def test_a_good_file_adds_its_rules_to_the_shipped_ones(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(GOOD)
+    catalogue = load_catalogue([path])
+    assert [one.rule.rule for one in catalogue.rules["example.com/Widget"]] == ["widget.secret"]  # type: ignore[index]  # a KindId is its text
+    assert set(load_catalogue().rules) < set(catalogue.rules)
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "line", "reason"),
+    [
+        ("secretName}", "secretName, colour: red}", 7, "colour"),
+        ("area: mine", "area: mine\nowner: me", 2, "owner"),
+        ("at: spec", "at: 'spec[0]'", 6, "not a path"),
+        ("name: secretName", "name: 'a b'", 7, "not a path"),
+        ("phases: [L]", "phases: [X]", 8, "phases"),
+        ("phases: [L]", "phases: []", 8, "phases"),
+        ("kind: Secret, ", "", 7, "needs kind, kind_from or reads"),
+        (", name: secretName", "", 7, "needs one of name"),
+        ("name: secretName", "reads: tea-leaves", 7, "tea-leaves"),
+        ("kind: Secret", "kind: secret", 7, "kind"),
+        ("widget.secret", "Widget Secret", 5, "rule"),
+        ("kinds: [example.com/Widget]", "kinds: []", 3, "kinds"),
+        ("phases: [L]", "phases: [L", 9, "expected"),
+        ("at: spec", "at: spec\n        at: spec", 7, "twice"),
+        (GOOD, "", 1, "nothing in it"),
+        (GOOD, "- a\n", 1, "expected"),
+    ],
+)
+def test_a_bad_file_names_line_and_reason(tmp_path: Path, was: str, now: str, line: int, reason: str) -> None:
+    assert was in GOOD
+    error = refusal(tmp_path, GOOD.replace(was, now))
+    assert (error.line, reason in error.reason) == (line, True), str(error)
+
+
+def test_a_fragment_that_uses_itself_is_refused(tmp_path: Path) -> None:
+    text = "area: mine\nfragments:\n  loop:\n    - {use: hoop}\n  hoop:\n    - {use: loop}\n"
+    error = refusal(tmp_path, text + "mounts:\n  - {kinds: [Widget], use: [loop]}\n")
+    assert "uses itself (loop → hoop → loop)" in error.reason
+    assert error.line == 6
+
+
+def test_an_unknown_fragment_is_refused(tmp_path: Path) -> None:
+    error = refusal(tmp_path, "area: mine\nmounts:\n  - {kinds: [Widget], use: [potspec]}\n")
+    assert "no fragment is called 'potspec'" in error.reason
+    assert error.line == 3
+
+
+def test_a_rule_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    rules = GOOD[GOOD.index("  - kinds") :]
+    error = refusal(tmp_path, GOOD + rules)
+    assert "stands twice for example.com/Widget" in error.reason
+    assert error.line == 9
+
+
+def test_the_same_file_given_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(GOOD)
+    with pytest.raises(RuleError, match="stands twice"):
+        load_catalogue([path, path])
+
+
+def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RuleError, match="cannot be read"):
+        load_catalogue([tmp_path / "none.yaml"])
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RuleError, match="not text"):
+        load_catalogue([tmp_path / "bytes.yaml"])
+
+
+def test_a_third_document_is_refused(tmp_path: Path) -> None:
+    assert "a third document" in refusal(tmp_path, GOOD + "\n---\nexamples: {}\n---\nmore: 1\n").reason
+
+
+def test_an_example_of_a_rule_that_the_file_does_not_have_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        GOOD + "---\nexamples:\n  widget.other:\n    - {object: {}, finds: [{path: a}], not_found: {a: 1}}\n"
+    )
+    with pytest.raises(RuleError, match=r"no rule of this file is called 'widget\.other'") as caught:
+        list(examples_of(path))
+    assert caught.value.line == 11
