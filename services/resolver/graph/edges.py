@@ -119,6 +119,11 @@ class Reverse:
             return place < len(row.sources) and row.sources[place] == source
         return source in self.sources(target)
 
+    def common(self, other: Reverse, target: int) -> list[int]:
+        """Sources that name the target here and there."""
+        few, many = sorted((self, other), key=lambda one: len(one.sources(target)))
+        return [source for source in few.sources(target) if many.contains(target, source)]
+
     def targets(self) -> Iterator[int]:
         """Everything that is named."""
         for target, row in enumerate(self.rows):

@@ -177,8 +177,8 @@ class LabelIndex:
         """Sources with a selector that could match this resource; the caller looks at each."""
         found: dict[int, None] = {}
         for of_kind, packed in ((kind, record.labels), (POD, record.template_labels)):
-            if packed is None:
-                continue
+            if packed is None or of_kind not in self._fields:
+                continue  # nobody asked for this kind yet
             labels = self._records.labels(packed)
             for where in (namespace, EVERYWHERE):
                 for key, value in (("", ""), *labels.items()):

@@ -13,7 +13,7 @@ from schemas.identity import KindId, ResourceId, SiteName, kind_of
 from schemas.kinds import Surface
 from schemas.relations.selector import matches
 from services.resolver.graph.label_index import matches_state, namespace_of
-from services.resolver.graph.view import WALK_MAX, Dependents, Edge, Targets, View
+from services.resolver.graph.view import OWNING, WALK_MAX, Dependents, Edge, Targets, View, Which
 
 
 class OverlayView:
@@ -90,18 +90,18 @@ class OverlayView:
         owner = self.find(ResourceId(f"Namespace/{namespace}"))
         return owner is not None and matches(selector.namespace_labels, owner.labels)
 
-    def dependents(self, resource: ResourceId, limit: int = WALK_MAX) -> Dependents:
+    def dependents(self, resource: ResourceId, limit: int = WALK_MAX, which: Which = "all") -> Dependents:
         """Edges that point at a resource after the changes."""
-        base = self._base.dependents(resource, limit)
+        base = self._base.dependents(resource, limit, which)
         changed = self._deletes | self._puts.keys()
         edges = [edge for edge in base.edges if edge.source not in changed and self._holds_still(edge, resource)]
         by_kind, count = dict(base.by_kind), base.count
         for source in changed:
-            if self._points_at(self._base.find(source), resource, self._base):
+            if self._points_at(self._base.find(source), resource, self._base, which):
                 count -= 1
                 by_kind[kind_of(source)] = by_kind.get(kind_of(source), 1) - 1
         for state in self._puts.values():
-            mine = list(self._edges_to(state, resource, self))
+            mine = list(self._edges_to(state, resource, self, which))
             edges += mine
             if mine:
                 count += 1
@@ -115,12 +115,14 @@ class OverlayView:
         state = self.find(resource)
         return state is not None and self._selects(edge.reference.selector, state)
 
-    def _points_at(self, source: ResourceState | None, target: ResourceId, view: View) -> bool:
-        return source is not None and any(True for _ in self._edges_to(source, target, view))
+    def _points_at(self, source: ResourceState | None, target: ResourceId, view: View, which: Which) -> bool:
+        return source is not None and any(True for _ in self._edges_to(source, target, view, which))
 
-    def _edges_to(self, source: ResourceState, target: ResourceId, view: View) -> Iterator[Edge]:
+    def _edges_to(self, source: ResourceState, target: ResourceId, view: View, which: Which) -> Iterator[Edge]:
         state = view.find(target)
         for reference in source.references:
+            if which != "all" and (reference.relation in OWNING) != (which == "children"):
+                continue
             if reference.selector is not None:
                 if state is not None and source.resource != target and self._selects(reference.selector, state):
                     yield Edge(source.resource, target, reference)

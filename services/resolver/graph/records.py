@@ -8,7 +8,6 @@ ConfigMap are a hundred thousand numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -16,31 +15,14 @@ from msgspec import Struct
 
 from schemas.events import Reference, ResourceState, Scalar, Selector
 from schemas.identity import ResourceId
+from services.resolver.graph.forms import Form, Shape, Target, form_of, long, shape_of, short, whole
 from services.resolver.graph.names import Names
 
 RECENT_MAX: Final = 2_048  # references, and as many unpacked bytes, that are remembered for the next resource
 SWEEP_MIN: Final = 8_192  # interned values; fewer are not worth a look
 
-UUID_BYTES: Final = 16
 T = TypeVar("T")
 Labels = dict[str, str]
-Short = bytes | str  # a uid or digest, in half the bytes where it has the usual form
-Target = int | Short  # a number or a packed selector, then the uid that the reference names besides
-
-
-class Form(Struct, frozen=True, gc=False, eq=False):
-    """A reference without its target. `selects`: a packed selector stands for it; `pinned`: the uid follows it."""
-
-    reference: Reference
-    pinned: bool = False
-    selects: bool = False
-
-
-class Shape(Struct, frozen=True, gc=False, eq=False):
-    """The forms of all references of a resource. Two resources with equal shapes share one."""
-
-    forms: tuple[Form, ...]
-    selects: bool
 
 
 class Traits(Struct, frozen=True, omit_defaults=True, array_like=True):
@@ -95,7 +77,7 @@ class Records:
         traits = (state.version, state.deleting, state.finalizers, state.parts, state.facts)
         shape, targets = self._references(state.references)
         return Record(
-            _pack((_short(state.uid), state.resource_version, _short(state.digest))),
+            _pack((short(state.uid), state.resource_version, short(state.digest))),
             self._share(_pack(state.labels)),
             None if template is None else self._share(_pack(template)),
             self._share(_pack(traits)),
@@ -120,18 +102,18 @@ class Records:
         key = tuple(forms)
         shape = self._shapes.get(key)
         if shape is None:
-            shape = self._shapes[key] = Shape(key, any(form.selects for form in key))
+            shape = self._shapes[key] = shape_of(key)
         made = tuple(targets)
         return shape, self._recent_targets.setdefault(made, made)
 
     def _named(self, reference: Reference) -> tuple[Form, tuple[Target, ...]]:
-        uid = (_short(reference.uid),) if reference.uid else ()
+        uid = (short(reference.uid),) if reference.uid else ()
         form = self._form(reference, ResourceId(""), selects=False)
         made = self._recent[reference] = (form, (self._names.number(reference.target), *uid))
         return made
 
     def _choosing(self, reference: Reference, selector: Selector) -> tuple[Form, tuple[Target, ...]]:
-        uid = (_short(reference.uid),) if reference.uid else ()
+        uid = (short(reference.uid),) if reference.uid else ()
         return self._form(reference, reference.target, selects=True), (self._share(_pack(selector)), *uid)
 
     def _form(self, reference: Reference, target: ResourceId, *, selects: bool) -> Form:
@@ -139,7 +121,7 @@ class Records:
         key = (bare, bool(reference.uid), selects)
         form = self._forms.get(key)
         if form is None:
-            form = self._forms[key] = Form(*key)
+            form = self._forms[key] = form_of(*key)
         return form
 
     # ── upkeep ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -174,9 +156,9 @@ class Records:
         if record.shape.forms not in self._shapes:
             self._shapes[record.shape.forms] = record.shape
             self._forms.update(((form.reference, form.pinned, form.selects), form) for form in record.shape.forms)
-        for form, target, _ in parts_of(record) if record.shape.selects else ():
-            if form.selects:
-                assert isinstance(target, bytes), "a form that selects has a packed selector"
+        for form, place in zip(record.shape.forms, record.shape.places, strict=True):
+            target = record.targets[place]
+            if form.selects and isinstance(target, bytes):
                 self._bytes[target] = target
 
     # ── out ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -189,13 +171,16 @@ class Records:
         return ResourceState(
             resource,
             traits.version,
-            _long(uid),
+            long(uid),
             resource_version,
-            _long(digest),
+            long(digest),
             traits.deleting,
             self.labels(record.labels),
             None if template is None else self.labels(template),
-            tuple(self._whole(form, target, _long(uid)) for form, target, uid in parts_of(record)),
+            tuple(
+                self._whole(form, record.targets, place)
+                for form, place in zip(record.shape.forms, record.shape.places, strict=True)
+            ),
             traits.parts,
             traits.facts,
             traits.finalizers,
@@ -204,25 +189,33 @@ class Records:
     def version(self, record: Record) -> tuple[str, str]:
         """Its uid and resourceVersion."""
         uid, resource_version, _ = _line.decode(record.line)
-        return _long(uid), resource_version
+        return long(uid), resource_version
 
-    def naming(self, record: Record, number: int, target: ResourceId) -> Iterator[Reference]:
-        """Its references that name `target`, whose number is `number`."""
-        for form, one, uid in parts_of(record):
-            if one == number:
-                yield _made(form.reference, target, None, _long(uid))
+    def naming(self, record: Record, number: int, target: ResourceId, *, owning: bool) -> list[Reference]:
+        """Its references that name `target`, whose number is `number`: those to an owner, or the others."""
+        targets = record.targets
+        return [
+            whole(form, target, None, _uid(form, targets, place))
+            for form, place in zip(record.shape.forms, record.shape.places, strict=True)
+            if targets[place] == number and form.owning == owning
+        ]
 
-    def selecting(self, record: Record) -> Iterator[tuple[Selector, Reference]]:
+    def selecting(self, record: Record) -> list[tuple[Selector, Reference]]:
         """Its references that select."""
-        for form, one, uid in parts_of(record):
-            if isinstance(one, bytes):
-                selector = self.selector(one)
-                yield selector, _made(form.reference, form.reference.target, selector, _long(uid))
+        found = []
+        for form, place in zip(record.shape.forms, record.shape.places, strict=True):
+            if form.selects:
+                reference = self._whole(form, record.targets, place)
+                assert reference.selector is not None, "the form says so"
+                found.append((reference.selector, reference))
+        return found
 
-    def _whole(self, form: Form, target: int | bytes, uid: str) -> Reference:
-        if isinstance(target, bytes):
-            return _made(form.reference, form.reference.target, self.selector(target), uid)
-        return _made(form.reference, self._names.resource(target), None, uid)
+    def _whole(self, form: Form, targets: tuple[Target, ...], place: int) -> Reference:
+        target, uid = targets[place], _uid(form, targets, place)
+        if isinstance(target, int):
+            return whole(form, self._names.resource(target), None, uid)
+        assert isinstance(target, bytes), "a form that selects has a packed selector"
+        return whole(form, form.reference.target, self.selector(target), uid)
 
     def labels(self, packed: bytes) -> Labels:
         """Unpacked labels; shared, so nobody may change them."""
@@ -237,50 +230,12 @@ class Records:
         return _remembered(self._unpacked_selectors, _selectors, packed)
 
 
-def parts_of(record: Record) -> Iterator[tuple[Form, int | bytes, Short]]:
-    """Form, target (a number, or a packed selector) and uid of each reference."""
-    targets = iter(record.targets)
-    for form in record.shape.forms:
-        target = next(targets)
-        assert not isinstance(target, str), "a uid follows its target"
-        uid = next(targets) if form.pinned else ""
-        assert not isinstance(uid, int), "a pinned target is followed by a uid"
-        yield form, target, uid
-
-
-def _short(text: str) -> Short:
-    """Half the bytes for a UUID and for a hexadecimal digest; anything else as it is."""
-    if not text:
-        return text
-    try:
-        raw = bytes.fromhex(text.replace("-", ""))
-    except ValueError:
-        return text
-    return raw if _long(raw) == text else text
-
-
-def _long(short: Short) -> str:
-    if isinstance(short, str):
-        return short
-    text = short.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}" if len(short) == UUID_BYTES else text
-
-
-def _made(bare: Reference, target: ResourceId, selector: Selector | None, uid: str) -> Reference:
-    return Reference(
-        bare.rule,
-        bare.path,
-        bare.relation,
-        bare.phases,
-        target,
-        selector,
-        uid,
-        bare.granule,
-        bare.optional,
-        bare.soft,
-        bare.confidence,
-        bare.needs_permission,
-    )
+def _uid(form: Form, targets: tuple[Target, ...], place: int) -> str:
+    if not form.pinned:
+        return ""
+    uid = targets[place + 1]
+    assert not isinstance(uid, int), "a pinned target is followed by a uid"
+    return long(uid)
 
 
 def _remembered(memory: dict[bytes, T], decoder: msgspec.msgpack.Decoder[T], packed: bytes) -> T:

@@ -17,11 +17,11 @@ from schemas.events import Reference, ResourceEvent, ResourceState, kind_digest
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.kinds import Surface
 from services.resolver.graph.changed import Changed
-from services.resolver.graph.edges import Reverse
+from services.resolver.graph.links import Links
 from services.resolver.graph.names import NOWHERE, Names
 from services.resolver.graph.records import Record, Records
 from services.resolver.graph.selecting import Selecting
-from services.resolver.graph.view import WALK_MAX, Dependents, Edge, Targets
+from services.resolver.graph.view import WALK_MAX, Dependents, Targets, Which
 
 STATES_MAX = 1_024  # states that were asked for lately: a decision asks for the same ones again and again
 UNUSED_MAX = 8_192  # numbers that may wait to be forgotten
@@ -38,7 +38,7 @@ class Graph:
         self._names = Names()
         self._records = Records(self._names)
         self._record = self._records.rows
-        self._reverse = Reverse(self._names.kind)
+        self._links = Links(self._names, self._records)
         self._selecting = Selecting(self._names, self._records)
         self._labels = self._selecting.labels
         self._states: dict[int, ResourceState] = {}
@@ -89,7 +89,7 @@ class Graph:
         more = len(self._names) - len(self._record)
         if more:
             self._record.extend([None] * more)
-            self._reverse.rows.extend([None] * more)
+            self._links.grow(more)
 
     def _delete(self, resource: ResourceId, uid: str) -> Sequence[Changed]:
         number = self._names.find(resource)
@@ -121,10 +121,7 @@ class Graph:
         self._link_references(number, record, place.kind)
 
     def _link_references(self, number: int, record: Record, kind: KindId) -> None:
-        add = self._reverse.add
-        for target in record.targets:
-            if isinstance(target, int):
-                add(target, number, kind)
+        self._links.add(number, record, kind)
         self.edge_count += len(record.shape.forms)
         if record.shape.selects:
             for selector, _ in self._records.selecting(record):
@@ -147,11 +144,7 @@ class Graph:
         self._unlink_references(number, record, place.kind)
 
     def _unlink_references(self, number: int, record: Record, kind: KindId) -> None:
-        for target in record.targets:
-            if isinstance(target, int):
-                self._reverse.remove(target, number, kind)
-                if self._reverse.rows[target] is None:
-                    self._unused.append(target)
+        self._unused += self._links.remove(number, record, kind)
         self.edge_count -= len(record.shape.forms)
         if record.shape.selects:
             for selector, _ in self._records.selecting(record):
@@ -161,7 +154,7 @@ class Graph:
         """Forget what nobody uses. Numbers wait for this, too: recent references and `Changed.old` rely on them."""
         self._records.tidy()
         for number in set(self._unused):
-            if self._record[number] is None and self._reverse.rows[number] is None:
+            if self._record[number] is None and not self._links.names(number):
                 self._names.forget(number)
         self._unused.clear()
 
@@ -170,7 +163,7 @@ class Graph:
     @property
     def missing_count(self) -> int:
         """Things that are named and not there (a walk over the named targets: for status only)."""
-        return sum(1 for target in self._reverse.targets() if self._record[target] is None)
+        return sum(1 for target in self._links.named() if self._record[target] is None)
 
     @property
     def numbers_len(self) -> int:
@@ -242,31 +235,21 @@ class Graph:
                 return Targets()
         return Targets((reference.target,), 1)
 
-    def dependents(self, resource: ResourceId, limit: int = WALK_MAX) -> Dependents:
-        """Edges by name from the reverse index, edges by selector from the label index; counts are exact."""
+    def dependents(self, resource: ResourceId, limit: int = WALK_MAX, which: Which = "all") -> Dependents:
+        """Edges by name from the reverse indexes, edges by selector from the label index; counts are exact."""
         number = self._names.find(resource)
         if number == NOWHERE:
             return Dependents()
-        named = self._reverse.sources(number)
-        by_kind = self._reverse.by_kind(number)
         record = self._record[number]
         uid = "" if record is None else self._records.version(record)[0]
-        edges = [edge for source in named[:limit] for edge in self._named_edges(source, number, resource, uid)]
-        count = len(named)
-        if record is not None:
+        edges = self._links.edges(number, resource, uid, limit, which)
+        count, by_kind = self._links.count(number, which)
+        if record is not None and which != "children":
             selecting = self._selecting.selecting(number, resource, record)
             edges += [edge for _, edge in selecting[: max(0, limit - len(edges))]]
             for source in dict.fromkeys(source for source, _ in selecting):
-                if not self._reverse.contains(number, source):
+                if not self._links.contains(number, source, which):
                     count += 1
                     kind = self._names.kind(source)
                     by_kind[kind] = by_kind.get(kind, 0) + 1
         return Dependents(edges, count, by_kind)
-
-    def _named_edges(self, source: int, number: int, target: ResourceId, uid: str) -> Iterator[Edge]:
-        record = self._record[source]
-        assert record is not None, "who names something is there"
-        name = self._names.resource(source)
-        for reference in self._records.naming(record, number, target):
-            if not (reference.uid and uid and uid != reference.uid):
-                yield Edge(name, target, reference)

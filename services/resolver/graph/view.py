@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from schemas.events import Reference, ResourceState
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.kinds import Surface
 
+Which = Literal["all", "children", "users"]
+OWNING: Final = frozenset(("composition", "containment"))
 WALK_MAX: Final = 1_000  # edges or nodes that one question looks at; counts are exact all the same
 
 
@@ -59,8 +61,11 @@ class View(Protocol):
     def targets(self, source: ResourceId, reference: Reference) -> Targets:
         """Resolve one reference of `source`: by name, by uid, or by selector through the label index."""
 
-    def dependents(self, resource: ResourceId, limit: int = WALK_MAX) -> Dependents:
-        """Every edge that points at `resource`, whether it exists or not (a missing node has dependents too)."""
+    def dependents(self, resource: ResourceId, limit: int = WALK_MAX, which: Which = "all") -> Dependents:
+        """Edges that point at `resource`, whether it exists or not (a missing node has dependents too).
+
+        `children`: only those that composition and containment take down with it; `users`: only the others.
+        """
 
     def members(self, kind: KindId, namespace: str | None = None) -> Iterator[ResourceId]:
         """Present resources of a kind, in one namespace or everywhere."""

@@ -44,11 +44,12 @@ def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: So
     else:
         if case.cascade == "dependents" and case.verb == "delete":
             targets = with_dependents(view, targets)
-        findings = [_elsewhere(case, one) for one in _findings(case, view, targets)]
+        findings = [_elsewhere(case, one) for one in _findings(case, view, policy, targets)]
         findings = _with_evidence(case, view, findings, targets, sources_of)
     reasons = _reasons(case, view, policy, findings)
     decision = _decision(reasons)
     steps = _plan(case, view, targets, findings) if decision == "allow" else ()
+    impact = impact_of(view, [] if case.problems else targets)
     return Verdict(
         intent=case.intent,
         revision=case.revision,
@@ -56,14 +57,14 @@ def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: So
         verb=case.verb,
         site=case.site,
         targets=tuple(change.resource for change in case.changes),
-        summary=summary_of(case, decision, reasons, steps),
+        summary=summary_of(case, decision, reasons, steps, impact.direct),
         decided_at=now,
         decided_by=case.decided_by,
         policy=policy.digest,
         valid_until=min(case.expires_at, now + timedelta(seconds=VALID_S)) if now < case.expires_at else now,
         preview=case.preview,
         reasons=reasons,
-        impact=impact_of(view, targets) if not case.problems else impact_of(view, []),
+        impact=impact,
         evidence=(case.evidence,),
         plan=steps,
         remedies=remedies_for(case, view, reasons) if decision == "deny" else (),
@@ -72,9 +73,10 @@ def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: So
     )
 
 
-def _findings(case: Case, view: View, targets: list[ResourceId]) -> list[Finding]:
+def _findings(case: Case, view: View, policy: Policy, targets: list[ResourceId]) -> list[Finding]:
+    letter = _letters(case, view, policy)
     if case.verb == "delete":
-        return list(judge_delete(view, targets))
+        return list(judge_delete(view, targets, lambda finding: letter(finding) == "D"))
     if case.verb == "read":
         return [finding for target in targets for finding in judge_read(view, target)]
     after = OverlayView(view, {one.resource: one.after for one in case.changes if one.after is not None})
@@ -83,7 +85,7 @@ def _findings(case: Case, view: View, targets: list[ResourceId]) -> list[Finding
         findings += judge_presence(view, change)
         if change.after is not None and not change.unchanged:
             findings += judge_needs(view, after, change)
-            findings += judge_change(view, after, change)
+            findings += judge_change(view, after, change, lambda finding: letter(finding) == "D")
     states = {one.resource: one.after for one in case.changes if one.after is not None}
     ring = cycle(states)
     if ring:
@@ -180,19 +182,30 @@ def _not_observed(case: Case, kind: KindId) -> Finding:
 # ── from findings to the verdict's parts ────────────────────────────────────────────────────────────────────────────
 
 
-def _reasons(case: Case, view: View, policy: Policy, findings: Iterable[Finding]) -> tuple[Reason, ...]:
+def _letters(case: Case, view: View, policy: Policy) -> Callable[[Finding], str]:
+    """The letter in force of a finding, overrides included."""
     after = {change.resource: change.after for change in case.changes}
+    overridden = {one.code.lstrip("DFWN") for one in case.overrides}
 
     def labels_of(resource: ResourceId) -> Mapping[str, str]:
         state = after.get(resource) or view.find(resource)
         return state.labels if state is not None else {}
 
+    def letter(finding: Finding) -> str:
+        found = policy.letter(finding, case.site, labels_of)
+        return "W" if found == "D" and finding.number in overridden else found
+
+    return letter
+
+
+def _reasons(case: Case, view: View, policy: Policy, findings: Iterable[Finding]) -> tuple[Reason, ...]:
+    letter_of = _letters(case, view, policy)
     overrides = {one.code.lstrip("DFWN"): one.reason for one in case.overrides}
     made: dict[tuple[str, str, str], Reason] = {}
     for finding in findings:
-        letter, message = policy.letter(finding, case.site, labels_of), finding.message
-        if letter == "D" and finding.number in overrides:
-            letter, message = "W", f"{message} (overridden: {overrides[finding.number]})"
+        letter, message = letter_of(finding), finding.message
+        if letter == "W" and finding.number in overrides and finding.letter == "D":
+            message = f"{message} (overridden: {overrides[finding.number]})"
         if letter not in SEVERITIES:
             continue  # set to be ignored
         reason = Reason(

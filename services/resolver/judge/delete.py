@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +16,10 @@ from services.resolver.judge.use import Use, how, use_of
 
 CASCADE_MAX: Final = 20_000  # a larger cascade is refused: it could not be judged whole
 CHILDREN_WITHOUT_WARNING: Final = 5
-SCAN_FIRST: Final = 1_000
+CHAIN_MAX: Final = 1_000
+USERS_LOOKED_AT: Final = 128  # of a hub, when one of them blocks: the impact counts them all
+BREAKING: Final = frozenset[Use](("lifetime", "next start", "in flight"))
+Blocks = Callable[[Finding], bool]
 CLAIM: Final = KindId("PersistentVolumeClaim")
 ACCOUNT: Final = KindId("ServiceAccount")
 BINDINGS: Final = frozenset(
@@ -29,6 +32,11 @@ _CODES: Final[dict[Use, str]] = {
     "over": "N311",
     "weak": "W310",
 }
+
+
+def blocks_by_default(finding: Finding) -> bool:
+    """Whether a finding denies when no policy says otherwise."""
+    return finding.letter == "D"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,7 @@ class Cascade:
         """From a target down to a child."""
         hops: list[Edge] = []
         edge = self.children.get(resource)
-        while edge is not None and len(hops) < SCAN_FIRST:
+        while edge is not None and len(hops) < CHAIN_MAX:
             hops.append(edge)
             edge = self.children.get(edge.target)
         return tuple(reversed(hops))
@@ -60,8 +68,8 @@ def cascade_of(view: View, targets: list[ResourceId], *, orphan: bool = False) -
     queue = [] if orphan else list(targets)
     seen = set(targets)
     for resource in queue:  # grows while it is read: breadth first
-        for edge in view.dependents(resource, CASCADE_MAX + 1).edges:
-            if edge.source in seen or edge.reference.relation not in ("composition", "containment"):
+        for edge in view.dependents(resource, CASCADE_MAX + 1, "children").edges:
+            if edge.source in seen:
                 continue
             if len(seen) >= CASCADE_MAX:
                 return Cascade(tuple(targets), children, whole=False)
@@ -79,17 +87,17 @@ def with_dependents(view: View, targets: list[ResourceId]) -> list[ResourceId]:
         cascade = cascade_of(view, [resource])
         after = OverlayView(view, {}, cascade.all)
         for gone in cascade.all:
-            for edge in _broken(view, after, gone, cascade.all):
+            for edge in _broken(view, after, view.dependents(gone, CASCADE_MAX, "users").edges, cascade.all):
                 source = view.find(edge.source)
                 owner = owner_of(view, edge.source) or edge.source
-                if source and use_of(edge, source) in ("lifetime", "next start", "in flight") and owner not in seen:
+                if source and use_of(edge, source) in BREAKING and owner not in seen:
                     seen.add(owner)
                     chosen.append(owner)
     return chosen
 
 
-def judge_delete(view: View, targets: list[ResourceId]) -> Iterator[Finding]:
-    """Findings about deleting these together."""
+def judge_delete(view: View, targets: list[ResourceId], blocks: Blocks = blocks_by_default) -> Iterator[Finding]:
+    """Findings about deleting these together. `blocks`: whether a finding decides, under the policy in force."""
     present = [one for one in targets if view.find(one) is not None]
     for resource in targets:
         if resource not in present:
@@ -102,7 +110,7 @@ def judge_delete(view: View, targets: list[ResourceId]) -> Iterator[Finding]:
         return
     after = OverlayView(view, {}, cascade.all)
     for resource in (*present, *cascade.children):
-        yield from _users(view, after, resource, cascade)
+        yield from _users(view, after, resource, cascade, blocks)
     for resource in present:
         yield from _about_itself(view, resource, cascade)
     if len(cascade.children) > CHILDREN_WITHOUT_WARNING:
@@ -119,12 +127,37 @@ def _absent(view: View, resource: ResourceId) -> Iterator[Finding]:
         yield Finding("N302", f"{named(resource)} is already gone", "absence", resource)
 
 
-def _users(view: View, after: View, resource: ResourceId, cascade: Cascade) -> Iterator[Finding]:
-    """Users outside the cascade; one finding per user, the strongest."""
+def _users(view: View, after: View, resource: ResourceId, cascade: Cascade, blocks: Blocks) -> Iterator[Finding]:
+    """Users outside the cascade. Of a hub the first few, when one of them blocks: more of them change nothing."""
+    few = view.dependents(resource, USERS_LOOKED_AT, "users")
+    if few.count <= USERS_LOOKED_AT:
+        yield from _use_findings(view, after, resource, cascade, few.edges)
+        return
+    found = list(_use_findings(view, after, resource, cascade, [*few.edges, *_of_owners(view, resource, few.edges)]))
+    if any(map(blocks, found)):
+        yield from found
+    else:
+        every = view.dependents(resource, few.count, "users")
+        yield from _use_findings(view, after, resource, cascade, every.edges)
+
+
+def _of_owners(view: View, resource: ResourceId, edges: Iterable[Edge]) -> Iterator[Edge]:
+    """The edges of those that made the users: they stand for what they make."""
+    for owner in dict.fromkeys(owner_of(view, source) for source in dict.fromkeys(edge.source for edge in edges)):
+        state = view.find(owner) if owner is not None else None
+        for reference in state.references if state is not None else ():
+            if state is not None and reference.target == resource and reference.selector is None:
+                yield Edge(state.resource, resource, reference)
+
+
+def _use_findings(
+    view: View, after: View, resource: ResourceId, cascade: Cascade, edges: Iterable[Edge]
+) -> Iterator[Finding]:
+    """One finding per user, the strongest."""
     is_target = resource in cascade.targets
     strongest: dict[ResourceId, tuple[Edge, Use]] = {}
     order: tuple[Use, ...] = ("lifetime", "next start", "in flight", "weak", "over")
-    for edge in _broken(view, after, resource, cascade.all):
+    for edge in _broken(view, after, edges, cascade.all):
         source = view.find(edge.source)
         use = use_of(edge, source) if source is not None else "none"
         known = strongest.get(edge.source)
@@ -137,26 +170,31 @@ def _users(view: View, after: View, resource: ResourceId, cascade: Cascade) -> I
         yield _use_finding(view, edge, use, resource, None if is_target else cascade)
 
 
-def _broken(view: View, after: View, resource: ResourceId, going: frozenset[ResourceId]) -> Iterator[Edge]:
+def _broken(view: View, after: View, edges: Iterable[Edge], going: frozenset[ResourceId]) -> Iterator[Edge]:
     """Edges to a resource that goes, from what stays; a selector edge only when its last match goes."""
-    edges = view.dependents(resource, SCAN_FIRST)
-    rows = edges.edges if edges.count <= len(edges.edges) else view.dependents(resource, edges.count).edges
-    for edge in rows:
-        if edge.source in going or edge.reference.relation in ("composition", "containment"):
-            continue
-        if edge.reference.selector is not None and after.targets(edge.source, edge.reference).count:
+    for edge in edges:
+        if edge.source in going or set(edge.reference.phases) <= {"P"}:
+            continue  # policy edges never count
+        if edge.reference.selector is not None and _selects_more(view, after, edge, going):
             continue
         yield edge
+
+
+def _selects_more(view: View, after: View, edge: Edge, going: frozenset[ResourceId]) -> bool:
+    targets = view.targets(edge.source, edge.reference)
+    if any(one not in going for one in targets.present):
+        return True
+    return targets.count > len(targets.present) and after.targets(edge.source, edge.reference).count > 0
 
 
 def _use_finding(view: View, edge: Edge, use: Use, resource: ResourceId, within: Cascade | None) -> Finding:
     holder = view.held_by(edge.source)
     user = f"{named(edge.source)} @ {view.site}"
-    if use in ("lifetime", "next start", "in flight") and holder is not None:
+    if use in BREAKING and holder is not None:
         return Finding(
             "F510", f"{user} is being made by intent {holder}", "presence", edge.source, edge, waits_for=holder
         )
-    if use in ("lifetime", "next start", "in flight") and within is not None:
+    if use in BREAKING and within is not None:
         message = f"takes down {named(resource)}, {how(edge)} {user}"
         return Finding("D313", message, "presence", edge.source, edge, (*within.chain(resource), edge))
     words = {

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from schemas.identity import KindId, ResourceId
 from schemas.verdicts import Impact
-from services.resolver.graph.view import WALK_MAX, View
+from services.resolver.graph.view import WALK_MAX, Dependents, View
 
 NAMED_MAX: Final = 10
 
@@ -19,13 +19,13 @@ def impact_of(view: View, targets: Sequence[ResourceId]) -> Impact:
         return Impact()
     direct, by_kind = 0, Counter[KindId]()
     first: dict[ResourceId, None] = {}
-    for target in targets:
-        found = view.dependents(target)
+    rows = {target: view.dependents(target) for target in targets}
+    for found in rows.values():
         direct += found.count
         by_kind.update(found.by_kind)
         first.update(dict.fromkeys(edge.source for edge in found.edges))
     names = sorted(first)[:NAMED_MAX]
-    reached, bounded = _reach(view, targets)
+    reached, bounded = _reach(view, rows)
     return Impact(
         direct=direct,
         by_kind={view.site: dict(sorted(by_kind.items()))} if by_kind else {},
@@ -36,11 +36,12 @@ def impact_of(view: View, targets: Sequence[ResourceId]) -> Impact:
     )
 
 
-def _reach(view: View, targets: Sequence[ResourceId]) -> tuple[int, bool]:
+def _reach(view: View, targets: Mapping[ResourceId, Dependents]) -> tuple[int, bool]:
     seen = set(targets)
     queue = deque(targets)
     while queue:
-        found = view.dependents(queue.popleft())
+        resource = queue.popleft()
+        found = targets.get(resource) or view.dependents(resource)
         if found.count > len(found.edges):
             return len(seen) - len(targets), True
         for edge in found.edges:

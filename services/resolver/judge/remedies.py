@@ -9,7 +9,7 @@ from schemas.identity import ResourceId, ResourceKey
 from schemas.verdicts import Reason, Remedy
 from services.resolver.graph.view import View
 from services.resolver.judge.case import Case
-from services.resolver.judge.delete import with_dependents
+from services.resolver.judge.delete import USERS_LOOKED_AT, with_dependents
 from services.resolver.judge.findings import counted, named
 
 IN_USE: Final = frozenset(("310", "311", "312"))
@@ -31,13 +31,17 @@ def remedies_for(case: Case, view: View, reasons: Sequence[Reason]) -> tuple[Rem
 
 def _delete(case: Case, view: View) -> list[Remedy]:
     targets = [change.resource for change in case.changes]
-    users = [one for one in with_dependents(view, targets) if one not in targets]
+    if sum(view.dependents(one, 0, "users").count for one in targets) > USERS_LOOKED_AT:
+        users = "its dependents"  # to name a number all of them would have to be judged
+    else:
+        count = sum(one not in targets for one in with_dependents(view, targets))
+        users = f"its {counted(count, 'dependent')}"
     words = " ".join(typed(one) for one in targets)
     where = _where(case, targets)
     return [
         Remedy(
             command=f"cheops delete {words}{where} --cascade dependents --preview",
-            effect=f"delete its {counted(len(users), 'dependent')} too",
+            effect=f"delete {users} too",
         )
     ]
 

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from schemas.identity import ResourceKey
 from schemas.verdicts import Decision, Reason, Step
 from services.resolver.judge.case import Case
+from services.resolver.judge.delete import USERS_LOOKED_AT
 from services.resolver.judge.findings import counted, named
 
 STILL_USED = frozenset(("310", "311", "312"))
 
 
-def summary_of(case: Case, decision: Decision, reasons: Sequence[Reason], steps: Sequence[Step]) -> str:
+def summary_of(
+    case: Case, decision: Decision, reasons: Sequence[Reason], steps: Sequence[Step], dependents_count: int = 0
+) -> str:
     """`delete Secret shop/edge-ca @ lyon: still used by 2 resources`."""
     head = f"{case.verb} {_what(case)} @ {case.site}"
     if decision == "allow":
@@ -20,7 +23,10 @@ def summary_of(case: Case, decision: Decision, reasons: Sequence[Reason], steps:
     wanted = "deny" if decision == "deny" else "defer"
     blocking = [reason for reason in reasons if reason.severity == wanted]
     if blocking and all(reason.code[1:] in STILL_USED for reason in blocking):
-        return f"{head}: still used by {counted(len({reason.resource for reason in blocking}), 'resource')}"
+        named_count = len({reason.resource for reason in blocking})
+        if dependents_count > USERS_LOOKED_AT:  # not every one was looked at
+            return f"{head}: still used: {dependents_count:,} dependents, of which {named_count} are named"
+        return f"{head}: still used by {counted(named_count, 'resource')}"
     first = blocking[0].message if blocking else ""
     more = f" (and {len(blocking) - 1} more)" if len(blocking) > 1 else ""
     return f"{head}: {first}{more}"

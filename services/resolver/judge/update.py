@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from schemas.events import ResourceState
@@ -10,6 +10,7 @@ from schemas.identity import kind_of
 from services.resolver.graph.view import Edge, View
 from services.resolver.graph.walk import owner_of
 from services.resolver.judge.case import Change
+from services.resolver.judge.delete import USERS_LOOKED_AT, Blocks, blocks_by_default
 from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.use import use_of
 
@@ -23,8 +24,8 @@ READ_WHOLE: Final = (
 READ_AT_START: Final = ("podspec.env.", "podspec.envfrom.")
 
 
-def judge_change(view: View, after: View, change: Change) -> Iterator[Finding]:
-    """Findings about replacing what is there by `change.after`."""
+def judge_change(view: View, after: View, change: Change, blocks: Blocks = blocks_by_default) -> Iterator[Finding]:
+    """Findings about replacing what is there by `change.after`. `blocks`: as for a deletion."""
     old, new = view.find(change.resource), change.after
     if old is None or new is None or change.unchanged:
         return
@@ -32,7 +33,7 @@ def judge_change(view: View, after: View, change: Change) -> Iterator[Finding]:
     if owner is not None:
         yield Finding("W240", f"its owner {named(owner)} will revert this: change that instead", "presence", owner)
     lost = _lost(old, new)
-    yield from _lost_parts(view, after, old, lost)
+    yield from _lost_parts(view, after, old, lost, blocks)
     yield from _lost_labels(view, after, old)
     if old.digest != new.digest and kind_of(change.resource) in ("ConfigMap", "Secret"):
         yield from _noticed(view, old)
@@ -43,23 +44,37 @@ def _lost(old: ResourceState, new: ResourceState) -> dict[str, set[str]]:
     return {part: names for part, names in found.items() if names}
 
 
-def _lost_parts(view: View, after: View, old: ResourceState, lost: dict[str, set[str]]) -> Iterator[Finding]:
+def _lost_parts(
+    view: View, after: View, old: ResourceState, lost: dict[str, set[str]], blocks: Blocks
+) -> Iterator[Finding]:
+    """Of a hub the first few users, when one of them blocks; else those of the rest that may block."""
     if not lost:
         return
+    few = view.dependents(old.resource, USERS_LOOKED_AT, "users")
+    found = list(_losing(view, after, few.edges, lost))
+    yield from found
+    if few.count > USERS_LOOKED_AT and not any(map(blocks, found)):
+        looked_at = {edge.source for edge in few.edges}
+        every = view.dependents(old.resource, few.count, "users").edges
+        rest = [edge for edge in every if edge.reference.granule and edge.source not in looked_at]
+        yield from _losing(view, after, rest, lost)
+
+
+def _losing(view: View, after: View, edges: Iterable[Edge], lost: dict[str, set[str]]) -> Iterator[Finding]:
     gone = ", ".join(f"{part} {name!r}" for part in sorted(lost) for name in sorted(lost[part]))
-    edges = view.dependents(old.resource)
-    for edge in view.dependents(old.resource, max(edges.count, 1)).edges:
-        source = after.find(edge.source)
-        still = source is not None and edge.reference in source.references
-        if not still or source is None or edge.reference.selector is not None:
-            continue
+    for edge in edges:
         part, _, name = edge.reference.granule.partition(":")
-        use = use_of(edge, source)
-        if edge.reference.granule and name in lost.get(part, ()):
-            yield from _part_in_use(view, edge, use, f"{part} {name!r}")
-        elif not edge.reference.granule and "key" in lost and edge.reference.rule.startswith(READ_WHOLE):
+        whole = not part and "key" in lost and edge.reference.rule.startswith(READ_WHOLE)
+        if edge.reference.selector is not None or not (whole or name in lost.get(part, ())):
+            continue
+        source = after.find(edge.source)
+        if source is None or edge.reference not in source.references:
+            continue
+        if whole:
             message = f"{named(edge.source)} @ {view.site} reads it whole and may need {gone}"
             yield Finding("W210", message, "presence", edge.source, edge, (edge,))
+        else:
+            yield from _part_in_use(view, edge, use_of(edge, source), f"{part} {name!r}")
 
 
 def _part_in_use(view: View, edge: Edge, use: str, part: str) -> Iterator[Finding]:

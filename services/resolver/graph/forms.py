@@ -1,0 +1,95 @@
+"""References without their targets: the forms that a rule's references take, and how a uid is kept short. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+
+from schemas.events import Reference, Selector
+from schemas.identity import ResourceId
+from services.resolver.graph.view import OWNING
+
+UUID_BYTES: Final = 16
+NO_NUMBER: Final = 0
+USED: Final = 1
+OWNER: Final = 2
+Short = bytes | str  # a uid or digest, in half the bytes where it has the usual form
+Target = int | Short  # a number or a packed selector, then the uid that the reference names besides
+
+
+class Form(Struct, frozen=True, gc=False, eq=False):
+    """A reference without its target. `selects`: a packed selector stands for it; `pinned`: the uid follows it."""
+
+    reference: Reference
+    pinned: bool
+    selects: bool
+    owning: bool
+
+
+class Shape(Struct, frozen=True, gc=False, eq=False):
+    """The forms of all references of a resource; two resources with equal shapes share one.
+
+    places   where the target of each form stands among a record's targets
+    roles    what each of a record's targets is: the number of something used, or of an owner, or no number
+    """
+
+    forms: tuple[Form, ...]
+    places: tuple[int, ...]
+    roles: tuple[int, ...]
+    selects: bool
+
+
+def form_of(bare: Reference, pinned: bool, selects: bool) -> Form:
+    """The form of references like this one."""
+    return Form(bare, pinned, selects, bare.relation in OWNING)
+
+
+def shape_of(forms: tuple[Form, ...]) -> Shape:
+    """The shape of these forms."""
+    places: list[int] = []
+    roles: list[int] = []
+    for form in forms:
+        places.append(len(roles))
+        roles.append(NO_NUMBER if form.selects else OWNER if form.owning else USED)
+        if form.pinned:
+            roles.append(NO_NUMBER)
+    return Shape(forms, tuple(places), tuple(roles), any(form.selects for form in forms))
+
+
+def whole(form: Form, target: ResourceId, selector: Selector | None, uid: str) -> Reference:
+    """The reference again."""
+    bare = form.reference
+    return Reference(
+        bare.rule,
+        bare.path,
+        bare.relation,
+        bare.phases,
+        target,
+        selector,
+        uid,
+        bare.granule,
+        bare.optional,
+        bare.soft,
+        bare.confidence,
+        bare.needs_permission,
+    )
+
+
+def short(text: str) -> Short:
+    """Half the bytes for a UUID and for a hexadecimal digest; anything else as it is."""
+    if not text:
+        return text
+    try:
+        raw = bytes.fromhex(text.replace("-", ""))
+    except ValueError:
+        return text
+    return raw if long(raw) == text else text
+
+
+def long(kept: Short) -> str:
+    """The text that was shortened."""
+    if isinstance(kept, str):
+        return kept
+    text = kept.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}" if len(kept) == UUID_BYTES else text

@@ -1,0 +1,99 @@
+"""Who names whom, by number: users and children of each resource, as rows of two reverse indexes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from schemas.events import Reference
+from schemas.identity import KindId, ResourceId
+from services.resolver.graph.edges import Reverse
+from services.resolver.graph.forms import OWNER, USED
+from services.resolver.graph.names import Names
+from services.resolver.graph.records import Record, Records
+from services.resolver.graph.view import Edge, Which
+
+
+class Links:
+    """Children (by composition and containment) stand apart from users: a deletion asks for the one or the other."""
+
+    def __init__(self, names: Names, records: Records) -> None:
+        self._names = names
+        self._records = records
+        self._users = Reverse(names.kind)
+        self._children = Reverse(names.kind)
+
+    def grow(self, more: int) -> None:
+        """So many new numbers."""
+        self._users.rows.extend([None] * more)
+        self._children.rows.extend([None] * more)
+
+    def add(self, number: int, record: Record, kind: KindId) -> None:
+        """A resource names its targets."""
+        users, children = self._users.add, self._children.add
+        for target, role in zip(record.targets, record.shape.roles, strict=True):
+            if role == USED:
+                users(target, number, kind)  # type: ignore[arg-type]  # the role says that it is a number
+            elif role == OWNER:
+                children(target, number, kind)  # type: ignore[arg-type]  # as above
+
+    def remove(self, number: int, record: Record, kind: KindId) -> Iterator[int]:
+        """It names them no more; yields those that nobody names now."""
+        for target, role in zip(record.targets, record.shape.roles, strict=True):
+            if role in (USED, OWNER):
+                assert isinstance(target, int), "the role says so"
+                (self._users if role == USED else self._children).remove(target, number, kind)
+                if not self.names(target):
+                    yield target
+
+    def names(self, number: int) -> bool:
+        """Whether anything names it."""
+        return self._users.rows[number] is not None or self._children.rows[number] is not None
+
+    def named(self) -> set[int]:
+        """Everything that is named."""
+        return {*self._users.targets(), *self._children.targets()}
+
+    def contains(self, number: int, source: int, which: Which) -> bool:
+        """Whether the source names it."""
+        return (which != "children" and self._users.contains(number, source)) or (
+            which != "users" and self._children.contains(number, source)
+        )
+
+    def count(self, number: int, which: Which) -> tuple[int, dict[KindId, int]]:
+        """Distinct sources that name it, in all and by kind."""
+        if which != "all":
+            one = self._users if which == "users" else self._children
+            return len(one.sources(number)), one.by_kind(number)
+        by_kind = self._users.by_kind(number)
+        for kind, count in self._children.by_kind(number).items():
+            by_kind[kind] = by_kind.get(kind, 0) + count
+        twice = self._users.common(self._children, number)
+        for source in twice:
+            by_kind[self._names.kind(source)] -= 1
+        return len(self._users.sources(number)) + len(self._children.sources(number)) - len(twice), by_kind
+
+    def edges(self, number: int, target: ResourceId, uid: str, limit: int, which: Which) -> list[Edge]:
+        """Edges of the first `limit` sources; `uid` is that of the target, "" when it is not there."""
+        found: list[Edge] = []
+        if which != "children":
+            found += self._edges(self._users.sources(number)[:limit], number, target, uid, owning=False)
+        if which != "users":
+            left = max(0, limit - len(found))
+            found += self._edges(self._children.sources(number)[:left], number, target, uid, owning=True)
+        return found
+
+    def _edges(
+        self, sources: Sequence[int], number: int, target: ResourceId, uid: str, *, owning: bool
+    ) -> Iterator[Edge]:
+        alike: dict[tuple[int, int], list[Reference]] = {}  # replicas share the very objects
+        for source in sources:
+            record = self._records.rows[source]
+            assert record is not None, "who names something is there"
+            key = (id(record.shape), id(record.targets))
+            found = alike.get(key)
+            if found is None:
+                naming = self._records.naming(record, number, target, owning=owning)
+                found = alike[key] = [one for one in naming if not (one.uid and uid and uid != one.uid)]
+            name = self._names.resource(source)
+            for reference in found:
+                yield Edge(name, target, reference)
