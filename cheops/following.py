@@ -18,6 +18,7 @@ from schemas.outcomes import FINAL_STATES, Outcome
 from schemas.verdicts import Verdict
 from services.chassis.bus.port import Bus, Received
 from services.chassis.errors import TransientError
+from services.resolver.pursuit import DECISIONS_MAX
 
 POLL_S: Final = 1.0
 
@@ -81,8 +82,16 @@ class Follower:
             return False
         states = {step: outcome.state for step, outcome in self._states.items()}
         finished = {step for step, state in states.items() if state in FINAL_STATES}
-        failed = any(states[step] not in ("ready", "done") for step in finished)
-        return verdict.decision == "deny" or len(finished) == len(verdict.plan) or failed
+        # After a conflict the intent is decided again, until that is given up.
+        last = verdict.revision >= DECISIONS_MAX
+        failed = any(
+            states[step] not in ("ready", "done") and (last or states[step] != "conflict") for step in finished
+        )
+        return (
+            verdict.decision == "deny"
+            or failed
+            or (len(finished) == len(verdict.plan) and "conflict" not in states.values())
+        )
 
     def _take(self, name: str, received: Received) -> list[Progress]:
         if name == "verdict":

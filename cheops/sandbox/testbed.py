@@ -71,12 +71,15 @@ class Testbed:
         *,
         engine: Engine = "embedded",
         layout: Layout = "together",
+        run_pods: bool = True,
         tell: Callable[[str], None] = lambda line: None,
     ) -> None:
-        """`tell` is given a line for each thing that is ready."""
+        """`tell` is given a line for each thing that is ready; without `run_pods` a real cluster has no node."""
         self.directory = directory.absolute()
         self.nats = NatsServer(self.directory / "nats", name="cheops")
-        self.sites = {name: Site(name, _cluster(engine, name, self.directory / name)) for name in map(site_name, sites)}
+        self.sites = {
+            name: Site(name, _cluster(engine, name, self.directory / name, run_pods)) for name in map(site_name, sites)
+        }
         self.engine = engine
         self._layout = layout
         self._tell = tell
@@ -203,12 +206,12 @@ class Testbed:
         self.context_file.write_text(json.dumps(context, indent=2) + "\n")
 
 
-def _cluster(engine: Engine, name: SiteName, directory: Path) -> Cluster:
+def _cluster(engine: Engine, name: SiteName, directory: Path, run_pods: bool) -> Cluster:
     if engine == "embedded":
         return EmbeddedProcess(name, directory)
     from cheops.sandbox.controlplane import ControlPlane
 
-    return ControlPlane(name, directory, run_pods=True)
+    return ControlPlane(name, directory, run_pods=run_pods)
 
 
 def _renamed(entry: dict[str, Any], part: str, site: SiteName) -> dict[str, Any]:
