@@ -13,7 +13,7 @@ from typing import Any, Final, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024  # nats-server max_payload in deploy/nats; JetStream takes up to 64 MiB
+MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024  # headers come on top: a server's max_payload is 64 KiB more
 _SCHEMA = re.compile(r"^([a-z]+)/v(\d+)$")
 _OURS: Final = "Value error, "  # pydantic's words before a ValueError of ours, which names its field itself
 STEP_LEN_MAX: Final = 80  # of a field's name in an error message

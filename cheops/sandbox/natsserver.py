@@ -10,6 +10,8 @@ from typing import Final, Self
 
 from cheops.sandbox.ports import LOOPBACK
 from cheops.sandbox.process import ChildProcess
+from schemas.envelope import MESSAGE_BYTES_MAX
+from services.chassis.bus.streams import HEADERS_BYTES_MAX
 from services.chassis.errors import SettingsError
 
 READY_TIMEOUT_S: Final = 15.0
@@ -19,7 +21,7 @@ CONFIGURATION: Final = """\
 server_name: {name}
 listen: {host}:{port}
 ports_file_dir: "{directory}"
-max_payload: 8388608
+max_payload: {payload}
 jetstream {{
     store_dir: "{directory}/store"
     domain: {name}
@@ -59,7 +61,12 @@ class NatsServer:
         configuration = self.directory / "server.conf"
         configuration.write_text(
             CONFIGURATION.format(
-                name=self.name, host=LOOPBACK, port=self.port or -1, directory=self.directory, sync=self._sync
+                name=self.name,
+                host=LOOPBACK,
+                port=self.port or -1,
+                directory=self.directory,
+                sync=self._sync,
+                payload=MESSAGE_BYTES_MAX + HEADERS_BYTES_MAX,
             )
         )
         self._child = ChildProcess("nats-server", [program, "-c", str(configuration)], self.directory / "server.log")

@@ -71,7 +71,6 @@ async def until_connected(bus: Bus) -> None:
             await asyncio.sleep(0.02)
 
 
-@pytest.mark.soak  # hangs now and then: docs/known-defects.md
 async def test_a_server_killed_in_a_burst_loses_nothing(
     server: NatsServer, kubeconfig: Path, api: Api, bus: Bus
 ) -> None:

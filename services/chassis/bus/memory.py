@@ -91,7 +91,7 @@ class MemoryBus:
         self.closed = False
         self._streams = {one.name: StoredStream(one) for one in streams}
         self._mailboxes: list[Mailbox] = []
-        self._services: list[tuple[str, Answering]] = []
+        self._services: list[tuple[str, str, Answering]] = []
         self._waiters: set[asyncio.Future[None]] = set()
 
     # ── stored ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -214,7 +214,7 @@ class MemoryBus:
         """See port."""
         self.ensure_open()
         async with answering(subject, handler) as service:
-            entry = (subject, service)
+            entry = (subject, name, service)
             self._services.append(entry)
             try:
                 yield
@@ -265,8 +265,13 @@ class MemoryBus:
         return self._streams[name]
 
     def _servers(self, subject: str) -> list[Answering]:
+        """One of each group of the same name, as a queue group does it: the one that came first."""
         self.ensure_open()
-        return [service for pattern, service in self._services if matches(pattern, subject)]
+        groups: dict[tuple[str, str], Answering] = {}
+        for pattern, name, service in self._services:
+            if matches(pattern, subject):
+                groups.setdefault((pattern, name), service)
+        return list(groups.values())
 
 
 async def _ask(servers: list[Answering], question: Received, answers: asyncio.Queue[Received]) -> None:

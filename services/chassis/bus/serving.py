@@ -16,9 +16,10 @@ from typing import Final
 
 import structlog
 
+from schemas.envelope import MESSAGE_BYTES_MAX
 from schemas.queries import Refusal
 from services.chassis.bus.port import Handler, Received
-from services.chassis.errors import CheopsError
+from services.chassis.errors import CheopsError, PermanentError
 
 HANDLERS_MAX: Final = 64
 FINISH_TIMEOUT_S: Final = 2.0
@@ -79,7 +80,10 @@ class Answering:
 
     async def _handled(self, received: Received) -> tuple[bytes, dict[str, str] | None]:
         try:
-            return await self._handler(received), None
+            answer = await self._handler(received)
+            if len(answer) > MESSAGE_BYTES_MAX:
+                raise PermanentError(f"the answer has {len(answer)} bytes (at most {MESSAGE_BYTES_MAX}); ask for less")
+            return answer, None
         except CheopsError as error:
             return self._refused("400", str(error))
         except Exception as error:  # a defect in one answer must not end the service

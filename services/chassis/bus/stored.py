@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from services.chassis.bus.matching import matches
 from services.chassis.bus.port import Received
 from services.chassis.bus.streams import DUPLICATE_WINDOW_S, StreamDefinition
-from services.chassis.errors import ConflictError, PermanentError
+from services.chassis.errors import ConflictError, PermanentError, TransientError
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,8 @@ class StoredStream:
             return self._ids[message_id][0]
         if fence is not None:
             self._check(fence)
+        if self.definition.work_queue and self._bytes + len(payload) > self.definition.max_bytes:
+            raise TransientError(f"{subject} was not stored: the stream {self.definition.name} is full")
         self._last_seq += 1
         self.messages[self._last_seq] = Stored(self._last_seq, subject, payload, headers, now_s)
         self._ids[message_id] = (self._last_seq, now_s)

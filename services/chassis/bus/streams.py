@@ -15,11 +15,16 @@ if TYPE_CHECKING:
 DAY_S: Final = 24 * 3600.0
 GIB: Final = 1024**3
 DUPLICATE_WINDOW_S: Final = 600.0
+HEADERS_BYTES_MAX: Final = 64 * 1024  # on top of a message's own bound
 
 
 @dataclass(frozen=True, slots=True)
 class StreamDefinition:
-    """What a stream keeps, and for how long. `work_queue`: a message is gone when it was handled."""
+    """What a stream keeps, and for how long. `work_queue`: a message is gone when it was handled.
+
+    A full stream forgets its oldest message, which was handled long ago; a full work queue refuses the new one instead,
+    because everything in it waits to be done. All are written with the server's `sync_interval: always`.
+    """
 
     name: StreamName
     max_age_s: float

@@ -1,0 +1,267 @@
+"""The port on one NATS connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+import nats.js.errors
+import structlog
+from nats.aio.msg import Msg
+from nats.js import api
+
+from schemas.envelope import MESSAGE_BYTES_MAX
+from schemas.subjects import StreamName
+from services.chassis.bus.mailbox import Mailbox
+from services.chassis.bus.nats.calls import NO_STREAM, STREAM_EXISTS, calling, unsubscribe
+from services.chassis.bus.nats.connection import ANSWER_TIMEOUT_S, Link, linked
+from services.chassis.bus.nats.reading import NatsReader, received
+from services.chassis.bus.nats.scanning import scanned
+from services.chassis.bus.port import Handler, Reader, Received
+from services.chassis.bus.serving import answering
+from services.chassis.bus.streams import DUPLICATE_WINDOW_S, HEADERS_BYTES_MAX, StreamDefinition
+from services.chassis.errors import BusUnavailableError, PermanentError, TransientError
+
+WINDOW: Final = 256  # publishes that wait for their acknowledgement at a time
+ACK_PENDING_MAX: Final = 10_000
+HEADER_LINE_BYTES: Final = 4  # ": " and the line's end
+PAYLOAD_BYTES_WANTED: Final = MESSAGE_BYTES_MAX + HEADERS_BYTES_MAX
+HINT: Final = f"set max_payload: {PAYLOAD_BYTES_WANTED} in its configuration"
+
+log = structlog.get_logger(__name__)
+
+
+class NatsBus:
+    """See port."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._client = link.client
+        self._js = link.js
+        self._window = asyncio.Semaphore(WINDOW)
+
+    @property
+    def connected(self) -> bool:
+        """See port."""
+        return self._link.connected
+
+    # ── stored ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def publish(
+        self,
+        subject: str,
+        payload: bytes,
+        *,
+        message_id: str,
+        headers: Mapping[str, str] | None = None,
+        expected_last_seq: int | None = None,
+        expected_subject: str | None = None,
+    ) -> int:
+        """See port."""
+        made = {**(headers or {}), "Nats-Msg-Id": message_id}
+        if expected_last_seq is not None:
+            made["Nats-Expected-Last-Subject-Sequence"] = str(expected_last_seq)
+            if expected_subject:
+                made["Nats-Expected-Last-Subject-Sequence-Subject"] = expected_subject
+        self._ensure_fits(subject, payload, made)
+        async with self._window:
+            self._link.ensure_open()
+            async with calling(f"{subject} was not stored", 2 * ANSWER_TIMEOUT_S):
+                ack = await self._js.publish(subject, payload, timeout=ANSWER_TIMEOUT_S, headers=made)
+        return ack.seq
+
+    async def reader(
+        self,
+        stream: StreamName,
+        durable: str,
+        subject: str,
+        *,
+        start_seq: int | None = None,
+        new_only: bool = False,
+        ack: str = "explicit",
+        ack_wait_s: float = 30.0,
+        deliveries_max: int = -1,
+    ) -> Reader:
+        """See port."""
+        policy = api.DeliverPolicy.NEW if new_only else api.DeliverPolicy.ALL
+        wanted = api.ConsumerConfig(
+            durable_name=durable,
+            filter_subject=subject,
+            ack_policy=api.AckPolicy.ALL if ack == "all" else api.AckPolicy.EXPLICIT,
+            deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE if start_seq else policy,
+            opt_start_seq=start_seq,
+            ack_wait=ack_wait_s,
+            max_deliver=deliveries_max,
+            max_ack_pending=ACK_PENDING_MAX,
+        )
+        self._link.ensure_open()
+        try:
+            async with calling(f"consumer {durable} on {stream}", 2 * ANSWER_TIMEOUT_S):
+                if start_seq or new_only:
+                    with suppress(nats.js.errors.NotFoundError):
+                        await self._js.delete_consumer(stream, durable)
+                await self._js.add_consumer(stream, wanted)
+        except nats.js.errors.NotFoundError as error:
+            raise PermanentError(f"there is no stream {stream}") from error
+        except TransientError as error:
+            if isinstance(error.__cause__, nats.js.errors.BadRequestError):
+                raise PermanentError(str(error)) from error  # a configuration that the server refuses
+            raise
+        return await NatsReader(self._link, stream, durable).opened()
+
+    async def scan(self, stream: StreamName, subject: str, start_seq: int = 1) -> AsyncIterator[Received]:
+        """See port."""
+        last = await self.last(stream, subject)
+        if last is not None:
+            async for one in scanned(self._link, stream, subject, start_seq, last.stream_seq):
+                yield one
+
+    async def last(self, stream: StreamName, subject: str) -> Received | None:
+        """See port."""
+        self._link.ensure_open()
+        try:
+            async with calling(f"{stream} was not read", ANSWER_TIMEOUT_S):
+                raw = await self._js.get_last_msg(stream, subject)
+        except nats.js.errors.NotFoundError as error:
+            if error.err_code == NO_STREAM:
+                raise PermanentError(f"there is no stream {stream}") from error
+            return None
+        assert raw.subject is not None, "a stored message has a subject"
+        assert raw.seq is not None, "a stored message has a number"
+        return Received(raw.subject, raw.data or b"", raw.headers or {}, raw.seq)
+
+    async def ensure_stream(self, definition: StreamDefinition) -> None:
+        """See port."""
+        config = api.StreamConfig(
+            name=definition.name,
+            subjects=[definition.subject],
+            retention=api.RetentionPolicy.WORK_QUEUE if definition.work_queue else api.RetentionPolicy.LIMITS,
+            discard=api.DiscardPolicy.NEW if definition.work_queue else api.DiscardPolicy.OLD,
+            max_age=definition.max_age_s,
+            max_bytes=definition.max_bytes,
+            max_msg_size=definition.message_bytes_max + HEADERS_BYTES_MAX,
+            duplicate_window=DUPLICATE_WINDOW_S,
+            storage=api.StorageType.FILE,
+            allow_direct=True,
+        )
+        self._link.ensure_open()
+        try:
+            async with calling(f"stream {config.name}", 2 * ANSWER_TIMEOUT_S):
+                try:
+                    await self._js.add_stream(config)
+                except nats.js.errors.BadRequestError as error:
+                    if error.err_code != STREAM_EXISTS:
+                        raise
+                    await self._js.update_stream(config)
+        except TransientError as error:
+            if isinstance(error.__cause__, nats.js.errors.BadRequestError | nats.js.errors.ServerError):
+                raise PermanentError(f"{error} (can this server hold the stream?)") from error
+            raise
+
+    # ── now ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def emit(self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """See port."""
+        self._ensure_fits(subject, payload, headers or {})
+        self._link.ensure_open()
+        async with calling(f"{subject} was not sent", ANSWER_TIMEOUT_S):
+            await self._client.publish(subject, payload, headers=dict(headers) if headers else None)
+
+    @asynccontextmanager
+    async def subscribe(self, subject: str) -> AsyncIterator[AsyncIterator[Received]]:
+        """See port."""
+        mailbox = Mailbox(subject)
+
+        async def put(raw: Msg) -> None:
+            mailbox.put(received(raw))
+
+        self._link.ensure_open()
+        async with calling(f"{subject} was not subscribed to", ANSWER_TIMEOUT_S):
+            subscription = await self._client.subscribe(subject, cb=put)
+            await self._client.flush(int(ANSWER_TIMEOUT_S))
+        self._link.on_end.append(mailbox.close)
+        try:
+            yield mailbox
+        finally:
+            self._link.on_end.remove(mailbox.close)
+            await unsubscribe(subscription)
+
+    async def request(self, subject: str, payload: bytes, timeout_s: float) -> Received:
+        """See port."""
+        self._ensure_fits(subject, payload, {})
+        self._link.ensure_open()
+        try:
+            async with calling(f"{subject} was not answered within {timeout_s:g} s", timeout_s):
+                return received(await self._client.request(subject, payload, timeout=timeout_s))
+        except BusUnavailableError as error:
+            raise BusUnavailableError(f"nobody serves {subject}") from error
+
+    async def gather(self, subject: str, payload: bytes, wait_s: float) -> list[Received]:
+        """See port."""
+        self._ensure_fits(subject, payload, {})
+        self._link.ensure_open()
+        found: list[Received] = []
+        nobody = asyncio.Event()
+
+        async def take(raw: Msg) -> None:
+            nobody.set() if (raw.headers or {}).get("Status") == "503" else found.append(received(raw))
+
+        inbox = self._client.new_inbox()
+        async with calling(f"{subject} was not asked", ANSWER_TIMEOUT_S):
+            subscription = await self._client.subscribe(inbox, cb=take)
+        try:
+            async with calling(f"{subject} was not asked", ANSWER_TIMEOUT_S):
+                await self._client.publish(subject, payload, reply=inbox)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await nobody.wait()
+        finally:
+            await unsubscribe(subscription)
+        return found
+
+    @asynccontextmanager
+    async def serve(self, subject: str, handler: Handler, *, name: str) -> AsyncIterator[None]:
+        """See port."""
+        async with answering(subject, handler) as service:
+
+            async def take(raw: Msg) -> None:
+                async def reply(payload: bytes, headers: dict[str, str] | None) -> None:
+                    if raw.reply:
+                        await self.emit(raw.reply, payload, headers)
+
+                await service.take(received(raw), reply)
+
+            self._link.ensure_open()
+            async with calling(f"{subject} was not subscribed to", ANSWER_TIMEOUT_S):
+                subscription = await self._client.subscribe(subject, queue=name, cb=take)
+                await self._client.flush(int(ANSWER_TIMEOUT_S))
+            try:
+                yield
+            finally:
+                await unsubscribe(subscription)
+
+    async def close(self) -> None:
+        """See port."""
+        await self._link.close()
+
+    def _ensure_fits(self, subject: str, payload: bytes, headers: Mapping[str, str]) -> None:
+        """A server ends the connection of who sends more than it takes, so it must not come to that."""
+        lines = sum(len(name) + len(value) + HEADER_LINE_BYTES for name, value in headers.items())
+        if lines > HEADERS_BYTES_MAX:
+            raise PermanentError(f"headers of {lines} bytes for {subject} (at most {HEADERS_BYTES_MAX})")
+        bound = min(MESSAGE_BYTES_MAX, self._client.max_payload - HEADERS_BYTES_MAX)
+        if len(payload) > bound:
+            reason = (
+                "" if bound == MESSAGE_BYTES_MAX else f"; set max_payload: {PAYLOAD_BYTES_WANTED} on the NATS server"
+            )
+            raise PermanentError(f"message of {len(payload)} bytes for {subject} (at most {bound}{reason})")
+
+
+async def connect(url: str, *, name: str, wait: bool = True) -> NatsBus:
+    """Connect; with `wait` (services) keep trying, without it (people) fail within 3 s with what to do."""
+    link = await linked(url, name=name, wait=wait)
+    if link.client.max_payload < PAYLOAD_BYTES_WANTED:
+        log.warning("the NATS server takes small messages only", max_payload=link.client.max_payload, hint=HINT)
+    return NatsBus(link)

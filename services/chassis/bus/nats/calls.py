@@ -1,0 +1,76 @@
+"""One call of nats-py: bounded in time, never deaf to a cancellation, and what goes wrong is an error of ours.
+
+nats-py waits with `asyncio.wait_for`, which on Python 3.11 *returns* when it is cancelled in the moment in which the
+answer comes (CPython issue 86296), and its flush swallows a cancellation altogether. Whoever was cancelled would go on
+as if nothing had happened, and a task group would wait for it for ever. Python counts cancellations, so this is seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+import nats.errors
+import nats.js.errors
+from nats.aio.subscription import Subscription
+
+from services.chassis.errors import BusUnavailableError, CheopsError, ConflictError, PermanentError, TransientError
+
+# nats-server's error codes (server/errors.json)
+WRONG_LAST: Final = (10071, 10164)
+TOO_LARGE: Final = 10054
+STREAM_EXISTS: Final = 10058
+NO_STREAM: Final = 10059
+
+
+@asynccontextmanager
+async def calling(what: str, timeout_s: float) -> AsyncIterator[None]:
+    """Run calls of nats-py inside. `what`: words for a message, `cheops.v1.event.lyon was not stored`."""
+    try:
+        async with asyncio.timeout(timeout_s), _kept_cancellation():
+            yield
+    except nats.js.errors.NotFoundError:
+        raise  # who asks for what may not be there knows what that means
+    except (nats.errors.Error, TimeoutError, OSError) as error:
+        raise _converted(error, what) from error
+
+
+@asynccontextmanager
+async def _kept_cancellation() -> AsyncIterator[None]:
+    task = asyncio.current_task()
+    assert task is not None, "calls are made by tasks"
+    before = task.cancelling()
+    try:
+        yield
+    finally:
+        if task.cancelling() > before:
+            raise asyncio.CancelledError
+
+
+def _converted(error: Exception, what: str) -> CheopsError:
+    match error:
+        case nats.js.errors.NoStreamResponseError():
+            return TransientError(f"{what}: no stream takes it (are the streams made?)")
+        case nats.js.errors.APIError(err_code=code) if code in WRONG_LAST:
+            return ConflictError(f"{what}: {error.description}")
+        case nats.js.errors.APIError(err_code=code) if code == TOO_LARGE:
+            return PermanentError(f"{what}: {error.description}")
+        case nats.js.errors.APIError():
+            return TransientError(f"{what}: {error.description or error!r}")
+        case nats.errors.MaxPayloadError():
+            return PermanentError(f"{what}: larger than the server's max_payload")
+        case nats.errors.NoRespondersError():
+            return BusUnavailableError(f"{what}: nobody serves it")
+        case TimeoutError() | nats.errors.TimeoutError():
+            return TransientError(f"{what}: no answer in time")
+        case _:
+            return TransientError(f"{what}: {error!r}")
+
+
+async def unsubscribe(subscription: Subscription) -> None:
+    """Harmless when the connection is gone: the subscription went with it."""
+    with suppress(CheopsError):
+        async with calling("unsubscribing", 1.0):
+            await subscription.unsubscribe()

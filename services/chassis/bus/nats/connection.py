@@ -1,0 +1,178 @@
+"""URL → one connection that finds its server again, or an error that says what to do.
+
+nats-py tries for two minutes when nobody listens, whatever `allow_reconnect` says; so each attempt is bounded here.
+A connection that the server ended on purpose (credentials withdrawn, protocol violated) does not come back: nats-py
+closes it for good, and every later use says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
+
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+
+from services.chassis import metrics
+from services.chassis.bus.nats.calls import calling
+from services.chassis.errors import (
+    BusUnavailableError,
+    CheopsError,
+    PermanentError,
+    SettingsError,
+    TransientError,
+)
+
+ANSWER_TIMEOUT_S: Final = 5.0
+CONNECT_TIMEOUT_S: Final = 2.5
+HELLO_TIMEOUT_S: Final = 2  # for the TCP connection, and for the server's first word
+CLOSE_TIMEOUT_S: Final = 2
+RECONNECT_WAIT_S: Final = 1
+PING_INTERVAL_S: Final = 10  # and two without an answer: a peer that vanished is noticed within 30 s
+REASONS_MAX: Final = 8
+
+log = structlog.get_logger(__name__)
+
+LOST: Final = metrics.counter("cheops_bus_connections_lost_total", "Times that the connection to the bus broke.")
+SLOW: Final = metrics.counter("cheops_bus_client_dropped_total", "Messages that the client's own buffer dropped.")
+
+
+@dataclass
+class Link:
+    """One connection and what is known of it. `on_end`: called when it is closed for good."""
+
+    url: str
+    client: Client = field(default_factory=Client)
+    closing: bool = False
+    on_end: list[Callable[[], None]] = field(default_factory=list)
+    reasons: list[Exception] = field(default_factory=list)
+
+    @property
+    def js(self) -> JetStreamContext:
+        """JetStream on this connection."""
+        return self.client.jetstream(timeout=ANSWER_TIMEOUT_S)
+
+    @property
+    def connected(self) -> bool:
+        """False while it is lost (reconnecting) and after it was closed."""
+        return self.client.is_connected
+
+    def ensure_open(self) -> None:
+        """Raise at once instead of waiting for a server that is not there; what is sent then would arrive later."""
+        if self.client.is_connected:
+            return
+        if self.closing:
+            raise TransientError("the bus is closed")
+        if self.client.is_closed:
+            raise PermanentError(f"the NATS server at {self.url} ended the connection for good: {self._reason()}")
+        raise TransientError("the bus is not connected (reconnecting)", retry_after_s=RECONNECT_WAIT_S)
+
+    async def close(self) -> None:
+        """Let what was sent leave, then disconnect."""
+        self.closing = True
+        if self.client.is_connected:
+            with suppress(CheopsError):
+                async with calling("closing", CLOSE_TIMEOUT_S):
+                    await self.client.flush(CLOSE_TIMEOUT_S)
+        if not self.client.is_closed:
+            with suppress(CheopsError):
+                async with calling("closing", CLOSE_TIMEOUT_S):
+                    await self.client.close()
+
+    async def open(self, name: str, *, patient: bool) -> None:
+        """One attempt; raises what nats-py raises. `patient`: once open, never give up finding the server again."""
+        await self.client.connect(
+            self.url,
+            name=name,
+            error_cb=self._note,
+            disconnected_cb=self._lost,
+            reconnected_cb=self._found,
+            closed_cb=self._ended,
+            connect_timeout=HELLO_TIMEOUT_S,
+            max_reconnect_attempts=-1 if patient else 1,
+            reconnect_time_wait=RECONNECT_WAIT_S if patient else 0,
+            ping_interval=PING_INTERVAL_S,
+            flush_timeout=ANSWER_TIMEOUT_S,
+        )
+
+    async def _note(self, error: Exception) -> None:
+        self.reasons = [*self.reasons[-REASONS_MAX:], error]
+        if isinstance(error, nats.errors.SlowConsumerError):
+            SLOW.add()
+            log.warning("the client's buffer is full, a message was dropped", subject=error.subject)
+        elif "permissions" in str(error).lower():
+            log.warning("the bus does not permit it", error=str(error))
+
+    async def _lost(self) -> None:
+        if not self.closing:
+            LOST.add()
+            log.warning("the bus is lost", url=shown(self.url), reason=self._reason())
+
+    async def _found(self) -> None:
+        log.info("the bus is back", url=shown(self.url))
+
+    async def _ended(self) -> None:
+        if not self.closing:
+            log.error("the bus ended the connection", url=shown(self.url), reason=self._reason())
+        for tell in self.on_end:
+            tell()
+
+    def _reason(self) -> str:
+        last = self.client.last_error or (self.reasons[-1] if self.reasons else None)
+        return str(last) or repr(last) if last else "no reason was given"
+
+
+async def linked(url: str, *, name: str, wait: bool) -> Link:
+    """Connect; with `wait` keep trying, without it raise after CONNECT_TIMEOUT_S."""
+    while True:
+        link = Link(url)
+        try:
+            async with calling("connecting", CONNECT_TIMEOUT_S):
+                await link.open(name, patient=wait)
+            return link
+        except CheopsError as error:
+            reason = _explained(link)
+            link.closing = True
+            with suppress(CheopsError):
+                async with calling("closing", 0.3):
+                    await link.client.close()
+            if not wait or (isinstance(reason, SettingsError) and _malformed(url)):
+                raise reason from error
+        log.warning("no bus yet", url=shown(url), error=str(reason))
+        await asyncio.sleep(random.uniform(0.5, 1.5) * RECONNECT_WAIT_S)
+
+
+def _explained(link: Link) -> CheopsError:
+    where, said = shown(link.url), " ".join(str(one).lower() for one in link.reasons)
+    if _malformed(link.url):
+        return SettingsError(f"{where!r} is no NATS address (expected nats://host:port; set CHEOPS_NATS_URL)")
+    if "authorization" in said or "authentication" in said:
+        return SettingsError(
+            f"the NATS server at {where} refuses these credentials (set CHEOPS_NATS_URL to nats://user:password@host)"
+        )
+    if "expecting info" in said or "json parse" in said:
+        return BusUnavailableError(f"what answers at {where} is no NATS server (set CHEOPS_NATS_URL)")
+    return BusUnavailableError(
+        f"no NATS server answers at {where} (start one: cheops sandbox up; or set CHEOPS_NATS_URL)"
+    )
+
+
+def _malformed(url: str) -> bool:
+    try:
+        parts = urlsplit(url if "://" in url else f"nats://{url}")
+        return parts.scheme not in ("nats", "tls", "ws", "wss") or not parts.hostname or parts.port == 0
+    except ValueError:
+        return True
+
+
+def shown(url: str) -> str:
+    """Without the password."""
+    head, at, tail = url.rpartition("@")
+    return f"{head.partition('://')[0]}://…@{tail}" if at and "://" in head else tail

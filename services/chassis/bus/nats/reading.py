@@ -1,0 +1,150 @@
+"""A durable consumer → deliveries. A pull request is always outstanding while somebody waits, so a message comes as
+soon as it is stored; one that a killed server took with it is repeated when it would have expired.
+
+Each request has an inbox of its own, so that what a former one still says is not taken for the present one's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Self
+
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from services.chassis.bus.nats.calls import calling, unsubscribe
+from services.chassis.bus.nats.connection import ANSWER_TIMEOUT_S, Link
+from services.chassis.bus.port import Delivery, Received
+from services.chassis.errors import CheopsError, TransientError
+
+PULL_EXPIRES_S: Final = 2.0
+PULL_GRACE_S: Final = 0.5  # the server's word that a request has expired may take so long
+TROUBLE_PAUSE_S: Final = 0.5
+REASON_LEN_MAX: Final = 200
+NO_MESSAGES, EXPIRED = "404", "408"
+
+
+@dataclass(frozen=True, slots=True)
+class NatsDelivery:
+    """A stored message and how to answer for it; each answer is confirmed by the server."""
+
+    message: Received
+    link: Link
+    token: str
+
+    async def ack(self) -> None:
+        """See port."""
+        await self._answer(b"+ACK")
+
+    async def retry(self, delay_s: float = 0.0) -> None:
+        """See port."""
+        await self._answer(b"-NAK" if delay_s <= 0 else b'-NAK {"delay": %d}' % int(delay_s * 1e9))
+
+    async def terminate(self, reason: str) -> None:
+        """See port."""
+        await self._answer(b"+TERM " + " ".join(reason.split())[:REASON_LEN_MAX].encode(errors="replace"))
+
+    async def extend(self) -> None:
+        """See port."""
+        await self._answer(b"+WPI")
+
+    async def _answer(self, word: bytes) -> None:
+        self.link.ensure_open()
+        async with calling(f"{self.message.subject} was not answered for", ANSWER_TIMEOUT_S):
+            await self.link.client.request(self.token, word, timeout=ANSWER_TIMEOUT_S)
+
+
+class NatsReader:
+    """Open it with `opened`."""
+
+    def __init__(self, link: Link, stream: str, durable: str) -> None:
+        self._link = link
+        self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
+        self._inbox = link.client.new_inbox()
+        self._subscription: Subscription
+        self._arrived = asyncio.Event()
+        self._buffer: deque[NatsDelivery] = deque()
+        self._trouble = ""
+        self._requests = 0
+        self._outstanding = 0
+        self._expires_s = 0.0
+
+    async def opened(self) -> Self:
+        """Listen on the inbox."""
+        async with calling(f"{self._next} was not opened", ANSWER_TIMEOUT_S):
+            self._subscription = await self._link.client.subscribe(f"{self._inbox}.*", cb=self._take)
+        return self
+
+    async def fetch(self, limit: int, wait_s: float) -> list[Delivery]:
+        """See port."""
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + wait_s
+        while not self._buffer:
+            now_s = loop.time()
+            self._arrived.clear()
+            await self._ask(limit, now_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(min(end_s, self._expires_s + PULL_GRACE_S)):
+                    await self._arrived.wait()
+            self._raise_trouble()
+            if loop.time() >= end_s:
+                break
+        return [self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))]
+
+    async def _ask(self, limit: int, now_s: float) -> None:
+        self._link.ensure_open()
+        if self._outstanding > 0 and now_s < self._expires_s + PULL_GRACE_S:
+            return
+        self._requests += 1
+        self._outstanding, self._expires_s = limit, now_s + PULL_EXPIRES_S
+        body = json.dumps({"batch": limit, "expires": int(PULL_EXPIRES_S * 1e9)}).encode()
+        try:
+            async with calling(f"{self._next} was not asked", ANSWER_TIMEOUT_S):
+                await self._link.client.publish(self._next, body, reply=self._reply)
+        except TransientError:
+            self._outstanding = 0
+            raise
+
+    @property
+    def _reply(self) -> str:
+        return f"{self._inbox}.{self._requests}"
+
+    async def _take(self, raw: Msg) -> None:
+        status = (raw.headers or {}).get("Status")
+        if status is None or not raw.subject.startswith(self._inbox):
+            self._outstanding -= 1
+            self._buffer.append(NatsDelivery(received(raw), self._link, raw.reply))
+        elif raw.subject == self._reply:
+            self._outstanding = 0
+            if status not in (NO_MESSAGES, EXPIRED):  # 503 no such consumer or not ready, 409 deleted, moved …
+                self._trouble = f"{status} {(raw.headers or {}).get('Description', '')}".rstrip()
+        self._arrived.set()
+
+    def _raise_trouble(self) -> None:
+        trouble, self._trouble = self._trouble, ""
+        if trouble and not self._buffer:
+            raise TransientError(f"{self._next}: {trouble}", retry_after_s=TROUBLE_PAUSE_S)
+
+    async def ack_all(self, last: Delivery) -> None:
+        """See port."""
+        await last.ack()
+
+    async def close(self) -> None:
+        """See port. What was fetched ahead and given to nobody goes to another reader at once."""
+        await unsubscribe(self._subscription)
+        while self._buffer:
+            with suppress(CheopsError):
+                await self._buffer.popleft().retry()
+
+
+def received(raw: Msg) -> Received:
+    """With its number and deliveries, which JetStream puts into the reply subject (its ADR 15)."""
+    seq = deliveries = 0
+    if raw.reply.startswith("$JS.ACK."):
+        tokens = raw.reply.split(".")
+        deliveries, seq = (int(tokens[4]), int(tokens[5])) if len(tokens) == 9 else (int(tokens[6]), int(tokens[7]))
+    return Received(raw.subject, raw.data, raw.headers or {}, seq, deliveries or 1)

@@ -1,0 +1,79 @@
+"""Every stored message of a subject, in order, in batches of direct gets: no consumer is made, none is left behind.
+
+A direct get may be answered by a replica that is behind, so the leader says first what the last message is, and a
+batch that ends before it is asked for again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Final
+
+from nats.aio.msg import Msg
+
+from services.chassis.bus.nats.calls import calling, unsubscribe
+from services.chassis.bus.nats.connection import ANSWER_TIMEOUT_S, Link
+from services.chassis.bus.port import Received
+from services.chassis.errors import TransientError
+
+BATCH_MAX: Final = 1_000
+BATCH_BYTES_MAX: Final = 16 * 1024 * 1024
+BATCH_TIMEOUT_S: Final = 30.0
+EMPTY_MAX: Final = 5
+EMPTY_PAUSE_S: Final = 0.1
+END, NOTHING = "204", "404"
+ADDED: Final = ("Stream", "Subject", "Sequence", "Time-Stamp", "Num-Pending", "Last-Sequence", "UpTo-Sequence")
+_ADDED: Final = frozenset(f"Nats-{name}" for name in ADDED)
+
+
+async def scanned(link: Link, stream: str, subject: str, start_seq: int, last_seq: int) -> AsyncIterator[Received]:
+    """Messages on `subject` from `start_seq` to `last_seq`."""
+    position, empty = start_seq, 0
+    while position <= last_seq:
+        batch = await _batch(link, stream, subject, position)
+        if not batch:
+            empty += 1
+            if empty > EMPTY_MAX:
+                return  # what was there has been removed meanwhile
+            await asyncio.sleep(EMPTY_PAUSE_S)
+            continue
+        for one in batch:
+            if one.stream_seq > last_seq:
+                return
+            yield one
+        position, empty = batch[-1].stream_seq + 1, 0
+
+
+async def _batch(link: Link, stream: str, subject: str, start_seq: int) -> list[Received]:
+    link.ensure_open()
+    found: list[Received] = []
+    over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    async def take(raw: Msg) -> None:
+        headers = raw.headers or {}
+        if "Status" not in headers:
+            found.append(stored(raw, headers))
+        elif not over.done():
+            over.set_result(headers["Status"])
+
+    question = {"seq": start_seq, "next_by_subj": subject, "batch": BATCH_MAX, "max_bytes": BATCH_BYTES_MAX}
+    inbox = link.client.new_inbox()
+    async with calling(f"{stream} was not read", ANSWER_TIMEOUT_S):
+        subscription = await link.client.subscribe(inbox, cb=take)
+    try:
+        async with calling(f"{stream} was not read", BATCH_TIMEOUT_S):
+            await link.client.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(question).encode(), reply=inbox)
+            status = await over
+    finally:
+        await unsubscribe(subscription)
+    if status not in (END, NOTHING):
+        raise TransientError(f"{stream} was not read (status {status}; is the stream made, JetStream ready?)")
+    return found
+
+
+def stored(raw: Msg, headers: dict[str, str]) -> Received:
+    """What a direct get answers, as it was published."""
+    kept = {name: value for name, value in headers.items() if name not in _ADDED}
+    return Received(headers["Nats-Subject"], raw.data, kept, int(headers["Nats-Sequence"]))
