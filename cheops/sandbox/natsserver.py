@@ -27,17 +27,21 @@ jetstream {{
     domain: {name}
     sync_interval: {sync}
 }}
+{more}
 """
 
 
 class NatsServer:
     """`async with NatsServer(directory) as server:`"""
 
-    def __init__(self, directory: Path, name: str = "cheops", *, sync: str = "always", port: int = 0) -> None:
-        """`sync`: when acknowledged messages reach the disk; `always`, or a duration."""
+    def __init__(
+        self, directory: Path, name: str = "cheops", *, sync: str = "always", port: int = 0, more: str = ""
+    ) -> None:
+        """`sync`: when acknowledged messages reach the disk; `always`, or a duration. `more`: further configuration."""
         self.directory = directory.absolute()
         self.name = name
         self._sync = sync
+        self._more = more
         self.port = port
         self._child: ChildProcess | None = None
 
@@ -66,6 +70,7 @@ class NatsServer:
                 port=self.port or -1,
                 directory=self.directory,
                 sync=self._sync,
+                more=self._more,
                 payload=MESSAGE_BYTES_MAX + HEADERS_BYTES_MAX,
             )
         )

@@ -17,6 +17,7 @@ from services.chassis.bus.mailbox import Mailbox
 from services.chassis.bus.matching import matches
 from services.chassis.bus.port import Delivery, Handler, Reader, Received
 from services.chassis.bus.serving import Answering, answering
+from services.chassis.bus.sizes import ensure_fits
 from services.chassis.bus.stored import Consumer, Fence, StoredStream
 from services.chassis.bus.streams import STREAMS, StreamDefinition
 from services.chassis.errors import BusUnavailableError, PermanentError, TransientError
@@ -113,6 +114,7 @@ class MemoryBus:
             raise TransientError(f"no stream takes {subject} (are the streams made?)")
         fence = None if expected_last_seq is None else Fence(expected_last_seq, expected_subject or subject)
         kept = {**(headers or {}), "Nats-Msg-Id": message_id}
+        ensure_fits(subject, payload, kept)
         before = len(stream.messages)
         seq = stream.append(subject, payload, kept, message_id, fence, self.now_s())
         if len(stream.messages) != before:
@@ -169,6 +171,7 @@ class MemoryBus:
     async def emit(self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:
         """See port."""
         self.ensure_open()
+        ensure_fits(subject, payload, headers or {})
         self._tell(Received(subject, payload, dict(headers or {})))
 
     @asynccontextmanager

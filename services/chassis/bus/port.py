@@ -82,7 +82,8 @@ class Bus(Protocol):
 
         The same `message_id` again within the de-duplication window stores nothing new. `expected_last_seq` is the last
         sequence on this subject, or on the filter `expected_subject` (wildcards allowed), 0 = none; otherwise
-        ConflictError. TransientError when not acknowledged in time.
+        ConflictError. The fence is looked at first: who repeats a publish whose acknowledgement was lost conflicts with
+        his own message, and sees that when he reads `last`. TransientError when not acknowledged in time.
         """
 
     async def emit(self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:

@@ -65,10 +65,10 @@ class StoredStream:
             raise PermanentError(
                 f"message of {len(payload)} bytes for {subject} (at most {self.definition.message_bytes_max})"
             )
-        if message_id in self._ids:
-            return self._ids[message_id][0]
         if fence is not None:
             self._check(fence)
+        if message_id in self._ids:
+            return self._ids[message_id][0]
         if self.definition.work_queue and self._bytes + len(payload) > self.definition.max_bytes:
             raise TransientError(f"{subject} was not stored: the stream {self.definition.name} is full")
         self._last_seq += 1

@@ -12,7 +12,6 @@ import structlog
 from nats.aio.msg import Msg
 from nats.js import api
 
-from schemas.envelope import MESSAGE_BYTES_MAX
 from schemas.subjects import StreamName
 from services.chassis.bus.mailbox import Mailbox
 from services.chassis.bus.nats.calls import NO_STREAM, STREAM_EXISTS, calling, unsubscribe
@@ -21,14 +20,12 @@ from services.chassis.bus.nats.reading import NatsReader, received
 from services.chassis.bus.nats.scanning import scanned
 from services.chassis.bus.port import Handler, Reader, Received
 from services.chassis.bus.serving import answering
+from services.chassis.bus.sizes import HINT, SERVER_PAYLOAD_BYTES, ensure_fits
 from services.chassis.bus.streams import DUPLICATE_WINDOW_S, HEADERS_BYTES_MAX, StreamDefinition
 from services.chassis.errors import BusUnavailableError, PermanentError, TransientError
 
 WINDOW: Final = 256  # publishes that wait for their acknowledgement at a time
 ACK_PENDING_MAX: Final = 10_000
-HEADER_LINE_BYTES: Final = 4  # ": " and the line's end
-PAYLOAD_BYTES_WANTED: Final = MESSAGE_BYTES_MAX + HEADERS_BYTES_MAX
-HINT: Final = f"set max_payload: {PAYLOAD_BYTES_WANTED} in its configuration"
 
 log = structlog.get_logger(__name__)
 
@@ -247,21 +244,12 @@ class NatsBus:
         await self._link.close()
 
     def _ensure_fits(self, subject: str, payload: bytes, headers: Mapping[str, str]) -> None:
-        """A server ends the connection of who sends more than it takes, so it must not come to that."""
-        lines = sum(len(name) + len(value) + HEADER_LINE_BYTES for name, value in headers.items())
-        if lines > HEADERS_BYTES_MAX:
-            raise PermanentError(f"headers of {lines} bytes for {subject} (at most {HEADERS_BYTES_MAX})")
-        bound = min(MESSAGE_BYTES_MAX, self._client.max_payload - HEADERS_BYTES_MAX)
-        if len(payload) > bound:
-            reason = (
-                "" if bound == MESSAGE_BYTES_MAX else f"; set max_payload: {PAYLOAD_BYTES_WANTED} on the NATS server"
-            )
-            raise PermanentError(f"message of {len(payload)} bytes for {subject} (at most {bound}{reason})")
+        ensure_fits(subject, payload, headers, self._client.max_payload or SERVER_PAYLOAD_BYTES)
 
 
 async def connect(url: str, *, name: str, wait: bool = True) -> NatsBus:
     """Connect; with `wait` (services) keep trying, without it (people) fail within 3 s with what to do."""
     link = await linked(url, name=name, wait=wait)
-    if link.client.max_payload < PAYLOAD_BYTES_WANTED:
+    if link.client.max_payload < SERVER_PAYLOAD_BYTES:
         log.warning("the NATS server takes small messages only", max_payload=link.client.max_payload, hint=HINT)
     return NatsBus(link)

@@ -130,7 +130,9 @@ class Link:
 
 
 async def linked(url: str, *, name: str, wait: bool) -> Link:
-    """Connect; with `wait` keep trying, without it raise after CONNECT_TIMEOUT_S."""
+    """Connect; with `wait` keep trying, without it raise in time. An address that is none is not tried."""
+    if _malformed(url):
+        raise SettingsError(f"{shown(url)!r} is no NATS address (expected nats://host:port; set CHEOPS_NATS_URL)")
     while True:
         link = Link(url)
         try:
@@ -143,7 +145,7 @@ async def linked(url: str, *, name: str, wait: bool) -> Link:
             with suppress(CheopsError):
                 async with calling("closing", 0.3):
                     await link.client.close()
-            if not wait or (isinstance(reason, SettingsError) and _malformed(url)):
+            if not wait:
                 raise reason from error
         log.warning("no bus yet", url=shown(url), error=str(reason))
         await asyncio.sleep(random.uniform(0.5, 1.5) * RECONNECT_WAIT_S)
@@ -151,8 +153,6 @@ async def linked(url: str, *, name: str, wait: bool) -> Link:
 
 def _explained(link: Link) -> CheopsError:
     where, said = shown(link.url), " ".join(str(one).lower() for one in link.reasons)
-    if _malformed(link.url):
-        return SettingsError(f"{where!r} is no NATS address (expected nats://host:port; set CHEOPS_NATS_URL)")
     if "authorization" in said or "authentication" in said:
         return SettingsError(
             f"the NATS server at {where} refuses these credentials (set CHEOPS_NATS_URL to nats://user:password@host)"

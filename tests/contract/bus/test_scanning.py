@@ -1,0 +1,78 @@
+"""Reading a stream through, and its last message."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas import subjects
+from services.chassis.bus.port import Bus
+from services.chassis.errors import PermanentError
+from tests.contract.bus.words import ALL_INTENTS, EVENT, LYON, OSLO, store, store_intents
+
+
+async def scanned(bus: Bus, start_seq: int = 1) -> list[tuple[int, str]]:
+    found = [one async for one in bus.scan("INTENTS", ALL_INTENTS, start_seq)]
+    return [(one.stream_seq, one.payload.decode()) for one in found]
+
+
+async def test_a_scan_reads_everything_on_its_subjects_in_order(bus: Bus) -> None:
+    await store(bus, subjects.intent(LYON, "a"), b"one")
+    await store(bus, subjects.intent(OSLO, "b"), b"of another site")
+    await store(bus, subjects.intent(LYON, "c"), b"two")
+    assert await scanned(bus) == [(1, "one"), (3, "two")]
+    assert await scanned(bus, 2) == [(3, "two")]
+    assert await scanned(bus, 4) == []
+
+
+async def test_a_scan_of_an_empty_stream_ends_at_once(bus: Bus) -> None:
+    assert await scanned(bus) == []
+
+
+async def test_a_scan_longer_than_a_batch_misses_and_repeats_nothing(bus: Bus) -> None:
+    expected = await store_intents(bus, 2_500)
+    assert await scanned(bus) == [(place + 1, body) for place, body in enumerate(expected)]
+    assert [number for number, _ in await scanned(bus, 1_234)] == list(range(1_234, 2_501))
+
+
+async def test_a_scan_ends_at_the_end_as_it_was_when_it_began(bus: Bus) -> None:
+    await store_intents(bus, 3)
+    found = []
+    async for one in bus.scan("INTENTS", ALL_INTENTS):
+        found.append(one.stream_seq)
+        if len(found) < 10:
+            await store(bus, subjects.intent(LYON, f"more{len(found)}"))
+    assert found == [1, 2, 3]
+
+
+async def test_a_scan_of_large_messages_comes_whole(bus: Bus) -> None:
+    for number in range(7):
+        await store(bus, EVENT, b"%d" % number + b" " * (7 * 1024 * 1024))
+    found = [one.payload async for one in bus.scan("EVENTS", EVENT)]
+    assert [one.split()[0] for one in found] == [b"%d" % number for number in range(7)]
+    assert {len(one) for one in found} == {7 * 1024 * 1024 + 1}
+
+
+async def test_a_scan_that_is_left_early_disturbs_nothing(bus: Bus) -> None:
+    await store_intents(bus, 5)
+    async for one in bus.scan("INTENTS", ALL_INTENTS):
+        assert one.stream_seq == 1
+        break
+    assert len(await scanned(bus)) == 5
+
+
+async def test_the_last_message_is_that_of_the_subject_or_of_the_filter(bus: Bus) -> None:
+    assert await bus.last("INTENTS", ALL_INTENTS) is None
+    await store(bus, subjects.intent(LYON, "a"), b"one")
+    await store(bus, subjects.intent(LYON, "b"), b"two")
+    await store(bus, subjects.intent(OSLO, "c"), b"three")
+    one, two = await bus.last("INTENTS", subjects.intent(LYON, "a")), await bus.last("INTENTS", ALL_INTENTS)
+    assert one is not None
+    assert two is not None
+    assert (one.payload, one.stream_seq, two.payload, two.stream_seq) == (b"one", 1, b"two", 2)
+
+
+async def test_a_stream_that_is_not_there_is_an_error_that_names_it(bus: Bus) -> None:
+    with pytest.raises(PermanentError, match="there is no stream INBOX"):
+        await bus.last("INBOX", subjects.filters("INBOX", LYON))
+    with pytest.raises(PermanentError, match="there is no stream INBOX"):
+        _ = [one async for one in bus.scan("INBOX", subjects.filters("INBOX", LYON))]

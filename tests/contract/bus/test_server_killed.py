@@ -1,0 +1,204 @@
+"""nats-server killed and started again: what was stored is there, what was not comes again, nothing waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from cheops.sandbox.natsserver import NatsServer
+from schemas import subjects
+from services.chassis.bus import nats
+from services.chassis.bus.port import Bus, Reader
+from services.chassis.bus.streams import ensure_streams
+from services.chassis.errors import PermanentError, TransientError
+from tests.contract.bus.words import ALL_INTENTS, EVENT, LYON, WAIT_S, bodies, store, take
+
+QUESTION = subjects.api("resolver", LYON, "graph")
+PAUSE_S = 0.05
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[NatsServer]:
+    async with NatsServer(tmp_path / "nats", "lyon") as made:  # sync_interval: always
+        yield made
+
+
+@pytest.fixture
+async def bus(server: NatsServer) -> AsyncIterator[Bus]:
+    made = await nats.connect(server.url, name="contract")
+    await ensure_streams(made)
+    yield made
+    await made.close()
+
+
+async def until_connected(bus: Bus, connected: bool = True) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while bus.connected != connected:
+            await asyncio.sleep(PAUSE_S)
+
+
+async def killed_and_restarted(server: NatsServer, bus: Bus) -> None:
+    server.kill()
+    await until_connected(bus, False)
+    await server.restart()
+    await until_connected(bus)
+
+
+async def insist(bus: Bus, number: int) -> None:
+    """Publish under one message id until it is acknowledged, as every service does."""
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            try:
+                await bus.publish(subjects.intent(LYON, f"{number}"), b"%d" % number, message_id=f"id{number}")
+                return
+            except TransientError:
+                await asyncio.sleep(PAUSE_S)
+
+
+async def persist(reader: Reader, count: int) -> set[str]:
+    """Fetch and acknowledge until so many different messages were acknowledged."""
+    found: set[str] = set()
+    async with asyncio.timeout(2 * WAIT_S):
+        while len(found) < count:
+            try:
+                for delivery in await reader.fetch(10, 1.0):
+                    await delivery.ack()
+                    found |= set(bodies([delivery]))
+            except TransientError:
+                await asyncio.sleep(PAUSE_S)
+    return found
+
+
+async def test_a_burst_through_a_kill_is_stored_once_each_and_read_whole(server: NatsServer, bus: Bus) -> None:
+    reader = await bus.reader("INTENTS", "r", ALL_INTENTS, ack_wait_s=2.0)
+    reading = asyncio.create_task(persist(reader, 300))
+    storing = [asyncio.create_task(insist(bus, number)) for number in range(200)]
+    await storing[0]
+    await killed_and_restarted(server, bus)
+    storing += [asyncio.create_task(insist(bus, number)) for number in range(200, 300)]
+    await asyncio.gather(*storing)
+    assert await reading == {str(number) for number in range(300)}
+    stored = [one.payload async for one in bus.scan("INTENTS", ALL_INTENTS)]
+    assert sorted(stored, key=int) == [b"%d" % number for number in range(300)]
+
+
+async def test_a_waiting_fetch_goes_on_after_a_restart(server: NatsServer, bus: Bus) -> None:
+    reader = await bus.reader("INTENTS", "r", ALL_INTENTS)
+    reading = asyncio.create_task(persist(reader, 1))
+    await asyncio.sleep(PAUSE_S)
+    await killed_and_restarted(server, bus)
+    await insist(bus, 7)
+    assert await reading == {"7"}
+
+
+async def test_a_delivery_from_before_a_restart_can_be_acknowledged_after_it(server: NatsServer, bus: Bus) -> None:
+    await insist(bus, 1)
+    await insist(bus, 2)
+    reader = await bus.reader("INTENTS", "r", ALL_INTENTS, ack_wait_s=600)
+    first, second = await take(reader, 2)
+    await killed_and_restarted(server, bus)
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            try:
+                await first.ack()
+                await second.retry()
+                break
+            except TransientError:
+                await asyncio.sleep(PAUSE_S)
+    assert bodies(await take(reader, 1)) == ["2"]
+
+
+async def test_without_a_server_every_call_fails_soon_and_says_why(server: NatsServer, bus: Bus) -> None:
+    await insist(bus, 1)
+    reader = await bus.reader("INTENTS", "r", ALL_INTENTS)
+    delivery = (await take(reader, 1))[0]
+    server.kill()
+    await until_connected(bus, False)
+    calls = [
+        lambda: store(bus, EVENT),
+        lambda: bus.emit(EVENT, b""),
+        lambda: bus.request(QUESTION, b"", WAIT_S),
+        lambda: bus.gather(QUESTION, b"", WAIT_S),
+        lambda: bus.last("EVENTS", EVENT),
+        lambda: bus.reader("EVENTS", "r", EVENT),
+        lambda: reader.fetch(1, WAIT_S),
+        delivery.ack,
+        lambda: ensure_streams(bus),
+        lambda: anext(bus.scan("EVENTS", EVENT)),
+    ]
+    async with asyncio.timeout(5):
+        for call in calls:
+            with pytest.raises(TransientError, match="not connected"):
+                await call()
+
+
+async def test_closing_without_a_server_ends_soon(server: NatsServer, bus: Bus) -> None:
+    server.kill()
+    await until_connected(bus, False)
+    async with asyncio.timeout(5):
+        await bus.close()
+
+
+async def test_services_and_subscriptions_are_there_again_after_a_restart(server: NatsServer, bus: Bus) -> None:
+    async def answer(received: object) -> bytes:
+        return b"here"
+
+    async with bus.serve(QUESTION, answer, name="resolver"), bus.subscribe(EVENT) as messages:
+        await killed_and_restarted(server, bus)
+        assert (await bus.request(QUESTION, b"", WAIT_S)).payload == b"here"
+        async with asyncio.timeout(WAIT_S):
+            await bus.emit(EVENT, b"now")
+            assert (await anext(messages)).payload == b"now"
+
+
+async def test_a_message_id_is_known_across_a_kill(server: NatsServer, bus: Bus) -> None:
+    first = await bus.publish(EVENT, b"one", message_id="x")
+    await killed_and_restarted(server, bus)
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            try:
+                assert await bus.publish(EVENT, b"one", message_id="x") == first
+                break
+            except TransientError:
+                await asyncio.sleep(PAUSE_S)
+    assert len([one async for one in bus.scan("EVENTS", EVENT)]) == 1
+
+
+async def test_a_server_that_stands_still_is_noticed_by_the_publisher_and_comes_back(
+    server: NatsServer, bus: Bus
+) -> None:
+    server.process.send_signal(signal.SIGSTOP)
+    async with asyncio.timeout(15):
+        with pytest.raises(TransientError, match="not stored: no answer in time"):
+            await bus.publish(EVENT, b"one", message_id="x")
+    server.process.send_signal(signal.SIGCONT)
+    async with asyncio.timeout(WAIT_S):
+        await bus.publish(EVENT, b"one", message_id="x")
+    assert [one.payload async for one in bus.scan("EVENTS", EVENT)] == [b"one"]
+
+
+async def test_a_server_that_ends_the_connection_for_good_is_a_permanent_error_with_its_reason() -> None:
+    """A service must end then, and be started again, instead of waiting for what does not come."""
+
+    async def hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'INFO {"server_id":"x","version":"2.12.0","max_payload":9000000,"headers":true}\r\n')
+        while line := await reader.readline():
+            if line.startswith(b"PING"):
+                writer.write(b"PONG\r\n")
+            if line.startswith(b"PUB"):
+                writer.write(b"-ERR 'Authorization Violation'\r\n")
+        writer.close()
+
+    listening = await asyncio.start_server(hello, "127.0.0.1", 0)
+    bus = await nats.connect(f"nats://127.0.0.1:{listening.sockets[0].getsockname()[1]}", name="contract")
+    async with bus.subscribe(EVENT) as messages, asyncio.timeout(WAIT_S):
+        await bus.emit(EVENT, b"")
+        assert [one async for one in messages] == []
+    with pytest.raises(PermanentError, match="ended the connection for good: nats: authorization failed"):
+        await bus.emit(EVENT, b"")
+    await bus.close()
+    listening.close()

@@ -1,0 +1,58 @@
+"""What happens now: emit, subscribe; and the end of a bus."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from schemas import subjects
+from services.chassis.bus.mailbox import DROPPED, MAILBOX_MAX
+from services.chassis.bus.port import Bus
+from services.chassis.errors import TransientError
+from tests.contract.bus.words import EVENT, LYON, OSLO, WAIT_S, store
+
+BEAT = subjects.heartbeat(LYON)
+
+
+async def test_a_subscriber_hears_what_is_emitted_and_what_is_stored(bus: Bus) -> None:
+    async with bus.subscribe("cheops.v1.*.lyon") as messages, asyncio.timeout(WAIT_S):
+        await bus.emit(subjects.heartbeat(OSLO), b"not this")
+        await bus.emit(BEAT, b"beat", {"ce-id": "1"})
+        await store(bus, EVENT, b"event")
+        first, second = await anext(messages), await anext(messages)
+    assert (first.subject, first.payload, first.headers, first.stream_seq) == (BEAT, b"beat", {"ce-id": "1"}, 0)
+    assert (second.subject, second.payload) == (EVENT, b"event")
+
+
+async def test_a_subscriber_hears_nothing_of_before_and_every_subscriber_everything_of_now(bus: Bus) -> None:
+    await bus.emit(BEAT, b"before")
+    async with bus.subscribe(BEAT) as one, bus.subscribe("cheops.v1.heartbeat.>") as two, asyncio.timeout(WAIT_S):
+        await bus.emit(BEAT, b"now")
+        assert (await anext(one)).payload == (await anext(two)).payload == b"now"
+
+
+async def test_a_slow_subscriber_loses_the_oldest_keeps_the_newest_and_it_is_counted(bus: Bus) -> None:
+    before = DROPPED.value()
+    async with bus.subscribe(BEAT) as slow, bus.subscribe("cheops.v1.heartbeat.end") as end, asyncio.timeout(WAIT_S):
+        for number in range(MAILBOX_MAX + 50):
+            await bus.emit(BEAT, b"%d" % number)
+        await bus.emit("cheops.v1.heartbeat.end", b"")
+        await anext(end)
+        assert (await anext(slow)).payload == b"50"
+    assert DROPPED.value() - before == 50
+
+
+async def test_closing_ends_the_subscriptions_and_every_later_use_says_so(bus: Bus) -> None:
+    async with bus.subscribe(BEAT) as messages:
+        await bus.emit(BEAT, b"last")
+        async with asyncio.timeout(WAIT_S):
+            assert (await anext(messages)).payload == b"last"
+            await bus.close()
+            assert [one async for one in messages] == []
+    assert not bus.connected
+    with pytest.raises(TransientError, match="the bus is closed"):
+        await bus.emit(BEAT, b"")
+    with pytest.raises(TransientError, match="the bus is closed"):
+        await store(bus, EVENT)
+    await bus.close()
