@@ -22,7 +22,9 @@ from schemas.identity import ResourceId, SiteName
 
 HEADER: Final = "Cheops-Basis"
 JSON_BYTES_MAX: Final = 64 * 1024 * 1024
-HEADER_BYTES_MAX: Final = 2 * 1024 * 1024  # a larger one is left out: the verdict is worth more than its replay
+HEADER_BYTES_MAX: Final = (
+    56 * 1024
+)  # JetStream keeps at most 64 KiB of headers; a larger one is left out: the verdict is worth more than its replay
 
 
 class ChangeRecord(Struct, frozen=True, omit_defaults=True):

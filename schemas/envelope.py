@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Self, TypeVar
+from typing import Any, ClassVar, Final, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024  # headers come on top: a server's max_payload is 64 KiB more
 _SCHEMA = re.compile(r"^([a-z]+)/v(\d+)$")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context
 _OURS: Final = "Value error, "  # pydantic's words before a ValueError of ours, which names its field itself
 STEP_LEN_MAX: Final = 80  # of a field's name in an error message
 STEPS_MAX: Final = 12  # of a field's path in an error message
@@ -42,6 +43,7 @@ class Message(BaseModel):
     """A frozen message. Unknown fields are tolerated (a newer minor version may add some)."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, serialize_by_alias=True)
+    bytes_max: ClassVar[int] = MESSAGE_BYTES_MAX
 
     def to_json(self) -> bytes:
         """Canonical bytes: the same message always gives the same bytes (verdicts are replayed against this)."""
@@ -50,8 +52,8 @@ class Message(BaseModel):
     @classmethod
     def from_json(cls, payload: bytes) -> Self:
         """Bytes → message; raises MessageError (UnknownVersionError for another major version)."""
-        if len(payload) > MESSAGE_BYTES_MAX:
-            raise MessageError(f"message of {len(payload)} bytes (expected at most {MESSAGE_BYTES_MAX})")
+        if len(payload) > cls.bytes_max:
+            raise MessageError(f"message of {len(payload)} bytes (expected at most {cls.bytes_max})")
         try:
             return cls.model_validate_json(payload)
         except ValidationError as error:
@@ -122,7 +124,7 @@ def headers(kind: str, source: str, message_id: str, traceparent: str = "") -> d
         "ce-id": message_id,
         "content-type": "application/json",
     }
-    if traceparent:
+    if _TRACEPARENT.fullmatch(traceparent):  # a stranger wrote it: what is none does not travel on
         made["traceparent"] = traceparent
     return made
 

@@ -19,6 +19,7 @@ from schemas.identity import KindId, ResourceId, SiteName
 
 BATCH_EVENTS_MAX: Final = 64
 T = TypeVar("T")
+Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Scalar = str | int | float | bool | None
 Relation = Literal["requirement", "reliance", "composition", "containment", "association"]
 Confidence = Literal["declared", "annotated", "inferred"]
@@ -164,8 +165,8 @@ class EventBatch(Struct, frozen=True, omit_defaults=True, gc=False):
 
     schema: Literal["event/v1"]
     site: SiteName
-    epoch: int
-    seq: int
+    epoch: Number
+    seq: Number
     prev_hash: str
     events: Annotated[tuple[ResourceEvent, ...], Meta(max_length=BATCH_EVENTS_MAX)]
 
@@ -188,13 +189,20 @@ class Heartbeat(Struct, frozen=True, omit_defaults=True, gc=False):
 
     schema: Literal["heartbeat/v1"]
     site: SiteName
-    epoch: int
-    seq: int
-    observed: int
+    epoch: Number
+    seq: Number
+    observed: Number
     blind: dict[KindId, BlindKind] = field(default_factory=dict)
     at_s: float = 0.0
 
 
+_NEEDED: Final = {
+    "put": "state",
+    "delete": "resource",
+    "sync_start": "kind",
+    "sync_end": "kind",
+    "sync_same": "kind",
+}
 _encoder = msgspec.json.Encoder()
 _batch_decoder = msgspec.json.Decoder(EventBatch)
 _heartbeat_decoder = msgspec.json.Decoder(Heartbeat)
@@ -207,7 +215,12 @@ def encode(message: EventBatch | Heartbeat) -> bytes:
 
 def decode_batch(payload: bytes) -> EventBatch:
     """JSON bytes → batch; raises MessageError that names the field."""
-    return _decode(_batch_decoder, payload, "event/v1")
+    batch = _decode(_batch_decoder, payload, "event/v1")
+    for place, event in enumerate(batch.events):
+        needed = _NEEDED.get(event.op)
+        if needed and not getattr(event, needed):
+            raise MessageError(f"events.{place}: op {event.op!r} needs {needed!r}")
+    return batch
 
 
 def decode_heartbeat(payload: bytes) -> Heartbeat:

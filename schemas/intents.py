@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
-from schemas.envelope import StrictMessage, field_path
+from schemas.envelope import MessageError, StrictMessage, field_path
 from schemas.identity import SITE_NAME_PATTERN, SiteName
 
 Verb = Literal["create", "update", "apply", "delete", "read"]
@@ -18,6 +18,10 @@ IntentId = Annotated[str, StringConstraints(pattern=INTENT_ID.pattern)]
 
 RESOURCES_MAX: Final = 1_000  # of one intent: a bundle is judged whole, so it has to be bounded
 BOUND_DEFAULT_S: Final = 10.0
+INTENT_BYTES_MAX: Final = 6 * 1024 * 1024  # operations and rehearsals repeat its manifests, and must fit, too
+EXPANSION_MAX: Final = 8
+OVERRIDES_MAX: Final = 100
+INTEGER_MAX: Final = 2**64 - 1  # what an API server can hold
 LIFETIME_DEFAULT_S: Final = 24 * 3600.0
 DEPTH_MAX: Final = 100  # of a manifest: Kubernetes' own are below 30, and every reader downstream recurses
 
@@ -38,22 +42,23 @@ class Intent(StrictMessage):
     bound_s     how old evidence may be
     """
 
+    bytes_max: ClassVar[int] = INTENT_BYTES_MAX
     schema_: Literal["intent/v1"] = Field("intent/v1", alias="schema")
     id: IntentId
     site: SiteToken
     verb: Verb
     resources: tuple[Annotated[str, StringConstraints(min_length=1, max_length=1024)], ...] = ()
     manifests: tuple[dict[str, Any], ...] = ()
-    namespace: str = ""
-    scope: str = ""
-    requester: str = ""
+    namespace: Annotated[str, StringConstraints(max_length=253)] = ""
+    scope: Annotated[str, StringConstraints(max_length=4096)] = ""
+    requester: Annotated[str, StringConstraints(max_length=253)] = ""
     created_at: AwareDatetime
     expires_at: AwareDatetime
     bound_s: Annotated[float, Field(gt=0, le=3600)] = BOUND_DEFAULT_S
     cascade: Literal["none", "dependents"] = "none"
     preview: bool = False
-    overrides: tuple[Override, ...] = ()
-    traceparent: str = ""
+    overrides: Annotated[tuple[Override, ...], Field(max_length=OVERRIDES_MAX)] = ()
+    traceparent: Annotated[str, StringConstraints(max_length=128)] = ""
 
     @model_validator(mode="after")
     def _has_what_its_verb_needs(self) -> Self:
@@ -70,11 +75,21 @@ class Intent(StrictMessage):
                 raise ValueError(f"{field_path(('manifests', place, *found[:-1]))}: {found[-1]}")
         return self
 
+    @classmethod
+    def from_json(cls, payload: bytes) -> Self:
+        """See Message. Written out again it must be bounded, too: `1e15` becomes four times as long."""
+        made = super().from_json(payload)
+        if len(payload) > INTENT_BYTES_MAX // EXPANSION_MAX and len(made.to_json()) > INTENT_BYTES_MAX:
+            raise MessageError(f"written out it is larger than {INTENT_BYTES_MAX} bytes")
+        return made
+
 
 def _not_json(value: Any, depth: int) -> list[str | int] | None:
     """What JSON cannot say (NaN would arrive as null) or no reader can follow: its path and, at the end, the reason."""
     if isinstance(value, float) and not math.isfinite(value):
         return [f"{value} is not a JSON number"]
+    if isinstance(value, int) and abs(value) > INTEGER_MAX:
+        return ["an integer of more than 64 bits"]
     if not isinstance(value, (dict, list, tuple)):
         return None
     if depth > DEPTH_MAX:

@@ -18,7 +18,7 @@ from pydantic import Field, StringConstraints, ValidationError, field_validator
 
 from schemas.codes import CODES
 from schemas.documents import DocumentError, read_documents
-from schemas.envelope import StrictMessage, describe
+from schemas.envelope import IN_KEY_ORDER, StrictMessage, describe
 from schemas.events import Relation
 
 Setting = Literal["deny", "warn", "note", "ignore"]
@@ -42,7 +42,7 @@ class PolicyRule(StrictMessage):
     relation: Relation | None = None
     sites: tuple[Pattern, ...] = ()
     namespaces: tuple[Pattern, ...] = ()
-    labels: dict[str, str] = Field(default_factory=dict)
+    labels: Annotated[dict[str, str], IN_KEY_ORDER] = Field(default_factory=dict)
     reason: str = ""
 
     @field_validator("code", mode="before")

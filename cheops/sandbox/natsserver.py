@@ -10,8 +10,7 @@ from typing import Final, Self
 
 from cheops.sandbox.ports import LOOPBACK
 from cheops.sandbox.process import ChildProcess
-from schemas.envelope import MESSAGE_BYTES_MAX
-from services.chassis.bus.streams import HEADERS_BYTES_MAX
+from services.chassis.bus.sizes import SERVER_PAYLOAD_BYTES
 from services.chassis.errors import SettingsError
 
 READY_TIMEOUT_S: Final = 15.0
@@ -71,7 +70,7 @@ class NatsServer:
                 directory=self.directory,
                 sync=self._sync,
                 more=self._more,
-                payload=MESSAGE_BYTES_MAX + HEADERS_BYTES_MAX,
+                payload=SERVER_PAYLOAD_BYTES,
             )
         )
         self._child = ChildProcess("nats-server", [program, "-c", str(configuration)], self.directory / "server.log")

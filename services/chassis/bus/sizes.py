@@ -10,7 +10,7 @@ from services.chassis.bus.streams import HEADERS_BYTES_MAX
 from services.chassis.errors import PermanentError
 
 HEADER_LINE_BYTES: Final = 4  # ": " and the line's end
-SERVER_PAYLOAD_BYTES: Final = MESSAGE_BYTES_MAX + HEADERS_BYTES_MAX  # what a server's max_payload should be
+SERVER_PAYLOAD_BYTES: Final = MESSAGE_BYTES_MAX + 64 * 1024  # what a server's max_payload should be
 HINT: Final = f"set max_payload: {SERVER_PAYLOAD_BYTES} in the NATS server's configuration"
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 DAY_S: Final = 24 * 3600.0
 GIB: Final = 1024**3
 DUPLICATE_WINDOW_S: Final = 600.0
-HEADERS_BYTES_MAX: Final = 64 * 1024  # on top of a message's own bound
+HEADERS_BYTES_MAX: Final = 60 * 1024  # JetStream stores no message whose headers are larger than 64 KiB
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,13 @@ from typing import Literal
 import pytest
 
 from cheops.sandbox.natsserver import NatsServer
-from schemas.envelope import MESSAGE_BYTES_MAX
-from services.chassis.bus.streams import HEADERS_BYTES_MAX
+from services.chassis.bus.sizes import SERVER_PAYLOAD_BYTES
 
 Engine = Literal["memory", "wheel", "image"]
 IMAGE = "nats:2.12-alpine"
 PORT = 4222
 CONFIGURATION = f"""\
-max_payload: {MESSAGE_BYTES_MAX + HEADERS_BYTES_MAX}
+max_payload: {SERVER_PAYLOAD_BYTES}
 jetstream {{ store_dir: /tmp/store, domain: lyon, sync_interval: 2m }}
 """
 

@@ -115,7 +115,7 @@ async def test_a_service_that_waits_can_be_stopped() -> None:
 async def test_a_server_for_small_messages_says_which_setting_to_change(tmp_path: Path) -> None:
     async with NatsServer(tmp_path / "nats", "lyon", sync="2m", more="max_payload: 1048576") as server:
         bus = await nats.connect(server.url, name="test")
-        with pytest.raises(PermanentError, match="at most 983040; this server takes no more: set max_payload: 8454144"):
+        with pytest.raises(PermanentError, match="at most 987136; this server takes no more: set max_payload: 8454144"):
             await store(bus, EVENT, b"x" * 1_000_000)
         assert bus.connected
         await bus.close()

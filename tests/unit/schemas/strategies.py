@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from pydantic import AwareDatetime, BaseModel
 
+from schemas.codes import CODES
 from schemas.intents import Intent
+from schemas.policy import FIXED, PolicyRule
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
@@ -28,6 +30,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=6,
 )
+FREE_CODES = sorted({code.number for code in CODES if code.letter in "DWN"} - FIXED)
 MANIFESTS = st.dictionaries(TEXT, JSON, max_size=4)
 
 
@@ -40,7 +43,9 @@ def messages(kind: type[Any]) -> SearchStrategy[Any]:
 def _whole(kind: type[Any]) -> SearchStrategy[Any]:
     if issubclass(kind, BaseModel):
         fields = {
-            (field.alias or name): _values(field.annotation, field.metadata)
+            (field.alias or name): st.sampled_from(FREE_CODES)
+            if (kind, name) == (PolicyRule, "code")
+            else _values(field.annotation, field.metadata)
             for name, field in kind.model_fields.items()
         }
         return st.fixed_dictionaries(fields).map(lambda given: kind(**given))

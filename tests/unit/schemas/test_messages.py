@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas.envelope import MESSAGE_BYTES_MAX, Message, MessageError, StrictMessage, UnknownVersionError
+from schemas.intents import INTENT_BYTES_MAX, Intent
 from tests.unit.schemas.known import MODELS, STRICT, title
 from tests.unit.schemas.strategies import JSON, messages
 
@@ -109,10 +110,11 @@ def test_deep_nesting_is_an_error_and_never_a_crash(kind: type[Message]) -> None
 
 
 @every_message
-def test_a_message_larger_than_8_mib_is_refused_before_it_is_parsed(kind: type[Message]) -> None:
+def test_a_message_that_is_too_large_is_refused_before_it_is_parsed(kind: type[Message]) -> None:
     assert MESSAGE_BYTES_MAX == 8 * 1024 * 1024
-    with pytest.raises(MessageError, match=f"expected at most {MESSAGE_BYTES_MAX}"):
-        kind.from_json(b" " * (MESSAGE_BYTES_MAX + 1))
+    bound = INTENT_BYTES_MAX if kind is Intent else MESSAGE_BYTES_MAX
+    with pytest.raises(MessageError, match=f"expected at most {bound}"):
+        kind.from_json(b" " * (bound + 1))
 
 
 @every_message
