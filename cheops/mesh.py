@@ -16,7 +16,7 @@ from cheops.following import Follower, Progress
 from cheops.replaying import Replay, replay
 from schemas import envelope, subjects
 from schemas.alerts import Alert
-from schemas.envelope import Message, MessageError
+from schemas.envelope import MESSAGE_BYTES_MAX, Message, MessageError
 from schemas.identity import SiteName, site_name
 from schemas.intents import Intent as EnteredIntent
 from schemas.outcomes import Outcome
@@ -37,12 +37,13 @@ from schemas.relations.loader import load_catalogue
 from schemas.verdicts import Verdict
 from services.chassis.bus import nats
 from services.chassis.bus.port import Bus, Received
-from services.chassis.errors import BusUnavailableError, PermanentError, TransientError
+from services.chassis.errors import BusUnavailableError, PermanentError, SettingsError, TransientError
 from services.resolver.judge.policy import Policy
 
 ANSWER_TIMEOUT_S: Final = 15.0
 VERDICT_TIMEOUT_S: Final = 30.0
 GATHER_WAIT_S: Final = 0.6
+WRONG_QUESTION: Final = "D010"
 
 Answer = TypeVar("Answer", bound=Message)
 
@@ -51,8 +52,12 @@ class RefusedError(PermanentError):
     """A question that the site refused, in its words."""
 
 
-class NoSiteError(PermanentError):
-    """It is not clear which site is meant."""
+class WrongQuestionError(RefusedError, SettingsError):
+    """The site could not read the question: an unknown kind, a name that is none."""
+
+
+class NoSiteError(SettingsError):
+    """It is not clear which site is meant, or there is none of this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +79,21 @@ class Mesh:
     # ── intents ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def enter(self, draft: Intent, *, site: str | None = None, intent_id: str | None = None) -> EnteredIntent:
-        """Give a draft its id, site, requester and time; nothing is sent."""
+        """Give a draft its id, site, requester and time; nothing is sent.
+
+        Raises MessageError that names the field, also when a message cannot hold it.
+        """
         entry = await self.entry_site(site or draft.scope)
-        return draft.entered(
+        intent = draft.entered(
             intent_id=intent_id or new_id(), site=entry, requester=requester_name(), now=datetime.now(UTC)
         )
+        size = len(intent.to_json())
+        if size > MESSAGE_BYTES_MAX:
+            raise MessageError(
+                f"manifests: {size / 1e6:.1f} MB together (expected at most {MESSAGE_BYTES_MAX / 1e6:.1f} MB): "
+                "split them into several intents"
+            )
+        return intent
 
     async def submit(self, draft: Intent, *, site: str | None = None, intent_id: str | None = None) -> Verdict:
         """Publish an intent and wait for its first verdict (a preview asks without publishing)."""
@@ -271,7 +286,8 @@ class Mesh:
             refusal = _refusal(reply.payload)
             if refusal is None:
                 raise
-            raise RefusedError(refusal.message) from None
+            wrong = refusal.code == WRONG_QUESTION
+            raise (WrongQuestionError if wrong else RefusedError)(refusal.message) from None
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ FILE_BYTES_MAX: Final = 64 * 1024 * 1024
 ALIASES_MAX: Final = 1_000
 DEPTH_MAX: Final = 100
 SUFFIXES: Final = (".yaml", ".yml", ".json")
+_WORDS: Final[dict[type, str]] = {str: "text", list: "a list", bool: "true or false"}
 STDIN: Final = Path("-")
 
 _Base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -66,15 +67,16 @@ class Document:
 
     def check_object(self) -> None:
         """Raise DocumentError when it is not a named Kubernetes object."""
-        for name in ("apiVersion", "kind"):
-            if not isinstance(self.body.get(name), str) or not self.body[name]:
-                raise DocumentError(self.file, self.line_of((name,)), f"{name}: missing (expected text)")
+        for field_name in ("apiVersion", "kind"):
+            if not isinstance(self.body.get(field_name), str) or not self.body[field_name]:
+                raise DocumentError(self.file, self.line_of((field_name,)), f"{field_name}: missing (expected text)")
         metadata = self.body.get("metadata")
         if not isinstance(metadata, Mapping):
             raise DocumentError(self.file, self.line_of(("metadata",)), "metadata: missing (expected a mapping)")
-        if not isinstance(metadata.get("name") or metadata.get("generateName"), str):
-            line = self.line_of(("metadata", "name"))
-            raise DocumentError(self.file, line, "metadata.name: missing (expected text)")
+        name = metadata.get("name") or metadata.get("generateName")
+        if not isinstance(name, str):
+            found = "missing (expected text)" if name is None else f"{name!r} is not text (quote it)"
+            raise DocumentError(self.file, self.line_of(("metadata", "name")), f"metadata.name: {found}")
 
 
 def read_documents(path: Path) -> list[Document]:
@@ -107,11 +109,23 @@ def parse(raw: bytes, file: str) -> list[Document]:
         return [one for body in _bodies(text, file) for one in _flat(body)]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise DocumentError(file, mark.line + 1 if mark else 0, str(error.problem or error.context)) from error
+        raise DocumentError(file, mark.line + 1 if mark else 0, _reason(error, text)) from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         if isinstance(error, DocumentError):
             raise
         raise DocumentError(file, 0, f"not YAML: {error}") from error
+
+
+def _reason(error: yaml.MarkedYAMLError, text: str) -> str:
+    """libyaml's words, where the thing began, and the usual suspect."""
+    problem, began = error.problem_mark, error.context_mark
+    reason = str(error.problem or error.context)
+    if error.context and began and problem and began.line != problem.line:
+        reason += f", {error.context} that begins at line {began.line + 1}"
+    lines = text.splitlines()
+    if problem and problem.line < len(lines) and "\t" in lines[problem.line]:
+        reason += " (a tab? YAML indents with spaces)"
+    return reason
 
 
 def _bodies(text: str, file: str) -> Iterator[Document]:
@@ -124,7 +138,9 @@ def _bodies(text: str, file: str) -> Iterator[Document]:
             if body is None:
                 continue
             if not isinstance(body, dict):
-                raise DocumentError(file, line, f"a {type(body).__name__} (expected a Kubernetes object, a mapping)")
+                raise DocumentError(
+                    file, line, f"{_WORDS.get(type(body), 'a number')} (expected a Kubernetes object, a mapping)"
+                )
             yield Document(file, line, body, node)
     finally:
         loader.dispose()

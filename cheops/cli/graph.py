@@ -126,7 +126,7 @@ def _insist_that_it_is_there(answer: GraphAnswer) -> None:
     """A name that neither is there nor is referred to is most likely mistyped."""
     import sys
 
-    from cheops.cli.render.verdict import named
+    from cheops.cli.render.steps import named
 
     root = next((node for node in answer.nodes if node.resource == answer.root), None)
     if root is not None and root.state == "missing" and not answer.edges:

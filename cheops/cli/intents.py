@@ -131,9 +131,9 @@ def _writer(verb: str) -> Callable[..., None]:
         server: ServerOption = None,
     ) -> None:
         given = {name: value for name, value in locals().items() if name not in ("verb", "filename", "namespace")}
-        from cheops.cli.manifests import manifests_of
+        from cheops.cli.manifests import sendable_documents
 
-        _submit(verb, namespace, manifests=manifests_of(_paths(filename), namespace), **given)
+        _submit(verb, namespace, documents=sendable_documents(_paths(filename), namespace), **given)
 
     return write
 
@@ -216,10 +216,11 @@ def _submit(verb: str, namespace: str, site: str | None, server: str | None, **g
 
     if given.get("override") and not given["reason"]:
         raise BadInputError("--override needs --reason TEXT: it is recorded with the verdict")
+    documents = given.get("documents", ())
     draft = Intent(
         verb=verb,  # type: ignore[arg-type]  # the commands of this module name verbs only
         resources=given.get("resources", ()),
-        manifests=given.get("manifests", ()),
+        manifests=tuple(one.body for one in documents),
         namespace=namespace,
         scope=given["scope"] or "",
         cascade=str(given.get("cascade", Cascade.NONE)),  # type: ignore[arg-type]  # the same two words
@@ -227,6 +228,14 @@ def _submit(verb: str, namespace: str, site: str | None, server: str | None, **g
         bound_s=given["bound"],
         overrides=dict.fromkeys(given.get("override") or (), given.get("reason", "")),
     )
-    no_wait = given.get("no_wait", False)
-    wanted = Wanted(draft, site, server, given["output"], given["ascii_only"], no_wait, given["timeout"])
+    wanted = Wanted(
+        draft=draft,
+        documents=documents,
+        site=site,
+        server=server,
+        output=given["output"],
+        ascii_only=given["ascii_only"],
+        no_wait=given.get("no_wait", False),
+        timeout_s=given["timeout"],
+    )
     raise typer.Exit(submit(wanted))

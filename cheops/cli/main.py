@@ -75,4 +75,4 @@ def options(
 
 def main() -> None:
     """Entry point; never shows a traceback for something that has an explanation."""
-    sys.exit(explained(lambda: app(standalone_mode=False)))
+    sys.exit(explained(lambda: app(standalone_mode=False, prog_name="cheops")))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,12 +19,12 @@ NAME_LEN_MAX: Final = 253
 LABEL_LEN_MAX: Final = 63
 
 
-def manifests_of(paths: list[Path], namespace: str) -> tuple[Mapping[str, Any], ...]:
+def sendable_documents(paths: list[Path], namespace: str) -> tuple[Document, ...]:
     """Read and check manifests; nothing is sent when one of them is wrong."""
     documents = checked_documents(paths, namespace)
     for one in documents:
         _check_names(one)
-    return tuple(one.body for one in documents)
+    return tuple(documents)
 
 
 def named_by(paths: list[Path], namespace: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 from cheops.cli.failures import BadInputError
 from cheops.cli.options import Output
 from cheops.cli.render.output import document, say
-from cheops.cli.render.verdict import named
+from cheops.cli.render.steps import named
 from schemas.documents import Document, read_documents
 from schemas.identity import ResourceId
 from schemas.relations.edges import records

@@ -5,7 +5,8 @@ from __future__ import annotations
 from cheops.cli.options import Output
 from cheops.cli.render.output import document, say
 from cheops.cli.render.signs import signs_for
-from cheops.cli.render.verdict import outcome_line, render
+from cheops.cli.render.steps import outcome_line
+from cheops.cli.render.verdict import render
 from cheops.mesh import Chain, Mesh
 from schemas.intents import Intent
 

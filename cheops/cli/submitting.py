@@ -12,18 +12,22 @@ from typing import Final
 from cheops.cli.failures import EXIT_DEFER, EXIT_DENY, EXIT_ERROR, EXIT_INTERRUPTED, EXIT_PARTLY
 from cheops.cli.options import Output
 from cheops.cli.render.output import document, say
+from cheops.cli.render.places import place_of
 from cheops.cli.render.signs import Signs, signs_for
-from cheops.cli.render.verdict import outcome_line, render
+from cheops.cli.render.steps import outcome_line
+from cheops.cli.render.verdict import render
 from cheops.cli.running import with_mesh
 from cheops.cli.waiting import Patience, patient
 from cheops.drafts import Intent
 from cheops.following import Progress
 from cheops.mesh import Mesh
+from schemas.documents import Document
 from schemas.intents import Intent as EnteredIntent
 from schemas.outcomes import Outcome
-from schemas.verdicts import Verdict
+from schemas.verdicts import Reason, Verdict
 
 CODES: Final = {"allow": 0, "deny": EXIT_DENY, "defer": EXIT_DEFER}
+ABOUT_MANIFESTS: Final = frozenset(("001", "010", "101", "110", "112", "130", "140", "150", "220"))
 GOOD_STATES: Final = ("ready", "done")
 
 
@@ -32,6 +36,7 @@ class Wanted:
     """What was typed."""
 
     draft: Intent
+    documents: tuple[Document, ...]
     site: str | None
     server: str | None
     output: Output
@@ -93,13 +98,19 @@ class _Submission:
         if outcome is None:
             self._verdict, self._outcomes = verdict, {}
             if self._text and verdict.verb != "read":
-                say(render(verdict, self._signs, (time.monotonic() - self._started_s) * 1000))
+                took_ms = (time.monotonic() - self._started_s) * 1000
+                say(render(verdict, self._signs, took_ms, self._place))
             elif self._text and verdict.decision != "allow":
                 say(render(verdict, self._signs))
             return
         self._outcomes[outcome.step] = outcome
         if self._text and verdict.verb != "read" and (outcome.state != "applied" or sys.stdout.isatty()):
             say([outcome_line(outcome, self._signs)])
+
+    def _place(self, reason: Reason) -> str:
+        """The line of the manifest that a finding is about; what was found at the site has none."""
+        found = place_of(reason, self._wanted.documents) if reason.code[1:] in ABOUT_MANIFESTS else None
+        return f"{found[0]}:{found[1]}" if found else ""
 
     def _finish(self) -> int:
         verdict = self._verdict

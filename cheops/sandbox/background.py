@@ -169,7 +169,8 @@ async def _supervise(
         stopping.cancel()
         await asyncio.gather(starting, return_exceptions=True)
         await bed.stop()
-        (directory / STATE).unlink(missing_ok=True)
+        if (read_state(directory) or {}).get("pid") == os.getpid():
+            (directory / STATE).unlink(missing_ok=True)
 
 
 def _state_of(bed: Testbed) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Final
 
 from cheops.cli.render.rows import short_path
 from cheops.cli.render.signs import Signs
-from cheops.cli.render.verdict import named
+from cheops.cli.render.steps import named
 from schemas.alerts import Alert
 
 BROKEN_SHOWN_MAX: Final = 8

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
+from cheops.cli.render.places import place_of
 from schemas.codes import find
 from schemas.documents import Document
-from schemas.identity import ResourceKey
 from schemas.verdicts import Reason, Verdict
 
 _COMMANDS: Final = {"deny": "error", "defer": "error", "warning": "warning", "note": "notice"}
@@ -19,7 +19,7 @@ SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 def github(verdict: Verdict, documents: Sequence[Document]) -> Iterator[str]:
     """One workflow command a reason, then the line that stands alone."""
     for reason in verdict.reasons:
-        place = _place(reason, documents)
+        place = place_of(reason, documents)
         where = f"file={_property(place[0])},line={place[1]}," if place else ""
         title = _property(f"{reason.code} {_title(reason)} @ {reason.site}")
         yield f"::{_COMMANDS[reason.severity]} {where}title={title}::{_data(reason.message)}"
@@ -62,7 +62,7 @@ def _result(reason: Reason, documents: Sequence[Document]) -> dict[str, Any]:
         "level": _LEVELS[reason.severity],
         "message": {"text": f"{reason.message} ({reason.site})"},
     }
-    place = _place(reason, documents)
+    place = place_of(reason, documents)
     if place:
         made["locations"] = [
             {
@@ -73,41 +73,6 @@ def _result(reason: Reason, documents: Sequence[Document]) -> dict[str, Any]:
             }
         ]
     return made
-
-
-def _place(reason: Reason, documents: Sequence[Document]) -> tuple[str, int] | None:
-    """The line of the manifest that the reason is about: the field of the edge, else the object."""
-    relation = reason.relation
-    for resource, path in (
-        (relation.source if relation else None, relation.path if relation else ""),
-        (reason.resource, ""),
-    ):
-        found = _document_of(resource, documents)
-        if found is not None:
-            return found.file, found.line_of(_steps(path)) or 1
-    return (documents[0].file, documents[0].line) if len(documents) == 1 else None
-
-
-def _document_of(resource: str | None, documents: Sequence[Document]) -> Document | None:
-    if resource is None:
-        return None
-    key = ResourceKey.parse(resource)
-    for one in documents:
-        metadata = one.body["metadata"]
-        names = metadata.get("namespace") or key.namespace, metadata.get("name")
-        group = one.body["apiVersion"].rpartition("/")[0]
-        if (group, one.body["kind"], *names) == (key.group, key.kind, key.namespace, key.name):
-            return one
-    return None
-
-
-def _steps(path: str) -> list[str | int]:
-    steps: list[str | int] = []
-    for part in path.replace("]", "").split("."):
-        name, *places = part.split("[")
-        steps.append(name)
-        steps += [int(place) if place.isdecimal() else place for place in places]
-    return steps
 
 
 def _title(reason: Reason) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from cheops.cli.render.verdict import named
+from cheops.cli.render.steps import named
 from schemas.queries import GraphAnswer, GraphEdge
 
 _DASHES: Final = {

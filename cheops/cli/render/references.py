@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from cheops.cli.render import rows
 from cheops.cli.render.rows import Row
 from cheops.cli.render.signs import Signs
-from cheops.cli.render.verdict import named
+from cheops.cli.render.steps import named
 from schemas.identity import ResourceId
 from schemas.queries import GraphAnswer, GraphEdge, GraphNode
 

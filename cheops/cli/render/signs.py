@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 DECISION_STYLES: Final = {"allow": "green", "deny": "red", "defer": "yellow"}
@@ -38,6 +38,11 @@ class Signs:
         """Colour for a terminal that wants it."""
         return f"\x1b[{_ANSI[style]}m{text}\x1b[0m" if self.colour and text else text
 
+    @property
+    def plain(self) -> Signs:
+        """The same without colour, to measure with."""
+        return replace(self, colour=False)
+
     def cut(self, text: str, room: int) -> str:
         """At most `room` characters, the end marked; everything where the width is free."""
         if not self.width or len(text) <= room:
@@ -54,8 +59,7 @@ def signs_for(ascii_only: bool) -> Signs:
     terminal = sys.stdout.isatty()
     colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     base = ASCII if ascii_only or not encoding.startswith("utf") else Signs()
-    given = {name: getattr(base, name) for name in base.__slots__}
-    return Signs(**{**given, "colour": colour, "width": _width(terminal)})
+    return replace(base, colour=colour, width=_width(terminal))
 
 
 def _width(terminal: bool) -> int:

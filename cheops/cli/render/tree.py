@@ -13,7 +13,7 @@ from typing import Final
 from cheops.cli.render import rows
 from cheops.cli.render.rows import Row
 from cheops.cli.render.signs import Signs
-from cheops.cli.render.verdict import named
+from cheops.cli.render.steps import named
 from schemas.identity import ResourceId, kind_of
 from schemas.queries import GraphAnswer, GraphEdge, GraphNode
 

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
+from cheops.cli.render.rows import short_path
 from cheops.cli.render.signs import Signs
-from schemas.identity import ResourceId, ResourceKey
-from schemas.outcomes import Outcome
-from schemas.verdicts import Evidence, Reason, Step, Verdict
+from cheops.cli.render.steps import plan_lines
+from schemas.verdicts import Evidence, Reason, Verdict
 
 REASONS_SHOWN_MAX: Final = 12
-STEPS_SHOWN_MAX: Final = 30
-WIDTH: Final = 100
 LABEL_WIDTH: Final = 11
+INDENT: Final = " " * (LABEL_WIDTH + 2)
+Place = Callable[[Reason], str]
 
 
-def named(resource: ResourceId) -> str:
-    """`Secret shop/edge-ca`: how a resource reads in a sentence."""
-    key = ResourceKey.parse(resource)
-    return f"{key.kind} {key.namespace}/{key.name}" if key.namespace else f"{key.kind} {key.name}"
+def nowhere(reason: Reason) -> str:
+    """No manifests are at hand."""
+    return ""
 
 
-def render(verdict: Verdict, signs: Signs, took_ms: float | None = None) -> list[str]:
-    """The whole verdict."""
-    lines = [_head(verdict, signs, took_ms)]
-    lines += _block("because", _reasons(verdict, signs), signs)
-    lines += _block("impact", _impact(verdict), signs)
+def render(verdict: Verdict, signs: Signs, took_ms: float | None = None, place: Place = nowhere) -> list[str]:
+    """The whole verdict. `place` says which line of which manifest a reason is about."""
+    lines = _head(verdict, signs, took_ms)
+    lines += _block("because", _reasons(verdict, signs, place), signs)
+    lines += _block("impact", _impact(verdict, signs), signs)
     lines += _block("evidence", [_evidence(one, signs) for one in verdict.evidence], signs)
-    lines += _block("plan", _plan(verdict), signs)
+    lines += _block("plan", plan_lines(verdict.plan, followed=not verdict.preview), signs)
     lines += _block("waits for", _waits(verdict), signs)
     lines += _block("next", _next(verdict), signs)
     for remedy in verdict.remedies:
@@ -37,54 +38,96 @@ def render(verdict: Verdict, signs: Signs, took_ms: float | None = None) -> list
 
 
 def one_line(verdict: Verdict, signs: Signs) -> str:
-    """For a stream of verdicts."""
+    """For a stream of verdicts; cut where the line ends."""
     at = verdict.decided_at.astimezone().strftime("%H:%M:%S")
-    return f"{at}  {_head(verdict, signs, None)}  {signs.paint(verdict.intent, 'dim')}"
+    used = len(f"{at}  {_word(verdict, signs.plain)}    {verdict.intent}")
+    summary = signs.cut(verdict.summary, signs.width - used)
+    return f"{at}  {_word(verdict, signs)}  {summary}  {signs.paint(verdict.intent, 'dim')}"
 
 
-def outcome_line(outcome: Outcome, signs: Signs) -> str:
-    """One step's outcome."""
-    sign = {"ready": signs.allow, "done": signs.allow, "applied": signs.ellipsis}.get(outcome.state, signs.deny)
-    word = "already gone" if outcome.state == "done" and not outcome.changed else outcome.state
-    message = f": {outcome.message}" if outcome.message else ""
-    took = f"  {outcome.duration_ms / 1000:.1f} s" if outcome.duration_ms >= 100 else ""
-    text = (
-        f"  {sign} {outcome.step}  {outcome.action} {named(outcome.resource)} @ {outcome.site}  {word}{took}{message}"
-    )
-    style = {signs.allow: "green", signs.deny: "red"}.get(sign)
-    return signs.paint(text, style) if style else text
-
-
-def _head(verdict: Verdict, signs: Signs, took_ms: float | None) -> str:
+def _word(verdict: Verdict, signs: Signs) -> str:
     first = next((one.code for one in verdict.reasons if one.severity in ("deny", "defer")), "")
-    code = f" {first}" if verdict.decision != "allow" and first else ""
-    preview = signs.paint(" (preview)", "dim") if verdict.preview else ""
-    took = signs.paint(f"  {took_ms:.1f} ms", "dim") if took_ms is not None else ""
-    return f"{signs.decision(verdict.decision)}{code}  {verdict.summary}{preview}{took}"
+    return signs.decision(verdict.decision) + (f" {first}" if verdict.decision != "allow" and first else "")
 
 
-def _reasons(verdict: Verdict, signs: Signs) -> list[str]:
-    shown = verdict.reasons[:REASONS_SHOWN_MAX]
-    more = len(verdict.reasons) - len(shown)
+def _head(verdict: Verdict, signs: Signs, took_ms: float | None) -> list[str]:
+    word = len(_word(verdict, signs.plain))
+    preview = " (preview)" if verdict.preview else ""
+    first, *rest = _wrapped(f"{' ' * word}  {' '.join(verdict.summary.split())}{preview}", "    ", signs)
+    took = f"  {took_ms:.1f} ms" if took_ms is not None else ""
+    last = rest[-1] if rest else first
+    took = signs.paint(took, "dim") if not signs.width or len(last) + len(took) <= signs.width else ""
+    lines = [f"{_word(verdict, signs)}{first[word:]}", *rest]
+    return [*lines[:-1], f"{lines[-1]}{took}"]
+
+
+def _reasons(verdict: Verdict, signs: Signs, place: Place) -> list[str]:
+    reasons, folded = _folded(verdict.reasons)
+    shown = reasons[:REASONS_SHOWN_MAX]
+    more = len(reasons) - len(shown)
     lines = []
-    for place, reason in enumerate(shown):
-        lead = "" if len(shown) == 1 else (signs.branch if place < len(shown) - 1 or more else signs.last)
-        lines.append(f"{lead}{_reason(reason, signs)}")
+    for number, reason in enumerate(shown):
+        last = number == len(shown) - 1 and not more
+        lead = "" if len(reasons) == 1 else signs.last if last else signs.branch
+        hanging = "" if len(reasons) == 1 else signs.gap if last else signs.pipe
+        said = len(reasons) == 1 and verdict.summary.endswith(reason.message) and reason.relation is None
+        lines += _reason(reason, signs, place(reason), folded.get(reason.resource or "", 0), (lead, hanging), said)
     if more:
         lines.append(f"{signs.last}and {more} more (-o json)")
     return lines
 
 
-def _reason(reason: Reason, signs: Signs) -> str:
-    where = f"  {signs.paint(_short_path(reason.relation.path), 'dim')}" if reason.relation else ""
-    return f"{signs.paint(reason.code, 'bold')} {reason.message}{where}"
+def _folded(reasons: tuple[Reason, ...]) -> tuple[list[Reason], dict[str, int]]:
+    """A user that blocks the target and, again, each child that goes with it is one user."""
+    kept: list[Reason] = []
+    folded: dict[str, int] = {}
+    blocking: set[str] = set()
+    for reason in reasons:
+        user = reason.resource or ""
+        if reason.code == "D313" and user in blocking:
+            folded[user] = folded.get(user, 0) + 1
+            continue
+        kept.append(reason)
+        if reason.severity == "deny":
+            blocking.add(user)
+    return kept, folded
 
 
-def _short_path(path: str) -> str:
-    return path.removeprefix("spec.template.spec.").removeprefix("spec.")
+def _reason(reason: Reason, signs: Signs, place: str, folded: int, leads: tuple[str, str], said: bool) -> list[str]:
+    lead, hanging = leads
+    if said and not place:
+        return []
+    text = place if said else " ".join(reason.message.split())
+    text += f" (and {folded} of what goes with it)" if folded else ""
+    text += f" ({place})" if place and not said else ""
+    first, *rest = _wrapped(f"{INDENT}{lead}{reason.code} {text}", f"{INDENT}{hanging}  ", signs)
+    made = [first[len(INDENT) :], *(line[len(INDENT) :] for line in rest)]
+    made[0] = made[0].replace(reason.code, signs.paint(reason.code, "bold"), 1)
+    if reason.relation is None:
+        return made
+    path = short_path(reason.relation.path)
+    visible = (rest[-1] if rest else first) + f"  {path}"
+    if not signs.width or len(visible) <= signs.width:
+        return [*made[:-1], f"{made[-1]}  {signs.paint(path, 'dim')}"]
+    return [*made, f"{hanging}  {signs.paint(path, 'dim')}"]
 
 
-def _impact(verdict: Verdict) -> list[str]:
+def _wrapped(text: str, indent: str, signs: Signs) -> list[str]:
+    """Lines of at most the width; words (names, commands) are never broken."""
+    if not signs.width or len(text) <= signs.width:
+        return [text]
+    return textwrap.wrap(
+        text,
+        signs.width,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+        expand_tabs=False,
+    )
+
+
+def _impact(verdict: Verdict, signs: Signs) -> list[str]:
     impact = verdict.impact
     if not impact.direct or verdict.verb in ("create", "read"):
         return []
@@ -94,7 +137,8 @@ def _impact(verdict: Verdict) -> list[str]:
         for kinds in impact.by_kind.values()
         for kind, count in sorted(kinds.items())
     )
-    return [f"{impact.direct} direct ({kinds}), {more}{impact.reached} in all"]
+    text = f"{INDENT}{impact.direct} direct ({kinds}), {more}{impact.reached} in all"
+    return [line[len(INDENT) :] for line in _wrapped(text, INDENT, signs)]
 
 
 def _evidence(one: Evidence, signs: Signs) -> str:
@@ -105,24 +149,6 @@ def _evidence(one: Evidence, signs: Signs) -> str:
     if one.blind:
         return f"{text}   not observed: {', '.join(one.blind[:4])}{signs.ellipsis if len(one.blind) > 4 else ''}"
     return f"{text}   all {one.observed} kinds observed {signs.allow}"
-
-
-def _plan(verdict: Verdict) -> list[str]:
-    lines = [_step(step) for step in verdict.plan[:STEPS_SHOWN_MAX]]
-    if len(verdict.plan) > STEPS_SHOWN_MAX:
-        lines.append(f"and {len(verdict.plan) - STEPS_SHOWN_MAX} more (-o json)")
-    return lines
-
-
-def _step(step: Step) -> str:
-    conditions = step.preconditions
-    parts = [f"uid={conditions.uid[:8]}" if conditions.uid else "", "absent" if conditions.absent else ""]
-    parts.append(f"rv={conditions.resource_version}" if conditions.resource_version else "")
-    given = " ".join(part for part in parts if part)
-    after = f"   after {', '.join(step.after)}" if step.after else ""
-    return (
-        f"{step.id:<3} {step.action} {named(step.resource)} @ {step.site}" + (f"   if {given}" if given else "") + after
-    )
 
 
 def _waits(verdict: Verdict) -> list[str]:
@@ -137,7 +163,9 @@ def _next(verdict: Verdict) -> list[str]:
         return []
     left_s = (verdict.expires_at - datetime.now(UTC)).total_seconds()
     return [
-        f"decided by itself when that changes, expires in {_seconds(left_s)}   cheops show {verdict.intent} --follow"
+        f"decided by itself when that changes, expires in {_seconds(left_s)}",
+        f"  cheops show {verdict.intent} --follow",
+        f"  cheops cancel {verdict.intent}",
     ]
 
 
@@ -151,4 +179,4 @@ def _block(label: str, lines: list[str], signs: Signs) -> list[str]:
     if not lines:
         return []
     head = signs.paint(f"  {label:<{LABEL_WIDTH - 1}}", "cyan")
-    return [f"{head} {lines[0]}", *(f"{'':<{LABEL_WIDTH + 2}}{line}" for line in lines[1:])]
+    return [f"{head} {lines[0]}", *(f"{INDENT}{line}" for line in lines[1:])]

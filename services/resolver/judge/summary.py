@@ -49,7 +49,6 @@ def _why_allowed(case: Case, reasons: Sequence[Reason], steps: Sequence[Step]) -
     if not steps:
         return ": nothing to do"
     if case.verb == "delete" and not any(reason.severity == "warning" for reason in reasons):
-        return (
-            f": nothing at {case.site} depends on it" if len(case.changes) == 1 else f": {counted(len(steps), 'step')}"
-        )
+        alone = len(case.changes) == 1 and len(steps) == 1  # a cascade has more steps: its dependents go first
+        return f": nothing at {case.site} depends on it" if alone else f": {counted(len(steps), 'step')}"
     return f": {counted(len(steps), 'step')}" if len(steps) > 1 else ""

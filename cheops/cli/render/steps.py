@@ -1,0 +1,56 @@
+"""A plan and what became of its steps, in columns. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from cheops.cli.render.signs import Signs
+from schemas.identity import ResourceId, ResourceKey
+from schemas.outcomes import Outcome
+from schemas.verdicts import Step
+
+STEPS_SHOWN_MAX: Final = 30
+STEPS_FOLLOWED_MAX: Final = 8  # of a plan that is carried out: each step is told again as it ends
+
+
+def named(resource: ResourceId) -> str:
+    """`Secret shop/edge-ca`: how a resource reads in a sentence."""
+    key = ResourceKey.parse(resource)
+    return f"{key.kind} {key.namespace}/{key.name}" if key.namespace else f"{key.kind} {key.name}"
+
+
+def plan_lines(steps: Sequence[Step], *, followed: bool) -> list[str]:
+    """A line a step; a long plan that is carried out is counted by kind instead."""
+    if followed and len(steps) > STEPS_FOLLOWED_MAX:
+        kinds = Counter(ResourceKey.parse(step.resource).kind for step in steps)
+        return [f"{len(steps)} steps: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items())]
+    shown = steps[:STEPS_SHOWN_MAX]
+    what = [f"{step.action} {named(step.resource)} @ {step.site}" for step in shown]
+    width = max(map(len, what), default=0)
+    lines = [f"{step.id:<3} {text:<{width}}  {_given(step)}".rstrip() for step, text in zip(shown, what, strict=True)]
+    if len(steps) > len(shown):
+        lines.append(f"and {len(steps) - len(shown)} more (-o json)")
+    return lines
+
+
+def _given(step: Step) -> str:
+    conditions = step.preconditions
+    parts = [f"uid={conditions.uid[:8]}" if conditions.uid else "", "absent" if conditions.absent else ""]
+    parts.append(f"rv={conditions.resource_version}" if conditions.resource_version else "")
+    given = " ".join(part for part in parts if part)
+    after = f"after {', '.join(step.after)}" if step.after else ""
+    return "  ".join(part for part in (f"if {given}" if given else "", after) if part)
+
+
+def outcome_line(outcome: Outcome, signs: Signs) -> str:
+    """One step's outcome."""
+    sign = {"ready": signs.allow, "done": signs.allow, "applied": signs.ellipsis}.get(outcome.state, signs.deny)
+    word = "already gone" if outcome.state == "done" and not outcome.changed else outcome.state
+    message = f": {outcome.message}" if outcome.message else ""
+    took = f"  {outcome.duration_ms / 1000:.1f} s" if outcome.duration_ms >= 100 else ""
+    what = f"{outcome.action} {named(outcome.resource)} @ {outcome.site}"
+    text = f"  {sign} {outcome.step:<3} {what}  {word}{took}{message}"
+    style = {signs.allow: "green", signs.deny: "red"}.get(sign)
+    return signs.paint(text, style) if style else text

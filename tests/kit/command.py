@@ -1,0 +1,102 @@
+"""The real `cheops` command in processes of its own, against a sandbox that it started itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TIMEOUT_S = 90.0
+MANIFESTS = Path(__file__).parents[2] / "cheops" / "demo" / "manifests"
+COMMAND = (sys.executable, "-m", "cheops")
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def body(self) -> Any:
+        """The one JSON document on stdout."""
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """A folder to type commands in. `site` is where intents are entered."""
+
+    folder: Path
+    site: str = ""
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Ours, without what would change the answers."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("CHEOPS_", "COLUMNS"))}
+        return {**kept, **({"CHEOPS_SITE": self.site} if self.site else {}), **more}
+
+    def __call__(self, *words: str | Path, stdin: str | bytes = b"", **environment: str) -> Ran:
+        """`shell("tree", "deployment/web")`; named arguments are environment variables."""
+        given = stdin.encode() if isinstance(stdin, str) else stdin
+        done = subprocess.run(
+            [*COMMAND, *map(str, words)],
+            cwd=self.folder,
+            env=self.environment(**environment),
+            input=given,
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    @contextmanager
+    def started(self, *words: str | Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
+        """A command that goes on, as `--follow` does; it is interrupted at the end of the block."""
+        process = subprocess.Popen(
+            [*COMMAND, *map(str, words)],
+            cwd=self.folder,
+            env=self.environment(PYTHONUNBUFFERED="1", **environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+            try:
+                process.wait(TIMEOUT_S)
+            finally:
+                process.kill()
+                for stream in (process.stdout, process.stderr):
+                    if stream is not None:
+                        stream.close()
+
+
+@contextmanager
+def sandbox(folder: Path, *sites: str) -> Iterator[Shell]:
+    """`cheops sandbox up … down`, with a shell at the first of its sites."""
+    shell = Shell(folder, sites[0])
+    up = shell("sandbox", "up", "--sites", ",".join(sites))
+    assert up.code == 0, up.err
+    try:
+        yield shell
+    finally:
+        down = shell("sandbox", "down")
+        assert down.code == 0, down.err
