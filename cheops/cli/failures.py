@@ -21,6 +21,10 @@ class BadInputError(Exception):
     """What the caller gave cannot be used; the message names file, line, field and what was expected. Exit 2."""
 
 
+class ReaderGoneError(Exception):
+    """Who read our output has enough, as `head` does. Exit 0."""
+
+
 def explained(command: Callable[[], object]) -> int:
     """Run a command; what went wrong is said in one line."""
     try:
@@ -31,7 +35,7 @@ def explained(command: Callable[[], object]) -> int:
         return EXIT_INTERRUPTED
     except typer.TyperException as error:
         return _usage(error)
-    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+    except ReaderGoneError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:

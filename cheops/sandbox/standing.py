@@ -51,8 +51,7 @@ def where(state: dict[str, Any]) -> str:
         f"clusters  {', '.join(sites)} ({state['engine']})\n"
         f"            export KUBECONFIG={state['kubeconfig']}\n"
         f"            kubectl --context {sites[0]} get all -A\n"
-        f"cheops    in this folder as it is; elsewhere, and with a site of your own:\n"
-        f"            export CHEOPS_CONTEXT={state['context']} CHEOPS_SITE={sites[0]}\n"
+        f"cheops    export CHEOPS_CONTEXT={state['context']} CHEOPS_SITE={sites[0]}\n"
         f"            cheops sites\n"
     )
 

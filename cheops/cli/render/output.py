@@ -7,13 +7,13 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from cheops.cli.failures import ReaderGoneError
 from cheops.cli.options import Output
 
 
 def say(lines: Iterable[str]) -> None:
     """Lines of text on stdout, at once (somebody may be following)."""
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
-    sys.stdout.flush()
+    _write("".join(f"{line}\n" for line in lines))
 
 
 def document(body: Any, output: Output | str) -> None:
@@ -21,8 +21,14 @@ def document(body: Any, output: Output | str) -> None:
     if str(output) == "yaml":
         import yaml
 
-        sys.stdout.write(yaml.safe_dump(body, sort_keys=False, allow_unicode=True, explicit_start=True))
-        return
-    indent = 2 if sys.stdout.isatty() else None
-    sys.stdout.write(json.dumps(body, ensure_ascii=False, indent=indent) + "\n")
-    sys.stdout.flush()
+        _write(yaml.safe_dump(body, sort_keys=False, allow_unicode=True, explicit_start=True))
+    else:
+        _write(json.dumps(body, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None) + "\n")
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise ReaderGoneError from error

@@ -17,7 +17,7 @@ HEAD: Final = (
     "EDGES",
     "MISSING",
     "IN FLIGHT",
-    "DEFERRED",
+    "WAITING",
 )
 
 _WHY: Final = {
