@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from cheops.sandbox.apiserver.targets import Target
 Query = Mapping[str, str]
 
 VALIDATIONS = ("", "Ignore", "Warn", "Strict")
+MANAGER_BYTES_MAX = 128  # as the real server
+FORCED_ELSEWHERE = Cause("force", "FieldValueForbidden", "Forbidden: may not be specified for non-apply patch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +64,48 @@ def read_options(target: Target, query: Query) -> ReadOptions:
     return options
 
 
-def write_options(query: Query, user_agent: str, options_kind: str) -> WriteOptions:
-    """`options_kind` is CreateOptions, UpdateOptions or PatchOptions, as in messages."""
-    validation = query.get("fieldValidation", "")
+def write_options(query: Query, user_agent: str, options_kind: str, *, applies: bool = True) -> WriteOptions:
+    """`options_kind` is CreateOptions, UpdateOptions or PatchOptions, as in messages. Raises StatusError 422."""
+    validation, dry_run, manager = (query.get(name, "") for name in ("fieldValidation", "dryRun", "fieldManager"))
+    causes = [] if applies or "force" not in query else [FORCED_ELSEWHERE]
+    causes += [*_wrong_manager(manager), *_wrong_dry_run(dry_run)]
     if validation not in VALIDATIONS:
         supported = '"", "Ignore", "Strict", "Warn"'
         message = f'Unsupported value: "{validation}": supported values: {supported}'
-        raise invalid_options(options_kind, Cause("fieldValidation", "FieldValueNotSupported", message))
+        causes.append(Cause("fieldValidation", "FieldValueNotSupported", message))
+    if causes:
+        raise invalid_options(options_kind, *causes)
     return WriteOptions(
-        dry_run=is_dry_run(query.get("dryRun"), options_kind),
-        manager=query.get("fieldManager") or user_agent.partition("/")[0] or "unknown",
+        dry_run=dry_run == "All",
+        manager=manager or user_agent.partition("/")[0] or "unknown",
         validation=validation or "Warn",
         force=_flag(query, "force"),
     )
 
 
 def is_dry_run(value: str | None, options_kind: str) -> bool:
-    if value not in (None, "", "All"):
-        message = f'Unsupported value: ["{value}"]: supported values: "All"'
-        raise invalid_options(options_kind, Cause("dryRun", "FieldValueNotSupported", message))
+    if causes := _wrong_dry_run(value or ""):
+        raise invalid_options(options_kind, *causes)
     return value == "All"
+
+
+def _wrong_dry_run(value: str) -> list[Cause]:
+    if value in ("", "All"):
+        return []
+    message = f'Unsupported value: ["{value}"]: supported values: "All"'
+    return [Cause("dryRun", "FieldValueNotSupported", message)]
+
+
+def _wrong_manager(manager: str) -> list[Cause]:
+    if len(manager.encode()) > MANAGER_BYTES_MAX:
+        message = f"Too long: may not be more than {MANAGER_BYTES_MAX} bytes"
+        return [Cause("fieldManager", "FieldValueTooLong", message)]
+    for place, sign in enumerate(manager):
+        if not sign.isprintable():
+            why = f"invalid character U+{ord(sign):04X} (at position {place})"
+            shown = json.dumps(manager).replace("\\u00", "\\x")  # as Go spells it
+            return [Cause("fieldManager", "FieldValueInvalid", f"Invalid value: {shown}: {why}")]
+    return []
 
 
 def _check_consistent(options: ReadOptions) -> None:

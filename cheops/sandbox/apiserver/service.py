@@ -80,7 +80,8 @@ async def update(realm: Realm, request: Request) -> Answer:
 
 
 async def patch(realm: Realm, request: Request) -> Answer:
-    options = write_options(request.query, request.user_agent, "PatchOptions")
+    applies = _media_type(request) == APPLY
+    options = write_options(request.query, request.user_agent, "PatchOptions", applies=applies)
     prepare = _patcher(realm, request, options)
     for attempt in range(PATCH_ATTEMPTS_MAX):
         before = realm.get(request.target.kind, request.target.namespace, request.target.name)
@@ -96,7 +97,7 @@ async def patch(realm: Realm, request: Request) -> Answer:
 
 
 def _patcher(realm: Realm, request: Request, options: WriteOptions) -> Callable[[Stored | None], Draft]:
-    target, media_type = request.target, request.content_type.partition(";")[0]
+    target, media_type = request.target, _media_type(request)
     if media_type == APPLY:
         check_apply_options(request.query.get("fieldManager", ""))
         return lambda before: prepare_apply(realm, target, before, request.body, options)
@@ -116,6 +117,10 @@ def _patcher(realm: Realm, request: Request, options: WriteOptions) -> Callable[
         return prepare_update(realm, target, before, content, options, patched=True)
 
     return prepare
+
+
+def _media_type(request: Request) -> str:
+    return request.content_type.partition(";")[0].strip()
 
 
 def _patched(realm: Realm, target: Target, before: Stored, media_type: str, change: Any) -> Object:

@@ -111,9 +111,9 @@ def invalid(kind: Kind, name: str, causes: Sequence[Cause]) -> StatusError:
     return _invalid(label, {**({"name": name} if name else {}), **_group(kind.group), "kind": kind.kind}, name, causes)
 
 
-def invalid_options(options: str, cause: Cause) -> StatusError:
+def invalid_options(options: str, *causes: Cause) -> StatusError:
     """Query parameters that contradict each other."""
-    return _invalid(f"{options}.meta.k8s.io", {"group": "meta.k8s.io", "kind": options}, "", [cause])
+    return _invalid(f"{options}.meta.k8s.io", {"group": "meta.k8s.io", "kind": options}, "", causes)
 
 
 def _invalid(label: str, details: dict[str, Any], name: str, causes: Sequence[Cause]) -> StatusError:

@@ -72,12 +72,37 @@ async def test_a_name_that_is_no_subdomain_is_422(api: Api, namespace: str, name
 
 
 async def test_names_of_namespaces_are_labels_and_names_of_roles_are_freer(api: Api, namespace: str) -> None:
-    refused = await api.post("/api/v1/namespaces", {"metadata": {"name": "a.b"}})
-    assert refused.status == 422
-    assert "RFC 1123 label" in refused.message
+    for name, wrong in (("a.b", "must not contain dots"), ("A", "a lowercase RFC 1123 label must consist of")):
+        refused = await api.post("/api/v1/namespaces", {"metadata": {"name": name}})
+        assert refused.status == 422
+        assert f'Namespace "{name}" is invalid: metadata.name: Invalid value: "{name}": {wrong}' in refused.message
     path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/roles"
     assert (await api.post(path, {"metadata": {"name": "My:Role.x"}, "rules": []})).status == 201
     assert (await api.post(path, {"metadata": {"name": "a%b"}, "rules": []})).status == 422
+
+
+@pytest.mark.parametrize(
+    ("key", "wrong"),
+    [
+        ("a/b", "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',"),
+        ("", "a valid config key must consist of"),
+        ("..", "must not be '..'"),
+        ("..a", "must not start with '..'"),
+    ],
+)
+async def test_keys_of_config_maps_and_secrets_are_names_of_files(
+    api: Api, namespace: str, key: str, wrong: str
+) -> None:
+    for path, kind, value in ((configmaps(namespace), "ConfigMap", "v"), (secrets(namespace), "Secret", "dg==")):
+        refused = await api.post(path, {"metadata": {"name": "a"}, "data": {key: value}})
+        assert (refused.status, refused.reason) == (422, "Invalid")
+        assert refused.message.startswith(f'{kind} "a" is invalid: data[{key}]: Invalid value: "{key}": {wrong}')
+        assert [cause["field"] for cause in refused.causes] == [f"data[{key}]"]
+
+
+async def test_a_key_is_text_or_binary_and_not_both(api: Api, namespace: str) -> None:
+    refused = await api.post(configmaps(namespace), {**configmap("a", {"k": "v"}), "binaryData": {"k": "dg=="}})
+    assert refused.message.endswith('data[k]: Invalid value: "k": duplicate of key present in binaryData')
 
 
 async def test_labels_and_annotations_are_checked_one_by_one(api: Api, namespace: str) -> None:

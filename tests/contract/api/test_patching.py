@@ -49,7 +49,11 @@ async def test_a_merge_patch_may_carry_a_version_as_a_condition(api: Api, namesp
         ([{"op": "test", "path": "/data/k", "value": "v"}, {"op": "remove", "path": "/data/k"}], None),
         ([{"op": "test", "path": "/data/k", "value": "other"}], 422),
         ([{"op": "remove", "path": "/data/none"}], 422),
-        ([{"op": "replace", "path": "/data/none", "value": "1"}], 422),
+        ([{"op": "replace", "path": "/data/none", "value": "1"}], {"k": "v", "none": "1"}),
+        ([{"op": "replace", "path": "/none/x", "value": "1"}], 422),
+        ([{"op": "copy", "from": "/data/none", "path": "/data/x"}], {"k": "v", "x": ""}),
+        ([{"op": "move", "from": "/data/none", "path": "/data/x"}], 422),
+        ([{"op": "test", "path": "/data/none", "value": None}], {"k": "v"}),
         ([{"op": "add", "path": "/none/x", "value": "1"}], 422),
     ],
 )

@@ -16,8 +16,8 @@ from cheops.sandbox.apiserver.ownership.paths import (
     Path,
     Paths,
     compare,
+    elements,
     is_granular,
-    item_key,
     parts,
     spelled,
     stated,
@@ -38,7 +38,7 @@ class Applied:
 
 
 def apply(shape: Shape, live: Object, config: Object, owner: Owner, *, force: bool) -> Applied:
-    """`config` without what has no owner is merged. Raises StatusError 409 and MissingKeyError."""
+    """`config` without what has no owner is merged. Raises StatusError 409 and UntypedError."""
     entries = _entries_of(shape, live, owner)
     last = next((entry.paths for entry in entries if entry.owner == owner), frozenset())
     others = [entry for entry in entries if entry.owner != owner]
@@ -87,6 +87,8 @@ def _time(entries: list[Entry], owner: Owner, paths: Paths) -> str:
 
 def merge(shape: Shape, live: Any, config: Any) -> Any:
     """What is applied, over what is there."""
+    if config is None and is_granular(shape, live):
+        return live  # stated to be nothing, which takes away nothing
     if not (is_granular(shape, live) and is_granular(shape, config) and type(live) is type(config)):
         return config
     if isinstance(config, dict):
@@ -94,28 +96,36 @@ def merge(shape: Shape, live: Any, config: Any) -> Any:
         for name, value in config.items():
             merged[name] = merge(shape.child(name), live[name], value) if name in live else value
         return merged
-    if shape.is_set:
-        return [*live, *(value for value in config if value not in live)]
     return _merge_items(shape, live, config)
 
 
 def _merge_items(shape: Shape, live: list[Any], config: list[Any]) -> list[Any]:
-    """In the order of what is applied; what only the live list has stays behind what it was behind."""
-    items = shape.items or ANY
-    there = {item_key(shape, item): item for item in live}
-    wanted = {item_key(shape, item): item for item in config}
-    waiting = list(there)
-    merged: list[Any] = []
-    for key, item in wanted.items():
-        if key not in there:
-            merged.append(item)
+    """In the order of structured-merge-diff: what both have as it is applied, what only one has where it was."""
+    left, right = elements(shape, live), elements(shape, config)
+    there, wanted = dict(zip(left, live, strict=True)), dict(zip(right, config, strict=True))
+    shared = [key for key in right if key in there]
+    merged: dict[str, Any] = {}
+    place, next_place = 0, 0
+    while place < len(left) or next_place < len(right):
+        key = left[place] if place < len(left) else ""
+        is_ahead = next_place < len(right) and key != right[next_place]
+        if key in wanted and is_ahead and shared and shared[0] != key:  # comes later, where it is applied
+            place += 1
             continue
-        while waiting and waiting[0] != key and waiting[0] not in wanted:
-            merged.append(there[waiting.pop(0)])
-        if key in waiting:
-            waiting.remove(key)
-        merged.append(merge(items, there[key], item))
-    return [*merged, *(there[key] for key in waiting if key not in wanted)]
+        if key and key not in wanted:
+            merged[key] = there[key]
+            place += 1
+            continue
+        if key in merged:
+            place += 1
+            continue
+        if next_place < len(right):
+            key = right[next_place]
+            merged[key] = merge(shape.items or ANY, there[key], wanted[key]) if key in there else wanted[key]
+            next_place += 1
+            if shared and shared[0] == key:
+                shared.pop(0)
+    return list(merged.values())
 
 
 def without(shape: Shape, value: Any, last: Paths, kept: Paths, path: Path) -> Any:

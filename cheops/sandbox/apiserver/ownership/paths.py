@@ -21,8 +21,11 @@ FieldsV1 = dict[str, Any]
 ITSELF = "."
 
 
-class MissingKeyError(Exception):
-    """An item of a keyed list lacks its key."""
+EMPTY_KEYS: dict[str, Any] = {"string": "", "integer": 0}
+
+
+class UntypedError(Exception):
+    """A list whose items cannot be told apart: one lacks its key, or two have the same."""
 
 
 def is_granular(shape: Shape, value: Any) -> bool:
@@ -39,22 +42,35 @@ def parts(shape: Shape, value: Any) -> dict[str, tuple[Shape, Any]]:
     if isinstance(value, dict):
         return {f"f:{name}": (shape.child(name), below) for name, below in value.items()}
     items = shape.items or ANY
-    if shape.is_set:
-        return {f"v:{_json(item)}": (items, item) for item in value}
-    return {item_key(shape, item): (items, item) for item in value}
+    return {element: (items, item) for element, item in zip(elements(shape, value), value, strict=True)}
+
+
+def elements(shape: Shape, values: list[Any]) -> list[str]:
+    """The path elements of the items of a set or a keyed list, in order; a double one is there twice."""
+    return [f"v:{_json(item)}" if shape.is_set else item_key(shape, item) for item in values]
 
 
 def item_key(shape: Shape, item: Any) -> str:
-    """Raises MissingKeyError. A key that has a default may be left out: the protocol of a port."""
-    defaults = shape.items.defaults if shape.items else {}
-    try:
-        return "k:" + _json({key: item[key] if key in item else defaults[key] for key in sorted(shape.keys)})
-    except (KeyError, TypeError) as error:
-        raise MissingKeyError(f"element does not contain key {error}") from error
+    """Raises UntypedError. A key that has a default may be left out: the protocol of a port."""
+    if not isinstance(item, dict):
+        raise UntypedError("associative list with keys may not have non-map elements")
+    return "k:" + _json({key: item[key] if key in item else _default_key(shape, key) for key in sorted(shape.keys)})
+
+
+def _default_key(shape: Shape, key: str) -> Any:
+    """Required plain fields of built-in kinds default to nothing, so that it is validation that misses them."""
+    items = shape.items or ANY
+    if key in items.defaults:
+        return items.defaults[key]
+    if items.is_builtin and key in items.required and (kind := items.child(key).type) in EMPTY_KEYS:
+        return EMPTY_KEYS[kind]
+    raise UntypedError(
+        f'associative list with keys has an element that omits key field "{key}" (and doesn\'t have default value)'
+    )
 
 
 def stated(shape: Shape, value: Any) -> Paths:
-    """The fields that an applied object states. Raises MissingKeyError."""
+    """The fields that an applied object states. Raises UntypedError."""
     found: Paths = set()
     _state(shape, value, (), found)
     found.discard(())  # the object itself
@@ -67,12 +83,27 @@ def _state(shape: Shape, value: Any, path: Path, found: Paths) -> None:
         return
     if not value:
         found.add(path)
+    _check_elements(shape, value, path)
     named = shape.fields
     for element, (below, part) in parts(shape, value).items():
         inner = (*path, element)
         if element[0] != "f" or element[2:] not in named:  # an item, or a key of a map
             found.add(inner)
         _state(below, part, inner, found)
+
+
+def _check_elements(shape: Shape, value: Any, path: Path) -> None:
+    if not isinstance(value, list):
+        return
+    seen: set[str] = set()
+    for index, item in enumerate(value):
+        try:
+            element = elements(shape, [item])[0]
+        except UntypedError as error:
+            raise UntypedError(f"{spelled(path)}: element {index}: {error}") from error
+        if element in seen:
+            raise UntypedError(f"{spelled(path)}: duplicate entries for key {_spelled_element(element)}")
+        seen.add(element)
 
 
 def compare(shape: Shape, before: Any, after: Any) -> tuple[Paths, Paths]:
@@ -119,7 +150,7 @@ def _parts(shape: Shape, value: Any) -> dict[str, tuple[Shape, Any]]:
     """Of an object that is there already: it may lack keys, then it cannot be looked into."""
     try:
         return parts(shape, value)
-    except MissingKeyError:
+    except UntypedError:
         return {}
 
 

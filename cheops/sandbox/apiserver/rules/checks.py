@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cheops.sandbox.apiserver.kinds import Kind
-from cheops.sandbox.apiserver.rules.names import check_metadata
+from cheops.sandbox.apiserver.rules.names import check_metadata, config_key
 from cheops.sandbox.apiserver.statuses import Cause
 from cheops.sandbox.apiserver.store import Object
 
@@ -20,6 +20,8 @@ def check_content(kind: Kind, content: Object) -> list[Cause]:
         causes += _check_workload(content)
     elif kind.kind == "CustomResourceDefinition":
         causes += _check_definition(content)
+    elif kind.kind in ("ConfigMap", "Secret") and not kind.group:
+        causes += _check_keys(content)
     elif kind.kind == "Pod" and not kind.group and "spec" not in content:
         causes.append(Cause("spec.containers", "FieldValueRequired", "Required value"))
     elif kind.kind == "Job" and kind.group == "batch":
@@ -44,6 +46,17 @@ def _check_containers(content: Object) -> Iterator[Cause]:
     template = (content.get("spec") or {}).get("template") or {}
     if "spec" not in template:
         yield Cause("spec.template.spec.containers", "FieldValueRequired", "Required value")
+
+
+def _check_keys(content: Object) -> Iterator[Cause]:
+    binary = content.get("binaryData") or {}
+    for part, names in (("data", content.get("data") or {}), ("binaryData", binary)):
+        for name in names:
+            if wrong := config_key(name):
+                yield Cause(f"{part}[{name}]", "FieldValueInvalid", f'Invalid value: "{name}": {wrong}')
+            elif part == "data" and name in binary:
+                message = f'Invalid value: "{name}": duplicate of key present in binaryData'
+                yield Cause(f"data[{name}]", "FieldValueInvalid", message)
 
 
 def _check_definition(content: Object) -> Iterator[Cause]:

@@ -36,19 +36,26 @@ NOT_A_VALUE = (
     f"'{_VALUE}')"
 )
 
+NOT_A_CONFIG_KEY = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  "
+    "or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+)
+
 PATH_SEGMENT_GROUPS = ("rbac.authorization.k8s.io",)  # their names may hold colons and capitals
 
 
 def label(name: str) -> str:
     """What is wrong with it; empty when nothing is."""
     if len(name) > LABEL_LEN_MAX:
-        return f"must be no more than {LABEL_LEN_MAX} bytes"
-    return "" if re.fullmatch(_LABEL, name) else NOT_A_LABEL
+        return f"must be no more than {LABEL_LEN_MAX} characters"
+    if re.fullmatch(_LABEL, name):
+        return ""
+    return "must not contain dots" if re.fullmatch(_SUBDOMAIN, name) else NOT_A_LABEL
 
 
 def subdomain(name: str) -> str:
     if len(name) > SUBDOMAIN_LEN_MAX:
-        return f"must be no more than {SUBDOMAIN_LEN_MAX} bytes"
+        return f"must be no more than {SUBDOMAIN_LEN_MAX} characters"
     return "" if re.fullmatch(_SUBDOMAIN, name) else NOT_A_SUBDOMAIN
 
 
@@ -56,6 +63,17 @@ def path_segment(name: str) -> str:
     if name in (".", ".."):
         return f"may not be '{name}'"
     return next((f"may not contain '{sign}'" for sign in "/%" if sign in name), "")
+
+
+def config_key(name: str) -> str:
+    """Of ConfigMaps and Secrets: it becomes the name of a file."""
+    if len(name) > SUBDOMAIN_LEN_MAX:
+        return f"must be no more than {SUBDOMAIN_LEN_MAX} bytes"
+    if not re.fullmatch("[-._a-zA-Z0-9]+", name):
+        return NOT_A_CONFIG_KEY
+    if name in (".", ".."):
+        return f"must not be '{name}'"
+    return "must not start with '..'" if name.startswith("..") else ""
 
 
 def check_metadata(kind: Kind, metadata: Object) -> Iterator[Cause]:

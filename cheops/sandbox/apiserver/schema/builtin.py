@@ -45,7 +45,7 @@ class _Notes:
 @cache
 def shape_of_model(name: str) -> Shape:
     """`name` is a class of kubernetes.client, as V1Deployment."""
-    shape = Shape("object", name)
+    shape = Shape("object", name, is_builtin=True)
     _shapes[name] = shape
     _fill(shape)
     return shape

@@ -38,6 +38,7 @@ class Shape:
     merges_values: bool = False  # strategic merge of a list of plain values
     is_set: bool = False
     atomic: bool = False  # owned and replaced as a whole
+    is_builtin: bool = False
     open: bool = False  # unknown fields are kept
     defaults: Mapping[str, Any] = field(default_factory=dict)
     rules: Mapping[str, Any] = field(default_factory=dict)  # of a custom kind: enum, minimum, pattern …

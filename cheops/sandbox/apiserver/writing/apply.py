@@ -10,7 +10,7 @@ from cheops.sandbox.apiserver.kinds import Kind
 from cheops.sandbox.apiserver.options import WriteOptions
 from cheops.sandbox.apiserver.ownership.applying import Applied, apply
 from cheops.sandbox.apiserver.ownership.entries import Owner, write_entries
-from cheops.sandbox.apiserver.ownership.paths import MissingKeyError
+from cheops.sandbox.apiserver.ownership.paths import UntypedError
 from cheops.sandbox.apiserver.realm import Realm
 from cheops.sandbox.apiserver.schema.decode import WrongTypeError, check_shape
 from cheops.sandbox.apiserver.statuses import Cause, StatusError, bad_request, conflict, invalid_options, not_found
@@ -36,7 +36,7 @@ def prepare_apply(realm: Realm, target: Target, before: Stored | None, raw: byte
     owner = Owner(options.manager, "Apply", kind.api_version, target.subresource)
     try:
         applied = apply(realm.shape(kind), live, config, owner, force=options.force)
-    except MissingKeyError as error:
+    except UntypedError as error:
         raise _untyped(kind, config, str(error)) from error
     return _draft(realm, target, before, applied, options)
 
@@ -117,5 +117,5 @@ def _nothing(kind: Kind, target: Target) -> Object:
 
 def _untyped(kind: Kind, config: Object, why: str) -> StatusError:
     metadata = config["metadata"]
-    about = f"{metadata.get('namespace') or ''}/{metadata['name']}; {kind.api_version}, Kind={kind.kind}"
+    about = f"{metadata.get('namespace') or ''}/{metadata['name']}; {kind.group}/{kind.version}, Kind={kind.kind}"
     return StatusError(500, "", f"failed to create typed patch object ({about}): {why}")

@@ -40,13 +40,12 @@ def delete_options(query: Mapping[str, str], body: Mapping[str, Any]) -> DeleteO
     """From the body where there is one, else from the query. Raises StatusError 422."""
     preconditions = body.get("preconditions") or {}
     policy = body.get("propagationPolicy") or query.get("propagationPolicy", "")
-    if policy not in POLICIES:
-        supported = '"Foreground", "Background", "Orphan", "nil"'
-        message = f'Unsupported value: "{policy}": supported values: {supported}'
-        raise invalid_options("DeleteOptions", Cause("propagationPolicy", "FieldValueNotSupported", message))
+    orphans = body.get("orphanDependents")
+    if causes := [*_said_twice(policy, orphans), *_unknown_policy(policy)]:
+        raise invalid_options("DeleteOptions", *causes)
     grace = body.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))
     dry_run = body.get("dryRun") or [query.get("dryRun", "")]
-    if not policy and (orphans := body.get("orphanDependents")) is not None:
+    if not policy and orphans is not None:
         policy = "Orphan" if orphans else "Background"
     return DeleteOptions(
         dry_run=is_dry_run(dry_run[0], "DeleteOptions"),
@@ -55,6 +54,21 @@ def delete_options(query: Mapping[str, str], body: Mapping[str, Any]) -> DeleteO
         policy=policy,
         grace_s=int(grace) if grace is not None else None,
     )
+
+
+def _said_twice(policy: str, orphans: bool | None) -> list[Cause]:
+    if not policy or orphans is None:
+        return []
+    why = "orphanDependents and deletionPropagation cannot be both set"
+    return [Cause("propagationPolicy", "FieldValueInvalid", f'Invalid value: "{policy}": {why}')]
+
+
+def _unknown_policy(policy: str) -> list[Cause]:
+    if policy in POLICIES:
+        return []
+    supported = '"Foreground", "Background", "Orphan", "nil"'
+    message = f'Unsupported value: "{policy}": supported values: {supported}'
+    return [Cause("propagationPolicy", "FieldValueNotSupported", message)]
 
 
 def prepare_delete(realm: Realm, target: Target, before: Stored, options: DeleteOptions) -> Draft:

@@ -43,15 +43,13 @@ def _operate(document: dict[str, Any], operation: dict[str, Any]) -> None:
         case "remove":
             _remove(document, path)
         case "replace":
-            _find(document, path)
-            _remove(document, path)
-            _add(document, path, copy_of(operation["value"]))
+            _replace(document, path, copy_of(operation["value"]))
         case "move":
             _add(document, path, _remove(document, _steps(operation["from"])))
         case "copy":
-            _add(document, path, copy_of(_find(document, _steps(operation["from"]))))
+            _add(document, path, copy_of(_peek(document, _steps(operation["from"]))))
         case "test":
-            if _find(document, path) != operation["value"]:
+            if _peek(document, path) != operation["value"]:
                 raise ValueError("test failed")
         case other:
             raise ValueError(f"unknown operation {other}")
@@ -67,6 +65,21 @@ def _find(value: Any, path: list[str]) -> Any:
     for step in path:
         value = value[_index(value, step, len(value) - 1)] if isinstance(value, list) else value[step]
     return value
+
+
+def _peek(document: Any, path: list[str]) -> Any:
+    """As _find, but what an object does not have is null there, as the real server reads it."""
+    parent = _find(document, path[:-1])
+    return parent.get(path[-1]) if isinstance(parent, dict) else _find(parent, path[-1:])
+
+
+def _replace(document: Any, path: list[str], value: Any) -> None:
+    """The real server lets it add a field too, only not to a parent that is missing."""
+    parent, step = _find(document, path[:-1]), path[-1]
+    if isinstance(parent, dict):
+        parent[step] = value
+    else:
+        parent[_index(parent, step, len(parent) - 1)] = value
 
 
 def _add(document: Any, path: list[str], value: Any) -> None:
