@@ -72,12 +72,17 @@ def _expression(row: Any) -> Requirement:
 
 def selects(selector: Selector, state: ResourceState) -> bool:
     """Whether a selector matches a resource, or the pods that it makes. Where it looks is the caller's question."""
-    if selector.default and str(state.facts.get("default")).lower() != "true":
+    if selector.default and not marked_default(state):
         return False
     if kind_of(state.resource) == selector.kind and matches(selector.labels, state.labels):
         return True
     template = state.template_labels
     return template is not None and selector.kind == "Pod" and matches(selector.labels, template)
+
+
+def marked_default(state: ResourceState) -> bool:
+    """Whether it says of itself that it is the default of its kind."""
+    return str(state.facts.get("default")).lower() == "true"
 
 
 def labels_of(value: Any) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from schemas.events import Reference, Selector
@@ -58,22 +59,8 @@ def shape_of(forms: tuple[Form, ...]) -> Shape:
 
 
 def whole(form: Form, target: ResourceId, selector: Selector | None, uid: str) -> Reference:
-    """The reference again."""
-    bare = form.reference
-    return Reference(
-        bare.rule,
-        bare.path,
-        bare.relation,
-        bare.phases,
-        target,
-        selector,
-        uid,
-        bare.granule,
-        bare.optional,
-        bare.soft,
-        bare.confidence,
-        bare.needs_permission,
-    )
+    """The reference again, whatever else it says."""
+    return msgspec.structs.replace(form.reference, target=target, selector=selector, uid=uid)
 
 
 def short(text: str) -> Short:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from schemas.events import LabelSelector, ResourceState, Selector
-from schemas.identity import KindId, ResourceId, kind_of
+from schemas.events import LabelSelector, Selector
+from schemas.identity import KindId, ResourceId
 from schemas.relations.selector import matches
 from services.resolver.graph.records import Record, Records
 
@@ -28,18 +28,6 @@ def namespace_of(resource: ResourceId) -> str:
     parts = resource.split("/")
     head = 1 if parts[0][:1].isupper() else 2
     return parts[head] if len(parts) == head + 2 else ""
-
-
-def selectable(state: ResourceState) -> Iterator[tuple[KindId, Labels]]:
-    """The (kind, labels) under which a resource can be selected."""
-    yield kind_of(state.resource), state.labels
-    if state.template_labels is not None:
-        yield POD, state.template_labels
-
-
-def matches_state(selector: Selector, state: ResourceState) -> bool:
-    """Whether one of the resource's label sets, under the selector's kind, matches."""
-    return any(kind == selector.kind and matches(selector.labels, labels) for kind, labels in selectable(state))
 
 
 class _Field:

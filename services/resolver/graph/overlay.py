@@ -11,8 +11,8 @@ from collections.abc import Set as AbstractSet
 from schemas.events import Reference, ResourceState, Selector
 from schemas.identity import KindId, ResourceId, SiteName, kind_of
 from schemas.kinds import Surface
-from schemas.relations.selector import matches
-from services.resolver.graph.label_index import matches_state, namespace_of
+from schemas.relations.selector import matches, selects
+from services.resolver.graph.label_index import namespace_of
 from services.resolver.graph.view import OWNING, WALK_MAX, Dependents, Edge, Targets, View, Which
 
 
@@ -80,7 +80,7 @@ class OverlayView:
         return Targets((reference.target,), 1)
 
     def _selects(self, selector: Selector, state: ResourceState) -> bool:
-        if not matches_state(selector, state):
+        if not selects(selector, state):
             return False
         namespace = namespace_of(state.resource)
         if namespace in selector.namespaces:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import Struct
 
-from schemas.events import Reference, ResourceState, Scalar, Selector
+from schemas.events import Reference, ResourceState, Selector
 from schemas.identity import ResourceId
 from services.resolver.graph.forms import Form, Shape, Target, form_of, long, shape_of, short, whole
 from services.resolver.graph.names import Names
@@ -23,16 +23,15 @@ SWEEP_MIN: Final = 8_192  # interned values; fewer are not worth a look
 
 T = TypeVar("T")
 Labels = dict[str, str]
-
-
-class Traits(Struct, frozen=True, omit_defaults=True, array_like=True):
-    """What is known of a resource besides labels and references."""
-
-    version: str = "v1"
-    deleting: bool = False
-    finalizers: tuple[str, ...] = ()
-    parts: dict[str, tuple[str, ...]] = {}
-    facts: dict[str, Scalar] = {}
+OWN: Final[dict[str, Any]] = {  # what a record keeps apart of the state's traits
+    "resource": ResourceId(""),
+    "uid": "",
+    "resource_version": "",
+    "digest": "",
+    "labels": {},
+    "template_labels": None,
+    "references": (),
+}
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -46,10 +45,11 @@ class Record(Struct, frozen=True, gc=False):
     targets: tuple[Target, ...]
 
 
+_replace = msgspec.structs.replace
 _pack = msgspec.msgpack.Encoder().encode
 _line: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder()  # text and bytes come back as they were
 _labels = msgspec.msgpack.Decoder(Labels)
-_traits = msgspec.msgpack.Decoder(Traits)
+_traits = msgspec.msgpack.Decoder(ResourceState)
 _selectors = msgspec.msgpack.Decoder(Selector)
 
 
@@ -65,7 +65,7 @@ class Records:
         self._recent: dict[Reference, tuple[Form, tuple[Target, ...]]] = {}
         self._recent_targets: dict[tuple[Target, ...], tuple[Target, ...]] = {}
         self._unpacked_labels: dict[bytes, Labels] = {}
-        self._unpacked_traits: dict[bytes, Traits] = {}
+        self._unpacked_traits: dict[bytes, ResourceState] = {}
         self._unpacked_selectors: dict[bytes, Selector] = {}
         self._sweep_at = SWEEP_MIN
 
@@ -74,7 +74,7 @@ class Records:
     def pack(self, state: ResourceState) -> Record:
         """State → record; names what it refers to."""
         template = state.template_labels
-        traits = (state.version, state.deleting, state.finalizers, state.parts, state.facts)
+        traits = _replace(state, **OWN)
         shape, targets = self._references(state.references)
         return Record(
             _pack((short(state.uid), state.resource_version, short(state.digest))),
@@ -117,7 +117,7 @@ class Records:
         return self._form(reference, reference.target, selects=True), (self._share(_pack(selector)), *uid)
 
     def _form(self, reference: Reference, target: ResourceId, *, selects: bool) -> Form:
-        bare = msgspec.structs.replace(reference, target=target, uid="", selector=None)
+        bare = _replace(reference, target=target, uid="", selector=None)
         key = (bare, bool(reference.uid), selects)
         form = self._forms.get(key)
         if form is None:
@@ -166,24 +166,19 @@ class Records:
     def unpack(self, resource: ResourceId, record: Record) -> ResourceState:
         """Record → state, equal to the one that was packed."""
         uid, resource_version, digest = _line.decode(record.line)
-        traits = self.traits(record)
         template = record.template_labels
-        return ResourceState(
-            resource,
-            traits.version,
-            long(uid),
-            resource_version,
-            long(digest),
-            traits.deleting,
-            self.labels(record.labels),
-            None if template is None else self.labels(template),
-            tuple(
+        return _replace(
+            self.traits(record),
+            resource=resource,
+            uid=long(uid),
+            resource_version=resource_version,
+            digest=long(digest),
+            labels=self.labels(record.labels),
+            template_labels=None if template is None else self.labels(template),
+            references=tuple(
                 self._whole(form, record.targets, place)
                 for form, place in zip(record.shape.forms, record.shape.places, strict=True)
             ),
-            traits.parts,
-            traits.facts,
-            traits.finalizers,
         )
 
     def version(self, record: Record) -> tuple[str, str]:
@@ -221,8 +216,8 @@ class Records:
         """Unpacked labels; shared, so nobody may change them."""
         return _remembered(self._unpacked_labels, _labels, packed)
 
-    def traits(self, record: Record) -> Traits:
-        """Unpacked traits; shared as well."""
+    def traits(self, record: Record) -> ResourceState:
+        """What is known besides labels and references, as a state of nobody; shared as well."""
         return _remembered(self._unpacked_traits, _traits, record.traits)
 
     def selector(self, packed: bytes) -> Selector:

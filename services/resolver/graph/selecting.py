@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from schemas.events import LabelSelector, Selector
 from schemas.identity import KindId, ResourceId, resource_id
-from schemas.relations.selector import matches
+from schemas.relations.selector import marked_default, matches
 from services.resolver.graph.label_index import POD, LabelIndex
 from services.resolver.graph.names import NOWHERE, Names
 from services.resolver.graph.records import Record, Records
@@ -37,7 +37,12 @@ class Selecting:
     def selected(self, selector: Selector) -> list[int]:
         """Numbers of the present resources that it selects."""
         self.index(selector.kind)
-        return list(dict.fromkeys(self.labels.select(selector, self._namespaces(selector))))
+        found = dict.fromkeys(self.labels.select(selector, self._namespaces(selector)))
+        return [one for one in found if self._may(selector, self._records.rows[one])]
+
+    def _may(self, selector: Selector, record: Record | None) -> bool:
+        """What a selector asks besides labels."""
+        return not selector.default or (record is not None and marked_default(self._records.traits(record)))
 
     def selecting(self, number: int, target: ResourceId, record: Record) -> list[tuple[int, Edge]]:
         """Sources that select a present resource, each with its edge."""
@@ -54,6 +59,8 @@ class Selecting:
         return found
 
     def _matches(self, selector: Selector, kind: KindId, record: Record) -> bool:
+        if not self._may(selector, record):
+            return False
         if selector.kind == kind and matches(selector.labels, self._records.labels(record.labels)):
             return True
         template = record.template_labels

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.events import LabelSelector, Reference, Requirement, ResourceEvent, ResourceState, Selector
+from schemas.events import Grant, LabelSelector, Reference, Requirement, ResourceEvent, ResourceState, Selector
 from schemas.identity import KindId, ResourceId, SiteName
 from services.resolver.graph.names import Names
 from services.resolver.graph.records import RECENT_MAX, Records
@@ -76,6 +76,25 @@ def test_two_states_are_packed_alike_only_when_they_are_alike(one: ResourceState
     assert (records.pack(one) == records.pack(other)) == (repr(one) == repr(other))
 
 
+def test_no_field_of_a_state_or_a_reference_is_left_out() -> None:
+    """Every field that these messages have, with a value that is not the default."""
+    reference = Reference(
+        "rule", "path", "reliance", "L", ResourceId("Pod/a/b"), None, "u", "key:a", True, True, "inferred", True, True
+    )
+    grant = Grant(KindId("Pod"), ("a",), LabelSelector({"a": "b"}), KindId("Secret"), "name", "part")
+    whole = ResourceState(
+        ResourceId("Secret/shop/ca"), "v2", "u", "1", "d", True, {"a": "b"}, {"c": "d"}, (reference,), {"key": ("a",)},
+        {"n": 1}, ("f",), (grant,),
+    )  # fmt: skip
+    for message in (reference, grant, whole):
+        unset = [
+            field.name for field in msgspec.structs.fields(message) if getattr(message, field.name) == field.default
+        ]
+        assert unset in ([], ["selector"]), "give the new field a value here"
+    records = Records(Names())
+    assert records.unpack(whole.resource, records.pack(whole)) == whole
+
+
 def pod(name: str, secret: str) -> ResourceState:
     use = Reference("podspec.volume.secret", "spec.volumes[0]", "reliance", "SL", ResourceId(f"Secret/shop/{secret}"))
     return ResourceState(ResourceId(f"Pod/shop/{name}"), uid=name, labels={"app": name}, references=(use,))
@@ -94,3 +113,21 @@ def test_numbers_are_used_again_and_nothing_else_changes() -> None:
     assert [edge.source for edge in graph.dependents(ResourceId("Secret/shop/kept")).edges] == [stays.resource]
     assert graph.dependents(ResourceId("Secret/shop/only-1")).count == 0
     assert graph.numbers_len < 4 * UNUSED_MAX
+
+
+def test_a_selector_of_the_default_leads_to_what_is_marked_so_now() -> None:
+    graph = Graph(SiteName("lyon"))
+    kind = KindId("storage.k8s.io/StorageClass")
+    asks = Reference("claim.class", "spec", "requirement", "S", selector=Selector(kind, default=True))
+    claim = ResourceState(ResourceId("PersistentVolumeClaim/shop/data"), references=(asks,))
+    fast = ResourceState(ResourceId(f"{kind}/fast"), facts={"default": "true"})
+    slow = ResourceState(ResourceId(f"{kind}/slow"))
+    for state in (claim, fast, slow):
+        graph.apply(ResourceEvent("put", state))
+    assert graph.targets(claim.resource, asks).present == (fast.resource,)
+    assert [edge.source for edge in graph.dependents(fast.resource).edges] == [claim.resource]
+    assert graph.dependents(slow.resource).count == 0
+    graph.apply(ResourceEvent("put", msgspec.structs.replace(fast, facts={})))
+    graph.apply(ResourceEvent("put", msgspec.structs.replace(slow, facts={"default": "true"})))
+    assert graph.targets(claim.resource, asks).present == (slow.resource,)
+    assert graph.dependents(fast.resource).count == 0
