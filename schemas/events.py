@@ -84,7 +84,7 @@ class Reference(Struct, frozen=True, omit_defaults=True, gc=False):
     once: bool = False
 
 
-class Grant(Struct, frozen=True, omit_defaults=True):
+class Grant(Struct, frozen=True, omit_defaults=True, gc=False):
     """A permission that a resource gives to those who refer to others (ReferenceGrant), or to itself (a listener).
 
     source             the kind that may refer; "" = any

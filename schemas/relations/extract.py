@@ -19,7 +19,7 @@ from schemas.relations.facts import Facts
 from schemas.relations.loader import ANY_KIND, Catalogue
 from schemas.relations.path import steps_of
 from schemas.relations.places import Place, place_of, walk
-from schemas.relations.reading import RuleReader, Run, Shared
+from schemas.relations.reading import RuleReader, Run, Shared, Texts
 from schemas.relations.selector import labels_of
 
 _SERVER_SET: Final = frozenset(
@@ -38,6 +38,7 @@ class Extractor:
         self._places: dict[KindId, Place] = {}
         self._facts: dict[KindId, Facts] = {}
         self._shared: Shared = {}
+        self._texts: Texts = {}
 
     def key(self, body: Mapping[str, Any]) -> ResourceKey:
         """The identity; a cluster-scoped object loses its namespace, as at the API server."""
@@ -58,7 +59,7 @@ class Extractor:
         metadata = body.get("metadata")
         metadata = metadata if isinstance(metadata, Mapping) else _NOTHING
         facts = self._facts.get(kind) or self._learn(kind)
-        run = Run(key, body, self._shared)
+        run = Run(key, body, self._shared, self._texts)
         walk(self._places[kind], body, "", run)
         finalizers = metadata.get("finalizers")
         return ResourceState(
@@ -79,7 +80,10 @@ class Extractor:
 
     def _learn(self, kind: KindId) -> Facts:
         rules = (*self._catalogue.rules.get(kind, ()), *self._catalogue.rules.get(KindId(ANY_KIND), ()))
-        rows = [(steps_of(at), RuleReader(mounted.rule, self._surface).read) for mounted in rules for at in mounted.at]
+        rows = []
+        for mounted in rules:
+            reader = RuleReader(mounted.rule, self._surface)
+            rows += [((*steps_of(at), *reader.steps), reader.read) for at in mounted.at]
         self._places[kind] = place_of(rows)
         facts = self._facts[kind] = Facts(self._catalogue.kinds.get(kind))
         return facts

@@ -16,23 +16,26 @@ from schemas.relations.reading import Read, Run
 class Place:
     """A place in objects: what is read here, and what lies deeper."""
 
-    __slots__ = ("_children", "each", "fields", "readers")
+    __slots__ = ("children", "each", "fields", "is_leaf", "readers", "suffix")
 
-    def __init__(self) -> None:
+    def __init__(self, suffix: str = "") -> None:
+        self.suffix = suffix  # how the last step stands in a concrete path
         self.readers: tuple[Read, ...] = ()
-        self.fields: tuple[tuple[str, str, Place], ...] = ()
+        self.children: dict[str, Place] = {}
+        self.fields: tuple[tuple[str, Place], ...] = ()
         self.each: Place | None = None
-        self._children: dict[str, Place] = {}
+        self.is_leaf = True
 
     def deeper(self, step: Step) -> Place:
         """The place below; made when it is new."""
+        self.is_leaf = False
         if step is None:
             self.each = self.each or Place()
             return self.each
-        if step not in self._children:
-            self._children[step] = Place()
-            self.fields = (*self.fields, (step, suffix_of(step), self._children[step]))
-        return self._children[step]
+        if step not in self.children:
+            self.children[step] = Place(suffix_of(step))
+            self.fields = tuple(self.children.items())
+        return self.children[step]
 
 
 def place_of(rows: Iterable[tuple[tuple[Step, ...], Read]]) -> Place:
@@ -51,10 +54,7 @@ def walk(place: Place, value: Any, path: str, run: Run) -> None:
     for read in place.readers:
         read(value, path, run)
     if place.fields and isinstance(value, dict):
-        for name, suffix, child in place.fields:
-            inner = value.get(name)
-            if inner is not None:
-                walk(child, inner, path + suffix if path else name if suffix[0] == "." else suffix, run)
+        _into_fields(place, value, path, run)
     each = place.each
     if each is None:
         return
@@ -66,3 +66,21 @@ def walk(place: Place, value: Any, path: str, run: Run) -> None:
         for name, inner in value.items():
             if inner is not None:
                 walk(each, inner, f"{path}['{name}']", run)
+
+
+def _into_fields(place: Place, value: dict[str, Any], path: str, run: Run) -> None:
+    """The smaller of the two, the object's fields or the rules', says what to look at: so a volume costs two looks."""
+    if len(value) < len(place.fields):
+        children = place.children
+        met = [(name, inner, children[name]) for name, inner in value.items() if name in children]
+    else:
+        met = [(name, value[name], child) for name, child in place.fields if name in value]
+    for name, inner, child in met:
+        if inner is None:
+            continue
+        deeper = path + child.suffix if path else child.suffix.removeprefix(".")
+        if child.is_leaf:
+            for read in child.readers:
+                read(inner, deeper, run)
+        else:
+            walk(child, inner, deeper, run)

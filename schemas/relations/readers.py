@@ -131,9 +131,9 @@ def _set_claims(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
 
 def _role_rule(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
     """Row 36: the objects that a rule of a role names. What it means in every namespace is not said one by one."""
-    names = _texts(value, "resourceNames")
-    if not names or not isinstance(value, dict):
+    if not isinstance(value, dict) or not value.get("resourceNames"):
         return
+    names = _texts(value, "resourceNames")
     for group in _texts(value, "apiGroups"):
         for resource in _texts(value, "resources"):
             plural = resource.partition("/")[0]

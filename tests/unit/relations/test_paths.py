@@ -53,7 +53,7 @@ def test_what_is_no_path_is_refused_with_the_place(text: str) -> None:
 def places_found(text: str, value: Any) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     place = place_of([(steps_of(text), lambda inner, path, _: found.append((path, inner)))])
-    walk(place, value, "", Run(ResourceKey("", "Pod", "", "a"), {}, {}))
+    walk(place, value, "", Run(ResourceKey("", "Pod", "", "a"), {}, {}, {}))
     return found
 
 
