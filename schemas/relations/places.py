@@ -72,10 +72,10 @@ def _into_fields(place: Place, value: dict[str, Any], path: str, run: Run) -> No
     """The smaller of the two, the object's fields or the rules', says what to look at: so a volume costs two looks."""
     if len(value) < len(place.fields):
         children = place.children
-        met = [(name, inner, children[name]) for name, inner in value.items() if name in children]
+        met = [(inner, children[name]) for name, inner in value.items() if name in children]
     else:
-        met = [(name, value[name], child) for name, child in place.fields if name in value]
-    for name, inner, child in met:
+        met = [(value[name], child) for name, child in place.fields if name in value]
+    for inner, child in met:
         if inner is None:
             continue
         deeper = path + child.suffix if path else child.suffix.removeprefix(".")
