@@ -20,6 +20,7 @@ DEPTH_MAX: Final = 100
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 _WORDS: Final[dict[type, str]] = {str: "text", list: "a list", bool: "true or false"}
 STDIN: Final = Path("-")
+MERGE_TAG: Final = "tag:yaml.org,2002:merge"
 
 _Base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -159,24 +160,29 @@ class _Builder:
             raise DocumentError(self._file, node.start_mark.line + 1, f"nested deeper than {DEPTH_MAX}")
         if isinstance(node, yaml.ScalarNode):
             return self._loader.construct_object(node)
-        if id(node) in self._met:
+        again = id(node) in self._met
+        if again:
             self._again += 1
             if self._again > ALIASES_MAX:
                 raise DocumentError(self._file, node.start_mark.line + 1, f"more than {ALIASES_MAX} aliases")
         self._met.add(id(node))
         if isinstance(node, yaml.SequenceNode):
             return [self.build(one, depth + 1) for one in node.value]
-        return self._mapping(node, depth)
+        if not again:
+            self._unmerge(node)
+        return {self._key(key): self.build(value, depth + 1) for key, value in node.value}
 
-    def _mapping(self, node: Any, depth: int) -> dict[str, Any]:
-        self._loader.flatten_mapping(node)
-        made: dict[str, Any] = {}
-        for key_node, value_node in node.value:
+    def _unmerge(self, node: Any) -> None:
+        """Own keys stand once; `<<: *anchor` puts merged fields before them, so that own ones replace merged ones."""
+        seen: set[str] = set()
+        for key_node, _ in node.value:
+            if key_node.tag == MERGE_TAG:
+                continue
             key = self._key(key_node)
-            if key in made:
+            if key in seen:
                 raise DocumentError(self._file, key_node.start_mark.line + 1, f"key {key!r} stands twice")
-            made[key] = self.build(value_node, depth + 1)
-        return made
+            seen.add(key)
+        self._loader.flatten_mapping(node)
 
     def _key(self, node: Any) -> str:
         if not isinstance(node, yaml.ScalarNode):

@@ -11,7 +11,7 @@ from schemas.relations.ambient import is_ambient
 from services.resolver.graph.view import Edge, View
 from services.resolver.judge.case import Change
 from services.resolver.judge.findings import Finding, named
-from services.resolver.judge.use import ends, part_is_there
+from services.resolver.judge.use import ends, part_is_there, selects_something
 
 NAMESPACE: Final = "Namespace"
 
@@ -65,7 +65,7 @@ def _namespace(view: View, after: View, state: ResourceState) -> Iterator[Findin
 def _need(view: View, after: View, state: ResourceState, reference: Reference) -> Iterator[Finding]:
     edge = Edge(state.resource, reference.target, reference)
     if reference.selector is not None:
-        if not after.targets(state.resource, reference).count:
+        if not selects_something(after, state.resource, reference):
             yield Finding("W110", f"{named(state.resource)} selects nothing yet", "nothing", state.resource, edge)
         return
     targets = after.targets(state.resource, reference)

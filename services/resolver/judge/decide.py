@@ -45,8 +45,12 @@ def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: So
         if case.cascade == "dependents" and case.verb == "delete":
             targets = with_dependents(view, targets)
         findings = [_elsewhere(case, one) for one in _findings(case, view, policy, targets)]
-        findings = _with_evidence(case, view, findings, targets, sources_of)
+        findings = [_unknown(case, one) or one for one in findings]
     reasons = _reasons(case, view, policy, findings)
+    if not case.problems and _decision(reasons) != "deny":
+        # Only now: a policy or an override may have taken the denial away, and an allow needs fresh evidence.
+        findings += _doubts(case, view, targets, sources_of, findings)
+        reasons = _reasons(case, view, policy, findings)
     decision = _decision(reasons)
     steps = _plan(case, view, targets, findings) if decision == "allow" else ()
     impact = impact_of(view, [] if case.problems else targets)
@@ -109,21 +113,14 @@ def _elsewhere(case: Case, finding: Finding) -> Finding:
 # ── the rule of evidence ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _with_evidence(
-    case: Case, view: View, findings: list[Finding], targets: Sequence[ResourceId], sources_of: SourcesOf | None
+def _doubts(
+    case: Case, view: View, targets: Sequence[ResourceId], sources_of: SourcesOf | None, findings: Sequence[Finding]
 ) -> list[Finding]:
-    """Replace what cannot be claimed, and add what an allow would need and is not known."""
+    """What an allow would need and is not known."""
     doubt = _doubt(case)
-    kept: list[Finding] = []
-    for finding in findings:
-        unknown = _unknown(case, finding, doubt)
-        kept.append(unknown or finding)
-    if any(finding.letter == "D" for finding in kept):
-        return kept
     if doubt is not None:
-        return [*kept, doubt] if doubt not in kept else kept
-    blind = _blind_that_matter(case, view, targets, sources_of)
-    return [*kept, *(_not_observed(case, kind) for kind in blind)]
+        return [] if doubt in findings else [doubt]
+    return [_not_observed(case, kind) for kind in _blind_that_matter(case, view, targets, sources_of)]
 
 
 def _doubt(case: Case) -> Finding | None:
@@ -138,16 +135,20 @@ def _doubt(case: Case) -> Finding | None:
     return Finding("F502", message, "nothing")
 
 
-def _unknown(case: Case, finding: Finding, doubt: Finding | None) -> Finding | None:
+def _unknown(case: Case, finding: Finding) -> Finding | None:
     """What a finding becomes when it claims an absence that the evidence cannot carry."""
     if finding.rests_on != "absence":
         return None
-    if doubt is not None:
-        return Finding(doubt.code, f"{doubt.message}; as last observed, {finding.message}", "nothing", finding.resource)
     kind = kind_of(finding.resource) if finding.resource else None
-    if kind in case.evidence.blind:
-        return Finding("F503", f"{kind} is not observed at {case.site}", "nothing", finding.resource)
-    return None
+    doubt = _doubt(case)
+    if doubt is not None:
+        code, why = doubt.code, f"{doubt.message}; as last observed, {finding.message}"
+    elif kind in case.evidence.blind:
+        code, why = "F503", f"{kind} is not observed at {case.site}"
+    else:
+        return None
+    # Whether what is to be read is there is not known; why not follows as a finding of its own.
+    return Finding("F411" if finding.code == "D410" else code, why, "nothing", finding.resource)
 
 
 def _blind_that_matter(

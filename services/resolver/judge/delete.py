@@ -12,7 +12,7 @@ from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.view import Edge, View
 from services.resolver.graph.walk import owner_of
 from services.resolver.judge.findings import Finding, counted, named
-from services.resolver.judge.use import Use, how, use_of
+from services.resolver.judge.use import Use, how, is_a_match, selects_something, use_of
 
 CASCADE_MAX: Final = 20_000  # a larger cascade is refused: it could not be judged whole
 CHILDREN_WITHOUT_WARNING: Final = 5
@@ -182,9 +182,9 @@ def _broken(view: View, after: View, edges: Iterable[Edge], going: frozenset[Res
 
 def _selects_more(view: View, after: View, edge: Edge, going: frozenset[ResourceId]) -> bool:
     targets = view.targets(edge.source, edge.reference)
-    if any(one not in going for one in targets.present):
+    if any(one not in going and is_a_match(view.find(one)) for one in targets.present):
         return True
-    return targets.count > len(targets.present) and after.targets(edge.source, edge.reference).count > 0
+    return targets.count > len(targets.present) and selects_something(after, edge.source, edge.reference)
 
 
 def _use_finding(view: View, edge: Edge, use: Use, resource: ResourceId, within: Cascade | None) -> Finding:

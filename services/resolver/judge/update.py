@@ -12,7 +12,7 @@ from services.resolver.graph.walk import owner_of
 from services.resolver.judge.case import Change
 from services.resolver.judge.delete import USERS_LOOKED_AT, Blocks, blocks_by_default
 from services.resolver.judge.findings import Finding, counted, named
-from services.resolver.judge.use import use_of
+from services.resolver.judge.use import selects_something, use_of
 
 _LIVE: Final = ("lifetime", "next start", "in flight")
 READ_WHOLE: Final = (
@@ -51,6 +51,9 @@ def _lost_parts(
     if not lost:
         return
     few = view.dependents(old.resource, USERS_LOOKED_AT, "users")
+    if "version" in lost:  # an object is kept at a version that is served
+        children = view.dependents(old.resource, view.dependents(old.resource, 1, "children").count, "children").edges
+        yield from _losing(view, after, children, {"version": lost["version"]})
     found = list(_losing(view, after, few.edges, lost))
     yield from found
     if few.count > USERS_LOOKED_AT and not any(map(blocks, found)):
@@ -74,7 +77,8 @@ def _losing(view: View, after: View, edges: Iterable[Edge], lost: dict[str, set[
             message = f"{named(edge.source)} @ {view.site} reads it whole and may need {gone}"
             yield Finding("W210", message, "presence", edge.source, edge, (edge,))
         else:
-            yield from _part_in_use(view, edge, use_of(edge, source), f"{part} {name!r}")
+            use = "lifetime" if part == "version" else use_of(edge, source)
+            yield from _part_in_use(view, edge, use, f"{part} {name!r}")
 
 
 def _part_in_use(view: View, edge: Edge, use: str, part: str) -> Iterator[Finding]:
@@ -83,6 +87,9 @@ def _part_in_use(view: View, edge: Edge, use: str, part: str) -> Iterator[Findin
         yield Finding("D210", f"{user} uses {part}", "presence", edge.source, edge, (edge,))
     elif use in _LIVE:
         yield Finding("D211", f"{user} needs {part} at its next start", "presence", edge.source, edge, (edge,))
+    elif use == "over":
+        message = f"{user} needs {part} only when somebody starts it"
+        yield Finding("N311", message, "presence", edge.source, edge, (edge,))
     elif use == "weak":
         yield Finding("W210", f"{user} refers to {part}, and does without", "presence", edge.source, edge, (edge,))
 
@@ -95,7 +102,7 @@ def _lost_labels(view: View, after: View, old: ResourceState) -> Iterator[Findin
         source = after.find(edge.source)
         if source is None or edge.reference not in source.references:
             continue
-        if not after.targets(edge.source, edge.reference).count:
+        if not selects_something(after, edge.source, edge.reference):
             user = f"{named(edge.source)} @ {view.site}"
             yield Finding("D210", f"{user} selects it by labels that go", "presence", edge.source, edge, (edge,))
 

@@ -54,10 +54,26 @@ def breaks(edge: Edge, view: View) -> bool:
 
 def served(view: View, source: ResourceId, reference: Reference) -> bool:
     """The reference leads to something that is there and has the named part."""
-    targets = view.targets(source, reference)
-    if not targets.count:
+    if reference.selector is not None:
+        return selects_something(view, source, reference)
+    if not view.targets(source, reference).count:
         return False
-    return part_is_there(view, reference) if reference.granule and reference.selector is None else True
+    return part_is_there(view, reference) if reference.granule else True
+
+
+def selects_something(view: View, source: ResourceId, reference: Reference) -> bool:
+    """A selector has a match that lives: not one scaled to zero, finished or on its way out."""
+    targets = view.targets(source, reference)
+    if targets.count > len(targets.present):
+        return True  # more than a walk looks at: somebody among them lives
+    return any(is_a_match(view.find(one)) for one in targets.present)
+
+
+def is_a_match(state: ResourceState | None) -> bool:
+    """It lives: scaled to zero, finished or terminating it is no match of a selector."""
+    if state is None or state.deleting or state.facts.get("phase") in ("Succeeded", "Failed"):
+        return False
+    return state.template_labels is None or state.facts.get("recurs") is not False
 
 
 def part_is_there(view: View, reference: Reference) -> bool:

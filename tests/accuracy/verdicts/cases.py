@@ -1,12 +1,15 @@
-"""Labelled cases: manifests of sites, an act, and the answer that verdicts.md gives. Read from the YAML files beside.
+"""Labelled cases: manifests of sites, an act, and the answer that verdicts.md gives. Read from `cases/*.yaml`.
 
     - case: a Secret that a living Deployment mounts          # a sentence, unique
       row: "Delete · does a living dependent rely on it"      # the row of verdicts.md that decides
-      sites: {lyon: "…manifests, several documents…"}         # the first is where the intent is entered
-      act: {delete: [secret/edge-ca], namespace: shop}        # or {manifests: "…", verb: update}, {read: […]}
+      sites: {lyon: [ca, mounts-ca]}                          # the first is where the intent is entered
+      act: {delete: [secret/edge-ca], namespace: shop}        # or {manifests: […], verb: update}, {read: […]}
       flaws: {lyon: {stale: true}}                            # optional: stale, unreachable, blind: [secrets]
       expect: {decision: deny, codes: [D310], resources: [apps/Deployment/shop/web], also: [W314]}
       offline_only: why it cannot be shown on an API server   # optional
+
+A manifest is an object, the name of one in `parts.yaml`, or `{use: NAME, with: {…}}`: that one with a merge patch laid
+over it, so that the detail which turns the answer is all that a pair of cases shows.
 
 `codes` are all codes with the severity of the decision (for an allow: all warnings and notes), `resources` what the
 reasons with these codes are about (left out: not compared), `also` other codes that must be there.
@@ -19,10 +22,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from schemas.documents import Document, parse, parse_value
+from schemas.documents import Document, parse_value
 from schemas.verdicts import Verdict
 
 HERE = Path(__file__).parent
+UNASKED = {"N230"}  # who notices a change is said besides; it is compared only where a label names it
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +55,25 @@ class Case:
 
 def load_cases() -> Iterator[Case]:
     """Every case of every file beside this module, in order."""
-    for path in sorted(HERE.glob("*.yaml")):
+    parts = parse_value((HERE / "parts.yaml").read_bytes(), "parts.yaml")
+    for path in sorted((HERE / "cases").glob("*.yaml")):
         for body in parse_value(path.read_bytes(), path.name):
-            yield _case(body, path.name)
+            yield _case(body, path.name, parts)
 
 
-def _case(body: dict[str, Any], file: str) -> Case:
+def _case(body: dict[str, Any], file: str, parts: dict[str, Any]) -> Case:
     unknown = set(body) - {"case", "row", "sites", "act", "expect", "flaws", "scope", "offline_only"}
     assert not unknown, f"{file}: {body.get('case')}: unknown {sorted(unknown)}"
-    sites = {name: parse(text.encode(), f"{file}: {body['case']}: {name}") for name, text in body["sites"].items()}
+    sites = {name: [_manifest(one, parts, file) for one in rows] for name, rows in body["sites"].items()}
+    act = dict(body["act"])
+    if "manifests" in act:
+        act["manifests"] = [_manifest(one, parts, file).body for one in act["manifests"]]
     expect = body["expect"]
     return Case(
         name=body["case"],
         row=body["row"],
         sites=sites,
-        act=body["act"],
+        act=act,
         expect=Expected(
             expect["decision"],
             tuple(sorted(expect.get("codes", ()))),
@@ -78,11 +86,28 @@ def _case(body: dict[str, Any], file: str) -> Case:
     )
 
 
+def _manifest(row: Any, parts: dict[str, Any], file: str) -> Document:
+    if isinstance(row, str):
+        row = {"use": row}
+    body = row if "kind" in row else _patched(parts[row["use"]], row.get("with", {}))
+    return Document(file, 1, body)
+
+
+def _patched(value: Any, patch: Any) -> Any:
+    """A JSON merge patch (RFC 7386)."""
+    if not isinstance(patch, dict):
+        return patch
+    made = dict(value) if isinstance(value, dict) else {}
+    for name, inner in patch.items():
+        made[name] = _patched(made.get(name), inner)
+    return {name: inner for name, inner in made.items() if inner is not None}
+
+
 def differences(expected: Expected, verdict: Verdict) -> list[str]:
     """What the verdict says otherwise; empty when it agrees."""
     severities = {"deny": {"deny"}, "defer": {"defer"}, "allow": {"warning", "note"}}[expected.decision]
     speaking = [one for one in verdict.reasons if one.severity in severities]
-    found = tuple(sorted({one.code for one in speaking}))
+    found = tuple(sorted({one.code for one in speaking} - (UNASKED - set(expected.codes))))
     rows = []
     if verdict.decision != expected.decision:
         rows.append(f"decision: {verdict.decision}, expected {expected.decision}: {verdict.summary}")

@@ -8,7 +8,6 @@ import pytest
 
 from cheops.offline.check import Act, Court, check
 from cheops.offline.sites import Flaws, site_of
-from schemas.documents import parse
 from schemas.identity import site_name
 from schemas.relations.loader import load_catalogue
 from services.resolver.judge.policy import Policy
@@ -26,10 +25,9 @@ def _flaws(case: Case, site: str) -> Flaws:
 def _act(case: Case) -> Act:
     act = case.act
     verb = "delete" if "delete" in act else "read" if "read" in act else act.get("verb")
-    manifests = parse(act["manifests"].encode(), case.name) if "manifests" in act else []
     return Act(
         verb=verb,
-        manifests=tuple(one.body for one in manifests),
+        manifests=tuple(act.get("manifests", ())),
         resources=tuple(act.get("delete", act.get("read", ()))),
         namespace=act.get("namespace", ""),
         cascade=act.get("cascade", "none"),
