@@ -36,6 +36,7 @@ class ChangeRecord(Struct, frozen=True, omit_defaults=True):
     after: ResourceState | None = None
     unchanged: bool | None = None
     refused: str = ""
+    fixed: tuple[str, ...] = ()
 
 
 class ProblemRecord(Struct, frozen=True, omit_defaults=True):

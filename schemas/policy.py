@@ -24,6 +24,7 @@ from schemas.events import Relation
 Setting = Literal["deny", "warn", "note", "ignore"]
 RULES_MAX: Final = 1_000
 FIXED: Final = frozenset(("001", "010", "011", "012", "101", "102", "600", "601"))  # about the intent itself
+SETTABLE: Final = tuple(sorted({code.number for code in CODES if code.letter in "DWN"} - FIXED))
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=253)]
 
 
@@ -37,7 +38,7 @@ class PolicyRule(StrictMessage):
     labels      all of which the resource must carry
     """
 
-    code: Annotated[str, StringConstraints(pattern=r"^[DWN]?\d{3}$")]
+    code: Annotated[str, StringConstraints(pattern=rf"^({'|'.join(SETTABLE)})$")]
     set: Setting
     relation: Relation | None = None
     sites: tuple[Pattern, ...] = ()
@@ -47,18 +48,13 @@ class PolicyRule(StrictMessage):
 
     @field_validator("code", mode="before")
     @classmethod
-    def _number_as_text(cls, value: Any) -> Any:
-        return f"{value:03d}" if isinstance(value, int) and not isinstance(value, bool) else value
-
-    @field_validator("code")
-    @classmethod
-    def _known_and_free(cls, value: str) -> str:
-        number = value.lstrip("DWN")
-        known = sorted({code.number for code in CODES if code.letter in "DWN"})
-        if number not in known:
-            raise ValueError(f"no finding has the number {number}")
+    def _a_number_that_may_be_set(cls, value: Any) -> Any:
+        """`311`, `"311"` and `D311` alike."""
+        number = f"{value:03d}" if isinstance(value, int) and not isinstance(value, bool) else str(value).lstrip("DWN")
         if number in FIXED:
             raise ValueError(f"{number} is about the intent itself and cannot be set")
+        if number not in SETTABLE:
+            raise ValueError(f"no finding has the number {number[:20]}")
         return number
 
 

@@ -205,7 +205,7 @@ class RehearsedResult(Message):
     """`after`: the shaped ResourceState as JSON (no values); `unchanged`: the write would change nothing.
 
     `status` and `message` are the API server's refusal (0 = it would accept). A refusal because of something that the
-    same bundle creates first (a namespace, a CRD) is marked `blocked`.
+    same bundle creates first (a namespace, a CRD) is marked `blocked`. `fixed`: paths of immutable fields that change.
     """
 
     resource: ResourceId
@@ -215,6 +215,7 @@ class RehearsedResult(Message):
     status: int = 0
     message: str = ""
     causes: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
 
 
 class RehearsalAnswer(Message):

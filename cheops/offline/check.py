@@ -133,7 +133,9 @@ def _on_what_is_there(change: Change, intake: Intake, site: OfflineSite, extract
     if change.action == "create":
         return replace(change, unchanged=same_content(live, manifest))
     after = merged(live, manifest)
-    return replace(change, after=extractor.state(after), unchanged=same_content(live, after))
+    unchanged = same_content(live, after)
+    fixed = () if unchanged else extractor.fixed(live, manifest)
+    return replace(change, after=extractor.state(after), unchanged=unchanged, fixed=fixed)
 
 
 class _Elsewhere(Mapping[ResourceId, tuple[SiteName, ...]]):

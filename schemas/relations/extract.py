@@ -16,7 +16,9 @@ from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceKey, kind_id
 from schemas.kinds import Surface, one_group
 from schemas.relations.facts import Facts
+from schemas.relations.fixed import FixedFields
 from schemas.relations.loader import ANY_KIND, Catalogue
+from schemas.relations.mounts import start_only
 from schemas.relations.path import steps_of
 from schemas.relations.places import Place, place_of, walk
 from schemas.relations.reading import RuleReader, Run, Shared, Texts
@@ -39,6 +41,7 @@ class Extractor:
         self._facts: dict[KindId, Facts] = {}
         self._shared: Shared = {}
         self._texts: Texts = {}
+        self._fixed: dict[KindId, FixedFields] = {}
 
     def key(self, body: Mapping[str, Any]) -> ResourceKey:
         """The identity; a cluster-scoped object loses its namespace, as at the API server."""
@@ -71,12 +74,20 @@ class Extractor:
             deleting=metadata.get("deletionTimestamp") is not None,
             labels=labels_of(metadata.get("labels")),
             template_labels=facts.template_labels(body),
-            references=tuple(run.found),
+            references=tuple(start_only(run.found, body)),
             parts=facts.parts(body),
             facts=facts.read(body),
             finalizers=tuple(map(str, finalizers)) if isinstance(finalizers, list) else (),
             grants=facts.grants(body, key),
         )
+
+    def fixed(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
+        """Paths of immutable fields that `new` would change."""
+        kind = self.key(new).kind_id
+        found = self._fixed.get(kind)
+        if found is None:
+            found = self._fixed[kind] = FixedFields(self._catalogue.kinds.get(kind))
+        return found.changed(old, new)
 
     def _learn(self, kind: KindId) -> Facts:
         rules = (*self._catalogue.rules.get(kind, ()), *self._catalogue.rules.get(KindId(ANY_KIND), ()))

@@ -60,6 +60,8 @@ class Facts:
             value = walk(body)
             if isinstance(value, (str, int, float, bool)):
                 made[name] = value
+            elif isinstance(value, dict):
+                made.update((f"{name}.{key}", one) for key, one in value.items() if isinstance(one, (str, int)))
         if self._recurs is not None:
             made["recurs"] = all(_holds(condition, walk, body) for condition, walk in self._recurs)
         if str(body.get("kind")) in WITH_HEALTH and "status" in body:
@@ -98,7 +100,18 @@ def _recurrence(known: KindFacts) -> tuple[tuple[Condition, First], ...] | None:
     if known.recurs is False:
         return None
     conditions = known.recurs if isinstance(known.recurs, tuple) else ()
-    return tuple((one, compile_first(one.path)) for one in conditions)
+    return tuple((one, _condition(one.condition) if one.condition else compile_first(one.path)) for one in conditions)
+
+
+def _condition(wanted: str) -> First:
+    rows = compile_values("status.conditions[*]")
+
+    def status(body: Any) -> Any:
+        return next(
+            (row.get("status") for row in rows(body) if isinstance(row, dict) and row.get("type") == wanted), None
+        )
+
+    return status
 
 
 def _holds(condition: Condition, walk: First, body: Mapping[str, Any]) -> bool:

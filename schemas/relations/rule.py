@@ -169,9 +169,13 @@ class Mount(_Model):
 
 
 class Condition(_Model):
-    """A predicate over an object: the value at `path` (or `default` when absent)."""
+    """A predicate over an object: the value at `path` (or `default` when absent), or a `condition` of its status.
 
-    path: PathText
+    The value of a condition is its status, `True`, `False` or `Unknown`; `default` when there is none of that type.
+    """
+
+    path: PathText = ""
+    condition: str = ""
     default: Any = None
     equals: Any = None
     differs: Any = None
@@ -182,7 +186,8 @@ class KindFacts(_Model):
     """What is known of a kind besides its references.
 
     ownership   portable, site-bound, identity (scope.md); divides: the numbers that a cross scope splits
-    immutable   fields that cannot be changed; recurs: when it starts pods again by itself (verdicts.md, 311)
+    immutable   fields that cannot be changed; immutable_when: a flag in the object → fields that it fixes
+    recurs      when it starts pods again by itself (verdicts.md, 311)
     parts       what others can need of it; grants: how it permits references (grants.py)
     plural, namespaced   of a custom kind, for when no definition is at hand
     """
@@ -193,6 +198,7 @@ class KindFacts(_Model):
     ownership: Literal["portable", "site-bound", "identity"] = "portable"
     divides: Paths = ()
     immutable: Paths = ()
+    immutable_when: dict[PathText, Paths] = Field(default_factory=dict)
     recurs: bool | tuple[Condition, ...] = False
     template_labels: PathText = ""
     parts: dict[str, Paths] = Field(default_factory=dict)

@@ -24,7 +24,7 @@ def basis_of(case: Case, holds: Holds) -> Basis:
         expires_at=case.expires_at,
         bound_s=case.bound_s,
         changes=tuple(
-            ChangeRecord(one.resource, one.action, one.version, one.after, one.unchanged, one.refused)
+            ChangeRecord(one.resource, one.action, one.version, one.after, one.unchanged, one.refused, one.fixed)
             for one in case.changes
         ),
         problems=tuple(ProblemRecord(one.code, one.message, one.resource) for one in case.problems),
@@ -48,7 +48,15 @@ def decide_again(
         verb=verdict.verb,
         site=verdict.site,
         changes=tuple(
-            Change(one.resource, cast(Action, one.action), one.version, one.after, one.unchanged, one.refused)
+            Change(
+                one.resource,
+                cast(Action, one.action),
+                one.version,
+                one.after,
+                one.unchanged,
+                one.refused,
+                one.fixed,
+            )
             for one in basis.changes
         ),
         evidence=verdict.evidence[0],

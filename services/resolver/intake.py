@@ -188,6 +188,6 @@ def _with_result(change: Change, result: RehearsedResult | None) -> Change:
         return change
     if result.status:
         words = "; ".join((result.message, *result.causes)) if result.message else f"status {result.status}"
-        return replace(change, refused=words)
+        return replace(change, refused=words, fixed=result.fixed)
     after = msgspec.convert(result.after, ResourceState) if result.after else change.after
     return replace(change, after=after, unchanged=result.unchanged)

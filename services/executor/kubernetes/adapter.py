@@ -7,9 +7,7 @@ knows how long.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
 
-from schemas.events import ResourceState
 from schemas.identity import ResourceKey
 from schemas.kinds import Surface
 from schemas.operations import Operation
@@ -21,19 +19,12 @@ from services.executor.kubernetes.cluster import Cluster
 from services.executor.kubernetes.delete import delete
 from services.executor.kubernetes.errors import ApiError, failed, standing
 from services.executor.kubernetes.readiness import assess
-from services.executor.kubernetes.rehearse import rehearse
+from services.executor.kubernetes.rehearse import Shapes, rehearse
 from services.executor.kubernetes.secrecy import without_values
 from services.executor.kubernetes.surface import Surfaces
 from services.executor.target import Effect, NotServedError, Permit, Progress, RefusedError
 
 Step = Callable[[Cluster, Operation, Permit], Awaitable[Effect]]
-
-
-class Shapes(Protocol):
-    """What is needed of schemas.relations.extract.Extractor."""
-
-    def state(self, manifest: dict[str, Any], /) -> ResourceState:
-        """Object → the state that may travel, without values."""
 
 
 class KubernetesTarget:
@@ -74,7 +65,7 @@ class KubernetesTarget:
     async def rehearse(self, changes: tuple[RehearsedChange, ...]) -> tuple[RehearsedResult, ...]:
         """Dry runs of all changes, in their order."""
         surface = await self._surfaces.covering(ResourceKey.parse(change.resource).kind_id for change in changes)
-        return await rehearse(self._cluster, changes, self._shapes_for(surface).state)
+        return await rehearse(self._cluster, changes, self._shapes_for(surface))
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -7,8 +7,8 @@ same bundle brings is `blocked`: the plan makes that first.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -27,10 +27,19 @@ ASKED_AT_ONCE_MAX: Final = 16
 WRITING: Final = ("create", "update", "apply")
 _DEFINITION: Final = "apiextensions.k8s.io/CustomResourceDefinition"
 _MISSING: Final = ("not found", "was found", "not served")  # `no PriorityClass with name night was found`
-Shape = Callable[[Object], ResourceState]
 
 
-async def rehearse(cluster: Cluster, changes: Sequence[RehearsedChange], shape: Shape) -> tuple[RehearsedResult, ...]:
+class Shapes(Protocol):
+    """What is needed of schemas.relations.extract.Extractor."""
+
+    def state(self, manifest: Object, /) -> ResourceState:
+        """Object → the state that may travel, without values."""
+
+    def fixed(self, old: Object, new: Object, /) -> tuple[str, ...]:
+        """Paths of immutable fields that `new` would change."""
+
+
+async def rehearse(cluster: Cluster, changes: Sequence[RehearsedChange], shapes: Shapes) -> tuple[RehearsedResult, ...]:
     """Raises TransientError when the API server cannot say: silence must not be taken for consent."""
     turns = asyncio.Semaphore(ASKED_AT_ONCE_MAX)
     brought = _Brought(changes)
@@ -38,7 +47,7 @@ async def rehearse(cluster: Cluster, changes: Sequence[RehearsedChange], shape: 
     async def one(change: RehearsedChange) -> RehearsedResult | TransientError:
         async with turns:
             try:
-                return await _rehearse_one(cluster, change, shape, brought)
+                return await _rehearse_one(cluster, change, shapes, brought)
             except TransientError as error:
                 return error
 
@@ -51,10 +60,13 @@ async def rehearse(cluster: Cluster, changes: Sequence[RehearsedChange], shape: 
     return tuple(result for result in results if isinstance(result, RehearsedResult))
 
 
-async def _rehearse_one(cluster: Cluster, change: RehearsedChange, shape: Shape, brought: _Brought) -> RehearsedResult:
+async def _rehearse_one(
+    cluster: Cluster, change: RehearsedChange, shapes: Shapes, brought: _Brought
+) -> RehearsedResult:
     resource = change.resource
     if change.action not in WRITING:
         return RehearsedResult(resource=resource)
+    live: Object | None = None
     try:
         key = ResourceKey.parse(resource)
         place = await cluster.locate(key, change.version)
@@ -64,9 +76,10 @@ async def _rehearse_one(cluster: Cluster, change: RehearsedChange, shape: Shape,
         blocked = brought.explains(resource, str(error))
         return RehearsedResult(resource=resource, status=404, message=str(error), blocked=blocked)
     except ApiError as error:
-        return _refused(resource, error, brought)
+        fixed = shapes.fixed(live, change.manifest) if live is not None else ()
+        return _refused(resource, error, brought).model_copy(update={"fixed": fixed})
     unchanged = live is not None and manifests.same(after, live)
-    return RehearsedResult(resource=resource, after=msgspec.to_builtins(shape(after)), unchanged=unchanged)
+    return RehearsedResult(resource=resource, after=msgspec.to_builtins(shapes.state(after)), unchanged=unchanged)
 
 
 def _refused(resource: ResourceId, error: ApiError, brought: _Brought) -> RehearsedResult:

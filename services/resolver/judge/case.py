@@ -24,6 +24,7 @@ class Change:
     after       what it would be (None for delete, read); as the API server rehearsed it, else from the manifest alone
     unchanged   the API server says that the write would change nothing; None when it was not asked
     refused     the API server's words when its dry run refused
+    fixed       paths of immutable fields that it would change
     """
 
     resource: ResourceId
@@ -32,6 +33,7 @@ class Change:
     after: ResourceState | None = None
     unchanged: bool | None = None
     refused: str = ""
+    fixed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

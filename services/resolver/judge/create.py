@@ -11,6 +11,7 @@ from schemas.relations.ambient import is_ambient
 from services.resolver.graph.view import Edge, View
 from services.resolver.judge.case import Change
 from services.resolver.judge.findings import Finding, named
+from services.resolver.judge.grants import is_granted
 from services.resolver.judge.use import ends, part_is_there, selects_something
 
 NAMESPACE: Final = "Namespace"
@@ -37,7 +38,11 @@ def judge_presence(view: View, change: Change) -> Iterator[Finding]:
 def judge_needs(view: View, after: View, change: Change) -> Iterator[Finding]:
     """Namespace and dependencies of what would be; `after` shows the site with the whole bundle applied."""
     assert change.after is not None, "asked for what is written"
-    if change.refused:
+    if change.fixed and view.find(change.resource) is not None:
+        fields = ", ".join(change.fixed)
+        verb = "cannot be changed: delete and create it instead"
+        yield Finding("D220", f"{fields} of {named(change.resource)} {verb}", "presence", change.resource)
+    elif change.refused:
         yield Finding("D150", f"the API server refuses it: {change.refused}", "presence", change.resource)
     if view.find(change.resource) is None:
         yield from _namespace(view, after, change.after)
@@ -83,6 +88,10 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
         yield Finding(f"{letter}111", f"{named(reference.target)} is being deleted", "presence", reference.target, edge)
     elif reference.granule and not part_is_there(after, reference):
         yield _missing_part(state, edge)
+    elif is_granted(after, state, reference) is False:
+        letter = "W" if _weak(state, reference) else "D"
+        message = f"{named(state.resource)} is not permitted to use {named(reference.target)}"
+        yield Finding(f"{letter}114", message, "absence", reference.target, edge)
     elif found is not None and found.facts.get("health") == "failed":
         yield Finding("W121", f"{named(reference.target)} is there, and failing", "presence", reference.target, edge)
 

@@ -24,6 +24,7 @@ from services.resolver.judge.delete import cascade_of, judge_delete, with_depend
 from services.resolver.judge.findings import Finding, edge_ref, named
 from services.resolver.judge.impact import impact_of
 from services.resolver.judge.policy import Policy
+from services.resolver.judge.quota import judge_quota
 from services.resolver.judge.read import judge_read
 from services.resolver.judge.remedies import remedies_for
 from services.resolver.judge.summary import summary_of
@@ -90,6 +91,7 @@ def _findings(case: Case, view: View, policy: Policy, targets: list[ResourceId])
         if change.after is not None and not change.unchanged:
             findings += judge_needs(view, after, change)
             findings += judge_change(view, after, change, lambda finding: letter(finding) == "D")
+    findings += judge_quota(view, case.changes)
     states = {one.resource: one.after for one in case.changes if one.after is not None}
     ring = cycle(states)
     if ring:

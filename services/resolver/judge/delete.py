@@ -12,6 +12,7 @@ from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.view import Edge, View
 from services.resolver.graph.walk import owner_of
 from services.resolver.judge.findings import Finding, counted, named
+from services.resolver.judge.grants import is_granted, permitted_by
 from services.resolver.judge.use import Use, how, is_a_match, selects_something, use_of
 
 CASCADE_MAX: Final = 20_000  # a larger cascade is refused: it could not be judged whole
@@ -22,6 +23,8 @@ BREAKING: Final = frozenset[Use](("lifetime", "next start", "in flight"))
 Blocks = Callable[[Finding], bool]
 CLAIM: Final = KindId("PersistentVolumeClaim")
 ACCOUNT: Final = KindId("ServiceAccount")
+STORAGE_CLASS: Final = KindId("storage.k8s.io/StorageClass")
+CLAIMS_RULE: Final = "statefulset.claims"
 BINDINGS: Final = frozenset(
     (KindId("rbac.authorization.k8s.io/RoleBinding"), KindId("rbac.authorization.k8s.io/ClusterRoleBinding"))
 )
@@ -113,10 +116,21 @@ def judge_delete(view: View, targets: list[ResourceId], blocks: Blocks = blocks_
         yield from _users(view, after, resource, cascade, blocks)
     for resource in present:
         yield from _about_itself(view, resource, cascade)
+        yield from _permitted_no_more(view, after, resource, cascade)
     if len(cascade.children) > CHILDREN_WITHOUT_WARNING:
         yield Finding(
             "W314", f"takes down {counted(len(cascade.children), 'resource')} with it", "presence", present[0]
         )
+
+
+def _permitted_no_more(view: View, after: View, resource: ResourceId, cascade: Cascade) -> Iterator[Finding]:
+    """Living references that are permitted by what goes, and by nothing else."""
+    for edge, source in permitted_by(view, resource):
+        if edge.source in cascade.all or use_of(edge, source) not in BREAKING:
+            continue
+        if after.find(edge.target) is not None and is_granted(after, source, edge.reference) is False:
+            message = f"it permits {named(edge.source)} @ {view.site} to use {named(edge.target)}"
+            yield Finding("D310", message, "presence", edge.source, edge, (edge,))
 
 
 def _absent(view: View, resource: ResourceId) -> Iterator[Finding]:
@@ -159,7 +173,7 @@ def _use_findings(
     order: tuple[Use, ...] = ("lifetime", "next start", "in flight", "weak", "over")
     for edge in _broken(view, after, edges, cascade.all):
         source = view.find(edge.source)
-        use = use_of(edge, source) if source is not None else "none"
+        use = _use_now(view, edge, source) if source is not None else "none"
         known = strongest.get(edge.source)
         if use != "none" and (known is None or order.index(use) < order.index(known[1])):
             strongest[edge.source] = (edge, use)
@@ -168,6 +182,21 @@ def _use_findings(
         if owner_of(view, user) in strongest:
             continue  # the owner stands for what it makes
         yield _use_finding(view, edge, use, resource, None if is_target else cascade)
+
+
+def _use_now(view: View, edge: Edge, source: ResourceState) -> Use:
+    """As the edge says, unless the site shows that it is over, or that it never counted."""
+    use = use_of(edge, source)
+    if use == "next start" and kind_of(edge.target) == STORAGE_CLASS and _claims_are_bound(view, source):
+        return "over"
+    return "none" if is_granted(view, source, edge.reference) is False else use
+
+
+def _claims_are_bound(view: View, source: ResourceState) -> bool:
+    """A StatefulSet has all the claims that its templates make, and each has its volume."""
+    names = [one.target for one in source.references if one.rule == CLAIMS_RULE]
+    claims = [view.find(name) for name in names]
+    return bool(names) and all(claim is not None and claim.facts.get("volume") for claim in claims)
 
 
 def _broken(view: View, after: View, edges: Iterable[Edge], going: frozenset[ResourceId]) -> Iterator[Edge]:

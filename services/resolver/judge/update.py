@@ -12,6 +12,7 @@ from services.resolver.graph.walk import owner_of
 from services.resolver.judge.case import Change
 from services.resolver.judge.delete import USERS_LOOKED_AT, Blocks, blocks_by_default
 from services.resolver.judge.findings import Finding, counted, named
+from services.resolver.judge.grants import is_granted, permitted_by
 from services.resolver.judge.use import selects_something, use_of
 
 _LIVE: Final = ("lifetime", "next start", "in flight")
@@ -35,6 +36,7 @@ def judge_change(view: View, after: View, change: Change, blocks: Blocks = block
     lost = _lost(old, new)
     yield from _lost_parts(view, after, old, lost, blocks)
     yield from _lost_labels(view, after, old)
+    yield from _lost_grants(view, after, old, new)
     if old.digest != new.digest and kind_of(change.resource) in ("ConfigMap", "Secret"):
         yield from _noticed(view, old)
 
@@ -105,6 +107,19 @@ def _lost_labels(view: View, after: View, old: ResourceState) -> Iterator[Findin
         if not selects_something(after, edge.source, edge.reference):
             user = f"{named(edge.source)} @ {view.site}"
             yield Finding("D210", f"{user} selects it by labels that go", "presence", edge.source, edge, (edge,))
+
+
+def _lost_grants(view: View, after: View, old: ResourceState, new: ResourceState) -> Iterator[Finding]:
+    """References that were permitted and are not any more."""
+    if old.grants == new.grants:
+        return
+    for edge, source in permitted_by(view, old.resource):
+        still = after.find(edge.source)
+        if still is None or edge.reference not in still.references or use_of(edge, source) not in _LIVE:
+            continue
+        if is_granted(after, still, edge.reference) is False:
+            message = f"it permits {named(edge.source)} @ {view.site} to use {named(edge.target)}"
+            yield Finding("D210", message, "presence", edge.source, edge, (edge,))
 
 
 def _noticed(view: View, old: ResourceState) -> Iterator[Finding]:

@@ -32,7 +32,7 @@ def use_of(edge: Edge, source: ResourceState) -> Use:
         return "weak"
     recurs = source.facts.get("recurs")
     starts = bool(set(reference.phases) & {"A", "S"})
-    if starts and recurs is False:
+    if reference.once or (starts and recurs is False):
         return "over"
     kind = kind_of(edge.source)
     if "L" in reference.phases and kind not in ONLY_AT_START:

@@ -1,0 +1,48 @@
+"""Permissions at one site: has a reference what it needs, and whom does a resource permit? Pure; rules: grants.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from schemas.events import Reference, ResourceState
+from schemas.identity import KindId, ResourceId, kind_of, resource_id
+from schemas.relations.grants import LISTENING, granted
+from services.resolver.graph.label_index import namespace_of
+from services.resolver.graph.view import Edge, View
+
+GRANT: Final = KindId("gateway.networking.k8s.io/ReferenceGrant")
+
+
+def is_granted(view: View, source: ResourceState, reference: Reference) -> bool | None:
+    """None when it needs no permission, or its target is not there."""
+    if not reference.needs_permission:
+        return None
+
+    def labels(namespace: str) -> Mapping[str, str]:
+        state = view.find(resource_id("", "Namespace", "", namespace))
+        return state.labels if state is not None else {}
+
+    members = view.members(GRANT, namespace_of(reference.target))
+    givers = [state for one in members if (state := view.find(one)) is not None]
+    return granted(reference, source, view.find(reference.target), givers, labels)
+
+
+def permitted_by(view: View, resource: ResourceId) -> Iterator[tuple[Edge, ResourceState]]:
+    """References that this resource may permit (another may permit them, too), with their sources."""
+    state = view.find(resource)
+    if state is None or not state.grants:
+        return
+    if kind_of(resource) in LISTENING:
+        few = view.dependents(resource)
+        edges = few.edges if few.count <= len(few.edges) else view.dependents(resource, few.count).edges
+        rows = [(edge, view.find(edge.source)) for edge in edges if edge.reference.needs_permission]
+        yield from ((edge, source) for edge, source in rows if source is not None)
+        return
+    home = namespace_of(resource)
+    for kind, namespace in {(grant.source, one) for grant in state.grants for one in grant.namespaces}:
+        for member in view.members(kind, namespace):
+            source = view.find(member)
+            for reference in source.references if source is not None else ():
+                if source is not None and reference.needs_permission and namespace_of(reference.target) == home:
+                    yield Edge(member, reference.target, reference), source
