@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from schemas.identity import KindId
 
-SMALL_MAX = 8
+SMALL_MAX = 32  # below about 90 sources a tuple is smaller than a hub
 
 
 class _Hub:

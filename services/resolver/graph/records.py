@@ -77,7 +77,7 @@ class Records:
         traits = _replace(state, **OWN)
         shape, targets = self._references(state.references)
         return Record(
-            _pack((short(state.uid), state.resource_version, short(state.digest))),
+            bytes(memoryview(_pack((short(state.uid), state.resource_version, short(state.digest))))),  # without slack
             self._share(_pack(state.labels)),
             None if template is None else self._share(_pack(template)),
             self._share(_pack(traits)),
