@@ -39,6 +39,7 @@ class Shape(Struct, frozen=True, gc=False, eq=False):
     places: tuple[int, ...]
     roles: tuple[int, ...]
     selects: bool
+    pinned: bool
 
 
 def form_of(bare: Reference, pinned: bool, selects: bool) -> Form:
@@ -55,7 +56,8 @@ def shape_of(forms: tuple[Form, ...]) -> Shape:
         roles.append(NO_NUMBER if form.selects else OWNER if form.owning else USED)
         if form.pinned:
             roles.append(NO_NUMBER)
-    return Shape(forms, tuple(places), tuple(roles), any(form.selects for form in forms))
+    selects, pinned = any(form.selects for form in forms), any(form.pinned for form in forms)
+    return Shape(forms, tuple(places), tuple(roles), selects, pinned)
 
 
 def whole(form: Form, target: ResourceId, selector: Selector | None, uid: str) -> Reference:

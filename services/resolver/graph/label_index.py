@@ -163,14 +163,16 @@ class LabelIndex:
 
     def selecting(self, kind: KindId, namespace: str, record: Record) -> list[int]:
         """Sources with a selector that could match this resource; the caller looks at each."""
-        found: dict[int, None] = {}
+        found: dict[int, int] = {}
         for of_kind, packed in ((kind, record.labels), (POD, record.template_labels)):
             if packed is None or of_kind not in self._fields:
                 continue  # nobody asked for this kind yet
             labels = self._records.labels(packed)
             for where in (namespace, EVERYWHERE):
                 for key, value in (("", ""), *labels.items()):
-                    found.update(dict.fromkeys(self._anchored.get((of_kind, where, key, value), ())))
+                    row = self._anchored.get((of_kind, where, key, value))
+                    if row is not None:
+                        found.update(row)
         return list(found)
 
 

@@ -72,12 +72,21 @@ class Links:
             by_kind[self._names.kind(source)] -= 1
         return len(self._users.sources(number)) + len(self._children.sources(number)) - len(twice), by_kind
 
+    def sources(self, number: int, uid: str) -> Iterator[int]:
+        """Users and children of what has this uid ("" when it is not there); one that is both comes twice."""
+        for row in (self._users.sources(number), self._children.sources(number)):
+            for source in row:
+                record = self._records.rows[source]
+                assert record is not None, "who names something is there"
+                if not uid or not record.shape.pinned or self._records.means(record, number, uid):
+                    yield source
+
     def edges(self, number: int, target: ResourceId, uid: str, limit: int, which: Which) -> list[Edge]:
         """Edges of the first `limit` sources; `uid` is that of the target, "" when it is not there."""
         found: list[Edge] = []
-        if which != "children":
+        if which != "children" and self._users.rows[number] is not None:
             found += self._edges(self._users.sources(number)[:limit], number, target, uid, owning=False)
-        if which != "users":
+        if which != "users" and self._children.rows[number] is not None:
             left = max(0, limit - len(found))
             found += self._edges(self._children.sources(number)[:left], number, target, uid, owning=True)
         return found

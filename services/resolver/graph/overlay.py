@@ -5,7 +5,7 @@ Used for what is in flight, and on top of it for the changes of the bundle under
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 from schemas.events import Reference, ResourceState, Selector
@@ -13,7 +13,17 @@ from schemas.identity import KindId, ResourceId, SiteName, kind_of
 from schemas.kinds import Surface
 from schemas.relations.selector import matches, selects
 from services.resolver.graph.label_index import namespace_of
-from services.resolver.graph.view import OWNING, WALK_MAX, Dependents, Edge, Targets, View, Which
+from services.resolver.graph.view import (
+    OWNING,
+    WALK_MAX,
+    Dependents,
+    Edge,
+    Reach,
+    Targets,
+    View,
+    Which,
+    reach_by_edges,
+)
 
 
 class OverlayView:
@@ -107,6 +117,10 @@ class OverlayView:
                 count += 1
                 by_kind[kind_of(state.resource)] = by_kind.get(kind_of(state.resource), 0) + 1
         return Dependents(edges[:limit], max(count, 0), {kind: one for kind, one in by_kind.items() if one > 0})
+
+    def reach(self, resources: Collection[ResourceId], limit: int = WALK_MAX) -> Reach:
+        """How many depend on these after the changes."""
+        return reach_by_edges(self, resources, limit)
 
     def _holds_still(self, edge: Edge, resource: ResourceId) -> bool:
         """A selector edge to a resource that changes lasts only while its labels match."""

@@ -195,6 +195,18 @@ class Records:
             if targets[place] == number and form.owning == owning
         ]
 
+    def means(self, record: Record, number: int, uid: str) -> bool:
+        """Whether one of its references to this number is to the object of this uid, or to whatever has the name."""
+        for form, place in zip(record.shape.forms, record.shape.places, strict=True):
+            if record.targets[place] == number and _uid(form, record.targets, place) in ("", uid):
+                return True
+        return False
+
+    def selectors(self, record: Record) -> list[Selector]:
+        """By what it selects."""
+        found = zip(record.shape.forms, record.shape.places, strict=True)
+        return [self.selector(record.targets[place]) for form, place in found if form.selects]  # type: ignore[arg-type]  # packed
+
     def selecting(self, record: Record) -> list[tuple[Selector, Reference]]:
         """Its references that select."""
         found = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from schemas.events import LabelSelector, Selector
 from schemas.identity import KindId, ResourceId, resource_id
 from schemas.relations.selector import marked_default, matches
@@ -57,6 +59,17 @@ class Selecting:
                 if self._matches(selector, place.kind, record) and self.looks_in(selector, place.namespace):
                     found.append((source, Edge(name, target, reference)))
         return found
+
+    def sources(self, number: int, record: Record) -> Iterator[int]:
+        """Who selects a present resource."""
+        place = self._names.place[number]
+        for source in self.labels.selecting(place.kind, place.namespace, record):
+            mine = self._records.rows[source]
+            if mine is not None and any(
+                self._matches(selector, place.kind, record) and self.looks_in(selector, place.namespace)
+                for selector in self._records.selectors(mine)
+            ):
+                yield source
 
     def _matches(self, selector: Selector, kind: KindId, record: Record) -> bool:
         if not self._may(selector, record):

@@ -10,7 +10,8 @@ Inside, a resource is a number: `names` numbers it, `records` holds what is know
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 
 from schemas.events import Reference, ResourceEvent, ResourceState, kind_digest
@@ -21,7 +22,7 @@ from services.resolver.graph.links import Links
 from services.resolver.graph.names import NOWHERE, Names
 from services.resolver.graph.records import Record, Records
 from services.resolver.graph.selecting import Selecting
-from services.resolver.graph.view import WALK_MAX, Dependents, Targets, Which
+from services.resolver.graph.view import WALK_MAX, Dependents, Reach, Targets, Which
 
 STATES_MAX = 1_024  # states that were asked for lately: a decision asks for the same ones again and again
 UNUSED_MAX = 8_192  # numbers that may wait to be forgotten
@@ -253,3 +254,24 @@ class Graph:
                     kind = self._names.kind(source)
                     by_kind[kind] = by_kind.get(kind, 0) + 1
         return Dependents(edges, count, by_kind)
+
+    def reach(self, resources: Collection[ResourceId], limit: int = WALK_MAX) -> Reach:
+        """How many depend on these resources, transitively, up to `limit`; they themselves do not count."""
+        start = {number for number in map(self._names.find, resources) if number != NOWHERE}
+        seen = set(start)
+        queue = deque(start)
+        while queue:
+            for source in self._sources(queue.popleft()):
+                if source in seen:
+                    continue
+                if len(seen) - len(start) >= limit:
+                    return Reach(limit, True)
+                seen.add(source)
+                queue.append(source)
+        return Reach(len(seen) - len(start), False)
+
+    def _sources(self, number: int) -> Iterator[int]:
+        record = self._record[number]
+        yield from self._links.sources(number, "" if record is None else self._records.version(record)[0])
+        if record is not None:
+            yield from self._selecting.sources(number, record)

@@ -5,7 +5,8 @@ Whoever decides sees a site only through this Protocol, so the same judge works 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, Protocol
 
@@ -33,6 +34,14 @@ class Dependents:
     edges: Sequence[Edge] = ()
     count: int = 0
     by_kind: dict[KindId, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How many depend on something, directly or through others; `bounded`: there may be more."""
+
+    count: int
+    bounded: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +76,26 @@ class View(Protocol):
         `children`: only those that composition and containment take down with it; `users`: only the others.
         """
 
+    def reach(self, resources: Collection[ResourceId], limit: int = WALK_MAX) -> Reach:
+        """How many depend on these resources, transitively, up to `limit`; they themselves do not count."""
+
     def members(self, kind: KindId, namespace: str | None = None) -> Iterator[ResourceId]:
         """Present resources of a kind, in one namespace or everywhere."""
 
     def held_by(self, resource: ResourceId) -> str | None:
         """The intent whose allowed but not yet visible change touches this resource; None when there is none."""
+
+
+def reach_by_edges(view: View, resources: Collection[ResourceId], limit: int) -> Reach:
+    """What `View.reach` answers, by its other questions."""
+    seen = set(resources)
+    queue = deque(resources)
+    while queue:
+        for edge in view.dependents(queue.popleft(), limit).edges:
+            if edge.source in seen:
+                continue
+            if len(seen) - len(resources) >= limit:
+                return Reach(limit, True)
+            seen.add(edge.source)
+            queue.append(edge.source)
+    return Reach(len(seen) - len(resources), False)

@@ -72,7 +72,7 @@ def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: So
         impact=impact,
         evidence=(case.evidence,),
         plan=steps,
-        remedies=remedies_for(case, view, reasons) if decision == "deny" else (),
+        remedies=remedies_for(case, reasons) if decision == "deny" else (),
         waits_for=_waits(case, findings) if decision == "defer" else (),
         expires_at=case.expires_at if decision == "defer" else None,
     )

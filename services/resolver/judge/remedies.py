@@ -7,19 +7,17 @@ from typing import Final
 
 from schemas.identity import ResourceId, ResourceKey
 from schemas.verdicts import Reason, Remedy
-from services.resolver.graph.view import View
 from services.resolver.judge.case import Case
-from services.resolver.judge.delete import USERS_LOOKED_AT, with_dependents
-from services.resolver.judge.findings import counted, named
+from services.resolver.judge.findings import named
 
 IN_USE: Final = frozenset(("310", "311", "312"))
 
 
-def remedies_for(case: Case, view: View, reasons: Sequence[Reason]) -> tuple[Remedy, ...]:
+def remedies_for(case: Case, reasons: Sequence[Reason]) -> tuple[Remedy, ...]:
     """The smallest changes that would make the answer an allow."""
     numbers = {reason.code[1:] for reason in reasons if reason.severity == "deny"}
     if case.verb == "delete" and numbers and numbers <= IN_USE and case.cascade == "none":
-        return tuple(_delete(case, view))
+        return (_delete(case),)
     if numbers and numbers <= {"110", "140"}:
         return (_bring(case, reasons),)
     if numbers == {"101"}:
@@ -29,21 +27,14 @@ def remedies_for(case: Case, view: View, reasons: Sequence[Reason]) -> tuple[Rem
     return ()
 
 
-def _delete(case: Case, view: View) -> list[Remedy]:
+def _delete(case: Case) -> Remedy:
+    """Without their number: to count those that would go, all of them would have to be judged; the preview does."""
     targets = [change.resource for change in case.changes]
-    if sum(view.dependents(one, 0, "users").count for one in targets) > USERS_LOOKED_AT:
-        users = "its dependents"  # to name a number all of them would have to be judged
-    else:
-        count = sum(one not in targets for one in with_dependents(view, targets))
-        users = f"its {counted(count, 'dependent')}"
     words = " ".join(typed(one) for one in targets)
     where = _where(case, targets)
-    return [
-        Remedy(
-            command=f"cheops delete {words}{where} --cascade dependents --preview",
-            effect=f"delete {users} too",
-        )
-    ]
+    return Remedy(
+        command=f"cheops delete {words}{where} --cascade dependents --preview", effect="delete its dependents too"
+    )
 
 
 def _bring(case: Case, reasons: Sequence[Reason]) -> Remedy:
