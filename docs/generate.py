@@ -15,7 +15,19 @@ import msgspec
 import yaml
 from pydantic import BaseModel
 
-from schemas import alerts, deadletters, events, intents, operations, outcomes, policy, queries, verdicts
+from schemas import (
+    alerts,
+    basis,
+    deadletters,
+    events,
+    intents,
+    operations,
+    outcomes,
+    policy,
+    queries,
+    subjects,
+    verdicts,
+)
 
 HERE = Path(__file__).parent
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -63,10 +75,24 @@ QUESTIONS: dict[str, tuple[str, str, str]] = {
     "missing": ("cheops.v1.api.resolver.{site}.missing", "missingquery", "graph"),
     "names": ("cheops.v1.api.resolver.{site}.names", "namesquery", "names"),
     "status": ("cheops.v1.api.resolver.{site}.status", "statusquery", "status"),
+    "statusOfAll": (f"cheops.v1.api.resolver.{subjects.escape(subjects.EVERY_SITE)}.status", "statusquery", "status"),
     "cancel": ("cheops.v1.api.resolver.{site}.cancel", "cancel", "verdict"),
     "resync": ("cheops.v1.api.watcher.{site}.resync", "resync", "resyncanswer"),
     "rehearse": ("cheops.v1.api.executor.{site}.rehearse", "rehearsal", "rehearsalanswer"),
 }
+DESCRIPTION = """\
+Verdicts before damage: what a client of a site sends and receives over NATS, as JSON.
+
+* A name in a subject is escaped: each byte of its UTF-8 outside A-Za-z0-9_- is `=XX` (hex), the empty text is `_`.
+* What is stored is published through JetStream: as a request to the subject with the headers that are required. The
+  reply is `{"stream": ..., "seq": ...}` once it is stored, or `{"error": ...}`. Without a reply: again, under the same
+  `Nats-Msg-Id`.
+* A question is a request to its subject, without headers; the reply's body is the answer or a refusal.
+* `send` and `receive` are the client's. A verdict of revision n replaces the one before.
+* Receivers ignore fields that they do not know. Intents and questions with an unknown field, and messages of another
+  major version, are refused: kept in DEAD with the reason, and answered where somebody waits.
+* Payloads have at most 8 MiB, intents 6 MiB; headers 60 KiB together.
+"""
 SENT_BY_CLIENTS = {"intents"}
 PARAMETERS = {
     "site": "the site's name, a DNS label",
@@ -96,16 +122,18 @@ def asyncapi() -> dict[str, Any]:
     operations_: dict[str, Any] = {}
     for name, (address, message, stream, what) in CHANNELS.items():
         stored = f" Stored in the JetStream stream {stream}." if stream else " Not stored."
-        channels[name] = _channel(address, what + "." + stored, [message])
+        channels[name] = _channel(address, what + "." + stored, {message: message})
         action = "send" if name in SENT_BY_CLIENTS else "receive"
         operations_[name] = {"action": action, "channel": {"$ref": f"#/channels/{name}"}}
     for name, (address, question, answer) in QUESTIONS.items():
         what = f"A question ({question}); the answer is a {answer} or a refusal."
-        channels[name] = _channel(address, what, [question])
+        if name == "statusOfAll":
+            what += " Every site's resolver answers: collect what comes within a second."
+        channels[name] = _channel(address, what, {question: f"{question}Question"})
         channels[f"{name}Answer"] = {
             "address": None,
             "description": "The reply inbox of the request.",
-            "messages": {one: {"$ref": f"#/components/messages/{one}"} for one in (answer, "refusal")},
+            "messages": {one: {"$ref": f"#/components/messages/{one}Answer"} for one in (answer, "refusal")},
         }
         operations_[name] = {
             "action": "send",
@@ -117,46 +145,63 @@ def asyncapi() -> dict[str, Any]:
         "info": {
             "title": "Cheops",
             "version": "1.0.0",
-            "description": "Verdicts before damage. A name in a subject is escaped: `=XX` (hex) outside A-Za-z0-9_-, "
-            "`_` for the empty text. Publish stored messages with a `Nats-Msg-Id`.",
+            "description": DESCRIPTION,
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
         "servers": {"site": {"host": "127.0.0.1:4222", "protocol": "nats", "description": "a site's own nats-server"}},
         "channels": channels,
         "operations": operations_,
-        "components": {"messages": {name: _message(name) for name in schemas() if name not in FILES}},
+        "components": {"messages": _messages()},
     }
 
 
-def _channel(address: str, description: str, messages: list[str]) -> dict[str, Any]:
+def _channel(address: str, description: str, messages: dict[str, str]) -> dict[str, Any]:
+    """`messages`: name in the channel → name among the components."""
     names = [part[1:-1] for part in address.split(".") if part.startswith("{")]
     return {
         "address": address,
         "description": description,
         "parameters": {name: {"description": PARAMETERS[name]} for name in names},
-        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
+        "messages": {name: {"$ref": f"#/components/messages/{one}"} for name, one in messages.items()},
     }
 
 
-def _message(name: str) -> dict[str, Any]:
-    header = {"type": "string"}
+def _messages() -> dict[str, Any]:
+    """Messages of subjects carry CloudEvents headers; questions and answers are bodies alone."""
+    made = {message: _message(message, _headers(message, bool(stream))) for _, message, stream, _ in CHANNELS.values()}
+    for _, question, answer in QUESTIONS.values():
+        made[f"{question}Question"] = _message(question)
+        made[f"{answer}Answer"] = _message(answer)
+    made["refusalAnswer"] = _message("refusal")
+    return dict(sorted(made.items()))
+
+
+def _message(name: str, headers: dict[str, Any] | None = None) -> dict[str, Any]:
     return {
         "name": name,
         "contentType": "application/json",
-        "headers": {
-            "type": "object",
-            "properties": {
-                "ce-specversion": {"const": "1.0"},
-                "ce-type": {"const": f"io.cheops.{name}.v1"},
-                "ce-source": header,
-                "ce-id": header,
-                "traceparent": header,
-                "Nats-Msg-Id": header,
-            },
-        },
+        **({"headers": headers} if headers else {}),
         "payload": {"$ref": f"./schema/{name}.json"},
     }
+
+
+def _headers(name: str, stored: bool) -> dict[str, Any]:
+    text = {"type": "string", "minLength": 1}
+    properties: dict[str, Any] = {
+        "ce-specversion": {"const": "1.0"},
+        "ce-type": {"const": f"io.cheops.{name}.v1"},
+        "ce-source": {**text, "description": "who sends: service/site, or a program's own name"},
+        "ce-id": {**text, "description": "unique for the source"},
+        "content-type": {"const": "application/json"},
+    }
+    if stored:
+        properties["Nats-Msg-Id"] = {**text, "description": "the same id within 10 minutes is stored once; the ce-id"}
+    required = list(properties)
+    if name == "verdict":
+        properties[basis.HEADER] = {"type": "string", "description": "what `cheops replay` reads; may be missing"}
+    properties["traceparent"] = {"type": "string", "description": "W3C Trace Context, where the sender gave one"}
+    return {"type": "object", "properties": properties, "required": required}
 
 
 def documents() -> dict[Path, str]:

@@ -22,9 +22,8 @@ from schemas.identity import ResourceId, SiteName
 
 HEADER: Final = "Cheops-Basis"
 JSON_BYTES_MAX: Final = 64 * 1024 * 1024
-HEADER_BYTES_MAX: Final = (
-    56 * 1024
-)  # JetStream keeps at most 64 KiB of headers; a larger one is left out: the verdict is worth more than its replay
+# JetStream keeps at most 64 KiB of headers. A larger basis is left out: the verdict is worth more than its replay.
+HEADER_BYTES_MAX: Final = 56 * 1024
 
 
 class ChangeRecord(Struct, frozen=True, omit_defaults=True):
