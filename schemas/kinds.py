@@ -122,4 +122,6 @@ class Surface:
     def _place(self, kind: KindId, namespace: str, name: str) -> ResourceId:
         served = self.served.get(kind)
         group, bare = split_kind(kind)
-        return resource_id(group, bare, namespace if served is None or served.namespaced else "", name)
+        return ResourceKey.parse(
+            resource_id(group, bare, namespace if served is None or served.namespaced else "", name)
+        ).id

@@ -12,8 +12,8 @@ from schemas.subjects import StreamName
 from services.chassis.bus.port import Bus, Received
 
 
-async def bury(bus: Bus, stream: StreamName, received: Received, reason: str, *, by: str, now: datetime) -> None:
-    """Store a dead letter; what may hold secret values keeps only its size."""
+async def bury(bus: Bus, stream: StreamName, received: Received, reason: str, *, by: str, now: datetime) -> int:
+    """Store a dead letter, return its number; what may hold secret values keeps only its size."""
     secret = stream in ("INTENTS", "OPERATIONS")
     letter = DeadLetter(
         stream=stream,
@@ -27,6 +27,6 @@ async def bury(bus: Bus, stream: StreamName, received: Received, reason: str, *,
     )
     digest = hashlib.blake2b(received.payload, digest_size=8).hexdigest()
     message_id = f"{stream}.{received.stream_seq}.{digest}"
-    await bus.publish(
+    return await bus.publish(
         subjects.dead(stream), letter.to_json(), message_id=message_id, headers=envelope.headers("dead", by, message_id)
     )

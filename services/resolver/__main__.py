@@ -22,7 +22,8 @@ from services.chassis.errors import SettingsError, TransientError
 from services.chassis.settings import ServiceSettings
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
-from services.resolver.service import ResolverService, SteppedDownError
+from services.resolver.outgoing import SteppedDownError
+from services.resolver.service import ResolverService
 
 PING_TIMEOUT_S = 1.0
 

@@ -107,8 +107,13 @@ def _shaped(
         if isinstance(checked, Problem):
             problems.append(checked)
             continue
-        placed = _place(manifest, intent.namespace, surface, extractor)
-        state = extractor.state(placed)
+        try:
+            placed = _place(manifest, intent.namespace, surface, extractor)
+            state = extractor.state(placed)
+            ResourceKey.parse(state.resource)
+        except IdentityError as error:
+            problems.append(Problem("D010", f"manifests[{place}]: {error}"))
+            continue
         if state.resource in changes:
             problems.append(Problem("D010", f"manifests[{place}]: {state.resource} stands twice", state.resource))
             continue
@@ -127,6 +132,8 @@ def _check_form(manifest: Manifest, where: str) -> Problem | None:
     metadata = manifest.get("metadata")
     if not isinstance(metadata, Mapping) or not isinstance(metadata.get("name"), str) or not metadata["name"]:
         return Problem("D010", f"{where}.metadata.name: missing (expected text)")
+    if not isinstance(metadata.get("namespace") or "", str):
+        return Problem("D010", f"{where}.metadata.namespace: expected text")
     text = f"{manifest['kind']}/{metadata['name']}"
     try:
         ResourceKey.parse(text)

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from schemas.alerts import Alert
+from schemas.envelope import MessageError
 from schemas.events import ResourceEvent, batch_hash, decode_batch
 from schemas.identity import SiteName
 from schemas.intents import BOUND_DEFAULT_S, INTENT_ID, Intent
@@ -107,7 +108,10 @@ class Machine:
     # ── knowledge ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _batch(self, payload: bytes, moment: Moment) -> list[Effect]:
-        accepted = self.evidence.advance(decode_batch(payload), batch_hash(payload))
+        batch = decode_batch(payload)
+        if batch.site != self.site:  # whoever may publish for one site must not speak for another
+            raise MessageError(f"site: {batch.site[:80]!r} (expected {self.site!r})")
+        accepted = self.evidence.advance(batch, batch_hash(payload))
         for place, event in enumerate(accepted.events):
             self._apply(event, accepted.first_seq + place, moment)
         self.evidence.settle()
