@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from cheops.cli.layout import Command, examples
+
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -14,7 +16,7 @@ def policies() -> None:
     """A service takes one by CHEOPS_POLICY, `cheops check` by --policy; docs/schema/policy.json is its schema."""
 
 
-@app.command("check")
+@app.command("check", cls=Command, epilog=examples("cheops policy check policy.yaml"))
 def check(filename: Annotated[str, typer.Argument(help="The policy file.", metavar="FILE")]) -> None:
     """Say whether a policy file is good, and what it changes. Exits 2 with file, line and field when it is not."""
     from pathlib import Path

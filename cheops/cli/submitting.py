@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,6 +48,14 @@ class Wanted:
 def submit(wanted: Wanted) -> int:
     """Publish and follow; returns the exit code."""
     return with_mesh(lambda mesh: _Submission(mesh, wanted).run(), wanted.server, wanted.site)
+
+
+def exit_code(verdict: Verdict, outcomes: Iterable[Outcome]) -> int:
+    """The decision's; of what was allowed and done: 0 all of it, 5 a part, 1 nothing."""
+    if verdict.decision != "allow" or verdict.preview:
+        return CODES[verdict.decision]
+    good = sum(outcome.state in GOOD_STATES for outcome in outcomes)
+    return 0 if good == len(verdict.plan) else EXIT_PARTLY if good else EXIT_ERROR
 
 
 class _Submission:
@@ -121,7 +129,7 @@ class _Submission:
             outcomes = [outcome.model_dump(mode="json", by_alias=True) for outcome in self._outcomes.values()]
             body = verdict.model_dump(mode="json", by_alias=True)
             document({**body, "outcomes": outcomes} if outcomes else body, self._wanted.output)
-        return self._exit_code(verdict)
+        return self._end(verdict)
 
     def _print_objects(self, verdict: Verdict) -> None:
         objects = [outcome.object for outcome in self._outcomes.values() if outcome.object]
@@ -131,20 +139,16 @@ class _Submission:
         for one in objects:
             document(one, Output.JSON if self._wanted.output is Output.JSON else Output.YAML)
 
-    def _exit_code(self, verdict: Verdict) -> int:
-        if verdict.decision != "allow" or verdict.preview:
-            return CODES[verdict.decision]
-        good = self._good
-        if good == len(verdict.plan):
-            return 0
-        told = f"cheops: {good} of {len(verdict.plan)} steps done, not the whole plan"
-        sys.stderr.write(f"{told}; what happened: cheops show {verdict.intent}\n")
-        return EXIT_PARTLY if good else EXIT_ERROR
+    def _end(self, verdict: Verdict) -> int:
+        code = exit_code(verdict, self._outcomes.values())
+        if code in (EXIT_PARTLY, EXIT_ERROR):
+            told = f"cheops: {self._good} of {len(verdict.plan)} steps done, not the whole plan"
+            sys.stderr.write(f"{told}; what happened: cheops show {verdict.intent}\n")
+        return code
 
     @property
     def _good(self) -> int:
-        states = Counter(outcome.state for outcome in self._outcomes.values())
-        return sum(states[one] for one in GOOD_STATES)
+        return sum(one.state in GOOD_STATES for one in self._outcomes.values())
 
     def _waits_for(self, intent: EnteredIntent) -> str:
         if self._verdict is None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 TIMEOUT_S = 90.0
 MANIFESTS = Path(__file__).parents[2] / "cheops" / "demo" / "manifests"
 COMMAND = (sys.executable, "-m", "cheops")
@@ -100,3 +102,50 @@ def sandbox(folder: Path, *sites: str) -> Iterator[Shell]:
     finally:
         down = shell("sandbox", "down")
         assert down.code == 0, down.err
+
+
+def api(shell: Shell, site: str, method: str, path: str, body: Any = None) -> int:
+    """Past Cheops, as kubectl does it: one request to a site's API server; its status."""
+    import urllib.request
+
+    kubeconfig = yaml.safe_load((shell.folder / ".cheops" / "kubeconfig").read_text())
+    server = next(one["cluster"]["server"] for one in kubeconfig["clusters"] if one["name"] == site)
+    request = urllib.request.Request(f"{server}{path}", method=method, headers={"Content-Type": "application/json"})
+    request.data = json.dumps(body).encode() if body is not None else None
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
+        return int(response.status)
+
+
+def processes_of(shell: Shell, site: str) -> list[int]:
+    """The processes that serve a site, which the sandbox's supervisor started."""
+    supervisor = json.loads((shell.folder / ".cheops" / "state.json").read_text())["pid"]
+    children = Path(f"/proc/{supervisor}/task").glob("*/children")
+    pids = [int(pid) for path in children for pid in path.read_text().split()]
+    wanted = f"CHEOPS_SITE={site}".encode()
+    return [pid for pid in pids if wanted in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")]
+
+
+def on_a_terminal(shell: Shell, *words: str, **environment: str) -> str:
+    """What a command prints on a terminal of 80 columns (stdout and stderr together)."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, *words],
+        cwd=shell.folder,
+        env=shell.environment(**{"COLUMNS": "80", "TERM": "xterm", **environment}),
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    printed = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            printed += chunk
+    except OSError:  # Linux says EIO when the last writer has gone
+        pass
+    finally:
+        os.close(ours)
+        process.wait(TIMEOUT_S)
+    return printed.decode().replace("\r\n", "\n")

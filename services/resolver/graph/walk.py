@@ -61,11 +61,15 @@ def neighbourhood(
 
 
 def why(view: View, source: ResourceId, target: ResourceId, *, evidence: Evidence) -> GraphAnswer:
-    """The shortest path from a dependent to its dependency; no edges when there is none."""
+    """The shortest path from a dependent to its dependency; no edges when there is none.
+
+    Of paths that are equally short, the one over what people wrote, not over what an owner made of it.
+    """
     came_by: dict[ResourceId, Edge | None] = {source: None}
     queue = deque([source])
     while queue and target not in came_by and len(came_by) < WALK_NODES_MAX * 10:
-        for edge in forward(view, queue.popleft()):
+        hops = [edge for edge in forward(view, queue.popleft()) if edge.target not in came_by]
+        for edge in sorted(hops, key=lambda edge: (owner_of(view, edge.target) is not None, edge.target)):
             if edge.target not in came_by:
                 came_by[edge.target] = edge
                 queue.append(edge.target)
