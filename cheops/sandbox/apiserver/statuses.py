@@ -111,6 +111,11 @@ def invalid(kind: Kind, name: str, causes: Sequence[Cause]) -> StatusError:
     return _invalid(label, {**({"name": name} if name else {}), **_group(kind.group), "kind": kind.kind}, name, causes)
 
 
+def invalid_scale(name: str, cause: Cause) -> StatusError:
+    """The subresource speaks of itself and not of its object."""
+    return _invalid("Scale.autoscaling", {"name": name, "group": "autoscaling", "kind": "Scale"}, name, [cause])
+
+
 def invalid_options(options: str, *causes: Cause) -> StatusError:
     """Query parameters that contradict each other."""
     return _invalid(f"{options}.meta.k8s.io", {"group": "meta.k8s.io", "kind": options}, "", causes)

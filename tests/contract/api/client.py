@@ -20,6 +20,7 @@ import aiohttp
 Content = dict[str, Any]
 
 WAIT_S = 30.0  # real controllers are quick, but tests share their machine with compilers
+POLL_S = 0.05
 JSON, MERGE = "application/json", "application/merge-patch+json"
 STRATEGIC, JSON_PATCH = "application/strategic-merge-patch+json", "application/json-patch+json"
 APPLY, YAML = "application/apply-patch+yaml", "application/yaml"
@@ -133,6 +134,12 @@ class Api:
                 if holds(known):
                     return known
         raise TimeoutError(f"{collection}/{name} never became so: {known}")
+
+    async def served(self, path: str, code: int = 200) -> None:
+        """Until a list of this path answers so. Routes follow definitions in their own time and tell nobody."""
+        async with asyncio.timeout(WAIT_S):
+            while (await self.get(path, limit=1)).status != code:
+                await asyncio.sleep(POLL_S)
 
     async def until_gone(self, collection: str, name: str) -> None:
         await self.until(collection, name, lambda found: found is None)

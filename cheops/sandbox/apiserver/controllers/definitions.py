@@ -56,6 +56,8 @@ class DefinitionController:
         collection = CollectionKey(spec["group"], spec["names"]["plural"])
         kind = self._hands.stored_kind(collection)
         objects = self._realm.store.collection(collection).objects
+        if objects:
+            definition = self._hands.set_status(self._kind, definition, _terminating(definition.object))
         if kind is not None:
             for stored in list(objects.values()):
                 if "deletionTimestamp" not in stored.metadata:
@@ -119,6 +121,15 @@ def _established(definition: Object) -> Object:
         _condition("Established", "InitialNamesAccepted", "the initial names have been accepted"),
     ]
     return {"acceptedNames": spec["names"], "conditions": conditions, "storedVersions": storage}
+
+
+def _terminating(definition: Object) -> Object:
+    known = definition.get("status") or {}
+    conditions = known.get("conditions") or []
+    if any(one["type"] == "Terminating" for one in conditions):
+        return known
+    condition = _condition("Terminating", "InstanceDeletionInProgress", "CustomResource deletion is in progress")
+    return {**known, "conditions": [*conditions, condition]}
 
 
 def _condition(kind: str, reason: str, message: str) -> Object:

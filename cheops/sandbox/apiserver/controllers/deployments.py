@@ -33,6 +33,7 @@ class DeploymentController:
         deployment = self._realm.store.get(key[0], *key[1])
         if deployment is None or "deletionTimestamp" in deployment.metadata:
             return
+        self._sets.claim(self._hands, self._kind, deployment, self._set_kind)
         sets = self._sets.living(deployment.metadata["uid"])
         mark = template_hash(deployment.object["spec"]["template"])
         current = next((one for one in sets if one.metadata["labels"].get(HASH_LABEL) == mark), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from cheops.sandbox.apiserver.controllers.hands import Hands
@@ -11,6 +12,10 @@ from cheops.sandbox.apiserver.realm import Realm, now_text
 from cheops.sandbox.apiserver.store import Change, Object, Stored
 
 NAMESPACES = CollectionKey("", "namespaces")
+FURNITURE = (
+    (CollectionKey("", "serviceaccounts"), "default"),
+    (CollectionKey("", "configmaps"), "kube-root-ca.crt"),
+)
 CERTIFICATE_NOTE = "Contains a CA bundle that can be used to verify the kube-apiserver"
 
 
@@ -28,7 +33,8 @@ class NamespaceController:
                 yield collection, change.key
         elif change.key[0]:
             namespace = self._realm.store.get(NAMESPACES, "", change.key[0])
-            if namespace is not None and "deletionTimestamp" in namespace.metadata:
+            lost = change.type == "DELETED" and (collection, change.key[1]) in FURNITURE
+            if namespace is not None and (lost or "deletionTimestamp" in namespace.metadata):
                 yield NAMESPACES, ("", change.key[0])
 
     def reconcile(self, key: Key) -> None:
@@ -54,7 +60,7 @@ class NamespaceController:
         for kind, stored in self._content(name):
             if "deletionTimestamp" not in stored.metadata:
                 self._hands.delete(kind, stored)
-        left = [stored for _, stored in self._content(name)]
+        left = list(self._content(name))
         namespace = self._report(namespace, left)
         if not left and namespace.object["spec"].get("finalizers"):
             self._hands.update(self._kind, namespace, {**namespace.object, "spec": {}}, "finalize")
@@ -67,13 +73,14 @@ class NamespaceController:
                     if key[0] == namespace:
                         yield kind, stored
 
-    def _report(self, namespace: Stored, left: list[Stored]) -> Stored:
+    def _report(self, namespace: Stored, left: list[tuple[Kind, Stored]]) -> Stored:
         """What keeps it from ending, where somebody would look for it."""
-        finalizers = sorted({name for stored in left for name in stored.metadata.get("finalizers") or ()})
-        remaining = f"Some resources are remaining: {len(left)} resource instances" if left else ""
-        waiting = (
-            f"Some content in the namespace has finalizers remaining: {', '.join(finalizers)}" if finalizers else ""
-        )
+        kinds = Counter(f"{kind.plural}.{kind.group}" for kind, _ in left)
+        finalizers = Counter(name for _, stored in left for name in stored.metadata.get("finalizers") or ())
+        remaining = f"Some resources are remaining: {_counted(kinds, ' has ')}" if left else ""
+        waiting = ""
+        if finalizers:
+            waiting = f"Some content in the namespace has finalizers remaining: {_counted(finalizers, ' in ')}"
         conditions = [
             _condition("NamespaceContentRemaining", "SomeResourcesRemain", "ContentRemoved", remaining),
             _condition("NamespaceFinalizersRemaining", "SomeFinalizersRemain", "ContentHasNoFinalizers", waiting),
@@ -87,6 +94,10 @@ class NamespaceController:
             condition["lastTransitionTime"] = before["lastTransitionTime"] if same else now_text()
         status = {**namespace.object["status"], "conditions": conditions}
         return self._hands.set_status(self._kind, namespace, status)
+
+
+def _counted(counts: Counter[str], word: str) -> str:
+    return ", ".join(f"{name}{word}{count} resource instances" for name, count in sorted(counts.items()))
 
 
 def _condition(kind: str, reason: str, otherwise: str, message: str) -> Object:

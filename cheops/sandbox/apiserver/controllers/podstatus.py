@@ -8,12 +8,13 @@ from cheops.sandbox.apiserver.controllers.needs import Need
 from cheops.sandbox.apiserver.realm import now_text
 from cheops.sandbox.apiserver.store import Object, Stored
 
+KUBELET_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
 NODE_ADDRESS = "10.0.0.1"
 
 
 def unplaced(pod: Stored, reason: str, message: str) -> Object:
     condition = _condition(pod, "PodScheduled", "False", reason, message)
-    return {**_base(pod), "phase": "Pending", "conditions": [condition]}
+    return {**_base(pod), "phase": "Pending", "conditions": [condition, *_of_others(pod, [condition])]}
 
 
 def waiting(pod: Stored, need: Need) -> Object:
@@ -31,14 +32,15 @@ def waiting(pod: Stored, need: Need) -> Object:
         _condition(pod, "ContainersReady", "False", "ContainersNotReady", unready),
         _condition(pod, "PodScheduled", "True"),
     ]
+    conditions += _of_others(pod, conditions)
     state: Object = {"waiting": {"reason": reason, **({"message": message} if message else {})}}
     statuses = _container_statuses(pod, state, ready=False)
     return {**_base(pod), **_started(pod), "phase": "Pending", "conditions": conditions, "containerStatuses": statuses}
 
 
 def running(pod: Stored, address: str) -> Object:
-    kinds = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
-    conditions = [_condition(pod, kind, "True") for kind in kinds]
+    conditions = [_condition(pod, kind, "True") for kind in KUBELET_CONDITIONS]
+    conditions += _of_others(pod, conditions)
     status = {**_base(pod), **_started(pod), "phase": "Running", "conditions": conditions}
     status |= {"podIP": address, "podIPs": [{"ip": address}]}
     done = {"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": now_text(), "finishedAt": now_text()}}
@@ -56,6 +58,13 @@ def succeeded(pod: Stored, status: Object) -> Object:
     ]
     statuses = _container_statuses(pod, done, ready=False)
     return {**status, "phase": "Succeeded", "conditions": conditions, "containerStatuses": statuses}
+
+
+def _of_others(pod: Stored, own: list[Object]) -> list[Object]:
+    """Conditions that somebody else reports, readiness gates among them."""
+    known = (pod.object.get("status") or {}).get("conditions") or ()
+    mine = {*KUBELET_CONDITIONS, *(condition["type"] for condition in own)}
+    return [condition for condition in known if condition["type"] not in mine]
 
 
 def _base(pod: Stored) -> Object:

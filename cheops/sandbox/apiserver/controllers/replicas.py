@@ -34,6 +34,7 @@ class ReplicaController:
         owner = self._realm.store.get(key[0], *key[1])
         if owner is None:
             return
+        self._pods.claim(self._hands, self._kind, owner, self._pod)
         pods = self._running(owner)
         if "deletionTimestamp" not in owner.metadata:
             try:

@@ -38,7 +38,10 @@ class _SetController:
 
     def _living(self, key: Key) -> Stored | None:
         owner = self._realm.store.get(key[0], *key[1])
-        return None if owner is None or "deletionTimestamp" in owner.metadata else owner
+        if owner is None or "deletionTimestamp" in owner.metadata:
+            return None
+        self._pods.claim(self._hands, self._kind, owner, self._pod)
+        return owner
 
     def _note_revision(self, owner: Stored) -> str:
         """Its name."""

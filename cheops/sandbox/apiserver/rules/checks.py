@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cheops.sandbox.apiserver.kinds import Kind
+from cheops.sandbox.apiserver.rules.definitions import check_definition
 from cheops.sandbox.apiserver.rules.names import check_metadata, config_key
 from cheops.sandbox.apiserver.statuses import Cause
 from cheops.sandbox.apiserver.store import Object
@@ -19,7 +20,7 @@ def check_content(kind: Kind, content: Object) -> list[Cause]:
     if kind.group == "apps" and kind.kind in WORKLOADS:
         causes += _check_workload(content)
     elif kind.kind == "CustomResourceDefinition":
-        causes += _check_definition(content)
+        causes += check_definition(content)
     elif kind.kind in ("ConfigMap", "Secret") and not kind.group:
         causes += _check_keys(content)
     elif kind.kind == "Pod" and not kind.group and "spec" not in content:
@@ -31,6 +32,9 @@ def check_content(kind: Kind, content: Object) -> list[Cause]:
 
 def _check_workload(content: Object) -> Iterator[Cause]:
     spec = content.get("spec") or {}
+    if (replicas := spec.get("replicas", 0)) < 0:
+        message = f"Invalid value: {replicas}: must be greater than or equal to 0"
+        yield Cause("spec.replicas", "FieldValueInvalid", message)
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
     selector = spec.get("selector")
     if selector is None and "spec" not in content:
@@ -57,19 +61,6 @@ def _check_keys(content: Object) -> Iterator[Cause]:
             elif part == "data" and name in binary:
                 message = f'Invalid value: "{name}": duplicate of key present in binaryData'
                 yield Cause(f"data[{name}]", "FieldValueInvalid", message)
-
-
-def _check_definition(content: Object) -> Iterator[Cause]:
-    spec = content.get("spec") or {}
-    expected = f"{(spec.get('names') or {}).get('plural')}.{spec.get('group')}"
-    if content["metadata"]["name"] != expected:
-        shown = json.dumps(content["metadata"]["name"])
-        yield Cause(
-            "metadata.name", "FieldValueInvalid", f'Invalid value: {shown}: must be spec.names.plural+"."+spec.group'
-        )
-    if sum(bool(version.get("storage")) for version in spec.get("versions") or ()) != 1:
-        message = "Invalid value: null: must have exactly one version marked as storage version"
-        yield Cause("spec.versions", "FieldValueInvalid", message)
 
 
 def _shown(value: Any) -> str:

@@ -116,6 +116,16 @@ def _definition(content: Object, before: Object | None) -> None:
     names.setdefault("listKind", f"{names.get('kind', '')}List")
 
 
+def _give_stored_versions(realm: Realm, content: Object, before: Object | None) -> None:
+    if before is None:
+        stored = [version["name"] for version in content["spec"]["versions"] if version.get("storage")]
+        content["status"] = {
+            "conditions": None,
+            "acceptedNames": {"plural": "", "kind": ""},
+            "storedVersions": stored,
+        }
+
+
 def _give_finalizer(realm: Realm, content: Object, before: Object | None) -> None:
     """Only the subresource `finalize` may change it later."""
     content["spec"] = {"finalizers": ["kubernetes"]} if before is None else before["spec"]
@@ -168,6 +178,7 @@ _DERIVING: dict[tuple[str, str], Callable[[Object, Object | None], None]] = {
 }
 _ALLOCATING: dict[tuple[str, str], Callable[[Realm, Object, Object | None], None]] = {
     ("", "Namespace"): _give_finalizer,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): _give_stored_versions,
     ("", "Service"): allocate_service,
     ("", "Pod"): admit_pod,
     ("", "PersistentVolumeClaim"): _claim,

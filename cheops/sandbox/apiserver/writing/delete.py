@@ -9,7 +9,7 @@ from typing import Any
 from cheops.sandbox.apiserver.kinds import Kind
 from cheops.sandbox.apiserver.options import is_dry_run
 from cheops.sandbox.apiserver.realm import Realm, now_text
-from cheops.sandbox.apiserver.statuses import Cause, conflict, forbidden, invalid_options, precondition_failed
+from cheops.sandbox.apiserver.statuses import Cause, forbidden, invalid_options, precondition_failed
 from cheops.sandbox.apiserver.store import Object, Stored
 from cheops.sandbox.apiserver.targets import Target
 from cheops.sandbox.apiserver.writing.draft import Draft
@@ -19,10 +19,6 @@ POLICIES = ("", "Background", *FINALIZER_OF)
 ORPHANING = (("batch", "Job"), ("", "ReplicationController"))  # their dependents stay unless the client says otherwise
 IMMORTAL_NAMESPACES = ("default", "kube-system", "kube-public")
 CLEANUP_FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
-NAMESPACE_IS_GOING = (
-    "The system is ensuring all content is removed from this namespace.  Upon completion, this namespace will "
-    "automatically be purged by the system."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +91,7 @@ def _ended_namespace(target: Target, before: Stored) -> Object | None:
     if not content["spec"].get("finalizers") and not before.metadata.get("finalizers"):
         return None
     if "deletionTimestamp" in before.metadata:
-        raise conflict(target.kind, target.name, NAMESPACE_IS_GOING)
+        return content
     metadata = {**before.metadata, "deletionTimestamp": now_text()}
     return {**content, "metadata": metadata, "status": {**content.get("status", {}), "phase": "Terminating"}}
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from cheops.sandbox.apiserver.statuses import bad_request
+from cheops.sandbox.apiserver.schema.decode import JSON_NAMES
+from cheops.sandbox.apiserver.statuses import Cause, bad_request, invalid_scale
 from cheops.sandbox.apiserver.store import Object
 
+NEGATIVE = "must be greater than or equal to 0"
 KEPT = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
@@ -19,7 +21,7 @@ def scale_of(content: Object) -> Object:
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": metadata,
-        "spec": {"replicas": spec.get("replicas", 0)},
+        "spec": {"replicas": replicas} if (replicas := spec.get("replicas", 0)) else {},
         "status": {"replicas": status.get("replicas", 0), **({"selector": selector} if selector else {})},
     }
 
@@ -27,12 +29,20 @@ def scale_of(content: Object) -> Object:
 def scaled(content: Object, scale: Object) -> Object:
     """The workload with the replicas of the scale, and its version, which may be a precondition."""
     replicas = (scale.get("spec") or {}).get("replicas", 0)
-    if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
-        raise bad_request(f"Scale.spec.replicas: not a number of replicas: {replicas!r}")
+    if not isinstance(replicas, int) or isinstance(replicas, bool):
+        raise bad_request(f'Scale in version "v1" cannot be handled as a Scale: {_unmarshalled(replicas)}')
+    if replicas < 0:
+        cause = Cause("spec.replicas", "FieldValueInvalid", f"Invalid value: {replicas}: {NEGATIVE}")
+        raise invalid_scale(content["metadata"]["name"], cause)
     said = scale.get("metadata") or {}
     metadata = {**content["metadata"], "name": said.get("name", content["metadata"]["name"])}
     metadata["resourceVersion"] = said.get("resourceVersion", "")
     return {**content, "metadata": metadata, "spec": {**(content.get("spec") or {}), "replicas": replicas}}
+
+
+def _unmarshalled(value: Any) -> str:
+    found = JSON_NAMES.get(type(value), "value")
+    return f"json: cannot unmarshal {found} into Go struct field ScaleSpec.spec.replicas of type int32"
 
 
 def _selector_text(selector: Any) -> str:
