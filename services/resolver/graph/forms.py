@@ -32,6 +32,7 @@ class Shape(Struct, frozen=True, gc=False, eq=False):
     """The forms of all references of a resource; two resources with equal shapes share one.
 
     places   where the target of each form stands among a record's targets
+    pinned   those of the places that a uid follows
     roles    what each of a record's targets is: the number of something used, or of an owner, or no number
     """
 
@@ -39,7 +40,7 @@ class Shape(Struct, frozen=True, gc=False, eq=False):
     places: tuple[int, ...]
     roles: tuple[int, ...]
     selects: bool
-    pinned: bool
+    pinned: tuple[int, ...]
 
 
 def form_of(bare: Reference, pinned: bool, selects: bool) -> Form:
@@ -56,8 +57,8 @@ def shape_of(forms: tuple[Form, ...]) -> Shape:
         roles.append(NO_NUMBER if form.selects else OWNER if form.owning else USED)
         if form.pinned:
             roles.append(NO_NUMBER)
-    selects, pinned = any(form.selects for form in forms), any(form.pinned for form in forms)
-    return Shape(forms, tuple(places), tuple(roles), selects, pinned)
+    pinned = tuple(place for form, place in zip(forms, places, strict=True) if form.pinned)
+    return Shape(forms, tuple(places), tuple(roles), any(form.selects for form in forms), pinned)
 
 
 def whole(form: Form, target: ResourceId, selector: Selector | None, uid: str) -> Reference:

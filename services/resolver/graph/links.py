@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 from schemas.events import Reference
 from schemas.identity import KindId, ResourceId
 from services.resolver.graph.edges import Reverse
-from services.resolver.graph.forms import OWNER, USED
+from services.resolver.graph.forms import OWNER, USED, Shape
 from services.resolver.graph.names import Names
 from services.resolver.graph.records import Record, Records
 from services.resolver.graph.view import Edge, Which
@@ -55,12 +56,14 @@ class Links:
 
     def contains(self, number: int, source: int, which: Which) -> bool:
         """Whether the source names it."""
-        return (which != "children" and self._users.contains(number, source)) or (
-            which != "users" and self._children.contains(number, source)
+        return (which in ("all", "users") and self._users.contains(number, source)) or (
+            which in ("all", "children") and self._children.contains(number, source)
         )
 
     def count(self, number: int, which: Which) -> tuple[int, dict[KindId, int]]:
         """Distinct sources that name it, in all and by kind."""
+        if which == "selectors":
+            return 0, {}
         if which != "all":
             one = self._users if which == "users" else self._children
             return len(one.sources(number)), one.by_kind(number)
@@ -78,15 +81,31 @@ class Links:
             for source in row:
                 record = self._records.rows[source]
                 assert record is not None, "who names something is there"
-                if not uid or not record.shape.pinned or self._records.means(record, number, uid):
+                if not uid or self._records.means(record, number, uid):
                     yield source
+
+    def needing(self, number: int, target: ResourceId, uid: str, granules: AbstractSet[str]) -> list[Edge]:
+        """Edges of all users that need one of these parts; most shapes of references name none of them."""
+        names_one: dict[Shape, bool] = {}
+        sources = []
+        for source in self._users.sources(number):
+            record = self._records.rows[source]
+            assert record is not None, "who names something is there"
+            found = names_one.get(record.shape)
+            if found is None:
+                parts = {form.reference.granule for form in record.shape.forms}
+                found = names_one[record.shape] = not parts.isdisjoint(granules)
+            if found:
+                sources.append(source)
+        edges = self._edges(sources, number, target, uid, owning=False)
+        return [edge for edge in edges if edge.reference.granule in granules]
 
     def edges(self, number: int, target: ResourceId, uid: str, limit: int, which: Which) -> list[Edge]:
         """Edges of the first `limit` sources; `uid` is that of the target, "" when it is not there."""
         found: list[Edge] = []
-        if which != "children" and self._users.rows[number] is not None:
+        if which in ("all", "users") and self._users.rows[number] is not None:
             found += self._edges(self._users.sources(number)[:limit], number, target, uid, owning=False)
-        if which != "users" and self._children.rows[number] is not None:
+        if which in ("all", "children") and self._children.rows[number] is not None:
             left = max(0, limit - len(found))
             found += self._edges(self._children.sources(number)[:left], number, target, uid, owning=True)
         return found

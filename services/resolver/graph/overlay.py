@@ -118,6 +118,16 @@ class OverlayView:
                 by_kind[kind_of(state.resource)] = by_kind.get(kind_of(state.resource), 0) + 1
         return Dependents(edges[:limit], max(count, 0), {kind: one for kind, one in by_kind.items() if one > 0})
 
+    def needing(self, resource: ResourceId, granules: AbstractSet[str]) -> list[Edge]:
+        """Edges that need one of these parts after the changes."""
+        changed = self._deletes | self._puts.keys()
+        edges = [edge for edge in self._base.needing(resource, granules) if edge.source not in changed]
+        for state in self._puts.values():
+            edges += (
+                edge for edge in self._edges_to(state, resource, self, "users") if edge.reference.granule in granules
+            )
+        return edges
+
     def reach(self, resources: Collection[ResourceId], limit: int = WALK_MAX) -> Reach:
         """How many depend on these after the changes."""
         return reach_by_edges(self, resources, limit)
@@ -136,6 +146,8 @@ class OverlayView:
         state = view.find(target)
         for reference in source.references:
             if which != "all" and (reference.relation in OWNING) != (which == "children"):
+                continue
+            if which == "selectors" and reference.selector is None:
                 continue
             if reference.selector is not None:
                 if state is not None and source.resource != target and self._selects(reference.selector, state):

@@ -64,6 +64,7 @@ class Records:
         self._shapes: dict[tuple[Form, ...], Shape] = {}
         self._recent: dict[Reference, tuple[Form, tuple[Target, ...]]] = {}
         self._recent_targets: dict[tuple[Target, ...], tuple[Target, ...]] = {}
+        self._wholes: dict[tuple[Form, int, str], Reference] = {}
         self._unpacked_labels: dict[bytes, Labels] = {}
         self._unpacked_traits: dict[bytes, ResourceState] = {}
         self._unpacked_selectors: dict[bytes, Selector] = {}
@@ -139,6 +140,7 @@ class Records:
         """Forget the recent references; when what is shared has doubled, also what no record uses any more."""
         self._recent.clear()
         self._recent_targets.clear()
+        self._wholes.clear()
         if len(self._bytes) <= self._sweep_at:
             return
         self._bytes.clear()
@@ -197,10 +199,12 @@ class Records:
 
     def means(self, record: Record, number: int, uid: str) -> bool:
         """Whether one of its references to this number is to the object of this uid, or to whatever has the name."""
-        for form, place in zip(record.shape.forms, record.shape.places, strict=True):
-            if record.targets[place] == number and _uid(form, record.targets, place) in ("", uid):
-                return True
-        return False
+        if all(record.targets[place] != number for place in record.shape.pinned):
+            return True
+        found = zip(record.shape.forms, record.shape.places, strict=True)
+        return any(
+            _uid(form, record.targets, place) in ("", uid) for form, place in found if record.targets[place] == number
+        )
 
     def selectors(self, record: Record) -> list[Selector]:
         """By what it selects."""
@@ -220,7 +224,13 @@ class Records:
     def _whole(self, form: Form, targets: tuple[Target, ...], place: int) -> Reference:
         target, uid = targets[place], _uid(form, targets, place)
         if isinstance(target, int):
-            return whole(form, self._names.resource(target), None, uid)
+            key = (form, target, uid)
+            found = self._wholes.get(key)
+            if found is None:
+                if len(self._wholes) > RECENT_MAX:
+                    self._wholes.clear()
+                found = self._wholes[key] = whole(form, self._names.resource(target), None, uid)
+            return found
         assert isinstance(target, bytes), "a form that selects has a packed selector"
         return whole(form, form.reference.target, self.selector(target), uid)
 

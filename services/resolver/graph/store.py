@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import islice
 
 from schemas.events import Reference, ResourceEvent, ResourceState, kind_digest
@@ -22,7 +23,7 @@ from services.resolver.graph.links import Links
 from services.resolver.graph.names import NOWHERE, Names
 from services.resolver.graph.records import Record, Records
 from services.resolver.graph.selecting import Selecting
-from services.resolver.graph.view import WALK_MAX, Dependents, Reach, Targets, Which
+from services.resolver.graph.view import WALK_MAX, Dependents, Edge, Reach, Targets, Which
 
 STATES_MAX = 1_024  # states that were asked for lately: a decision asks for the same ones again and again
 UNUSED_MAX = 8_192  # numbers that may wait to be forgotten
@@ -254,6 +255,16 @@ class Graph:
                     kind = self._names.kind(source)
                     by_kind[kind] = by_kind.get(kind, 0) + 1
         return Dependents(edges, count, by_kind)
+
+    def needing(self, resource: ResourceId, granules: AbstractSet[str]) -> list[Edge]:
+        """Every edge by name that needs one of these parts of a resource."""
+        number = self._names.find(resource)
+        if number == NOWHERE:
+            return []
+        record = self._record[number]
+        return self._links.needing(
+            number, resource, "" if record is None else self._records.version(record)[0], granules
+        )
 
     def reach(self, resources: Collection[ResourceId], limit: int = WALK_MAX) -> Reach:
         """How many depend on these resources, transitively, up to `limit`; they themselves do not count."""

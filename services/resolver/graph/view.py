@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, Protocol
 
@@ -14,7 +15,7 @@ from schemas.events import Reference, ResourceState
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.kinds import Surface
 
-Which = Literal["all", "children", "users"]
+Which = Literal["all", "children", "users", "selectors"]
 OWNING: Final = frozenset(("composition", "containment"))
 WALK_MAX: Final = 1_000  # edges or nodes that one question looks at; counts are exact all the same
 
@@ -73,8 +74,12 @@ class View(Protocol):
     def dependents(self, resource: ResourceId, limit: int = WALK_MAX, which: Which = "all") -> Dependents:
         """Edges that point at `resource`, whether it exists or not (a missing node has dependents too).
 
-        `children`: only those that composition and containment take down with it; `users`: only the others.
+        `children`: only those that composition and containment take down with it; `users`: only the others;
+        `selectors`: of the users only those that select it.
         """
+
+    def needing(self, resource: ResourceId, granules: AbstractSet[str]) -> list[Edge]:
+        """Every edge by name that needs one of these parts of a resource."""
 
     def reach(self, resources: Collection[ResourceId], limit: int = WALK_MAX) -> Reach:
         """How many depend on these resources, transitively, up to `limit`; they themselves do not count."""

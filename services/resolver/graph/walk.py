@@ -14,6 +14,8 @@ from schemas.queries import WALK_NODES_MAX, Direction, GraphAnswer, GraphEdge, G
 from schemas.verdicts import Evidence
 from services.resolver.graph.view import Edge, View
 
+OWNERS_MAX = 15  # Deployment → ReplicaSet → Pod is two; a cycle of owners must end, too
+
 
 def forward(view: View, resource: ResourceId) -> list[Edge]:
     """The edges from a resource to what it needs; a named target that is not there is an edge all the same."""
@@ -121,19 +123,30 @@ def dangling(view: View, source: ResourceId, *, optional: bool) -> Iterator[Edge
             yield Edge(source, reference.target, reference)
 
 
-def owner_of(view: View, resource: ResourceId) -> ResourceId | None:
-    """The top of the chain of owners, when it is there."""
-    owner, step = None, resource
-    for _ in range(16):  # Deployment → ReplicaSet → Pod is two; a cycle of owners must end, too
-        state = view.find(step)
-        rows = state.references if state is not None else ()
-        found = next(
-            (one.target for one in rows if one.relation == "composition" and view.targets(step, one).count), None
-        )
-        if found is None or found == resource:
-            return owner
-        owner = step = found
-    return owner
+def owner_of(view: View, resource: ResourceId, tops: dict[ResourceId, ResourceId] | None = None) -> ResourceId | None:
+    """The top of the chain of owners, when it is there. `tops` remembers it by the direct owner: siblings share it."""
+    direct = _direct_owner(view, resource)
+    if direct is None or direct == resource:
+        return None
+    if tops is not None and direct in tops:
+        return tops[direct]
+    top = direct
+    for _ in range(OWNERS_MAX):
+        above = _direct_owner(view, top)
+        if above is None or above == resource:
+            break
+        top = above
+    if tops is not None:
+        tops[direct] = top
+    return top
+
+
+def _direct_owner(view: View, resource: ResourceId) -> ResourceId | None:
+    state = view.find(resource)
+    for reference in state.references if state is not None else ():
+        if reference.relation == "composition" and view.targets(resource, reference).count:
+            return reference.target
+    return None
 
 
 def skipped(reference: Reference) -> bool:

@@ -157,7 +157,9 @@ def _users(view: View, after: View, resource: ResourceId, cascade: Cascade, bloc
 
 def _of_owners(view: View, resource: ResourceId, edges: Iterable[Edge]) -> Iterator[Edge]:
     """The edges of those that made the users: they stand for what they make."""
-    for owner in dict.fromkeys(owner_of(view, source) for source in dict.fromkeys(edge.source for edge in edges)):
+    tops: dict[ResourceId, ResourceId] = {}
+    sources = dict.fromkeys(edge.source for edge in edges)
+    for owner in dict.fromkeys(owner_of(view, source, tops) for source in sources):
         state = view.find(owner) if owner is not None else None
         for reference in state.references if state is not None else ():
             if state is not None and reference.target == resource and reference.selector is None:
@@ -177,9 +179,10 @@ def _use_findings(
         known = strongest.get(edge.source)
         if use != "none" and (known is None or order.index(use) < order.index(known[1])):
             strongest[edge.source] = (edge, use)
+    tops: dict[ResourceId, ResourceId] = {}
     for user in sorted(strongest):
         edge, use = strongest[user]
-        if owner_of(view, user) in strongest:
+        if owner_of(view, user, tops) in strongest:
             continue  # the owner stands for what it makes
         yield _use_finding(view, edge, use, resource, None if is_target else cascade)
 

@@ -11,6 +11,7 @@ from schemas.verdicts import Impact
 from services.resolver.graph.view import View
 
 NAMED_MAX: Final = 10
+LOOKED_AT: Final = 128  # the first by name of so many are named; the counts are exact all the same
 
 
 def impact_of(view: View, targets: Sequence[ResourceId]) -> Impact:
@@ -20,7 +21,7 @@ def impact_of(view: View, targets: Sequence[ResourceId]) -> Impact:
     direct, by_kind = 0, Counter[KindId]()
     first: dict[ResourceId, None] = {}
     for target in targets:
-        found = view.dependents(target)
+        found = view.dependents(target, LOOKED_AT)
         direct += found.count
         by_kind.update(found.by_kind)
         first.update(dict.fromkeys(edge.source for edge in found.edges))

@@ -60,8 +60,8 @@ def _lost_parts(
     yield from found
     if few.count > USERS_LOOKED_AT and not any(map(blocks, found)):
         looked_at = {edge.source for edge in few.edges}
-        every = view.dependents(old.resource, few.count, "users").edges
-        rest = [edge for edge in every if edge.reference.granule and edge.source not in looked_at]
+        granules = {f"{part}:{name}" for part, names in lost.items() for name in names}
+        rest = [edge for edge in view.needing(old.resource, granules) if edge.source not in looked_at]
         yield from _losing(view, after, rest, lost)
 
 
@@ -98,8 +98,8 @@ def _part_in_use(view: View, edge: Edge, use: str, part: str) -> Iterator[Findin
 
 def _lost_labels(view: View, after: View, old: ResourceState) -> Iterator[Finding]:
     """A selector that matched this and matches nothing any more."""
-    for edge in view.dependents(old.resource).edges:
-        if edge.reference.selector is None or set(edge.reference.phases) <= {"P"}:
+    for edge in view.dependents(old.resource, which="selectors").edges:
+        if set(edge.reference.phases) <= {"P"}:
             continue
         source = after.find(edge.source)
         if source is None or edge.reference not in source.references:
