@@ -29,7 +29,7 @@ async def _show() -> None:
             async with connect(bed.nats_url) as mesh:
                 await play(stage, mesh)
         stage.say(f"\nThe end, after {stage.elapsed_s:.0f} s. Nothing is left running.")
-        stage.say("Now you: cheops sandbox up · cheops apply -f … · cheops delete KIND/NAME --preview")
+        stage.say("Now you: cheops sandbox up, and `Your first verdict` in README.md.")
 
 
 def main() -> int:

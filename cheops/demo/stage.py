@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -39,8 +40,9 @@ class Stage:
     def __init__(self, bed: Testbed) -> None:
         self._bed = bed
         self._started_s = time.monotonic()
-        self._colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        self.acts: list[tuple[str, str]] = []
+        self._colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        self._width = min(120, shutil.get_terminal_size((100, 24)).columns)
+        self._acts: list[tuple[str, str]] = []
 
     def say(self, text: str = "") -> None:
         """A line of the narrator."""
@@ -50,11 +52,22 @@ class Stage:
     def scene(self, title: str) -> None:
         """A heading."""
         mark = f"\x1b[1m{title}\x1b[0m" if self._colour else title
-        self.say(f"\n── {mark} {'─' * max(3, 92 - len(title))}")
+        self.say(f"\n── {mark} {'─' * max(3, self._width - 4 - len(title))}")
+
+    def remember(self, act: str, ended: str) -> None:
+        """For the summary."""
+        self._acts.append((act, ended))
+
+    def summary(self) -> None:
+        """What was asked, and how it ended."""
+        self.scene("In short")
+        width = max(len(act) for act, _ in self._acts)
+        for act, ended in self._acts:
+            self.say(f"  {act:<{width}}  {ended}")
 
     async def cheops(self, *words: str, expect: int) -> str:
         """Type a command; its output is shown, its exit code must be the expected one."""
-        self.say(f"\n$ cheops {' '.join(_shown(word) for word in words)}")
+        self.say(f"\n$ cheops {' '.join(words)}")
         code, output = await self._run(words)
         self.say(output.rstrip("\n"))
         if code != expect:
@@ -62,13 +75,20 @@ class Stage:
         return output
 
     async def _run(self, words: Sequence[str]) -> tuple[int, str]:
-        environment = {**os.environ, "CHEOPS_CONTEXT": str(self._bed.context_file), "PYTHONUNBUFFERED": "1"}
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("CHEOPS_")},
+            "CHEOPS_CONTEXT": str(self._bed.context_file),
+            "COLUMNS": str(self._width),
+            **({"FORCE_COLOR": "1"} if self._colour else {}),
+        }
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "cheops",
             *words,
             env=environment,
+            cwd=MANIFESTS,
+            stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -121,7 +141,3 @@ class Stage:
 
 def _collection(body: dict[str, Any]) -> str:
     return PATHS[body["kind"]].format(namespace=body["metadata"].get("namespace", ""))
-
-
-def _shown(word: str) -> str:
-    return Path(word).name if word.startswith(str(MANIFESTS)) else word

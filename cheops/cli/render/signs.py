@@ -54,10 +54,11 @@ ASCII: Final = Signs("+", "x", "?", "|- ", "`- ", "|  ", "   ", "...", "-")
 
 
 def signs_for(ascii_only: bool) -> Signs:
-    """For stdout as it is: NO_COLOR, a pipe, COLUMNS and an encoding without our signs are respected."""
+    """For stdout as it is: NO_COLOR, FORCE_COLOR, a pipe, COLUMNS, an encoding without our signs are respected."""
     encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
     terminal = sys.stdout.isatty()
-    colour = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    wanted = os.environ.get("FORCE_COLOR") or (terminal and os.environ.get("TERM") != "dumb")
+    colour = bool(wanted) and not os.environ.get("NO_COLOR")
     base = ASCII if ascii_only or not encoding.startswith("utf") else Signs()
     return replace(base, colour=colour, width=_width(terminal))
 

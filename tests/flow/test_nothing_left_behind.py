@@ -1,0 +1,113 @@
+"""The demo and the sandbox leave nothing running and no file, however they end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.kit.command import COMMAND, Shell
+from tests.kit.traces import MARK, marked, until_gone
+
+WAIT_S = 90.0
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [
+        ("Three sites run the same shop", signal.SIGINT),
+        ("  cluster ", signal.SIGTERM),
+        ("$ cheops sites", signal.SIGINT),
+        ("$ cheops delete secret/edge-ca", signal.SIGTERM),
+    ],
+)
+def test_a_demo_that_is_interrupted_leaves_nothing(tmp_path: Path, line: str, number: signal.Signals) -> None:
+    mark = uuid4().hex
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "cheops.demo"],
+        env={**os.environ, MARK: mark, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    assert demo.stdout is not None
+    with demo.stdout:
+        for printed in demo.stdout:
+            if printed.startswith(line):
+                break
+        os.killpg(demo.pid, number)  # as a terminal does: the commands that it runs are interrupted, too
+        rest = demo.stdout.read()
+    assert demo.wait(WAIT_S) == 130, rest
+    assert "interrupted; nothing is left running" in rest
+    assert "Traceback" not in rest
+    assert until_gone(mark) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sandbox_whose_supervisor_is_killed_is_gone_and_down_cleans_up(tmp_path: Path) -> None:
+    shell, mark = Shell(tmp_path), uuid4().hex
+    assert shell("sandbox", "up", "--sites", "lyon", **{MARK: mark}).code == 0
+    assert len(marked(mark)) >= 4  # supervisor, nats-server, cluster, services
+    os.kill(_supervisor(tmp_path), signal.SIGKILL)
+    assert until_gone(mark) == []
+    assert shell("sandbox", "status").code == 1
+    down = shell("sandbox", "down")
+    assert (down.code, down.err) == (0, "no sandbox runs in .cheops\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sandbox_whose_parts_are_killed_still_goes_down(tmp_path: Path) -> None:
+    shell, mark = Shell(tmp_path), uuid4().hex
+    assert shell("sandbox", "up", "--sites", "lyon", **{MARK: mark}).code == 0
+    for pid in marked(mark):
+        if pid != _supervisor(tmp_path):
+            os.kill(pid, signal.SIGKILL)
+    status = shell("sandbox", "status")
+    assert status.code == 1
+    assert "no NATS server answers" in status.err
+    assert shell("sandbox", "down").code == 0
+    assert until_gone(mark) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_up_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
+    mark = uuid4().hex
+    up = subprocess.Popen(
+        [*COMMAND, "sandbox", "up", "--sites", "lyon,oslo"],
+        cwd=tmp_path,
+        env={**os.environ, MARK: mark},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert up.stderr is not None
+    assert up.stderr.readline().startswith("nats-server ")
+    up.send_signal(signal.SIGINT)
+    _, err = up.communicate(timeout=WAIT_S)
+    assert up.returncode == 130
+    assert "interrupted; nothing is left running" in err
+    assert until_gone(mark) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_down_keeps_data_and_logs_when_it_is_asked_to_and_a_new_up_may_follow(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    assert shell("sandbox", "up", "--sites", "lyon").code == 0
+    assert shell("sandbox", "down", "--keep").code == 0
+    assert (tmp_path / ".cheops" / "supervisor.log").is_file()
+    assert shell("sandbox", "up", "--sites", "lyon").code == 0
+    assert shell("sandbox", "down").code == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def _supervisor(folder: Path) -> int:
+    return int(json.loads((folder / ".cheops" / "state.json").read_text())["pid"])

@@ -1,0 +1,45 @@
+"""What a program leaves behind: processes that carry its mark in their environment, files in its temporary folder."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+MARK = "TEST_MARK"
+WAIT_S = 30.0
+
+
+def marked(mark: str) -> list[int]:
+    """The living processes that inherited the mark."""
+    wanted = f"{MARK}={mark}".encode()
+    return [pid for pid in _pids() if wanted in _environment(pid).split(b"\0") and not _is_zombie(pid)]
+
+
+def until_gone(mark: str) -> list[int]:
+    """Wait until nobody carries the mark any more; who still does after a long while. The kernel kills at once, but
+    reaping takes a moment."""
+    end_s = time.monotonic() + WAIT_S
+    while (left := marked(mark)) and time.monotonic() < end_s:
+        time.sleep(0.05)
+    return left
+
+
+def _pids() -> list[int]:
+    return [
+        int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and int(entry.name) != os.getpid()
+    ]
+
+
+def _environment(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:  # it ended meanwhile, or it is not ours
+        return b""
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
