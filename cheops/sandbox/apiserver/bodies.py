@@ -14,10 +14,11 @@ import yaml
 from cheops.sandbox.apiserver.kinds import Kind
 from cheops.sandbox.apiserver.statuses import StatusError, bad_request, unsupported_media_type
 from cheops.sandbox.apiserver.store import Object
+from cheops.sandbox.apiserver.wire.reading import MEDIA_TYPE, read_protobuf
 
 JSON, YAML = "application/json", "application/yaml"
 BODY_BYTES_MAX = 3 * 1024 * 1024  # as the real server
-ACCEPTED = f"{JSON}, {YAML}, application/vnd.kubernetes.protobuf"
+ACCEPTED = f"{JSON}, {YAML}, {MEDIA_TYPE}"
 
 
 @dataclass(slots=True)
@@ -37,11 +38,20 @@ class _Duplicates(dict[str, Any]):
 def read_body(raw: bytes, content_type: str, kind: Kind) -> Body:
     """Raises StatusError 400 and 415."""
     media_type = content_type.partition(";")[0].strip() or JSON
+    if media_type == MEDIA_TYPE:
+        return _from_protobuf(raw, kind)
     if media_type not in (JSON, YAML):
         raise unsupported_media_type(
             f"the body of the request was in an unknown format - accepted media types include: {ACCEPTED}"
         )
     return parse_object(raw, kind, is_yaml=media_type == YAML)
+
+
+def _from_protobuf(raw: bytes, kind: Kind) -> Body:
+    try:
+        return Body(read_protobuf(raw), [])
+    except (ValueError, RecursionError) as error:
+        raise _unrecognized(kind, f"protobuf error: {error}", raw) from error
 
 
 def parse_object(raw: bytes, kind: Kind, *, is_yaml: bool) -> Body:

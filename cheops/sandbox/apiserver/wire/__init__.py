@@ -1,0 +1,1 @@
+"""The other encoding that kubectl speaks: protobuf, read only."""
