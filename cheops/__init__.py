@@ -16,10 +16,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cheops.drafts import Intent
     from cheops.mesh import Mesh, connect
+    from schemas.verdicts import Verdict
+    from services.chassis.errors import CheopsError
 
-__all__ = ["Intent", "Mesh", "connect"]
+__all__ = ["CheopsError", "Intent", "Mesh", "Verdict", "connect"]
 
-_HOMES = {"Intent": "cheops.drafts", "Mesh": "cheops.mesh", "connect": "cheops.mesh"}
+_HOMES = {
+    "CheopsError": "services.chassis.errors",
+    "Intent": "cheops.drafts",
+    "Mesh": "cheops.mesh",
+    "Verdict": "schemas.verdicts",
+    "connect": "cheops.mesh",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -10,54 +10,30 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
-from cheops.contexts import Context, load_context
+from cheops.asking import Questions, RefusedError
+from cheops.contexts import load_context
 from cheops.drafts import Intent
 from cheops.following import Follower, Progress
 from cheops.replaying import Replay, replay
 from schemas import envelope, subjects
 from schemas.alerts import Alert
-from schemas.envelope import MESSAGE_BYTES_MAX, Message, MessageError
+from schemas.envelope import Message, MessageError
 from schemas.identity import SiteName, site_name
+from schemas.intents import INTENT_BYTES_MAX
 from schemas.intents import Intent as EnteredIntent
 from schemas.outcomes import Outcome
-from schemas.queries import (
-    CancelRequest,
-    Direction,
-    GraphAnswer,
-    GraphQuery,
-    MissingQuery,
-    NamesAnswer,
-    NamesQuery,
-    Refusal,
-    SiteStatus,
-    StatusQuery,
-    WhyQuery,
-)
+from schemas.queries import CancelRequest
 from schemas.relations.loader import load_catalogue
 from schemas.verdicts import Verdict
 from services.chassis.bus import nats
-from services.chassis.bus.port import Bus, Received
-from services.chassis.errors import BusUnavailableError, PermanentError, SettingsError, TransientError
+from services.chassis.bus.port import Received
+from services.chassis.errors import TransientError
 from services.resolver.judge.policy import Policy
 
-ANSWER_TIMEOUT_S: Final = 15.0
 VERDICT_TIMEOUT_S: Final = 30.0
-GATHER_WAIT_S: Final = 0.6
-WRONG_QUESTION: Final = "D010"
+DECISIONS: Final = ("allow", "deny", "defer", "*")
 
 Answer = TypeVar("Answer", bound=Message)
-
-
-class RefusedError(PermanentError):
-    """A question that the site refused, in its words."""
-
-
-class WrongQuestionError(RefusedError, SettingsError):
-    """The site could not read the question: an unknown kind, a name that is none."""
-
-
-class NoSiteError(SettingsError):
-    """It is not clear which site is meant, or there is none of this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +45,8 @@ class Chain:
     outcomes: tuple[Outcome, ...]
 
 
-class Mesh:
-    """A connection to the bus of one or several sites."""
-
-    def __init__(self, bus: Bus, context: Context) -> None:
-        self._bus = bus
-        self._context = context
+class Mesh(Questions):
+    """A connection to the bus of one or several sites. Made by `connect`."""
 
     # ── intents ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -88,15 +60,20 @@ class Mesh:
             intent_id=intent_id or new_id(), site=entry, requester=requester_name(), now=datetime.now(UTC)
         )
         size = len(intent.to_json())
-        if size > MESSAGE_BYTES_MAX:
+        if size > INTENT_BYTES_MAX:
             raise MessageError(
-                f"manifests: {size / 1e6:.1f} MB together (expected at most {MESSAGE_BYTES_MAX / 1e6:.1f} MB): "
+                f"manifests: {size / 1e6:.1f} MB together (expected at most {INTENT_BYTES_MAX / 1e6:.1f} MB): "
                 "split them into several intents"
             )
         return intent
 
     async def submit(self, draft: Intent, *, site: str | None = None, intent_id: str | None = None) -> Verdict:
-        """Publish an intent and wait for its first verdict (a preview asks without publishing)."""
+        """Publish an intent and wait for its first verdict (a preview asks without publishing).
+
+        A denial is a value, not an exception: look at `verdict.decision`. An allowed plan is carried out meanwhile;
+        `follow` yields its outcomes. Raises MessageError (the draft is wrong), NoSiteError (which site?),
+        BusUnavailableError, and TransientError when no verdict came in time: the intent stays stored then.
+        """
         intent = await self.enter(draft, site=site, intent_id=intent_id)
         if intent.preview:
             return await self.preview(intent)
@@ -166,13 +143,18 @@ class Mesh:
     async def verdicts(
         self, *, site: str = "*", decision: str = "*", stored: bool = False, follow: bool = True
     ) -> AsyncIterator[Verdict]:
-        """Verdicts from now on, or (`stored`) those that the stream holds first."""
+        """Verdicts from now on, or (`stored`) those that the stream holds first; without `follow` only those.
+
+        `decision` is allow, deny, defer or `*`; raises ValueError for anything else, which would wait for ever.
+        """
+        if decision not in DECISIONS:
+            raise ValueError(f"decision {decision!r} (expected one of {', '.join(DECISIONS)})")
         subject = subjects.verdict(SiteName(site), decision, "*")
         async for received in self._tail("VERDICTS", subject, stored, follow):
             yield Verdict.from_json(received.payload)
 
     async def alerts(self, *, site: str = "*", stored: bool = True, follow: bool = False) -> AsyncIterator[Alert]:
-        """Alerts that the stream holds, and then new ones."""
+        """Alerts that the stream holds (7 days), oldest first, and with `follow` new ones as they come."""
         async for received in self._tail("ALERTS", subjects.alert(SiteName(site), "*"), stored, follow):
             yield Alert.from_json(received.payload)
 
@@ -193,101 +175,6 @@ class Mesh:
 
     async def _stored(self, stream: subjects.StreamName, subject: str, model: type[Answer]) -> list[Answer]:
         return [model.from_json(received.payload) async for received in self._bus.scan(stream, subject)]
-
-    # ── questions ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-    async def graph(self, query: GraphQuery, *, site: str | None = None) -> GraphAnswer:
-        """The neighbourhood of a resource."""
-        return await self._ask(await self.entry_site(site), "graph", query, GraphAnswer)
-
-    async def tree(
-        self,
-        resource: str,
-        *,
-        namespace: str = "",
-        site: str | None = None,
-        direction: Direction = "both",
-        depth: int = 0,
-    ) -> GraphAnswer:
-        """What a resource needs and what needs it."""
-        query = GraphQuery(resource=resource, namespace=namespace, direction=direction, depth=depth)
-        return await self.graph(query, site=site)
-
-    async def dependents(self, resource: str, *, namespace: str = "", site: str | None = None) -> GraphAnswer:
-        """What needs a resource, transitively."""
-        return await self.tree(resource, namespace=namespace, site=site, direction="dependents")
-
-    async def dependencies(self, resource: str, *, namespace: str = "", site: str | None = None) -> GraphAnswer:
-        """What a resource needs, transitively."""
-        return await self.tree(resource, namespace=namespace, site=site, direction="dependencies")
-
-    async def why(self, source: str, target: str, *, namespace: str = "", site: str | None = None) -> GraphAnswer:
-        """The shortest path by which `source` depends on `target`; no edges when there is none."""
-        query = WhyQuery(source=source, target=target, namespace=namespace)
-        return await self._ask(await self.entry_site(site), "why", query, GraphAnswer)
-
-    async def missing(self, *, namespace: str = "", site: str | None = None, optional: bool = False) -> GraphAnswer:
-        """Dangling references."""
-        query = MissingQuery(namespace=namespace, optional=optional)
-        return await self._ask(await self.entry_site(site), "missing", query, GraphAnswer)
-
-    async def names(
-        self, kind: str = "", *, prefix: str = "", namespace: str = "", site: str | None = None
-    ) -> NamesAnswer:
-        """The names of one kind at a site (`resources`), or the kinds that have objects (`kinds`)."""
-        query = NamesQuery(kind=kind, prefix=prefix, namespace=namespace)
-        return await self._ask(await self.entry_site(site), "names", query, NamesAnswer)
-
-    async def sites(self) -> list[SiteStatus]:
-        """How every site is whose resolver answers now."""
-        subject = subjects.api("resolver", subjects.EVERY_SITE, "status")
-        answers = await self._bus.gather(subject, StatusQuery().to_json(), GATHER_WAIT_S)
-        return sorted((SiteStatus.from_json(one.payload) for one in answers), key=lambda status: status.site)
-
-    @property
-    def expected_sites(self) -> tuple[str, ...]:
-        """The sites that the context file names."""
-        return self._context.sites
-
-    async def entry_site(self, wanted: str | None = None) -> SiteName:
-        """The named site, else the context's, else the only one there is; raises NoSiteError."""
-        named = wanted or self._context.site
-        if named:
-            return site_name(named)
-        found = [status.site for status in await self.sites()]
-        if len(found) == 1:
-            return found[0]
-        known = f"there are {', '.join(found)}" if found else "no resolver answers"
-        raise NoSiteError(f"which site? {known} (say --site NAME, or set CHEOPS_SITE)")
-
-    async def ensure_site(self, site: SiteName) -> None:
-        """Raise NoSiteError for a site that is neither known here nor answers: most likely a mistyped name.
-
-        A known site that is silent is no error: what is published there is decided when its resolver is back.
-        """
-        if site in self._context.sites:
-            return
-        try:
-            await self._ask(site, "status", StatusQuery(), SiteStatus)
-        except BusUnavailableError:
-            known = sorted({*self._context.sites, *(status.site for status in await self.sites())})
-            there = f"there are {', '.join(known)}" if known else "no resolver answers: cheops doctor"
-            raise NoSiteError(f"no site is called {site!r} ({there})") from None
-
-    async def _ask(self, site: SiteName, verb: str, question: Message, model: type[Answer]) -> Answer:
-        subject = subjects.api("resolver", site, verb)
-        try:
-            reply = await self._bus.request(subject, question.to_json(), ANSWER_TIMEOUT_S)
-        except BusUnavailableError as error:
-            raise BusUnavailableError(f"no resolver answers for site {site} (cheops sites, cheops doctor)") from error
-        try:
-            return model.from_json(reply.payload)
-        except MessageError:
-            refusal = _refusal(reply.payload)
-            if refusal is None:
-                raise
-            wrong = refusal.code == WRONG_QUESTION
-            raise (WrongQuestionError if wrong else RefusedError)(refusal.message) from None
 
 
 @asynccontextmanager
@@ -312,10 +199,3 @@ def requester_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # no entry for this uid, as in many containers
         return "unknown"
-
-
-def _refusal(payload: bytes) -> Refusal | None:
-    try:
-        return Refusal.from_json(payload)
-    except MessageError:
-        return None

@@ -105,7 +105,7 @@ def test_twenty_megabytes_are_refused_before_they_are_sent_and_fast(shell: Shell
     (shell.folder / "big.yaml").write_text(f"{NAMES_ITSELF % 'big'}data:\n{lines}")
     ran = shell("apply", "-f", "big.yaml")
     assert ran.code == 2
-    assert "manifests: 20.0 MB together (expected at most 8.4 MB): split them" in ran.err
+    assert "manifests: 20.0 MB together (expected at most 6.3 MB): split them" in ran.err
 
 
 def test_a_file_beyond_all_bounds_is_not_even_parsed(shell: Shell) -> None:

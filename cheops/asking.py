@@ -1,0 +1,167 @@
+"""The SDK's questions: answered by a site's resolver from memory, in milliseconds; nothing is stored.
+
+Every answer carries its evidence: whose knowledge it is, how old, and what could not be seen.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeVar
+
+from cheops.contexts import Context
+from schemas import subjects
+from schemas.envelope import Message, MessageError
+from schemas.identity import SiteName, site_name
+from schemas.queries import (
+    Direction,
+    GraphAnswer,
+    GraphQuery,
+    MissingQuery,
+    NamesAnswer,
+    NamesQuery,
+    Refusal,
+    SiteStatus,
+    StatusQuery,
+    WhyQuery,
+)
+from services.chassis.bus.port import Bus
+from services.chassis.errors import BusUnavailableError, PermanentError, SettingsError
+
+ANSWER_TIMEOUT_S: Final = 15.0
+GATHER_WAIT_S: Final = 0.6
+WRONG_QUESTION: Final = "D010"
+
+Answer = TypeVar("Answer", bound=Message)
+
+
+class RefusedError(PermanentError):
+    """A question that the site refused, in its words."""
+
+
+class WrongQuestionError(RefusedError, SettingsError):
+    """The site could not read the question: an unknown kind, a name that is none."""
+
+
+class NoSiteError(SettingsError):
+    """It is not clear which site is meant, or there is none of this name."""
+
+
+class Questions:
+    """What can be asked of sites.
+
+    `site` may be left out where the context names one or where there is only one. Raises NoSiteError when it is not
+    clear which site is meant, WrongQuestionError for a kind or name that the site cannot read, BusUnavailableError when
+    no resolver answers for it.
+    """
+
+    def __init__(self, bus: Bus, context: Context) -> None:
+        self._bus = bus
+        self._context = context
+
+    async def graph(self, query: GraphQuery, *, site: str | None = None) -> GraphAnswer:
+        """The neighbourhood of a resource."""
+        return await self._ask(await self.entry_site(site), "graph", query, GraphAnswer)
+
+    async def tree(
+        self,
+        resource: str,
+        *,
+        namespace: str = "",
+        site: str | None = None,
+        direction: Direction = "both",
+        depth: int = 0,
+    ) -> GraphAnswer:
+        """What `kind/name` needs and what needs it, `depth` hops far (0: to the end, at most 1,000 resources).
+
+        `nodes` carry their state (present, missing, terminating, in flight), `edges` the field that makes them;
+        `direct_dependents` and `direct_dependencies` are exact, `more` counts what the bound left out.
+        """
+        query = GraphQuery(resource=resource, namespace=namespace, direction=direction, depth=depth)
+        return await self.graph(query, site=site)
+
+    async def dependents(self, resource: str, *, namespace: str = "", site: str | None = None) -> GraphAnswer:
+        """What needs a resource, transitively."""
+        return await self.tree(resource, namespace=namespace, site=site, direction="dependents")
+
+    async def dependencies(self, resource: str, *, namespace: str = "", site: str | None = None) -> GraphAnswer:
+        """What a resource needs, transitively."""
+        return await self.tree(resource, namespace=namespace, site=site, direction="dependencies")
+
+    async def why(self, source: str, target: str, *, namespace: str = "", site: str | None = None) -> GraphAnswer:
+        """The shortest path by which `source` depends on `target`; no edges when there is none."""
+        query = WhyQuery(source=source, target=target, namespace=namespace)
+        return await self._ask(await self.entry_site(site), "why", query, GraphAnswer)
+
+    async def missing(self, *, namespace: str = "", site: str | None = None, optional: bool = False) -> GraphAnswer:
+        """Dangling references, of one namespace or of the site; a node's `made_by` is the top of its owners."""
+        query = MissingQuery(namespace=namespace, optional=optional)
+        return await self._ask(await self.entry_site(site), "missing", query, GraphAnswer)
+
+    async def names(
+        self, kind: str = "", *, prefix: str = "", namespace: str = "", site: str | None = None
+    ) -> NamesAnswer:
+        """The names of one kind at a site (`resources`), or the kinds that have objects (`kinds`)."""
+        query = NamesQuery(kind=kind, prefix=prefix, namespace=namespace)
+        return await self._ask(await self.entry_site(site), "names", query, NamesAnswer)
+
+    async def sites(self) -> list[SiteStatus]:
+        """How every site is whose resolver answers now (within 0.6 s), by name."""
+        subject = subjects.api("resolver", subjects.EVERY_SITE, "status")
+        answers = await self._bus.gather(subject, StatusQuery().to_json(), GATHER_WAIT_S)
+        return sorted((SiteStatus.from_json(one.payload) for one in answers), key=lambda status: status.site)
+
+    @property
+    def server(self) -> str:
+        """Where the bus is."""
+        return self._context.nats_url
+
+    @property
+    def expected_sites(self) -> tuple[str, ...]:
+        """The sites that the context file names."""
+        return self._context.sites
+
+    async def entry_site(self, wanted: str | None = None) -> SiteName:
+        """The named site, else the context's, else the only one there is; raises NoSiteError."""
+        named = wanted or self._context.site
+        if named:
+            return site_name(named)
+        found = [status.site for status in await self.sites()]
+        if len(found) == 1:
+            return found[0]
+        known = f"there are {', '.join(found)}" if found else "no resolver answers"
+        raise NoSiteError(f"which site? {known} (say --site NAME, or set CHEOPS_SITE)")
+
+    async def ensure_site(self, site: SiteName) -> None:
+        """Raise NoSiteError for a site that is neither known here nor answers: most likely a mistyped name.
+
+        A known site that is silent is no error: what is published there is decided when its resolver is back.
+        """
+        if site in self._context.sites:
+            return
+        try:
+            await self._ask(site, "status", StatusQuery(), SiteStatus)
+        except BusUnavailableError:
+            known = sorted({*self._context.sites, *(status.site for status in await self.sites())})
+            there = f"there are {', '.join(known)}" if known else "no resolver answers: cheops doctor"
+            raise NoSiteError(f"no site is called {site!r} ({there})") from None
+
+    async def _ask(self, site: SiteName, verb: str, question: Message, model: type[Answer]) -> Answer:
+        subject = subjects.api("resolver", site, verb)
+        try:
+            reply = await self._bus.request(subject, question.to_json(), ANSWER_TIMEOUT_S)
+        except BusUnavailableError as error:
+            raise BusUnavailableError(f"no resolver answers for site {site} (cheops sites, cheops doctor)") from error
+        try:
+            return model.from_json(reply.payload)
+        except MessageError:
+            refusal = _refusal(reply.payload)
+            if refusal is None:
+                raise
+            wrong = refusal.code == WRONG_QUESTION
+            raise (WrongQuestionError if wrong else RefusedError)(refusal.message) from None
+
+
+def _refusal(payload: bytes) -> Refusal | None:
+    try:
+        return Refusal.from_json(payload)
+    except MessageError:
+        return None

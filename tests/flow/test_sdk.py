@@ -1,0 +1,132 @@
+"""The SDK as a program uses it: what the command line does, as values."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from cheops import CheopsError, Intent, Mesh, Verdict, connect
+from cheops.asking import NoSiteError, WrongQuestionError
+from cheops.demo.stage import MANIFESTS
+from cheops.sandbox.testbed import Testbed
+from schemas.documents import read_documents
+from schemas.envelope import MessageError
+from services.chassis.errors import BusUnavailableError
+
+WAIT_S = 60.0
+SHOP = tuple(one.body for one in read_documents(MANIFESTS / "shop.yaml"))
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def mesh(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mesh]:
+    """The shop at lyon, and oslo beside it."""
+    async with Testbed(tmp_path_factory.mktemp("sdk"), ("lyon", "oslo")) as bed, connect(bed.nats_url) as found:
+        states = [progress async for progress in found.follow(await found.enter(Intent.apply(SHOP), site="lyon"))]
+        assert states[-1].outcome is not None
+        assert states[-1].outcome.state == "ready"
+        async with asyncio.timeout(WAIT_S):
+            while not (await found.why("ingress/shop", "secret/edge-ca", namespace="shop", site="lyon")).edges:
+                await asyncio.sleep(0.1)
+        yield found
+
+
+async def test_a_denial_is_a_value_with_its_users_and_an_unused_thing_goes(mesh: Mesh) -> None:
+    verdict = await mesh.submit(Intent.delete("secret/edge-ca", namespace="shop"), site="lyon")
+    assert isinstance(verdict, Verdict)
+    assert verdict.decision == "deny"
+    users = {reason.resource for reason in verdict.reasons}
+    assert users == {"apps/Deployment/shop/web", "apps/Deployment/shop/cart"}
+    assert verdict.evidence[0].fresh
+    allowed = await mesh.submit(Intent.delete("configmap/banner-2019", namespace="shop", scope="lyon"))
+    assert allowed.decision == "allow"
+    assert [step.action for step in allowed.plan] == ["delete"]
+
+
+async def test_a_preview_stores_nothing(mesh: Mesh) -> None:
+    draft = Intent.delete("secret/edge-ca", namespace="shop", cascade="dependents", preview=True)
+    verdict = await mesh.submit(draft, site="lyon", intent_id="i-preview")
+    assert (verdict.decision, verdict.preview) == ("allow", True)
+    with pytest.raises(CheopsError, match="no intent 'i-preview' is known"):
+        await mesh.show("i-preview")
+
+
+async def test_verdicts_come_as_they_are_decided_and_stay_to_be_read(mesh: Mesh) -> None:
+    stream = mesh.verdicts(decision="deny", site="oslo")
+    first = asyncio.ensure_future(anext(stream))
+    async with asyncio.timeout(WAIT_S):
+        while not first.done():  # the subscription may begin a moment after the first denial
+            denied = await mesh.submit(Intent.read("secret/nobody", namespace="shop"), site="oslo")
+            await asyncio.wait({first}, timeout=1.0)
+    assert (await first).decision == "deny"
+    await stream.aclose()
+    stored = [one async for one in mesh.verdicts(site="oslo", stored=True, follow=False)]
+    assert denied.intent in {one.intent for one in stored}
+    chain = await mesh.show(denied.intent)
+    assert chain.intent is not None
+    assert (chain.intent.verb, chain.verdicts) == ("read", (denied,))
+    with pytest.raises(ValueError, match="decision 'denied'"):
+        await anext(mesh.verdicts(decision="denied"))
+
+
+async def test_the_tree_is_nodes_with_a_state_and_edges_with_a_field(mesh: Mesh) -> None:
+    tree = await mesh.tree("deployment/web", namespace="shop", site="lyon", depth=1)
+    states = {node.resource: (node.state, node.depth) for node in tree.nodes}
+    assert states["Secret/shop/edge-ca"] == ("present", 1)
+    assert states["Service/shop/web"] == ("present", -1)
+    needs = await mesh.dependencies("deployment/web", namespace="shop", site="lyon")
+    assert {edge.path for edge in needs.edges if edge.target == "Secret/shop/edge-ca"} == {
+        "spec.template.spec.volumes[0].secret.secretName"
+    }
+    users = await mesh.dependents("secret/edge-ca", namespace="shop", site="lyon")
+    assert users.direct_dependents == len({edge.source for edge in users.edges if edge.target == users.root})
+    path = await mesh.why("ingress/shop", "secret/edge-ca", namespace="shop", site="lyon")
+    assert [edge.target for edge in path.edges] == [
+        "Service/shop/web",
+        "apps/Deployment/shop/web",
+        "Secret/shop/edge-ca",
+    ]
+    assert (await mesh.missing(site="lyon")).edges == ()
+
+
+async def test_names_and_sites_are_there_to_be_listed(mesh: Mesh) -> None:
+    assert {"deployment", "secret"} <= set((await mesh.names(site="lyon")).kinds)
+    found = await mesh.names("deploy", prefix="w", namespace="shop", site="lyon")
+    assert found.resources == ("apps/Deployment/shop/web",)
+    assert [(status.site, status.state) for status in await mesh.sites()] == [("lyon", "fresh"), ("oslo", "fresh")]
+
+
+async def test_alerts_of_a_quiet_mesh_are_none(mesh: Mesh) -> None:
+    assert [alert async for alert in mesh.alerts(site="oslo")] == []
+
+
+async def test_mistakes_are_exceptions_that_say_what_was_expected(mesh: Mesh) -> None:
+    with pytest.raises(NoSiteError, match="which site"):
+        await mesh.tree("deployment/web")
+    with pytest.raises(NoSiteError, match="no site is called 'paris'"):
+        await mesh.ensure_site((await mesh.enter(Intent.read("secret/x"), site="paris")).site)
+    with pytest.raises(WrongQuestionError, match="no kind is called 'deplyment'"):
+        await mesh.tree("deplyment/web", site="lyon")
+    with pytest.raises(MessageError, match="needs 'resources'"):
+        await mesh.submit(Intent.delete(), site="lyon")
+    with pytest.raises(BusUnavailableError, match="no resolver answers for site paris"):
+        await mesh.tree("deployment/web", site="paris")
+
+
+async def test_the_context_file_says_where_the_bus_is(
+    mesh: Mesh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = (await mesh.sites())[0]
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BusUnavailableError, match="start one: cheops sandbox up"):
+        async with connect("nats://127.0.0.1:1"):
+            pass
+    (tmp_path / ".cheops").mkdir()
+    (tmp_path / ".cheops" / "context.json").write_text(f'{{"nats_url": "{mesh.server}", "site": "{status.site}"}}')
+    async with connect() as found:
+        assert (await found.names("namespace", prefix="sho")).resources == ("Namespace/shop",)
