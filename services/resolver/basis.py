@@ -9,7 +9,7 @@ from schemas.basis import Basis, ChangeRecord, InFlightRecord, ProblemRecord
 from schemas.identity import KindId
 from schemas.intents import Override
 from schemas.verdicts import Action, Verdict
-from services.resolver.graph.overlay import OverlayView
+from services.resolver.graph.in_flight import InFlightView
 from services.resolver.graph.view import View
 from services.resolver.holds import Holds
 from services.resolver.judge.case import Case, Change, Problem
@@ -70,12 +70,6 @@ def decide_again(
         decided_by=verdict.decided_by,
         elsewhere=basis.elsewhere,
     )
-    return decide(case, _with_in_flight(observed, basis), policy, verdict.decided_at, sources_of)
-
-
-def _with_in_flight(observed: View, basis: Basis) -> View:
-    if not basis.in_flight:
-        return observed
-    puts = {one.resource: one.state for one in basis.in_flight if one.state is not None}
-    deletes = {one.resource for one in basis.in_flight if one.state is None}
-    return OverlayView(observed, puts, deletes, {one.resource: one.intent for one in basis.in_flight})
+    rows = [(one.resource, one.intent, one.state) for one in basis.in_flight]
+    view = InFlightView(observed, rows, verdict.intent) if rows else observed
+    return decide(case, view, policy, verdict.decided_at, sources_of)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.identity import KindId
+from schemas.identity import KindId, ResourceId
 from schemas.intents import Intent
 from schemas.verdicts import Verdict
 from services.resolver.intake import Intake
@@ -21,21 +21,31 @@ Stamp = tuple[bool, tuple[KindId, ...], int]
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """An intent whose verdict is `defer`, and the world as it was then: it is judged again when that has changed."""
+    """An intent whose verdict is `defer`, and the world as it was then: it is judged again when that has changed.
+
+    settled   what earlier revisions of it did already
+    """
 
     intent: Intent
     verdict: Verdict
     stamp: Stamp
+    settled: Set[ResourceId] = frozenset()
+
+    def says(self, verdict: Verdict) -> bool:
+        """Nothing new: the same findings about the same resources, waiting for the same."""
+        before, now = self.verdict, verdict
+        return before.waits_for == now.waits_for and [(one.code, one.resource) for one in before.reasons] == [
+            (one.code, one.resource) for one in now.reasons
+        ]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An intent whose manifests are being tried by the API server. `pursuit`: what an earlier revision already did."""
+    """An intent whose manifests are being tried by the API server. `settled`: what earlier revisions did already."""
 
     intent: Intent
     intake: Intake
-    revision: int
-    pursuit: Pursuit | None = None
+    settled: Set[ResourceId] = frozenset()
 
 
 class Docket:

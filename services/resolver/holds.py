@@ -1,12 +1,12 @@
 """What is in flight at one site: from the verdict until the change is seen, has failed, or is given up. Pure.
 
 A change in flight lies over the graph: what is being created already counts as a dependent, what is being deleted no
-longer serves anyone. So of two conflicting intents at most one is allowed, whatever the order of their messages.
+longer serves anyone (in_flight.py). So of two conflicting intents at most one is allowed, in any order of messages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,10 +14,11 @@ from schemas.events import ResourceEvent, ResourceState
 from schemas.identity import ResourceId
 from schemas.outcomes import FINAL_STATES, Outcome
 from schemas.verdicts import Verdict
-from services.resolver.graph.overlay import OverlayView
+from services.resolver.graph.in_flight import InFlightView, Row
 from services.resolver.graph.view import View
 from services.resolver.judge.case import Change
 
+HTTP_REFUSED: Final = 400  # from here on the API server says that it did nothing
 UNSEEN_MAX_S: Final = 60.0  # after its outcome a change is seen within seconds; then the observation is believed
 
 
@@ -45,25 +46,21 @@ class Holds:
     def __len__(self) -> int:
         return len(self._held)
 
-    def rows(self) -> Iterator[tuple[ResourceId, str, ResourceState | None]]:
+    def rows(self) -> Iterator[Row]:
         """(resource, intent, what it will be; None when it is being deleted), oldest first."""
         for resource, held in self._held.items():
             yield resource, held.intent, held.put
 
-    def view(self, base: View) -> View:
-        """The base with everything that is in flight."""
-        if not self._held:
-            return base
-        puts = {resource: held.put for resource, held in self._held.items() if held.put is not None}
-        deletes = {resource for resource, held in self._held.items() if held.put is None}
-        return OverlayView(base, puts, deletes, {resource: held.intent for resource, held in self._held.items()})
+    def view(self, base: View, own: str = "") -> View:
+        """The base with everything that is in flight; the intent `own` does not wait for itself."""
+        return InFlightView(base, self.rows(), own) if self._held else base
 
     def add(self, verdict: Verdict, changes: Sequence[Change], now_s: float) -> None:
         """An allowed plan begins."""
         after = {change.resource: change.after for change in changes}
         for step in verdict.plan:
-            if step.action != "read":
-                put = after.get(step.resource) if step.action != "delete" else None
+            put = after.get(step.resource) if step.action != "delete" else None
+            if step.action == "delete" or put is not None:
                 self._held[step.resource] = _Held(verdict.intent, put, step.preconditions.uid)
         self.generation += 1
 
@@ -72,12 +69,12 @@ class Holds:
         held = self._held.get(outcome.resource)
         if held is None or held.intent != outcome.intent:
             return
-        if outcome.state in ("failed", "conflict", "expired") or (outcome.state == "done" and not outcome.changed):
-            self._end(outcome.resource)
-            return
         held.resource_version = outcome.resource_version or held.resource_version
-        if outcome.state in FINAL_STATES or outcome.state == "applied":
-            held.done_at_s = held.done_at_s or now_s
+        refused = outcome.state == "failed" and outcome.status >= HTTP_REFUSED and held.done_at_s is None
+        if refused or outcome.state in ("conflict", "expired"):
+            self._end(outcome.resource)
+        elif outcome.state in FINAL_STATES or outcome.state == "applied":
+            held.done_at_s = held.done_at_s or now_s  # also what failed without an answer: it may have taken effect
 
     def observe(self, event: ResourceEvent) -> None:
         """Something was seen: is it what was in flight?"""
@@ -91,9 +88,11 @@ class Holds:
         for resource, held in list(self._held.items()):
             state = base.find(resource)
             gone = state is None or (held.old_uid and state.uid != held.old_uid)
-            if (held.put is None and gone and held.done_at_s is not None) or (
-                state is not None and held.put is not None and state.resource_version == held.resource_version
-            ):
+            if held.put is None:
+                seen = bool(gone) and held.done_at_s is not None
+            else:
+                seen = state is not None and _reached(state.resource_version, held.resource_version)
+            if seen:
                 self._end(resource)
 
     def _seen(self, held: _Held, event: ResourceEvent) -> bool:
@@ -101,9 +100,7 @@ class Holds:
             return event.op == "delete" or (
                 event.state is not None and bool(held.old_uid) and event.state.uid != held.old_uid
             )
-        if event.state is None:
-            return False
-        return bool(held.resource_version) and event.state.resource_version == held.resource_version
+        return event.state is not None and _reached(event.state.resource_version, held.resource_version)
 
     def expire(self, now_s: float) -> None:
         """What was done and is not seen for a minute was overtaken by a later change: the observation is believed."""
@@ -111,13 +108,19 @@ class Holds:
             if held.done_at_s is not None and now_s - held.done_at_s > UNSEEN_MAX_S:
                 self._end(resource)
 
-    def drop(self, intent: str, resources: Iterable[ResourceId] | None = None) -> None:
-        """Give up what an intent holds: these resources, or all."""
-        wanted = None if resources is None else set(resources)
+    def drop(self, intent: str) -> None:
+        """Give up what an intent holds and has not done; what it did waits to be seen."""
         for resource, held in list(self._held.items()):
-            if held.intent == intent and (wanted is None or resource in wanted):
+            if held.intent == intent and held.done_at_s is None:
                 self._end(resource)
 
     def _end(self, resource: ResourceId) -> None:
         del self._held[resource]
         self.generation += 1
+
+
+def _reached(seen: str, wanted: str) -> bool:
+    """The version that was written, or a later one: a listing may pass over it. Kubernetes compares them as numbers."""
+    if seen.isdecimal() and wanted.isdecimal():
+        return int(seen) >= int(wanted)
+    return bool(wanted) and seen == wanted

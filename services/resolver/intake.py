@@ -6,7 +6,7 @@ turns them into one verdict. Values of Secrets and ConfigMaps end here: a state 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -47,6 +47,12 @@ class Intake:
             for change in self.changes
             if change.resource in self.manifests
         )
+
+    def without(self, settled: Set[ResourceId]) -> Intake:
+        """What is still to be done."""
+        if not settled:
+            return self
+        return replace(self, changes=tuple(change for change in self.changes if change.resource not in settled))
 
     def rehearsed(self, answer: RehearsalAnswer) -> Intake:
         """The same with the API server's word taken in."""

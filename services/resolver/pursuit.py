@@ -19,7 +19,7 @@ from services.resolver.intake import Intake
 from services.resolver.signals import Moment
 
 DECISIONS_MAX: Final = 5  # a world that changes faster than we can act is reported, not chased
-_GOOD: Final[frozenset[OutcomeState]] = frozenset({"ready", "done"})
+GOOD: Final[frozenset[OutcomeState]] = frozenset({"ready", "done"})
 
 
 @dataclass(slots=True)
@@ -35,16 +35,20 @@ class Pursuit:
 
     def release(self, moment: Moment) -> list[Operation]:
         """The operations that may leave now; each is given out once."""
-        if self.stopped:
-            return []
+        return [] if self.stopped else self._send(moment)
+
+    def resume(self, moment: Moment) -> list[Operation]:
+        """After a crash: what may have left and is not known to be over leaves again; its id makes that harmless.
+
+        Also when another step has failed: what could leave may have left before that was known.
+        """
+        self.sent = {step for step, state in self.states.items() if state in FINAL_STATES}
+        return self._send(moment)
+
+    def _send(self, moment: Moment) -> list[Operation]:
         ready = [step for step in self.verdict.plan if step.id not in self.sent and self._open(step)]
         self.sent.update(step.id for step in ready)
         return [self._operation(step, moment) for step in ready]
-
-    def resume(self, moment: Moment) -> list[Operation]:
-        """After a crash: what may have left and is not known to be over leaves again; its id makes that harmless."""
-        self.sent = {step for step, state in self.states.items() if state in FINAL_STATES}
-        return self.release(moment)
 
     def note(self, outcome: Outcome) -> bool:
         """Take an outcome in; False when it says nothing new (another revision, repeated, late)."""
@@ -55,14 +59,14 @@ class Pursuit:
             return False
         self.states[outcome.step] = outcome.state
         self.sent.add(outcome.step)
-        if outcome.state in _GOOD:
+        if outcome.state in GOOD:
             self.settled.add(outcome.resource)
         return True
 
     @property
     def stopped(self) -> bool:
         """Some step did not do what the verdict allowed: nothing more leaves."""
-        return any(state in FINAL_STATES and state not in _GOOD for state in self.states.values())
+        return any(state in FINAL_STATES and state not in GOOD for state in self.states.values())
 
     @property
     def over(self) -> bool:
@@ -80,17 +84,12 @@ class Pursuit:
         """Revisions are bounded."""
         return self.verdict.revision < DECISIONS_MAX
 
-    def remaining(self) -> Intake:
-        """What is still to be done: the intent less what earlier revisions did."""
-        changes = tuple(change for change in self.intake.changes if change.resource not in self.settled)
-        return Intake(changes, self.intake.problems, self.intake.manifests)
-
     def _open(self, step: Step) -> bool:
         return all(self._lets_pass(before, step) for before in step.after)
 
     def _lets_pass(self, before: str, step: Step) -> bool:
         state = self.states.get(before)
-        if state in _GOOD:
+        if state in GOOD:
             return True
         return state == "applied" and not self._lives_in(step.resource, self._resource(before))
 

@@ -1,0 +1,92 @@
+"""Intent → case → verdict, at one site, with what is known at that moment. Pure.
+
+`take_in` makes the intent concrete, `case` adds the evidence, `judge` decides. Nothing is remembered here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from schemas.identity import SiteName
+from schemas.intents import BOUND_DEFAULT_S, Intent
+from schemas.kinds import Surface
+from schemas.relations.extract import Extractor
+from schemas.relations.loader import Catalogue
+from schemas.verdicts import Verdict
+from services.resolver.evidence import SiteEvidence
+from services.resolver.graph.view import View
+from services.resolver.intake import Intake, take_in
+from services.resolver.judge.case import Case, Problem
+from services.resolver.judge.decide import decide
+from services.resolver.judge.policy import Policy
+from services.resolver.signals import Moment
+
+
+class Hearing:
+    """How intents are heard at one site: its catalogue, its policy, the kinds that it serves now."""
+
+    def __init__(self, evidence: SiteEvidence, catalogue: Catalogue, policy: Policy, decided_by: str) -> None:
+        self.site: SiteName = evidence.site
+        self._evidence = evidence
+        self._catalogue = catalogue
+        self._policy = policy
+        self._decided_by = decided_by
+        self._extractor = Extractor(catalogue, Surface())
+
+    def serve(self, surface: Surface) -> None:
+        """The site serves these kinds from now on."""
+        self._extractor = Extractor(self._catalogue, surface)
+
+    def take_in(self, intent: Intent, moment: Moment) -> Intake:
+        """Names and manifests made concrete; what is wrong with the intent itself is among the problems."""
+        intake = take_in(intent, self.site, self._evidence.surface, self._extractor, moment.wall)
+        if intent.overrides and not self._policy.may_override(intent.requester):
+            refusal = Problem("D011", f"{intent.requester or 'an unnamed requester'} may not override a denial")
+            intake = replace(intake, problems=(*intake.problems, refusal))
+        if self._evidence.synced or not any(problem.code == "D001" for problem in intake.problems):
+            return intake
+        # A kind that was not seen yet is not known to be absent.
+        problems = tuple(
+            Problem("F502", f"{self.site}: its kinds are not known yet") if problem.code == "D001" else problem
+            for problem in intake.problems
+        )
+        return replace(intake, problems=problems)
+
+    def case(self, intent: Intent, intake: Intake, revision: int, moment: Moment) -> Case:
+        """What is to be judged now. Time may have passed since the intent was taken in: it may have expired."""
+        problems = intake.problems
+        if intent.expires_at <= moment.wall and all(one.code != "D012" for one in problems):
+            problems = (*problems, Problem("D012", "expired while the API server was asked"))
+        return Case(
+            intent=intent.id,
+            verb=intent.verb,
+            site=self.site,
+            changes=intake.changes,
+            evidence=self._evidence.claim(intent.bound_s, moment.monotonic_s),
+            expires_at=intent.expires_at,
+            bound_s=intent.bound_s,
+            cascade=intent.cascade,
+            overrides=intent.overrides,
+            problems=problems,
+            preview=intent.preview,
+            revision=revision,
+            decided_by=self._decided_by,
+        )
+
+    def malformed(self, intent_id: str, reason: str, moment: Moment) -> Case:
+        """The case of a body that is no intent, under the name in its subject."""
+        return Case(
+            intent=intent_id,
+            verb="read",
+            site=self.site,
+            changes=(),
+            evidence=self._evidence.claim(BOUND_DEFAULT_S, moment.monotonic_s),
+            expires_at=moment.wall,
+            bound_s=BOUND_DEFAULT_S,
+            problems=(Problem("D010", reason),),
+            decided_by=self._decided_by,
+        )
+
+    def judge(self, case: Case, view: View, moment: Moment) -> Verdict:
+        """The verdict."""
+        return decide(case, view, self._policy, moment.wall, self._catalogue.sources_of)

@@ -1,0 +1,48 @@
+"""Verdicts, outcomes and intents of the streams → what was not over when the last process ended. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from schemas.identity import ResourceId
+from schemas.intents import Intent
+from schemas.outcomes import Outcome
+from schemas.verdicts import Verdict
+from services.resolver.pursuit import GOOD, latest
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """An intent to go on with. `outcomes`: of the revision in force; `settled`: what earlier revisions did."""
+
+    intent: Intent
+    verdict: Verdict
+    outcomes: tuple[Outcome, ...]
+    settled: frozenset[ResourceId]
+
+
+def unfinished(
+    verdicts: Iterable[Verdict], outcomes: Iterable[Outcome], intents: Mapping[str, Intent]
+) -> Iterator[Unfinished]:
+    """Deferred intents, and allowed ones of which a step is not over or has to be decided again."""
+    by_intent: defaultdict[str, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        by_intent[outcome.intent].append(outcome)
+    for intent_id, verdict in latest(verdicts).items():
+        intent = intents.get(intent_id)
+        if intent is None or verdict.decision == "deny" or verdict.preview:
+            continue
+        mine = by_intent[intent_id]
+        now = tuple(outcome for outcome in mine if outcome.revision == verdict.revision)
+        if verdict.decision == "allow" and _is_over(verdict, now):
+            continue
+        earlier = (one for one in mine if one.revision < verdict.revision and one.state in GOOD)
+        yield Unfinished(intent, verdict, now, frozenset(outcome.resource for outcome in earlier))
+
+
+def _is_over(verdict: Verdict, outcomes: Iterable[Outcome]) -> bool:
+    """Every step ended well. One that ended badly is looked at again: a conflict may not have been decided yet."""
+    done = {outcome.step for outcome in outcomes if outcome.state in GOOD}
+    return all(step.id in done for step in verdict.plan)
