@@ -93,4 +93,5 @@ def _either(before: ResourceState, after: ResourceState) -> ResourceState:
         parts=parts,
         facts=facts,
         finalizers=before.finalizers,
+        grants=tuple(grant for grant in before.grants if grant in after.grants),
     )

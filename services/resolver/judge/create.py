@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from schemas.events import Reference, ResourceState
-from schemas.identity import ResourceKey, kind_of
+from schemas.identity import ResourceId, ResourceKey, kind_of
 from schemas.relations.ambient import is_ambient
 from services.resolver.graph.view import Edge, View
 from services.resolver.judge.case import Change
@@ -56,14 +56,12 @@ def _namespace(view: View, after: View, state: ResourceState) -> Iterator[Findin
     if not namespace:
         return
     target = ResourceKey("", NAMESPACE, "", namespace).id
-    found = after.find(target)
-    if found is None:
-        holder = view.held_by(target)
-        if holder is not None:
-            yield Finding("F510", f"intent {holder} deletes {named(target)}", "presence", target, waits_for=holder)
-        else:
-            yield Finding("D140", f"there is no namespace {namespace}", "absence", target)
-    elif ends(found):
+    found, holder = after.find(target), view.held_by(target)
+    if holder is not None:
+        yield Finding("F510", f"intent {holder} changes {named(target)}", "presence", target, waits_for=holder)
+    elif found is None:
+        yield Finding("D140", f"there is no namespace {namespace}", "absence", target)
+    elif ends(found) or _ends_now(view, target):
         yield Finding("D141", f"namespace {namespace} is being deleted", "presence", target)
 
 
@@ -76,14 +74,14 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
     targets = after.targets(state.resource, reference)
     if not targets.count:
         if not is_ambient(reference.target):
-            yield _missing(view, state, edge)
+            yield _missing(state, edge)
         return
     found = after.find(reference.target)
-    holder = after.held_by(reference.target)
+    holder = None if _weak(state, reference) else after.held_by(reference.target)
     if holder is not None:
-        message = f"{named(reference.target)} is being made by intent {holder}"
+        message = f"intent {holder} changes {named(reference.target)}, which {named(state.resource)} needs"
         yield Finding("F510", message, "presence", reference.target, edge, waits_for=holder)
-    elif found is not None and found.deleting:
+    elif found is not None and (found.deleting or _ends_now(view, reference.target)):
         letter = "W" if _weak(state, reference) else "D"
         yield Finding(f"{letter}111", f"{named(reference.target)} is being deleted", "presence", reference.target, edge)
     elif reference.granule and not part_is_there(after, reference):
@@ -96,11 +94,14 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
         yield Finding("W121", f"{named(reference.target)} is there, and failing", "presence", reference.target, edge)
 
 
-def _missing(view: View, state: ResourceState, edge: Edge) -> Finding:
+def _ends_now(view: View, target: ResourceId) -> bool:
+    """A bundle may write what is terminating; it goes all the same."""
+    now = view.find(target)
+    return now is not None and ends(now)
+
+
+def _missing(state: ResourceState, edge: Edge) -> Finding:
     target = edge.target
-    holder = view.held_by(target)
-    if holder is not None:
-        return Finding("F510", f"intent {holder} deletes {named(target)}", "presence", target, edge, waits_for=holder)
     user = named(state.resource)
     if edge.reference.optional:
         return Finding("N120", f"{named(target)} is missing; {user} does without it", "absence", target, edge)
@@ -120,5 +121,6 @@ def _weak(state: ResourceState, reference: Reference) -> bool:
     """Optional, soft and guessed references never deny; nor what is not needed until somebody acts."""
     if reference.optional or reference.soft or reference.confidence == "inferred":
         return True
-    starts = bool(set(reference.phases) & {"A", "S"})
-    return starts and state.facts.get("recurs") is False and kind_of(state.resource) != "Pod"
+    if state.facts.get("recurs") is not False or kind_of(state.resource) == "Pod":
+        return False
+    return state.template_labels is not None or bool(set(reference.phases) & {"A", "S"})

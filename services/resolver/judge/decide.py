@@ -9,6 +9,7 @@ evidence that is fresh and complete, else the answer is a defer that says what i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -18,9 +19,10 @@ from schemas.identity import KindId, ResourceId, kind_of
 from schemas.verdicts import Decision, Reason, Severity, Step, Verdict, Wait
 from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.view import View
+from services.resolver.judge.cascade import cascade_of
 from services.resolver.judge.case import Case
 from services.resolver.judge.create import judge_needs, judge_presence
-from services.resolver.judge.delete import cascade_of, judge_delete, with_dependents
+from services.resolver.judge.delete import judge_delete, with_dependents
 from services.resolver.judge.findings import Finding, edge_ref, named
 from services.resolver.judge.impact import impact_of
 from services.resolver.judge.policy import Policy
@@ -28,11 +30,12 @@ from services.resolver.judge.quota import judge_quota
 from services.resolver.judge.read import judge_read
 from services.resolver.judge.remedies import remedies_for
 from services.resolver.judge.summary import summary_of
-from services.resolver.judge.update import judge_change
+from services.resolver.judge.update import judge_change, takes_away
 from services.resolver.plan import Planned, cycle, plan, preconditions_of
 
 SEVERITIES: Final[dict[str, Severity]] = {"D": "deny", "F": "defer", "W": "warning", "N": "note"}
 ORDER: Final = "DFWN"
+POD: Final = KindId("Pod")
 VALID_S: Final = 60.0  # how long a preview's answer may be believed; preconditions guard what is done
 SourcesOf = Callable[[KindId], frozenset[KindId]]
 
@@ -160,20 +163,37 @@ def _blind_that_matter(
     if not blind:
         return []
     own = {kind_of(target) for target in targets}
-    if case.verb != "delete":
-        needed = {
-            kind_of(reference.target) if reference.selector is None else reference.selector.kind
-            for change in case.changes
-            if change.after is not None
-            for reference in change.after.references
-            if not reference.optional and not reference.soft and reference.confidence != "inferred"
-        }
-        return sorted(kind for kind in blind if kind in own | needed)
-    if sources_of is None:
-        return sorted(blind)
-    going = own | {kind_of(one) for one in cascade_of(view, list(targets)).children}
-    matter = {source for kind in going for source in sources_of(kind)} | own
+    if case.verb == "read":
+        return sorted(kind for kind in blind if kind in own)
+    if case.verb == "delete":
+        going = {*targets, *cascade_of(view, list(targets)).children}
+        matter = own | _users_of(view, going, sources_of, blind)
+    else:
+        losing = {one.resource for one in case.changes if takes_away(view, one)}
+        matter = own | _needed(case) | _users_of(view, losing, sources_of, blind)
     return sorted(kind for kind in blind if kind in matter)
+
+
+def _needed(case: Case) -> set[KindId]:
+    return {
+        kind_of(reference.target) if reference.selector is None else reference.selector.kind
+        for change in case.changes
+        if change.after is not None
+        for reference in change.after.references
+        if not reference.optional and not reference.soft and reference.confidence != "inferred"
+    }
+
+
+def _users_of(
+    view: View, resources: AbstractSet[ResourceId], sources_of: SourcesOf | None, blind: Iterable[KindId]
+) -> set[KindId]:
+    """The kinds that may refer to these or select them, by their own labels or those of the pods that they make."""
+    if sources_of is None:
+        return set(blind) if resources else set()
+    kinds = {kind_of(one) for one in resources}
+    if any((state := view.find(one)) is not None and state.template_labels is not None for one in resources):
+        kinds.add(POD)
+    return {source for kind in kinds for source in sources_of(kind)}
 
 
 def _not_observed(case: Case, kind: KindId) -> Finding:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from schemas.events import ResourceState
@@ -11,13 +10,12 @@ from schemas.identity import KindId, ResourceId, kind_of
 from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.view import Edge, View
 from services.resolver.graph.walk import owner_of
+from services.resolver.judge.cascade import CASCADE_MAX, Cascade, cascade_of
 from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.grants import is_granted, permitted_by
-from services.resolver.judge.use import Use, how, is_a_match, selects_something, use_of
+from services.resolver.judge.use import Use, how, lives, match_in_flight, selects_something, use_of
 
-CASCADE_MAX: Final = 20_000  # a larger cascade is refused: it could not be judged whole
 CHILDREN_WITHOUT_WARNING: Final = 5
-CHAIN_MAX: Final = 1_000
 USERS_LOOKED_AT: Final = 128  # of a hub, when one of them blocks: the impact counts them all
 BREAKING: Final = frozenset[Use](("lifetime", "next start", "in flight"))
 Blocks = Callable[[Finding], bool]
@@ -40,46 +38,6 @@ _CODES: Final[dict[Use, str]] = {
 def blocks_by_default(finding: Finding) -> bool:
     """Whether a finding denies when no policy says otherwise."""
     return finding.letter == "D"
-
-
-@dataclass(frozen=True, slots=True)
-class Cascade:
-    """What goes: the targets, and their children with the edge by which each was reached."""
-
-    targets: tuple[ResourceId, ...]
-    children: dict[ResourceId, Edge]
-    whole: bool = True
-
-    @property
-    def all(self) -> frozenset[ResourceId]:
-        """Targets and children."""
-        return frozenset((*self.targets, *self.children))
-
-    def chain(self, resource: ResourceId) -> tuple[Edge, ...]:
-        """From a target down to a child."""
-        hops: list[Edge] = []
-        edge = self.children.get(resource)
-        while edge is not None and len(hops) < CHAIN_MAX:
-            hops.append(edge)
-            edge = self.children.get(edge.target)
-        return tuple(reversed(hops))
-
-
-def cascade_of(view: View, targets: list[ResourceId], *, orphan: bool = False) -> Cascade:
-    """Targets and what composition and containment take down with them."""
-    children: dict[ResourceId, Edge] = {}
-    queue = [] if orphan else list(targets)
-    seen = set(targets)
-    for resource in queue:  # grows while it is read: breadth first
-        for edge in view.dependents(resource, CASCADE_MAX + 1, "children").edges:
-            if edge.source in seen:
-                continue
-            if len(seen) >= CASCADE_MAX:
-                return Cascade(tuple(targets), children, whole=False)
-            seen.add(edge.source)
-            children[edge.source] = edge
-            queue.append(edge.source)
-    return Cascade(tuple(targets), children)
 
 
 def with_dependents(view: View, targets: list[ResourceId]) -> list[ResourceId]:
@@ -112,8 +70,18 @@ def judge_delete(view: View, targets: list[ResourceId], blocks: Blocks = blocks_
         )
         return
     after = OverlayView(view, {}, cascade.all)
+    said: set[tuple[ResourceId, str]] = set()
     for resource in (*present, *cascade.children):
-        yield from _users(view, after, resource, cascade, blocks)
+        for finding in _users(view, after, resource, cascade, blocks):
+            edge = finding.edge
+            if edge is None or edge.reference.selector is None or (edge.source, edge.reference.path) not in said:
+                yield finding
+            if edge is not None:
+                said.add((edge.source, edge.reference.path))  # a selector is broken once, whatever it matched
+    for child in cascade.children:
+        holder = view.held_by(child)
+        if holder is not None:
+            yield Finding("F510", f"intent {holder} changes {named(child)}", "presence", child, waits_for=holder)
     for resource in present:
         yield from _about_itself(view, resource, cascade)
         yield from _permitted_no_more(view, after, resource, cascade)
@@ -170,7 +138,6 @@ def _use_findings(
     view: View, after: View, resource: ResourceId, cascade: Cascade, edges: Iterable[Edge]
 ) -> Iterator[Finding]:
     """One finding per user, the strongest."""
-    is_target = resource in cascade.targets
     strongest: dict[ResourceId, tuple[Edge, Use]] = {}
     order: tuple[Use, ...] = ("lifetime", "next start", "in flight", "weak", "over")
     for edge in _broken(view, after, edges, cascade.all):
@@ -182,9 +149,10 @@ def _use_findings(
     tops: dict[ResourceId, ResourceId] = {}
     for user in sorted(strongest):
         edge, use = strongest[user]
-        if owner_of(view, user, tops) in strongest:
-            continue  # the owner stands for what it makes
-        yield _use_finding(view, edge, use, resource, None if is_target else cascade)
+        stands = strongest.get(owner_of(view, user, tops) or user)
+        if stands is not None and stands[0].source != user and order.index(stands[1]) <= order.index(use):
+            continue  # the owner stands for what it makes; unless only that is left, as pods of what was scaled to zero
+        yield _use_finding(view, edge, use, resource, cascade if resource in cascade.children else None, cascade.all)
 
 
 def _use_now(view: View, edge: Edge, source: ResourceState) -> Use:
@@ -214,18 +182,19 @@ def _broken(view: View, after: View, edges: Iterable[Edge], going: frozenset[Res
 
 def _selects_more(view: View, after: View, edge: Edge, going: frozenset[ResourceId]) -> bool:
     targets = view.targets(edge.source, edge.reference)
-    if any(one not in going and is_a_match(view.find(one)) for one in targets.present):
+    if any(one not in going and lives(view, one) for one in targets.present):
         return True
     return targets.count > len(targets.present) and selects_something(after, edge.source, edge.reference)
 
 
-def _use_finding(view: View, edge: Edge, use: Use, resource: ResourceId, within: Cascade | None) -> Finding:
-    holder = view.held_by(edge.source)
+def _use_finding(
+    view: View, edge: Edge, use: Use, resource: ResourceId, within: Cascade | None, going: frozenset[ResourceId]
+) -> Finding:
+    holder = view.held_by(edge.source) or match_in_flight(view, edge, going)
     user = f"{named(edge.source)} @ {view.site}"
     if use in BREAKING and holder is not None:
-        return Finding(
-            "F510", f"{user} is being made by intent {holder}", "presence", edge.source, edge, waits_for=holder
-        )
+        message = f"intent {holder} changes {user}, or what it could use instead"
+        return Finding("F510", message, "presence", edge.source, edge, waits_for=holder)
     if use in BREAKING and within is not None:
         message = f"takes down {named(resource)}, {how(edge)} {user}"
         return Finding("D313", message, "presence", edge.source, edge, (*within.chain(resource), edge))
@@ -245,7 +214,7 @@ def _about_itself(view: View, resource: ResourceId, cascade: Cascade) -> Iterato
     holder = view.held_by(resource)
     if holder is not None:
         yield Finding("F510", f"intent {holder} changes {named(resource)}", "presence", resource, waits_for=holder)
-    if state.deleting:
+    elif state.deleting:
         yield Finding("N331", f"{named(resource)} is being deleted already", "presence", resource)
     owner = owner_of(view, resource)
     if owner is not None and owner not in cascade.all:

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from schemas.events import ResourceState
-from schemas.identity import kind_of
+from schemas.identity import ResourceId, kind_of
 from services.resolver.graph.view import Edge, View
 from services.resolver.graph.walk import owner_of
 from services.resolver.judge.case import Change
 from services.resolver.judge.delete import USERS_LOOKED_AT, Blocks, blocks_by_default
 from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.grants import is_granted, permitted_by
-from services.resolver.judge.use import selects_something, use_of
+from services.resolver.judge.use import Use, lives, match_in_flight, selects_something, use_of
 
 _LIVE: Final = ("lifetime", "next start", "in flight")
 READ_WHOLE: Final = (
@@ -39,6 +39,16 @@ def judge_change(view: View, after: View, change: Change, blocks: Blocks = block
     yield from _lost_grants(view, after, old, new)
     if old.digest != new.digest and kind_of(change.resource) in ("ConfigMap", "Secret"):
         yield from _noticed(view, old)
+
+
+def takes_away(view: View, change: Change) -> bool:
+    """Whether somebody may miss something afterwards, so that all who could have to be known."""
+    old, new = view.find(change.resource), change.after
+    if old is None or new is None or change.unchanged:
+        return False
+    stops = new.facts.get("recurs") is False and old.facts.get("recurs") is not False
+    relabels = old.labels != new.labels or old.template_labels != new.template_labels
+    return stops or relabels or old.grants != new.grants or bool(_lost(old, new))
 
 
 def _lost(old: ResourceState, new: ResourceState) -> dict[str, set[str]]:
@@ -85,7 +95,11 @@ def _losing(view: View, after: View, edges: Iterable[Edge], lost: dict[str, set[
 
 def _part_in_use(view: View, edge: Edge, use: str, part: str) -> Iterator[Finding]:
     user = f"{named(edge.source)} @ {view.site}"
-    if use == "lifetime":
+    holder = view.held_by(edge.source)
+    if use in _LIVE and holder is not None:
+        message = f"intent {holder} changes {user}, which uses {part}"
+        yield Finding("F510", message, "presence", edge.source, edge, (edge,), waits_for=holder)
+    elif use == "lifetime":
         yield Finding("D210", f"{user} uses {part}", "presence", edge.source, edge, (edge,))
     elif use in _LIVE:
         yield Finding("D211", f"{user} needs {part} at its next start", "presence", edge.source, edge, (edge,))
@@ -97,16 +111,27 @@ def _part_in_use(view: View, edge: Edge, use: str, part: str) -> Iterator[Findin
 
 
 def _lost_labels(view: View, after: View, old: ResourceState) -> Iterator[Finding]:
-    """A selector that matched this and matches nothing any more."""
+    """A selector that matched this and matches nothing any more: its labels change, or it is scaled to zero."""
     for edge in view.dependents(old.resource, which="selectors").edges:
         if set(edge.reference.phases) <= {"P"}:
             continue
         source = after.find(edge.source)
         if source is None or edge.reference not in source.references:
             continue
-        if not selects_something(after, edge.source, edge.reference):
-            user = f"{named(edge.source)} @ {view.site}"
-            yield Finding("D210", f"{user} selects it by labels that go", "presence", edge.source, edge, (edge,))
+        if lives(view, old.resource) and not selects_something(after, edge.source, edge.reference):
+            yield from _last_match_goes(view, edge, use_of(edge, source), old.resource)
+
+
+def _last_match_goes(view: View, edge: Edge, use: Use, target: ResourceId) -> Iterator[Finding]:
+    user = f"{named(edge.source)} @ {view.site}"
+    holder = view.held_by(edge.source) or match_in_flight(view, edge, {target})
+    if use in _LIVE and holder is not None:
+        message = f"intent {holder} changes {user}, or what it could use instead"
+        yield Finding("F510", message, "presence", edge.source, edge, (edge,), waits_for=holder)
+    elif use in _LIVE:
+        yield Finding("D210", f"{user} selects it, and would select nothing", "presence", edge.source, edge, (edge,))
+    elif use == "weak":
+        yield Finding("W210", f"{user} selects it, and does without", "presence", edge.source, edge, (edge,))
 
 
 def _lost_grants(view: View, after: View, old: ResourceState, new: ResourceState) -> Iterator[Finding]:

@@ -6,13 +6,16 @@ a terminating dependent is a user until it is gone; a reference without its perm
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import Literal
 
 from schemas.events import Reference, ResourceState
 from schemas.identity import ResourceId, kind_of
 from services.resolver.graph.view import Edge, View
+from services.resolver.graph.walk import owner_of
 
 ONLY_AT_START = frozenset({"batch/CronJob"})  # it has no pod that lives on: volumes are needed only when it runs
+FINISHED = ("Succeeded", "Failed")
 CLAIM = "PersistentVolumeClaim"
 
 Use = Literal["lifetime", "next start", "in flight", "over", "weak", "none"]
@@ -30,16 +33,26 @@ def use_of(edge: Edge, source: ResourceState) -> Use:
         return "none"
     if reference.optional or reference.soft or reference.confidence == "inferred":
         return "weak"
-    recurs = source.facts.get("recurs")
-    starts = bool(set(reference.phases) & {"A", "S"})
-    if reference.once or (starts and recurs is False):
+    if reference.once or _is_over(reference, source):
         return "over"
+    starts = bool(set(reference.phases) & {"A", "S"})
     kind = kind_of(edge.source)
     if "L" in reference.phases and kind not in ONLY_AT_START:
         return "lifetime"
     if not starts and "L" not in reference.phases:
         return "none"
     return "in flight" if kind == CLAIM else "next start"
+
+
+def _is_over(reference: Reference, source: ResourceState) -> bool:
+    """Nothing starts by itself any more; where pods are made, or have finished, nothing lives any more either."""
+    if source.facts.get("recurs") is not False:
+        return False
+    if source.template_labels is not None or source.facts.get("phase") in FINISHED:
+        return True
+    if "L" in reference.phases:
+        return kind_of(source.resource) in ONLY_AT_START  # a pod that never restarts mounts all the same
+    return bool(set(reference.phases) & {"A", "S"})
 
 
 def breaks(edge: Edge, view: View) -> bool:
@@ -62,16 +75,32 @@ def served(view: View, source: ResourceId, reference: Reference) -> bool:
 
 
 def selects_something(view: View, source: ResourceId, reference: Reference) -> bool:
-    """A selector has a match that lives: not one scaled to zero, finished or on its way out."""
+    """A selector has a match that lives."""
     targets = view.targets(source, reference)
-    if targets.count > len(targets.present):
-        return True  # more than a walk looks at: somebody among them lives
-    return any(is_a_match(view.find(one)) for one in targets.present)
+    if any(lives(view, one) for one in targets.present):
+        return True
+    return targets.count > len(targets.present)  # more than a walk looks at: somebody among them lives
 
 
-def is_a_match(state: ResourceState | None) -> bool:
-    """It lives: scaled to zero, finished or terminating it is no match of a selector."""
-    if state is None or state.deleting or state.facts.get("phase") in ("Succeeded", "Failed"):
+def match_in_flight(view: View, edge: Edge, going: AbstractSet[ResourceId] = frozenset()) -> str | None:
+    """The intent that decides whether a selector has another match."""
+    if edge.reference.selector is None:
+        return None
+    others = (one for one in view.targets(edge.source, edge.reference).present if one not in going)
+    return next((holder for one in others if (holder := view.held_by(one)) is not None), None)
+
+
+def lives(view: View, resource: ResourceId) -> bool:
+    """It can be relied on as a match of a selector: nobody changes it now, and neither it nor its owner ends."""
+    if not _stays(view.find(resource)) or view.held_by(resource) is not None:
+        return False
+    owner = owner_of(view, resource)
+    return owner is None or _stays(view.find(owner))
+
+
+def _stays(state: ResourceState | None) -> bool:
+    """Scaled to zero, finished or terminating it is no match of a selector."""
+    if state is None or state.deleting or state.facts.get("phase") in FINISHED:
         return False
     return state.template_labels is None or state.facts.get("recurs") is not False
 
