@@ -16,6 +16,7 @@ from typing import Any, Literal
 from schemas.events import ResourceEvent
 from schemas.identity import KindId, SiteName
 from schemas.intents import Intent, Override, Verb
+from schemas.relations.ambient import ambient_resources
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
 from schemas.relations.surface import builtin_surface, surface_with_crds
@@ -30,6 +31,7 @@ from tests.kit.manifests import Manifest, namespace, without_uid
 
 LYON = SiteName("lyon")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+DEFAULT_POLICY = Policy()
 HOUR = timedelta(hours=1)
 CATALOGUE = load_catalogue()
 FRESH = Evidence(site=LYON, epoch=1, seq=9, age_s=0.2, bound_s=10, observed=56, fresh=True)
@@ -78,13 +80,13 @@ def read(*names: str, **options: Any) -> Intent:
 
 
 class Court:
-    """One site as these manifests show it (with the namespace `shop`), and its judge."""
+    """One site as these manifests show it (with the namespace `shop` and what every cluster has), and its judge."""
 
     def __init__(
         self,
         *there: Manifest,
         evidence: Evidence = FRESH,
-        policy: Policy = Policy(),
+        policy: Policy = DEFAULT_POLICY,
         unchanged: bool | None = None,
     ) -> None:
         definitions = [one for one in there if one["kind"] == "CustomResourceDefinition"]
@@ -93,6 +95,8 @@ class Court:
         self.graph = Graph(LYON)
         self.holds = Holds()
         self._evidence, self._policy, self._unchanged = evidence, policy, unchanged
+        for state in ambient_resources(["shop"]):
+            self.graph.apply(ResourceEvent("put", state))
         for one in (namespace("shop"), *there):
             self.graph.apply(ResourceEvent("put", self.extractor.state(one)))
 

@@ -21,8 +21,15 @@ API_VERSIONS: Mapping[str, str] = {
     "RoleBinding": "rbac.authorization.k8s.io/v1",
     "StatefulSet": "apps/v1",
     "StorageClass": "storage.k8s.io/v1",
+    "ValidatingWebhookConfiguration": "admissionregistration.k8s.io/v1",
 }
-CLUSTER_SCOPED = ("CustomResourceDefinition", "Namespace", "PersistentVolume", "StorageClass")
+CLUSTER_SCOPED = (
+    "CustomResourceDefinition",
+    "Namespace",
+    "PersistentVolume",
+    "StorageClass",
+    "ValidatingWebhookConfiguration",
+)
 
 
 def thing(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.identity import ResourceId
-from services.resolver.graph.view import Edge, View
+from services.resolver.graph.view import OWNING, Edge, View
 
 CASCADE_MAX: Final = 20_000  # a larger cascade is refused: it could not be judged whole
 CHAIN_MAX: Final = 1_000
@@ -51,6 +51,13 @@ def cascade_of(view: View, targets: list[ResourceId], *, orphan: bool = False) -
             children[edge.source] = edge
             queue.append(edge.source)
     return Cascade(tuple(targets), children)
+
+
+def goes_by_itself(view: View, resource: ResourceId, going: AbstractSet[ResourceId]) -> bool:
+    """Its container or all of its owners are among what goes, so that nobody needs to delete it."""
+    state = view.find(resource)
+    rows = [one for one in state.references if one.relation in OWNING] if state is not None else []
+    return any(one.target in going and _goes(view, Edge(resource, one.target, one), going) for one in rows)
 
 
 def _goes(view: View, edge: Edge, going: AbstractSet[ResourceId]) -> bool:

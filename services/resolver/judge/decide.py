@@ -19,7 +19,7 @@ from schemas.identity import KindId, ResourceId, kind_of
 from schemas.verdicts import Decision, Reason, Severity, Step, Verdict, Wait
 from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.view import View
-from services.resolver.judge.cascade import cascade_of
+from services.resolver.judge.cascade import cascade_of, goes_by_itself
 from services.resolver.judge.case import Case
 from services.resolver.judge.create import judge_needs, judge_presence
 from services.resolver.judge.delete import judge_delete, with_dependents
@@ -270,8 +270,8 @@ def _plan(case: Case, view: View, targets: Sequence[ResourceId], findings: Itera
 
 def _plan_delete(case: Case, view: View, targets: Sequence[ResourceId]) -> tuple[Step, ...]:
     present = [one for one in targets if view.find(one) is not None]
-    inside = cascade_of(view, present).children
-    states = {one: view.find(one) for one in present if one not in inside}
+    going = cascade_of(view, present).all
+    states = {one: view.find(one) for one in present if not goes_by_itself(view, one, going - {one})}
     planned = [Planned(one, "delete", preconditions_of(state), state) for one, state in states.items()]
     return plan(case.site, planned)
 
