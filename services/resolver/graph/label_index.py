@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from msgspec import Struct, field
+
 from schemas.events import LabelSelector, Selector
 from schemas.identity import KindId, ResourceId
 from schemas.relations.selector import matches
@@ -30,14 +32,11 @@ def namespace_of(resource: ResourceId) -> str:
     return parts[head] if len(parts) == head + 2 else ""
 
 
-class _Field:
+class _Field(Struct, gc=False):
     """One kind in one namespace: groups of resources with equal labels, and label → groups for keys that were asked."""
 
-    __slots__ = ("groups", "postings")
-
-    def __init__(self) -> None:
-        self.groups: dict[bytes, dict[int, None] | int] = {}
-        self.postings: dict[str, dict[str, dict[bytes, None]]] = {}
+    groups: dict[bytes, dict[int, None] | int] = field(default_factory=dict)
+    postings: dict[str, dict[str, dict[bytes, None]]] = field(default_factory=dict)
 
 
 class LabelIndex:

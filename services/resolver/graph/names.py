@@ -9,25 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec import Struct, field
+
 from schemas.identity import KindId, ResourceId
 
 NOWHERE = -1
 
 
-class Place:
+class Place(Struct, gc=False):
     """One kind in one namespace ("" = cluster-scoped), and the numbers of what is there or named there."""
 
-    __slots__ = ("head", "kind", "members", "namespace")
+    head: str
+    kind: KindId
+    namespace: str
+    members: dict[str, int] = field(default_factory=dict)
 
-    def __init__(self, head: str) -> None:
-        self.head = head
-        first, _, rest = head.partition("/")
-        if first[:1].isupper():
-            self.kind, self.namespace = KindId(first), rest
-        else:
-            kind, _, self.namespace = rest.partition("/")
-            self.kind = KindId(f"{first}/{kind}")
-        self.members: dict[str, int] = {}
+
+def _place_of(head: str) -> Place:
+    first, _, rest = head.partition("/")
+    if first[:1].isupper():
+        return Place(head, KindId(first), rest)
+    kind, _, namespace = rest.partition("/")
+    return Place(head, KindId(f"{first}/{kind}"), namespace)
 
 
 class Names:
@@ -51,7 +54,7 @@ class Names:
         head, _, name = resource.rpartition("/")
         place = self._places.get(head)
         if place is None:
-            place = self._places[head] = Place(head)
+            place = self._places[head] = _place_of(head)
             self._of_kind.setdefault(place.kind, {})[place.namespace] = place
         found = place.members.get(name)
         if found is not None:
