@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from schemas.events import Reference, ResourceState, Selector
 from schemas.identity import ResourceId
-from services.resolver.graph.forms import Form, Shape, Target, form_of, long, shape_of, short, whole
+from services.resolver.graph.forms import Form, Shape, Short, Target, form_of, long, shape_of, short, whole
 from services.resolver.graph.names import Names
 
 RECENT_MAX: Final = 2_048  # references, and as many unpacked bytes, that are remembered for the next resource
@@ -64,7 +64,7 @@ class Records:
         self._shapes: dict[tuple[Form, ...], Shape] = {}
         self._recent: dict[Reference, tuple[Form, tuple[Target, ...]]] = {}
         self._recent_targets: dict[tuple[Target, ...], tuple[Target, ...]] = {}
-        self._wholes: dict[tuple[Form, int, str], Reference] = {}
+        self._wholes: dict[tuple[Form, int, Short], Reference] = {}
         self._unpacked_labels: dict[bytes, Labels] = {}
         self._unpacked_traits: dict[bytes, ResourceState] = {}
         self._unpacked_selectors: dict[bytes, Selector] = {}
@@ -168,7 +168,7 @@ class Records:
     def unpack(self, resource: ResourceId, record: Record) -> ResourceState:
         """Record → state, equal to the one that was packed."""
         uid, resource_version, digest = _line.decode(record.line)
-        template = record.template_labels
+        template, where = record.template_labels, (record.shape.forms, record.shape.places)
         return _replace(
             self.traits(record),
             resource=resource,
@@ -177,10 +177,7 @@ class Records:
             digest=long(digest),
             labels=self.labels(record.labels),
             template_labels=None if template is None else self.labels(template),
-            references=tuple(
-                self._whole(form, record.targets, place)
-                for form, place in zip(record.shape.forms, record.shape.places, strict=True)
-            ),
+            references=tuple([self._whole(form, record.targets, place) for form, place in zip(*where, strict=True)]),
         )
 
     def version(self, record: Record) -> tuple[str, str]:
@@ -192,18 +189,23 @@ class Records:
         """Its references that name `target`, whose number is `number`: those to an owner, or the others."""
         targets = record.targets
         return [
-            whole(form, target, None, _uid(form, targets, place))
+            whole(form, target, None, long(_uid(form, targets, place)))
             for form, place in zip(record.shape.forms, record.shape.places, strict=True)
             if targets[place] == number and form.owning == owning
         ]
 
     def means(self, record: Record, number: int, uid: str) -> bool:
         """Whether one of its references to this number is to the object of this uid, or to whatever has the name."""
-        if all(record.targets[place] != number for place in record.shape.pinned):
+        for place in record.shape.pinned:
+            if record.targets[place] == number:
+                break
+        else:
             return True
         found = zip(record.shape.forms, record.shape.places, strict=True)
         return any(
-            _uid(form, record.targets, place) in ("", uid) for form, place in found if record.targets[place] == number
+            long(_uid(form, record.targets, place)) in ("", uid)
+            for form, place in found
+            if record.targets[place] == number
         )
 
     def selectors(self, record: Record) -> list[Selector]:
@@ -222,17 +224,18 @@ class Records:
         return found
 
     def _whole(self, form: Form, targets: tuple[Target, ...], place: int) -> Reference:
-        target, uid = targets[place], _uid(form, targets, place)
+        target = targets[place]
+        uid = _uid(form, targets, place) if form.pinned else ""
         if isinstance(target, int):
             key = (form, target, uid)
             found = self._wholes.get(key)
             if found is None:
                 if len(self._wholes) > RECENT_MAX:
                     self._wholes.clear()
-                found = self._wholes[key] = whole(form, self._names.resource(target), None, uid)
+                found = self._wholes[key] = whole(form, self._names.resource(target), None, long(uid))
             return found
         assert isinstance(target, bytes), "a form that selects has a packed selector"
-        return whole(form, form.reference.target, self.selector(target), uid)
+        return whole(form, form.reference.target, self.selector(target), long(uid))
 
     def labels(self, packed: bytes) -> Labels:
         """Unpacked labels; shared, so nobody may change them."""
@@ -247,12 +250,12 @@ class Records:
         return _remembered(self._unpacked_selectors, _selectors, packed)
 
 
-def _uid(form: Form, targets: tuple[Target, ...], place: int) -> str:
+def _uid(form: Form, targets: tuple[Target, ...], place: int) -> Short:
     if not form.pinned:
         return ""
     uid = targets[place + 1]
     assert not isinstance(uid, int), "a pinned target is followed by a uid"
-    return long(uid)
+    return uid
 
 
 def _remembered(memory: dict[bytes, T], decoder: msgspec.msgpack.Decoder[T], packed: bytes) -> T:

@@ -22,7 +22,7 @@ from services.resolver.graph.view import View
 from services.resolver.judge.cascade import cascade_of, goes_by_itself
 from services.resolver.judge.case import Case
 from services.resolver.judge.create import judge_needs, judge_presence
-from services.resolver.judge.delete import judge_delete, with_dependents
+from services.resolver.judge.delete import Blocks, blocks_by_default, judge_delete, with_dependents
 from services.resolver.judge.findings import Finding, edge_ref, named
 from services.resolver.judge.impact import impact_of
 from services.resolver.judge.policy import Policy
@@ -82,9 +82,9 @@ def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: So
 
 
 def _findings(case: Case, view: View, policy: Policy, targets: list[ResourceId]) -> list[Finding]:
-    letter = _letters(case, view, policy)
+    blocks = _blocks(case, view, policy)
     if case.verb == "delete":
-        return list(judge_delete(view, targets, lambda finding: letter(finding) == "D"))
+        return list(judge_delete(view, targets, blocks))
     if case.verb == "read":
         return [finding for target in targets for finding in judge_read(view, target)]
     after = OverlayView(view, {one.resource: one.after for one in case.changes if one.after is not None})
@@ -93,7 +93,7 @@ def _findings(case: Case, view: View, policy: Policy, targets: list[ResourceId])
         findings += judge_presence(view, change)
         if change.after is not None and not change.unchanged:
             findings += judge_needs(view, after, change)
-            findings += judge_change(view, after, change, lambda finding: letter(finding) == "D")
+            findings += judge_change(view, after, change, blocks)
     findings += judge_quota(view, case.changes)
     states = {one.resource: one.after for one in case.changes if one.after is not None}
     ring = cycle(states)
@@ -219,6 +219,14 @@ def _letters(case: Case, view: View, policy: Policy) -> Callable[[Finding], str]
         return "W" if found == "D" and finding.number in overridden else found
 
     return letter
+
+
+def _blocks(case: Case, view: View, policy: Policy) -> Blocks:
+    """Whether a finding decides; the default when neither a policy nor an override has a say."""
+    if not policy.file.rules and not case.overrides:
+        return blocks_by_default
+    letter = _letters(case, view, policy)
+    return lambda finding: letter(finding) == "D"
 
 
 def _reasons(case: Case, view: View, policy: Policy, findings: Iterable[Finding]) -> tuple[Reason, ...]:

@@ -15,6 +15,7 @@ from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.grants import is_granted, permitted_by
 from services.resolver.judge.use import Use, lives, match_in_flight, selects_something, use_of
 
+WARNINGS_NAMED: Final = 16  # about one part of a hub
 _LIVE: Final = ("lifetime", "next start", "in flight")
 READ_WHOLE: Final = (
     "podspec.envfrom.",
@@ -67,12 +68,36 @@ def _lost_parts(
         children = view.dependents(old.resource, view.dependents(old.resource, 1, "children").count, "children").edges
         yield from _losing(view, after, children, {"version": lost["version"]})
     found = list(_losing(view, after, few.edges, lost))
-    yield from found
-    if few.count > USERS_LOOKED_AT and not any(map(blocks, found)):
+    if few.count <= USERS_LOOKED_AT:
+        yield from found
+        return
+    if not any(map(blocks, found)):
         looked_at = {edge.source for edge in few.edges}
-        granules = {f"{part}:{name}" for part, names in lost.items() for name in names}
-        rest = [edge for edge in view.needing(old.resource, granules) if edge.source not in looked_at]
-        yield from _losing(view, after, rest, lost)
+        found += _losing(view, after, _rest(view, old.resource, looked_at, lost, blocks), lost)
+    yield from _fewer_warnings(found, blocks)
+
+
+def _rest(
+    view: View, resource: ResourceId, looked_at: set[ResourceId], lost: dict[str, set[str]], blocks: Blocks
+) -> list[Edge]:
+    """Those of the other users whose loss may block: who names the part; anybody, if a policy or an override speaks."""
+    if blocks is blocks_by_default:
+        every = view.needing(resource, {f"{part}:{name}" for part, names in lost.items() for name in names})
+    else:
+        every = list(view.dependents(resource, view.dependents(resource, 1, "users").count, "users").edges)
+    return [edge for edge in every if edge.source not in looked_at]
+
+
+def _fewer_warnings(findings: Iterable[Finding], blocks: Blocks) -> Iterator[Finding]:
+    """Of a hub: what decides, and the first warnings; that there are more of them is no news."""
+    warnings = 0
+    for finding in findings:
+        if finding.letter != "W" or blocks(finding):
+            yield finding
+        else:
+            warnings += 1
+            if warnings <= WARNINGS_NAMED:
+                yield finding
 
 
 def _losing(view: View, after: View, edges: Iterable[Edge], lost: dict[str, set[str]]) -> Iterator[Finding]:
@@ -148,10 +173,12 @@ def _lost_grants(view: View, after: View, old: ResourceState, new: ResourceState
 
 
 def _noticed(view: View, old: ResourceState) -> Iterator[Finding]:
-    readers = {
-        edge.source for edge in view.dependents(old.resource).edges if edge.reference.rule.startswith(READ_AT_START)
-    }
+    few = view.dependents(old.resource, USERS_LOOKED_AT, "users")
+    readers = {edge.source for edge in few.edges if edge.reference.rule.startswith(READ_AT_START)}
     if readers:
-        verb = "sees" if len(readers) == 1 else "see"
-        message = f"{counted(len(readers), 'resource')} {verb} the change only after a restart (read through env)"
+        least = "at least " if few.count > USERS_LOOKED_AT else ""
+        verb = "sees" if len(readers) == 1 and not least else "see"
+        message = (
+            f"{least}{counted(len(readers), 'resource')} {verb} the change only after a restart (read through env)"
+        )
         yield Finding("N230", message, "presence", old.resource)

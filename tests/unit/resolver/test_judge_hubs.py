@@ -8,6 +8,7 @@ from typing import Any
 from schemas.events import ResourceEvent
 from schemas.identity import ResourceId, SiteName
 from schemas.intents import Override
+from schemas.policy import PolicyFile
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
 from schemas.relations.surface import builtin_surface
@@ -23,6 +24,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CATALOGUE = load_catalogue()
 EXTRACTOR = Extractor(CATALOGUE, builtin_surface())
 FRESH = Evidence(site=LYON, epoch=1, seq=9, age_s=0.2, bound_s=10, observed=56, fresh=True)
+DEFAULT = Policy()
 MANY = 5 * USERS_LOOKED_AT
 HUB = ResourceId("ConfigMap/shop/settings")
 
@@ -53,19 +55,19 @@ def graph_of(*bodies: dict[str, Any]) -> Graph:
     return graph
 
 
-def verdict(graph: Graph, change: Change, overrides: tuple[Override, ...] = ()) -> Verdict:
+def verdict(graph: Graph, change: Change, overrides: tuple[Override, ...] = (), policy: Policy = DEFAULT) -> Verdict:
     expires_at = NOW + timedelta(hours=1)
     case = Case("i-1", change.action, LYON, (change,), FRESH, expires_at, 10.0, overrides=overrides)  # type: ignore[arg-type]  # verbs are actions
-    return decide(case, graph, Policy(), NOW, CATALOGUE.sources_of)
+    return decide(case, graph, policy, NOW, CATALOGUE.sources_of)
 
 
 def deleting(graph: Graph, *overrides: Override) -> Verdict:
     return verdict(graph, Change(HUB, "delete"), overrides)
 
 
-def without_b(graph: Graph) -> Verdict:
+def without_b(graph: Graph, policy: Policy = DEFAULT) -> Verdict:
     after = EXTRACTOR.state(named("ConfigMap", "settings", data={"a": "1"}))
-    return verdict(graph, Change(HUB, "update", "v1", after))
+    return verdict(graph, Change(HUB, "update", "v1", after), policy=policy)
 
 
 def test_a_hub_in_use_is_denied_naming_a_few_and_counting_all() -> None:
@@ -101,3 +103,15 @@ def test_a_key_that_one_of_many_users_needs_cannot_be_taken_away() -> None:
     others = [pod(place, key="a") for place in range(MANY)]
     assert without_b(graph_of(*others)).decision == "allow"
     assert without_b(graph_of(*others, pod(MANY, key="b"))).decision == "deny"
+
+
+def test_a_policy_about_one_of_many_users_is_heard() -> None:
+    """Who reads the whole map is only warned about; a policy makes it a denial for what carries a label."""
+    others = [pod(place) for place in range(MANY)]
+    strict = pod(MANY)
+    strict["metadata"]["labels"] = {"strict": "yes"}
+    rule = {"code": "210", "set": "deny", "labels": {"strict": "yes"}}
+    policy = Policy(PolicyFile.model_validate({"schema": "policy/v1", "rules": [rule]}))
+    assert without_b(graph_of(*others), policy).decision == "allow"
+    assert without_b(graph_of(*others, strict), policy).decision == "deny"
+    assert without_b(graph_of(*others, strict)).decision == "allow"
