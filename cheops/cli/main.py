@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cheops.cli import check, graph, intents, mesh, offline, policy, replay, sandbox, serve, streams
+from cheops.cli import check, graph, intents, mesh, offline, policy, replay, rules, sandbox, serve, streams
 from cheops.cli.failures import explained
 from cheops.cli.layout import Families, examples
 
@@ -59,6 +59,7 @@ app.add_typer(
     rich_help_panel="Offline",
     help="Policy files: how strict a number is, and who may override.",
 )
+app.add_typer(rules.app, name="rules", rich_help_panel="Offline", help="Files of relationship rules: check, test.")
 
 
 @app.callback()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
@@ -27,6 +28,10 @@ def relations(
         typer.Option("--filename", "-f", help="A file, a folder, or - for standard input.", metavar="PATH"),
     ] = None,
     rules: Annotated[bool, typer.Option("--rules", help="Print the catalogue of rules instead.")] = False,
+    rule_file: Annotated[
+        Optional[list[Path]],  # noqa: UP045 – typer reads annotations in this form only
+        typer.Option("--with", help="A file of rules besides the shipped ones.", metavar="FILE"),
+    ] = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """The relationships of manifests, offline. With -o json one object a line."""
@@ -37,10 +42,10 @@ def relations(
         from schemas.relations.describe import describe
         from schemas.relations.loader import load_catalogue
 
-        say(describe(load_catalogue()).splitlines())
+        say(describe(load_catalogue(rule_file or ())).splitlines())
         return
     if not filename:
         raise BadInputError("what should be read? (-f FILE, -f FOLDER, -f - for standard input, or --rules)")
     from cheops.cli.relating import print_relations
 
-    print_relations(filename, output)
+    print_relations(filename, output, rule_file or ())

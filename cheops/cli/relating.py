@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -11,20 +12,20 @@ from cheops.cli.failures import BadInputError
 from cheops.cli.options import Output
 from cheops.cli.render.output import document, say
 from cheops.cli.render.steps import named
-from schemas.documents import Document, read_documents
-from schemas.identity import ResourceId
+from schemas.documents import Document, DocumentError, read_documents
+from schemas.identity import IdentityError, ResourceId, ResourceKey
 from schemas.relations.edges import records
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
 from schemas.relations.surface import builtin_surface, surface_with_crds
 
 
-def print_relations(filenames: list[str], output: Output) -> None:
+def print_relations(filenames: list[str], output: Output, rule_files: Sequence[Path] = ()) -> None:
     """One record per reference, in the order of the manifests."""
     documents = [one for name in filenames for one in read_documents(Path(name))]
     if not documents:
         raise BadInputError(f"{', '.join(filenames)}: no object in it (expected Kubernetes manifests)")
-    rows = _rows(documents)
+    rows = _rows(documents, rule_files)
     if output is Output.JSON:
         say(json.dumps(row, ensure_ascii=False) for row in rows)
     elif output is Output.YAML:
@@ -33,19 +34,48 @@ def print_relations(filenames: list[str], output: Output) -> None:
         say(line for source, mine in groupby(rows, lambda row: row["source"]) for line in _text(source, list(mine)))
 
 
-def _rows(documents: list[Document]) -> list[dict[str, Any]]:
+def _rows(documents: list[Document], rule_files: Sequence[Path]) -> list[dict[str, Any]]:
     for one in documents:
         one.check_object()
     definitions = [one.body for one in documents if one.body["kind"] == "CustomResourceDefinition"]
-    extractor = Extractor(load_catalogue(), surface_with_crds(builtin_surface(), definitions))
+    extractor = Extractor(load_catalogue(rule_files), surface_with_crds(builtin_surface(), definitions))
+    for one in documents:
+        _check_identity(one, extractor)
     return list(records([extractor.state(one.body) for one in documents]))
 
 
+def _check_identity(document: Document, extractor: Extractor) -> None:
+    try:
+        ResourceKey.parse(extractor.key(document.body).id)
+    except IdentityError as error:
+        raise DocumentError(document.file, document.line_of(("metadata", "name")), str(error)) from error
+
+
 def _text(source: str, rows: list[dict[str, Any]]) -> list[str]:
-    lines = [named(ResourceId(source))]
-    for row in rows:
-        target = named(ResourceId(row["target"])) if row["target"] else f"{row['selector']['kind']} by labels"
-        granule = f" {row['granule']}" if row["granule"] else ""
-        absent = "" if row["resolved"] else " [missing]" if row["part_resolved"] is None else ""
-        lines.append(f"  → {target}{granule}{absent}   {row['path']} ({row['relation']} {''.join(row['phases'])})")
-    return lines
+    return [named(ResourceId(source)), *map(_line, rows)]
+
+
+def _line(row: dict[str, Any]) -> str:
+    target = named(ResourceId(row["target"])) if row["target"] else _selected(row["selector"])
+    granule = f" {row['granule']}" if row["granule"] else ""
+    words = [row["confidence"]] if row["confidence"] != "declared" else []
+    words += [word for word in ("optional", "soft") if row[word]]
+    if not row["resolved"]:
+        words.append("not here" if row["target"] else "selects nothing here")
+    elif row["part_resolved"] is False:
+        words.append("without that part")
+    if row["granted"] is False:
+        words.append("not permitted")
+    notes = f" [{', '.join(words)}]" if words else ""
+    return f"  → {target}{granule}{notes}   {row['path']} ({row['relation']} {''.join(row['phases'])})"
+
+
+def _selected(selector: dict[str, Any]) -> str:
+    labels = [f"{key}={value}" for key, value in selector["matchLabels"].items()]
+    labels += [
+        f"{one['key']} {one['operator']}" + (f" ({', '.join(one['values'])})" if one["values"] else "")
+        for one in selector["matchExpressions"]
+    ]
+    if selector.get("default"):
+        return f"the default {selector['kind']}"
+    return f"{selector['kind']} where {', '.join(labels)}" if labels else f"every {selector['kind']}"

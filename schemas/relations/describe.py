@@ -1,24 +1,74 @@
-"""The catalogue as a person reads it. Pure."""
+"""The catalogue as a person reads it: each rule once, under the kinds that it holds for. Pure."""
 
 from __future__ import annotations
 
-from schemas.relations.loader import Catalogue
+import textwrap
+from collections.abc import Iterable
+from typing import Final
+
+from schemas.identity import KindId
+from schemas.relations.loader import ANY_KIND, Catalogue
 from schemas.relations.rule import Rule
+
+WIDTH: Final = 110
+SHOWN_KINDS_MAX: Final = 12
 
 
 def describe(catalogue: Catalogue) -> str:
-    """A block per source kind, a line per rule."""
-    lines: list[str] = []
-    for kind in sorted(catalogue.rules):
-        lines += ["", "every kind" if kind == "*" else kind]
-        lines += [f"  {_line(mounted.rule, mounted.at)}" for mounted in catalogue.rules[kind]]
-    return "\n".join(lines).strip() + "\n"
+    """A block per set of kinds, a line per rule, where it stands below it; a legend first."""
+    kinds: dict[str, dict[KindId, None]] = {}
+    rules: dict[str, Rule] = {}
+    for kind, rows in catalogue.rules.items():
+        for mounted in rows:
+            rules.setdefault(mounted.rule.rule, mounted.rule)
+            kinds.setdefault(mounted.rule.rule, {})[kind] = None
+    blocks: dict[tuple[KindId, ...], list[Rule]] = {}
+    for name, rule in rules.items():
+        blocks.setdefault(tuple(sorted(kinds[name])), []).append(rule)
+    lines = [f"{len(rules)} rules for {len(catalogue.rules) - (ANY_KIND in catalogue.rules)} kinds.", *LEGEND]
+    for several, rows_ in blocks.items():
+        lines += ["", *_heading(several)]
+        for rule in rows_:
+            lines += _lines(rule)
+    return "\n".join(lines) + "\n"
 
 
-def _line(rule: Rule, at: tuple[str, ...]) -> str:
+LEGEND: Final = (
+    "phases: A admission, S start, L lifetime, D deletion, P policy.",
+    "soft, optional and inferred references warn and never deny.",
+)
+
+
+def _heading(kinds: Iterable[KindId]) -> list[str]:
+    names = ["every kind" if kind == ANY_KIND else str(kind) for kind in kinds]
+    more = [f"and {len(names) - SHOWN_KINDS_MAX} more"] if len(names) > SHOWN_KINDS_MAX else []
+    return textwrap.wrap(", ".join([*names[:SHOWN_KINDS_MAX], *more]), WIDTH)
+
+
+def _lines(rule: Rule) -> list[str]:
+    weak = [word for word, said in (("soft", rule.soft), ("optional", rule.optional)) if said]
+    weak += [rule.confidence] if rule.confidence != "declared" else []
+    granule = f" ({', '.join(rule.parts)})" if rule.parts else ""
+    notes = f", {', '.join(weak)}" if weak else ""
+    place = rule.at[0] + (f" and {len(rule.at) - 1} more" if len(rule.at) > 1 else "")
+    return [
+        f"  {rule.rule:<36} → {_target(rule)}{granule}  {rule.kind_of_relation} {rule.phase_letters}{notes}",
+        f"    {_field(place, rule)}{f'; without it: {rule.missing}' if rule.missing else ''}",
+    ]
+
+
+def _target(rule: Rule) -> str:
     to = rule.to
-    target = to.kind or "the kind that it names"
-    how = " by labels" if to.selector is not None else ""
-    weak = " soft" if rule.soft else ""
-    place = at[0] + (f" and {len(at) - 1} more" if len(at) > 1 else "")
-    return f"{rule.rule:<34} → {target}{how}  ({rule.kind_of_relation} {rule.phase_letters}{weak})  {place}"
+    kind = to.kind or " or ".join(to.kinds) or "the kind that it names"
+    if to.selector is not None:
+        return f"{kind} by labels"
+    if to.every:
+        return f"every {kind}"
+    return f"the default {kind}" if to.marked_default else kind
+
+
+def _field(place: str, rule: Rule) -> str:
+    name = rule.to.name or rule.to.selector or rule.to.marked_default
+    return (
+        f"{place}.{name}" if place and name not in ("", ".") and name[0] != "[" else f"{place}{name}".strip(".") or "."
+    )

@@ -12,6 +12,7 @@ from schemas.relations.grants import granted
 from schemas.relations.selector import matches, selects
 
 NAMESPACE: Final = KindId("Namespace")
+SERVICE: Final = KindId("Service")
 NAME_LABEL: Final = "kubernetes.io/metadata.name"  # the API server sets it on every namespace
 
 
@@ -67,11 +68,16 @@ class Given:
 
 
 def records(states: Sequence[ResourceState]) -> Iterator[dict[str, Any]]:
-    """In the order of the manifests. `resolved`: the target is among them, or exists in every cluster."""
+    """In the order of the manifests. `resolved`: the target is among them, or exists in every cluster.
+
+    A host in a text that names no given Service is left out: it is a guess that nothing confirms.
+    """
     given = Given(states)
     for state in states:
         for reference in state.references:
-            yield _record(state, reference, given)
+            record = _record(state, reference, given)
+            if record["resolved"] or reference.confidence != "inferred" or kind_of(reference.target) != SERVICE:
+                yield record
 
 
 def _record(state: ResourceState, reference: Reference, given: Given) -> dict[str, Any]:

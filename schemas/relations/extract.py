@@ -1,7 +1,8 @@
 """Object → its state: identity, references, parts, facts. One pass, used live by the watcher and offline. Pure.
 
-Rules are compiled once per kind (reading.py) and walked as one tree (places.py). Values of ConfigMaps and Secrets end
-here: their keys become parts, and the digest of a confidential object is taken over key names only.
+Rules are compiled once per kind (by_name.py, by_labels.py, by_text.py) and walked as one tree (places.py). Values of
+ConfigMaps and Secrets end here: their keys become parts, and the digest of a confidential object is taken over key
+names only.
 """
 
 from __future__ import annotations
@@ -12,16 +13,15 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.events import ResourceState
+from schemas.events import Reference, ResourceState, ServedKind
 from schemas.identity import KindId, ResourceKey, kind_id
 from schemas.kinds import Surface, one_group
 from schemas.relations.facts import Facts
 from schemas.relations.fixed import FixedFields
 from schemas.relations.loader import ANY_KIND, Catalogue
 from schemas.relations.mounts import start_only
-from schemas.relations.path import steps_of
-from schemas.relations.places import Place, place_of, walk
-from schemas.relations.reading import RuleReader, Run, Shared, Texts
+from schemas.relations.places import Place, places_of, walk
+from schemas.relations.reading import Key, Run
 from schemas.relations.selector import labels_of
 
 _SERVER_SET: Final = frozenset(
@@ -36,11 +36,11 @@ class Extractor:
 
     def __init__(self, catalogue: Catalogue, surface: Surface) -> None:
         self._catalogue = catalogue
-        self._surface = surface
+        self._surface = _with_packs(surface, catalogue)
         self._places: dict[KindId, Place] = {}
         self._facts: dict[KindId, Facts] = {}
-        self._shared: Shared = {}
-        self._texts: Texts = {}
+        self._shared: dict[Key, Reference] = {}
+        self._texts: dict[Key, tuple[Reference, ...]] = {}
         self._fixed: dict[KindId, FixedFields] = {}
 
     def key(self, body: Mapping[str, Any]) -> ResourceKey:
@@ -91,13 +91,19 @@ class Extractor:
 
     def _learn(self, kind: KindId) -> Facts:
         rules = (*self._catalogue.rules.get(kind, ()), *self._catalogue.rules.get(KindId(ANY_KIND), ()))
-        rows = []
-        for mounted in rules:
-            reader = RuleReader(mounted.rule, self._surface)
-            rows += [((*steps_of(at), *reader.steps), reader.read) for at in mounted.at]
-        self._places[kind] = place_of(rows)
+        self._places[kind] = places_of([(mounted.rule, mounted.at) for mounted in rules], self._surface)
         facts = self._facts[kind] = Facts(self._catalogue.kinds.get(kind))
         return facts
+
+
+def _with_packs(surface: Surface, catalogue: Catalogue) -> Surface:
+    """What the site serves, and what the catalogue knows of custom kinds that it does not serve (yet)."""
+    known = [
+        ServedKind(kind, facts.plural, (), facts.namespaced)
+        for kind, facts in catalogue.kinds.items()
+        if facts.plural and surface.find(kind) is None
+    ]
+    return Surface((*surface.served.values(), *known)) if known else surface
 
 
 def _digest(body: Mapping[str, Any], confidential: bool) -> str:

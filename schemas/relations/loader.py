@@ -19,7 +19,7 @@ from schemas.envelope import describe
 from schemas.identity import KindId
 from schemas.relations.rule import Entry, KindFacts, Mount, Rule, Use
 
-CATALOGUE: Final = Path(__file__).parent / "catalogue"
+CATALOGUE: Final = Path(__file__).resolve().parent / "catalogue"
 ANY_KIND: Final = "*"
 _SEPARATOR: Final = b"\n---\n"
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -94,8 +94,10 @@ def _shipped_catalogue() -> Catalogue:
 
 
 def load_catalogue(extra: Sequence[Path] = ()) -> Catalogue:
-    """The shipped rules and the user's. Raises RuleError."""
-    return _assemble((*_shipped(), *map(_read, extra))) if extra else _shipped_catalogue()
+    """The shipped rules and the user's (a shipped file may be named, too). Raises RuleError."""
+    shipped = {one.path for one in _shipped()}
+    mine = [path for path in extra if path.resolve() not in shipped]
+    return _assemble((*_shipped(), *map(_read, mine))) if mine else _shipped_catalogue()
 
 
 def read_part(path: Path, place: int, model: type[_Model]) -> tuple[Document, _Model] | None:
@@ -189,7 +191,7 @@ def _unfold(
         if isinstance(entry, Use):
             inner = _unfold(fragments, entry.use, home, ("fragments", name, place), (*trail, name))
             for rule, at in inner:
-                yield rule if entry.recurs else rule.model_copy(update={"recurs": False}), _joined(entry.at, at)
+                yield entry.adapt(rule), _joined(entry.at, at)
         else:
             yield entry, entry.at
 

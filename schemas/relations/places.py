@@ -9,8 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from schemas.relations.path import Step, suffix_of
-from schemas.relations.reading import Read, Run
+from schemas.kinds import Surface
+from schemas.relations.by_labels import LabelReader
+from schemas.relations.by_name import name_reader
+from schemas.relations.by_text import TextReader
+from schemas.relations.path import Step, steps_of, suffix_of
+from schemas.relations.reading import Read, RuleReader, Run
+from schemas.relations.rule import Rule
 
 
 class Place:
@@ -36,6 +41,25 @@ class Place:
             self.children[step] = Place(suffix_of(step))
             self.fields = tuple(self.children.items())
         return self.children[step]
+
+
+def reader_of(rule: Rule, surface: Surface) -> RuleReader:
+    """The reader that fits the rule's way of pointing."""
+    to = rule.to
+    if to.reads:
+        return TextReader(rule, surface)
+    if to.selector is not None or to.every or to.marked_default:
+        return LabelReader(rule, surface)
+    return name_reader(rule, surface)
+
+
+def places_of(rules: Iterable[tuple[Rule, Iterable[str]]], surface: Surface) -> Place:
+    """(rule, its places) rows → the tree for a kind."""
+    rows = []
+    for rule, places in rules:
+        reader = reader_of(rule, surface)
+        rows += [((*steps_of(at), *reader.steps), reader.read) for at in places]
+    return place_of(rows)
 
 
 def place_of(rows: Iterable[tuple[tuple[Step, ...], Read]]) -> Place:

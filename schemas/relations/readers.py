@@ -63,6 +63,25 @@ def _outside(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
         yield Pointer(kind, value.replace("/", ":"), "")
 
 
+def _mesh_host(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """A host of a mesh: `name` (of the own namespace), `name.namespace.svc…`; no star, no other domain."""
+    if not isinstance(value, str) or "*" in value or not value:
+        return
+    name, _, rest = value.partition(".")
+    labels = rest.split(".")
+    if not rest:
+        yield Pointer(kind, name)
+    elif labels[1:2] == ["svc"]:
+        yield Pointer(kind, name, labels[0])
+
+
+def _spiffe(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """A principal of a mesh: `trust-domain/ns/namespace/sa/name`."""
+    parts = value.split("/") if isinstance(value, str) else []
+    if len(parts) == max(OBJECT_PATH_LENS) and (parts[1], parts[3]) == ("ns", "sa") and "*" not in parts[4]:
+        yield Pointer(kind, parts[4], parts[2])
+
+
 def _names(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
     """`a, b,c`."""
     if isinstance(value, str):
@@ -179,6 +198,14 @@ def _own_definition(value: Any, kind: KindId, source: Source) -> Iterator[Pointe
     yield Pointer(kind, f"{plural}.{group}", "", f"version:{version}", inferred=served is None)
 
 
+def _definition_of_plural(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """`{group, resource}` → the definition, unless the API server has that group built in."""
+    if isinstance(value, dict) and isinstance(value.get("resource"), str):
+        group = str(value.get("group") or "")
+        if group and source.surface.by_plural(group, value["resource"]) is None:
+            yield Pointer(kind, f"{value['resource']}.{group}", "", suffix=".resource")
+
+
 def _definition_of(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
     """`{apiVersion, kind}` → the definition of that kind, unless the API server has it built in."""
     if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
@@ -206,6 +233,8 @@ def _texts(value: Any, name: str) -> list[str]:
 READERS: Final[Mapping[str, Reader]] = {
     "hosts": _hosts,
     "namespaced-name": _namespaced_name,
+    "mesh-host": _mesh_host,
+    "spiffe": _spiffe,
     "names": _names,
     "outside": _outside,
     "depends-on": _depends_on,
@@ -218,5 +247,6 @@ READERS: Final[Mapping[str, Reader]] = {
     "role-rule": _role_rule,
     "own-namespace": _own_namespace,
     "definition-of": _definition_of,
+    "definition-of-plural": _definition_of_plural,
     "own-definition": _own_definition,
 }

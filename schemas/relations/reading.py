@@ -1,4 +1,4 @@
-"""One rule → a function that reads its references at one place of an object. Compiled once; the hot path. Pure.
+"""One rule → a function that reads its references at one place of an object: what all ways of pointing share. Pure.
 
 A reader gets the value at the rule's place and the path to it, and adds what it finds to the run. Whatever is malformed
 is read as absent. Equal references are made once and shared: the pods of one workload refer to the same things in the
@@ -11,33 +11,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import msgspec
-
-from schemas.events import LabelSelector, Reference, Selector
+from schemas.events import Reference, Selector
 from schemas.identity import NAME_LEN_MAX, KindId, ResourceId, ResourceKey, kind_id, resource_id, split_kind
 from schemas.kinds import Surface, one_group
 from schemas.relations.path import First, Step, compile_first, compile_values, steps_of, suffix_of
-from schemas.relations.readers import READERS, Pointer, Source
 from schemas.relations.rule import Rule
-from schemas.relations.selector import from_object, labels_of
 
 SHARED_MAX: Final = 65_536
-EVERYTHING: Final = LabelSelector()
 NOBODY: Final = ResourceId("")
-WHOLE: Final = ("",)
-OWN_NAMESPACE: Final = "own-namespace"
-Shared = dict[tuple[Any, ...], Reference]
-Texts = dict[tuple[Any, ...], tuple[Reference, ...]]
+WHOLE: Final = ("",)  # no granule: the whole target
+Key = tuple[Any, ...]
 
 
 @dataclass(slots=True)
 class Run:
-    """One object on its way through the rules of its kind. `shared`, `texts`: the references that were made before."""
+    """One object on its way through the rules of its kind.
+
+    shared, texts   the references that were made before: by what was read, by the text that was read
+    """
 
     source: ResourceKey
     body: Mapping[str, Any]
-    shared: Shared
-    texts: Texts
+    shared: dict[Key, Reference]
+    texts: dict[Key, tuple[Reference, ...]]
     found: list[Reference] = field(default_factory=list)
 
 
@@ -45,120 +41,73 @@ Read = Callable[[Any, str, Run], None]
 
 
 class RuleReader:
-    """A rule, compiled for the surface of a site. `steps`: what its place still needs below the rule's `at`."""
+    """A rule, compiled for the surface of a site."""
 
     def __init__(self, rule: Rule, surface: Surface) -> None:
         to = rule.to
         self._rule, self._to, self._surface = rule, to, surface
         self._kind = KindId(to.kind)
-        self._head = f"{to.kind}/"
         served = surface.find(self._kind)
         self._must_be_placed = served is not None and served.namespaced  # a namespaced thing has a namespace
         self._is_cluster = to.namespace == "cluster" or (served is not None and not served.namespaced)
         self._constant = to.namespace[1:] if to.namespace.startswith("=") else ""
-        is_path = to.namespace not in ("same", "cluster", "self") and not self._constant
-        self._namespace_at = compile_first(to.namespace) if is_path else None
-        self._name, self._kind_at = _first(to.name), _first(to.kind_from)
-        self._group_at, self._uid = _first(to.group_from), _first(to.uid)
+        self._kind_at, self._group_at = first_at(to.kind_from), first_at(to.group_from)
         self._optional = compile_first(rule.optional) if isinstance(rule.optional, str) else None
         self._soft = compile_first(rule.soft) if isinstance(rule.soft, str) else None
         self._is_optional, self._is_soft = rule.optional is True, rule.soft is True
-        self._parts = tuple((part, compile_values(path)) for part, paths in rule.parts.items() for path in paths)
-        alone = [(part, paths[0]) for part, paths in rule.parts.items() if "[*]" not in paths[0] and len(paths) == 1]
-        is_alone = len(alone) == len(rule.parts) == 1 and not rule.named_parts
-        self._only_part = (alone[0][0], compile_first(alone[0][1])) if is_alone else None
         self._skip = tuple(one[:-1] for one in rule.skip if len(one) > 1 and one.endswith("*"))
         self._skip_whole = frozenset(rule.skip)
-        self._repeats = _first(rule.repeats)
         self._when = tuple((compile_first(path), frozenset(words)) for path, words in rule.when.items())
         self._unless = tuple((compile_first(path), frozenset(words)) for path, words in rule.unless.items())
         self._absent = tuple(map(compile_first, rule.absent))
         self._conditional = bool(self._when or self._unless or self._absent)
-        self._selector = None if to.selector is None else compile_first(to.selector)
-        self._unsaid = _first(to.marked_default)
-        self._namespaces, self._namespace_labels = _first(to.namespaces), _first(to.namespace_selector)
-        self._text = READERS.get(to.reads)
-        plain = to.name and not (
-            self._conditional or self._parts or self._optional or self._soft or self._repeats or self._namespace_at
-            or self._kind_at or self._uid or to.default or rule.permission
-        )  # fmt: skip
-        chooses = to.selector and to.absent == "nothing" and not (
-            self._conditional or self._parts or self._optional or self._soft or self._kind_at or to.namespaces
-            or to.namespace_selector
-        )  # fmt: skip
-        self.steps: tuple[Step, ...] = steps_of(to.name if plain else to.selector or "") if plain or chooses else ()
-        if chooses:
-            self._selector = compile_first("")
-        shown = "" if plain or chooses else to.name or to.selector or to.marked_default
-        self._suffix = "".join("[0]" if step is None else suffix_of(step) for step in steps_of(shown))
-        self.read: Read = self._read_here if plain else self._read_name
-        if self._text is not None:
-            self.read = self._read_text
-        elif self._selector is not None or to.every or self._unsaid is not None:
-            self.read = self._read_selector
+        self._parts = tuple((part, compile_values(path)) for part, paths in rule.parts.items() for path in paths)
+        self._only_part = _only_part(rule)
+        # It looks at the value alone: then it may stand deeper, at the very field that it reads.
+        self._is_simple = not (self._conditional or self._parts or self._optional or self._soft or self._kind_at)
 
-    # ── by name ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What the place of this reader has below the rule's `at`."""
+        return ()
 
-    def _read_here(self, value: Any, path: str, run: Run) -> None:
-        """The value is the name, and nothing else has to be looked at."""
-        namespace = "" if self._is_cluster else self._near(run)
-        if not isinstance(value, str):
-            return
-        found = run.shared.get((self, path, value, namespace))
-        if found is None:
-            target = self._fixed(value, namespace)
-            if target is None:
-                return
-            found = self._keep(run, (self, path, value, namespace), self._made(path, target))
-        run.found.append(found)
+    def read(self, value: Any, path: str, run: Run) -> None:
+        """Add the references that stand in `value`, which stands at `path`."""
+        raise NotImplementedError
 
-    def _read_name(self, value: Any, path: str, run: Run) -> None:
-        name = (self._name(value) if self._name is not None else None) or self._to.default
-        if not name or not isinstance(name, str) or (self._conditional and not self._applies(value)):
-            return
-        if self._repeats is not None and self._repeats(value) == name:
-            return
-        kind = self._kind if self._kind_at is None else self._read_kind(value)
-        if kind is None:
-            return
-        named = None if self._namespace_at is None else self._namespace_at(value)
-        namespace = named if named and isinstance(named, str) else "" if self._is_cluster else self._near(run)
-        optional = self._is_optional if self._optional is None else self._optional(value) is True
-        soft = self._is_soft if self._soft is None else str(self._soft(value)) in self._rule.soft_when
-        uid = "" if self._uid is None else self._uid(value)
-        for granule in self._granules(value) if self._parts else WHOLE:
-            key = (self, path, kind, name, namespace, granule, optional, soft, uid)
-            found = run.shared.get(key)
-            if found is None:
-                target = self._fixed(name, namespace) if kind is self._kind else self._placed(kind, name, namespace)
-                if target is None:
-                    return
-                where = path + self._suffix if path else self._suffix[1:]
-                permission = self._permitted(namespace, run)
-                uid = uid if isinstance(uid, str) else ""
-                made = self._made(where, target, None, uid, granule, optional, soft, permission)
-                found = self._keep(run, key, made)
-            run.found.append(found)
+    # ── conditions, words, granules ─────────────────────────────────────────────────────────────────────────────────
 
-    def _fixed(self, name: str, namespace: str) -> ResourceId | None:
-        if not is_name(name) or name in self._skip_whole or (self._skip and name.startswith(self._skip)):
-            return None
-        if self._is_cluster or not namespace:
-            return None if self._must_be_placed else ResourceId(f"{self._head}{name}")
-        return ResourceId(f"{self._head}{namespace}/{name}") if is_name(namespace) else None
+    def _applies(self, value: Any) -> bool:
+        for at in self._absent:
+            if at(value) is not None:
+                return False
+        for at, words in self._when:
+            if str(at(value)) not in words:
+                return False
+        return all(str(at(value)) not in words for at, words in self._unless)
 
-    def _placed(self, kind: KindId, name: str, namespace: str) -> ResourceId | None:
-        served = self._surface.find(kind)
-        if self._to.namespace == "cluster" or (served is not None and not served.namespaced):
-            namespace = ""
-        elif served is not None and not namespace:
-            return None
-        if not is_name(name) or (namespace and not is_name(namespace)) or name in self._skip_whole:
-            return None
-        return resource_id(*split_kind(kind), namespace, name)
+    def _optional_in(self, value: Any) -> bool:
+        return self._is_optional if self._optional is None else self._optional(value) is True
 
-    def _near(self, run: Run) -> str:
-        return self._constant or (run.source.name if self._to.namespace == "self" else run.source.namespace)
+    def _soft_in(self, value: Any) -> bool:
+        return self._is_soft if self._soft is None else str(self._soft(value)) in self._rule.soft_when
+
+    def _granules(self, value: Any) -> Sequence[str]:
+        if not self._parts:
+            return WHOLE
+        if self._only_part is not None:
+            part, at = self._only_part
+            one = at(value)
+            return WHOLE if one is None else (f"{part}:{one}",)
+        return tuple(dict.fromkeys(self._found_parts(value))) or WHOLE
+
+    def _found_parts(self, value: Any) -> Iterator[str]:
+        for part, every in self._parts:
+            for one in every(value):
+                if isinstance(one, str) or not self._rule.named_parts:
+                    yield f"{part}:{one}"
+
+    # ── what it points at ───────────────────────────────────────────────────────────────────────────────────────────
 
     def _read_kind(self, value: Any) -> KindId | None:
         kind = None if self._kind_at is None else self._kind_at(value)
@@ -170,131 +119,34 @@ class RuleReader:
         kind = kind[0].upper() + kind[1:]
         group = None if self._group_at is None else self._group_at(value)
         if not isinstance(group, str) or not group:
-            group = "" if to.group_from.endswith("apiVersion") else split_kind(self._kind)[0]
+            group = split_kind(self._kind)[0]
         elif "/" in group or to.group_from.endswith("apiVersion"):
             group = group.rpartition("/")[0]
         found = kind_id(one_group(group, kind), kind)
         return found if not to.kinds or found in to.kinds else None
 
-    # ── by labels, by kind ──────────────────────────────────────────────────────────────────────────────────────────
+    def _near(self, run: Run) -> str:
+        """The namespace when the reference names none."""
+        return self._constant or (run.source.name if self._to.namespace == "self" else run.source.namespace)
 
-    def _read_selector(self, value: Any, path: str, run: Run) -> None:
-        if self._unsaid is not None and self._unsaid(value) is not None:
-            return
-        granules = self._granules(value) if self._parts else WHOLE
-        labels = None if not granules else EVERYTHING if self._selector is None else self._labels(self._selector(value))
-        if labels is None or (self._conditional and not self._applies(value)):
-            return
-        kind = self._read_kind(value)
-        if kind is None:
-            return
-        namespaces, of_labels = self._where(kind, value, run)
-        chosen = Selector(kind, namespaces, labels, of_labels, self._unsaid is not None)
-        where = path + self._suffix if path else self._suffix[1:]
-        optional = self._is_optional if self._optional is None else self._optional(value) is True
-        soft = self._is_soft if self._soft is None else str(self._soft(value)) in self._rule.soft_when
-        for granule in granules:
-            run.found.append(self._made(where, NOBODY, chosen, "", granule, optional, soft))
-
-    def _labels(self, raw: Any) -> LabelSelector | None:
-        to = self._to
-        if raw is None:
-            return None if to.absent == "nothing" else EVERYTHING
-        if not raw:
-            return None if to.empty == "nothing" else EVERYTHING
-        if to.form == "labels":
-            return LabelSelector(labels_of(raw)) if isinstance(raw, dict) else None
-        read = from_object(raw)
-        return None if read == EVERYTHING and to.empty == "nothing" else read
-
-    def _where(self, kind: KindId, value: Any, run: Run) -> tuple[tuple[str, ...], LabelSelector | None]:
+    def _placed(self, kind: KindId, name: str, namespace: str) -> ResourceId | None:
         served = self._surface.find(kind)
         if self._to.namespace == "cluster" or (served is not None and not served.namespaced):
-            return (), None
-        rows = self._namespaces(value) if self._namespaces is not None else None
-        named = tuple(map(str, rows)) if isinstance(rows, list) else (rows,) if rows and isinstance(rows, str) else ()
-        chosen = self._namespace_labels(value) if self._namespace_labels is not None else None
-        if chosen is not None:
-            of_labels = from_object(chosen)
-            return ((), None) if of_labels == EVERYTHING else (named, of_labels)
-        own = self._near(run)
-        return named or ((own,) if own else ()), None
-
-    # ── by a text of its own grammar ────────────────────────────────────────────────────────────────────────────────
-
-    def _read_text(self, value: Any, path: str, run: Run) -> None:
-        """What a text says depends on nothing but the text and whose it is; so pods of a workload are read once."""
-        source = run.source
-        if self._to.reads == OWN_NAMESPACE:
-            key: tuple[Any, ...] = (self, path, source.namespace)
-        elif isinstance(value, str):
-            key = (self, path, value, source.namespace, source.kind, source.group)
-        else:
-            self._read_grammar(value, path, run)
-            return
-        found = run.texts.get(key)
-        if found is None:
-            before = len(run.found)
-            self._read_grammar(value, path, run)
-            if len(run.texts) >= SHARED_MAX:
-                run.texts.clear()
-            run.texts[key] = tuple(run.found[before:])
-        elif found:
-            run.found.extend(found)
-
-    def _read_grammar(self, value: Any, path: str, run: Run) -> None:
-        if self._text is None or (self._conditional and not self._applies(value)):
-            return
-        for pointer in self._text(value, self._kind, Source(run.source, run.body, self._surface)):
-            where = path + pointer.suffix if path else pointer.suffix.removeprefix(".")
-            if pointer.name:
-                self._spoken(pointer, where, run)
-            elif pointer.namespace is not None:
-                chosen = Selector(pointer.kind, (pointer.namespace,) if pointer.namespace else ())
-                run.found.append(self._made(where, NOBODY, chosen, "", pointer.granule))
-
-    def _spoken(self, pointer: Pointer, where: str, run: Run) -> None:
-        kind = pointer.kind
-        namespace = self._near(run) if pointer.namespace is None else pointer.namespace
-        key = (self, where, kind, pointer.name, namespace, pointer.granule, pointer.inferred)
-        found = run.shared.get(key)
-        if found is None:
-            group, bare = split_kind(kind)
-            target = self._placed(kind_id(one_group(group, bare), bare), pointer.name, namespace)
-            if target is None or (self._skip and pointer.name.startswith(self._skip)):
-                return
-            permission = self._permitted(namespace, run)
-            made = self._made(where, target, None, "", pointer.granule, permission=permission)
-            found = self._keep(run, key, _inferred(made) if pointer.inferred else made)
-        run.found.append(found)
-
-    # ── what every way has in common ────────────────────────────────────────────────────────────────────────────────
-
-    def _applies(self, value: Any) -> bool:
-        for at in self._absent:
-            if at(value) is not None:
-                return False
-        for at, words in self._when:
-            if str(at(value)) not in words:
-                return False
-        return all(str(at(value)) not in words for at, words in self._unless)
-
-    def _granules(self, value: Any) -> Sequence[str]:
-        if self._only_part is not None:
-            one = self._only_part[1](value)
-            return (f"{self._only_part[0]}:{one}",) if one is not None else WHOLE
-        found = dict.fromkeys(self._found_parts(value))
-        return tuple(found) or (() if self._rule.named_parts else WHOLE)
-
-    def _found_parts(self, value: Any) -> Iterator[str]:
-        for part, every in self._parts:
-            for one in every(value):
-                if isinstance(one, str) or not self._rule.named_parts:
-                    yield f"{part}:{one}"
+            namespace = ""
+        elif served is not None and not namespace:
+            return None
+        if not is_name(name) or (namespace and not is_name(namespace)):
+            return None
+        if name in self._skip_whole or (self._skip and name.startswith(self._skip)):
+            return None
+        return resource_id(*split_kind(kind), namespace, name)
 
     def _permitted(self, namespace: str, run: Run) -> bool:
+        """Whether it needs a permission."""
         how = self._rule.permission
         return how == "target" or (how == "grant" and namespace != run.source.namespace)
+
+    # ── the reference ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def _made(
         self,
@@ -306,6 +158,7 @@ class RuleReader:
         optional: bool | None = None,
         soft: bool | None = None,
         permission: bool = False,
+        inferred: bool = False,
     ) -> Reference:
         rule = self._rule
         return Reference(
@@ -319,12 +172,12 @@ class RuleReader:
             granule,
             self._is_optional if optional is None else optional,
             self._is_soft if soft is None else soft,
-            rule.confidence,
+            "inferred" if inferred else rule.confidence,
             permission,
             not rule.recurs,
         )
 
-    def _keep(self, run: Run, key: tuple[Any, ...], made: Reference) -> Reference:
+    def _keep(self, run: Run, key: Key, made: Reference) -> Reference:
         if len(run.shared) >= SHARED_MAX:
             run.shared.clear()
         run.shared[key] = made
@@ -337,9 +190,19 @@ def is_name(text: str) -> bool:
     return bool(text) and not strange and len(text) <= NAME_LEN_MAX
 
 
-def _first(path: str) -> First | None:
+def first_at(path: str) -> First | None:
+    """The reader of a path; None for no path."""
     return compile_first(path) if path else None
 
 
-def _inferred(made: Reference) -> Reference:
-    return msgspec.structs.replace(made, confidence="inferred")
+def shown(path: str) -> str:
+    """A relative path as it is added to a concrete one."""
+    return "".join("[0]" if step is None else suffix_of(step) for step in steps_of(path))
+
+
+def _only_part(rule: Rule) -> tuple[str, First] | None:
+    """The common case: one granule, from one field."""
+    rows = [(part, path) for part, paths in rule.parts.items() for path in paths]
+    if len(rows) != 1 or "[*]" in rows[0][1] or rule.named_parts:
+        return None
+    return rows[0][0], compile_first(rows[0][1])

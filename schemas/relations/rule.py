@@ -98,7 +98,7 @@ class Rule(_Model):
     repeats     a field with the same meaning: an equal name there makes this one no second edge
     optional    true, or the path of the API's own word
     soft        true, or a path with `soft_when`, the values there that make it so
-    parts       granules: sort → paths; `named_parts`: numbers are none, and without a name there is no edge
+    parts       granules: sort → paths; `named_parts`: numbers are none
     recurs      false: the operation that needs it never comes again by itself
     permission  grant: a reference into another namespace needs a ReferenceGrant; target: the target says who may
     missing     what happens without the target, for people
@@ -145,11 +145,27 @@ class Rule(_Model):
 
 
 class Use(_Model):
-    """A fragment inside a fragment, at a place of it; `recurs: false` holds for all of its rules there."""
+    """A fragment inside a fragment, at a place of it.
+
+    What is said here holds for all of its rules there: `recurs`, `confidence`, and the namespace where it was `same`.
+    """
 
     use: str
     at: Paths = ("",)
-    recurs: bool = True
+    recurs: bool | None = None
+    confidence: Confidence | None = None
+    namespace: str = ""
+
+    def adapt(self, rule: Rule) -> Rule:
+        """The rule as it holds here."""
+        update: dict[str, Any] = {}
+        if self.recurs is not None:
+            update["recurs"] = self.recurs
+        if self.confidence is not None:
+            update["confidence"] = self.confidence
+        if self.namespace and rule.to.namespace == "same":
+            update["to"] = rule.to.model_copy(update={"namespace": self.namespace})
+        return rule.model_copy(update=update) if update else rule
 
 
 def _sort_of(value: Any) -> str:
