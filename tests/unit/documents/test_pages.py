@@ -1,0 +1,42 @@
+"""What the pages say is there, is there: paths, and commands that can be typed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from cheops.cli.main import app
+
+ROOT = Path(__file__).parents[3]
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/known-defects.md")
+PATH = re.compile(r"`((?:schemas|services|cheops|deploy|tests|docs)/[\w./-]*)(?:::\w+)?`|\]\(((?!https?:)[\w./-]+)\)")
+FENCED = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[str]:
+    """Every line of a fenced block that starts with `cheops`."""
+    blocks = (block for page in PAGES for block in FENCED.findall((ROOT / page).read_text()))
+    lines = (line.strip() for block in blocks for line in block.splitlines())
+    return sorted({line for line in lines if line.startswith("cheops ")})
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_path_that_a_page_names_exists(page: str) -> None:
+    folder = (ROOT / page).parent
+    named = [(ROOT / ours if ours else folder / linked) for ours, linked in PATH.findall((ROOT / page).read_text())]
+    assert [str(path.relative_to(ROOT)) for path in named if not path.exists()] == []
+
+
+@pytest.mark.parametrize("line", commands())
+def test_every_command_in_a_page_can_be_typed(line: str) -> None:
+    words = shlex.split(line.removesuffix(" &"), comments=True)[1:]
+    words = [word for word in words if word != "&"]
+    command: Any = get_command(app)
+    while hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+    command.make_context("cheops", words)
