@@ -27,7 +27,7 @@ class _Hub(Struct, gc=False):
 
     def add(self, source: int, kind: KindId) -> None:
         sources = self.sources
-        if not sources or source > sources[-1]:
+        if not sources or source > sources[-1]:  # numbers grow, so this is the rule
             sources.append(source)
         else:
             place = bisect_left(sources, source)
@@ -64,18 +64,17 @@ class Reverse:
     def add(self, target: int, source: int, kind: KindId) -> None:
         """One more reference."""
         row = self.rows[target]
-        if row is None:
-            self.rows[target] = source
-        elif isinstance(row, int):
-            self.rows[target] = (row, source)
+        if isinstance(row, tuple):
+            if len(row) < SMALL_MAX:
+                self.rows[target] = (*row, source)
+            else:
+                self.rows[target] = hub = _Hub()
+                for one in (*row, source):
+                    hub.add(one, self._kind_of(one))
         elif isinstance(row, _Hub):
             row.add(source, kind)
-        elif len(row) < SMALL_MAX:
-            self.rows[target] = (*row, source)
         else:
-            self.rows[target] = hub = _Hub()
-            for one in (*row, source):
-                hub.add(one, self._kind_of(one))
+            self.rows[target] = source if row is None else (row, source)
 
     def remove(self, target: int, source: int, kind: KindId) -> None:
         """One reference less."""

@@ -12,6 +12,8 @@ from schemas.identity import ResourceId
 from services.resolver.graph.view import OWNING
 
 UUID_BYTES: Final = 16
+UUID_LEN: Final = 36
+DIGEST_BYTES: Final = 12
 NO_NUMBER: Final = 0
 USED: Final = 1
 OWNER: Final = 2
@@ -68,13 +70,17 @@ def whole(form: Form, target: ResourceId, selector: Selector | None, uid: str) -
 
 def short(text: str) -> Short:
     """Half the bytes for a UUID and for a hexadecimal digest; anything else as it is."""
-    if not text:
+    if len(text) == UUID_LEN and text[8] == text[13] == text[18] == text[23] == "-":
+        plain, size = text.replace("-", ""), UUID_BYTES
+    elif len(text) == 2 * DIGEST_BYTES:
+        plain, size = text, DIGEST_BYTES
+    else:
         return text
     try:
-        raw = bytes.fromhex(text.replace("-", ""))
+        raw = bytes.fromhex(plain)
     except ValueError:
         return text
-    return raw if long(raw) == text else text
+    return raw if len(raw) == size and raw.hex() == plain else text  # capitals and blanks would not come back
 
 
 def long(kept: Short) -> str:

@@ -8,6 +8,7 @@ ConfigMap are a hundred thousand numbers.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -23,15 +24,8 @@ SWEEP_MIN: Final = 8_192  # interned values; fewer are not worth a look
 
 T = TypeVar("T")
 Labels = dict[str, str]
-OWN: Final[dict[str, Any]] = {  # what a record keeps apart of the state's traits
-    "resource": ResourceId(""),
-    "uid": "",
-    "resource_version": "",
-    "digest": "",
-    "labels": {},
-    "template_labels": None,
-    "references": (),
-}
+OWN: Final = ("resource", "uid", "resource_version", "digest", "labels", "template_labels", "references")
+SHARED: Final = tuple(name for name in ResourceState.__struct_fields__ if name not in OWN)  # the traits
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -49,7 +43,9 @@ _replace = msgspec.structs.replace
 _pack = msgspec.msgpack.Encoder().encode
 _line: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder()  # text and bytes come back as they were
 _labels = msgspec.msgpack.Decoder(Labels)
-_traits = msgspec.msgpack.Decoder(ResourceState)
+_traits_of = attrgetter(*SHARED)
+_types = {field.name: field.type for field in msgspec.structs.fields(ResourceState)}
+_traits = msgspec.msgpack.Decoder(tuple[tuple(_types[name] for name in SHARED)])  # type: ignore[misc]  # made from data
 _selectors = msgspec.msgpack.Decoder(Selector)
 
 
@@ -57,6 +53,7 @@ class Records:
     """Packs and unpacks the states of one graph."""
 
     def __init__(self, names: Names) -> None:
+        self.crowded = False  # `tidy` is due
         self.rows: list[Record | None] = []  # by number; None: only named
         self._names = names
         self._bytes: dict[bytes, bytes] = {}
@@ -75,42 +72,50 @@ class Records:
     def pack(self, state: ResourceState) -> Record:
         """State → record; names what it refers to."""
         template = state.template_labels
-        traits = _replace(state, **OWN)
         shape, targets = self._references(state.references)
         return Record(
             bytes(memoryview(_pack((short(state.uid), state.resource_version, short(state.digest))))),  # without slack
             self._share(_pack(state.labels)),
             None if template is None else self._share(_pack(template)),
-            self._share(_pack(traits)),
+            self._share(_pack(_traits_of(state))),
             shape,
             targets,
         )
 
     def _share(self, packed: bytes) -> bytes:
-        return self._bytes.setdefault(packed, packed)
+        found = self._bytes.get(packed)
+        if found is None:
+            found = self._bytes[packed] = packed
+            self.crowded = self.crowded or len(self._bytes) > self._sweep_at
+        return found
 
     def _references(self, references: tuple[Reference, ...]) -> tuple[Shape, tuple[Target, ...]]:
-        forms: list[Form] = []
-        targets: list[Target] = []
-        recent = self._recent
-        for reference in references:
-            if reference.selector is None:
-                form, mine = recent.get(reference) or self._named(reference)
-            else:
-                form, mine = self._choosing(reference, reference.selector)
-            forms.append(form)
-            targets += mine
-        key = tuple(forms)
+        try:
+            found = [*map(self._recent.get, references)]
+        except TypeError:  # a selector has no hash
+            found = [None] * len(references)
+        if None in found:
+            found = [one or self._placed(reference) for one, reference in zip(found, references, strict=True)]
+        key = tuple([form for form, _ in found])  # type: ignore[misc]  # no None is left
+        made = tuple([target for _, mine in found for target in mine])  # type: ignore[misc]  # as above
         shape = self._shapes.get(key)
         if shape is None:
             shape = self._shapes[key] = shape_of(key)
-        made = tuple(targets)
+            self.crowded = self.crowded or len(self._shapes) > self._sweep_at
+        if len(self._recent_targets) > RECENT_MAX:
+            self._recent_targets.clear()
         return shape, self._recent_targets.setdefault(made, made)
+
+    def _placed(self, reference: Reference) -> tuple[Form, tuple[Target, ...]]:
+        if reference.selector is not None:
+            return self._choosing(reference, reference.selector)
+        return self._recent.get(reference) or self._named(reference)
 
     def _named(self, reference: Reference) -> tuple[Form, tuple[Target, ...]]:
         uid = (short(reference.uid),) if reference.uid else ()
         form = self._form(reference, ResourceId(""), selects=False)
         made = self._recent[reference] = (form, (self._names.number(reference.target), *uid))
+        self.crowded = self.crowded or len(self._recent) > RECENT_MAX
         return made
 
     def _choosing(self, reference: Reference, selector: Selector) -> tuple[Form, tuple[Target, ...]]:
@@ -127,21 +132,12 @@ class Records:
 
     # ── upkeep ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    @property
-    def crowded(self) -> bool:
-        """`tidy` is due."""
-        return (
-            len(self._recent) > RECENT_MAX
-            or len(self._recent_targets) > RECENT_MAX
-            or len(self._bytes) > self._sweep_at
-        )
-
     def tidy(self) -> None:
         """Forget the recent references; when what is shared has doubled, also what no record uses any more."""
         self._recent.clear()
-        self._recent_targets.clear()
         self._wholes.clear()
-        if len(self._bytes) <= self._sweep_at:
+        self.crowded = False
+        if max(len(self._bytes), len(self._shapes)) <= self._sweep_at:
             return
         self._bytes.clear()
         self._shapes.clear()
@@ -149,7 +145,7 @@ class Records:
         for record in self.rows:
             if record is not None:
                 self._keep(record)
-        self._sweep_at = max(SWEEP_MIN, 2 * len(self._bytes))
+        self._sweep_at = max(SWEEP_MIN, 2 * len(self._bytes), 2 * len(self._shapes))
 
     def _keep(self, record: Record) -> None:
         for packed in (record.labels, record.traits, record.template_labels):
@@ -243,7 +239,13 @@ class Records:
 
     def traits(self, record: Record) -> ResourceState:
         """What is known besides labels and references, as a state of nobody; shared as well."""
-        return _remembered(self._unpacked_traits, _traits, record.traits)
+        found = self._unpacked_traits.get(record.traits)
+        if found is None:
+            if len(self._unpacked_traits) > RECENT_MAX:
+                self._unpacked_traits.clear()
+            values = dict(zip(SHARED, _traits.decode(record.traits), strict=True))
+            found = self._unpacked_traits[record.traits] = ResourceState(ResourceId(""), **values)
+        return found
 
     def selector(self, packed: bytes) -> Selector:
         """Unpacked selector."""
