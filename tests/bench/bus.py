@@ -125,9 +125,13 @@ async def _previews(client: Client, bus: Bus, mesh: Mesh, fleet: ToldFleet) -> l
     async def through_the_sdk() -> None:
         await mesh.preview(next(intents))
 
-    found = await _in_turns(bare, preview, through_the_sdk)
+    async def served() -> None:
+        await bus.request(site.SERVED, question, 10)
+
+    found = await _in_turns(bare, preview, through_the_sdk, served)
     return [
         *_against("bare request-reply", "preview", *found[:2], PREVIEW_GOAL),
+        *_against("", "an echo behind our port", found[0], found[3], None),
         *_against("", "preview through the SDK", found[0], found[2], None),
     ]
 

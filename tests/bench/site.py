@@ -20,7 +20,7 @@ from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 from schemas import subjects
 from schemas.relations.loader import load_catalogue
 from services.chassis.bus import nats as adapter
-from services.chassis.bus.port import Bus, Reader
+from services.chassis.bus.port import Bus, Reader, Received
 from services.chassis.bus.streams import DUPLICATE_WINDOW_S, STREAMS
 from services.chassis.lifecycle import settle
 from services.resolver.judge.policy import Policy
@@ -29,6 +29,7 @@ from services.resolver.service import ResolverService
 from tests.bench.history import SITE
 
 ECHO: Final = "bench.echo"
+SERVED: Final = "bench.served"
 ANSWER: Final = b'{"schema":"verdict/v1",' + b" " * 1500 + b"}"  # about the size of a verdict
 BARE_IN: Final = "BAREINTENTS"
 BARE_OUT: Final = "BAREVERDICTS"
@@ -66,6 +67,16 @@ async def _echo(client: Client) -> None:
     await client.subscribe(ECHO, cb=answer)
 
 
+async def _serve(bus: Bus) -> None:
+    """The same echo behind our own port: what the port costs."""
+
+    async def answer(received: Received) -> bytes:
+        return ANSWER
+
+    async with bus.serve(SERVED, answer, name="bench"):
+        await asyncio.Event().wait()
+
+
 async def _relay(client: Client, bus: Bus) -> None:
     reader = await reader_of(bus, BARE_IN, "relay")
     stream = client.jetstream()
@@ -86,6 +97,7 @@ async def _run(url: str) -> None:
     ready = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_relay(client, bus))
+        tasks.create_task(_serve(bus))
         tasks.create_task(service.run(ready))
         await ready.wait()
         settle()
