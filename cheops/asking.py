@@ -18,6 +18,8 @@ from schemas.queries import (
     MissingQuery,
     NamesAnswer,
     NamesQuery,
+    OrderAnswer,
+    OrderQuery,
     Refusal,
     SiteStatus,
     StatusQuery,
@@ -95,6 +97,10 @@ class Questions:
         """Dangling references, of one namespace or of the site; a node's `made_by` is the top of its owners."""
         query = MissingQuery(namespace=namespace, optional=optional)
         return await self._ask(await self.entry_site(site), "missing", query, GraphAnswer)
+
+    async def order(self, query: OrderQuery, *, site: str | None = None) -> OrderAnswer:
+        """A safe order to create or delete a set: `steps`, or the `cycle` that leaves none."""
+        return await self._ask(await self.entry_site(site), "order", query, OrderAnswer)
 
     async def names(
         self, kind: str = "", *, prefix: str = "", namespace: str = "", site: str | None = None

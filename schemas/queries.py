@@ -1,8 +1,8 @@
 """Questions to a site's resolver and their answers (request-reply, nothing stored).
 
 `api.resolver.<site>.<verb>`: preview (an Intent → a Verdict), graph (GraphQuery → GraphAnswer), why (WhyQuery →
-GraphAnswer), missing (MissingQuery → GraphAnswer), names (NamesQuery → NamesAnswer), status (StatusQuery →
-SiteStatus), cancel (CancelRequest → Verdict).
+GraphAnswer), missing (MissingQuery → GraphAnswer), names (NamesQuery → NamesAnswer), order (OrderQuery →
+OrderAnswer), status (StatusQuery → SiteStatus), cancel (CancelRequest → Verdict).
 `api.watcher.<site>.resync`: ResyncRequest → ResyncAnswer. `api.executor.<site>.rehearse`: Rehearsal → RehearsalAnswer.
 An answer that could not be given is a `Refusal` with a sentence.
 """
@@ -17,7 +17,7 @@ from schemas.envelope import IN_KEY_ORDER, Message, StrictMessage
 from schemas.events import Confidence, Relation
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.intents import IntentId
-from schemas.verdicts import Action, Evidence
+from schemas.verdicts import Action, Evidence, Step
 
 WALK_NODES_MAX = 1_000
 Direction = Literal["dependencies", "dependents", "both"]
@@ -88,6 +88,30 @@ class NamesAnswer(Message):
     kinds: tuple[str, ...] = ()
     resources: tuple[ResourceId, ...] = ()
     more: int = 0
+
+
+class OrderQuery(StrictMessage):
+    """A safe order to create or to delete a set; with `closure` all that it needs, or all that needs it, besides."""
+
+    schema_: Literal["orderquery/v1"] = Field("orderquery/v1", alias="schema")
+    resources: tuple[str, ...] = Field(min_length=1, max_length=WALK_NODES_MAX)
+    namespace: str = ""
+    action: Literal["create", "delete"] = "create"
+    closure: bool = False
+    limit: int = Field(WALK_NODES_MAX, ge=1, le=100_000)
+
+
+class OrderAnswer(Message):
+    """order/v1: steps, each after those in `after`; or the cycle that leaves none. `missing`: named, but not there."""
+
+    schema_: Literal["order/v1"] = Field("order/v1", alias="schema")
+    site: SiteName
+    action: Literal["create", "delete"]
+    steps: tuple[Step, ...] = ()
+    cycle: tuple[ResourceId, ...] = ()
+    missing: tuple[ResourceId, ...] = ()
+    more: int = 0
+    evidence: Evidence
 
 
 class StatusQuery(StrictMessage):

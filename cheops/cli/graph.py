@@ -1,4 +1,4 @@
-"""tree, dependents, dependencies, why, missing: the dependency tree of a site."""
+"""tree, dependents, dependencies, why, missing, order: the dependency tree of a site, or of manifests (-f)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ import typer
 from cheops.cli.layout import Command, examples
 from cheops.cli.options import (
     AsciiOption,
+    Asked,
     GraphOutput,
     GraphOutputOption,
     NamespaceOption,
+    OfflineOption,
+    Output,
+    OutputOption,
     ResourceArgument,
+    ResourcesArgument,
     ServerOption,
     SiteOption,
     resource_names,
@@ -21,8 +26,8 @@ from cheops.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from cheops.cli.questioning import Questioned
     from cheops.cli.render.signs import Signs
-    from cheops.mesh import Mesh
     from schemas.queries import Direction, GraphAnswer
 
 FAMILY: Final = "Dependencies"
@@ -62,7 +67,12 @@ _LEGEND: Final = (
 def register(app: typer.Typer) -> None:
     """Add this family to the command line."""
     for name, direction, text, shown in _WALKS:
-        epilog = examples(f"cheops {shown} --site lyon", f"cheops {shown} --depth 1", f"cheops {shown} -o dot")
+        epilog = examples(
+            f"cheops {shown} --site lyon",
+            f"cheops {shown} --depth 1",
+            f"cheops {shown} -o dot",
+            f"cheops {shown} -f shop/",
+        )
         app.command(name, cls=Command, help=f"{text}\n\n{_LEGEND}", epilog=epilog, rich_help_panel=FAMILY)(
             _walker(direction)
         )
@@ -71,9 +81,18 @@ def register(app: typer.Typer) -> None:
     )
     app.command(
         cls=Command,
-        epilog=examples("cheops missing --site lyon", "cheops missing -n shop --optional"),
+        epilog=examples("cheops missing --site lyon", "cheops missing -n shop --optional", "cheops missing -f shop/"),
         rich_help_panel=FAMILY,
     )(missing)
+    app.command(
+        cls=Command,
+        epilog=examples(
+            "cheops order -f shop/",
+            "cheops order deployment/web --all -n shop --site lyon",
+            "cheops order secret/edge-ca --delete --all -n shop --site lyon",
+        ),
+        rich_help_panel=FAMILY,
+    )(order)
 
 
 def _walker(direction: Direction) -> Callable[..., None]:
@@ -83,6 +102,7 @@ def _walker(direction: Direction) -> Callable[..., None]:
         resource: ResourceArgument,
         namespace: NamespaceOption = "",
         site: SiteOption = None,
+        filename: OfflineOption = None,
         depth: DepthOption = 0,
         kinds: KindsOption = None,
         phase: PhaseOption = None,
@@ -106,8 +126,8 @@ def _walker(direction: Direction) -> Callable[..., None]:
             kinds=tuple(one.strip() for one in (kinds or "").split(",") if one.strip()),
             phases=_phases(phase or ""),
         )
-        answer = _print(lambda mesh: mesh.graph(query, site=site), tree_lines, output, ascii_only, server)
-        _insist_that_it_is_there(answer)
+        asked = Asked(filename, site, server, output, ascii_only)
+        _insist_that_it_is_there(_print(asked, lambda mesh: mesh.graph(query, site=site), tree_lines))
 
     return walk
 
@@ -139,6 +159,7 @@ def why(
     target: OtherEndArgument,
     namespace: NamespaceOption = "",
     site: SiteOption = None,
+    filename: OfflineOption = None,
     output: GraphOutputOption = GraphOutput.TEXT,
     ascii_only: AsciiOption = False,
     server: ServerOption = None,
@@ -149,9 +170,8 @@ def why(
     """
     from cheops.cli.render.references import path_lines
 
-    answer = _print(
-        lambda mesh: mesh.why(source, target, namespace=namespace, site=site), path_lines, output, ascii_only, server
-    )
+    asked = Asked(filename, site, server, output, ascii_only)
+    answer = _print(asked, lambda mesh: mesh.why(source, target, namespace=namespace, site=site), path_lines)
     if not answer.edges:
         raise typer.Exit(1)
 
@@ -159,6 +179,7 @@ def why(
 def missing(
     namespace: NamespaceOption = "",
     site: SiteOption = None,
+    filename: OfflineOption = None,
     optional: Annotated[bool, typer.Option("--optional", help="Optional references, too.")] = False,
     output: GraphOutputOption = GraphOutput.TEXT,
     ascii_only: AsciiOption = False,
@@ -167,33 +188,49 @@ def missing(
     """References that lead nowhere, of a namespace or of the whole site."""
     from cheops.cli.render.references import missing_lines
 
-    _print(
-        lambda mesh: mesh.missing(namespace=namespace, site=site, optional=optional),
-        missing_lines,
-        output,
-        ascii_only,
-        server,
-    )
+    asked = Asked(filename, site, server, output, ascii_only)
+    _print(asked, lambda mesh: mesh.missing(namespace=namespace, site=site, optional=optional), missing_lines)
+
+
+def order(
+    resource: ResourcesArgument = None,
+    namespace: NamespaceOption = "",
+    site: SiteOption = None,
+    filename: OfflineOption = None,
+    delete: Annotated[bool, typer.Option("--delete", help="The order to delete in.")] = False,
+    closure: Annotated[
+        bool, typer.Option("--all", help="With all that it needs; with --delete, all that needs it.")
+    ] = False,
+    output: OutputOption = Output.TEXT,
+    ascii_only: AsciiOption = False,
+    server: ServerOption = None,
+) -> None:
+    """A safe order to create, or to delete, a set of resources.
+
+    With -f and no names the set is what the manifests hold. Exit 1, and the cycle, when there is no order.
+    """
+    from cheops.cli.ordering import print_order
+
+    asked = Asked(filename, site, server, GraphOutput(output.value), ascii_only)
+    raise typer.Exit(print_order(asked, resource or [], namespace, delete=delete, closure=closure))
 
 
 def _print(
-    ask: Callable[[Mesh], Awaitable[GraphAnswer]],
+    asked: Asked,
+    ask: Callable[[Questioned], Awaitable[GraphAnswer]],
     lines: Callable[[GraphAnswer, Signs], list[str]],
-    output: GraphOutput,
-    ascii_only: bool,
-    server: str | None,
 ) -> GraphAnswer:
     """Ask, then print in the wanted form."""
+    from cheops.cli.questioning import answered
     from cheops.cli.render import export
     from cheops.cli.render.output import document, say
     from cheops.cli.render.signs import signs_for
-    from cheops.cli.running import with_mesh
 
-    answer = with_mesh(ask, server)
-    if output is GraphOutput.TEXT:
-        say(lines(answer, signs_for(ascii_only)))
-    elif output in (GraphOutput.JSON, GraphOutput.YAML):
-        document(answer.model_dump(mode="json", by_alias=True), output.value)
+    answer = answered(asked, ask)
+    if asked.output is GraphOutput.TEXT:
+        say(lines(answer, signs_for(asked.ascii_only)))
+    elif asked.output in (GraphOutput.JSON, GraphOutput.YAML):
+        document(answer.model_dump(mode="json", by_alias=True), asked.output.value)
     else:
-        say([export.FORMS[output.value](answer)])
+        say([export.FORMS[asked.output.value](answer)])
     return answer

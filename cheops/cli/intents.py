@@ -15,9 +15,9 @@ from cheops.cli.options import (
     NamespaceOption,
     Output,
     OutputOption,
+    ResourcesArgument,
     ServerOption,
     SiteOption,
-    resource_names,
 )
 
 FAMILY: Final = "Intents"
@@ -37,14 +37,6 @@ FileOption = Annotated[
 DeleteFileOption = Annotated[
     Optional[list[str]],  # noqa: UP045 – typer reads annotations of aliases in this form only
     typer.Option("--filename", "-f", help="What these manifests name.", metavar="PATH"),
-]
-ResourcesArgument = Annotated[
-    Optional[list[str]],  # noqa: UP045 – as above
-    typer.Argument(
-        help="What: secret/edge-ca, or secret edge-ca; several are one intent.",
-        autocompletion=resource_names,
-        metavar="KIND/NAME",
-    ),
 ]
 CascadeOption = Annotated[Cascade, typer.Option("--cascade", help="dependents: delete what uses it first.")]
 PreviewOption = Annotated[bool, typer.Option("--preview", help="Only the verdict: nothing is stored, nothing is done.")]

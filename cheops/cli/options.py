@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Optional
 
@@ -76,6 +77,20 @@ ResourceArgument = Annotated[
     list[str],
     typer.Argument(help="What: secret/edge-ca, or secret edge-ca.", autocompletion=resource_names, metavar="KIND/NAME"),
 ]
+ResourcesArgument = Annotated[
+    Optional[list[str]],  # noqa: UP045 – as above
+    typer.Argument(
+        help="What: secret/edge-ca, or secret edge-ca; several are one question or one intent.",
+        autocompletion=resource_names,
+        metavar="KIND/NAME",
+    ),
+]
+OfflineOption = Annotated[
+    Optional[list[str]],  # noqa: UP045 – as above
+    typer.Option(
+        "--filename", "-f", help="Ask these manifests instead of a site; no server is needed.", metavar="PATH"
+    ),
+]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print the result.")]
 GraphOutputOption = Annotated[GraphOutput, typer.Option("--output", "-o", help="How to print the result.")]
 ServerOption = Annotated[
@@ -83,3 +98,14 @@ ServerOption = Annotated[
     typer.Option("--server", help="Where the bus is (CHEOPS_NATS_URL, else the context file).", metavar="URL"),
 ]
 AsciiOption = Annotated[bool, typer.Option("--ascii", help="No signs outside ASCII.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whom a question is put to, and how its answer is printed."""
+
+    filenames: list[str] | None
+    site: str | None
+    server: str | None
+    output: GraphOutput
+    ascii_only: bool

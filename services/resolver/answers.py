@@ -1,4 +1,4 @@
-"""Questions to the resolver, answered from memory: preview, graph, why, missing, names, status; and `cancel`."""
+"""Questions to the resolver, answered from memory: preview, graph, why, missing, names, order, status; `cancel`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Final, Literal
 
 from schemas import subjects
 from schemas.envelope import MessageError
-from schemas.identity import IdentityError, KindId, ResourceId
+from schemas.identity import IdentityError, KindId
 from schemas.intents import BOUND_DEFAULT_S, Intent
 from schemas.queries import (
     CancelRequest,
     GraphQuery,
     MissingQuery,
-    NamesAnswer,
     NamesQuery,
+    OrderQuery,
     Refusal,
     Rehearsal,
     RehearsalAnswer,
@@ -28,7 +28,8 @@ from schemas.queries import (
 )
 from schemas.verdicts import Evidence
 from services.chassis.bus.port import Bus, Received
-from services.resolver.graph import walk
+from services.resolver import questions
+from services.resolver.graph.view import View
 from services.resolver.machine import Machine
 from services.resolver.signals import CancelSeen, Moment
 
@@ -58,6 +59,7 @@ class Answers:
             "why": self._why,
             "missing": self._missing,
             "names": self._names,
+            "order": self._order,
             "status": self._status,
             "cancel": self._cancel,
         }
@@ -80,51 +82,23 @@ class Answers:
         return self._machine.preview(intent, self._now(), answer).to_json()
 
     async def _graph(self, payload: bytes) -> bytes:
-        query = GraphQuery.from_json(payload)
-        resource = self._resolve(query.resource, query.namespace)
-        kinds = frozenset(self._machine.evidence.surface.kind(name) for name in query.kinds)
-        return walk.neighbourhood(
-            self._machine.view(),
-            resource,
-            direction=query.direction,
-            depth=query.depth,
-            kinds=kinds,
-            phases=frozenset(query.phases),
-            limit=query.limit,
-            evidence=self._evidence(),
-        ).to_json()
+        return questions.graph(self._view(), GraphQuery.from_json(payload), self._evidence()).to_json()
 
     async def _why(self, payload: bytes) -> bytes:
-        query = WhyQuery.from_json(payload)
-        source = self._resolve(query.source, query.namespace)
-        target = self._resolve(query.target, query.namespace)
-        return walk.why(self._machine.view(), source, target, evidence=self._evidence()).to_json()
+        return questions.why(self._view(), WhyQuery.from_json(payload), self._evidence()).to_json()
 
     async def _missing(self, payload: bytes) -> bytes:
         query = MissingQuery.from_json(payload)
-        return walk.missing(
-            self._machine.view(),
-            query.namespace or None,
-            optional=query.optional,
-            limit=query.limit,
-            evidence=self._evidence(),
-            sources=self._machine.graph.identities(query.namespace or None),
-        ).to_json()
+        return questions.missing(self._view(), self._machine.graph, query, self._evidence()).to_json()
 
     async def _names(self, payload: bytes) -> bytes:
-        query = NamesQuery.from_json(payload)
-        surface, graph = self._machine.evidence.surface, self._machine.graph
-        if not query.kind:
-            called = {one.singular for kind in graph.kinds() if (one := surface.find(kind)) is not None}
-            return NamesAnswer(site=self._machine.site, kinds=tuple(sorted(called))).to_json()
-        kind = surface.kind(query.kind)
-        served = surface.find(kind)
-        namespace = (query.namespace or "default") if served is None or served.namespaced else None
-        members = (one for one in graph.members(kind, namespace) if one.rpartition("/")[2].startswith(query.prefix))
-        found = sorted(members)
-        return NamesAnswer(
-            site=self._machine.site, resources=tuple(found[: query.limit]), more=max(0, len(found) - query.limit)
-        ).to_json()
+        return questions.names(self._machine.graph, NamesQuery.from_json(payload)).to_json()
+
+    async def _order(self, payload: bytes) -> bytes:
+        return questions.order(self._view(), OrderQuery.from_json(payload), self._evidence()).to_json()
+
+    def _view(self) -> View:
+        return self._machine.view()
 
     async def _cancel(self, payload: bytes) -> bytes:
         request = CancelRequest.from_json(payload)
@@ -159,9 +133,6 @@ class Answers:
 
     def _evidence(self) -> Evidence:
         return self._machine.evidence.claim(BOUND_DEFAULT_S, self._now().monotonic_s)
-
-    def _resolve(self, text: str, namespace: str) -> ResourceId:
-        return self._machine.evidence.surface.resolve(text, namespace)
 
 
 def _state(fresh: bool, heard: bool, synced: bool) -> Literal["fresh", "silent", "stale", "syncing"]:

@@ -209,6 +209,16 @@ def test_why_names_the_field_of_every_hop_and_exits_1_when_there_is_no_path(shel
     assert none.lines[0] == "Secret shop/edge-ca does not depend on Ingress shop/shop @ lyon"
 
 
+def test_an_order_online_deletes_what_needs_it_first(shell: Shell) -> None:
+    ran = shell("order", "secret/edge-ca", "--delete", "--all", *SHOP, "-o", "json")
+    assert ran.code == 0
+    place = {step["resource"]: number for number, step in enumerate(ran.body["steps"])}
+    assert place["apps/Deployment/shop/web"] < place["Secret/shop/edge-ca"]
+    create = shell("order", "deployment/web", "--all", *SHOP)
+    assert create.lines[0] == "create 4 resources @ lyon"
+    assert create.lines[4].startswith("4  Deployment shop/web  ")
+
+
 def test_a_mistyped_name_exits_1_and_says_that_nothing_refers_to_it(shell: Shell) -> None:
     ran = shell("tree", "deployment/wbe", *SHOP)
     assert ran.code == 1

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
 from cheops.cli.render.rows import short_path
 from cheops.cli.render.signs import Signs
-from cheops.cli.render.steps import plan_lines
+from cheops.cli.render.steps import named, plan_lines
+from schemas.codes import find
 from schemas.verdicts import Evidence, Reason, Verdict
 
 REASONS_SHOWN_MAX: Final = 12
+NOTES_SHOWN_MAX: Final = 3
 LABEL_WIDTH: Final = 11
 INDENT: Final = " " * (LABEL_WIDTH + 2)
 Place = Callable[[Reason], str]
@@ -62,7 +65,7 @@ def _head(verdict: Verdict, signs: Signs, took_ms: float | None) -> list[str]:
 
 
 def _reasons(verdict: Verdict, signs: Signs, place: Place) -> list[str]:
-    reasons, folded = _folded(verdict.reasons)
+    reasons, folded = _folded(_notes_together(verdict.reasons))
     shown = reasons[:REASONS_SHOWN_MAX]
     more = len(reasons) - len(shown)
     lines = []
@@ -75,6 +78,21 @@ def _reasons(verdict: Verdict, signs: Signs, place: Place) -> list[str]:
     if more:
         lines.append(f"{signs.last}and {more} more (-o json)")
     return lines
+
+
+def _notes_together(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
+    """Many notes of one code, as of what a bundle leaves unchanged, are one line."""
+    counts = Counter(reason.code for reason in reasons if reason.severity == "note" and reason.resource)
+    kept: list[Reason] = []
+    for reason in reasons:
+        if counts[reason.code] <= NOTES_SHOWN_MAX or reason.severity != "note" or not reason.resource:
+            kept.append(reason)
+        elif reason.code not in {one.code for one in kept}:
+            same = [named(one.resource) for one in reasons if one.code == reason.code and one.resource]
+            known = find(reason.code)
+            said = ", ".join(same[:NOTES_SHOWN_MAX]) + f" and {len(same) - NOTES_SHOWN_MAX} more"
+            kept.append(reason.model_copy(update={"message": f"{known.title if known else 'note'}: {said}"}))
+    return tuple(kept)
 
 
 def _folded(reasons: tuple[Reason, ...]) -> tuple[list[Reason], dict[str, int]]:

@@ -106,6 +106,18 @@ def test_a_user_that_blocks_the_target_and_its_children_is_one_line() -> None:
     ]
 
 
+def test_many_notes_of_one_code_are_one_line() -> None:
+    notes = tuple(
+        reason("N102", f"Service shop/{name} is unchanged", resource=f"Service/shop/{name}") for name in "abcde"
+    )
+    lines = render(verdict(decision="allow", reasons=notes, evidence=(), remedies=()), Signs())
+    assert lines[1:] == [
+        "  because    N102 unchanged: Service shop/a, Service shop/b, Service shop/c and 2 more",
+    ]
+    few = render(verdict(decision="allow", reasons=notes[:3], evidence=(), remedies=()), Signs())
+    assert len(few) == 4
+
+
 def test_a_single_finding_that_the_first_line_says_is_not_said_twice_but_its_place_is() -> None:
     only = reason("D001", "apps/Deploymnt is not served")
     given = verdict(summary="apply 2 resources @ lyon: apps/Deploymnt is not served", reasons=(only,), remedies=())

@@ -1,0 +1,34 @@
+"""`cheops order`: a set of resources → the steps to create or delete it, or the cycle that leaves none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cheops.cli.failures import EXIT_ERROR, BadInputError
+from cheops.cli.intents import joined
+from cheops.cli.manifests import named_by
+from cheops.cli.options import Asked, GraphOutput
+from cheops.cli.questioning import answered
+from cheops.cli.render.order import order_lines
+from cheops.cli.render.output import document, say
+from cheops.cli.render.signs import signs_for
+from schemas.queries import OrderQuery
+
+
+def print_order(asked: Asked, names: list[str], namespace: str, *, delete: bool, closure: bool) -> int:
+    """Print it; returns the exit code."""
+    if not names and not asked.filenames:
+        raise BadInputError("what? (KIND/NAME …, or -f PATH)")
+    paths = [Path(one) for one in asked.filenames or []]
+    query = OrderQuery(
+        resources=tuple(joined(names)) if names else named_by(paths, ""),
+        namespace=namespace,
+        action="delete" if delete else "create",
+        closure=closure,
+    )
+    answer = answered(asked, lambda mesh: mesh.order(query, site=asked.site))
+    if asked.output is GraphOutput.TEXT:
+        say(order_lines(answer, signs_for(asked.ascii_only)))
+    else:
+        document(answer.model_dump(mode="json", by_alias=True), asked.output.value)
+    return EXIT_ERROR if answer.cycle else 0
