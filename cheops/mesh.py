@@ -128,7 +128,8 @@ class Mesh(Questions):
         intent = EnteredIntent.from_json(stored.payload) if stored else None
         if intent is None and not verdicts:
             raise RefusedError(f"no intent {intent_id!r} is known (verdicts are kept for 30 days)")
-        return Chain(intent, tuple(sorted(verdicts, key=lambda one: one.revision)), tuple(outcomes))
+        revisions = {one.revision: one for one in verdicts}  # one that was asked for again is stored again
+        return Chain(intent, tuple(revisions[number] for number in sorted(revisions)), tuple(outcomes))
 
     async def replay(
         self, intent_id: str, *, policy: Policy | None = None, site: str | None = None, revision: int = 0

@@ -95,7 +95,7 @@ async def replay(
 async def _stored(bus: Bus, site: SiteName, intent_id: str, revision: int) -> Received:
     found: dict[int, Received] = {}
     async for received in bus.scan("VERDICTS", subjects.verdict(site, "*", intent_id)):
-        found[Verdict.from_json(received.payload).revision] = received
+        found.setdefault(Verdict.from_json(received.payload).revision, received)  # later ones repeat it, without basis
     if not found:
         raise ReplayError(f"no verdict on {intent_id!r} is stored (they are kept for 30 days)")
     wanted = revision or max(found)

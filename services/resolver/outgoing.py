@@ -47,10 +47,16 @@ class Outgoing:
 
     async def store_verdict(self, verdict: Verdict, basis: Basis | None) -> None:
         """Raises SteppedDownError when another resolver has published one meanwhile."""
-        message_id = f"{verdict.intent}.{verdict.revision}"
+        await self._store(verdict, f"{verdict.intent}.{verdict.revision}", pack(basis) if basis is not None else "")
+        log.info("decided", site=self._site, intent=verdict.intent, decision=verdict.decision, summary=verdict.summary)
+
+    async def repeat_verdict(self, verdict: Verdict) -> None:
+        """For whoever asks again and listens now. Its subject is the stream's, so this is stored, and fenced, too."""
+        await self._store(verdict, f"{verdict.intent}.{verdict.revision}.after.{self._fence}", "")
+
+    async def _store(self, verdict: Verdict, message_id: str, packed: str) -> None:
         payload = verdict.to_json()
         headers = envelope.headers("verdict", f"resolver/{self._site}", message_id)
-        packed = pack(basis) if basis is not None else ""
         if packed:
             headers[HEADER] = packed
 
@@ -68,7 +74,6 @@ class Outgoing:
             self._fence = await self._until_stored(publish, "verdict", verdict.intent)
         except ConflictError as error:
             self._fence = await self._own_or_step_down(verdict, payload, error)
-        log.info("decided", site=self._site, intent=verdict.intent, decision=verdict.decision, summary=verdict.summary)
 
     async def _own_or_step_down(self, verdict: Verdict, payload: bytes, error: ConflictError) -> int:
         """A publish whose acknowledgement was lost conflicts with itself; anything else is another resolver's."""
@@ -83,13 +88,6 @@ class Outgoing:
         raise SteppedDownError(
             f"another resolver decides for {self._site} (verdict {verdict.intent} was not the next one); stepping down"
         ) from error
-
-    async def repeat_verdict(self, verdict: Verdict) -> None:
-        """Say it again to whoever listens now; the stored one is what counts."""
-        try:
-            await self._bus.emit(verdict_subject(verdict), verdict.to_json())
-        except TransientError as error:
-            log.warning("a verdict was not repeated", intent=verdict.intent, error=str(error))
 
     async def send_operation(self, operation: Operation) -> None:
         """To the executor of its site."""

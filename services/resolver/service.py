@@ -163,7 +163,8 @@ class ResolverService:
             await self._refuse(received, str(error))
             await self._out.settle(delivery.terminate(str(error)))
             return
-        await self._step(IntentSeen(intent))
+        if received.deliveries == 1 or self.machine.docket.known(intent.id) is None:
+            await self._step(IntentSeen(intent))  # else its verdict was stored, and only the acknowledgement was lost
         if intent.id in self.machine.docket.asked:
             self._unanswered[intent.id] = delivery  # acknowledged when it is decided: a crash brings it back
         else:

@@ -172,6 +172,9 @@ class MemoryBus:
         """See port."""
         self.ensure_open()
         ensure_fits(subject, payload, headers or {})
+        for stream in self._streams.values():
+            if matches(stream.definition.subject, subject):
+                stream.append(subject, payload, dict(headers or {}), "", None, self.now_s())
         self._tell(Received(subject, payload, dict(headers or {})))
 
     @asynccontextmanager

@@ -87,7 +87,7 @@ class Bus(Protocol):
         """
 
     async def emit(self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:
-        """Tell whoever listens now; nothing is stored."""
+        """Tell whoever listens now; nothing is stored, unless the subject is a stream's: that stores it, unfenced."""
 
     def subscribe(self, subject: str) -> AbstractAsyncContextManager[AsyncIterator[Received]]:
         """Messages from now on, stored or not; wildcards `*` and `>`. Bounded queue: the oldest is dropped, counted."""

@@ -67,13 +67,14 @@ class StoredStream:
             )
         if fence is not None:
             self._check(fence)
-        if message_id in self._ids:
+        if message_id and message_id in self._ids:
             return self._ids[message_id][0]
         if self.definition.work_queue and self._bytes + len(payload) > self.definition.max_bytes:
             raise TransientError(f"{subject} was not stored: the stream {self.definition.name} is full")
         self._last_seq += 1
         self.messages[self._last_seq] = Stored(self._last_seq, subject, payload, headers, now_s)
-        self._ids[message_id] = (self._last_seq, now_s)
+        if message_id:
+            self._ids[message_id] = (self._last_seq, now_s)
         self._bytes += len(payload)
         self.prune(now_s)
         return self._last_seq

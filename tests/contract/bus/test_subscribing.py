@@ -9,7 +9,7 @@ import pytest
 from schemas import subjects
 from services.chassis.bus.mailbox import DROPPED, MAILBOX_MAX
 from services.chassis.bus.port import Bus
-from services.chassis.errors import TransientError
+from services.chassis.errors import ConflictError, TransientError
 from tests.contract.bus.words import EVENT, LYON, OSLO, WAIT_S, store
 
 BEAT = subjects.heartbeat(LYON)
@@ -30,6 +30,17 @@ async def test_a_subscriber_hears_nothing_of_before_and_every_subscriber_everyth
     async with bus.subscribe(BEAT) as one, bus.subscribe("cheops.v1.heartbeat.>") as two, asyncio.timeout(WAIT_S):
         await bus.emit(BEAT, b"now")
         assert (await anext(one)).payload == (await anext(two)).payload == b"now"
+
+
+async def test_what_is_emitted_on_the_subject_of_a_stream_is_stored_as_well_and_moves_its_fence(bus: Bus) -> None:
+    await store(bus, EVENT, b"stored")
+    async with bus.subscribe(BEAT) as messages, asyncio.timeout(WAIT_S):
+        await bus.emit(EVENT, b"emitted")
+        await bus.emit(BEAT, b"after it")
+        await anext(messages)
+    assert [one.payload async for one in bus.scan("EVENTS", EVENT)] == [b"stored", b"emitted"]
+    with pytest.raises(ConflictError):
+        await store(bus, EVENT, expected_last_seq=1)
 
 
 async def test_a_slow_subscriber_loses_the_oldest_keeps_the_newest_and_it_is_counted(bus: Bus) -> None:

@@ -53,6 +53,8 @@ class Link:
     closing: bool = False
     on_end: list[Callable[[], None]] = field(default_factory=list)
     reasons: list[Exception] = field(default_factory=list)
+    losses: int = 0
+    _impatient: bool = False
 
     @property
     def js(self) -> JetStreamContext:
@@ -87,7 +89,8 @@ class Link:
                     await self.client.close()
 
     async def open(self, name: str, *, patient: bool) -> None:
-        """One attempt; raises what nats-py raises. `patient`: once open, never give up finding the server again."""
+        """Connect; once open, never give up finding the server again. Without `patient` the first failure is raised."""
+        self._impatient = not patient
         await self.client.connect(
             self.url,
             name=name,
@@ -96,14 +99,17 @@ class Link:
             reconnected_cb=self._found,
             closed_cb=self._ended,
             connect_timeout=HELLO_TIMEOUT_S,
-            max_reconnect_attempts=-1 if patient else 1,
-            reconnect_time_wait=RECONNECT_WAIT_S if patient else 0,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=RECONNECT_WAIT_S,
             ping_interval=PING_INTERVAL_S,
             flush_timeout=ANSWER_TIMEOUT_S,
         )
+        self._impatient = False
 
     async def _note(self, error: Exception) -> None:
         self.reasons = [*self.reasons[-REASONS_MAX:], error]
+        if self._impatient:
+            raise error  # out of nats-py's loop of attempts
         if isinstance(error, nats.errors.SlowConsumerError):
             SLOW.add()
             log.warning("the client's buffer is full, a message was dropped", subject=error.subject)
@@ -111,6 +117,7 @@ class Link:
             log.warning("the bus does not permit it", error=str(error))
 
     async def _lost(self) -> None:
+        self.losses += 1
         if not self.closing:
             LOST.add()
             log.warning("the bus is lost", url=shown(self.url), reason=self._reason())

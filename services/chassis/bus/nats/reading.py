@@ -24,6 +24,7 @@ from services.chassis.errors import CheopsError, TransientError
 PULL_EXPIRES_S: Final = 2.0
 PULL_GRACE_S: Final = 0.5  # the server's word that a request has expired may take so long
 TROUBLE_PAUSE_S: Final = 0.5
+FORGOTTEN_TIMEOUT_S: Final = 0.5
 REASON_LEN_MAX: Final = 200
 NO_MESSAGES, EXPIRED = "404", "408"
 
@@ -35,6 +36,7 @@ class NatsDelivery:
     message: Received
     link: Link
     token: str
+    losses: int
 
     async def ack(self) -> None:
         """See port."""
@@ -53,9 +55,11 @@ class NatsDelivery:
         await self._answer(b"+WPI")
 
     async def _answer(self, word: bytes) -> None:
+        """A killed server may have forgotten what it had delivered. Then it says nothing, and delivers it again."""
         self.link.ensure_open()
-        async with calling(f"{self.message.subject} was not answered for", ANSWER_TIMEOUT_S):
-            await self.link.client.request(self.token, word, timeout=ANSWER_TIMEOUT_S)
+        timeout_s = ANSWER_TIMEOUT_S if self.losses == self.link.losses else FORGOTTEN_TIMEOUT_S
+        async with calling(f"{self.message.subject} was not answered for", timeout_s):
+            await self.link.client.request(self.token, word, timeout=timeout_s)
 
 
 class NatsReader:
@@ -117,7 +121,7 @@ class NatsReader:
         status = (raw.headers or {}).get("Status")
         if status is None or not raw.subject.startswith(self._inbox):
             self._outstanding -= 1
-            self._buffer.append(NatsDelivery(received(raw), self._link, raw.reply))
+            self._buffer.append(NatsDelivery(received(raw), self._link, raw.reply, self._link.losses))
         elif raw.subject == self._reply:
             self._outstanding = 0
             if status not in (NO_MESSAGES, EXPIRED):  # 503 no such consumer or not ready, 409 deleted, moved …

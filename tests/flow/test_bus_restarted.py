@@ -1,0 +1,76 @@
+"""nats-server killed under a site at work: every service finds it again, every intent is decided and done once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cheops.drafts import Intent
+from cheops.mesh import Mesh, connect
+from cheops.sandbox.testbed import Testbed
+from schemas import subjects
+from schemas.identity import SiteName
+from schemas.outcomes import FINAL_STATES, Outcome
+from schemas.verdicts import Verdict
+from services.chassis.bus import nats
+from services.chassis.bus.port import Bus
+from services.chassis.errors import TransientError
+
+LYON = SiteName("lyon")
+WAIT_S = 90.0
+INTENTS = 40
+
+
+@pytest.fixture
+async def bed(tmp_path: Path) -> AsyncIterator[Testbed]:
+    async with Testbed(tmp_path, ["lyon"], layout="apart") as made:
+        yield made
+
+
+def manifest(number: int) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"map-{number}", "namespace": "default"}}
+
+
+async def entered(mesh: Mesh, bus: Bus, number: int) -> str:
+    """Enter an intent, again while the bus is away: its message id makes that harmless."""
+    intent = await mesh.enter(Intent.apply([manifest(number)]), site="lyon")
+    while True:
+        try:
+            await bus.publish(subjects.intent(LYON, intent.id), intent.to_json(), message_id=intent.id)
+            return intent.id
+        except TransientError:
+            await asyncio.sleep(0.1)
+
+
+async def test_intents_through_two_kills_are_all_decided_and_done_once(bed: Testbed) -> None:
+    names: list[str] = []
+    bus = await nats.connect(bed.nats_url, name="test", wait=False)  # as people connect; it comes back, too
+    async with asyncio.timeout(WAIT_S), connect(bed.nats_url) as mesh:
+        for number in range(INTENTS):
+            names.append(await entered(mesh, bus, number))
+            if number in (INTENTS // 3, 2 * INTENTS // 3):
+                bed.nats.kill()
+                await asyncio.sleep(0.2)
+                await bed.nats.restart()
+    async with asyncio.timeout(WAIT_S):
+        final: dict[str, list[Outcome]] = {}
+        while not set(names) <= set(final):
+            await asyncio.sleep(0.2)
+            final = {}
+            async for one in bus.scan("OUTCOMES", subjects.filters("OUTCOMES", LYON)):
+                outcome = Outcome.from_json(one.payload)
+                if outcome.state in FINAL_STATES:
+                    final.setdefault(outcome.intent, []).append(outcome)
+    assert {outcome.state for found in final.values() for outcome in found} == {"ready"}
+    assert {name: len(found) for name, found in final.items() if len(found) != 1} == {}
+    verdicts = [
+        Verdict.from_json(one.payload) async for one in bus.scan("VERDICTS", subjects.filters("VERDICTS", LYON))
+    ]
+    assert sorted(one.intent for one in verdicts) == sorted(final)
+    await bus.close()
+    for service in bed.sites[LYON].services.values():
+        service.ensure_running()
