@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint docs lock bench controlplane clean
+.PHONY: help demo test soak lint accuracy docs lock bench controlplane clean
 
 help: ## list the verbs
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ lint: $(READY) ## ruff, mypy --strict, import contracts, generated documents are
 SIZES ?= 10k,100k,300k
 bench: $(READY) ## measure speed and memory, figures last (SIZES=10k,100k,300k)
 	@$(BIN)/python -m tests.bench --sizes $(SIZES)
+
+accuracy: $(READY) ## measure what the catalogue of relationships sees, figure last
+	@$(BIN)/python -m tests.accuracy
 
 docs: $(READY) ## generate JSON Schemas and the AsyncAPI document into docs/
 	@$(BIN)/python docs/generate.py

@@ -21,12 +21,17 @@ def _data() -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(body["resources"]), tuple(body["in_each_namespace"])
 
 
+@lru_cache(maxsize=1)
+def _patterns() -> tuple[frozenset[str], tuple[str, ...]]:
+    fixed, everywhere = _data()
+    patterns = [one for one in fixed if "*" in one] + [one.replace("{namespace}", "*") for one in everywhere]
+    return frozenset(one for one in fixed if "*" not in one), tuple(patterns)
+
+
 def is_ambient(resource: ResourceId) -> bool:
     """Whether a cluster has this by itself (in any namespace that is there)."""
-    fixed, everywhere = _data()
-    if any(fnmatchcase(resource, pattern) for pattern in fixed):
-        return True
-    return any(fnmatchcase(resource, pattern.replace("{namespace}", "*")) for pattern in everywhere)
+    exact, patterns = _patterns()
+    return resource in exact or any(fnmatchcase(resource, pattern) for pattern in patterns)
 
 
 def ambient_resources(namespaces: Iterable[str] = ()) -> list[ResourceState]:

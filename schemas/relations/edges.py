@@ -12,6 +12,7 @@ from schemas.relations.grants import granted
 from schemas.relations.selector import matches, selects
 
 NAMESPACE: Final = KindId("Namespace")
+NOBODY: Final = ResourceId("")
 SERVICE: Final = KindId("Service")
 NAME_LABEL: Final = "kubernetes.io/metadata.name"  # the API server sets it on every namespace
 
@@ -74,10 +75,23 @@ def records(states: Sequence[ResourceState]) -> Iterator[dict[str, Any]]:
     """
     given = Given(states)
     for state in states:
-        for reference in state.references:
-            record = _record(state, reference, given)
-            if record["resolved"] or reference.confidence != "inferred" or kind_of(reference.target) != SERVICE:
+        for record in _records(state, given):
+            if (
+                record["resolved"]
+                or record["confidence"] != "inferred"
+                or kind_of(record["target"] or NOBODY) != SERVICE
+            ):
                 yield record
+
+
+def unconfirmed(state: ResourceState) -> Iterator[dict[str, Any]]:
+    """The records of one resource alone, its guesses included."""
+    return _records(state, Given([state]))
+
+
+def _records(state: ResourceState, given: Given) -> Iterator[dict[str, Any]]:
+    for reference in state.references:
+        yield _record(state, reference, given)
 
 
 def _record(state: ResourceState, reference: Reference, given: Given) -> dict[str, Any]:

@@ -89,6 +89,12 @@ def _names(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
             yield Pointer(kind, name.strip())
 
 
+def _listed(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """Each of `{values: […]}`."""
+    for place, name in enumerate(_texts(value, "values")[:NAMES_MAX]):
+        yield Pointer(kind, name, suffix=f".values[{place}]")
+
+
 def _depends_on(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
     """`config.kubernetes.io/depends-on`: `group/namespaces/ns/Kind/name` or `group/Kind/name`, by commas."""
     for text in value.split(",")[:NAMES_MAX] if isinstance(value, str) else ():
@@ -236,6 +242,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "mesh-host": _mesh_host,
     "spiffe": _spiffe,
     "names": _names,
+    "values": _listed,
     "outside": _outside,
     "depends-on": _depends_on,
     "identities": _identities,
