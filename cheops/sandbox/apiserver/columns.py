@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-Content = Mapping[str, Any]
+from cheops.sandbox.apiserver.cells import (
+    Content,
+    address,
+    at_path,
+    claim,
+    completions,
+    hosts,
+    job_status,
+    modes,
+    node_status,
+    number,
+    or_none,
+    or_unknown,
+    or_unset,
+    pod_ready,
+    pod_status,
+    ports,
+    ready_of,
+    restarts,
+    role,
+    roles,
+    selector,
+    size,
+    slice_addresses,
+    slice_ports,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,182 +44,139 @@ class Column:
     priority: int = 0
 
 
-def at_path(content: Any, path: str) -> Any:
-    """A plain JSON path: `.spec.replicas`, `.status.conditions[?(@.type=="Ready")].status`, `.spec.hosts[0]`."""
-    value = content
-    for name, index, key, wanted in _STEP.findall(path):
-        if name:
-            value = value.get(name.replace("\\.", ".")) if isinstance(value, Mapping) else None
-        elif not isinstance(value, list):
-            return None
-        elif key:
-            value = next((one for one in value if isinstance(one, Mapping) and one.get(key) == wanted), None)
-        elif index != "*":
-            value = value[int(index)] if len(value) > int(index) else None
-    return value
+def _templated(path: str) -> tuple[Column, ...]:
+    """What `-o wide` says about the containers of a pod template."""
+
+    def joined(name: str) -> Callable[[Content], str]:
+        return lambda content: ",".join(str(one.get(name, "")) for one in at_path(content, f"{path}.containers") or ())
+
+    return Column("Containers", joined("name"), priority=1), Column("Images", joined("image"), priority=1)
 
 
-_STEP = re.compile(r"""\.?((?:\\.|[^.\[\]])+)|\[(\d+|\*)]|\[\?\(@\.(\w+)\s*==\s*["']([^"']*)["']\)]""")
-# findall gives tuples of (name, index, key, wanted)
+def _labels(path: str) -> Column:
+    return Column("Selector", selector(path), priority=1)
 
 
-def _pod_ready(pod: Content) -> str:
-    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
-    total = len((pod.get("spec") or {}).get("containers") or ())
-    return f"{sum(bool(one.get('ready')) for one in statuses)}/{total}"
-
-
-def _pod_status(pod: Content) -> str:
-    if "deletionTimestamp" in pod["metadata"]:
-        return "Terminating"
-    status = pod.get("status") or {}
-    for container in status.get("containerStatuses") or ():
-        state = container.get("state") or {}
-        for kind in ("waiting", "terminated"):
-            if reason := (state.get(kind) or {}).get("reason"):
-                return str(reason)
-    return str(status.get("phase", "Unknown"))
-
-
-def _restarts(pod: Content) -> str:
-    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
-    return str(sum(one.get("restartCount", 0) for one in statuses))
-
-
-def _ready_of(wanted: str) -> Callable[[Content], str]:
-    def ready(content: Content) -> str:
-        return f"{at_path(content, '.status.readyReplicas') or 0}/{at_path(content, wanted) or 0}"
-
-    return ready
-
-
-def _number(path: str) -> Callable[[Content], Any]:
-    return lambda content: at_path(content, path) or 0
-
-
-def _or_none(path: str) -> Callable[[Content], Any]:
-    return lambda content: at_path(content, path) or "<none>"
-
-
-def _ports(service: Content) -> str:
-    ports = (service.get("spec") or {}).get("ports") or ()
-    said = [
-        f"{port['port']}{':' + str(port['nodePort']) if port.get('nodePort') else ''}/{port.get('protocol', 'TCP')}"
-        for port in ports
-    ]
-    return ",".join(said) or "<none>"
-
-
-def _selector(path: str) -> Callable[[Content], str]:
-    def text(content: Content) -> str:
-        labels = at_path(content, path) or {}
-        return ",".join(f"{name}={value}" for name, value in sorted(labels.items())) or "<none>"
-
-    return text
-
-
-def _node_status(node: Content) -> str:
-    ready = at_path(node, '.status.conditions[?(@.type=="Ready")].status') == "True"
-    cordoned = ",SchedulingDisabled" if at_path(node, ".spec.unschedulable") else ""
-    return ("Ready" if ready else "NotReady") + cordoned
-
-
-def _completions(job: Content) -> str:
-    return f"{at_path(job, '.status.succeeded') or 0}/{at_path(job, '.spec.completions') or 1}"
-
-
-def _job_status(job: Content) -> str:
-    return "Complete" if at_path(job, '.status.conditions[?(@.type=="Complete")].status') == "True" else "Running"
-
-
-def _hosts(ingress: Content) -> str:
-    rules = at_path(ingress, ".spec.rules") or ()
-    return ",".join(rule.get("host", "*") for rule in rules) or "*"
-
-
-def _size(field: str) -> Callable[[Content], int]:
-    return lambda content: len(content.get(field) or ())
-
-
-def _claim(volume: Content) -> str:
-    reference = at_path(volume, ".spec.claimRef") or {}
-    return f"{reference['namespace']}/{reference['name']}" if reference else ""
-
-
-def _modes(content: Content) -> str:
-    short = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
-    return ",".join(short.get(mode, mode) for mode in at_path(content, ".spec.accessModes") or ())
-
-
-def _role(binding: Content) -> str:
-    return f"{at_path(binding, '.roleRef.kind')}/{at_path(binding, '.roleRef.name')}"
-
-
+AGE = Column("Age", ".metadata.creationTimestamp", "date")
+_TEMPLATE = _templated(".spec.template.spec")
 _REPLICAS = (
-    Column("Desired", _number(".spec.replicas"), "integer"),
-    Column("Current", _number(".status.replicas"), "integer"),
-    Column("Ready", _number(".status.readyReplicas"), "integer"),
+    Column("Desired", number(".spec.replicas"), "integer"),
+    Column("Current", number(".status.replicas"), "integer"),
+    Column("Ready", number(".status.readyReplicas"), "integer"),
+    AGE,
+    *_TEMPLATE,
 )
 
 COLUMNS: dict[tuple[str, str], tuple[Column, ...]] = {
     ("", "pods"): (
-        Column("Ready", _pod_ready),
-        Column("Status", _pod_status),
-        Column("Restarts", _restarts),
+        Column("Ready", pod_ready),
+        Column("Status", pod_status),
+        Column("Restarts", restarts),
         Column("Age", ".metadata.creationTimestamp", "date"),
-        Column("IP", _or_none(".status.podIP"), priority=1),
-        Column("Node", _or_none(".spec.nodeName"), priority=1),
+        Column("IP", or_none(".status.podIP"), priority=1),
+        Column("Node", or_none(".spec.nodeName"), priority=1),
+        Column("Nominated Node", or_none(".status.nominatedNodeName"), priority=1),
+        Column("Readiness Gates", lambda _: "<none>", priority=1),
     ),
     ("", "services"): (
         Column("Type", ".spec.type"),
-        Column("Cluster-IP", _or_none(".spec.clusterIP")),
-        Column("External-IP", _or_none(".status.loadBalancer.ingress[0].ip")),
-        Column("Port(s)", _ports),
+        Column("Cluster-IP", or_none(".spec.clusterIP")),
+        Column("External-IP", or_none(".status.loadBalancer.ingress[0].ip")),
+        Column("Port(s)", ports),
         Column("Age", ".metadata.creationTimestamp", "date"),
-        Column("Selector", _selector(".spec.selector"), priority=1),
+        Column("Selector", selector(".spec.selector"), priority=1),
     ),
-    ("", "nodes"): (Column("Status", _node_status), Column("Version", ".status.nodeInfo.kubeletVersion")),
+    ("", "nodes"): (
+        Column("Status", node_status),
+        Column("Roles", roles),
+        AGE,
+        Column("Version", ".status.nodeInfo.kubeletVersion"),
+        Column("Internal-IP", address("InternalIP"), priority=1),
+        Column("External-IP", address("ExternalIP"), priority=1),
+        Column("OS-Image", or_unknown(".status.nodeInfo.osImage"), priority=1),
+        Column("Kernel-Version", or_unknown(".status.nodeInfo.kernelVersion"), priority=1),
+        Column("Container-Runtime", or_unknown(".status.nodeInfo.containerRuntimeVersion"), priority=1),
+    ),
     ("", "namespaces"): (Column("Status", ".status.phase"),),
-    ("", "configmaps"): (Column("Data", _size("data"), "integer"),),
-    ("", "secrets"): (Column("Type", ".type"), Column("Data", _size("data"), "integer")),
-    ("", "serviceaccounts"): (Column("Secrets", _size("secrets"), "integer"),),
+    ("", "configmaps"): (Column("Data", size("data"), "integer"),),
+    ("", "secrets"): (Column("Type", ".type"), Column("Data", size("data"), "integer")),
     ("", "persistentvolumeclaims"): (
         Column("Status", ".status.phase"),
         Column("Volume", ".spec.volumeName"),
         Column("Capacity", ".status.capacity.storage"),
-        Column("Access Modes", _modes),
+        Column("Access Modes", modes),
         Column("StorageClass", ".spec.storageClassName"),
+        Column("VolumeAttributesClass", or_unset(".spec.volumeAttributesClassName")),
+        AGE,
+        Column("VolumeMode", or_unset(".spec.volumeMode"), priority=1),
     ),
     ("", "persistentvolumes"): (
         Column("Capacity", ".spec.capacity.storage"),
-        Column("Access Modes", _modes),
+        Column("Access Modes", modes),
         Column("Reclaim Policy", ".spec.persistentVolumeReclaimPolicy"),
         Column("Status", ".status.phase"),
-        Column("Claim", _claim),
+        Column("Claim", claim),
         Column("StorageClass", ".spec.storageClassName"),
     ),
-    ("", "replicationcontrollers"): _REPLICAS,
-    ("apps", "replicasets"): _REPLICAS,
+    ("", "replicationcontrollers"): (*_REPLICAS, _labels(".spec.selector")),
+    ("apps", "replicasets"): (*_REPLICAS, _labels(".spec.selector.matchLabels")),
     ("apps", "deployments"): (
-        Column("Ready", _ready_of(".spec.replicas")),
-        Column("Up-to-date", _number(".status.updatedReplicas"), "integer"),
-        Column("Available", _number(".status.availableReplicas"), "integer"),
+        Column("Ready", ready_of(".spec.replicas")),
+        Column("Up-to-date", number(".status.updatedReplicas"), "integer"),
+        Column("Available", number(".status.availableReplicas"), "integer"),
+        AGE,
+        *_TEMPLATE,
+        _labels(".spec.selector.matchLabels"),
     ),
-    ("apps", "statefulsets"): (Column("Ready", _ready_of(".spec.replicas")),),
+    ("apps", "statefulsets"): (Column("Ready", ready_of(".spec.replicas")), AGE, *_TEMPLATE),
     ("apps", "daemonsets"): (
-        Column("Desired", _number(".status.desiredNumberScheduled"), "integer"),
-        Column("Ready", _number(".status.numberReady"), "integer"),
+        Column("Desired", number(".status.desiredNumberScheduled"), "integer"),
+        Column("Current", number(".status.currentNumberScheduled"), "integer"),
+        Column("Ready", number(".status.numberReady"), "integer"),
+        Column("Up-to-date", number(".status.updatedNumberScheduled"), "integer"),
+        Column("Available", number(".status.numberAvailable"), "integer"),
+        Column("Node Selector", selector(".spec.template.spec.nodeSelector")),
+        AGE,
+        *_TEMPLATE,
+        _labels(".spec.selector.matchLabels"),
     ),
-    ("batch", "jobs"): (Column("Status", _job_status), Column("Completions", _completions)),
-    ("batch", "cronjobs"): (Column("Schedule", ".spec.schedule"), Column("Suspend", ".spec.suspend", "boolean")),
-    ("networking.k8s.io", "ingresses"): (Column("Class", _or_none(".spec.ingressClassName")), Column("Hosts", _hosts)),
-    ("networking.k8s.io", "networkpolicies"): (Column("Pod-Selector", _selector(".spec.podSelector.matchLabels")),),
+    ("batch", "jobs"): (
+        Column("Status", job_status),
+        Column("Completions", completions),
+        AGE,
+        *_TEMPLATE,
+        _labels(".spec.selector.matchLabels"),
+    ),
+    ("batch", "cronjobs"): (
+        Column("Schedule", ".spec.schedule"),
+        Column("Timezone", or_none(".spec.timeZone")),
+        Column("Suspend", ".spec.suspend", "boolean"),
+        Column("Active", lambda cron: len(at_path(cron, ".status.active") or ()), "integer"),
+        Column("Last Schedule", or_none(".status.lastScheduleTime")),
+        AGE,
+        *_templated(".spec.jobTemplate.spec.template.spec"),
+    ),
+    ("networking.k8s.io", "ingresses"): (
+        Column("Class", or_none(".spec.ingressClassName")),
+        Column("Hosts", hosts),
+        Column("Address", ".status.loadBalancer.ingress[0].ip"),
+        Column("Ports", lambda ingress: "80, 443" if at_path(ingress, ".spec.tls") else "80"),
+    ),
+    ("discovery.k8s.io", "endpointslices"): (
+        Column("AddressType", ".addressType"),
+        Column("Ports", slice_ports),
+        Column("Endpoints", slice_addresses),
+    ),
+    ("coordination.k8s.io", "leases"): (Column("Holder", ".spec.holderIdentity"),),
+    ("node.k8s.io", "runtimeclasses"): (Column("Handler", ".handler"),),
+    ("networking.k8s.io", "networkpolicies"): (Column("Pod-Selector", selector(".spec.podSelector.matchLabels")),),
     ("policy", "poddisruptionbudgets"): (
-        Column("Min Available", _or_none(".spec.minAvailable")),
-        Column("Max Unavailable", _or_none(".spec.maxUnavailable")),
+        Column("Min Available", or_none(".spec.minAvailable")),
+        Column("Max Unavailable", or_none(".spec.maxUnavailable")),
+        Column("Allowed Disruptions", number(".status.disruptionsAllowed"), "integer"),
     ),
-    ("rbac.authorization.k8s.io", "rolebindings"): (Column("Role", _role),),
-    ("rbac.authorization.k8s.io", "clusterrolebindings"): (Column("Role", _role),),
+    ("rbac.authorization.k8s.io", "rolebindings"): (Column("Role", role),),
+    ("rbac.authorization.k8s.io", "clusterrolebindings"): (Column("Role", role),),
     ("storage.k8s.io", "storageclasses"): (
         Column("Provisioner", ".provisioner"),
         Column("ReclaimPolicy", ".reclaimPolicy"),
@@ -206,7 +187,7 @@ COLUMNS: dict[tuple[str, str], tuple[Column, ...]] = {
             "Reference",
             lambda hpa: f"{at_path(hpa, '.spec.scaleTargetRef.kind')}/{at_path(hpa, '.spec.scaleTargetRef.name')}",
         ),
-        Column("MinPods", _number(".spec.minReplicas"), "integer"),
-        Column("MaxPods", _number(".spec.maxReplicas"), "integer"),
+        Column("MinPods", number(".spec.minReplicas"), "integer"),
+        Column("MaxPods", number(".spec.maxReplicas"), "integer"),
     ),
 }

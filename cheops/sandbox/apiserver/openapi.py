@@ -7,10 +7,12 @@ Schemas come from the same shapes that objects are checked by. Every path that i
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any
 
 from cheops.sandbox.apiserver.kinds import Kind
 from cheops.sandbox.apiserver.realm import Realm
+from cheops.sandbox.apiserver.schema.builtin import descriptions
 from cheops.sandbox.apiserver.schema.shape import Shape
 from cheops.sandbox.apiserver.store import encode
 
@@ -29,6 +31,13 @@ PLAIN_TYPES = {
     "integer": ("integer", ""),
     "number": ("number", ""),
 }
+
+
+_VERSION_PREFIX = re.compile(r"^.*?V\d(?:(?:alpha|beta)\d)?")
+
+V2_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+V2_EMPTY = b"\x0a\x032.0"  # swagger: "2.0", and nothing more
+"""What kubectl falls back to for a kind that v3 does not know; then it says itself that nobody knows the kind."""
 
 
 def index(realm: Realm) -> Document:
@@ -99,8 +108,14 @@ def _add_component(schemas: Document, shape: Shape, name: str) -> None:
     if name in schemas:
         return
     schemas[name] = {}  # begun: a schema may contain itself
-    properties = {field: _schema(schemas, below) for field, below in shape.fields.items()}
+    about = descriptions(shape.name) if shape.is_builtin else {}
+    properties = {
+        field: {**_schema(schemas, below), **({"description": about[field]} if field in about else {})}
+        for field, below in shape.fields.items()
+    }
     content: Document = {"type": "object", "properties": properties}
+    if "" in about:
+        content["description"] = about[""]
     if shape.required:
         content["required"] = list(shape.required)
     if shape.open:
@@ -113,8 +128,9 @@ def _add_component(schemas: Document, shape: Shape, name: str) -> None:
 def _schema(schemas: Document, shape: Shape) -> Document:
     match shape.type:
         case "object" if shape.name:
-            _add_component(schemas, shape, shape.name)
-            return {"allOf": [{"$ref": f"#/components/schemas/{shape.name}"}]}
+            name = _VERSION_PREFIX.sub("", shape.name) or shape.name  # as people know it: DeploymentSpec
+            _add_component(schemas, shape, f"{shape.name}.{name}")
+            return {"allOf": [{"$ref": f"#/components/schemas/{shape.name}.{name}"}]}
         case "object":
             properties = {field: _schema(schemas, below) for field, below in shape.fields.items()}
             return {"type": "object", "properties": properties, "x-kubernetes-preserve-unknown-fields": shape.open}

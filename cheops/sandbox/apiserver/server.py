@@ -16,7 +16,7 @@ from cheops.sandbox.apiserver.listing import Page, list_page, page_bytes
 from cheops.sandbox.apiserver.options import is_watch, read_options
 from cheops.sandbox.apiserver.presenting import object_bytes
 from cheops.sandbox.apiserver.realm import Realm
-from cheops.sandbox.apiserver.statuses import StatusError, internal, method_not_allowed, unauthorized
+from cheops.sandbox.apiserver.statuses import StatusError, internal, method_not_allowed, no_kubelet, unauthorized
 from cheops.sandbox.apiserver.store import HistoryLostError, Stored, encode
 from cheops.sandbox.apiserver.tables import table_of, wants_table
 from cheops.sandbox.apiserver.targets import Target, find_target, split_path
@@ -26,6 +26,7 @@ from cheops.sandbox.apiserver.watching import Watch, serve_watch, too_old
 log = structlog.get_logger(__name__)
 
 JSON = "application/json"
+OF_KUBELETS = ("attach", "exec", "log", "portforward")
 HEALTH_PATHS = ("/healthz", "/livez", "/readyz")
 
 VERBS: dict[str, Callable[[Realm, service.Request], Awaitable[service.Answer]]] = {
@@ -74,6 +75,8 @@ class ApiServer:
             return web.Response(text="ok")
         if path == "/version":
             return _json(VERSION)
+        if path == "/openapi/v2":
+            return web.Response(body=openapi.V2_EMPTY, headers={"Content-Type": openapi.V2_TYPE})
         if path == "/openapi/v3":
             return _json(openapi.index(self._realm))
         if path.startswith(openapi.PREFIX):
@@ -107,8 +110,8 @@ class ApiServer:
         if verb == "list":
             page = list_page(self._realm.store, target, read_options(target, request.query))
             return _answer(request, target, service.Answer(page))
-        if target.subresource == "log":
-            return web.Response(text="")
+        if target.subresource in OF_KUBELETS:
+            raise no_kubelet(target.subresource)
         asked = service.Request(
             target,
             request.query,

@@ -188,6 +188,11 @@ def internal(message: str) -> StatusError:
     return StatusError(500, "InternalError", message)
 
 
+def no_kubelet(subresource: str) -> StatusError:
+    """Pods are ready here without containers that run."""
+    return StatusError(501, "NotImplemented", f"no container runs in the embedded cluster, so it has no {subresource}")
+
+
 def _details(kind: Kind, name: str) -> dict[str, Any]:
     return {**({"name": name} if name else {}), **_group(kind.group), "kind": kind.plural}
 

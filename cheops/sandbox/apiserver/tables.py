@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from cheops.sandbox.apiserver.columns import COLUMNS, Column, at_path
+from cheops.sandbox.apiserver.cells import at_path
+from cheops.sandbox.apiserver.columns import COLUMNS, Column
 from cheops.sandbox.apiserver.conversion import from_stored
 from cheops.sandbox.apiserver.kinds import Kind
 from cheops.sandbox.apiserver.listing import Page

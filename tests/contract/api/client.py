@@ -70,6 +70,10 @@ class Api:
         self._session, self._token = session, token
         self._trust: ssl.SSLContext | bool = trust or True  # plain HTTP does not look at it
 
+    def at(self, url: str) -> Api:
+        """Another server, by plain HTTP."""
+        return Api(self._session, url, None, "")
+
     async def call(
         self, method: str, path: str, body: Any = None, media_type: str = JSON, accept: str = JSON, **query: Any
     ) -> Reply:

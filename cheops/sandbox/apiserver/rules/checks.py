@@ -9,6 +9,7 @@ from typing import Any
 from cheops.sandbox.apiserver.kinds import Kind
 from cheops.sandbox.apiserver.rules.definitions import check_definition
 from cheops.sandbox.apiserver.rules.names import check_metadata, config_key
+from cheops.sandbox.apiserver.rules.services import check_service
 from cheops.sandbox.apiserver.statuses import Cause
 from cheops.sandbox.apiserver.store import Object
 
@@ -21,6 +22,8 @@ def check_content(kind: Kind, content: Object) -> list[Cause]:
         causes += _check_workload(content)
     elif kind.kind == "CustomResourceDefinition":
         causes += check_definition(content)
+    elif kind.kind == "Service" and not kind.group:
+        causes += check_service(content)
     elif kind.kind in ("ConfigMap", "Secret") and not kind.group:
         causes += _check_keys(content)
     elif kind.kind == "Pod" and not kind.group and "spec" not in content:

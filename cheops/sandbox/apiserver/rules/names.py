@@ -41,6 +41,8 @@ NOT_A_CONFIG_KEY = (
     "or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
 )
 
+STANDARD_FINALIZERS = ("kubernetes", "foregroundDeletion", "orphan")
+NOT_A_FINALIZER = "name is neither a standard finalizer name nor is it fully qualified"
 PATH_SEGMENT_GROUPS = ("rbac.authorization.k8s.io",)  # their names may hold colons and capitals
 
 
@@ -82,9 +84,11 @@ def check_metadata(kind: Kind, metadata: Object) -> Iterator[Cause]:
         yield _invalid("metadata.name", metadata["name"], wrong)
     yield from check_labels("metadata.labels", metadata.get("labels") or {})
     yield from _check_annotations(metadata.get("annotations") or {})
-    for name in metadata.get("finalizers") or ():
+    for index, name in enumerate(metadata.get("finalizers") or ()):
         if wrong := qualified_name(name):
             yield _invalid("metadata.finalizers", name, wrong)
+        elif not kind.custom and "/" not in name and name not in STANDARD_FINALIZERS:
+            yield _invalid(f"metadata.finalizers[{index}]", name, NOT_A_FINALIZER)
     yield from _check_owners(metadata.get("ownerReferences") or ())
 
 

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from cheops.sandbox.apiserver.realm import Realm
+from cheops.sandbox.apiserver.statuses import Cause
 from cheops.sandbox.apiserver.store import Object
 
 HEADLESS = "None"
 ALLOCATED = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
 WITH_NODE_PORTS = ("NodePort", "LoadBalancer")
+
+
+def check_service(content: Object) -> Iterator[Cause]:
+    """A cluster of one address family."""
+    spec = content.get("spec") or {}
+    if (policy := spec.get("ipFamilyPolicy")) == "RequireDualStack":
+        why = "this cluster is not configured for dual-stack services"
+        yield Cause("spec.ipFamilyPolicy", "FieldValueInvalid", f'Invalid value: "{policy}": {why}')
+    for index, family in enumerate(spec.get("ipFamilies") or ()):
+        if family != "IPv4":
+            message = f'Invalid value: "{family}": not configured on this cluster'
+            yield Cause(f"spec.ipFamilies[{index}]", "FieldValueInvalid", message)
 
 
 def derive_service(content: Object, before: Object | None) -> None:

@@ -51,6 +51,15 @@ def shape_of_model(name: str) -> Shape:
     return shape
 
 
+def descriptions(name: str) -> dict[str, str]:
+    """Of the fields of a model, and of itself under the empty name."""
+    model = _model(name)
+    about = model.model_fields.items()
+    found = {model.attribute_map[attribute]: field.description for attribute, field in about if field.description}
+    summary = (model.__doc__ or "").partition("Attributes:")[0].strip()
+    return {**found, **({"": summary} if summary else {})}
+
+
 _shapes: dict[str, Shape] = {}  # begun ones too: a schema may contain itself
 
 
