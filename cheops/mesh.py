@@ -8,13 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from cheops.asking import Questions, RefusedError
 from cheops.contexts import load_context
 from cheops.drafts import Intent
 from cheops.following import Follower, Progress
-from cheops.replaying import Replay, replay
 from schemas import envelope, subjects
 from schemas.alerts import Alert
 from schemas.envelope import Message, MessageError
@@ -23,12 +22,14 @@ from schemas.intents import INTENT_BYTES_MAX
 from schemas.intents import Intent as EnteredIntent
 from schemas.outcomes import Outcome
 from schemas.queries import CancelRequest
-from schemas.relations.loader import load_catalogue
 from schemas.verdicts import Verdict
 from services.chassis.bus import nats
 from services.chassis.bus.port import Received
 from services.chassis.errors import TransientError
-from services.resolver.judge.policy import Policy
+
+if TYPE_CHECKING:  # only a replay needs the judge, which is slow to import
+    from cheops.replaying import Replay
+    from services.resolver.judge.policy import Policy
 
 VERDICT_TIMEOUT_S: Final = 30.0
 DECISIONS: Final = ("allow", "deny", "defer", "*")
@@ -135,8 +136,12 @@ class Mesh(Questions):
         self, intent_id: str, *, policy: Policy | None = None, site: str | None = None, revision: int = 0
     ) -> Replay:
         """Run a stored decision again on the site at its cursor; raises ReplayError when that cannot be had."""
+        from cheops.replaying import replay
+        from schemas.relations.loader import load_catalogue
+        from services.resolver.judge.policy import Policy as Tables
+
         return await replay(
-            self._bus, intent_id, load_catalogue(), policy or Policy(), site=site or "*", revision=revision
+            self._bus, intent_id, load_catalogue(), policy or Tables(), site=site or "*", revision=revision
         )
 
     # ── streams ─────────────────────────────────────────────────────────────────────────────────────────────────────
