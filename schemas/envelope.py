@@ -108,8 +108,17 @@ def _shown(step: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in cut)
 
 
+_PLAIN_WORDS: Final = {  # pydantic's words → what a person who wrote the field has to know
+    "Field required": "missing",
+    "Extra inputs are not permitted": "unknown field",
+    "Input should be a valid string": "expected text",
+    "Input should be a valid list": "expected a list",
+    "Input should be a valid dictionary": "expected a mapping",
+}
+
+
 def _finding(steps: Sequence[int | str], what: str) -> str:
-    said = what.removeprefix(_OURS)
+    said = _PLAIN_WORDS.get(what, what.removeprefix(_OURS))
     if not steps:
         return said if what.startswith(_OURS) else f"message: {what}"
     return f"{field_path(steps)}: {said}"

@@ -93,8 +93,9 @@ def _wait_up(directory: Path, child: subprocess.Popen[bytes]) -> int:
     while time.monotonic() < end_s:
         ended = child.poll() is not None
         text = (directory / LOG).read_text(errors="replace")
-        sys.stderr.write(text[shown:])
-        shown = len(text)
+        if sys.stderr.isatty() or ended:  # progress is for people; what went wrong is for everybody
+            sys.stderr.write(text[shown:])
+            shown = len(text)
         state = read_state(directory)
         if state and state["state"] == "running":
             sys.stdout.write(where(state))

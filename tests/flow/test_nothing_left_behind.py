@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from uuid import uuid4
 
@@ -89,8 +90,7 @@ def test_an_up_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert up.stderr is not None
-    assert up.stderr.readline().startswith("nats-server ")
+    _until_logged(tmp_path, "nats-server ")
     up.send_signal(signal.SIGINT)
     _, err = up.communicate(timeout=WAIT_S)
     assert up.returncode == 130
@@ -107,6 +107,15 @@ def test_a_down_keeps_data_and_logs_when_it_is_asked_to_and_a_new_up_may_follow(
     assert shell("sandbox", "up", "--sites", "lyon").code == 0
     assert shell("sandbox", "down").code == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def _until_logged(folder: Path, text: str) -> None:
+    """Wait until the supervisor has said it."""
+    log = folder / ".cheops" / "supervisor.log"
+    end_s = time.monotonic() + WAIT_S
+    while not (log.is_file() and text in log.read_text()):
+        assert time.monotonic() < end_s
+        time.sleep(0.05)
 
 
 def _supervisor(folder: Path) -> int:

@@ -57,7 +57,7 @@ def _head(verdict: Verdict, signs: Signs, took_ms: float | None) -> list[str]:
     word = len(_word(verdict, signs.plain))
     preview = " (preview)" if verdict.preview else ""
     first, *rest = _wrapped(f"{' ' * word}  {' '.join(verdict.summary.split())}{preview}", "    ", signs)
-    took = f"  {took_ms:.1f} ms" if took_ms is not None else ""
+    took = "" if took_ms is None else f"  {took_ms:.1f} ms" if took_ms < 1000 else f"  {took_ms / 1000:.1f} s"
     last = rest[-1] if rest else first
     took = signs.paint(took, "dim") if not signs.width or len(last) + len(took) <= signs.width else ""
     lines = [f"{_word(verdict, signs)}{first[word:]}", *rest]

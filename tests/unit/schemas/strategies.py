@@ -77,7 +77,8 @@ def _values(annotation: Any, metadata: Iterable[Any] = ()) -> SearchStrategy[Any
     if origin in (Union, types.UnionType):
         return st.one_of([_values(one) for one in arguments])
     if origin is tuple:
-        return st.lists(_values(arguments[0]), max_size=2).map(tuple)
+        least = _bounds(metadata).get("min_length", 0)
+        return st.lists(_values(arguments[0]), min_size=least, max_size=max(2, least)).map(tuple)
     if origin is list:
         return st.lists(st.tuples(*map(_values, get_args(arguments[0]))), max_size=2)
     if origin is dict:

@@ -135,7 +135,7 @@ def test_a_field_that_nobody_knows_is_refused_and_named_where_people_write(kind:
     @given(messages(kind))
     def check(message: StrictMessage) -> None:
         body = {**json.loads(message.to_json()), "nmespace": "shop"}
-        with pytest.raises(MessageError, match="nmespace: Extra inputs are not permitted"):
+        with pytest.raises(MessageError, match="nmespace: unknown field"):
             kind.from_json(json.dumps(body).encode())
 
     check()
