@@ -23,6 +23,7 @@ from tests.bench import history
 from tests.bench.measuring import Row, parse_sizes, shown_size
 
 NAMES = ("extraction", "ingest", "memory", "verdicts", "hubs", "bus")
+BUS_SIZES = (30_000,)
 WITHOUT_HISTORY = ("extraction", "hubs", "bus")
 
 
@@ -48,7 +49,7 @@ def _measure(names: list[str], sizes: list[int], folder: Path) -> None:
     console.print(_where(), highlight=False)
     figures: list[str] = []
     for name in names:
-        columns = {size: _child(name, size, folder) for size in (sizes[:1] if name == "bus" else sizes)}
+        columns = {size: _child(name, size, folder) for size in (BUS_SIZES if name == "bus" else sizes)}
         console.print(_table(name, columns))
         largest = max(columns)
         figures += [_figure(row, largest) for row in columns[largest] if row.goal is not None]

@@ -45,7 +45,7 @@ WARM_UP: Final = 50
 PREVIEW_GOAL: Final = 2.0
 STORED_GOAL: Final = 1.5
 BURST: Final = 1_000
-FRESH_TIMEOUT_S: Final = 300.0
+FRESH_TIMEOUT_S: Final = 60.0
 Act = Callable[[], Awaitable[object]]
 _numbers = itertools.count()
 

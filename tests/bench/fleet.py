@@ -125,8 +125,9 @@ class Fleet:
             done = {"replicas": size, "readyReplicas": size, "observedGeneration": 1}
             replica_set = self._made("apps/v1", "ReplicaSet", namespace, f"{app}-{code}", own, made, done, deployment)
             yield replica_set
-            for _ in range(size):
-                one = self._pod(namespace, f"{app}-{code}-{self._random.getrandbits(20):05x}", own, pod, replica_set)
+            for number in range(size):
+                tail = f"{self._random.getrandbits(12):03x}{number:02x}"
+                one = self._pod(namespace, f"{app}-{code}-{tail}", own, pod, replica_set)
                 pods.append(one)
                 yield one
         return pods

@@ -36,4 +36,4 @@ class Changed:
             return False
         if after is None or before.traits is not after.traits:
             return True
-        return self._records.version(before)[0] != self._records.version(after)[0]
+        return not self._records.same_object(before, after)

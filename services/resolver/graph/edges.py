@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct, field
 
@@ -123,9 +123,3 @@ class Reverse:
         """Sources that name the target here and there."""
         few, many = sorted((self, other), key=lambda one: len(one.sources(target)))
         return [source for source in few.sources(target) if many.contains(target, source)]
-
-    def targets(self) -> Iterator[int]:
-        """Everything that is named."""
-        for target, row in enumerate(self.rows):
-            if row is not None:
-                yield target

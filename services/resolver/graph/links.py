@@ -50,9 +50,10 @@ class Links:
         """Whether anything names it."""
         return self._users.rows[number] is not None or self._children.rows[number] is not None
 
-    def named(self) -> set[int]:
-        """Everything that is named."""
-        return {*self._users.targets(), *self._children.targets()}
+    def missing_count(self) -> int:
+        """How many are named and not there."""
+        rows = zip(self._users.rows, self._children.rows, self._records.rows, strict=True)
+        return sum(record is None and not (users is None and children is None) for users, children, record in rows)
 
     def contains(self, number: int, source: int, which: Which) -> bool:
         """Whether the source names it."""

@@ -181,6 +181,10 @@ class Records:
         uid, resource_version, _ = _line.decode(record.line)
         return long(uid), resource_version
 
+    def same_object(self, one: Record, other: Record) -> bool:
+        """Whether both have the same uid."""
+        return bool(_line.decode(one.line)[0] == _line.decode(other.line)[0])
+
     def naming(self, record: Record, number: int, target: ResourceId, *, owning: bool) -> list[Reference]:
         """Its references that name `target`, whose number is `number`: those to an owner, or the others."""
         targets = record.targets

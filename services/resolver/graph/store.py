@@ -165,7 +165,7 @@ class Graph:
     @property
     def missing_count(self) -> int:
         """Things that are named and not there (a walk over the named targets: for status only)."""
-        return sum(1 for target in self._links.named() if self._record[target] is None)
+        return self._links.missing_count()
 
     @property
     def numbers_len(self) -> int:
