@@ -81,7 +81,7 @@ class PlainNameReader(NameReader):
             return None
         if self._is_cluster or not namespace:
             return None if self._must_be_placed else ResourceId(f"{self._head}{name}")
-        return ResourceId(f"{self._head}{namespace}/{name}")
+        return ResourceId(f"{self._head}{namespace}/{name}") if is_name(namespace) else None
 
 
 def name_reader(rule: Rule, surface: Surface) -> RuleReader:

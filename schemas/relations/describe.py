@@ -7,11 +7,15 @@ from collections.abc import Iterable
 from typing import Final
 
 from schemas.identity import KindId
-from schemas.relations.loader import ANY_KIND, Catalogue
+from schemas.relations.loader import ANY_KIND, STRANGE_KIND, Catalogue
 from schemas.relations.rule import Rule
 
 WIDTH: Final = 110
 SHOWN_KINDS_MAX: Final = 12
+SPECIAL: Final[dict[str, str]] = {
+    ANY_KIND: "every kind",
+    STRANGE_KIND: "custom kinds that no other rule is about, in every mapping of the object",
+}
 
 
 def describe(catalogue: Catalogue) -> str:
@@ -25,7 +29,7 @@ def describe(catalogue: Catalogue) -> str:
     blocks: dict[tuple[KindId, ...], list[Rule]] = {}
     for name, rule in rules.items():
         blocks.setdefault(tuple(sorted(kinds[name])), []).append(rule)
-    lines = [f"{len(rules)} rules for {len(catalogue.rules) - (ANY_KIND in catalogue.rules)} kinds.", *LEGEND]
+    lines = [f"{len(rules)} rules for {len(catalogue.rules.keys() - SPECIAL.keys())} kinds.", *LEGEND]
     for several, rows_ in blocks.items():
         lines += ["", *_heading(several)]
         for rule in rows_:
@@ -40,7 +44,7 @@ LEGEND: Final = (
 
 
 def _heading(kinds: Iterable[KindId]) -> list[str]:
-    names = ["every kind" if kind == ANY_KIND else str(kind) for kind in kinds]
+    names = [SPECIAL.get(kind, kind) for kind in kinds]
     more = [f"and {len(names) - SHOWN_KINDS_MAX} more"] if len(names) > SHOWN_KINDS_MAX else []
     return textwrap.wrap(", ".join([*names[:SHOWN_KINDS_MAX], *more]), WIDTH)
 

@@ -14,13 +14,13 @@ from typing import Any, Final
 import msgspec
 
 from schemas.events import Reference, ResourceState, ServedKind
-from schemas.identity import KindId, ResourceKey, kind_id
+from schemas.identity import KindId, ResourceKey, kind_id, split_kind
 from schemas.kinds import Surface, one_group
 from schemas.relations.facts import Facts
 from schemas.relations.fixed import FixedFields
-from schemas.relations.loader import ANY_KIND, Catalogue
+from schemas.relations.loader import ANY_KIND, STRANGE_KIND, Catalogue
 from schemas.relations.mounts import start_only
-from schemas.relations.places import Place, places_of, walk
+from schemas.relations.places import Place, places_of, roam, walk
 from schemas.relations.reading import Key, Run
 from schemas.relations.selector import labels_of
 
@@ -39,6 +39,9 @@ class Extractor:
         self._surface = _with_packs(surface, catalogue)
         self._places: dict[KindId, Place] = {}
         self._facts: dict[KindId, Facts] = {}
+        strange = catalogue.rules.get(KindId(STRANGE_KIND), ())
+        self._stranger_place = places_of([(mounted.rule, mounted.at) for mounted in strange], self._surface)
+        self._strangers: set[KindId] = set()
         self._shared: dict[Key, Reference] = {}
         self._texts: dict[Key, tuple[Reference, ...]] = {}
         self._fixed: dict[KindId, FixedFields] = {}
@@ -64,6 +67,8 @@ class Extractor:
         facts = self._facts.get(kind) or self._learn(kind)
         run = Run(key, body, self._shared, self._texts)
         walk(self._places[kind], body, "", run)
+        if kind in self._strangers:
+            roam(self._stranger_place, body, run)
         finalizers = metadata.get("finalizers")
         return ResourceState(
             resource=key.id,
@@ -92,7 +97,10 @@ class Extractor:
     def _learn(self, kind: KindId) -> Facts:
         rules = (*self._catalogue.rules.get(kind, ()), *self._catalogue.rules.get(KindId(ANY_KIND), ()))
         self._places[kind] = places_of([(mounted.rule, mounted.at) for mounted in rules], self._surface)
-        facts = self._facts[kind] = Facts(self._catalogue.kinds.get(kind))
+        known = self._catalogue.kinds.get(kind)
+        if known is None and kind not in self._catalogue.rules and not self._surface.is_built_in(split_kind(kind)[0]):
+            self._strangers.add(kind)
+        facts = self._facts[kind] = Facts(known)
         return facts
 
 

@@ -21,6 +21,7 @@ from schemas.relations.rule import Entry, KindFacts, Mount, Rule, Use
 
 CATALOGUE: Final = Path(__file__).resolve().parent / "catalogue"
 ANY_KIND: Final = "*"
+STRANGE_KIND: Final = "?"
 _SEPARATOR: Final = b"\n---\n"
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -55,7 +56,7 @@ class MountedRule:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Every rule by the kind of its source (`*`: all), and what is known of the kinds."""
+    """Every rule by the kind of its source (`*`: all, `?`: strangers), and what is known of the kinds."""
 
     rules: Mapping[KindId, tuple[MountedRule, ...]]
     kinds: Mapping[KindId, KindFacts]

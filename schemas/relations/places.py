@@ -6,8 +6,8 @@ Concrete paths carry the indices of the object, so that a person can find the pl
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from schemas.kinds import Surface
 from schemas.relations.by_labels import LabelReader
@@ -16,6 +16,9 @@ from schemas.relations.by_text import TextReader
 from schemas.relations.path import Step, steps_of, suffix_of
 from schemas.relations.reading import Read, RuleReader, Run
 from schemas.relations.rule import Rule
+
+ROAM_MAX: Final = 10_000  # mappings and lists of one object that are looked into
+_NOT_ROAMED: Final = frozenset(("apiVersion", "kind", "metadata", "status"))
 
 
 class Place:
@@ -90,6 +93,21 @@ def walk(place: Place, value: Any, path: str, run: Run) -> None:
         for name, inner in value.items():
             if inner is not None:
                 walk(each, inner, f"{path}['{name}']", run)
+
+
+def roam(place: Place, body: Mapping[str, Any], run: Run) -> None:
+    """Read every mapping of an object, outside of metadata and status. Bounded in depth and number."""
+    left = [(one, str(name)) for name, one in body.items() if name not in _NOT_ROAMED and isinstance(one, (dict, list))]
+    for _ in range(ROAM_MAX):
+        if not left:
+            return
+        value, path = left.pop()
+        if isinstance(value, dict):
+            walk(place, value, path, run)
+            rows = [(inner, path + suffix_of(str(name))) for name, inner in value.items()]
+        else:
+            rows = [(inner, f"{path}[{index}]") for index, inner in enumerate(value)]
+        left += [row for row in reversed(rows) if isinstance(row[0], (dict, list))]
 
 
 def _into_fields(place: Place, value: dict[str, Any], path: str, run: Run) -> None:

@@ -14,6 +14,7 @@ from schemas.relations.hosts import hosts_in
 
 ORDINALS_MAX: Final = 100  # claims of one template of a StatefulSet that are spelled out
 NAMES_MAX: Final = 1_000
+REF_ENDINGS: Final = ("Ref", "Refs", "Reference", "References")
 CLAIM: Final = KindId("PersistentVolumeClaim")
 ACCOUNT: Final = KindId("ServiceAccount")
 DEFINITION: Final = KindId("apiextensions.k8s.io/CustomResourceDefinition")
@@ -87,6 +88,21 @@ def _names(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
     if isinstance(value, str):
         for name in value.split(",")[:NAMES_MAX]:
             yield Pointer(kind, name.strip())
+
+
+def _typed_refs(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """`…Ref: {kind, name}`, `…Refs: [{kind, name}]` of a mapping: the shape of a reference that says what it means."""
+    for field, inner in value.items() if isinstance(value, dict) else ():
+        if not isinstance(field, str) or not field.endswith(REF_ENDINGS):
+            continue
+        rows = [("", inner)] if isinstance(inner, dict) else enumerate(inner) if isinstance(inner, list) else ()
+        for place, row in rows:
+            if isinstance(row, dict) and isinstance(row.get("kind"), str) and isinstance(row.get("name"), str):
+                group = row.get("apiGroup", row.get("group")) or str(row.get("apiVersion") or "").rpartition("/")[0]
+                where = f".{field}" if place == "" else f".{field}[{place}]"
+                namespace = row.get("namespace")
+                named = namespace if isinstance(namespace, str) and namespace else None
+                yield Pointer(kind_id(str(group), row["kind"]), row["name"], named, suffix=f"{where}.name")
 
 
 def _listed(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
@@ -243,6 +259,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "spiffe": _spiffe,
     "names": _names,
     "values": _listed,
+    "typed-refs": _typed_refs,
     "outside": _outside,
     "depends-on": _depends_on,
     "identities": _identities,

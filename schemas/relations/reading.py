@@ -123,7 +123,7 @@ class RuleReader:
         elif "/" in group or to.group_from.endswith("apiVersion"):
             group = group.rpartition("/")[0]
         found = kind_id(one_group(group, kind), kind)
-        return found if not to.kinds or found in to.kinds else None
+        return found if is_kind(found) and (not to.kinds or found in to.kinds) else None
 
     def _near(self, run: Run) -> str:
         """The namespace when the reference names none."""
@@ -137,7 +137,7 @@ class RuleReader:
             return None
         if not is_name(name) or (namespace and not is_name(namespace)):
             return None
-        if name in self._skip_whole or (self._skip and name.startswith(self._skip)):
+        if name in self._skip_whole or (self._skip and name.startswith(self._skip)) or not is_kind(kind):
             return None
         return resource_id(*split_kind(kind), namespace, name)
 
@@ -188,6 +188,12 @@ def is_name(text: str) -> bool:
     """Whether it can be a name in an identity; a template (`${…}`, `{{…}}`) is none."""
     strange = "/" in text or "$" in text or "{{" in text or not text.isprintable()
     return bool(text) and not strange and len(text) <= NAME_LEN_MAX
+
+
+def is_kind(kind: KindId) -> bool:
+    """Whether it can be a kind in an identity: a group does not begin with a capital letter, a kind does."""
+    group, name = split_kind(kind)
+    return name[:1].isupper() and is_name(name) and (not group or (is_name(group) and not group[0].isupper()))
 
 
 def first_at(path: str) -> First | None:

@@ -176,9 +176,12 @@ Entry = Annotated[Annotated[Rule, Tag("rule")] | Annotated[Use, Tag("use")], Dis
 
 
 class Mount(_Model):
-    """Where rules apply: the kinds, the places in their objects, and the rules or the fragments."""
+    """Where rules apply: the kinds, the places in their objects, and the rules or the fragments.
 
-    kinds: Annotated[tuple[Annotated[str, Field(pattern=r"^\*$|" + KIND_PATTERN)], ...], Field(min_length=1)]
+    `*` are all kinds; `?` are custom kinds that no other rule is about, and there rules look into every mapping.
+    """
+
+    kinds: Annotated[tuple[Annotated[str, Field(pattern=r"^[*?]$|" + KIND_PATTERN)], ...], Field(min_length=1)]
     at: Paths = ("",)
     use: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()

@@ -20,11 +20,29 @@ GO_TIMEOUT_S: Final = 20
 _SERVED: Final = re.compile(r"^v\d+(beta\d+)?$")  # alpha versions are served by nobody who did not ask for them
 # Kinds that the API server answers or takes without keeping them, and those that it has not served for years.
 _NOT_KEPT: Final = frozenset(
-    """
-    APIGroup APIGroupDiscovery APIVersions AdmissionReview Binding ComponentStatus DeploymentRollback Eviction ImageReview
-    LocalSubjectAccessReview RangeAllocation Scale SelfSubjectAccessReview SelfSubjectReview SelfSubjectRulesReview
-    SerializedReference Status SubjectAccessReview TokenRequest TokenReview WatchEvent
-    """.split()
+    [
+        "APIGroup",
+        "APIGroupDiscovery",
+        "APIVersions",
+        "AdmissionReview",
+        "Binding",
+        "ComponentStatus",
+        "DeploymentRollback",
+        "Eviction",
+        "ImageReview",
+        "LocalSubjectAccessReview",
+        "RangeAllocation",
+        "Scale",
+        "SelfSubjectAccessReview",
+        "SelfSubjectReview",
+        "SelfSubjectRulesReview",
+        "SerializedReference",
+        "Status",
+        "SubjectAccessReview",
+        "TokenRequest",
+        "TokenReview",
+        "WatchEvent",
+    ]
 )
 
 
