@@ -15,6 +15,7 @@ from typing import Self
 import yaml
 from aiohttp import web
 
+from cheops.sandbox.apiserver.admission import Admission
 from cheops.sandbox.apiserver.bootstrap import make_first_objects
 from cheops.sandbox.apiserver.controllers.loop import ControllerLoop
 from cheops.sandbox.apiserver.controllers.team import make_controllers
@@ -45,6 +46,7 @@ class EmbeddedCluster:
         """`port` 0 lets the kernel choose. With a `token` every request must carry it."""
         self.name, self.token = name, token
         self.realm = Realm(name)
+        self.realm.admit = Admission(self.realm).admit
         self.faults = Faults(self.realm.store)
         self._port = port
         self._controllers = controllers

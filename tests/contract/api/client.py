@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -140,9 +140,17 @@ class Api:
         raise TimeoutError(f"{collection}/{name} never became so: {known}")
 
     async def served(self, path: str, code: int = 200) -> None:
-        """Until a list of this path answers so. Routes follow definitions in their own time and tell nobody."""
+        """Until a list of this path answers so."""
+
+        async def answers() -> bool:
+            return (await self.get(path, limit=1)).status == code
+
+        await self.until_true(answers)
+
+    async def until_true(self, holds: Callable[[], Awaitable[bool]]) -> None:
+        """Asking again and again: routes and webhooks follow their objects in their own time and tell nobody."""
         async with asyncio.timeout(WAIT_S):
-            while (await self.get(path, limit=1)).status != code:
+            while not await holds():
                 await asyncio.sleep(POLL_S)
 
     async def until_gone(self, collection: str, name: str) -> None:

@@ -118,8 +118,8 @@ async def test_what_is_not_there_is_said_plainly(kubectl: Kubectl) -> None:
     assert (await kubectl("get", "pods")).err.startswith("No resources found in ")
     missing = await kubectl("get", "pod", "none")
     assert (missing.code, missing.err) == (1, 'Error from server (NotFound): pods "none" not found\n')
-    kind = await kubectl("get", "widgets")
-    assert (kind.code, kind.err) == (1, 'error: the server doesn\'t have a resource type "widgets"\n')
+    kind = await kubectl("get", "gizmos")
+    assert (kind.code, kind.err) == (1, 'error: the server doesn\'t have a resource type "gizmos"\n')
     unknown = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: a}\n"
     applied = await kubectl("apply", "-f", "-", stdin=unknown)
     assert applied.code == 1

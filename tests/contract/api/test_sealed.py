@@ -47,6 +47,8 @@ async def test_a_claim_is_bound_to_a_volume(api: Api, namespace: str) -> None:
     volume["spec"] |= {"accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/none"}, "storageClassName": name}
     created = await api.post("/api/v1/persistentvolumes", volume)
     assert created.status == 201, created.text
+    volumes = "/api/v1/persistentvolumes"
+    await api.until(volumes, name, lambda found: (found or {})["status"]["phase"] == "Available")
     spec = {"accessModes": ["ReadWriteOnce"], "resources": size, "storageClassName": name}
     await api.post(path, {"metadata": {"name": "data"}, "spec": spec})
     bound = await api.until(path, "data", lambda found: (found or {})["status"]["phase"] == "Bound")
