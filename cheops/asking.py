@@ -5,11 +5,15 @@ Every answer carries its evidence: whose knowledge it is, how old, and what coul
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterable
 from typing import Final, TypeVar
+
+import msgspec
 
 from cheops.contexts import Context
 from schemas import subjects
 from schemas.envelope import Message, MessageError
+from schemas.events import ResourceState
 from schemas.identity import SiteName, site_name
 from schemas.queries import (
     Direction,
@@ -22,6 +26,8 @@ from schemas.queries import (
     OrderQuery,
     Refusal,
     SiteStatus,
+    StatesAnswer,
+    StatesQuery,
     StatusQuery,
     WhyQuery,
 )
@@ -108,6 +114,17 @@ class Questions:
         """The names of one kind at a site (`resources`), or the kinds that have objects (`kinds`)."""
         query = NamesQuery(kind=kind, prefix=prefix, namespace=namespace)
         return await self._ask(await self.entry_site(site), "names", query, NamesAnswer)
+
+    async def states(self, *, kinds: Iterable[str] = (), site: str | None = None) -> AsyncIterator[ResourceState]:
+        """Everything that the site's graph holds (of these kinds), in the order of identities; page by page."""
+        where, after, more = await self.entry_site(site), "", True
+        while more:
+            page = await self._ask(where, "states", StatesQuery(kinds=tuple(kinds), after=after), StatesAnswer)
+            for one in page.states:
+                state = msgspec.convert(one, ResourceState)
+                after = state.resource
+                yield state
+            more = page.more
 
     async def sites(self) -> list[SiteStatus]:
         """How every site is whose resolver answers now (within 0.6 s), by name."""

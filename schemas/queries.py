@@ -2,7 +2,8 @@
 
 `api.resolver.<site>.<verb>`: preview (an Intent → a Verdict), graph (GraphQuery → GraphAnswer), why (WhyQuery →
 GraphAnswer), missing (MissingQuery → GraphAnswer), names (NamesQuery → NamesAnswer), order (OrderQuery →
-OrderAnswer), status (StatusQuery → SiteStatus), cancel (CancelRequest → Verdict).
+OrderAnswer), status (StatusQuery → SiteStatus), states (StatesQuery → StatesAnswer), cancel
+(CancelRequest → Verdict).
 `api.watcher.<site>.resync`: ResyncRequest → ResyncAnswer. `api.executor.<site>.rehearse`: Rehearsal → RehearsalAnswer.
 An answer that could not be given is a `Refusal` with a sentence.
 """
@@ -20,6 +21,7 @@ from schemas.intents import IntentId
 from schemas.verdicts import Action, Evidence, Step
 
 WALK_NODES_MAX = 1_000
+STATES_PAGE = 500
 Direction = Literal["dependencies", "dependents", "both"]
 
 
@@ -59,6 +61,27 @@ class WhyQuery(StrictMessage):
     source: str
     target: str
     namespace: str = ""
+
+
+class StatesQuery(StrictMessage):
+    """What the site's graph holds, page by page in the order of identities: what is known, without any value.
+
+    kinds   only these (as a person calls them); none: all        after   the last identity of the page before
+    """
+
+    schema_: Literal["statesquery/v1"] = Field("statesquery/v1", alias="schema")
+    kinds: tuple[str, ...] = ()
+    after: str = ""
+    limit: int = Field(STATES_PAGE, ge=1, le=STATES_PAGE)
+
+
+class StatesAnswer(Message):
+    """One page. `states`: as in resource events (docs/schema/event.json, ResourceState); `more`: ask again after it."""
+
+    schema_: Literal["states/v1"] = Field("states/v1", alias="schema")
+    states: tuple[dict[str, Any], ...]
+    more: bool
+    evidence: Evidence
 
 
 class MissingQuery(StrictMessage):

@@ -12,7 +12,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -135,6 +135,12 @@ class Testbed:
             if not child.running:
                 await child.start()
 
+    async def start_service(self, name: SiteName, service: str, environment: Mapping[str, str] | None = None) -> None:
+        """Start one of a site's three that does not run, with other settings than usual."""
+        site = self.sites[name]
+        site.services[service] = self._service(site, service, environment or {})
+        await site.services[service].start()
+
     async def wait_fresh(self, timeout_s: float = FRESH_TIMEOUT_S) -> dict[SiteName, SiteStatus]:
         """Wait until every site's resolver says that its knowledge is fresh."""
         async with connect(self.nats_url) as mesh:
@@ -177,7 +183,7 @@ class Testbed:
     ) -> None:
         await self.stop()
 
-    def _service(self, site: Site, service: str) -> ChildProcess:
+    def _service(self, site: Site, service: str, environment: Mapping[str, str] | None = None) -> ChildProcess:
         return ChildProcess(
             f"{site.name} {service}",
             [sys.executable, "-m", "cheops", "serve", service],
@@ -187,6 +193,7 @@ class Testbed:
                 "CHEOPS_NATS_URL": self.nats_url,
                 "CHEOPS_KUBECONFIG": str(site.cluster.kubeconfig),
                 "CHEOPS_STATE_DIR": str(self.directory / site.name / "state"),
+                **(environment or {}),
             },
         )
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
 from importlib.metadata import version
 from typing import Final, Literal
+
+import msgspec
 
 from schemas import subjects
 from schemas.envelope import MessageError
@@ -23,6 +26,8 @@ from schemas.queries import (
     Rehearsal,
     RehearsalAnswer,
     SiteStatus,
+    StatesAnswer,
+    StatesQuery,
     StatusQuery,
     WhyQuery,
 )
@@ -61,6 +66,7 @@ class Answers:
             "names": self._names,
             "order": self._order,
             "status": self._status,
+            "states": self._states,
             "cancel": self._cancel,
         }
         async with AsyncExitStack() as stack:
@@ -110,6 +116,19 @@ class Answers:
         verdict = self._machine.docket.known(request.intent)
         assert verdict is not None, "a deferred intent has a verdict"
         return verdict.to_json()
+
+    async def _states(self, payload: bytes) -> bytes:
+        query = StatesQuery.from_json(payload)
+        wanted = frozenset(self._machine.evidence.surface.kind(name) for name in query.kinds)
+        graph = self._machine.graph
+        names = (one for kind in wanted or graph.kinds() for one in graph.members(kind) if one > query.after)
+        page = heapq.nsmallest(query.limit + 1, names)
+        states = [state for one in page[: query.limit] if (state := graph.find(one)) is not None]
+        return StatesAnswer(
+            states=tuple(msgspec.to_builtins(state) for state in states),
+            more=len(page) > query.limit,
+            evidence=self._evidence(),
+        ).to_json()
 
     async def _status(self, payload: bytes) -> bytes:
         StatusQuery.from_json(payload)
