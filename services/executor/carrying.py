@@ -48,7 +48,7 @@ class Limits:
     pause_max_s: float = 30.0
     poll_min_s: float = 0.2
     poll_max_s: float = 3.0
-    ack_wait_s: float = 30.0
+    ack_wait_s: float = 10.0
     stop_grace_s: float = 5.0
     defects_max: int = 5
 

@@ -25,7 +25,7 @@ from tests.kit.kubelet import api_of
 from tests.kit.oracle import until_equal
 
 LYON, OSLO = SiteName("lyon"), SiteName("oslo")
-WAIT_S = 30.0
+WAIT_S = 60.0
 COMMAND_TIMEOUT_S = 120.0
 
 
