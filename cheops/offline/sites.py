@@ -85,7 +85,7 @@ def site_of(
     """The same for manifests that were read already."""
     for one in documents:
         one.check_object()
-    surface = _surface(documents, kubernetes)
+    surface = _surface(documents, kubernetes, catalogue)
     extractor = Extractor(catalogue, surface)
     site = OfflineSite(name, surface, extractor, Graph(name), flaws, _blind(name, flaws, surface))
     site.graph.apply(ResourceEvent(op="surface", surface=tuple(surface.served.values())))
@@ -101,7 +101,7 @@ def site_of(
     return site
 
 
-def _surface(documents: Iterable[Document], kubernetes: str) -> Surface:
+def _surface(documents: Iterable[Document], kubernetes: str, catalogue: Catalogue) -> Surface:
     definitions = [one.body for one in documents if one.body["kind"] == "CustomResourceDefinition"]
     surface = surface_with_crds(builtin_surface(kubernetes), definitions)
     held: dict[KindId, ServedKind] = {}
@@ -110,12 +110,15 @@ def _surface(documents: Iterable[Document], kubernetes: str) -> Surface:
         kind = kind_id(group, one.body["kind"])
         if surface.find(kind) is not None or kind in held:
             continue
-        held[kind] = guessed_kind(kind, version)
+        held[kind] = held_kind(kind, version, catalogue)
     return Surface([*surface.served.values(), *held.values()])
 
 
-def guessed_kind(kind: KindId, version: str) -> ServedKind:
-    """A kind of which nothing but objects is known; `Cluster…` kinds are taken for cluster-scoped."""
+def held_kind(kind: KindId, version: str, catalogue: Catalogue) -> ServedKind:
+    """A kind of which objects are held and no definition: as the catalogue knows it, else by the usual plurals."""
+    known = catalogue.kinds.get(kind)
+    if known is not None and known.plural:
+        return ServedKind(kind, known.plural, (version,), known.namespaced, kind.rpartition("/")[2].lower())
     bare = kind.rpartition("/")[2]
     singular = bare.lower()
     plural = f"{singular[:-1]}ies" if singular[-1:] == "y" and singular[-2:-1] not in "aeiou" else f"{singular}s"
