@@ -65,7 +65,7 @@ def _expression(row: Any) -> Requirement:
     key, operator, listed = row.get("key"), row.get("operator"), row.get("values") or ()
     if not isinstance(key, str):
         return NEVER
-    if operator not in OPERATORS or not isinstance(listed, (list, tuple)):
+    if not isinstance(operator, str) or operator not in OPERATORS or not isinstance(listed, (list, tuple)):
         return Requirement(key, "In")  # in an empty list: never
     return Requirement(key, operator, tuple(map(str, listed)))
 
