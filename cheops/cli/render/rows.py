@@ -15,6 +15,7 @@ LABEL_MAX: Final = 60
 FIELD_MIN: Final = 12
 _HEADS: Final = re.compile(r"^(spec\.)?(jobTemplate\.spec\.)?(template\.)?(spec\.|metadata\.)?")
 _TAILS: Final = re.compile(r"(?<=[\]\w])\.(name|secretName|claimName)$")
+_STEPS: Final = re.compile(r"\.(?![^\[]*\])")  # not the dots of a label's name
 _OWNER: Final = re.compile(r"^metadata\.ownerReferences\[\d+\]")
 
 
@@ -49,14 +50,19 @@ def _line(row: Row, first: int, second: int, signs: Signs) -> str:
 
 
 def fitted(field: str, room: int, signs: Signs) -> str:
-    """Cut at the front, at a dot: the end of a path says most. Nothing when hardly anything would be left."""
+    """Cut at the front, between steps of the path: its end, and the part that is meant, say most. Nothing when hardly
+    anything would be left."""
     if len(field) <= room:
         return field
     if room < FIELD_MIN:
         return ""
-    tail = field[-(room - len(signs.ellipsis)) :]
-    dot = tail.find(".")
-    return signs.ellipsis + (tail[dot + 1 :] if 0 <= dot < len(tail) - FIELD_MIN else tail)
+    path, space, part = field.partition(" ")
+    steps = _STEPS.split(path)
+    for start in range(1, len(steps)):
+        kept = f"{signs.ellipsis}{'.'.join(steps[start:])}{space}{part}"
+        if len(kept) <= room:
+            return kept
+    return part if part[:1].isalpha() and len(part) <= room else signs.cut(steps[-1], room)
 
 
 def short_path(path: str) -> str:

@@ -90,7 +90,8 @@ class _Side:
 
     def _hangs_on(self, resource: ResourceId, ancestors: Sequence[ResourceId]) -> bool:
         """What uses an owner and what the owner made is one user: it stands beside the owner already."""
-        return any(self._other(edge) == resource for one in ancestors for edge in self._hops.get(one, ()))
+        hops = () if self._forward else (edge for one in ancestors for edge in self._hops.get(one, ()))
+        return any(self._other(edge) == resource for edge in hops)
 
     def _above(self, names: Sequence[ResourceId], room: int) -> str:
         shown = [named(one) for one in names[:ABOVE_NAMED_MAX]]
@@ -105,7 +106,7 @@ class _Side:
         )
 
     def _groups(self, resource: ResourceId) -> list[Group]:
-        """Who comes next; towards dependents, what an owner made comes below its owner."""
+        """Who comes next; an owner stands for what it made, which comes below it or goes unsaid."""
         groups: dict[ResourceId, list[GraphEdge]] = defaultdict(list)
         for edge in self._hops.get(resource, ()):
             groups[self._other(edge)].append(edge)
@@ -119,9 +120,9 @@ class _Side:
         return sum(owner in self._owners(one) and not self._owners(owner) & others for one in others)
 
     def _owners(self, resource: ResourceId) -> frozenset[ResourceId]:
-        """The chain of owners, as far as the answer holds it; nobody towards dependencies."""
+        """The chain of owners, as far as the answer holds it."""
         found: set[ResourceId] = set()
-        step: ResourceId | None = None if self._forward else self._owned.get(resource)
+        step = self._owned.get(resource)
         while step is not None and step not in found:
             found.add(step)
             step = self._owned.get(step)

@@ -51,6 +51,16 @@ def test_what_an_owner_made_counts_with_its_owner() -> None:
     assert sum("Pod shop/web-4cbs-5zrdd" in line for line in lines) == 1
 
 
+def test_a_service_that_selects_a_deployment_and_its_pods_needs_the_deployment() -> None:
+    lines = tree_lines(answer(INGRESS, *EDGES, direction="dependencies"), WIDE)
+    assert [line.split("  ")[0] if line[0] in "├└" else line.strip().split("  ")[0] for line in lines[2:5]] == [
+        "└─ Service shop/web",
+        "└─ Deployment shop/web and 2 made by it",
+        "├─ Secret shop/edge-ca",
+    ]
+    assert not any("Pod" in line or "ReplicaSet" in line for line in lines)
+
+
 def test_a_cycle_is_named_and_ends() -> None:
     pair = (edge(WEB, SERVICE, "reliance", "spec.a"), edge(SERVICE, WEB, "reliance", "spec.b"))
     lines = tree_lines(answer(WEB, *pair, direction="dependencies"), WIDE)
@@ -139,8 +149,11 @@ def test_a_field_path_is_said_as_people_say_it(path: str, short: str) -> None:
     assert short_path(path) == short
 
 
-def test_a_field_is_cut_at_a_dot_when_enough_is_left() -> None:
+def test_a_field_is_cut_between_its_steps_and_keeps_the_part_that_is_meant() -> None:
     field = "rules[0].http.paths[0].backend.service port http"
     assert fitted(field, 80, NARROW) == field
     assert fitted(field, 30, NARROW) == "…backend.service port http"
+    assert fitted(field, 19, NARROW) == "…service port http"
+    assert fitted(field, 12, NARROW) == "port http"
     assert fitted(field, 5, NARROW) == ""
+    assert fitted("labels['kubernetes.io/service-name'] (+1)", 14, NARROW) == "labels['kuber…"
