@@ -22,6 +22,7 @@ from services.resolver.graph.names import Names
 RECENT_MAX: Final = 2_048  # references, and as many unpacked bytes, that are remembered for the next resource
 SWEEP_MIN: Final = 8_192  # interned values; fewer are not worth a look
 
+WORD_BITS: Final = 63
 T = TypeVar("T")
 Labels = dict[str, str]
 OWN: Final = ("resource", "uid", "resource_version", "digest", "labels", "template_labels", "references")
@@ -77,7 +78,7 @@ class Records:
             bytes(memoryview(_pack((short(state.uid), state.resource_version, short(state.digest))))),  # without slack
             self._share(_pack(state.labels)),
             None if template is None else self._share(_pack(template)),
-            self._share(_pack(_traits_of(state))),
+            self._share(_packed_traits(state)),
             shape,
             targets,
         )
@@ -254,6 +255,17 @@ class Records:
     def selector(self, packed: bytes) -> Selector:
         """Unpacked selector."""
         return _remembered(self._unpacked_selectors, _selectors, packed)
+
+
+def _packed_traits(state: ResourceState) -> bytes:
+    try:
+        return _pack(_traits_of(state))
+    except OverflowError:  # a number beyond 64 bits, which nothing that serves Kubernetes objects can mean
+        facts = {
+            name: str(value) if isinstance(value, int) and value.bit_length() > WORD_BITS else value
+            for name, value in state.facts.items()
+        }
+        return _pack(_traits_of(_replace(state, facts=facts)))
 
 
 def _uid(form: Form, targets: tuple[Target, ...], place: int) -> Short:

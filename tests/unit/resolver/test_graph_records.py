@@ -131,3 +131,15 @@ def test_a_selector_of_the_default_leads_to_what_is_marked_so_now() -> None:
     graph.apply(ResourceEvent("put", msgspec.structs.replace(slow, facts={"default": "true"})))
     assert graph.targets(claim.resource, asks).present == (slow.resource,)
     assert graph.dependents(fast.resource).count == 0
+
+
+def test_a_number_that_no_field_can_hold_is_kept_as_text() -> None:
+    graph = Graph(SiteName("lyon"))
+    huge = ResourceState(
+        ResourceId("example.com/Thing/shop/huge"), facts={"replicas": 10**30, "phase": "Odd", "n": 3, "on": True}
+    )
+    assert graph.apply(ResourceEvent("put", huge))
+    assert not graph.apply(ResourceEvent("put", huge))
+    found = graph.find(huge.resource)
+    assert found is not None
+    assert found.facts == {"replicas": str(10**30), "phase": "Odd", "n": 3, "on": True}
