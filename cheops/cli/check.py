@@ -46,43 +46,57 @@ def register(app: typer.Typer) -> None:
     app.command(cls=Command, epilog=EXAMPLES, rich_help_panel="Offline")(check)
 
 
+SitesOption = Annotated[
+    list[str],
+    typer.Option(
+        "--site", help="A site and its manifests; the first is where the intent is entered.", metavar="NAME=PATH"
+    ),
+]
+FilesOption = Annotated[
+    Strings, typer.Option("--filename", "-f", help="What is to be written: a file, a folder, or -.", metavar="PATH")
+]
+DeleteOption = Annotated[Strings, typer.Option("--delete", help="What is to be deleted.", metavar="KIND/NAME")]
+ReadOption = Annotated[Strings, typer.Option("--read", help="What is to be read.", metavar="KIND/NAME")]
+VerbOption = Annotated[Optional[VerbName], typer.Option("--verb", help="What -f means.")]  # noqa: UP045 – as above
+SinceOption = Annotated[
+    str, typer.Option("--since", help="Judge what the working tree changes since this git revision.", metavar="REV")
+]
+ScopeOption = Annotated[str, typer.Option("--scope", help="Where: lyon, or lyon & oslo.", metavar="SCOPE")]
+CascadeOption = Annotated[str, typer.Option("--cascade", help="none, or dependents: delete what uses it first.")]
+BoundOption = Annotated[float, typer.Option("--bound", help="How old evidence may be, in seconds.", metavar="S")]
+StaleOption = Annotated[Strings, typer.Option("--stale", help="This site's evidence is old.", metavar="SITE")]
+UnreachableOption = Annotated[Strings, typer.Option("--unreachable", help="This site does not answer.", metavar="SITE")]
+BlindOption = Annotated[
+    Strings, typer.Option("--blind", help="These kinds are not observed there.", metavar="SITE=RESOURCES")
+]
+KubernetesOption = Annotated[
+    Optional[str],  # noqa: UP045 – as above
+    typer.Option("--kubernetes", help="The version whose built-in kinds the sites serve.", metavar="1.N"),
+]
+PolicyOption = Annotated[
+    Optional[str],  # noqa: UP045 – as above
+    typer.Option("--policy", help="A policy file (cheops policy check FILE).", metavar="FILE"),
+]
+FormOption = Annotated[CheckOutput, typer.Option("--output", "-o", help="How to print it.")]
+
+
 def check(
-    site: Annotated[
-        list[str],
-        typer.Option(
-            "--site", help="A site and its manifests; the first is where the intent is entered.", metavar="NAME=PATH"
-        ),
-    ],
-    filename: Annotated[
-        Strings, typer.Option("--filename", "-f", help="What is to be written: a file, a folder, or -.", metavar="PATH")
-    ] = None,
-    delete: Annotated[Strings, typer.Option("--delete", help="What is to be deleted.", metavar="KIND/NAME")] = None,
-    read: Annotated[Strings, typer.Option("--read", help="What is to be read.", metavar="KIND/NAME")] = None,
-    verb: Annotated[Optional[VerbName], typer.Option("--verb", help="What -f means.")] = None,  # noqa: UP045
-    since: Annotated[
-        str,
-        typer.Option("--since", help="Judge what the working tree changes since this git revision.", metavar="REV"),
-    ] = "",
+    site: SitesOption,
+    filename: FilesOption = None,
+    delete: DeleteOption = None,
+    read: ReadOption = None,
+    verb: VerbOption = None,
+    since: SinceOption = "",
     namespace: NamespaceOption = "",
-    scope: Annotated[str, typer.Option("--scope", help="Where: lyon, or lyon & oslo.", metavar="SCOPE")] = "",
-    cascade: Annotated[str, typer.Option("--cascade", help="none, or dependents: delete what uses it first.")] = "none",
-    bound: Annotated[float, typer.Option("--bound", help="How old evidence may be, in seconds.", metavar="S")] = 10.0,
-    stale: Annotated[Strings, typer.Option("--stale", help="This site's evidence is old.", metavar="SITE")] = None,
-    unreachable: Annotated[
-        Strings, typer.Option("--unreachable", help="This site does not answer.", metavar="SITE")
-    ] = None,
-    blind: Annotated[
-        Strings, typer.Option("--blind", help="These kinds are not observed there.", metavar="SITE=RESOURCES")
-    ] = None,
-    kubernetes: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("--kubernetes", help="The version whose built-in kinds the sites serve.", metavar="1.N"),
-    ] = None,
-    policy: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("--policy", help="A policy file (cheops policy check FILE).", metavar="FILE"),
-    ] = None,
-    output: Annotated[CheckOutput, typer.Option("--output", "-o", help="How to print it.")] = CheckOutput.TEXT,
+    scope: ScopeOption = "",
+    cascade: CascadeOption = "none",
+    bound: BoundOption = 10.0,
+    stale: StaleOption = None,
+    unreachable: UnreachableOption = None,
+    blind: BlindOption = None,
+    kubernetes: KubernetesOption = None,
+    policy: PolicyOption = None,
+    output: FormOption = CheckOutput.TEXT,
     ascii_only: AsciiOption = False,
 ) -> None:
     """The verdict on directories of manifests, offline. Exits 0 allow, 3 deny, 4 defer, 2 for bad input."""

@@ -31,39 +31,16 @@ def replay(
     from pathlib import Path
 
     from cheops.cli.render.output import document, say
+    from cheops.cli.render.replay import body, lines
     from cheops.cli.render.signs import signs_for
     from cheops.cli.running import with_mesh
-    from cheops.mesh import Mesh
-    from cheops.replaying import differing
     from schemas.policy import load_policy
     from services.resolver.judge.policy import Policy
 
     in_force = Policy(load_policy(Path(policy))) if policy else Policy()
-
-    async def run(mesh: Mesh) -> int:
-        found = await mesh.replay(intent_id, policy=in_force, site=site, revision=revision)
-        stored = found.stored
-        if output is not Output.TEXT:
-            body = {
-                "schema": "replay/v1",
-                "intent": stored.intent,
-                "revision": stored.revision,
-                "same": found.same,
-                "aged": list(found.aged),
-                "verdict": found.again.model_dump(mode="json", by_alias=True),
-            }
-            document(body, output)
-            return 0 if found.same else 1
-        signs = signs_for(ascii_only)
-        cursor = f"{stored.evidence[0].epoch}:{stored.evidence[0].seq}" if stored.evidence else "nothing"
-        head = f"{stored.intent} revision {stored.revision}, {stored.site} at {cursor} ({found.events} events read)"
-        if found.same:
-            say([f"{signs.allow} SAME  {head}: {stored.decision}, the same {len(stored.to_json())} bytes"])
-            return 0
-        say([f"{signs.deny} DIFFERENT  {head}"])
-        say(f"  {line}" for line in differing(stored, found.again))
-        if found.aged:
-            say([f"  aged out of the stream: the listing of {', '.join(found.aged)}"])
-        return 1
-
-    raise typer.Exit(with_mesh(run, server, site))
+    found = with_mesh(lambda mesh: mesh.replay(intent_id, policy=in_force, site=site, revision=revision), server, site)
+    if output is Output.TEXT:
+        say(lines(found, signs_for(ascii_only)))
+    else:
+        document(body(found), output)
+    raise typer.Exit(0 if found.same else 1)
