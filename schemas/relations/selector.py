@@ -7,7 +7,7 @@ selector means differs per kind and is said by the rule, not here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, get_args
+from typing import Any, Final, cast, get_args
 
 from schemas.events import LabelSelector, Operator, Requirement, ResourceState, Selector
 from schemas.identity import kind_of
@@ -67,7 +67,7 @@ def _expression(row: Any) -> Requirement:
         return NEVER
     if not isinstance(operator, str) or operator not in OPERATORS or not isinstance(listed, (list, tuple)):
         return Requirement(key, "In")  # in an empty list: never
-    return Requirement(key, operator, tuple(map(str, listed)))
+    return Requirement(key, cast(Operator, operator), tuple(map(str, listed)))
 
 
 def selects(selector: Selector, state: ResourceState) -> bool:
