@@ -126,6 +126,10 @@ class Questions:
                 yield state
             more = page.more
 
+    async def status(self, site: str | None = None) -> SiteStatus:
+        """How one site is."""
+        return await self._ask(await self.entry_site(site), "status", StatusQuery(), SiteStatus)
+
     async def sites(self) -> list[SiteStatus]:
         """How every site is whose resolver answers now (within 0.6 s), by name."""
         subject = subjects.api("resolver", subjects.EVERY_SITE, "status")

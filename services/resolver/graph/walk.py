@@ -141,6 +141,18 @@ def owner_of(view: View, resource: ResourceId, tops: dict[ResourceId, ResourceId
     return top
 
 
+def maker_of(view: View, resource: ResourceId) -> ResourceId | None:
+    """The highest owner that makes pods from a template: what a pod is, is written there."""
+    maker: ResourceId | None = None
+    above = _direct_owner(view, resource)
+    for _ in range(OWNERS_MAX):
+        state = view.find(above) if above is not None else None
+        if state is None or state.template_labels is None or above == resource:
+            break
+        maker, above = above, _direct_owner(view, state.resource)
+    return maker
+
+
 def _direct_owner(view: View, resource: ResourceId) -> ResourceId | None:
     state = view.find(resource)
     for reference in state.references if state is not None else ():

@@ -42,10 +42,12 @@ def judge_needs(view: View, after: View, change: Change) -> Iterator[Finding]:
         fields = ", ".join(change.fixed)
         verb = "cannot be changed: delete and create it instead"
         yield Finding("D220", f"{fields} of {named(change.resource)} {verb}", "presence", change.resource)
-    elif change.refused:
+    there = view.find(change.resource) is not None
+    unplaced = [] if there else list(_namespace(view, after, change.after))
+    yield from unplaced
+    if change.refused and not unplaced and not change.fixed and not (there and change.action == "create"):
+        # Else the refusal says what is said already, in our words and with what to do.
         yield Finding("D150", f"the API server refuses it: {change.refused}", "presence", change.resource)
-    if view.find(change.resource) is None:
-        yield from _namespace(view, after, change.after)
     for reference in change.after.references:
         if reference.relation != "containment" and not set(reference.phases) <= {"P", "D"}:
             yield from _need(view, after, change.after, reference)

@@ -152,6 +152,8 @@ def _use_findings(
         stands = strongest.get(owner_of(view, user, tops) or user)
         if stands is not None and stands[0].source != user and order.index(stands[1]) <= order.index(use):
             continue  # the owner stands for what it makes; unless only that is left, as pods of what was scaled to zero
+        if resource in cascade.children and use not in BREAKING and owner_of(view, user, tops) is not None:
+            continue  # an EndpointSlice follows its pods: that is its controller's business
         yield _use_finding(view, edge, use, resource, cascade if resource in cascade.children else None, cascade.all)
 
 

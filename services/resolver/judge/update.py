@@ -8,7 +8,7 @@ from typing import Final
 from schemas.events import ResourceState
 from schemas.identity import ResourceId, kind_of
 from services.resolver.graph.view import Edge, View
-from services.resolver.graph.walk import owner_of
+from services.resolver.graph.walk import maker_of, owner_of
 from services.resolver.judge.case import Change
 from services.resolver.judge.delete import USERS_LOOKED_AT, Blocks, blocks_by_default
 from services.resolver.judge.findings import Finding, counted, named
@@ -108,7 +108,7 @@ def _losing(view: View, after: View, edges: Iterable[Edge], lost: dict[str, set[
         if edge.reference.selector is not None or not (whole or name in lost.get(part, ())):
             continue
         source = after.find(edge.source)
-        if source is None or edge.reference not in source.references:
+        if source is None or edge.reference not in source.references or _maker_stands_for(view, after, edge, source):
             continue
         if whole:
             message = f"{named(edge.source)} @ {view.site} reads it whole and may need {gone}"
@@ -116,6 +116,21 @@ def _losing(view: View, after: View, edges: Iterable[Edge], lost: dict[str, set[
         else:
             use = "lifetime" if part == "version" else use_of(edge, source)
             yield from _part_in_use(view, edge, use, f"{part} {name!r}")
+
+
+def _maker_stands_for(view: View, after: View, edge: Edge, source: ResourceState) -> bool:
+    """Whoever made the user from a template says it as well, or is changed here and will replace it."""
+    maker = maker_of(view, edge.source)
+    before, now = (view.find(maker), after.find(maker)) if maker is not None else (None, None)
+    if before is None or now is None:
+        return False
+    wanted = (edge.reference.target, edge.reference.granule)
+    same = [one for one in now.references if (one.target, one.granule) == wanted]
+    if not same:
+        return now is not before
+    if use_of(edge, source) not in _LIVE:
+        return True
+    return any(use_of(Edge(now.resource, edge.target, one), now) in _LIVE for one in same)
 
 
 def _part_in_use(view: View, edge: Edge, use: str, part: str) -> Iterator[Finding]:
