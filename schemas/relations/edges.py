@@ -25,10 +25,16 @@ class Given:
         self.namespaces = {ResourceKey.parse(state.resource).namespace for state in states}
         self.givers = [state for state in self.by_id.values() if state.grants]
         self._of_kind: dict[str, list[ResourceState]] = {}
+        self._labelled: dict[tuple[str, str, str], list[ResourceState]] = {}
         for state in self.by_id.values():
-            self._of_kind.setdefault(kind_of(state.resource), []).append(state)
+            self._file(kind_of(state.resource), state.labels, state)
             if state.template_labels is not None:
-                self._of_kind.setdefault("Pod", []).append(state)
+                self._file("Pod", state.template_labels, state)
+
+    def _file(self, kind: str, labels: Mapping[str, str], state: ResourceState) -> None:
+        self._of_kind.setdefault(kind, []).append(state)
+        for key, value in labels.items():
+            self._labelled.setdefault((kind, key, value), []).append(state)
 
     def labels_of_namespace(self, name: str) -> Mapping[str, str]:
         """Its own labels and the one that every namespace has."""
@@ -49,7 +55,8 @@ class Given:
 
     def selected(self, selector: Selector) -> list[ResourceState]:
         """The resources that a selector chooses."""
-        candidates = self._of_kind.get(selector.kind, ())
+        rows = [self._labelled.get((selector.kind, *wanted), []) for wanted in selector.labels.match_labels.items()]
+        candidates = min(rows, key=len) if rows else self._of_kind.get(selector.kind, [])  # the rarest label
         return [one for one in candidates if selects(selector, one) and self._looks_in(selector, one.resource)]
 
     def selects_any(self, selector: Selector) -> bool:
