@@ -1,0 +1,129 @@
+"""`cheops relations` and `cheops rules`: what a person and a program get, and how bad input is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cheops.cli.failures import explained
+from cheops.cli.main import app
+
+Ran = tuple[int, str, str]
+Cheops = Callable[..., Ran]
+POD = """apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop}
+spec: {volumes: [{name: ca, secret: {secretName: edge-ca, items: [{key: crt, path: crt}]}}]}
+"""
+RULES = """area: mine
+mounts:
+  - kinds: [example.com/Widget]
+    rules:
+      - rule: widget.secret
+        at: spec
+        to: {kind: Secret, name: secret}
+        phases: [L]
+        missing: it stops
+---
+examples:
+  widget.secret:
+    - object: {kind: example.com/Widget, spec: {secret: ca}}
+      finds: [{target: Secret/shop/ca, path: spec.secret}]
+      not_found: {spec.secret: ""}
+"""
+
+
+@pytest.fixture
+def cheops(capsys: pytest.CaptureFixture[str]) -> Cheops:
+    def run(*words: str) -> Ran:
+        code = explained(lambda: app(list(words), standalone_mode=False, prog_name="cheops"))
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+def written(path: Path, text: str) -> str:
+    path.write_text(text)
+    return str(path)
+
+
+def test_relations_prints_one_json_object_a_line(cheops: Cheops, tmp_path: Path) -> None:
+    code, out, err = cheops("relations", "-f", written(tmp_path / "pod.yaml", POD), "-o", "json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert (code, err) == (0, "")
+    assert [row["target"] for row in rows if row["rule"] == "podspec.volume.secret"] == ["Secret/shop/edge-ca"]
+
+
+def test_relations_says_in_words_what_is_not_there(cheops: Cheops, tmp_path: Path) -> None:
+    code, out, _ = cheops("relations", "-f", written(tmp_path / "pod.yaml", POD))
+    assert code == 0
+    assert "→ Secret shop/edge-ca key:crt [not here]   spec.volumes[0].secret.secretName (reliance SL)" in out
+    empty = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: edge-ca, namespace: shop}\n"
+    _, out, _ = cheops("relations", "-f", written(tmp_path / "pod.yaml", POD + empty))
+    assert "key:crt [without that part]" in out
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        (POD.replace("name: web", 'name: "a\\0b"'), 3, "not a resource identity"),
+        (POD.replace("name: web", "name: a/b/c"), 3, "not a resource identity"),
+        (POD.replace("kind: Pod\n", ""), 1, "kind: missing"),
+        (POD + "  x: [", 5, "expected"),
+    ],
+)
+def test_bad_manifests_are_told_by_file_and_line(
+    cheops: Cheops, tmp_path: Path, text: str, line: int, words: str
+) -> None:
+    file = written(tmp_path / "pod.yaml", text)
+    code, out, err = cheops("relations", "-f", file)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert err.startswith(f"cheops: {file}:{line}: ")
+
+
+def test_own_rules_add_edges(cheops: Cheops, tmp_path: Path) -> None:
+    widget = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: w, namespace: shop}\nspec: {secret: ca}\n"
+    file, rules = written(tmp_path / "widget.yaml", widget), written(tmp_path / "rules.yaml", RULES)
+    assert "widget.secret" not in cheops("relations", "-f", file, "-o", "json")[1]
+    assert '"target": "Secret/shop/ca"' in cheops("relations", "-f", file, "--with", rules, "-o", "json")[1]
+
+
+def test_rules_are_printed_once_each_with_what_they_mean(cheops: Cheops, tmp_path: Path) -> None:
+    code, out, _ = cheops("relations", "--rules")
+    assert code == 0
+    assert out.count("podspec.volume.secret ") == 1
+    assert "volumes[*].secret.secretName; without it: the mount fails" in out
+    _, out, _ = cheops("relations", "--rules", "--with", written(tmp_path / "rules.yaml", RULES))
+    assert "widget.secret" in out
+
+
+def test_rules_check_and_test_accept_a_good_file(cheops: Cheops, tmp_path: Path) -> None:
+    file = written(tmp_path / "rules.yaml", RULES)
+    assert cheops("rules", "check", file) == (0, f"{file}: 1 rules, 1 examples; 0 rules without one\n", "")
+    assert cheops("rules", "test", file) == (0, "1 of 1 examples hold\n", "")
+
+
+def test_rules_test_fails_when_an_example_does_not_hold(cheops: Cheops, tmp_path: Path) -> None:
+    file = written(tmp_path / "rules.yaml", RULES.replace("path: spec.secret}", "path: spec.other}"))
+    code, out, _ = cheops("rules", "test", file)
+    assert code == 1
+    assert "not found: path=spec.other target=Secret/shop/ca" in out
+    assert "0 of 1 examples hold" in out
+
+
+def test_rules_test_fails_when_there_is_nothing_to_run(cheops: Cheops, tmp_path: Path) -> None:
+    file = written(tmp_path / "rules.yaml", RULES.partition("---")[0])
+    assert cheops("rules", "test", file)[0] == 1
+
+
+def test_a_bad_rule_file_is_told_by_file_line_and_reason(cheops: Cheops, tmp_path: Path) -> None:
+    file = written(tmp_path / "rules.yaml", RULES.replace("phases: [L]", "phases: [Q]"))
+    for command in ("check", "test"):
+        code, _, err = cheops("rules", command, file)
+        assert code == 2
+        assert err.startswith(f"cheops: {file}:8: mounts.0.rules.0.phases")
