@@ -7,12 +7,12 @@ selector means differs per kind and is said by the rule, not here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, cast, get_args
+from typing import Any, Final, get_args
 
 from schemas.events import LabelSelector, Operator, Requirement, ResourceState, Selector
 from schemas.identity import kind_of
 
-OPERATORS: Final[frozenset[str]] = frozenset(get_args(Operator))
+OPERATORS: Final[dict[str, Operator]] = {one: one for one in get_args(Operator)}
 NEVER: Final = Requirement("", "In")
 
 
@@ -65,9 +65,10 @@ def _expression(row: Any) -> Requirement:
     key, operator, listed = row.get("key"), row.get("operator"), row.get("values") or ()
     if not isinstance(key, str):
         return NEVER
-    if not isinstance(operator, str) or operator not in OPERATORS or not isinstance(listed, (list, tuple)):
+    known = OPERATORS.get(operator) if isinstance(operator, str) else None
+    if known is None or not isinstance(listed, (list, tuple)):
         return Requirement(key, "In")  # in an empty list: never
-    return Requirement(key, cast(Operator, operator), tuple(map(str, listed)))
+    return Requirement(key, known, tuple(map(str, listed)))
 
 
 def selects(selector: Selector, state: ResourceState) -> bool:
