@@ -6,6 +6,7 @@ Exit codes: 0 allow or done · 1 error · 2 usage or bad input · 3 deny · 4 de
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -76,4 +77,6 @@ def options(
 
 def main() -> None:
     """Entry point; never shows a traceback for something that has an explanation."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without our signs shows ? instead of nothing at all
     sys.exit(explained(lambda: app(standalone_mode=False, prog_name="cheops")))

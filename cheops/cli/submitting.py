@@ -14,7 +14,7 @@ from cheops.cli.options import Output
 from cheops.cli.render.output import document, say
 from cheops.cli.render.places import place_of
 from cheops.cli.render.signs import Signs, signs_for
-from cheops.cli.render.steps import outcome_line
+from cheops.cli.render.steps import named, outcome_line
 from cheops.cli.render.verdict import render
 from cheops.cli.running import with_mesh
 from cheops.cli.waiting import Patience, patient
@@ -29,6 +29,7 @@ from schemas.verdicts import Reason, Verdict
 CODES: Final = {"allow": 0, "deny": EXIT_DENY, "defer": EXIT_DEFER}
 ABOUT_MANIFESTS: Final = frozenset(("001", "010", "101", "110", "112", "130", "140", "150", "220"))
 GOOD_STATES: Final = ("ready", "done")
+PROGRESS_MARGIN: Final = 12  # for the sign and the seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +152,13 @@ class _Submission:
         return sum(one.state in GOOD_STATES for one in self._outcomes.values())
 
     def _waits_for(self, intent: EnteredIntent) -> str:
+        """One line of progress; it must not wrap, or it could not be taken back."""
         if self._verdict is None:
             return f"waiting for the verdict of {intent.site} on {intent.id}"
-        waiting = [one for one in self._outcomes.values() if one.state == "applied"]
-        first = f" ({waiting[0].resource}: {waiting[0].message or 'not ready yet'})" if waiting else ""
-        return f"{self._good} of {len(self._verdict.plan)} steps done{first}"
+        first = next((one for one in self._outcomes.values() if one.state == "applied"), None)
+        doing = f": {named(first.resource)}, {first.message or 'not ready yet'}" if first else ""
+        text = f"{self._good} of {len(self._verdict.plan)} steps done{doing}"
+        return self._signs.cut(text, self._signs.width - PROGRESS_MARGIN)
 
     def _say_where_we_are(self, intent: EnteredIntent) -> None:
         """Ctrl-C ends the following, not the intent."""
@@ -164,5 +167,7 @@ class _Submission:
             return
         text = "published, no verdict yet"
         if self._verdict is not None:
-            text = f"{self._verdict.decision}; {self._good} of {len(self._verdict.plan)} steps done, the rest goes on"
+            applied = sum(one.state == "applied" for one in self._outcomes.values())
+            more = f", {applied} applied and not ready yet" if applied else ""
+            text = f"{self._verdict.decision}; {self._good} of {len(self._verdict.plan)} steps done{more}; it goes on"
         sys.stderr.write(f"\ncheops: interrupted: {text}\n        follow it with: cheops show {intent.id} --follow\n")

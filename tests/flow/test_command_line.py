@@ -384,6 +384,13 @@ def test_ascii_means_ascii(shell: Shell, words: tuple[str, ...]) -> None:
     assert shell(*words, *SHOP, PYTHONIOENCODING="ascii", PYTHONUTF8="0").out.isascii()
 
 
+def test_a_terminal_that_knows_no_other_letters_still_gets_every_page(shell: Shell) -> None:
+    for words in (("--help",), ("serve", "--help"), ("relations", "-f", str(MANIFESTS / "shop.yaml"))):
+        ran = shell(*words, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+        assert (ran.code, ran.err) == (0, "")
+        assert ran.out.isascii()
+
+
 def test_completion_knows_commands_kinds_names_sites_and_codes(shell: Shell) -> None:
     def complete(line: str) -> list[str]:
         place = len(line.split()) - (0 if line.endswith(" ") else 1)
