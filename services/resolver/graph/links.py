@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from schemas.events import Reference
 from schemas.identity import KindId, ResourceId
 from services.resolver.graph.edges import Reverse
-from services.resolver.graph.forms import OWNER, USED, Shape
+from services.resolver.graph.forms import OWNER, USED, Shape, Short
 from services.resolver.graph.names import Names
 from services.resolver.graph.records import Record, Records
 from services.resolver.graph.view import Edge, Which
@@ -76,7 +76,7 @@ class Links:
             by_kind[self._names.kind(source)] -= 1
         return len(self._users.sources(number)) + len(self._children.sources(number)) - len(twice), by_kind
 
-    def sources(self, number: int, uid: str) -> Iterator[int]:
+    def sources(self, number: int, uid: Short) -> Iterator[int]:
         """Users and children of what has this uid ("" when it is not there); one that is both comes twice."""
         for row in (self._users.sources(number), self._children.sources(number)):
             for source in row:

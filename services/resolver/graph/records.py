@@ -184,7 +184,7 @@ class Records:
 
     def same_object(self, one: Record, other: Record) -> bool:
         """Whether both have the same uid."""
-        return bool(_line.decode(one.line)[0] == _line.decode(other.line)[0])
+        return self.uid(one) == self.uid(other)
 
     def naming(self, record: Record, number: int, target: ResourceId, *, owning: bool) -> list[Reference]:
         """Its references that name `target`, whose number is `number`: those to an owner, or the others."""
@@ -195,7 +195,12 @@ class Records:
             if targets[place] == number and form.owning == owning
         ]
 
-    def means(self, record: Record, number: int, uid: str) -> bool:
+    def uid(self, record: Record) -> Short:
+        """Its uid, as it is kept."""
+        found: Short = _line.decode(record.line)[0]
+        return found
+
+    def means(self, record: Record, number: int, uid: Short) -> bool:
         """Whether one of its references to this number is to the object of this uid, or to whatever has the name."""
         for place in record.shape.pinned:
             if record.targets[place] == number:
@@ -204,9 +209,7 @@ class Records:
             return True
         found = zip(record.shape.forms, record.shape.places, strict=True)
         return any(
-            long(_uid(form, record.targets, place)) in ("", uid)
-            for form, place in found
-            if record.targets[place] == number
+            _uid(form, record.targets, place) in ("", uid) for form, place in found if record.targets[place] == number
         )
 
     def selectors(self, record: Record) -> list[Selector]:

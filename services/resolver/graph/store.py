@@ -283,6 +283,6 @@ class Graph:
 
     def _sources(self, number: int) -> Iterator[int]:
         record = self._record[number]
-        yield from self._links.sources(number, "" if record is None else self._records.version(record)[0])
+        yield from self._links.sources(number, "" if record is None else self._records.uid(record))
         if record is not None:
             yield from self._selecting.sources(number, record)
