@@ -125,7 +125,9 @@ def _doubts(
     doubt = _doubt(case)
     if doubt is not None:
         return [] if doubt in findings else [doubt]
-    return [_not_observed(case, kind) for kind in _blind_that_matter(case, view, targets, sources_of)]
+    said = {kind_of(one.resource) for one in findings if one.code == "F503" and one.resource is not None}
+    blind = _blind_that_matter(case, view, targets, sources_of)
+    return [_not_observed(case, kind) for kind in blind if kind not in said]
 
 
 def _doubt(case: Case) -> Finding | None:

@@ -23,7 +23,7 @@ class LoopTiming:
     backoff_min_s: float = 0.1
     backoff_max_s: float = 30.0
     settled_s: float = 10.0  # a watch that lasted this long was no failure
-    forbidden_retry_s: float = 300.0
+    forbidden_retry_s: float = 30.0
     watch_min_s: int = 240
     watch_max_s: int = 480
     page_limit: int = 500
