@@ -19,7 +19,7 @@ from schemas.kinds import Surface, one_group
 from schemas.relations.facts import Facts
 from schemas.relations.fixed import FixedFields
 from schemas.relations.loader import ANY_KIND, STRANGE_KIND, Catalogue
-from schemas.relations.mounts import start_only
+from schemas.relations.mounts import VOLUME_RULES, start_only
 from schemas.relations.places import Place, places_of, roam, walk
 from schemas.relations.reading import Key, Run
 from schemas.relations.selector import labels_of
@@ -42,6 +42,7 @@ class Extractor:
         strange = catalogue.rules.get(KindId(STRANGE_KIND), ())
         self._stranger_place = places_of([(mounted.rule, mounted.at) for mounted in strange], self._surface)
         self._strangers: set[KindId] = set()
+        self._mounting: set[KindId] = set()  # kinds that make pods with volumes
         self._shared: dict[Key, Reference] = {}
         self._texts: dict[Key, tuple[Reference, ...]] = {}
         self._fixed: dict[KindId, FixedFields] = {}
@@ -79,7 +80,7 @@ class Extractor:
             deleting=metadata.get("deletionTimestamp") is not None,
             labels=labels_of(metadata.get("labels")),
             template_labels=facts.template_labels(body),
-            references=tuple(start_only(run.found, body)),
+            references=tuple(start_only(run.found, body) if kind in self._mounting else run.found),
             parts=facts.parts(body),
             facts=facts.read(body),
             finalizers=tuple(map(str, finalizers)) if isinstance(finalizers, list) else (),
@@ -97,10 +98,12 @@ class Extractor:
     def _learn(self, kind: KindId) -> Facts:
         rules = (*self._catalogue.rules.get(kind, ()), *self._catalogue.rules.get(KindId(ANY_KIND), ()))
         self._places[kind] = places_of([(mounted.rule, mounted.at) for mounted in rules], self._surface)
+        if any(mounted.rule.rule.startswith(VOLUME_RULES) for mounted in rules):
+            self._mounting.add(kind)
         known = self._catalogue.kinds.get(kind)
         if known is None and kind not in self._catalogue.rules and not self._surface.is_built_in(split_kind(kind)[0]):
             self._strangers.add(kind)
-        facts = self._facts[kind] = Facts(known)
+        facts = self._facts[kind] = Facts(known, self._catalogue.kinds.get(KindId(ANY_KIND)))
         return facts
 
 

@@ -25,12 +25,14 @@ WITH_HEALTH: Final = frozenset(
 class Facts:
     """Compiled knowledge of one kind."""
 
-    def __init__(self, known: KindFacts | None) -> None:
+    def __init__(self, known: KindFacts | None, every: KindFacts | None = None) -> None:
+        """`every`: facts of every kind."""
         known = known or KindFacts(kind="")
         self.confidential = known.confidential
         self._template = compile_first(known.template_labels) if known.template_labels else None
         self._parts = tuple((part, tuple(map(_offered, paths))) for part, paths in known.parts.items())
-        self._facts = tuple((name, compile_first(path)) for name, path in known.facts.items())
+        facts = {**(every.facts if every else {}), **known.facts}
+        self._facts = tuple((name, compile_first(path)) for name, path in facts.items())
         self._grants = {"ReferenceGrant": read_reference_grant, "listeners": read_listeners}.get(known.grants or "")
         self._recurs = _recurrence(known)
 

@@ -19,12 +19,10 @@ _CONTAINERS: Final = ("containers", "initContainers", "ephemeralContainers")
 
 def start_only(references: list[Reference], body: Mapping[str, Any]) -> list[Reference]:
     """The references with phase L taken from those to content that only subPath mounts show; the same list mostly."""
-    if not any(one.rule.startswith(VOLUME_RULES) for one in references):
-        return references
     copied: dict[str, frozenset[str]] = {}
     made = references
     for place, one in enumerate(references):
-        if not one.rule.startswith(VOLUME_RULES) or "L" not in one.phases:
+        if "volumes[" not in one.path or not one.rule.startswith(VOLUME_RULES) or "L" not in one.phases:
             continue
         root, found, rest = one.path.partition("volumes[")
         if root not in copied:

@@ -24,13 +24,12 @@ _NOT_ROAMED: Final = frozenset(("apiVersion", "kind", "metadata", "status"))
 class Place:
     """A place in objects: what is read here, and what lies deeper."""
 
-    __slots__ = ("children", "each", "fields", "is_leaf", "readers", "suffix")
+    __slots__ = ("children", "each", "head", "is_leaf", "readers", "suffix")
 
     def __init__(self, suffix: str = "") -> None:
-        self.suffix = suffix  # how the last step stands in a concrete path
+        self.suffix, self.head = suffix, suffix.removeprefix(".")  # the last step in a concrete path; at its beginning
         self.readers: tuple[Read, ...] = ()
         self.children: dict[str, Place] = {}
-        self.fields: tuple[tuple[str, Place], ...] = ()
         self.each: Place | None = None
         self.is_leaf = True
 
@@ -42,7 +41,6 @@ class Place:
             return self.each
         if step not in self.children:
             self.children[step] = Place(suffix_of(step))
-            self.fields = tuple(self.children.items())
         return self.children[step]
 
 
@@ -77,22 +75,35 @@ def place_of(rows: Iterable[tuple[tuple[Step, ...], Read]]) -> Place:
 
 
 def walk(place: Place, value: Any, path: str, run: Run) -> None:
-    """Read `value` and what is below it. As deep as the longest rule, whatever the object."""
+    """Read `value` and what is below it. As deep as the longest rule, whatever the object.
+
+    The smaller of the two, the object's fields or the rules', says what to look at: so a volume costs two looks.
+    """
     for read in place.readers:
         read(value, path, run)
-    if place.fields and isinstance(value, dict):
-        _into_fields(place, value, path, run)
-    each = place.each
-    if each is None:
-        return
-    if isinstance(value, list):
+    if isinstance(value, dict):
+        children = place.children
+        for name in value if len(value) < len(children) else children:
+            child = children.get(name)
+            if child is None:
+                continue
+            inner = value.get(name)
+            if inner is None:
+                continue
+            deeper = path + child.suffix if path else child.head
+            if child.is_leaf:
+                for read in child.readers:
+                    read(inner, deeper, run)
+            else:
+                walk(child, inner, deeper, run)
+        if place.each is not None:
+            for name, inner in value.items():
+                if inner is not None:
+                    walk(place.each, inner, f"{path}['{name}']", run)
+    elif place.each is not None and isinstance(value, list):
         for index, inner in enumerate(value):
             if inner is not None:
-                walk(each, inner, f"{path}[{index}]", run)
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            if inner is not None:
-                walk(each, inner, f"{path}['{name}']", run)
+                walk(place.each, inner, f"{path}[{index}]", run)
 
 
 def roam(place: Place, body: Mapping[str, Any], run: Run) -> None:
@@ -108,21 +119,3 @@ def roam(place: Place, body: Mapping[str, Any], run: Run) -> None:
         else:
             rows = [(inner, f"{path}[{index}]") for index, inner in enumerate(value)]
         left += [row for row in reversed(rows) if isinstance(row[0], (dict, list))]
-
-
-def _into_fields(place: Place, value: dict[str, Any], path: str, run: Run) -> None:
-    """The smaller of the two, the object's fields or the rules', says what to look at: so a volume costs two looks."""
-    if len(value) < len(place.fields):
-        children = place.children
-        met = [(inner, children[name]) for name, inner in value.items() if name in children]
-    else:
-        met = [(value[name], child) for name, child in place.fields if name in value]
-    for inner, child in met:
-        if inner is None:
-            continue
-        deeper = path + child.suffix if path else child.suffix.removeprefix(".")
-        if child.is_leaf:
-            for read in child.readers:
-                read(inner, deeper, run)
-        else:
-            walk(child, inner, deeper, run)

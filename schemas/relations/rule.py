@@ -202,7 +202,7 @@ class Condition(_Model):
 
 
 class KindFacts(_Model):
-    """What is known of a kind besides its references.
+    """What is known of a kind besides its references; the facts of `*` hold for every kind.
 
     ownership   portable, site-bound, identity (scope.md); divides: the numbers that a cross scope splits
     immutable   fields that cannot be changed; immutable_when: a flag in the object → fields that it fixes
@@ -211,7 +211,7 @@ class KindFacts(_Model):
     plural, namespaced   of a custom kind, for when no definition is at hand
     """
 
-    kind: KindText
+    kind: str = Field(pattern=r"^[*]$|" + KIND_PATTERN)
     plural: str = ""
     namespaced: bool = True
     ownership: Literal["portable", "site-bound", "identity"] = "portable"

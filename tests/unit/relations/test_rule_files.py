@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from schemas.relations.examples import examples_of
+from schemas.relations.examples import compared, examples_of
+from schemas.relations.extract import Extractor
 from schemas.relations.loader import RuleError, load_catalogue
+from schemas.relations.surface import builtin_surface
 
 GOOD = """area: mine
 mounts:
@@ -111,3 +113,11 @@ def test_an_example_of_a_rule_that_the_file_does_not_have_is_refused(tmp_path: P
     with pytest.raises(RuleError, match=r"no rule of this file is called 'widget\.other'") as caught:
         list(examples_of(path))
     assert caught.value.line == 11
+
+
+def test_the_file_of_the_manual_is_good_and_its_example_holds(tmp_path: Path) -> None:
+    manual = (Path(__file__).parents[3] / "docs" / "rules.md").read_text()
+    path = tmp_path / "mine.yaml"
+    path.write_text(manual.partition("```yaml\n")[2].partition("```")[0])
+    rows = list(compared([path], Extractor(load_catalogue([path]), builtin_surface())))
+    assert [(rule, wrong) for _, rule, wrong in rows] == [("widget.secret", [])]
