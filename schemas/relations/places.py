@@ -96,14 +96,19 @@ def walk(place: Place, value: Any, path: str, run: Run) -> None:
                     read(inner, deeper, run)
             else:
                 walk(child, inner, deeper, run)
-        if place.each is not None:
-            for name, inner in value.items():
-                if inner is not None:
-                    walk(place.each, inner, f"{path}['{name}']", run)
-    elif place.each is not None and isinstance(value, list):
+    if place.each is not None:
+        _into_each(place.each, value, path, run)
+
+
+def _into_each(place: Place, value: Any, path: str, run: Run) -> None:
+    if isinstance(value, list):
         for index, inner in enumerate(value):
             if inner is not None:
-                walk(place.each, inner, f"{path}[{index}]", run)
+                walk(place, inner, f"{path}[{index}]", run)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            if inner is not None:
+                walk(place, inner, f"{path}['{name}']", run)
 
 
 def roam(place: Place, body: Mapping[str, Any], run: Run) -> None:
