@@ -14,6 +14,7 @@ from services.resolver.intake import Intake
 from services.resolver.pursuit import Pursuit
 
 KNOWN_MAX: Final = 100_000  # verdicts remembered to answer a repeated id without asking the stream
+REPEAT_S: Final = 1.0
 WAITING_MAX: Final = 10_000  # deferred or rehearsing intents; more are refused, visibly
 
 Stamp = tuple[bool, tuple[KindId, ...], int]
@@ -48,18 +49,48 @@ class Asked:
     settled: Set[ResourceId] = frozenset()
 
 
+class Repeats:
+    """Who asks again hears the verdict again, at once, but each at most once a second: a flood fills no stream."""
+
+    def __init__(self) -> None:
+        self._owed: dict[str, None] = {}
+        self._said_s: dict[str, float] = {}
+
+    def ask(self, intent_id: str) -> None:
+        """It was asked for again."""
+        self._owed[intent_id] = None
+
+    def due(self, now_s: float) -> list[str]:
+        """What is to be said now."""
+        if not self._owed and not self._said_s:
+            return []
+        self._said_s = {name: at_s for name, at_s in self._said_s.items() if now_s - at_s < REPEAT_S}
+        due = [name for name in self._owed if name not in self._said_s]
+        for name in due:
+            del self._owed[name]
+            self._said_s[name] = now_s
+        return due
+
+
 class Docket:
     """Which intent is where."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, Verdict] = OrderedDict()
+        self.forgetful = False  # verdicts were forgotten, or never read: the stream has to be asked
+        self.repeats = Repeats()
         self.active: dict[str, Pursuit] = {}
         self.deferred: dict[str, Waiting] = {}
         self.asked: dict[str, Asked] = {}
 
     def known(self, intent_id: str) -> Verdict | None:
         """The verdict in force of an intent that was decided before."""
-        return self._known.get(intent_id)
+        found = self._known.get(intent_id)
+        if found is None and intent_id in self.active:
+            return self.active[intent_id].verdict
+        if found is None and intent_id in self.deferred:
+            return self.deferred[intent_id].verdict
+        return found
 
     def record(self, verdict: Verdict) -> None:
         """A verdict is in force from now on."""
@@ -67,12 +98,13 @@ class Docket:
         self._known.move_to_end(verdict.intent)
         if len(self._known) > KNOWN_MAX:
             self._known.popitem(last=False)
+            self.forgetful = True
         if verdict.decision != "defer":
             self.deferred.pop(verdict.intent, None)
 
     def revision(self, intent_id: str) -> int:
         """The number that the next verdict on this intent gets."""
-        known = self._known.get(intent_id)
+        known = self.known(intent_id)
         return known.revision + 1 if known else 1
 
     @property

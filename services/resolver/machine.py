@@ -97,7 +97,7 @@ class Machine:
                 return self._cancel(signal, moment)
             case _:
                 self.holds.expire(moment.monotonic_s)
-                return self._after_news(moment)
+                return [*self._repeat(moment), *self._after_news(moment)]
 
     def view(self, own: str = "") -> View:
         """The site under everything that was allowed and is not visible yet; `own`: the intent that asks."""
@@ -166,12 +166,16 @@ class Machine:
         return verdict
 
     def _intent(self, intent: Intent, moment: Moment) -> list[Effect]:
-        known = self.docket.known(intent.id)
-        if known is not None:
-            return [RepeatVerdict(known)]
+        if self.docket.known(intent.id) is not None:
+            self.docket.repeats.ask(intent.id)
+            return self._repeat(moment)
         if intent.id in self.docket.asked:
             return []  # delivered again while the API server is being asked
         return self._consider(intent, NOTHING, moment)
+
+    def _repeat(self, moment: Moment) -> list[Effect]:
+        due = map(self.docket.known, self.docket.repeats.due(moment.monotonic_s))
+        return [RepeatVerdict(verdict) for verdict in due if verdict is not None]
 
     def _consider(self, intent: Intent, settled: Set[ResourceId], moment: Moment) -> list[Effect]:
         """Take it in as it is now, less what it has done already, and judge it, after the API server was asked."""

@@ -6,8 +6,8 @@ The same message id makes a repetition harmless, so nothing here gives up becaus
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeVar
 
 import structlog
 
@@ -23,6 +23,8 @@ from services.chassis.poison import bury
 from services.resolver.signals import Moment
 
 STORE_RETRY_S: Final = 0.5
+MESSAGE_ID: Final = "Nats-Msg-Id"
+Answer = TypeVar("Answer")
 
 log = structlog.get_logger(__name__)
 
@@ -47,19 +49,32 @@ class Outgoing:
 
     async def store_verdict(self, verdict: Verdict, basis: Basis | None) -> None:
         """Raises SteppedDownError when another resolver has published one meanwhile."""
-        await self._store(verdict, f"{verdict.intent}.{verdict.revision}", pack(basis) if basis is not None else "")
-        log.info("decided", site=self._site, intent=verdict.intent, decision=verdict.decision, summary=verdict.summary)
-
-    async def repeat_verdict(self, verdict: Verdict) -> None:
-        """For whoever asks again and listens now. Its subject is the stream's, so this is stored, and fenced, too."""
-        await self._store(verdict, f"{verdict.intent}.{verdict.revision}.after.{self._fence}", "")
-
-    async def _store(self, verdict: Verdict, message_id: str, packed: str) -> None:
-        payload = verdict.to_json()
+        message_id = f"{verdict.intent}.{verdict.revision}"
         headers = envelope.headers("verdict", f"resolver/{self._site}", message_id)
+        packed = pack(basis) if basis is not None else ""
         if packed:
             headers[HEADER] = packed
+        await self._fenced(verdict, verdict.to_json(), headers, message_id)
+        log.info("decided", site=self._site, intent=verdict.intent, decision=verdict.decision, summary=verdict.summary)
 
+    async def known_verdict(self, intent_id: str) -> Verdict | None:
+        """The last one that the stream holds on an intent."""
+        stored = await self._insist(lambda: self._stored(intent_id), "verdict", intent_id)
+        return Verdict.from_json(stored.payload) if stored is not None else None
+
+    async def repeat_verdict(self, verdict: Verdict) -> None:
+        """Say it again: what is said under a verdict's subject is stored, so it is a copy, and the fence moves on."""
+        stored = await self._insist(lambda: self._stored(verdict.intent), "verdict", verdict.intent)
+        if stored is None:  # aged out of the stream: it is still the answer
+            await self.store_verdict(verdict, None)
+            return
+        headers = {name: value for name, value in stored.headers.items() if name != MESSAGE_ID}
+        await self._fenced(verdict, stored.payload, headers, f"{verdict.intent}.again.{stored.stream_seq}")
+
+    async def _stored(self, intent_id: str) -> Received | None:
+        return await self._bus.last("VERDICTS", subjects.verdict(self._site, "*", intent_id))
+
+    async def _fenced(self, verdict: Verdict, payload: bytes, headers: Mapping[str, str], message_id: str) -> None:
         async def publish() -> int:
             return await self._bus.publish(
                 verdict_subject(verdict),
@@ -71,18 +86,14 @@ class Outgoing:
             )
 
         try:
-            self._fence = await self._until_stored(publish, "verdict", verdict.intent)
+            self._fence = await self._insist(publish, "verdict", verdict.intent)
         except ConflictError as error:
             self._fence = await self._own_or_step_down(verdict, payload, error)
 
     async def _own_or_step_down(self, verdict: Verdict, payload: bytes, error: ConflictError) -> int:
         """A publish whose acknowledgement was lost conflicts with itself; anything else is another resolver's."""
-        while True:
-            try:
-                last = await self._bus.last("VERDICTS", subjects.filters("VERDICTS", self._site))
-                break
-            except TransientError as away:
-                await asyncio.sleep(away.retry_after_s or STORE_RETRY_S)
+        everything = subjects.filters("VERDICTS", self._site)
+        last = await self._insist(lambda: self._bus.last("VERDICTS", everything), "verdict", verdict.intent)
         if last is not None and last.payload == payload:
             return last.stream_seq
         raise SteppedDownError(
@@ -94,7 +105,7 @@ class Outgoing:
         subject = subjects.operation(operation.site, operation.intent, f"{operation.revision}-{operation.step}")
         headers = envelope.headers("operation", f"resolver/{self._site}", operation.id, operation.traceparent)
         payload = operation.to_json()
-        await self._until_stored(
+        await self._insist(
             lambda: self._bus.publish(subject, payload, message_id=operation.id, headers=headers),
             "operation",
             operation.intent,
@@ -106,7 +117,7 @@ class Outgoing:
         headers = envelope.headers("alert", f"resolver/{self._site}", message_id)
         payload = alert.to_json()
         subject = subjects.alert(self._site, alert.code)
-        await self._until_stored(
+        await self._insist(
             lambda: self._bus.publish(subject, payload, message_id=message_id, headers=headers), "alert", alert.id
         )
         log.warning("alert", site=self._site, code=alert.code, state=alert.state, message=alert.message)
@@ -115,7 +126,7 @@ class Outgoing:
         """Keep what was not understood, with the reason."""
         log.warning("not understood, kept in dead letters", stream=stream, subject=received.subject, reason=reason)
         now = self._now().wall
-        await self._until_stored(
+        await self._insist(
             lambda: bury(self._bus, stream, received, reason, by=f"resolver/{self._site}", now=now), "dead", stream
         )
 
@@ -126,10 +137,10 @@ class Outgoing:
         except TransientError as error:
             log.warning("not acknowledged, it will come again", site=self._site, error=str(error))
 
-    async def _until_stored(self, publish: Callable[[], Awaitable[int]], what: str, name: str) -> int:
+    async def _insist(self, ask: Callable[[], Awaitable[Answer]], what: str, name: str) -> Answer:
         while True:
             try:
-                return await publish()
+                return await ask()
             except TransientError as error:
                 log.warning("not stored yet", what=what, name=name, error=str(error))
                 await asyncio.sleep(error.retry_after_s or STORE_RETRY_S)

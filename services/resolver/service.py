@@ -163,7 +163,12 @@ class ResolverService:
             await self._refuse(received, str(error))
             await self._out.settle(delivery.terminate(str(error)))
             return
-        if received.deliveries == 1 or self.machine.docket.known(intent.id) is None:
+        docket = self.machine.docket
+        if docket.forgetful and docket.known(intent.id) is None:
+            stored = await self._out.known_verdict(intent.id)
+            if stored is not None:
+                docket.record(stored)
+        if received.deliveries == 1 or docket.known(intent.id) is None:
             await self._step(IntentSeen(intent))  # else its verdict was stored, and only the acknowledgement was lost
         if intent.id in self.machine.docket.asked:
             self._unanswered[intent.id] = delivery  # acknowledged when it is decided: a crash brings it back
