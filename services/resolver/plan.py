@@ -38,12 +38,17 @@ def cycle(states: Mapping[ResourceId, ResourceState]) -> list[ResourceId]:
         return []
 
 
-def plan(site: SiteName, changes: Sequence[Planned]) -> tuple[Step, ...]:
-    """Steps in an order that respects the edges; `after` names direct predecessors only."""
+def plan(
+    site: SiteName, changes: Sequence[Planned], selecting: Iterable[tuple[ResourceId, ResourceId]] = ()
+) -> tuple[Step, ...]:
+    """Steps in an order that respects the edges; `after` names direct predecessors only.
+
+    `selecting`: dependents with what they select, for what is deleted (what is made may wait for its match).
+    """
     if not changes:
         return ()
     states = {change.resource: change.state for change in changes if change.state is not None}
-    order = _order(states, [change.resource for change in changes])
+    order = _order(states, [change.resource for change in changes], selecting)
     deleting = {change.resource for change in changes if change.action == "delete"}
     before = {resource: set(order.successors(resource)) for resource in order}  # what a resource depends on
     for resource in deleting:
@@ -64,13 +69,18 @@ def plan(site: SiteName, changes: Sequence[Planned]) -> tuple[Step, ...]:
     )
 
 
-def _order(states: Mapping[ResourceId, ResourceState], resources: Iterable[ResourceId]) -> networkx.DiGraph[ResourceId]:
+def _order(
+    states: Mapping[ResourceId, ResourceState],
+    resources: Iterable[ResourceId],
+    selecting: Iterable[tuple[ResourceId, ResourceId]],
+) -> networkx.DiGraph[ResourceId]:
     """Edges dependent → dependency without cycles and without shortcuts."""
     order = _edges(states, lambda reference: bool(STRONG & set(reference.phases)))
     order.add_nodes_from(resources)
     for cycle_edges in iter(lambda: _one_cycle(order), []):
         order.remove_edges_from(cycle_edges[-1:])
-    for source, target in sorted(_edges(states, lambda reference: "L" in reference.phases).edges):
+    lasting = _edges(states, lambda reference: "L" in reference.phases).edges
+    for source, target in (*sorted(lasting), *sorted(selecting)):
         if not order.has_edge(source, target) and not networkx.has_path(order, target, source):
             order.add_edge(source, target)
     reduced = networkx.transitive_reduction(order)

@@ -14,12 +14,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, kind_of
-from schemas.verdicts import Decision, Reason, Severity, Step, Verdict, Wait
+from schemas.verdicts import Decision, Reason, Severity, Verdict, Wait
 from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.view import View
-from services.resolver.judge.cascade import cascade_of, goes_by_itself
+from services.resolver.judge.cascade import cascade_of
 from services.resolver.judge.case import Case
 from services.resolver.judge.create import judge_needs, judge_presence
 from services.resolver.judge.delete import Blocks, blocks_by_default, judge_delete, with_dependents
@@ -29,9 +28,10 @@ from services.resolver.judge.policy import Policy
 from services.resolver.judge.quota import judge_quota
 from services.resolver.judge.read import judge_read
 from services.resolver.judge.remedies import remedies_for
+from services.resolver.judge.steps import steps_of
 from services.resolver.judge.summary import summary_of
 from services.resolver.judge.update import judge_change, takes_away
-from services.resolver.plan import Planned, cycle, plan, preconditions_of
+from services.resolver.plan import cycle
 
 SEVERITIES: Final[dict[str, Severity]] = {"D": "deny", "F": "defer", "W": "warning", "N": "note"}
 ORDER: Final = "DFWN"
@@ -56,7 +56,7 @@ def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: So
         findings += _doubts(case, view, targets, sources_of, findings)
         reasons = _reasons(case, view, policy, findings)
     decision = _decision(reasons)
-    steps = _plan(case, view, targets, findings) if decision == "allow" else ()
+    steps = steps_of(case, view, targets, findings) if decision == "allow" else ()
     impact = impact_of(view, [] if case.problems else targets)
     return Verdict(
         intent=case.intent,
@@ -262,28 +262,6 @@ def _rank(reason: Reason) -> tuple[int, str, str, str]:
 def _decision(reasons: Sequence[Reason]) -> Decision:
     severities = {reason.severity for reason in reasons}
     return "deny" if "deny" in severities else "defer" if "defer" in severities else "allow"
-
-
-def _plan(case: Case, view: View, targets: Sequence[ResourceId], findings: Iterable[Finding]) -> tuple[Step, ...]:
-    if case.verb == "delete":
-        return _plan_delete(case, view, targets)
-    nothing_to_do = {finding.resource for finding in findings if finding.number == "102" and finding.letter == "N"}
-    planned = []
-    for change in case.changes:
-        if change.resource in nothing_to_do:
-            continue
-        known: ResourceState | None = view.find(change.resource)
-        action = "create" if change.action == "create" else change.action
-        planned.append(Planned(change.resource, action, preconditions_of(known), change.after))
-    return plan(case.site, planned)
-
-
-def _plan_delete(case: Case, view: View, targets: Sequence[ResourceId]) -> tuple[Step, ...]:
-    present = [one for one in targets if view.find(one) is not None]
-    going = cascade_of(view, present).all
-    states = {one: view.find(one) for one in present if not goes_by_itself(view, one, going - {one})}
-    planned = [Planned(one, "delete", preconditions_of(state), state) for one, state in states.items()]
-    return plan(case.site, planned)
 
 
 def _waits(case: Case, findings: Iterable[Finding]) -> tuple[Wait, ...]:

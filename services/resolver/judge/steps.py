@@ -1,0 +1,47 @@
+"""What is to be done for an allowed case: which resources need a step of their own, and in which order. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from schemas.events import ResourceState
+from schemas.identity import ResourceId
+from schemas.verdicts import Step
+from services.resolver.graph.view import View
+from services.resolver.judge.cascade import cascade_of, goes_by_itself
+from services.resolver.judge.case import Case
+from services.resolver.judge.findings import Finding
+from services.resolver.plan import Planned, plan, preconditions_of
+
+
+def steps_of(case: Case, view: View, targets: Sequence[ResourceId], findings: Iterable[Finding]) -> tuple[Step, ...]:
+    """The steps of an allowed case, in order."""
+    if case.verb == "delete":
+        return _of_delete(case, view, targets)
+    nothing_to_do = {finding.resource for finding in findings if finding.number == "102" and finding.letter == "N"}
+    planned = []
+    for change in case.changes:
+        if change.resource in nothing_to_do:
+            continue
+        known: ResourceState | None = view.find(change.resource)
+        action = "create" if change.action == "create" else change.action
+        planned.append(Planned(change.resource, action, preconditions_of(known), change.after))
+    return plan(case.site, planned)
+
+
+def _of_delete(case: Case, view: View, targets: Sequence[ResourceId]) -> tuple[Step, ...]:
+    present = [one for one in targets if view.find(one) is not None]
+    going = cascade_of(view, present).all
+    states = {one: view.find(one) for one in present if not goes_by_itself(view, one, going - {one})}
+    planned = [Planned(one, "delete", preconditions_of(state), state) for one, state in states.items()]
+    return plan(case.site, planned, _selecting(view, states))
+
+
+def _selecting(
+    view: View, states: Mapping[ResourceId, ResourceState | None]
+) -> Iterator[tuple[ResourceId, ResourceId]]:
+    for source, state in states.items():
+        for reference in state.references if state is not None else ():
+            if reference.selector is not None:
+                matched = set(view.targets(source, reference).present)
+                yield from ((source, target) for target in states if target in matched and target != source)

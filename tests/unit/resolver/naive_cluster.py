@@ -1,0 +1,68 @@
+"""Objects as an API server has them, and what is broken among them, said without the project's own judge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from schemas.events import ResourceState
+from schemas.identity import ResourceId
+from schemas.relations.extract import Extractor
+from schemas.relations.loader import load_catalogue
+from schemas.relations.surface import builtin_surface
+from tests.kit.manifests import Manifest
+
+CATALOGUE = load_catalogue()
+EXTRACTOR = Extractor(CATALOGUE, builtin_surface())
+
+
+@dataclass
+class Cluster:
+    """Objects as an API server has them, and what the changes broke."""
+
+    objects: dict[ResourceId, Manifest] = field(default_factory=dict)
+    version: int = 0
+    broken: list[str] = field(default_factory=list)
+
+    def put(self, manifest: Manifest, uid: str = "") -> ResourceState:
+        """Write an object; a new one gets a uid."""
+        self.version += 1
+        key = EXTRACTOR.key(manifest)
+        old = self.objects.get(key.id)
+        kept = uid or (old["metadata"]["uid"] if old else f"uid-{self.version}")
+        metadata = {**manifest["metadata"], "uid": kept, "resourceVersion": str(self.version)}
+        self.objects[key.id] = {**manifest, "metadata": metadata}
+        return self.state(key.id)
+
+    def remove(self, resource: ResourceId) -> None:
+        self.version += 1
+        del self.objects[resource]
+
+    def state(self, resource: ResourceId) -> ResourceState:
+        return EXTRACTOR.state(self.objects[resource])
+
+    def unmet(self, resource: ResourceId) -> list[str]:
+        """What a present object needs and does not have, said without the project's own judge."""
+        body = self.objects.get(resource)
+        if body is None:
+            return []
+        spec = body.get("spec", {})
+        if body["kind"] == "Deployment" and spec["replicas"]:
+            secrets = [one["secret"]["secretName"] for one in spec["template"]["spec"].get("volumes", ())]
+            return [name for name in secrets if ResourceId(f"Secret/shop/{name}") not in self.objects]
+        return []
+
+    def served(self, service: ResourceId) -> bool:
+        """A Service has a Deployment of its label with replicas."""
+        wanted = self.objects[service]["spec"]["selector"]["app"]
+        return any(
+            one["kind"] == "Deployment"
+            and one["spec"]["replicas"]
+            and one["spec"]["template"]["metadata"]["labels"]["app"] == wanted
+            for one in self.objects.values()
+        )
+
+    def complaints(self) -> set[str]:
+        """Everything that is broken now."""
+        found = {f"{one} misses {name}" for one in self.objects for name in self.unmet(one)}
+        services = [one for one in self.objects if one.startswith("Service/")]
+        return found | {f"{one} selects nothing" for one in services if not self.served(one)}

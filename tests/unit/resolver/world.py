@@ -1,0 +1,281 @@
+"""A naive site around one resolver's machine: a cluster, its watcher, an executor, and what the streams keep.
+
+Everything that travels waits in a list until a test lets it go on: batches, operations, outcomes, questions. The
+resolver may be killed between any two effects; what was stored by then is all that the next one knows. The world
+counts what the executor changed, and notes every change that takes away what something living needs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from datetime import UTC, datetime, timedelta
+
+from schemas.alerts import Alert
+from schemas.events import EventBatch, Heartbeat, ResourceEvent, ServedKind, batch_hash, encode
+from schemas.identity import KindId, ResourceId, ResourceKey, SiteName
+from schemas.intents import Intent
+from schemas.operations import Operation
+from schemas.outcomes import Outcome, OutcomeState
+from schemas.queries import ResyncAnswer
+from schemas.verdicts import Step, Verdict
+from services.resolver.judge.policy import Policy
+from services.resolver.machine import Machine
+from services.resolver.signals import (
+    AskRehearsal,
+    AskResync,
+    BatchSeen,
+    BeatSeen,
+    Effect,
+    IntentSeen,
+    Moment,
+    OutcomeSeen,
+    Rehearsed,
+    RepeatVerdict,
+    ResyncAnswered,
+    SendAlert,
+    SendOperation,
+    Signal,
+    StoreVerdict,
+    Tick,
+)
+from tests.kit.manifests import namespace
+from tests.unit.resolver.naive_cluster import CATALOGUE, Cluster
+
+LYON = SiteName("lyon")
+EPOCH = 1
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+KINDS = ("Namespace", "Secret", "Service", "apps/Deployment")
+SURFACE = tuple(
+    ServedKind(KindId(kind), f"{kind.rpartition('/')[2].lower()}s", ("v1",), kind != "Namespace") for kind in KINDS
+)
+
+
+class World:
+    """The cluster, what is under way, and the resolver of now."""
+
+    def __init__(self) -> None:
+        self.cluster = Cluster()
+        self.now_s = 1000.0
+        self.seq, self.chain = 0, ""
+        self.batches: deque[bytes] = deque()
+        self.delivered: deque[bytes] = deque(maxlen=5)
+        self.resyncs: deque[AskResync] = deque()
+        self.rehearsals: deque[str] = deque()
+        self.operations: list[Operation] = []
+        self.ledger: dict[str, list[Outcome]] = {}
+        self.outcomes: deque[Outcome] = deque()  # on their way to the resolver
+        self.unacknowledged: dict[str, Intent] = {}
+        self.intents: dict[str, Intent] = {}
+        self.verdicts: list[Verdict] = []
+        self.stored_outcomes: list[Outcome] = []
+        self.alerts: list[Alert] = []
+        self.repeated: list[Verdict] = []
+        self.effects: Counter[tuple[str, ResourceId]] = Counter()
+        self.cut_after: int | None = None
+        self.kills = 0
+        self.cluster.put(namespace("shop"))
+        self.start()
+
+    @property
+    def moment(self) -> Moment:
+        return Moment(self.now_s, BEGIN + timedelta(seconds=self.now_s))
+
+    # ── the resolver's process ──────────────────────────────────────────────────────────────────────────────────────
+
+    def start(self) -> None:
+        """A new process: it knows what the streams keep."""
+        self.machine = Machine(LYON, CATALOGUE, Policy(), "resolver/lyon@test")
+        self.resyncs.clear()
+        self.rehearsals.clear()
+        self.machine.recover(self.verdicts, self.stored_outcomes, self.intents, self.alerts)
+        self.outcomes = deque(self.stored_outcomes[-20:])  # some of them are delivered again
+        self.beat()
+        for intent in list(self.unacknowledged.values()):
+            self.step(IntentSeen(intent))
+
+    def kill(self) -> None:
+        self.kills += 1
+        self.start()
+
+    def step(self, signal: Signal) -> bool:
+        """One step; False when the process was killed among its effects."""
+        effects = self.machine.step(signal, self.moment)
+        for place, effect in enumerate(effects):
+            if self.cut_after is not None and place >= self.cut_after:
+                self.cut_after = None
+                self.kill()
+                return False
+            self.carry_out(effect)
+        if isinstance(signal, IntentSeen) and signal.intent.id not in self.machine.docket.asked:
+            self.unacknowledged.pop(signal.intent.id, None)
+        if isinstance(signal, Rehearsed):
+            self.unacknowledged.pop(signal.intent, None)
+        return True
+
+    def carry_out(self, effect: Effect) -> None:
+        match effect:
+            case StoreVerdict():
+                self.verdicts.append(effect.verdict)
+            case SendOperation():
+                if all(one.id != effect.operation.id for one in self.operations):  # the bus knows the message id
+                    self.operations.append(effect.operation)
+            case SendAlert():
+                self.alerts.append(effect.alert)
+            case RepeatVerdict():
+                self.repeated.append(effect.verdict)
+            case AskRehearsal():
+                self.rehearsals.append(effect.intent)
+            case AskResync():
+                self.resyncs.append(effect)
+
+    # ── the watcher ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def see(self, *events: ResourceEvent) -> None:
+        batch = EventBatch("event/v1", LYON, EPOCH, self.seq + 1, self.chain, events)
+        payload = encode(batch)
+        self.seq += len(events)
+        self.chain = batch_hash(payload)
+        self.batches.append(payload)
+
+    def beat(self) -> bool:
+        return self.step(BeatSeen(Heartbeat("heartbeat/v1", LYON, EPOCH, self.seq, len(KINDS), {}, self.now_s)))
+
+    def deliver(self) -> bool:
+        payload = self.batches.popleft()
+        self.delivered.append(payload)
+        return self.step(BatchSeen(payload))
+
+    def answer_resync(self) -> None:
+        """List everything again."""
+        self.resyncs.popleft()
+        answer = ResyncAnswer(site=LYON, epoch=EPOCH, seq=self.seq, differing=len(KINDS))
+        self.see(ResourceEvent("surface", surface=SURFACE))
+        for kind in KINDS:
+            mine = [one for one in self.cluster.objects if ResourceKey.parse(one).kind_id == kind]
+            puts = [ResourceEvent("put", self.cluster.state(one)) for one in mine]
+            start, end = (ResourceEvent(op, kind=KindId(kind)) for op in ("sync_start", "sync_end"))  # type: ignore[arg-type]  # both are ops
+            self.see(start, *puts, end)
+        self.step(ResyncAnswered(answer))
+
+    # ── people ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def publish(self, intent: Intent) -> bool:
+        self.intents.setdefault(intent.id, intent)
+        self.unacknowledged[intent.id] = intent
+        return self.step(IntentSeen(intent))
+
+    # ── the executor ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def execute(self, place: int, refuse: bool = False) -> None:
+        """One waiting operation; what was begun before is only reported again."""
+        operation = self.operations[place]
+        if operation.id not in self.ledger:
+            self.ledger[operation.id] = self._do(operation, refuse)
+        for outcome in self.ledger[operation.id]:
+            self.stored_outcomes.append(outcome)
+            self.outcomes.append(outcome)
+
+    def _do(self, operation: Operation, refuse: bool) -> list[Outcome]:
+        live = self.cluster.objects.get(operation.resource)
+        wanted = operation.preconditions
+        if operation.expires_at <= self.moment.wall:
+            return [self._outcome(operation, "expired")]
+        if (wanted.absent and live) or (wanted.uid and (live is None or live["metadata"]["uid"] != wanted.uid)):
+            return [self._outcome(operation, "conflict")]
+        if refuse:
+            return [self._outcome(operation, "failed", status=403)]
+        before = self.cluster.complaints()
+        if operation.action == "delete":
+            self.cluster.remove(operation.resource)
+            self.see(ResourceEvent("delete", resource=operation.resource, uid=wanted.uid))
+            found = [self._outcome(operation, "done")]
+        else:
+            assert operation.manifest is not None, "a write carries what it writes"
+            state = self.cluster.put(operation.manifest)
+            self.see(ResourceEvent("put", state))
+            found = [self._outcome(operation, one, version=state.resource_version) for one in ("applied", "ready")]
+        self.effects[operation.intent, operation.resource] += 1
+        self._note_broken(operation, before)
+        return found
+
+    def _note_broken(self, operation: Operation, before: set[str]) -> None:
+        """New complaints are the operation's fault; not that a Service has no match, where that was said (W110).
+
+        A bundle of writes is judged on what is there after all of it: between two of its steps a selector may be empty.
+        """
+        bundle = len(self.intents[operation.intent].manifests) > 1
+        warned = {one.resource for verdict in self.verdicts for one in verdict.reasons if one.code == "W110"}
+        for one in self.cluster.complaints() - before:
+            excused = bundle or one.partition(" ")[0] in warned
+            if not (one.endswith("selects nothing") and excused):
+                self.cluster.broken.append(f"{operation.id}: {operation.action} {operation.resource}: {one}")
+
+    def _outcome(self, operation: Operation, state: OutcomeState, status: int = 0, version: str = "") -> Outcome:
+        return Outcome(
+            operation=operation.id,
+            intent=operation.intent,
+            revision=operation.revision,
+            step=operation.step,
+            site=LYON,
+            action=operation.action,
+            resource=operation.resource,
+            state=state,
+            status=status,
+            resource_version=version,
+            at=self.moment.wall,
+        )
+
+    def report(self) -> bool:
+        return self.step(OutcomeSeen(self.outcomes.popleft()))
+
+    # ── the end of it all ───────────────────────────────────────────────────────────────────────────────────────────
+
+    def settle(self) -> None:
+        """Everything that waits goes on, until nothing waits any more."""
+        for _ in range(60):
+            self.now_s += 2.0
+            self.beat()
+            while self.rehearsals:
+                self.step(Rehearsed(self.rehearsals.popleft(), None))
+            while self.resyncs:
+                self.answer_resync()
+            while self.batches:
+                self.deliver()
+            for place in range(len(self.operations)):
+                if self.operations[place].id not in self.ledger:
+                    self.execute(place)
+            while self.outcomes:
+                self.report()
+            self.step(Tick())
+
+    def latest(self) -> dict[str, Verdict]:
+        """The verdict in force of each intent."""
+        found: dict[str, Verdict] = {}
+        for verdict in self.verdicts:
+            known = found.get(verdict.intent)
+            if known is None or known.revision <= verdict.revision:
+                found[verdict.intent] = verdict
+        return found
+
+    def pending(self) -> dict[str, list[Step]]:
+        """Allowed intent → its steps that may still take effect; what rests on an object that is gone cannot."""
+        found = {}
+        sent = {one.id for one in self.operations}
+        for name, verdict in self.latest().items():
+            if verdict.decision != "allow":
+                continue
+            head = f"{name}.{verdict.revision}."
+            ends = [rows[-1].state for one, rows in self.ledger.items() if one.startswith(head)]
+            stopped = any(state in ("failed", "conflict", "expired") for state in ends)
+            found[name] = [
+                step
+                for step in verdict.plan
+                if head + step.id not in self.ledger
+                and (head + step.id in sent or not stopped)
+                and self._possible(step)
+            ]
+        return {name: steps for name, steps in found.items() if steps}
+
+    def _possible(self, step: Step) -> bool:
+        live, uid = self.cluster.objects.get(step.resource), step.preconditions.uid
+        return not uid or (live is not None and live["metadata"]["uid"] == uid)
