@@ -83,6 +83,7 @@ QUESTIONS: dict[str, tuple[str, str, str]] = {
     "statusOfAll": (f"cheops.v1.api.resolver.{subjects.escape(subjects.EVERY_SITE)}.status", "statusquery", "status"),
     "states": ("cheops.v1.api.resolver.{site}.states", "statesquery", "states"),
     "cancel": ("cheops.v1.api.resolver.{site}.cancel", "cancel", "verdict"),
+    "watcherStatus": ("cheops.v1.api.watcher.{site}.status", "statusquery", "heartbeat"),
     "resync": ("cheops.v1.api.watcher.{site}.resync", "resync", "resyncanswer"),
     "rehearse": ("cheops.v1.api.executor.{site}.rehearse", "rehearsal", "rehearsalanswer"),
 }

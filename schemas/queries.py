@@ -4,7 +4,8 @@
 GraphAnswer), missing (MissingQuery → GraphAnswer), names (NamesQuery → NamesAnswer), order (OrderQuery →
 OrderAnswer), status (StatusQuery → SiteStatus), states (StatesQuery → StatesAnswer), cancel
 (CancelRequest → Verdict).
-`api.watcher.<site>.resync`: ResyncRequest → ResyncAnswer. `api.executor.<site>.rehearse`: Rehearsal → RehearsalAnswer.
+`api.watcher.<site>.resync`: ResyncRequest → ResyncAnswer; `…status`: StatusQuery → Heartbeat (events.py).
+`api.executor.<site>.rehearse`: Rehearsal → RehearsalAnswer.
 An answer that could not be given is a `Refusal` with a sentence.
 """
 

@@ -3,7 +3,8 @@
 One batch is under way at a time: facts that arrive meanwhile fill the next one, so batches grow with the load and an
 idle watcher adds no delay. A batch that is not acknowledged goes again, the same bytes under the same message id;
 meanwhile the queue fills and the kinds stop reading (back-pressure). Each publish names the message that must be the
-last on the subject: of two watchers for one site the later epoch wins and the other one ends, visibly.
+last on the subject: of two watchers for one site the later epoch stays, in the same epoch the one that published first,
+and the other one ends with a sentence.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 
 class ReplacedError(PermanentError):
-    """Another watcher publishes for this site, in a later epoch."""
+    """Another watcher publishes for this site: in a later epoch, or in ours and was faster."""
 
 
 class Publisher:
@@ -118,19 +119,17 @@ class Publisher:
             return False
         if last.payload == batch.payload:
             return True
-        self._yield_or_take_over(_epoch_and_seq(last.payload), batch)
+        self._yield_if_replaced(_epoch_and_seq(last.payload), batch)
         return False
 
-    def _yield_or_take_over(self, last: tuple[int, int], batch: Batch) -> None:
+    def _yield_if_replaced(self, last: tuple[int, int], batch: Batch) -> None:
         epoch, seq = last
-        if epoch > self.batcher.epoch:
+        ours = self.batcher.epoch
+        first = epoch == ours == batch.epoch and seq >= batch.seq  # both took this number; the other was faster
+        if epoch > ours or first:
             raise ReplacedError(
-                f"another watcher publishes for site {self._site} (epoch {epoch}, ours is {self.batcher.epoch});"
-                " run one watcher per site"
+                f"another watcher publishes for site {self._site} (epoch {epoch}, ours is {ours}); run one per site"
             )
-        if epoch == batch.epoch == self.batcher.epoch and seq >= batch.seq:
-            # Two watchers started at once and took the same number: this one goes above, the other one will end.
-            self.begin_epoch(epoch + 1)
 
     async def _wait(self, error: TransientError) -> None:
         self.retries += 1

@@ -13,27 +13,23 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable
 from contextlib import aclosing
-from typing import Final
 
 import structlog
 
 from schemas import subjects
 from schemas.envelope import MessageError
-from schemas.events import ResourceEvent, ResourceState, ServedKind, decode_batch
+from schemas.events import ResourceEvent, ResourceState, ServedKind, encode
 from schemas.identity import KindId, SiteName, split_kind
 from schemas.queries import Refusal, ResyncAnswer, ResyncRequest
 from services.chassis.bus.port import Bus, Received
-from services.chassis.errors import CheopsError, TransientError
-from services.watcher.backoff import Backoff
+from services.chassis.errors import CheopsError
 from services.watcher.batching import OversizedFactError
 from services.watcher.following import EMPTY, KindFollower
 from services.watcher.health import WatchHealth
 from services.watcher.heart import HEARTBEAT_S, PULSE_S, Heart
 from services.watcher.publisher import Publisher
+from services.watcher.seat import status_subject, take_seat
 from services.watcher.source import Health, Listed, Observation, Source, Unreadable
-
-EPOCH_RETRY_MIN_S: Final = 0.1
-EPOCH_RETRY_MAX_S: Final = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -71,15 +67,16 @@ class Watcher:
         self._tasks: asyncio.TaskGroup
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
-        """Watch until cancelled. Raises ReplacedError when a later watcher publishes for this site."""
-        self.publisher = await self._take_epoch()
+        """Watch until cancelled. Raises WatchedAlreadyError, or ReplacedError when another watcher took over."""
+        self.publisher = await take_seat(self._bus, self.site, self._random)
         self.heart = Heart(
             self.publisher, self._source, self._bus, self.health, self._clock, self._heartbeat_s, self._pulse_s
         )
         log.info("watching", site=self.site, epoch=self.publisher.batcher.epoch)
+        present = self._bus.serve(status_subject(self.site), self._status, name="watcher")
         serving = self._bus.serve(subjects.api("watcher", self.site, "resync"), self._resync, name="watcher")
         try:
-            async with serving, asyncio.TaskGroup() as tasks:
+            async with present, serving, asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 tasks.create_task(self.publisher.run())
                 tasks.create_task(self.heart.beat())
@@ -92,19 +89,6 @@ class Watcher:
             raise _first(group) from group
         finally:
             await self._source.close()
-
-    async def _take_epoch(self) -> Publisher:
-        """The next epoch after the last that the stream knows of."""
-        backoff = Backoff(EPOCH_RETRY_MIN_S, EPOCH_RETRY_MAX_S, self._random)
-        while True:
-            try:
-                last = await self._bus.last("EVENTS", subjects.event(self.site))
-                break
-            except TransientError as error:
-                log.warning("the bus does not answer yet", site=self.site, reason=str(error))
-                await asyncio.sleep(backoff.next(error.retry_after_s))
-        epoch = _epoch_of(last) + 1 if last else 1
-        return Publisher(self._bus, self.site, epoch, last.stream_seq if last else 0, self._random)
 
     # ── the surface ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -200,7 +184,11 @@ class Watcher:
             log.error("a resource cannot be told", resource=observation.resource, reason=observation.reason)
         self.health.note_unreadable(kind, _example(follower))
 
-    # ── resync ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── questions ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _status(self, _: Received) -> bytes:
+        """Whoever wants to watch this site hears that it is watched."""
+        return encode(self.heart.heartbeat())
 
     async def _resync(self, received: Received) -> bytes:
         try:
@@ -251,15 +239,6 @@ def _example(follower: KindFollower) -> str:
     for resource, reason in follower.unreadable.items():
         return f"{len(follower.unreadable)} cannot be read, for instance {resource}: {reason}"
     return ""
-
-
-def _epoch_of(last: Received) -> int:
-    try:
-        return decode_batch(last.payload).epoch
-    except MessageError as error:
-        # The resolver names the epoch that it knows when it asks, so a wrong guess here is repaired.
-        log.warning("the last event of the stream cannot be read", reason=str(error))
-        return 0
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

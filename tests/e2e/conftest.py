@@ -69,9 +69,9 @@ class World:
                     return
                 await asyncio.sleep(0.05)
 
-    async def follow(self, draft: Intent, intent_id: str | None = None) -> list[Progress]:
+    async def follow(self, draft: Intent, intent_id: str | None = None, site: SiteName = LYON) -> list[Progress]:
         """Submit and follow to the end."""
-        intent = await self.mesh.enter(draft, site=LYON, intent_id=intent_id)
+        intent = await self.mesh.enter(draft, site=site, intent_id=intent_id)
         async with asyncio.timeout(WAIT_S):
             return [progress async for progress in self.mesh.follow(intent, verdict_timeout_s=WAIT_S)]
 

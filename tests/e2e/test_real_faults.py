@@ -179,6 +179,9 @@ async def test_a_kind_that_rbac_hides_is_unknown_until_it_may_be_seen(world: Wor
         async with asyncio.timeout(WAIT_S):
             while "Secret" not in (await world.mesh.sites())[0].blind:
                 await asyncio.sleep(0.1)
+            told = world.cheops("sites").stdout
+            assert "Secret" in told, told
+            assert "forbidden" in told, told
             while True:
                 asked = await world.mesh.submit(Intent.delete("secret/none", namespace=namespace), site=LYON)
                 if asked.decision == "defer" and {one.code for one in asked.reasons} == {"F503"}:

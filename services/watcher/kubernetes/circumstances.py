@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from services.watcher.kubernetes.lines import LINE_BYTES_MAX
+from services.watcher.kubernetes.rights import Rights
 from services.watcher.kubernetes.shaping import Shaping
 from services.watcher.kubernetes.transport import SILENCE_S, Transport
 
@@ -42,7 +43,8 @@ class Circumstances:
     watch_list: bool = True
     lists: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LISTS_AT_ONCE))
     counters: Counter[str] = field(default_factory=Counter)
+    rights: Rights = field(default_factory=Rights)
 
     def forbidden_wait_s(self) -> float:
-        """Rights change rarely; jittered so that a hundred kinds do not ask at once."""
+        """Without a change of rights that can be seen; jittered so that a hundred kinds do not ask at once."""
         return self.timing.forbidden_retry_s * self.randomness.uniform(0.8, 1.2)

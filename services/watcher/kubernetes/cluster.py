@@ -23,6 +23,7 @@ from services.watcher.backoff import Backoff
 from services.watcher.kubernetes.circumstances import Circumstances
 from services.watcher.kubernetes.discovery import Discovered, discover
 from services.watcher.kubernetes.kind_loop import KindLoop
+from services.watcher.kubernetes.rights import RIGHTS
 from services.watcher.kubernetes.transport import ApiError
 from services.watcher.source import Gone, Health, Observation, Seen, Wants
 
@@ -96,11 +97,11 @@ class KubernetesSource:
             await asyncio.Event().wait()  # until the service has taken the surface in and ends this
             return
         loop = KindLoop(resources[0], wants, self._around, self._rediscover)
-        defines = served.kind in DEFINITIONS
+        defines, permits = served.kind in DEFINITIONS, served.kind in RIGHTS
         async with aclosing(loop.observe()) as observations:
             async for observation in observations:
-                if defines and isinstance(observation, (ResourceState, Seen, Gone)):
-                    self._rediscover()
+                if (defines or permits) and isinstance(observation, (ResourceState, Seen, Gone)):
+                    self._rediscover() if defines else self._around.rights.note_change()
                 yield observation
 
     async def pulse(self) -> None:

@@ -2,7 +2,8 @@
 
     list (pages, or WatchList) ─▶ watch from that version ─▶ clean end, broken connection: resume from the last version
          ▲                                                 └▶ 410, a hole, going back in time: list again
-    every failure is a Health and a wait: jittered, growing, at least what Retry-After says; 403 is asked rarely
+    every failure is a Health and a wait: jittered, growing, at least what Retry-After says; 403 is asked rarely, and
+    when rights have changed
 
 An open connection is believed to be alive for as long as it speaks at least every 75 s. One that was silent for longer
 is suspect, and stays so through reconnections until the server says something, if only a bookmark or an end.
@@ -22,6 +23,7 @@ from services.watcher.kubernetes.circumstances import Circumstances
 from services.watcher.kubernetes.discovery import Resource
 from services.watcher.kubernetes.lines import LineSplitter
 from services.watcher.kubernetes.reading import HoleError, WatchReading
+from services.watcher.kubernetes.rights import Petition
 from services.watcher.kubernetes.transport import AnswerTooLargeError, ApiError, SilenceError
 from services.watcher.source import Health, Listed, Listing, Observation, Wants
 
@@ -41,6 +43,7 @@ class KindLoop:
         self._reading = WatchReading(resource, wants, around.shaping, around.counters)
         self._page_limit = around.timing.page_limit
         self._backoff = Backoff(around.timing.backoff_min_s, around.timing.backoff_max_s, around.randomness)
+        self._petition = Petition(around.rights)
         self._opened_at_s: float | None = None
         self._suspect = False  # it was silent: an open connection alone proves nothing now
         self._broken = False  # the connection was lost: whoever answers next may have older data
@@ -60,7 +63,10 @@ class KindLoop:
             except TransientError as error:
                 health, wait_s = self._explain(error)
             yield health
-            await asyncio.sleep(wait_s)
+            if health.reason == "forbidden":
+                await self._petition.wait(wait_s)
+            else:
+                await asyncio.sleep(wait_s)
 
     def _round(self) -> Observations:
         if self._reading.position:

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -316,6 +317,14 @@ async def test_forbidden_is_reported_and_asked_again_rarely(server: ScriptedServ
     server.on(PATH, "list", status(403, "secrets is forbidden"), page([thing("a", 3)], 4))
     async with watching(server) as watched:
         assert await watched.until("a@3") == ["syncing", "listing", "forbidden", "listing", "a@3"]
+
+
+async def test_forbidden_is_asked_again_soon_after_rights_have_changed(server: ScriptedServer) -> None:
+    server.on(PATH, "list", status(403, "no"), status(403, "not here yet"), page([thing("a", 3)], 4))
+    async with watching(server, timing=replace(FAST, forbidden_retry_s=3600)) as watched:
+        await watched.until("forbidden")
+        watched.around.rights.note_change()
+        assert await watched.until("a@3") == ["listing", "forbidden", "listing", "a@3"]
 
 
 async def test_not_found_asks_for_another_look_at_what_is_served(server: ScriptedServer) -> None:
