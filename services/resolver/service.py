@@ -53,6 +53,7 @@ FETCH_WAIT_S: Final = 5.0
 EVENTS_FETCH_MAX: Final = 64
 INTENTS_FETCH_MAX: Final = 64
 REHEARSAL_TIMEOUT_S: Final = 5.0
+INTENT_ACK_WAIT_S: Final = 10.0  # what a killed resolver had read comes again after it; twice the rehearsal's bound
 RESYNC_TIMEOUT_S: Final = 2.0
 DELIVERIES_MAX: Final = 5  # of an intent that ends the resolver each time: it must not end it for ever
 
@@ -148,7 +149,12 @@ class ResolverService:
                 await self._out.settle(reader.ack_all(deliveries[-1]))
 
     async def _intents(self) -> None:
-        reader = await self._bus.reader("INTENTS", f"resolver-{self.site}", subjects.filters("INTENTS", self.site))
+        reader = await self._bus.reader(
+            "INTENTS",
+            f"resolver-{self.site}",
+            subjects.filters("INTENTS", self.site),
+            ack_wait_s=INTENT_ACK_WAIT_S,
+        )
         while True:
             for delivery in await self._fetch(reader, INTENTS_FETCH_MAX):
                 await self._take_intent(delivery)
