@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from schemas.events import LabelSelector, Selector
+from schemas.events import LabelSelector, Requirement, Selector
 from schemas.identity import KindId
 from schemas.kinds import Surface
 from schemas.relations.path import Step, compile_first, steps_of
@@ -61,8 +61,10 @@ class LabelReader(RuleReader):
             return None if to.absent == "nothing" else EVERYTHING
         if to.form == "LabelSelector":
             read = from_object(raw) if raw else EVERYTHING
-        else:
+        elif to.form == "labels":
             read = LabelSelector(labels_of(raw)) if isinstance(raw, dict) else None
+        else:
+            read = LabelSelector({}, (Requirement(raw, "Exists"),)) if raw and isinstance(raw, str) else None
         return None if read == EVERYTHING and to.empty == "nothing" else read
 
     def _where(self, kind: KindId, value: Any, run: Run) -> tuple[tuple[str, ...], LabelSelector | None]:

@@ -17,6 +17,7 @@ NAMES_MAX: Final = 1_000
 REF_ENDINGS: Final = ("Ref", "Refs", "Reference", "References")
 CLAIM: Final = KindId("PersistentVolumeClaim")
 ACCOUNT: Final = KindId("ServiceAccount")
+DEFAULT_ACCOUNT: Final = "default"
 DEFINITION: Final = KindId("apiextensions.k8s.io/CustomResourceDefinition")
 OBJECT_PATH_LENS: Final = (3, 5)  # group/kind/name, group/namespaces/namespace/kind/name
 USER_PREFIX: Final = "system:serviceaccount:"
@@ -155,6 +156,20 @@ def _pod_claim(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
         yield Pointer(CLAIM, f"{source.key.name}-{name}", suffix=".ephemeral.volumeClaimTemplate")
 
 
+def _pod_tokens(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """Row 5: the tokens that a pod's specification projects are those of its service account."""
+    volumes = value.get("volumes") if isinstance(value, dict) else None
+    for place, volume in enumerate(volumes) if isinstance(volumes, list) else ():
+        projected = volume.get("projected") if isinstance(volume, dict) else None
+        sources = projected.get("sources") if isinstance(projected, dict) else None
+        for inner, one in enumerate(sources) if isinstance(sources, list) else ():
+            if isinstance(one, dict) and "serviceAccountToken" in one:
+                name = value.get("serviceAccountName") or value.get("serviceAccount") or DEFAULT_ACCOUNT
+                where = f".volumes[{place}].projected.sources[{inner}].serviceAccountToken"
+                if isinstance(name, str):
+                    yield Pointer(kind, name, suffix=where)
+
+
 def _set_claims(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
     """Row 19: the claims `<template>-<set>-<ordinal>` of a StatefulSet."""
     metadata = value.get("metadata") if isinstance(value, dict) else None
@@ -266,6 +281,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "account-user": _account_user,
     "account-group": _account_group,
     "pod-claim": _pod_claim,
+    "pod-tokens": _pod_tokens,
     "set-claims": _set_claims,
     "resource-ref": _resource_ref,
     "role-rule": _role_rule,

@@ -98,7 +98,7 @@ def _edge(row: dict[str, Any]) -> str:
 
 def _selector(selector: dict[str, Any]) -> str:
     labels = [f"{key}={value}" for key, value in sorted(selector["matchLabels"].items())]
-    labels += [f"{one['key']} {one['operator']} {one['values']}" for one in selector["matchExpressions"]]
+    labels += [" ".join((one["key"], one["operator"], *one["values"])) for one in selector["matchExpressions"]]
     kind = selector["kind"]
     if kind in ("Node", "Namespace"):
         where = ""

@@ -13,7 +13,7 @@ from typing import Any, Final
 _NAME: Final = re.compile(
     r"(^n|N)ames?$|Refs?$|^ref$|[cC]lass$|^(driver|attacher|provisioner|endpoints|pool|reference|claim|volume)$"
     r"|^(serviceAccount|namespaces|controller|username|users?|groups?|subjects|target|related|regarding|involvedObject)$"
-    r"|^(service|secret|configMap|secrets|configMaps|policy|signer|uid|kind)$|UID$"
+    r"|^(service|secret|configMap|secrets|configMaps|policy|signer|uid|kind)$|UID$|^topologyKey$|Identity$"
 )
 _SELECTOR: Final = re.compile(r"[sS]electors?$|^nodeSelectorTerms$|^preference$|^nodeTopology$")
 # Fields that say which kind, group or incarnation is meant by the name beside them.
