@@ -1,0 +1,37 @@
+"""Codes of what happened past Cheops, outside any intent. Data."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from schemas.codes.code import Code
+
+ALERTS: Final = (
+    Code(
+        "A",
+        "210",
+        "a part in use vanished",
+        "Past Cheops, somebody took away a part that is used.",
+        "Its users break.",
+        "Put it back, or change the users.",
+        "a key removed by kubectl edit",
+    ),
+    Code(
+        "A",
+        "310",
+        "a dependency in use vanished",
+        "Past Cheops, somebody deleted what others need.",
+        "Its users break.",
+        "Create it again, or change the users.",
+        "kubectl delete secret edge-ca",
+    ),
+    Code(
+        "A",
+        "503",
+        "a kind is not observed",
+        "A watch fails or is forbidden.",
+        "Verdicts that need it are deferred.",
+        "See the watcher's log and its rights.",
+        "a removed ClusterRole",
+    ),
+)
