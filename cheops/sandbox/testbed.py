@@ -20,7 +20,7 @@ from typing import Any, Final, Literal, Protocol, Self
 
 import yaml
 
-from cheops.mesh import connect
+from cheops.mesh import Mesh, connect
 from cheops.sandbox.embedded import EmbeddedProcess
 from cheops.sandbox.natsserver import NatsServer
 from cheops.sandbox.process import ChildProcess
@@ -143,19 +143,21 @@ class Testbed:
 
     async def wait_fresh(self, timeout_s: float = FRESH_TIMEOUT_S) -> dict[SiteName, SiteStatus]:
         """Wait until every site's resolver says that its knowledge is fresh."""
+        end_s = time.monotonic() + timeout_s
+        fresh: dict[SiteName, SiteStatus] = {}
         async with connect(self.nats_url) as mesh:
-            end_s = time.monotonic() + timeout_s
-            told: set[SiteName] = set()
             while True:
-                found = {status.site: status for status in await mesh.sites() if status.state == "fresh"}
-                for name in sorted(found.keys() - told):
-                    self._tell(f"site {name}: {found[name].resources} resources, {found[name].edges} relationships")
-                told |= found.keys()
-                if told >= self.sites.keys():
-                    return found
+                for name in sorted(self.sites.keys() - fresh.keys()):
+                    status = await _status_of(mesh, name)
+                    if status is not None and status.state == "fresh":
+                        fresh[name] = status
+                        self._tell(f"site {name}: {status.resources} resources, {status.edges} relationships")
+                silent = sorted(self.sites.keys() - fresh.keys())
+                if not silent:
+                    return fresh
                 self._ensure_running()
                 if time.monotonic() > end_s:
-                    raise TransientError(f"not fresh within {timeout_s:g} s: {', '.join(self.sites.keys() - told)}")
+                    raise TransientError(f"not fresh within {timeout_s:g} s: {', '.join(silent)}")
                 await asyncio.sleep(POLL_INTERVAL_S)
 
     def _ensure_running(self) -> None:
@@ -211,6 +213,14 @@ class Testbed:
         names = list(self.sites)
         context = {"nats_url": self.nats_url, "site": names[0] if len(names) == 1 else "", "sites": names}
         self.context_file.write_text(json.dumps(context, indent=2) + "\n")
+
+
+async def _status_of(mesh: Mesh, site: SiteName) -> SiteStatus | None:
+    """None while no resolver answers for it."""
+    try:
+        return await mesh.status(site)
+    except TransientError:
+        return None
 
 
 def _cluster(engine: Engine, name: SiteName, directory: Path, run_pods: bool) -> Cluster:
