@@ -44,8 +44,10 @@ def with_dependents(view: View, targets: list[ResourceId]) -> list[ResourceId]:
     """The targets and every living user that would break, transitively (`--cascade dependents`)."""
     chosen = list(targets)
     seen = set(targets)
-    for resource in chosen:
-        cascade = cascade_of(view, [resource])
+    found = -1
+    while found != len(chosen):  # what only all of them together leave without a match comes in a later round
+        found = len(chosen)
+        cascade = cascade_of(view, list(chosen))
         after = OverlayView(view, {}, cascade.all)
         for gone in cascade.all:
             for edge in _broken(view, after, view.dependents(gone, CASCADE_MAX, "users").edges, cascade.all):

@@ -1,48 +1,138 @@
-"""What would turn the answer: commands that can be pasted. Pure."""
+"""What would turn the answer: commands that can be pasted, and what each would change. Pure.
+
+A remedy is offered only when it is true: with it the same intent is allowed, as far as this site can know. It is small:
+it touches what blocks and nothing else (each direct blocker blocks alone, so none of them can be left out).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from schemas.identity import ResourceId, ResourceKey
-from schemas.verdicts import Reason, Remedy
-from services.resolver.judge.case import Case
-from services.resolver.judge.findings import named
+from schemas.verdicts import EdgeRef, Reason, Remedy, Touch
+from services.resolver.graph.overlay import OverlayView
+from services.resolver.graph.view import View
+from services.resolver.judge.case import Case, Change
+from services.resolver.judge.create import judge_needs
+from services.resolver.judge.delete import judge_delete, with_dependents
+from services.resolver.judge.findings import Finding, counted, named
+from services.resolver.judge.update import judge_change
 
-IN_USE: Final = frozenset(("310", "311", "312"))
+IN_USE: Final = frozenset(("310", "311", "312", "313"))
+PART_IN_USE: Final = frozenset(("210", "211"))
+CAN_BE_BROUGHT: Final = frozenset(("110", "140", "112", "114"))
+TOUCHED_MAX: Final = 20  # more blockers are not let go of by hand
+POD_FIELDS: Final = "podspec."  # references that a workload can do without; others are what their object is for
+
+Deny = Callable[[Finding], bool]
 
 
-def remedies_for(case: Case, reasons: Sequence[Reason]) -> tuple[Remedy, ...]:
-    """The smallest changes that would make the answer an allow."""
-    numbers = {reason.code[1:] for reason in reasons if reason.severity == "deny"}
+def remedies_for(case: Case, view: View, reasons: Sequence[Reason], denies: Deny) -> tuple[Remedy, ...]:
+    """The smallest changes that would make the answer an allow. `denies`: whether a finding does, under the policy."""
+    blocking = [reason for reason in reasons if reason.severity == "deny"]
+    numbers = {reason.code[1:] for reason in blocking}
     if case.verb == "delete" and numbers and numbers <= IN_USE and case.cascade == "none":
-        return (_delete(case),)
-    if numbers and numbers <= {"110", "140"}:
-        return (_bring(case, reasons),)
-    if numbers == {"101"}:
-        return (Remedy(command=f"cheops apply -f FILE --site {case.site}", effect="update what is there instead"),)
-    if numbers == {"102"}:
-        return (Remedy(command=f"cheops apply -f FILE --site {case.site}", effect="create what is not there"),)
+        return tuple(_delete(case, view, blocking, numbers, denies))
+    if case.verb in ("create", "update", "apply") and numbers:
+        if numbers <= CAN_BE_BROUGHT and len(blocking) <= TOUCHED_MAX:
+            return (_bring(case, blocking),)
+        if numbers <= PART_IN_USE:
+            return tuple(_let_go(case, blocking, f"cheops {case.verb} -f FILE -f USERS.yaml --site {case.site}"))
+        if numbers == {"220"}:
+            return tuple(_anew(case, view, blocking, denies))
+        if numbers in ({"101"}, {"102"}):
+            return tuple(_other_verb(case, view, numbers, denies))
     return ()
 
 
-def _delete(case: Case) -> Remedy:
-    """Without their number: to count those that would go, all of them would have to be judged; the preview does."""
+def _delete(case: Case, view: View, blocking: Sequence[Reason], numbers: set[str], denies: Deny) -> Iterator[Remedy]:
     targets = [change.resource for change in case.changes]
-    words = " ".join(typed(one) for one in targets)
-    where = _where(case, targets)
-    return Remedy(
-        command=f"cheops delete {words}{where} --cascade dependents --preview", effect="delete its dependents too"
+    typed_ = " ".join(typed(one) for one in targets)
+    command = f"cheops delete {typed_}{_where(case, targets)}"
+    if len(blocking) > TOUCHED_MAX:
+        yield Remedy(command=f"{command} --cascade dependents --preview", effect="see what its dependents would take")
+        return
+    chosen = with_dependents(view, targets)
+    if not any(map(denies, judge_delete(view, chosen, denies))):
+        more = [one for one in chosen if one not in targets]
+        yield Remedy(
+            command=f"{command} --cascade dependents --preview",
+            effect=f"delete its {counted(len(more), 'dependent')} too",
+            changes=tuple(Touch(resource=one, how="delete") for one in more),
+        )
+    if "313" not in numbers:
+        yield from _let_go(case, blocking, f"cheops update -f USERS.yaml --site {case.site}")
+
+
+def _let_go(case: Case, blocking: Sequence[Reason], command: str) -> Iterator[Remedy]:
+    """Take the references out of those that use it; only what a workload can do without."""
+    edges = [reason.relation for reason in blocking]
+    if len(edges) > TOUCHED_MAX or not all(edge is not None and edge.rule.startswith(POD_FIELDS) for edge in edges):
+        return
+    rows = [edge for edge in edges if edge is not None]
+    told = ", ".join(f"{_short(edge)} of {named(edge.source)}" for edge in rows)
+    yield Remedy(
+        command=command,
+        effect=f"let go of it first: without {told}",
+        changes=tuple(Touch(resource=edge.source, how="release", path=edge.path) for edge in rows),
     )
 
 
-def _bring(case: Case, reasons: Sequence[Reason]) -> Remedy:
-    missing = [reason.resource for reason in reasons if reason.severity == "deny" and reason.resource]
-    names = ", ".join(named(one) for one in dict.fromkeys(missing))
+def _bring(case: Case, blocking: Sequence[Reason]) -> Remedy:
+    touched: dict[Touch, str] = {}
+    for reason in blocking:
+        edge = reason.relation
+        assert reason.resource is not None, "what is missing has a name"
+        if reason.code.endswith("112") and edge is not None:
+            part, _, name = edge.granule.partition(":")
+            touched[Touch(resource=reason.resource, how="add", part=edge.granule)] = (
+                f"{part} {name!r} of {named(reason.resource)}"
+            )
+        elif reason.code.endswith("114"):
+            namespace = ResourceKey.parse(reason.resource).namespace
+            touched[Touch(resource=reason.resource, how="permit")] = f"a ReferenceGrant in {namespace}"
+        else:
+            part = edge.granule if edge is not None else ""
+            touched[Touch(resource=reason.resource, how="create", part=part)] = named(reason.resource)
+    names = ", ".join(dict.fromkeys(touched.values()))
     return Remedy(
-        command=f"cheops {case.verb} -f FILE -f MISSING.yaml --site {case.site}", effect=f"bring it along: {names}"
+        command=f"cheops {case.verb} -f FILE -f MISSING.yaml --site {case.site}",
+        effect=f"bring it along: {names}",
+        changes=tuple(touched),
     )
+
+
+def _anew(case: Case, view: View, blocking: Sequence[Reason], denies: Deny) -> Iterator[Remedy]:
+    """Delete and create, when nothing depends on it."""
+    resources = [reason.resource for reason in blocking if reason.resource is not None]
+    if not resources or any(map(denies, judge_delete(view, resources, denies))):
+        return
+    words = " ".join(typed(one) for one in resources)
+    yield Remedy(
+        command=f"cheops delete {words}{_where(case, resources)} --preview",
+        effect=f"delete and create {'it' if len(resources) == 1 else 'them'}: nothing depends on it",
+        changes=tuple(Touch(resource=one, how="delete") for one in resources),
+    )
+
+
+def _other_verb(case: Case, view: View, numbers: set[str], denies: Deny) -> Iterator[Remedy]:
+    """`apply` where `create` finds something and `update` finds nothing."""
+    after = OverlayView(view, {one.resource: one.after for one in case.changes if one.after is not None})
+    if any(denies(finding) for change in case.changes for finding in _findings(view, after, change, denies)):
+        return
+    effect = "update what is there instead" if numbers == {"101"} else "create what is not there"
+    yield Remedy(command=f"cheops apply -f FILE --site {case.site}", effect=effect)
+
+
+def _findings(view: View, after: View, change: Change, denies: Deny) -> Iterator[Finding]:
+    if change.after is not None and not change.unchanged:
+        yield from judge_needs(view, after, change)
+        yield from judge_change(view, after, change, denies)
+
+
+def _short(edge: EdgeRef) -> str:
+    return edge.path.removeprefix("spec.template.spec.").removeprefix("spec.")
 
 
 def typed(resource: ResourceId) -> str:

@@ -1,0 +1,52 @@
+"""A labelled case → the sites and the act of `cheops check`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from cheops.offline.check import Act, Court, check
+from cheops.offline.sites import Flaws, OfflineSite, site_of
+from schemas.documents import Document
+from schemas.identity import SiteName, site_name
+from schemas.relations.loader import Catalogue, load_catalogue
+from schemas.verdicts import Verdict
+from services.resolver.judge.policy import Policy
+from tests.accuracy.verdicts.cases import Case
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The shipped one."""
+    return load_catalogue()
+
+
+def flaws_of(case: Case, site: str) -> Flaws:
+    """What is wrong with the knowledge of a site."""
+    given = case.flaws.get(site, {})
+    return Flaws(given.get("stale", False), given.get("unreachable", False), tuple(given.get("blind", ())))
+
+
+def act_of(case: Case) -> Act:
+    """What is to be judged."""
+    act = case.act
+    return Act(
+        verb="delete" if "delete" in act else "read" if "read" in act else act.get("verb"),
+        manifests=tuple(act.get("manifests", ())),
+        resources=tuple(act.get("delete", act.get("read", ()))),
+        namespace=act.get("namespace", ""),
+        cascade=act.get("cascade", "none"),
+    )
+
+
+def verdict_on(case: Case, act: Act | None = None, entry: Sequence[dict[str, Any]] | None = None) -> Verdict:
+    """The verdict; `entry` replaces the manifests of the entry site, `act` the act."""
+    sites: dict[SiteName, OfflineSite] = {}
+    for name, documents in case.sites.items():
+        rows = documents if entry is None or sites else [Document(name, 1, body) for body in entry]
+        sites[site_name(name)] = site_of(site_name(name), rows, catalogue(), flaws_of(case, name))
+    return check(Court(sites, catalogue(), Policy(), NOW), act or act_of(case), case.scope)

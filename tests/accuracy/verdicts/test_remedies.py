@@ -1,0 +1,159 @@
+"""Remedies are true: with what a remedy changes, the same intent is allowed; and what it changes is all needed."""
+
+from __future__ import annotations
+
+import shlex
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cheops.offline.check import Act
+from schemas.identity import ResourceId, ResourceKey
+from schemas.verdicts import Remedy, Touch, Verdict
+from tests.accuracy.verdicts.cases import Case, load_cases
+from tests.accuracy.verdicts.court import act_of, catalogue, verdict_on
+
+Body = dict[str, Any]
+# On old or partial evidence a remedy leads to a defer: what is unknown stays unknown.
+DENIED = [(case, verdict_on(case)) for case in load_cases() if case.expect.decision == "deny" and not case.flaws]
+ROWS = [(case, verdict, remedy) for case, verdict in DENIED for remedy in verdict.remedies]
+IDS = [f"{case.name}: {remedy.effect[:40]}" for case, _, remedy in ROWS]
+
+
+@pytest.mark.parametrize(("case", "verdict", "remedy"), ROWS, ids=IDS)
+def test_with_its_remedy_the_intent_is_allowed(case: Case, verdict: Verdict, remedy: Remedy) -> None:
+    words = shlex.split(remedy.command)
+    assert words[:2] == ["cheops", words[1]]
+    act = act_of(case)
+    if "--cascade" in words:
+        found = verdict_on(case, replace(act, cascade="dependents"))
+        assert {step.resource for step in found.plan} >= {one.resource for one in remedy.changes}
+    elif words[1] == "delete":
+        assert verdict_on(case, Act(verb="delete", resources=tuple(one.resource for one in remedy.changes))).decision
+        found = verdict_on(case, act, _site_without(case, remedy.changes))
+    elif words[1] == "apply" and not remedy.changes:
+        found = verdict_on(case, replace(act, verb="apply"))
+    else:
+        found = _with_changes(case, act, remedy.changes, together="-f" in words and words.count("-f") > 1)
+    assert found.decision == "allow", found.summary
+
+
+@pytest.mark.parametrize(("case", "verdict", "remedy"), ROWS, ids=IDS)
+def test_a_remedy_leaves_nothing_out_and_asks_for_nothing_more(case: Case, verdict: Verdict, remedy: Remedy) -> None:
+    """Each direct blocker blocks alone, so a smallest set is exactly what blocks (or what a cascade must take)."""
+    for left_out in remedy.changes if len(remedy.changes) > 1 else ():
+        rest = tuple(one for one in remedy.changes if one != left_out)
+        if "--cascade" in remedy.command:
+            gone = (*act_of(case).resources, *(one.resource for one in rest))
+            found = verdict_on(case, replace(act_of(case), resources=gone))
+        elif remedy.command.startswith("cheops delete"):
+            continue
+        else:
+            found = _with_changes(case, act_of(case), rest, together=remedy.command.count(" -f ") > 1)
+        assert found.decision != "allow", f"without {left_out.resource}"
+
+
+def test_most_denials_offer_a_way_out() -> None:
+    without = sorted({code for case, verdict in DENIED if not verdict.remedies for code in case.expect.codes})
+    # None for wrong intents, for what is on its way out, for quotas, for other sites, for reads, for a listener or a
+    # version that users need.
+    allowed = {"D001", "D111", "D113", "D141", "D142", "D150", "D210", "D220", "D410"}
+    assert set(without) <= allowed, without
+    assert len(ROWS) > 40
+
+
+def _site_without(case: Case, changes: tuple[Touch, ...]) -> list[Body]:
+    gone = {one.resource for one in changes}
+    spaces = {ResourceKey.parse(one).namespace for one in gone} - {""}
+    return [
+        *(body for body in _bodies(case) if _id(body) not in gone),
+        *(_stub(ResourceId(f"Namespace/{name}"), "") for name in spaces),
+    ]
+
+
+def _with_changes(case: Case, act: Act, changes: tuple[Touch, ...], together: bool) -> Verdict:
+    """Everything that a remedy asks for, in the same bundle or before it."""
+    held = {_id(body): body for body in map(deepcopy, (*_bodies(case), *act.manifests))}
+    for touch in changes:
+        held_body = held.get(touch.resource)
+        if touch.how == "create":
+            held[touch.resource] = _stub(touch.resource, touch.part)
+        elif touch.how == "permit":
+            return verdict_on(case, act, [*_bodies(case), _grant(touch.resource, act)])
+        elif held_body is not None and touch.how == "add":
+            _add(held_body, touch.part)
+        elif held_body is not None and touch.how == "release":
+            _release(held_body, touch.path)
+    touched = [held[one.resource] for one in changes if one.how != "permit"]
+    if together:
+        own = {_id(body) for body in act.manifests}
+        bundle = (*act.manifests, *(body for body in touched if _id(body) not in own))
+        return verdict_on(case, replace(act, manifests=bundle, verb=None if act.verb != "create" else "apply"))
+    rest = {_id(body): body for body in _bodies(case)} | {_id(body): body for body in touched}
+    return verdict_on(case, act, list(rest.values()))
+
+
+def _bodies(case: Case) -> list[Body]:
+    return [one.body for one in next(iter(case.sites.values()))]
+
+
+def _id(body: Body) -> ResourceId:
+    group = body["apiVersion"].rpartition("/")[0]
+    metadata = body["metadata"]
+    return ResourceKey(group, body["kind"], metadata.get("namespace", ""), metadata["name"]).id
+
+
+def _stub(resource: ResourceId, part: str) -> Body:
+    """Just enough of what is missing; the part that is needed is in it."""
+    key = ResourceKey.parse(resource)
+    versions = {"autoscaling": "v2", "policy": "v1"}
+    version = versions.get(key.group, "v1")
+    metadata = {"name": key.name, **({"namespace": key.namespace} if key.namespace else {})}
+    api = f"{key.group}/{version}" if key.group else version
+    body: Body = {"apiVersion": api, "kind": key.kind, "metadata": metadata}
+    if part:
+        _add(body, part)
+    return body
+
+
+def _add(body: Body, part: str) -> None:
+    sort, _, name = part.partition(":")
+    spec = body.setdefault("spec", {}) if sort != "key" else {}
+    if sort == "key":
+        body.setdefault("data", {})[name] = "eA=="
+    elif sort == "port":
+        port = {"port": int(name)} if name.isdecimal() else {"name": name, "port": 8088}
+        spec["ports"] = [*spec.get("ports", ()), port]
+    else:
+        spec["listeners"] = [*spec.get("listeners", ()), {"name": name, "port": 8088, "protocol": "HTTP"}]
+
+
+def _release(body: Body, path: str) -> None:
+    """Take the whole entry out in which the reference stands: the volume, the variable."""
+    steps = [step for part in path.replace("]", "").split(".") for step in part.split("[")]
+    place = max((number for number, step in enumerate(steps) if step.isdecimal()), default=len(steps) - 1)
+    value: Any = body
+    for step in steps[:place]:
+        value = value[int(step)] if step.isdecimal() else value[step]
+    last = steps[place]
+    del value[int(last) if last.isdecimal() else last]
+
+
+def _grant(target: ResourceId, act: Act) -> Body:
+    key = ResourceKey.parse(target)
+    rows = [ResourceKey.parse(_id(body)) for body in act.manifests]
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "ReferenceGrant",
+        "metadata": {"name": "granted", "namespace": key.namespace},
+        "spec": {
+            "from": [{"group": one.group, "kind": one.kind, "namespace": one.namespace} for one in rows],
+            "to": [{"group": key.group, "kind": key.kind}],
+        },
+    }
+
+
+def test_the_catalogue_is_the_shipped_one() -> None:
+    assert catalogue().files
