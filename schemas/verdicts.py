@@ -96,11 +96,24 @@ class Step(Message):
     preconditions: Preconditions = Preconditions()
 
 
+class Touch(Message):
+    """One thing that a remedy changes: how, and where in it.
+
+    how    create, delete, add (the part `part`), release (the reference at `path`), permit (a ReferenceGrant for it)
+    """
+
+    resource: ResourceId
+    how: Literal["create", "delete", "add", "release", "permit"]
+    path: str = ""
+    part: str = ""
+
+
 class Remedy(Message):
     """A command that can be pasted, and what it would change."""
 
     command: str
     effect: str
+    changes: tuple[Touch, ...] = ()
 
 
 class Wait(Message):
