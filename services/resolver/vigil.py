@@ -16,6 +16,7 @@ from schemas.alerts import Alert
 from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, ResourceKey, SiteName, kind_of
 from services.resolver.evidence import SiteEvidence
+from services.resolver.graph.store import Graph
 from services.resolver.graph.view import Edge, View
 from services.resolver.graph.walk import owner_of
 from services.resolver.judge.findings import edge_ref
@@ -34,6 +35,7 @@ RAISED_MAX: Final = 10_000
 class _Suspicion:
     due_s: float
     cause: str
+    old: ResourceState  # who selected it is asked of what it was
 
 
 class Vigil:
@@ -58,9 +60,9 @@ class Vigil:
         if old is None or len(self._suspicions) >= SUSPICIONS_MAX:
             return
         if new is None or _takes_away(old, new):
-            self._suspicions.setdefault(old.resource, _Suspicion(now_s + SETTLE_S, cause))
+            self._suspicions.setdefault(old.resource, _Suspicion(now_s + SETTLE_S, cause, old))
 
-    def due(self, view: View, evidence: SiteEvidence, moment: Moment) -> list[Alert]:
+    def due(self, view: Graph, evidence: SiteEvidence, moment: Moment) -> list[Alert]:
         """Alerts that are due now, raised and healed."""
         if moment.monotonic_s < self._next_check_s:
             return []
@@ -71,17 +73,19 @@ class Vigil:
             *self._heal(view, evidence, moment),
         ]
 
-    def _raise(self, view: View, moment: Moment) -> Iterator[Alert]:
+    def _raise(self, view: Graph, moment: Moment) -> Iterator[Alert]:
         due = [one for one, suspicion in self._suspicions.items() if suspicion.due_s <= moment.monotonic_s]
         for resource in due:
             suspicion = self._suspicions.pop(resource)
-            alert = self._broken(view, resource, suspicion.cause, moment)
+            alert = self._broken(view, suspicion, moment)
             if alert is not None and alert.id not in self._raised and len(self._raised) < RAISED_MAX:
                 self._raised[alert.id] = alert
                 yield alert
 
-    def _broken(self, view: View, resource: ResourceId, cause: str, moment: Moment) -> Alert | None:
-        edges = [edge for edge in view.dependents(resource).edges if breaks(edge, view)]
+    def _broken(self, view: Graph, suspicion: _Suspicion, moment: Moment) -> Alert | None:
+        resource, cause = suspicion.old.resource, suspicion.cause
+        rows = [*view.dependents(resource).edges, *view.selecting(suspicion.old)]
+        edges = [edge for edge in _distinct(rows) if breaks(edge, view)]
         if not edges:
             return None
         there = view.find(resource) is not None
@@ -138,7 +142,9 @@ class Vigil:
         if alert.kind is not None:
             return alert.kind not in evidence.blind
         assert alert.resource is not None, "an alert is about a kind or a resource"
-        return not any(breaks(edge, view) for edge in view.dependents(alert.resource).edges)
+        return not any(
+            breaks(edge, view) for edge in (*view.dependents(alert.resource).edges, *_selecting(view, alert))
+        )
 
     def _blind_id(self, kind: KindId) -> str:
         return f"{self._site}:A503:{kind}"
@@ -148,7 +154,28 @@ def _takes_away(old: ResourceState, new: ResourceState) -> bool:
     """Something that others can need by name was there and is not: another object now, or a part less."""
     if old.uid != new.uid and old.uid and new.uid:
         return True
-    return any(not set(offered) <= set(new.parts.get(kind, ())) for kind, offered in old.parts.items())
+    relabelled = old.labels != new.labels or old.template_labels != new.template_labels
+    stopped = old.facts.get("recurs") is True and new.facts.get("recurs") is False
+    lost = any(not set(offered) <= set(new.parts.get(kind, ())) for kind, offered in old.parts.items())
+    return relabelled or stopped or lost
+
+
+def _selecting(view: View, alert: Alert) -> Iterator[Edge]:
+    """The edges by selector that an alert names, as they are now: what is gone has none of its own any more."""
+    for broken in alert.broken:
+        state = view.find(broken.source)
+        for reference in state.references if state is not None else ():
+            if reference.selector is not None and reference.path == broken.path:
+                yield Edge(broken.source, broken.target, reference)
+
+
+def _distinct(edges: Iterable[Edge]) -> Iterator[Edge]:
+    seen: set[tuple[ResourceId, str, str]] = set()
+    for edge in edges:
+        place = (edge.source, edge.reference.path, edge.reference.granule)
+        if place not in seen:
+            seen.add(place)
+            yield edge
 
 
 def _first(edges: Sequence[Edge]) -> Iterator[Edge]:

@@ -36,4 +36,6 @@ class Changed:
             return False
         if after is None or before.traits is not after.traits:
             return True
+        if before.labels is not after.labels or before.template_labels is not after.template_labels:
+            return True
         return not self._records.same_object(before, after)

@@ -15,6 +15,8 @@ from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
 
+from msgspec import structs
+
 from schemas.events import Reference, ResourceEvent, ResourceState, kind_digest
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.kinds import Surface
@@ -236,6 +238,14 @@ class Graph:
             if uid and reference.uid != uid:
                 return Targets()
         return Targets((reference.target,), 1)
+
+    def selecting(self, state: ResourceState) -> list[Edge]:
+        """The selector edges that would lead to it, were it there: who misses it when it is gone."""
+        number = self._names.number(state.resource)
+        record = self._records.pack(structs.replace(state, references=()))
+        self._grow()
+        self._unused.append(number)
+        return [edge for _, edge in self._selecting.selecting(number, state.resource, record)]
 
     def dependents(self, resource: ResourceId, limit: int = WALK_MAX, which: Which = "all") -> Dependents:
         """Edges by name from the reverse indexes, edges by selector from the label index; counts are exact."""

@@ -153,7 +153,7 @@ class World:
         for kind in KINDS:
             mine = [one for one in self.cluster.objects if ResourceKey.parse(one).kind_id == kind]
             puts = [ResourceEvent("put", self.cluster.state(one)) for one in mine]
-            start, end = (ResourceEvent(op, kind=KindId(kind)) for op in ("sync_start", "sync_end"))  # type: ignore[arg-type]  # both are ops
+            start, end = (ResourceEvent(op, kind=KindId(kind)) for op in ("sync_start", "sync_end"))
             self.see(start, *puts, end)
         self.step(ResyncAnswered(answer))
 

@@ -1,0 +1,73 @@
+"""What breaks outside an intent, through the machine: alerts that are raised once, and heal."""
+
+from __future__ import annotations
+
+from schemas.alerts import Alert
+from schemas.events import ResourceEvent
+from schemas.identity import ResourceId
+from tests.kit.manifests import Manifest, deployment, mounts_secret, secret, service
+from tests.unit.resolver.world import World
+
+WEB = ResourceId("apps/Deployment/shop/web")
+
+
+def world(*there: Manifest) -> World:
+    made = World()
+    for one in there:
+        made.cluster.put(one)
+    made.settle()
+    return made
+
+
+def removed(made: World, resource: ResourceId) -> list[Alert]:
+    """Somebody deletes it by hand; the alerts that are new."""
+    before = len(made.alerts)
+    made.cluster.remove(resource)
+    made.see(ResourceEvent("delete", resource=resource))
+    made.settle()
+    return made.alerts[before:]
+
+
+def written(made: World, manifest: Manifest) -> list[Alert]:
+    before = len(made.alerts)
+    made.see(ResourceEvent("put", made.cluster.put(manifest)))
+    made.settle()
+    return made.alerts[before:]
+
+
+def test_a_secret_in_use_that_vanishes_is_an_alert_that_heals_when_it_is_back() -> None:
+    made = world(secret("ca"), deployment("web", mounts_secret("ca")))
+    (raised,) = removed(made, ResourceId("Secret/shop/ca"))
+    assert (raised.code, raised.state, raised.dependents, raised.broken[0].source) == ("A310", "raised", 1, WEB)
+    (healed,) = written(made, secret("ca"))
+    assert (healed.id, healed.state) == (raised.id, "healed")
+
+
+def test_a_secret_that_nobody_uses_vanishes_without_an_alert() -> None:
+    assert removed(world(secret("ca"), deployment("web")), ResourceId("Secret/shop/ca")) == []
+
+
+def test_the_last_match_of_a_service_that_vanishes_is_an_alert_that_heals_when_there_is_a_match_again() -> None:
+    made = world(deployment("web"), service("web", "web"))
+    (raised,) = removed(made, WEB)
+    assert (raised.code, raised.state, raised.broken[0].source) == ("A310", "raised", "Service/shop/web")
+    assert removed(world(deployment("web"), service("web"), deployment("two", app="web")), WEB) == []
+    (healed,) = written(made, deployment("other", app="web"))
+    assert (healed.id, healed.state) == (raised.id, "healed")
+
+
+def test_the_last_match_of_a_service_that_is_scaled_to_zero_or_relabelled_is_an_alert() -> None:
+    for changed in (deployment("web", replicas=0), deployment("web", app="other")):
+        made = world(deployment("web"), service("web"))
+        (raised,) = written(made, changed)
+        assert (raised.code, raised.broken[0].source) == ("A210", "Service/shop/web")
+
+
+def test_what_was_raised_is_not_raised_again_by_the_next_process() -> None:
+    made = world(deployment("web"), service("web"))
+    removed(made, WEB)
+    made.kill()
+    made.settle()
+    assert [one.state for one in made.alerts] == ["raised"]
+    (healed,) = written(made, deployment("web"))
+    assert healed.state == "healed"
