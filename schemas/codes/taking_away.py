@@ -125,6 +125,15 @@ TAKING_AWAY: Final = (
         "a pod of a Deployment",
     ),
     Code(
+        "D",
+        "330",
+        "needed to delete something else",
+        "What is being deleted still needs it to be cleaned up.",
+        "The other deletion would hang.",
+        "Wait until the other is gone.",
+        "the CSI secret of a volume that is being detached",
+    ),
+    Code(
         "N",
         "331",
         "a finalizer holds it",
@@ -132,5 +141,14 @@ TAKING_AWAY: Final = (
         "It may take a while.",
         "See who holds the finalizer.",
         "a claim with kubernetes.io/pvc-protection",
+    ),
+    Code(
+        "W",
+        "340",
+        "replicas stay",
+        "Replicas at other sites stay as they are.",
+        "The scope names this site only.",
+        "Name the other sites in the scope, too.",
+        "delete at lyon of what is replicated at lyon & oslo",
     ),
 )
