@@ -42,6 +42,18 @@ def merged(live: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, An
     made["metadata"] = {**_kept_metadata(live), **made.get("metadata", {})}
     if "status" in live:
         made["status"] = live["status"]
+    return {name: _one_account(value) for name, value in made.items()}
+
+
+def _one_account(value: Any) -> Any:
+    """A pod's `serviceAccount` is the old name of `serviceAccountName`: the API server keeps both the same."""
+    if isinstance(value, list):
+        return [_one_account(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    made = {name: _one_account(below) for name, below in value.items()}
+    if "containers" in made and "serviceAccount" in made:
+        made["serviceAccountName"] = made["serviceAccount"] = made.get("serviceAccountName") or made["serviceAccount"]
     return made
 
 
