@@ -111,5 +111,5 @@ async def world(real_bed: Testbed, request: pytest.FixtureRequest) -> AsyncItera
     assert isinstance(plane, ControlPlane)
     async with connect(real_bed.nats_url) as mesh, api_of(plane) as api:
         yield World(real_bed, mesh, api)
-    for child in real_bed.sites[LYON].services.values():
+    for child in (*real_bed.sites[LYON].services.values(), real_bed.nats.process):
         print(f"── {child.name}\n{child.log_tail(25)}")  # shown by pytest when the test has failed
