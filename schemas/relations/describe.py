@@ -8,7 +8,7 @@ from typing import Final
 
 from schemas.identity import KindId
 from schemas.relations.loader import ANY_KIND, STRANGE_KIND, Catalogue
-from schemas.relations.rule import Rule
+from schemas.relations.rule import KindFacts, Rule
 
 WIDTH: Final = 110
 SHOWN_KINDS_MAX: Final = 12
@@ -34,6 +34,8 @@ def describe(catalogue: Catalogue) -> str:
         lines += ["", *_heading(several)]
         for rule in rows_:
             lines += _lines(rule)
+    lines += ["", "What is known of kinds besides their references:", ""]
+    lines += [row for kind in sorted(catalogue.kinds) for row in _known(catalogue.kinds[kind])]
     return "\n".join(lines) + "\n"
 
 
@@ -41,6 +43,21 @@ LEGEND: Final = (
     "phases: A admission, S start, L lifetime, D deletion, P policy.",
     "soft, optional and inferred references warn and never deny.",
 )
+
+
+def _known(facts: KindFacts) -> list[str]:
+    """A line for a kind, and what it is about; nothing for a kind of which nothing special is known."""
+    words = [facts.ownership] if facts.ownership != "portable" else []
+    words += [f"divides by {', '.join(facts.divides)}"] if facts.divides else []
+    words += ["starts again by itself"] if facts.recurs is True else []
+    words += ["starts again by itself, on conditions"] if isinstance(facts.recurs, tuple) else []
+    words += [f"cannot change {', '.join(facts.immutable)}"] if facts.immutable else []
+    words += [f"offers {', '.join(facts.parts)}"] if facts.parts else []
+    words += ["permits references"] if facts.grants else []
+    words += ["its values are confidential"] if facts.confidential else []
+    if not words:
+        return []
+    return textwrap.wrap(f"{facts.kind}: {'; '.join(words)}", WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
 def _heading(kinds: Iterable[KindId]) -> list[str]:

@@ -34,6 +34,7 @@ class Facts:
         facts = {**(every.facts if every else {}), **known.facts}
         self._facts = tuple((name, compile_first(path)) for name, path in facts.items())
         self._grants = {"ReferenceGrant": read_reference_grant, "listeners": read_listeners}.get(known.grants or "")
+        self._never = known.recurs is False
         self._recurs = _recurrence(known)
 
     def template_labels(self, body: Mapping[str, Any]) -> dict[str, str] | None:
@@ -64,7 +65,9 @@ class Facts:
                 made[name] = value
             elif isinstance(value, dict):
                 made.update((f"{name}.{key}", one) for key, one in value.items() if isinstance(one, (str, int)))
-        if self._recurs is not None:
+        if self._never:
+            made["recurs"] = False
+        elif self._recurs is not None:
             made["recurs"] = all(_holds(condition, walk, body) for condition, walk in self._recurs)
         if str(body.get("kind")) in WITH_HEALTH and "status" in body:
             made["health"] = health(body)
@@ -99,7 +102,7 @@ PARTS: Final[Mapping[str, Values]] = {"served-versions": _served_versions, "role
 
 
 def _recurrence(known: KindFacts) -> tuple[tuple[Condition, First], ...] | None:
-    if known.recurs is False:
+    if known.recurs is None:
         return None
     conditions = known.recurs if isinstance(known.recurs, tuple) else ()
     return tuple((one, _condition(one.condition) if one.condition else compile_first(one.path)) for one in conditions)

@@ -207,7 +207,7 @@ class KindFacts(_Model):
 
     ownership   portable, site-bound, identity (scope.md); divides: the numbers that a cross scope splits
     immutable   fields that cannot be changed; immutable_when: a flag in the object → fields that it fixes
-    recurs      when it starts pods again by itself (verdicts.md, 311)
+    recurs      when what it needs at a start is needed again by itself (verdicts.md, 311): false, true, or conditions
     parts       what others can need of it; grants: how it permits references (grants.py)
     plural, namespaced   of a custom kind, for when no definition is at hand
     """
@@ -219,7 +219,7 @@ class KindFacts(_Model):
     divides: Paths = ()
     immutable: Paths = ()
     immutable_when: dict[PathText, Paths] = Field(default_factory=dict)
-    recurs: bool | tuple[Condition, ...] = False
+    recurs: bool | tuple[Condition, ...] | None = None
     template_labels: PathText = ""
     parts: dict[str, Paths] = Field(default_factory=dict)
     facts: dict[str, PathText] = Field(default_factory=dict)
