@@ -47,7 +47,7 @@ LEGEND: Final = (
 
 def _known(facts: KindFacts) -> list[str]:
     """A line for a kind, and what it is about; nothing for a kind of which nothing special is known."""
-    words = [facts.ownership] if facts.ownership != "portable" else []
+    words: list[str] = [facts.ownership] if facts.ownership != "portable" else []
     words += [f"divides by {', '.join(facts.divides)}"] if facts.divides else []
     words += ["starts again by itself"] if facts.recurs is True else []
     words += ["starts again by itself, on conditions"] if isinstance(facts.recurs, tuple) else []
