@@ -47,6 +47,7 @@ class Publisher:
         self._backoff = Backoff(RETRY_MIN_S, RETRY_MAX_S, randomness)
         self._filled = asyncio.Event()
         self._changed = asyncio.Condition()
+        self._replaced: ReplacedError | None = None
 
     def add(self, event: ResourceEvent) -> int:
         """Queue a fact; returns its number. Never waits: await `room` before the next."""
@@ -76,9 +77,20 @@ class Publisher:
         self.batcher.begin_epoch(epoch)
         self._filled.set()
 
+    async def is_replaced(self) -> bool:
+        """Whether the stream holds a later epoch than ours; then `run` ends. Raises TransientError."""
+        last = await self._bus.last("EVENTS", self._subject)
+        epoch = _epoch_and_seq(last.payload)[0] if last else 0
+        if epoch > self.batcher.epoch:
+            self._replaced = self._by_another(epoch)
+            self._filled.set()
+        return self._replaced is not None
+
     async def run(self) -> None:
         """Publish until cancelled. Raises ReplacedError when another watcher has taken over."""
         while True:
+            if self._replaced is not None:
+                raise self._replaced
             batch = self.batcher.take()
             if batch is None:
                 self._filled.clear()
@@ -127,9 +139,13 @@ class Publisher:
         ours = self.batcher.epoch
         first = epoch == ours == batch.epoch and seq >= batch.seq  # both took this number; the other was faster
         if epoch > ours or first:
-            raise ReplacedError(
-                f"another watcher publishes for site {self._site} (epoch {epoch}, ours is {ours}); run one per site"
-            )
+            raise self._by_another(epoch)
+
+    def _by_another(self, epoch: int) -> ReplacedError:
+        return ReplacedError(
+            f"another watcher publishes for site {self._site} (epoch {epoch}, ours is {self.batcher.epoch});"
+            " run one per site"
+        )
 
     async def _wait(self, error: TransientError) -> None:
         self.retries += 1

@@ -5,7 +5,8 @@
 Exactly one of two that start at once stays. Whoever reads an epoch that the other has published asks after the other
 began to answer, and ends. Else both took the same epoch from the same last message, and the fence lets one of them
 publish first; the other one finds a foreign message of its own epoch and ends (publisher.py). A watcher that was
-replaced because it hung ends in the same way at its next message: its epoch is over.
+replaced because it hung ends in the same way at its next message, or when it is asked to list again by a resolver that
+follows the later epoch.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from schemas.events import ResourceEvent, ResourceState, ServedKind, encode
 from schemas.identity import KindId, SiteName, split_kind
 from schemas.queries import Refusal, ResyncAnswer, ResyncRequest
 from services.chassis.bus.port import Bus, Received
-from services.chassis.errors import CheopsError
+from services.chassis.errors import CheopsError, TransientError
 from services.watcher.batching import OversizedFactError
 from services.watcher.following import EMPTY, KindFollower
 from services.watcher.health import WatchHealth
@@ -197,6 +197,12 @@ class Watcher:
             return Refusal(code="400", message=str(error)).to_json()
         if request.site != self.site:
             return Refusal(code="404", message=f"this is the watcher of {self.site}").to_json()
+        try:
+            # A later epoch than ours is that of whoever replaced us while we hung, unless the stream was lost.
+            if request.epoch_seen > self.publisher.batcher.epoch and await self.publisher.is_replaced():
+                return Refusal(code="409", message=f"another watcher publishes for {self.site}").to_json()
+        except TransientError as error:
+            return Refusal(code="503", message=f"the bus does not say who publishes: {error}").to_json()
         return self._answer(request).to_json()
 
     def _answer(self, request: ResyncRequest) -> ResyncAnswer:

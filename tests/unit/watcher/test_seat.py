@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
-from schemas.identity import SiteName
+from schemas import subjects
+from schemas.events import ResourceEvent
+from schemas.identity import KindId, SiteName
+from schemas.queries import Refusal, ResyncRequest
 from services.chassis.bus.memory import MemoryBus
 from services.chassis.errors import PermanentError
-from services.watcher.publisher import ReplacedError
+from services.watcher.publisher import Publisher, ReplacedError
 from services.watcher.seat import WatchedAlreadyError
 from services.watcher.service import Watcher
 from tests.unit.watcher.replica import following
@@ -67,3 +70,24 @@ async def test_of_many_that_start_at_once_exactly_one_stays(seed: int) -> None:
         for task in watchers:
             task.cancel()
         await asyncio.wait(watchers)
+
+
+async def test_one_that_was_replaced_while_it_hung_ends_when_it_is_asked_and_takes_nothing_back() -> None:
+    bus, shelf = MemoryBus(), shelf_of("web")
+    old = another(bus, shelf)
+    async with following(LYON, bus) as replica:
+        task = asyncio.create_task(old.run())
+        await replica.until_fresh()
+    await asyncio.wait_for(old.publisher.drained(), ENDS_WITHIN_S)
+    last = await bus.last("EVENTS", subjects.event(LYON))
+    assert last is not None
+    newer = Publisher(bus, LYON, 2, last.stream_seq, random.Random(3))  # what a newcomer does that heard no answer
+    newer.add(ResourceEvent("sync_start", kind=KindId("Pod")))
+    publishing = asyncio.create_task(newer.run())
+    await asyncio.wait_for(newer.drained(), ENDS_WITHIN_S)
+    question = ResyncRequest(site=LYON, reason="unknown epoch", epoch_seen=2).to_json()
+    answer = await bus.request(subjects.api("watcher", LYON, "resync"), question, ENDS_WITHIN_S)
+    assert Refusal.from_json(answer.payload).code == "409"
+    with pytest.raises(ReplacedError, match="epoch 2, ours is 1"):
+        await asyncio.wait_for(task, ENDS_WITHIN_S)
+    publishing.cancel()
