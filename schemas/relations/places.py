@@ -81,21 +81,20 @@ def walk(place: Place, value: Any, path: str, run: Run) -> None:
     """
     for read in place.readers:
         read(value, path, run)
+    if place.is_leaf:
+        return
     if isinstance(value, dict):
         children = place.children
-        for name in value if len(value) < len(children) else children:
-            child = children.get(name)
-            if child is None:
-                continue
-            inner = value.get(name)
-            if inner is None:
-                continue
-            deeper = path + child.suffix if path else child.head
-            if child.is_leaf:
-                for read in child.readers:
-                    read(inner, deeper, run)
-            else:
-                walk(child, inner, deeper, run)
+        if len(value) < len(children):
+            for name, inner in value.items():
+                child = children.get(name)
+                if child is not None and inner is not None:
+                    walk(child, inner, path + child.suffix if path else child.head, run)
+        else:
+            for name, child in children.items():
+                inner = value.get(name)
+                if inner is not None:
+                    walk(child, inner, path + child.suffix if path else child.head, run)
     if place.each is not None:
         _into_each(place.each, value, path, run)
 
