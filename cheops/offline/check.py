@@ -11,8 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
+from pydantic import ValidationError
+
 from cheops.offline.merging import merged, same_content
 from cheops.offline.sites import OfflineSite
+from schemas.envelope import MessageError, describe
 from schemas.identity import ResourceId, SiteName
 from schemas.intents import BOUND_DEFAULT_S, Intent, Override, Verb
 from schemas.kinds import Surface
@@ -101,12 +104,19 @@ def _intent(act: Act, site: OfflineSite, now: datetime) -> Intent:
     verb = act.verb or ("apply" if act.manifests else "delete")
     by_name = verb in ("delete", "read")
     named = tuple(site.extractor.key(one).id for one in act.manifests) if by_name else ()
+    try:
+        return _made(act, site, now, verb, named)
+    except ValidationError as error:
+        raise MessageError(describe(error)) from error
+
+
+def _made(act: Act, site: OfflineSite, now: datetime, verb: Verb, named: tuple[str, ...]) -> Intent:
     return Intent(
         id=INTENT_ID,
         site=site.name,
         verb=verb,
         resources=(*act.resources, *named),
-        manifests=() if by_name else tuple(map(dict, act.manifests)),
+        manifests=() if verb in ("delete", "read") else tuple(map(dict, act.manifests)),
         namespace=act.namespace,
         created_at=now,
         expires_at=now + LIFETIME,

@@ -80,7 +80,7 @@ async def test_what_is_deleted_and_made_again_while_the_watcher_is_dead_is_anoth
     assert states[f"ConfigMap/{namespace}/remade"] == remade != old[1]
 
 
-@pytest.mark.parametrize("delay_ms", [0, 1, 3, 10, 30, 100])
+@pytest.mark.parametrize("delay_ms", [0, 10])
 async def test_a_resolver_killed_after_its_verdict_does_each_step_once(world: World, delay_ms: int) -> None:
     namespace = await world.namespace(f"cut-{delay_ms}")
     manifests = [_settings(f"one-{number}", k="v") for number in range(5)]
@@ -107,7 +107,7 @@ async def test_a_resolver_killed_after_its_verdict_does_each_step_once(world: Wo
     await world.converged()
 
 
-@pytest.mark.parametrize("delay_ms", [0, 2, 5, 15, 40])
+@pytest.mark.parametrize("delay_ms", [0, 15])
 async def test_an_executor_killed_on_its_way_finds_its_effect_again(world: World, delay_ms: int) -> None:
     namespace = await world.namespace(f"hand-{delay_ms}")
     intent = await world.mesh.enter(Intent.create([_settings("one", k="v")], namespace=namespace), site=LYON)
@@ -152,7 +152,8 @@ async def test_a_nats_server_that_is_killed_and_restarted_loses_no_intent(world:
     namespace = await world.namespace("busless")
     made = await world.follow(Intent.create([_settings("one")], namespace=namespace), intent_id="i-before-the-kill")
     assert made[-1].outcome is not None
-    await world.bed.nats.restart()
+    world.bed.nats.kill()
+    await world.bed.nats.start()
     async with asyncio.timeout(WAIT_S):
         while True:
             try:

@@ -71,7 +71,7 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
     edge = Edge(state.resource, reference.target, reference)
     if reference.selector is not None:
         if not selects_something(after, state.resource, reference):
-            yield Finding("W110", f"{named(state.resource)} selects nothing yet", "nothing", state.resource, edge)
+            yield Finding("W110", _nothing_selected(view, state, reference), "nothing", state.resource, edge)
         return
     targets = after.targets(state.resource, reference)
     if not targets.count:
@@ -126,3 +126,11 @@ def _weak(state: ResourceState, reference: Reference) -> bool:
     if state.facts.get("recurs") is not False or kind_of(state.resource) == "Pod":
         return False
     return state.template_labels is not None or bool(set(reference.phases) & {"A", "S"})
+
+
+def _nothing_selected(view: View, state: ResourceState, reference: Reference) -> str:
+    assert reference.selector is not None, "asked for a selector"
+    if reference.selector.default:
+        kind = reference.selector.kind.rpartition("/")[2]
+        return f"no {kind} is the default at {view.site}, and {named(state.resource)} names none"
+    return f"{named(state.resource)} selects nothing yet"
