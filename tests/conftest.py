@@ -3,9 +3,14 @@
 Hypothesis tries the same examples every time, so that a red run is red again; `make soak` looks for new ones.
 """
 
+import signal
+
 from hypothesis import settings
 
 pytest_plugins = ["tests.kit.controlplane"]
 
 settings.register_profile("same", derandomize=True, deadline=None)  # a busy machine is no defect of what is tested
 settings.load_profile("same")
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell's background job; what tests interrupt would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
