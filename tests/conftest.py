@@ -7,7 +7,7 @@ import signal
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.kit.controlplane"]
+pytest_plugins = ["tests.kit.controlplane", "tests.kit.bed"]
 
 settings.register_profile("same", derandomize=True, deadline=None)  # a busy machine is no defect of what is tested
 settings.load_profile("same")

@@ -81,11 +81,10 @@ CONTRACT = Contract()
 
 
 @pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[Client]:
-    async with Testbed(tmp_path, ["lyon"]) as bed:
-        made = await nats.connect(bed.nats_url)
-        yield made
-        await made.close()
+async def client(bed: Testbed) -> AsyncIterator[Client]:
+    made = await nats.connect(bed.nats_url)
+    yield made
+    await made.close()
 
 
 def intent(verb: str, **more: Any) -> dict[str, Any]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -15,12 +13,6 @@ from schemas.verdicts import Verdict
 
 SETTINGS = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"a": "1"}}
 WAIT_S = 60.0
-
-
-@pytest.fixture
-async def bed(tmp_path: Path) -> AsyncIterator[Testbed]:
-    async with Testbed(tmp_path, ["lyon"], layout="apart") as made:
-        yield made
 
 
 async def _deferred(mesh: Mesh, bed: Testbed) -> Verdict:
@@ -59,7 +51,7 @@ async def test_a_given_up_intent_is_never_done(bed: Testbed) -> None:
             await mesh.cancel(waiting.intent)
         await bed.start_services(next(iter(bed.sites)))
         async with asyncio.timeout(WAIT_S):
-            while (await mesh.sites())[0].in_flight != 0:
+            while (await mesh.status("lyon")).in_flight != 0:
                 await asyncio.sleep(0.05)
         chain = await mesh.show(waiting.intent)
         assert (len(chain.verdicts), chain.outcomes) == (2, ())

@@ -8,9 +8,9 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
+import nats as bare
 import pytest
 
 from cheops.drafts import Intent
@@ -33,18 +33,16 @@ _numbers = itertools.count()
 
 
 @pytest.fixture
-async def bed(tmp_path: Path) -> AsyncIterator[Testbed]:
-    async with Testbed(tmp_path, ["lyon"], layout="apart") as made:
-        yield made
-        for service in made.sites[LYON].services.values():
-            service.ensure_running()
-
-
-@pytest.fixture
 async def bus(bed: Testbed) -> AsyncIterator[Bus]:
+    """No dead letters yet; and what was sent has ended none of the services."""
+    client = await bare.connect(bed.nats_url)
+    await client.jetstream().purge_stream("DEAD")
+    await client.close()
     made = await nats.connect(bed.nats_url, name="stranger")
     yield made
     await made.close()
+    for service in bed.sites[LYON].services.values():
+        service.ensure_running()
 
 
 @pytest.fixture
@@ -69,11 +67,14 @@ async def store(bus: Bus, subject: str, payload: bytes) -> None:
 
 async def applied(mesh: Mesh) -> Verdict:
     """The next good intent is handled: decided, carried out, ready."""
-    intent = await mesh.enter(Intent.apply([MAP]), site="lyon")
+    new = {**MAP, "metadata": {"name": f"fine-{next(_numbers)}", "namespace": "default"}}
+    intent = await mesh.enter(Intent.apply([new]), site="lyon")
     async with asyncio.timeout(WAIT_S):
         async for progress in mesh.follow(intent):
-            verdict = progress.verdict
+            verdict, outcome = progress.verdict, progress.outcome
     assert verdict.decision == "allow", verdict.summary
+    assert outcome is not None
+    assert outcome.state == "ready"
     return verdict
 
 
