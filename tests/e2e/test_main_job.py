@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,7 @@ import pytest
 from cheops.drafts import Intent
 from cheops.following import Progress
 from cheops.mesh import Mesh, connect
-from cheops.sandbox.controlplane import find_assets
-from cheops.sandbox.testbed import Engine, Testbed
+from cheops.sandbox.testbed import Testbed
 from schemas import subjects
 from schemas.documents import read_documents
 from schemas.verdicts import Verdict
@@ -26,13 +24,11 @@ BOUTIQUE = ROOT.parent / "shared" / "corpora" / "online-boutique"
 WAIT_S = 60.0
 
 
-@pytest.fixture(params=["embedded", pytest.param("kube", marks=pytest.mark.controlplane)])
-async def bed(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Testbed]:
-    engine: Engine = request.param
-    if engine == "kube" and find_assets() is None and not os.environ.get("CHEOPS_REQUIRE_CONTROLPLANE"):
-        pytest.skip("no real control planes here (make controlplane builds them)")
-    async with Testbed(tmp_path, ["lyon"], engine=engine, layout="apart") as made:
-        yield made
+@pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.controlplane)])
+def standing_bed(request: pytest.FixtureRequest) -> Testbed:
+    """Both belong to no event loop."""
+    found: Testbed = request.getfixturevalue(f"{request.param}_bed")
+    return found
 
 
 async def followed(mesh: Mesh, draft: Intent) -> list[Progress]:

@@ -55,7 +55,9 @@ def objects(control_planes: ControlPlanes) -> list[dict[str, Any]]:
         run("apply", "--server-side", "-n", "books", "-f", str(CORPORA / "bookinfo" / "platform-kube" / file))
     _settle(run)
     kinds = run("api-resources", "--verbs=list", "-o", "name").split()
-    return [item for kind in kinds for item in json.loads(run("get", kind, "-A", "-o", "json"))["items"]]
+    found = [item for kind in kinds for item in json.loads(run("get", kind, "-A", "-o", "json"))["items"]]
+    control_planes.retire("shelf")
+    return found
 
 
 def _settle(run: Any) -> None:

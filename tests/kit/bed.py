@@ -18,7 +18,7 @@ LAST_LINES = 25
 
 
 @pytest.fixture(scope="module")
-def standing_bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
+def embedded_bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     """lyon; belongs to no event loop."""
     from cheops.sandbox.testbed import Testbed
 
@@ -26,6 +26,12 @@ def standing_bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     asyncio.run(made.start())
     yield made
     asyncio.run(made.stop())
+
+
+@pytest.fixture
+def standing_bed(embedded_bed: Testbed) -> Testbed:
+    """A module may put another in its place."""
+    return embedded_bed
 
 
 @pytest.fixture

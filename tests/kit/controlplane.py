@@ -42,6 +42,10 @@ class ControlPlanes:
             self._running[name] = plane
         return self._running[name]
 
+    def retire(self, name: str) -> None:
+        """Stop one that nobody will ask for again."""
+        self._running.pop(name).stop_sync()
+
     def stop(self) -> None:
         for plane in self._running.values():
             plane.stop_sync()
