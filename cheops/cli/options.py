@@ -26,6 +26,7 @@ class GraphOutput(StrEnum):
     DOT = "dot"
     GRAPHML = "graphml"
     MERMAID = "mermaid"
+    SVG = "svg"
 
 
 class Decision(StrEnum):

@@ -1,4 +1,4 @@
-"""A graph answer for other programs: Graphviz, GraphML, Mermaid."""
+"""A graph answer for other programs: Graphviz, GraphML, Mermaid; and a picture."""
 
 from __future__ import annotations
 
@@ -69,4 +69,20 @@ def _quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-FORMS: Final[dict[str, Callable[[GraphAnswer], str]]] = {"dot": dot, "graphml": graphml, "mermaid": mermaid}
+def svg(answer: GraphAnswer) -> str:
+    """A picture, when the extra for it is installed."""
+    from cheops.cli.failures import BadInputError
+    from cheops.cli.render import picture
+
+    try:
+        return picture.svg(answer)
+    except ImportError as error:
+        raise BadInputError(f"-o svg needs Graphviz: pip install 'cheops[picture]' ({error})") from error
+
+
+FORMS: Final[dict[str, Callable[[GraphAnswer], str]]] = {
+    "dot": dot,
+    "graphml": graphml,
+    "mermaid": mermaid,
+    "svg": svg,
+}
