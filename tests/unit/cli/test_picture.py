@@ -79,7 +79,7 @@ def test_a_namespace_is_a_frame_and_no_node() -> None:
     assert "namespace shop" in drawn
 
 
-@pytest.mark.parametrize("name", ['a"b', "<b>&amp;<b>", "x\\ny", "naïve-ü", "%s{}", "a>b->c"])
+@pytest.mark.parametrize("name", ['a"b', "<b>&<b>", "x\\ny", "naïve-ü", "%s{}", "a>b->c"])
 def test_names_are_never_markup(name: str) -> None:
     hostile = f"ConfigMap/shop/{name}"
     drawn = svg(_answer([_node(hostile), _node(CA, 1)], [_edge(hostile, CA, path=f"spec.{name}")]))
