@@ -59,11 +59,13 @@ async def test_the_shop_is_applied_protected_and_let_go_of(bed: Testbed) -> None
         assert applied[0].verdict.decision == "allow", applied[0].verdict.summary
         assert {one.outcome.state for one in applied if one.outcome} <= {"applied", "ready"}
 
-        async def is_seen() -> bool:
-            answer = await mesh.why("ingress/shop", "secret/edge-ca", namespace="shop", site="lyon")
-            return len(answer.edges) == 3
+        draft = Intent.delete("secret/edge-ca", namespace="shop", preview=True)
 
-        await until(is_seen)
+        async def is_in_use() -> bool:  # as soon as its pods are seen, not only the Deployment that will make them
+            answer = await mesh.why("ingress/shop", "secret/edge-ca", namespace="shop", site="lyon")
+            return len(answer.edges) == 3 and "D310" in codes(await mesh.submit(draft, site="lyon"))
+
+        await until(is_in_use)
         refused = await mesh.submit(Intent.delete("secret/edge-ca", namespace="shop"), site="lyon")
         assert (refused.decision, codes(refused) & {"D310", "D311"}) == ("deny", {"D310", "D311"})
         allowed = await followed(mesh, Intent.delete("configmap/banner-2019", namespace="shop"))

@@ -39,14 +39,14 @@ def _settings(name: str, **data: str) -> dict[str, Any]:
 
 async def test_a_definition_installed_while_watching_brings_its_objects_and_takes_them_away(world: World) -> None:
     namespace = await world.namespace("customs")
-    before = (await world.mesh.sites())[0].evidence.observed
+    before = (await world.mesh.status(LYON)).evidence.observed
     await world.api.post(CRDS, CRD)
     widgets = f"/apis/example.org/v1/namespaces/{namespace}/widgets"
     body = {"apiVersion": "example.org/v1", "kind": "Widget", "metadata": {"name": "one"}}
     async with asyncio.timeout(WAIT_S):
         while (await world.api.post(widgets, body)).status != 201:  # served a moment after it is established
             await asyncio.sleep(0.1)
-        while (await world.mesh.sites())[0].evidence.observed != before + 1:
+        while (await world.mesh.status(LYON)).evidence.observed != before + 1:
             await asyncio.sleep(0.1)
     await world.known(f"example.org/Widget/{namespace}/one")
     await world.converged()
@@ -58,7 +58,7 @@ async def test_a_definition_installed_while_watching_brings_its_objects_and_take
     assert taken.decision == "allow"
     await world.api.delete(f"{CRDS}/widgets.example.org")
     async with asyncio.timeout(WAIT_S):
-        while (await world.mesh.sites())[0].evidence.observed != before:
+        while (await world.mesh.status(LYON)).evidence.observed != before:
             await asyncio.sleep(0.1)
     await world.converged()
 
@@ -178,7 +178,7 @@ async def test_a_kind_that_rbac_hides_is_unknown_until_it_may_be_seen(world: Wor
     delete = Intent.delete("serviceaccount/default", namespace=namespace, preview=True)
     try:
         async with asyncio.timeout(WAIT_S):
-            while "Secret" not in (await world.mesh.sites())[0].blind:
+            while "Secret" not in (await world.mesh.status(LYON)).blind:
                 await asyncio.sleep(0.1)
             told = world.cheops("sites").stdout
             assert "Secret" in told, told
@@ -197,7 +197,7 @@ async def test_a_kind_that_rbac_hides_is_unknown_until_it_may_be_seen(world: Wor
             "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", _bound("sees-secrets", namespace)
         )
         async with asyncio.timeout(WAIT_S):
-            while "Secret" in (await world.mesh.sites())[0].blind:
+            while "Secret" in (await world.mesh.status(LYON)).blind:
                 await asyncio.sleep(0.2)
         await world.converged()
     finally:
