@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -101,6 +101,13 @@ class Docket:
             self.forgetful = True
         if verdict.decision != "defer":
             self.deferred.pop(verdict.intent, None)
+
+    def remember(self, verdicts: Iterable[Verdict]) -> None:
+        """What the stream holds: of each intent the last revision is in force."""
+        for verdict in verdicts:
+            known = self.known(verdict.intent)
+            if known is None or known.revision < verdict.revision:
+                self.record(verdict)
 
     def revision(self, intent_id: str) -> int:
         """The number that the next verdict on this intent gets."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from schemas.identity import SiteName
 from schemas.intents import BOUND_DEFAULT_S, Intent
 from schemas.kinds import Surface
+from schemas.queries import Rehearsal
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import Catalogue
 from schemas.verdicts import Verdict
@@ -86,6 +87,17 @@ class Hearing:
             problems=(Problem("D010", reason),),
             decided_by=self._decided_by,
         )
+
+    def given_up(self, intent: Intent, requester: str, moment: Moment) -> Intake:
+        """A deferred intent that somebody cancels, taken in once more to be denied."""
+        intake = self.take_in(intent, moment)
+        problem = Problem("D012", f"given up by {requester or 'somebody'}")
+        return replace(intake, problems=(*intake.problems, problem))
+
+    def rehearsal(self, intake: Intake) -> Rehearsal | None:
+        """What the API server should try before the intent is judged; None when there is nothing to try."""
+        changes = intake.rehearsable
+        return Rehearsal(site=self.site, changes=changes) if changes else None
 
     def judge(self, case: Case, view: View, moment: Moment) -> Verdict:
         """The verdict."""

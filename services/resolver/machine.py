@@ -30,7 +30,6 @@ from services.resolver.graph.view import View
 from services.resolver.hearing import Hearing
 from services.resolver.holds import Holds
 from services.resolver.intake import Intake
-from services.resolver.judge.case import Problem
 from services.resolver.judge.policy import Policy
 from services.resolver.pursuit import Pursuit
 from services.resolver.recovery import Unfinished, unfinished
@@ -155,7 +154,7 @@ class Machine:
 
     def rehearsal(self, intent: Intent, moment: Moment) -> Rehearsal | None:
         """What the executor should be asked before this intent is judged; None when there is nothing to try."""
-        return self._rehearsal_of(self._hearing.take_in(intent, moment))
+        return self._hearing.rehearsal(self._hearing.take_in(intent, moment))
 
     def malformed(self, intent_id: str, reason: str, moment: Moment) -> Verdict | None:
         """D010 for a body that is no intent, under the name in its subject; None when that name is taken or no name."""
@@ -180,7 +179,7 @@ class Machine:
     def _consider(self, intent: Intent, settled: Set[ResourceId], moment: Moment) -> list[Effect]:
         """Take it in as it is now, less what it has done already, and judge it, after the API server was asked."""
         intake = self._hearing.take_in(intent, moment).without(settled)
-        rehearsal = None if self.docket.full else self._rehearsal_of(intake)
+        rehearsal = None if self.docket.full else self._hearing.rehearsal(intake)
         if rehearsal is None:
             return self._decide(intent, intake, settled, moment)
         self.docket.asked[intent.id] = Asked(intent, intake, settled)
@@ -210,10 +209,6 @@ class Machine:
             effects += map(SendOperation, pursuit.release(moment))
         return effects
 
-    def _rehearsal_of(self, intake: Intake) -> Rehearsal | None:
-        changes = intake.rehearsable
-        return Rehearsal(site=self.site, changes=changes) if changes else None
-
     # ── waiting and waking ──────────────────────────────────────────────────────────────────────────────────────────
 
     def _stamp(self, moment: Moment) -> Stamp:
@@ -236,9 +231,7 @@ class Machine:
         if waiting is None:
             return []
         self.docket.asked.pop(signal.intent, None)  # an answer that comes now is for nobody
-        intake = self._hearing.take_in(waiting.intent, moment).without(waiting.settled)
-        given_up = Problem("D012", f"given up by {signal.requester or 'somebody'}")
-        intake = replace(intake, problems=(*intake.problems, given_up))
+        intake = self._hearing.given_up(waiting.intent, signal.requester, moment).without(waiting.settled)
         return self._decide(waiting.intent, intake, waiting.settled, moment)
 
     # ── outcomes ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -277,10 +270,7 @@ class Machine:
     ) -> None:
         """What the streams remember. Unfinished intents go on once the site is known again."""
         self.vigil.recover(alerts)
-        for verdict in verdicts:
-            known = self.docket.known(verdict.intent)
-            if known is None or known.revision < verdict.revision:
-                self.docket.record(verdict)
+        self.docket.remember(verdicts)
         self._recovering = list(unfinished(verdicts, outcomes, intents))
 
     def _resume(self, moment: Moment) -> list[Effect]:
@@ -294,11 +284,9 @@ class Machine:
                 self.docket.deferred[one.intent.id] = Waiting(one.intent, one.verdict, (False, (), -1), one.settled)
                 continue
             intake = self._hearing.take_in(one.intent, moment)
-            pursuit = Pursuit(one.intent, intake, one.verdict, settled=set(one.settled))
-            self.docket.active[one.intent.id] = pursuit
+            pursuit = self.docket.active[one.intent.id] = one.pursuit(intake)
             self.holds.add(one.verdict, intake.changes, moment.monotonic_s)
             for outcome in one.outcomes:
-                pursuit.note(outcome)
                 self.holds.report(outcome, moment.monotonic_s)
             pursuits.append(pursuit)
         self.holds.settle(self.graph)

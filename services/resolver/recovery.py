@@ -10,7 +10,8 @@ from schemas.identity import ResourceId
 from schemas.intents import Intent
 from schemas.outcomes import Outcome
 from schemas.verdicts import Verdict
-from services.resolver.pursuit import GOOD, latest
+from services.resolver.intake import Intake
+from services.resolver.pursuit import GOOD, Pursuit, latest
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,13 @@ class Unfinished:
     verdict: Verdict
     outcomes: tuple[Outcome, ...]
     settled: frozenset[ResourceId]
+
+    def pursuit(self, intake: Intake) -> Pursuit:
+        """An allowed one as the last process left it."""
+        made = Pursuit(self.intent, intake, self.verdict, settled=set(self.settled))
+        for outcome in self.outcomes:
+            made.note(outcome)
+        return made
 
 
 def unfinished(
