@@ -24,8 +24,9 @@ demo: $(READY) ## play the main job on the embedded sandbox (under 90 s)
 test: $(READY) ## pass the tests (real control planes where they are built: make controlplane)
 	@$(BIN)/python -m pytest -m "not soak" tests/unit tests/accuracy tests/contract tests/flow tests/e2e
 
-soak: $(READY) ## long or not yet reliable runs (docs/known-defects.md)
+soak: $(READY) ## what takes long: runs marked so, and properties tried on new examples
 	@$(BIN)/python -m pytest -m soak tests
+	@$(BIN)/python -m pytest --hypothesis-profile=new tests/unit
 
 lint: $(READY) ## ruff, mypy --strict, import contracts, generated documents are current
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -1,6 +1,6 @@
 """Fixtures for all tests; each family of them has its module in tests/kit.
 
-Hypothesis tries the same examples every time, so that a red run is red again; `make soak` looks for new ones.
+Hypothesis tries the same examples every time, so that a red run is red again; `make soak` tries new ones.
 """
 
 import signal
@@ -9,7 +9,9 @@ from hypothesis import settings
 
 pytest_plugins = ["tests.kit.controlplane", "tests.kit.bed"]
 
-settings.register_profile("same", derandomize=True, deadline=None)  # a busy machine is no defect of what is tested
+# No deadline: a busy machine is no defect of what is tested.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("new", deadline=None)
 settings.load_profile("same")
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell's background job; what tests interrupt would inherit it

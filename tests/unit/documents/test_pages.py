@@ -25,6 +25,19 @@ def commands() -> list[str]:
     return sorted({line for line in lines if line.startswith("cheops ")})
 
 
+def test_every_verb_of_make_is_listed_by_its_help_and_is_no_file() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    verbs = re.findall(r"^([a-z]+):", makefile, re.MULTILINE)
+    listed = re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE)
+    assert listed == verbs
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert phony is not None
+    assert sorted(phony[1].split()) == sorted(verbs)
+    typed = re.compile(r"(?:^|`)make ([a-z]+)", re.MULTILINE)
+    named = {verb for page in PAGES for verb in typed.findall((ROOT / page).read_text())}
+    assert {"demo", "test", "lock"} <= named <= set(verbs)
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_path_that_a_page_names_exists(page: str) -> None:
     folder = (ROOT / page).parent
