@@ -16,27 +16,42 @@ BUILTIN_VERSION: Final = "1.36"
 _FILE: Final = Path(__file__).parent / "surface.yaml"
 
 
+FIRST_MINOR: Final = 22  # older ones served betas that are not recorded here
+
+
 @lru_cache(maxsize=1)
-def _builtin() -> tuple[ServedKind, ...]:
-    rows = parse_value(_FILE.read_bytes(), _FILE.name)
-    return tuple(
-        ServedKind(
-            KindId(row["kind"]),
-            row["plural"],
-            tuple(row["versions"]),
-            row.get("namespaced", True),
-            row["kind"].rpartition("/")[2].lower(),
-            tuple(row.get("short", ())),
-        )
-        for row in rows
-    )
+def _rows() -> tuple[Mapping[str, Any], ...]:
+    return tuple(parse_value(_FILE.read_bytes(), _FILE.name))
+
+
+@lru_cache(maxsize=4)
+def _builtin(minor: int) -> tuple[ServedKind, ...]:
+    kinds = []
+    for row in _rows():
+        since, ended = row.get("since", {}), row.get("ended", {})
+        versions = [one for one in row["versions"] if since.get(one, 0) <= minor]
+        versions += [one for one, until in reversed(ended.items()) if minor < until]
+        if versions:
+            kinds.append(
+                ServedKind(
+                    KindId(row["kind"]),
+                    row["plural"],
+                    tuple(versions),
+                    row.get("namespaced", True),
+                    row["kind"].rpartition("/")[2].lower(),
+                    tuple(row.get("short", ())),
+                )
+            )
+    return tuple(kinds)
 
 
 def builtin_surface(version: str = BUILTIN_VERSION) -> Surface:
-    """The built-in kinds; ValueError for a version that the catalogue does not know."""
-    if version != BUILTIN_VERSION:
-        raise ValueError(f"Kubernetes {version} is not known here (expected {BUILTIN_VERSION})")
-    return Surface(_builtin())
+    """The built-in kinds of `1.N`; ValueError for a version that the catalogue does not know."""
+    newest = int(BUILTIN_VERSION.partition(".")[2])
+    major, _, minor = version.removeprefix("v").partition(".")
+    if major != "1" or not minor.isdecimal() or not FIRST_MINOR <= int(minor) <= newest:
+        raise ValueError(f"Kubernetes {version} is not known here (expected 1.{FIRST_MINOR} to {BUILTIN_VERSION})")
+    return Surface(_builtin(int(minor)))
 
 
 def surface_with_crds(surface: Surface, definitions: Iterable[Mapping[str, Any]]) -> Surface:
