@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from cheops.cli.layout import Command, examples
-from cheops.cli.options import AsciiOption, NamespaceOption
+from cheops.cli.options import AsciiOption, NamespaceOption, scope_text
 
 
 class CheckOutput(StrEnum):
@@ -61,7 +61,10 @@ VerbOption = Annotated[Optional[VerbName], typer.Option("--verb", help="What -f 
 SinceOption = Annotated[
     str, typer.Option("--since", help="Judge what the working tree changes since this git revision.", metavar="REV")
 ]
-ScopeOption = Annotated[str, typer.Option("--scope", help="Where: lyon, or lyon & oslo.", metavar="SCOPE")]
+ScopeOption = Annotated[
+    str,
+    typer.Option("--scope", help="Where: lyon, or lyon & oslo.", autocompletion=scope_text, metavar="SCOPE"),
+]
 CascadeOption = Annotated[str, typer.Option("--cascade", help="none, or dependents: delete what uses it first.")]
 BoundOption = Annotated[float, typer.Option("--bound", help="How old evidence may be, in seconds.", metavar="S")]
 StaleOption = Annotated[Strings, typer.Option("--stale", help="This site's evidence is old.", metavar="SITE")]

@@ -6,6 +6,7 @@ A Tab must not wait and must not fail: a short time, then silence.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -23,6 +24,12 @@ def sites(incomplete: str) -> list[str]:
         return [name for name in load_context().sites if name.startswith(incomplete)]
     except SettingsError:
         return []
+
+
+def scope_text(incomplete: str) -> list[str]:
+    """`lyon & os` → `lyon & oslo`: the site that is being typed at the end of a scope or a list of sites."""
+    head = re.sub(r"[A-Za-z0-9_-]*$", "", incomplete)
+    return [head + name for name in sites(incomplete[len(head) :])]
 
 
 def names(given: Mapping[str, Any], incomplete: str) -> list[str]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
+
+if TYPE_CHECKING:
+    from schemas.scope.errors import ScopeError
 
 EXIT_ERROR: Final = 1
 EXIT_USAGE: Final = 2
@@ -64,13 +68,27 @@ def _say(error: Exception) -> int:
     from schemas.envelope import MessageError
     from schemas.identity import IdentityError
     from schemas.relations.loader import RuleError
+    from schemas.scope.errors import ScopeError
     from services.chassis.errors import CheopsError, SettingsError
 
     inner = error
     while isinstance(inner, ExceptionGroup) and len(inner.exceptions) == 1:
         inner = inner.exceptions[0]
+    if isinstance(inner, ScopeError):
+        sys.stderr.write(f"cheops: {_scope_shown(inner)}\n")
+        return EXIT_USAGE
     if not isinstance(inner, (BadInputError, DocumentError, RuleError, CheopsError, MessageError, IdentityError)):
         raise error
     usage = isinstance(inner, (BadInputError, DocumentError, RuleError, SettingsError, MessageError, IdentityError))
     sys.stderr.write(f"cheops: {inner}\n")
     return EXIT_USAGE if usage else EXIT_ERROR
+
+
+def _scope_shown(error: ScopeError) -> str:
+    """Code and title, then the scope with its caret in lines of their own, so that it points at the right place."""
+    from schemas.codes import find
+
+    code = find(error.code)
+    title = f"{error.code} {code.title}" if code else error.code
+    shown = textwrap.indent(str(error), "  ", lambda _: True)
+    return f"{title}\n{shown}" if error.column else f"{title}: {error}"

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from cheops.cli import check, graph, intents, mesh, offline, policy, replay, rules, sandbox, serve, streams
+from cheops.cli import check, graph, intents, mesh, offline, policy, replay, rules, sandbox, scoping, serve, streams
 from cheops.cli.failures import explained
 from cheops.cli.layout import Families, examples
 
@@ -59,6 +59,9 @@ app.add_typer(
     name="policy",
     rich_help_panel="Offline",
     help="Policy files: how strict a number is, and who may override.",
+)
+app.add_typer(
+    scoping.app, name="scope", rich_help_panel="Offline", help="Scopes: whether one is good, and what it means."
 )
 app.add_typer(rules.app, name="rules", rich_help_panel="Offline", help="Files of relationship rules: check, test.")
 

@@ -44,6 +44,13 @@ def site_names(incomplete: str) -> list[str]:
     return sites(incomplete)
 
 
+def scope_text(incomplete: str) -> list[str]:
+    """Completion: the site at the end of a scope."""
+    from cheops.cli import completing
+
+    return completing.scope_text(incomplete)
+
+
 def namespaces(context: typer.Context, incomplete: str) -> list[str]:
     """Completion: the namespaces of the site that is meant."""
     from cheops.cli.completing import names
