@@ -9,6 +9,7 @@ import typer
 
 from cheops.cli.layout import Command, examples
 from cheops.cli.options import AsciiOption, NamespaceOption, scope_text
+from cheops.cli.scoping import LatencyOption
 
 
 class CheckOutput(StrEnum):
@@ -92,6 +93,7 @@ def check(
     since: SinceOption = "",
     namespace: NamespaceOption = "",
     scope: ScopeOption = "",
+    latency: LatencyOption = None,
     cascade: CascadeOption = "none",
     bound: BoundOption = 10.0,
     stale: StaleOption = None,
@@ -113,6 +115,7 @@ def check(
         verb=verb.value if verb else None,
         namespace=namespace,
         scope=scope,
+        latency=tuple(latency or ()),
         cascade=cascade,
         bound_s=bound,
         stale=tuple(stale or ()),

@@ -16,8 +16,10 @@ from cheops.cli.render.annotations import github, sarif
 from cheops.cli.render.output import document, say
 from cheops.cli.render.signs import signs_for
 from cheops.cli.render.verdict import render
+from cheops.cli.scoping import latencies_of
 from cheops.cli.submitting import CODES
-from cheops.offline.check import Act, Court, check
+from cheops.offline.check import Act, Court
+from cheops.offline.scoped import check
 from cheops.offline.sites import Flaws, OfflineSite, load_site
 from schemas.documents import Document
 from schemas.identity import IdentityError, SiteName, site_name
@@ -40,6 +42,7 @@ class Request:
     verb: Verb | None = None
     namespace: str = ""
     scope: str = ""
+    latency: tuple[str, ...] = ()
     cascade: str = "none"
     bound_s: float = 10.0
     stale: tuple[str, ...] = ()
@@ -64,7 +67,7 @@ def run(request: Request, output: str, ascii_only: bool) -> int:
     for site in sites.values():
         sys.stderr.writelines(f"cheops: warning: {line}\n" for line in site.warnings)
     court = Court(sites, catalogue, policy, datetime.now(UTC))
-    verdict = check(court, act, request.scope)
+    verdict = check(court, act, request.scope, latencies_of(request.latency, list(sites)))
     _print(verdict, documents, output, ascii_only)
     return CODES[verdict.decision]
 

@@ -5,6 +5,7 @@ text ──▶ schemas.scope ──▶ its sites (known?), what `all` and `aroun
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
@@ -93,7 +94,7 @@ def _described(text: str, sites: str, latency: list[str]) -> dict[str, Any]:
 
     scope = parse_scope(text)
     known = [site_name(name.strip()) for name in sites.split(",") if name.strip()]
-    latencies = _latencies(latency, known)
+    latencies = latencies_of(latency, known)
     if known:
         _check_known(text, scope, known)
     return {
@@ -138,7 +139,7 @@ def _folded(scope: Scope, known: list[SiteName], latencies: Latencies) -> dict[s
     }
 
 
-def _latencies(given: list[str], known: list[SiteName]) -> Latencies:
+def latencies_of(given: Sequence[str], known: Sequence[SiteName]) -> Latencies:
     """`lyon:oslo=8ms` → seconds."""
     from cheops.cli.failures import BadInputError
     from schemas.identity import site_name
@@ -157,5 +158,5 @@ def _latencies(given: list[str], known: list[SiteName]) -> Latencies:
             raise BadInputError(f"--latency {one!r}: {error}") from error
         strangers = [name for name in names if known and name not in known]
         if strangers:
-            raise BadInputError(f"--latency {one!r}: --sites does not name {strangers[0]}")
+            raise BadInputError(f"--latency {one!r}: no site is called {strangers[0]}")
     return found

@@ -5,7 +5,6 @@ act ──▶ a part per site in scope ──▶ take in (merge with what is the
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -56,28 +55,18 @@ class Court:
     now: datetime
 
 
-def check(court: Court, act: Act, scope: str = "") -> Verdict:
-    """The verdict on `act` in `scope`; the first site of the court is where it is entered."""
-    entry = next(iter(court.sites))
-    names = [one.strip() for one in scope.split("&")] if scope.strip() else [entry]
-    problems = tuple(_unknown_site(name, court) for name in names if name not in court.sites)
-    if problems:
-        return _at(court, act, court.sites[entry], problems)
-    return combine([_at(court, act, court.sites[SiteName(name)]) for name in dict.fromkeys(names)], entry)
-
-
 def check_parts(court: Court, acts: Mapping[SiteName, Act]) -> Verdict:
     """Another act at each site, one verdict; sites without an act are only looked at."""
-    return combine([_at(court, act, court.sites[name]) for name, act in acts.items()], next(iter(court.sites)))
+    return combine([judge_at(court, act, court.sites[name]) for name, act in acts.items()], next(iter(court.sites)))
 
 
-def _unknown_site(name: str, court: Court) -> Problem:
-    near = difflib.get_close_matches(name, list(court.sites), 3, 0.5)
-    known = f"near: {', '.join(near)}" if near else f"known: {', '.join(court.sites)}"
-    return Problem("D601", f"no site is called {name!r} ({known})")
+def verb_of(act: Act) -> Verb:
+    """What is not said: manifests are applied, names are deleted."""
+    return act.verb or ("apply" if act.manifests else "delete")
 
 
-def _at(court: Court, act: Act, site: OfflineSite, problems: tuple[Problem, ...] = ()) -> Verdict:
+def judge_at(court: Court, act: Act, site: OfflineSite, problems: tuple[Problem, ...] = ()) -> Verdict:
+    """The verdict of one site on its part, as its resolver would give it; `problems`: what is wrong with the intent."""
     intent = _intent(act, site, court.now)
     surface, extractor = _with_bundle(court.catalogue, act, site)
     intake = take_in(intent, site.name, surface, extractor, court.now)
@@ -101,7 +90,7 @@ def _at(court: Court, act: Act, site: OfflineSite, problems: tuple[Problem, ...]
 
 
 def _intent(act: Act, site: OfflineSite, now: datetime) -> Intent:
-    verb = act.verb or ("apply" if act.manifests else "delete")
+    verb = verb_of(act)
     by_name = verb in ("delete", "read")
     named = tuple(site.extractor.key(one).id for one in act.manifests) if by_name else ()
     try:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from cheops.offline.check import Act, Court, check
+from cheops.offline.check import Act, Court
+from cheops.offline.scoped import check
 from cheops.offline.sites import Flaws, OfflineSite, site_of
 from schemas.documents import Document
 from schemas.identity import SiteName, site_name
@@ -43,10 +44,12 @@ def act_of(case: Case) -> Act:
     )
 
 
-def verdict_on(case: Case, act: Act | None = None, entry: Sequence[dict[str, Any]] | None = None) -> Verdict:
-    """The verdict; `entry` replaces the manifests of the entry site, `act` the act."""
+def verdict_on(
+    case: Case, act: Act | None = None, entry: Sequence[dict[str, Any]] | None = None, scope: str | None = None
+) -> Verdict:
+    """The verdict; `entry` replaces the manifests of the entry site, `act` the act, `scope` the scope."""
     sites: dict[SiteName, OfflineSite] = {}
     for name, documents in case.sites.items():
         rows = documents if entry is None or sites else [Document(name, 1, body) for body in entry]
         sites[site_name(name)] = site_of(site_name(name), rows, catalogue(), flaws_of(case, name))
-    return check(Court(sites, catalogue(), Policy(), NOW), act or act_of(case), case.scope)
+    return check(Court(sites, catalogue(), Policy(), NOW), act or act_of(case), case.scope if scope is None else scope)

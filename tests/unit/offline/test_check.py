@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cheops.offline.check import Act, Court, check
+from cheops.offline.check import Act, Court
+from cheops.offline.scoped import check
 from cheops.offline.sites import Flaws, load_site
 from schemas.documents import DocumentError
 from schemas.identity import IdentityError, site_name

@@ -1,0 +1,346 @@
+"""One act in a scope over several sites of manifests → one verdict. scope.md is the source.
+
+scope ──▶ alternatives ──▶ place ──▶ what each site gets ──▶ judged there ──▶ what is missing is supplied, as the
+scope says (replicated or shared), and judged again ──▶ combined; the first alternative that is allowed is taken
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from cheops.offline.check import Act, Court, judge_at, verb_of
+from cheops.offline.merging import SERVER_METADATA
+from cheops.offline.sites import OfflineSite, placed
+from schemas.events import ResourceState
+from schemas.identity import ResourceId, ResourceKey, SiteName, kind_of
+from schemas.relations.path import steps_of
+from schemas.scope.errors import ScopeError
+from schemas.scope.parse import parse_scope
+from schemas.scope.sites import Latencies, check_sites
+from schemas.scope.tree import Scope
+from schemas.verdicts import Reason, Remedy, Verdict
+from services.resolver.coordinate import combine
+from services.resolver.judge.case import Problem
+from services.resolver.judge.findings import named
+from services.resolver.placing import Alternative, Placement, alternatives, divided, part_of, place
+
+SHARED_FROM: Final = "cheops.io/shared-from"
+SHARED_TO: Final = "cheops.io/shared-to"
+REPLICA_SET: Final = "cheops.io/replica-set"
+ROUNDS_MAX: Final = 16  # a supplied dependency may need others; chains are short
+ELSEWHERE: Final = "D113"
+Body = dict[str, Any]
+
+
+def check(court: Court, act: Act, scope: str = "", latencies: Latencies | None = None) -> Verdict:
+    """The verdict on `act` in `scope`; no scope means the first site. Raises ScopeError for a scope that is none."""
+    entry = next(iter(court.sites))
+    near = latencies or {}
+    if scope.strip():
+        verdict = check_scoped(court, act, parse_scope(scope), near)
+    elif verb_of(act) == "delete":
+        names = tuple(court.sites[entry].extractor.key(one).id for one in act.manifests)
+        named_only = replace(act, verb="delete", resources=(*act.resources, *names), manifests=())
+        verdict = deleted_at(court, {entry: named_only})
+    else:
+        verdict = judge_at(court, act, court.sites[entry])
+    wider = _wider(court, act, scope.strip() or entry, verdict, near)
+    return verdict.model_copy(update={"remedies": (*verdict.remedies, wider)}) if wider is not None else verdict
+
+
+def _wider(court: Court, act: Act, scope: str, verdict: Verdict, latencies: Latencies) -> Remedy | None:
+    """The smallest change to the scope that makes it an allow, where all that is missing is at other sites."""
+    denials = [one for one in verdict.reasons if one.severity == "deny"]
+    missing = list(dict.fromkeys(one.resource for one in denials if one.resource is not None))
+    if verdict.decision != "deny" or not missing or any(one.code != ELSEWHERE for one in denials):
+        return None
+    for both in (False, True):  # shared from where it is; else the same at both
+        parts = []
+        for resource in missing:
+            key = ResourceKey.parse(resource)
+            homes = [name for name, site in court.sites.items() if site.graph.find(resource) is not None]
+            users = [one.site for one in denials if one.resource == resource]
+            places = [*homes[:1], *(name for name in users if both or key.kind == "Namespace")]
+            parts.append(f"{key.kind.lower()}/{key.name}: {' & '.join(dict.fromkeys(places))}")
+        wider = ", ".join([scope, *parts])
+        if check_scoped(court, act, parse_scope(wider), latencies).decision == "allow":
+            whole = both or all(kind_of(one) == "Namespace" for one in missing)
+            how = "bring the same along" if whole else "share it from where it is"
+            command = f"cheops {verb_of(act)} -f FILE --scope '{wider}'"
+            return Remedy(command=command, effect=f"{how}: {', '.join(map(named, missing))}")
+    return None
+
+
+def check_scoped(court: Court, act: Act, scope: Scope, latencies: Latencies) -> Verdict:
+    """The verdict on `act` in `scope`; the first site of the court is where it is entered."""
+    entry = next(iter(court.sites))
+    unknown = tuple(Problem("D601", str(one)) for one in check_sites(scope, list(court.sites)))
+    if unknown:
+        return judge_at(court, act, court.sites[entry], unknown)
+    try:
+        ways = alternatives(scope, list(court.sites), latencies, entry)
+    except ScopeError as error:
+        return judge_at(court, act, court.sites[entry], (Problem("D600", str(error).splitlines()[0]),))
+    failed: list[tuple[Alternative, Verdict]] = []
+    for way in ways:
+        verdict = _one_way(court, act, scope, way)
+        if verdict.decision == "allow":
+            return _noted(verdict, failed, entry)
+        failed.append((way, verdict))
+    # A choice that is only unknown may still come true; a denial may not.
+    best = next((row for row in failed if row[1].decision == "defer"), failed[0])
+    return _noted(best[1], [row for row in failed if row is not best], entry)
+
+
+def _noted(verdict: Verdict, failed: Sequence[tuple[Alternative, Verdict]], entry: SiteName) -> Verdict:
+    notes = tuple(
+        Reason(
+            code="N505",
+            severity="note",
+            message=f"{' & '.join(way.sites)} is not taken: {one.summary}",
+            site=entry,
+        )
+        for way, one in failed
+    )
+    return verdict.model_copy(update={"reasons": (*verdict.reasons, *notes)}) if notes else verdict
+
+
+def _one_way(court: Court, act: Act, scope: Scope, way: Alternative) -> Verdict:
+    if verb_of(act) in ("delete", "read"):
+        return _named_in(court, act, scope, way)
+    delivery = _Delivery(court, act, scope, way)
+    delivery.load()
+    verdicts = delivery.judged()
+    for _ in range(ROUNDS_MAX):
+        if not delivery.supply(verdicts):
+            break
+        verdicts = delivery.judged()
+    enough, left_out = _enough(scope, way, verdicts)
+    entry = next(iter(court.sites))
+    whole = combine(list(enough.values()), entry)
+    return whole.model_copy(update={"reasons": (*whole.reasons, *left_out)}) if left_out else whole
+
+
+def _named_in(court: Court, act: Act, scope: Scope, way: Alternative) -> Verdict:
+    """Delete and read: each target at the sites of the part that names it."""
+    entry = next(iter(court.sites))
+    home = court.sites[entry]
+    names = [*act.resources, *(home.extractor.key(one).id for one in act.manifests)]
+    at: dict[SiteName, list[str]] = {}
+    for text in names:
+        resource = _resolved(home, text, act.namespace)
+        number = part_of(scope, resource, home.surface, is_root=True) if resource is not None else None
+        for name in way.shares[number] if number is not None else (entry,):
+            at.setdefault(name, []).append(text)
+    rows = {name: replace(act, resources=tuple(mine), manifests=(), verb=verb_of(act)) for name, mine in at.items()}
+    if verb_of(act) == "delete":
+        return deleted_at(court, rows)
+    return combine([judge_at(court, one, court.sites[name]) for name, one in rows.items()], entry)
+
+
+def deleted_at(court: Court, acts: Mapping[SiteName, Act]) -> Verdict:
+    """Deletes, with the copies that were shared from what goes, and a word about replicas that stay."""
+    rows = dict(acts)
+    lost: list[Reason] = []
+    notes: list[Reason] = []
+    for name, act in acts.items():
+        for text in act.resources:
+            resource = _resolved(court.sites[name], text, act.namespace)
+            body = court.sites[name].bodies.get(resource) if resource is not None else None
+            if resource is None or body is None:
+                continue
+            for other in _listed(body, SHARED_TO):
+                if other not in court.sites:
+                    message = f"{named(resource)} is shared to {other}, which does not answer"
+                    lost.append(Reason(code="F501", severity="defer", message=message, site=name, resource=resource))
+                elif resource not in rows.get(SiteName(other), act).resources or SiteName(other) not in rows:
+                    mine = rows.get(SiteName(other), replace(act, resources=()))
+                    rows[SiteName(other)] = replace(mine, resources=(*mine.resources, resource))
+            stay = _replicas(court, resource, body, set(rows))
+            if stay:
+                message = f"replicas of {named(resource)} stay at {', '.join(stay)}"
+                notes.append(Reason(code="W340", severity="warning", message=message, site=name, resource=resource))
+    whole = combine([judge_at(court, one, court.sites[name]) for name, one in rows.items()], next(iter(court.sites)))
+    if lost and whole.decision == "allow":
+        whole = whole.model_copy(update={"decision": "defer", "plan": (), "summary": lost[0].message})
+    return whole.model_copy(update={"reasons": (*lost, *whole.reasons, *notes)}) if lost or notes else whole
+
+
+def _replicas(court: Court, resource: ResourceId, body: Body, going: set[SiteName]) -> list[SiteName]:
+    """Other sites with the same replica set, at which it stays."""
+    mine = _listed(body, REPLICA_SET)
+    return [
+        name
+        for name, site in court.sites.items()
+        if mine and name not in going and _listed(site.bodies.get(resource, {}), REPLICA_SET) == mine
+    ]
+
+
+def _listed(body: Body, name: str) -> list[str]:
+    """The words of a label or an annotation."""
+    metadata = body.get("metadata", {})
+    text = (metadata.get("annotations") or {}).get(name) or (metadata.get("labels") or {}).get(name) or ""
+    return [word.strip() for word in str(text).split(",") if word.strip()]
+
+
+def _resolved(site: OfflineSite, text: str, namespace: str) -> ResourceId | None:
+    try:
+        return site.surface.resolve(text, namespace)
+    except ValueError:  # judged where it is entered, which says what is wrong with it
+        return None
+
+
+def _enough(
+    scope: Scope, way: Alternative, verdicts: Mapping[SiteName, Verdict]
+) -> tuple[Mapping[SiteName, Verdict], tuple[Reason, ...]]:
+    """`min:` sites of a replication are enough: those that deny are left out, and said."""
+    left_out: dict[SiteName, Verdict] = {}
+    for part, shares, crossed in zip(scope.parts, way.shares, way.crossed, strict=True):
+        wanted = part.options.min
+        mine = [name for name in shares if name in verdicts]
+        good = [name for name in mine if verdicts[name].decision == "allow"]
+        if wanted is not None and not crossed and len(good) >= wanted:
+            left_out |= {name: verdicts[name] for name in mine if name not in good}
+    notes = tuple(
+        Reason(code="N505", severity="note", message=f"{name} is left out: {one.summary}", site=name)
+        for name, one in left_out.items()
+    )
+    return {name: one for name, one in verdicts.items() if name not in left_out}, notes
+
+
+@dataclass(slots=True)
+class _Delivery:
+    """What each site gets of a bundle, and of what it needs from elsewhere."""
+
+    court: Court
+    act: Act
+    scope: Scope
+    way: Alternative
+    bodies: dict[SiteName, dict[ResourceId, Body]] = field(default_factory=dict)
+    problems: dict[SiteName, dict[ResourceId, Problem]] = field(default_factory=dict)
+    bundle: dict[ResourceId, Body] = field(default_factory=dict)
+    placements: dict[ResourceId, Placement] = field(default_factory=dict)
+
+    @property
+    def entry(self) -> OfflineSite:
+        """Where the intent is entered."""
+        return next(iter(self.court.sites.values()))
+
+    def load(self) -> None:
+        """Give each resource of the bundle to its sites, whole or divided."""
+        home = self.entry
+        states: dict[ResourceId, ResourceState] = {}
+        for manifest in self.act.manifests:
+            body = placed(manifest, self.act.namespace)
+            state = home.extractor.state(body)
+            states[state.resource], self.bundle[state.resource] = state, body
+        self.placements = place(states, self.scope, self.way, home.surface, home.name)
+        for resource, placement in self.placements.items():
+            for name, body in self._parts(resource, placement):
+                self.bodies.setdefault(name, {})[resource] = body
+
+    def _parts(self, resource: ResourceId, placement: Placement) -> Iterator[tuple[SiteName, Body]]:
+        body = self.bundle[resource]
+        if not placement.crossed:
+            yield from ((name, body) for name in placement.shares)
+            return
+        known = self.court.catalogue.kinds.get(kind_of(resource))
+        fields = known.divides if known is not None else ()
+        if not fields:
+            problem = Problem("D620", f"{named(resource)} has no number that could be divided", resource)
+            self.problems.setdefault(self.entry.name, {})[resource] = problem
+            yield from ((name, body) for name in placement.shares)
+            return
+        part = self.scope.parts[placement.part] if placement.part is not None else None
+        prime = part.options.prime if part is not None else None
+        split = {path: divided(_number(body, path), placement.shares, prime) for path in fields}
+        for name in placement.shares:
+            mine = body
+            for path, numbers in split.items():
+                if _at_path(body, path) is not None or path == fields[0]:
+                    mine = _with(mine, steps_of(path), numbers[name])
+            yield name, mine
+
+    def judged(self) -> dict[SiteName, Verdict]:
+        """Each site on its part."""
+        rows: dict[SiteName, Verdict] = {}
+        names = list(self.bodies) or [self.entry.name]
+        for name in names:
+            manifests = tuple(self.bodies.get(name, {}).values())
+            problems = tuple(self.problems.get(name, {}).values())
+            rows[name] = judge_at(self.court, replace(self.act, manifests=manifests), self.court.sites[name], problems)
+        return rows
+
+    def supply(self, verdicts: Mapping[SiteName, Verdict]) -> bool:
+        """Bring what is missing where a part names it; False when there is nothing more to bring."""
+        brought = False
+        for name, verdict in verdicts.items():
+            for reason in verdict.reasons:
+                wanted = reason.code in (ELSEWHERE, "D110", "D140") and reason.resource is not None
+                if wanted and reason.resource is not None and self._bring(name, reason.resource):
+                    brought = True
+        return brought
+
+    def _bring(self, name: SiteName, resource: ResourceId) -> bool:
+        mine = self.bodies.setdefault(name, {})
+        number = part_of(self.scope, resource, self.entry.surface, is_root=False)
+        if number is None or resource in mine or resource in self.problems.get(name, {}):
+            return False
+        shares = self.way.shares[number]
+        found = self._origin(resource, shares)
+        if found is None:
+            return False
+        origin, body = found
+        shared = name not in shares
+        known = self.court.catalogue.kinds.get(kind_of(resource))
+        ownership = known.ownership if known is not None else "portable"
+        if ownership == "site-bound" or (shared and ownership != "portable"):
+            message = f"{named(resource)} means something only at {origin} ({ownership})"
+            self.problems.setdefault(name, {})[resource] = Problem("D610", message, resource)
+            return True
+        mine[resource] = _copy(body, origin if shared else None)
+        return True
+
+    def _origin(self, resource: ResourceId, shares: Mapping[SiteName, Any]) -> tuple[SiteName, Body] | None:
+        """Where it is taken from: the bundle first, then the sites of its part, then any other."""
+        if resource in self.bundle:
+            return next(iter(shares)), self.bundle[resource]
+        for name in (*shares, *self.court.sites):
+            body = self.court.sites[name].bodies.get(resource)
+            if body is not None:
+                return name, body
+            if kind_of(resource) == "Namespace" and self.court.sites[name].graph.find(resource) is not None:
+                metadata = {"name": ResourceKey.parse(resource).name}
+                return name, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+        return None
+
+
+def _copy(body: Body, shared_from: SiteName | None) -> Body:
+    """What may travel: no server's fields, no owners (they are valid in one cluster only), no status."""
+    dropped = (*SERVER_METADATA, "ownerReferences", "finalizers", "deletionTimestamp")
+    metadata = {name: value for name, value in body["metadata"].items() if name not in dropped}
+    if shared_from is not None:
+        metadata["labels"] = {**metadata.get("labels", {}), SHARED_FROM: shared_from}
+    return {**{name: value for name, value in body.items() if name != "status"}, "metadata": metadata}
+
+
+def _at_path(body: Body, path: str) -> Any:
+    value: Any = body
+    for step in steps_of(path):
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def _number(body: Body, path: str) -> int:
+    value = _at_path(body, path)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 1
+
+
+def _with(body: Any, steps: Sequence[str | None], value: Any) -> Any:
+    if not steps:
+        return value
+    head = str(steps[0])
+    inner = body.get(head) if isinstance(body, dict) else None
+    return {**(body if isinstance(body, dict) else {}), head: _with(inner, steps[1:], value)}
