@@ -65,9 +65,11 @@ class Links:
         """Distinct sources that name it, in all and by kind."""
         if which == "selectors":
             return 0, {}
+        if which == "all" and self._children.rows[number] is None:
+            which = "users"  # nothing to add, and nothing stands in both
         if which != "all":
             one = self._users if which == "users" else self._children
-            return len(one.sources(number)), one.by_kind(number)
+            return (len(one.sources(number)), one.by_kind(number)) if one.rows[number] is not None else (0, {})
         by_kind = self._users.by_kind(number)
         for kind, count in self._children.by_kind(number).items():
             by_kind[kind] = by_kind.get(kind, 0) + count

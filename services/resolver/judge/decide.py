@@ -17,6 +17,7 @@ from typing import Final
 from schemas.identity import KindId, ResourceId, kind_of
 from schemas.verdicts import Decision, Reason, Remedy, Severity, Verdict, Wait
 from services.resolver.graph.overlay import OverlayView
+from services.resolver.graph.remembered import RememberedView
 from services.resolver.graph.view import View
 from services.resolver.judge.cascade import cascade_of
 from services.resolver.judge.case import Case
@@ -42,6 +43,7 @@ SourcesOf = Callable[[KindId], frozenset[KindId]]
 
 def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: SourcesOf | None = None) -> Verdict:
     """`sources_of(kind)`: the kinds whose objects can refer to that kind; None: any kind may."""
+    view = RememberedView(view)
     targets = [change.resource for change in case.changes]
     if case.problems:
         findings = [Finding(one.code, one.message, "nothing", one.resource) for one in case.problems]

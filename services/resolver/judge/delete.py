@@ -43,20 +43,27 @@ def blocks_by_default(finding: Finding) -> bool:
 def with_dependents(view: View, targets: list[ResourceId]) -> list[ResourceId]:
     """The targets and every living user that would break, transitively (`--cascade dependents`)."""
     chosen = list(targets)
-    seen = set(targets)
-    found = -1
-    while found != len(chosen):  # what only all of them together leave without a match comes in a later round
-        found = len(chosen)
-        cascade = cascade_of(view, list(chosen))
-        after = OverlayView(view, {}, cascade.all)
-        for gone in cascade.all:
-            for edge in _broken(view, after, view.dependents(gone, CASCADE_MAX, "users").edges, cascade.all):
-                source = view.find(edge.source)
-                owner = owner_of(view, edge.source) or edge.source
-                if source and use_of(edge, source) in BREAKING and owner not in seen:
-                    seen.add(owner)
-                    chosen.append(owner)
-    return chosen
+    seen, looked_at = set(targets), set[ResourceId]()
+    shared: list[Edge] = []  # selector edges that had another match so far
+    while True:  # what only all of them together leave without a match comes in a later round
+        cascade = cascade_of(view, chosen)
+        new = [one for one in (*cascade.targets, *cascade.children) if one not in looked_at]
+        looked_at.update(new)
+        edges = shared + [edge for gone in new for edge in view.dependents(gone, CASCADE_MAX, "users").edges]
+        shared = [edge for edge in edges if edge.reference.selector is not None]
+        broken = _broken(view, OverlayView(view, {}, cascade.all), edges, cascade.all)
+        found = dict.fromkeys(owner for edge in broken for owner in _would_break(view, edge) if owner not in seen)
+        if not found:
+            return chosen
+        seen.update(found)
+        chosen += sorted(found)  # however the site was learned, the same plan and the same words
+
+
+def _would_break(view: View, edge: Edge) -> Iterator[ResourceId]:
+    """Who has to go when this edge is broken: the top owner of its source."""
+    source = view.find(edge.source)
+    if source is not None and use_of(edge, source) in BREAKING:
+        yield owner_of(view, edge.source) or edge.source
 
 
 def judge_delete(view: View, targets: list[ResourceId], blocks: Blocks = blocks_by_default) -> Iterator[Finding]:
