@@ -31,12 +31,13 @@ def render(verdict: Verdict, signs: Signs, took_ms: float | None = None, place: 
     lines = _head(verdict, signs, took_ms)
     lines += _block("because", _reasons(verdict, signs, place), signs)
     lines += _block("impact", _impact(verdict, signs), signs)
-    lines += _block("evidence", [_evidence(one, signs) for one in verdict.evidence], signs)
+    evidence = [line for one in verdict.evidence for line in _fitting(_evidence(one, signs), signs)]
+    lines += _block("evidence", evidence, signs)
     lines += _block("plan", plan_lines(verdict.plan, followed=not verdict.preview), signs)
     lines += _block("waits for", _waits(verdict), signs)
     lines += _block("next", _next(verdict), signs)
     for remedy in verdict.remedies:
-        lines += _block("help", [f"{remedy.effect}:", f"  {remedy.command}"], signs)
+        lines += _block("help", [*_fitting(f"{remedy.effect}:", signs), f"  {remedy.command}"], signs)
     return lines
 
 
@@ -145,6 +146,11 @@ def _wrapped(text: str, indent: str, signs: Signs) -> list[str]:
     )
 
 
+def _fitting(text: str, signs: Signs) -> list[str]:
+    """The lines of a block that hold it."""
+    return [line[len(INDENT) :] for line in _wrapped(f"{INDENT}{text}", INDENT, signs)]
+
+
 def _impact(verdict: Verdict, signs: Signs) -> list[str]:
     impact = verdict.impact
     if not impact.direct or verdict.verb in ("create", "read"):
@@ -155,8 +161,7 @@ def _impact(verdict: Verdict, signs: Signs) -> list[str]:
         for kinds in impact.by_kind.values()
         for kind, count in sorted(kinds.items())
     )
-    text = f"{INDENT}{impact.direct} direct ({kinds}), {more}{impact.reached} in all"
-    return [line[len(INDENT) :] for line in _wrapped(text, INDENT, signs)]
+    return _fitting(f"{impact.direct} direct ({kinds}), {more}{impact.reached} in all", signs)
 
 
 def _evidence(one: Evidence, signs: Signs) -> str:

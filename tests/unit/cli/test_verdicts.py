@@ -90,6 +90,11 @@ def test_long_findings_wrap_below_themselves_and_a_command_is_never_broken() -> 
     assert any(line.startswith(f"{' ' * 13}└─ D150") for line in lines)
     narrow = render(verdict(remedies=(Remedy(command="cheops " + "x" * 90, effect="do"),)), Signs(width=80))
     assert f"{' ' * 15}cheops {'x' * 90}" in narrow
+    blind = EVIDENCE.model_copy(update={"blind": tuple(f"example.com/Kind{number}" for number in range(9))})
+    remedy = Remedy(command="cheops apply", effect="let go of it first: " + "without a field of a resource, " * 4)
+    lines = render(verdict(evidence=(blind,), remedies=(remedy,)), Signs(width=80))
+    assert [line for line in lines if len(line) > 80] == []
+    assert lines[-1] == f"{' ' * 15}cheops apply"
 
 
 def test_a_user_that_blocks_the_target_and_its_children_is_one_line() -> None:
