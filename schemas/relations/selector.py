@@ -21,7 +21,7 @@ def matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
     for key, value in selector.match_labels.items():
         if labels.get(key) != value:
             return False
-    return all(_holds(one, labels) for one in selector.match_expressions)
+    return not selector.match_expressions or all(_holds(one, labels) for one in selector.match_expressions)
 
 
 def _holds(one: Requirement, labels: Mapping[str, str]) -> bool:

@@ -197,8 +197,9 @@ class SiteEvidence:
 
     def claim(self, bound_s: float, now_s: float) -> Evidence:
         """What a verdict may rest on now."""
-        age_s = self.age_s(now_s)
-        unconfirmed = [] if self._required_seq is None else self.unconfirmed()
+        age_s, required = self.age_s(now_s), self._required_seq
+        unconfirmed = [] if required is None else self.unconfirmed()
+        synced = required is not None and self._surface_seq > required and not unconfirmed  # as `synced`, asked once
         return Evidence(
             site=self.site,
             epoch=self.epoch,
@@ -207,5 +208,5 @@ class SiteEvidence:
             bound_s=bound_s,
             observed=self.observed,
             blind=tuple(sorted({*self.blind, *unconfirmed})),
-            fresh=age_s is not None and age_s <= bound_s and self.synced,
+            fresh=age_s is not None and age_s <= bound_s and synced,
         )

@@ -44,7 +44,7 @@ class Hearing:
         if intent.overrides and not self._policy.may_override(intent.requester):
             refusal = Problem("D011", f"{intent.requester or 'an unnamed requester'} may not override a denial")
             intake = replace(intake, problems=(*intake.problems, refusal))
-        if self._evidence.synced or not any(problem.code == "D001" for problem in intake.problems):
+        if not any(problem.code == "D001" for problem in intake.problems) or self._evidence.synced:
             return intake
         # A kind that was not seen yet is not known to be absent.
         problems = tuple(

@@ -48,11 +48,7 @@ def plan(
     if not changes:
         return ()
     states = {change.resource: change.state for change in changes if change.state is not None}
-    order = _order(states, [change.resource for change in changes], selecting)
-    deleting = {change.resource for change in changes if change.action == "delete"}
-    before = {resource: set(order.successors(resource)) for resource in order}  # what a resource depends on
-    for resource in deleting:
-        before[resource] = set(order.predecessors(resource))  # dependents go first
+    before = _before(states, changes, selecting)
     sequence = _sequence(before)
     names = {resource: str(place + 1) for place, resource in enumerate(sequence)}
     by_resource = {change.resource: change for change in changes}
@@ -67,6 +63,22 @@ def plan(
         )
         for resource in sequence
     )
+
+
+def _before(
+    states: Mapping[ResourceId, ResourceState],
+    changes: Sequence[Planned],
+    selecting: Iterable[tuple[ResourceId, ResourceId]],
+) -> dict[ResourceId, set[ResourceId]]:
+    """What has to be done before each change."""
+    if len(changes) == 1:  # most intents: no graph is worth its making
+        return {changes[0].resource: set()}
+    order = _order(states, [change.resource for change in changes], selecting)
+    before = {resource: set(order.successors(resource)) for resource in order}  # what a resource depends on
+    for change in changes:
+        if change.action == "delete":
+            before[change.resource] = set(order.predecessors(change.resource))  # dependents go first
+    return before
 
 
 def _order(

@@ -84,7 +84,7 @@ class Links:
             for source in row:
                 record = self._records.rows[source]
                 assert record is not None, "who names something is there"
-                if not uid or self._records.means(record, number, uid):
+                if not uid or not record.shape.pinned or self._records.means(record, number, uid):
                     yield source
 
     def needing(self, number: int, target: ResourceId, uid: str, granules: AbstractSet[str]) -> list[Edge]:
@@ -123,7 +123,7 @@ class Links:
             key = (id(record.shape), id(record.targets))
             found = alike.get(key)
             if found is None:
-                naming = self._records.naming(record, number, target, owning=owning)
+                naming = self._records.naming(record, number, owning=owning)
                 found = alike[key] = [one for one in naming if not (one.uid and uid and uid != one.uid)]
             name = self._names.resource(source)
             for reference in found:

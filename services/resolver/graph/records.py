@@ -62,7 +62,7 @@ class Records:
         self._shapes: dict[tuple[Form, ...], Shape] = {}
         self._recent: dict[Reference, tuple[Form, tuple[Target, ...]]] = {}
         self._recent_targets: dict[tuple[Target, ...], tuple[Target, ...]] = {}
-        self._wholes: dict[tuple[Form, int, Short], Reference] = {}
+        self._wholes: dict[tuple[Form, Target, Short], Reference] = {}
         self._unpacked_labels: dict[bytes, Labels] = {}
         self._unpacked_traits: dict[bytes, ResourceState] = {}
         self._unpacked_selectors: dict[bytes, Selector] = {}
@@ -186,11 +186,11 @@ class Records:
         """Whether both have the same uid."""
         return self.uid(one) == self.uid(other)
 
-    def naming(self, record: Record, number: int, target: ResourceId, *, owning: bool) -> list[Reference]:
-        """Its references that name `target`, whose number is `number`: those to an owner, or the others."""
+    def naming(self, record: Record, number: int, *, owning: bool) -> list[Reference]:
+        """Its references that name the resource of this number: those to an owner, or the others."""
         targets = record.targets
         return [
-            whole(form, target, None, long(_uid(form, targets, place)))
+            self._whole(form, targets, place)
             for form, place in zip(record.shape.forms, record.shape.places, strict=True)
             if targets[place] == number and form.owning == owning
         ]
@@ -212,11 +212,6 @@ class Records:
             _uid(form, record.targets, place) in ("", uid) for form, place in found if record.targets[place] == number
         )
 
-    def selectors(self, record: Record) -> list[Selector]:
-        """By what it selects."""
-        found = zip(record.shape.forms, record.shape.places, strict=True)
-        return [self.selector(record.targets[place]) for form, place in found if form.selects]  # type: ignore[arg-type]  # packed
-
     def selecting(self, record: Record) -> list[tuple[Selector, Reference]]:
         """Its references that select."""
         found = []
@@ -230,16 +225,18 @@ class Records:
     def _whole(self, form: Form, targets: tuple[Target, ...], place: int) -> Reference:
         target = targets[place]
         uid = _uid(form, targets, place) if form.pinned else ""
-        if isinstance(target, int):
-            key = (form, target, uid)
-            found = self._wholes.get(key)
-            if found is None:
-                if len(self._wholes) > RECENT_MAX:
-                    self._wholes.clear()
-                found = self._wholes[key] = whole(form, self._names.resource(target), None, long(uid))
-            return found
-        assert isinstance(target, bytes), "a form that selects has a packed selector"
-        return whole(form, form.reference.target, self.selector(target), long(uid))
+        key = (form, target, uid)
+        found = self._wholes.get(key)
+        if found is None:
+            if len(self._wholes) > RECENT_MAX:
+                self._wholes.clear()
+            if isinstance(target, int):
+                found = whole(form, self._names.resource(target), None, long(uid))
+            else:
+                assert isinstance(target, bytes), "a form that selects has a packed selector"
+                found = whole(form, form.reference.target, self.selector(target), long(uid))
+            self._wholes[key] = found
+        return found
 
     def labels(self, packed: bytes) -> Labels:
         """Unpacked labels; shared, so nobody may change them."""

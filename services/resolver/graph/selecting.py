@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from schemas.events import LabelSelector, Selector
+from schemas.events import LabelSelector, Reference, Selector
 from schemas.identity import KindId, ResourceId, resource_id
 from schemas.relations.selector import marked_default, matches
 from services.resolver.graph.label_index import POD, LabelIndex
-from services.resolver.graph.names import NOWHERE, Names
+from services.resolver.graph.names import NOWHERE, Names, Place
 from services.resolver.graph.records import Record, Records
 from services.resolver.graph.view import Edge
 
 NAMESPACE = KindId("Namespace")
+Choosing = tuple[int, Selector, Reference]  # a source, and one of its references that select
+ALIKE_MAX = 8_192  # sets of labels of which it is remembered who selects them
 
 
 class Selecting:
@@ -22,6 +24,7 @@ class Selecting:
         self._names = names
         self._records = records
         self.labels = LabelIndex(records)
+        self._alike: dict[tuple[str, bytes, bytes | None], list[Choosing]] = {}
 
     def index(self, kind: KindId) -> None:
         """Index a kind by labels when the first selector asks for it."""
@@ -48,32 +51,40 @@ class Selecting:
 
     def selecting(self, number: int, target: ResourceId, record: Record) -> list[tuple[int, Edge]]:
         """Sources that select a present resource, each with its edge."""
-        place = self._names.place[number]
-        found = []
-        for source in self.labels.selecting(place.kind, place.namespace, record):
-            mine = self._records.rows[source]
-            if source == number or mine is None:
-                continue
-            name = self._names.resource(source)
-            for selector, reference in self._records.selecting(mine):
-                if self._matches(selector, place.kind, record) and self.looks_in(selector, place.namespace):
-                    found.append((source, Edge(name, target, reference)))
-        return found
+        found = self._choosing(self._names.place[number], record)
+        return [
+            (source, Edge(self._names.resource(source), target, reference))
+            for source, selector, reference in found
+            if source != number and self._may(selector, record)
+        ]
 
     def sources(self, number: int, record: Record) -> Iterator[int]:
-        """Who selects a present resource."""
-        place = self._names.place[number]
-        for source in self.labels.selecting(place.kind, place.namespace, record):
-            mine = self._records.rows[source]
-            if mine is not None and any(
-                self._matches(selector, place.kind, record) and self.looks_in(selector, place.namespace)
-                for selector in self._records.selectors(mine)
-            ):
+        """Who selects a present resource; who does in two ways comes twice."""
+        for source, selector, _ in self._choosing(self._names.place[number], record):
+            if self._may(selector, record):
                 yield source
 
+    def changed(self) -> None:
+        """Something is another: what was found before may be no more."""
+        if self._alike:
+            self._alike.clear()
+
+    def _choosing(self, place: Place, record: Record) -> list[Choosing]:
+        """Selectors that match these labels in this place: found once for all replicas, between two changes."""
+        key = (place.head, record.labels, record.template_labels)
+        found = self._alike.get(key)
+        if found is None:
+            if len(self._alike) >= ALIKE_MAX:
+                self._alike.clear()
+            self._alike[key] = found = []
+            for source in self.labels.selecting(place.kind, place.namespace, record):
+                mine = self._records.rows[source]
+                for selector, reference in self._records.selecting(mine) if mine is not None else ():
+                    if self._matches(selector, place.kind, record) and self.looks_in(selector, place.namespace):
+                        found.append((source, selector, reference))
+        return found
+
     def _matches(self, selector: Selector, kind: KindId, record: Record) -> bool:
-        if not self._may(selector, record):
-            return False
         if selector.kind == kind and matches(selector.labels, self._records.labels(record.labels)):
             return True
         template = record.template_labels

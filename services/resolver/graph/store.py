@@ -79,6 +79,7 @@ class Graph:
         if old == new:
             return ()
         self._record[number] = new
+        self._selecting.changed()
         if old is None:
             self.resource_count += 1
             self._link(number, new)
@@ -104,6 +105,7 @@ class Graph:
         if uid and known and uid != known:
             return ()
         self._record[number] = None
+        self._selecting.changed()
         self._states.pop(number, None)
         self.resource_count -= 1
         self._unlink(number, old)
@@ -233,10 +235,8 @@ class Graph:
         record = None if number == NOWHERE else self._record[number]
         if record is None:
             return Targets()
-        if reference.uid:
-            uid = self._records.version(record)[0]
-            if uid and reference.uid != uid:
-                return Targets()
+        if reference.uid and self._records.version(record)[0] not in ("", reference.uid):
+            return Targets()
         return Targets((reference.target,), 1)
 
     def selecting(self, state: ResourceState) -> list[Edge]:
@@ -253,8 +253,9 @@ class Graph:
         if number == NOWHERE:
             return Dependents()
         record = self._record[number]
-        uid = "" if record is None else self._records.version(record)[0]
-        edges = self._links.edges(number, resource, uid, limit, which)
+        named = self._links.names(number)
+        uid = self._records.version(record)[0] if named and record is not None else ""
+        edges = self._links.edges(number, resource, uid, limit, which) if named else []
         count, by_kind = self._links.count(number, which)
         if record is not None and which != "children":
             selecting = self._selecting.selecting(number, resource, record)
@@ -272,9 +273,8 @@ class Graph:
         if number == NOWHERE:
             return []
         record = self._record[number]
-        return self._links.needing(
-            number, resource, "" if record is None else self._records.version(record)[0], granules
-        )
+        uid = "" if record is None else self._records.version(record)[0]
+        return self._links.needing(number, resource, uid, granules)
 
     def reach(self, resources: Collection[ResourceId], limit: int = WALK_MAX) -> Reach:
         """How many depend on these resources, transitively, up to `limit`; they themselves do not count."""
@@ -293,6 +293,7 @@ class Graph:
 
     def _sources(self, number: int) -> Iterator[int]:
         record = self._record[number]
-        yield from self._links.sources(number, "" if record is None else self._records.uid(record))
+        if self._links.names(number):
+            yield from self._links.sources(number, "" if record is None else self._records.uid(record))
         if record is not None:
             yield from self._selecting.sources(number, record)

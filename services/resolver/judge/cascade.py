@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
@@ -36,11 +37,12 @@ class Cascade:
         return tuple(reversed(hops))
 
 
-def cascade_of(view: View, targets: list[ResourceId], *, orphan: bool = False) -> Cascade:
-    """Targets and what composition and containment take down with them."""
-    children: dict[ResourceId, Edge] = {}
-    queue = [] if orphan else list(targets)
-    seen = set(targets)
+def cascade_of(view: View, targets: Sequence[ResourceId], so_far: Cascade | None = None) -> Cascade:
+    """Targets and what composition and containment take down with them; `so_far`: they come on top of this one."""
+    children = dict(so_far.children) if so_far else {}
+    queue = list(targets)
+    seen = {*targets, *(so_far.all if so_far else ())}
+    targets = (*(so_far.targets if so_far else ()), *targets)
     for resource in queue:  # grows while it is read: breadth first
         for edge in view.dependents(resource, CASCADE_MAX + 1, "children").edges:
             if edge.source in seen or not _goes(view, edge, seen):

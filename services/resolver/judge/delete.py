@@ -13,7 +13,7 @@ from services.resolver.graph.walk import owner_of
 from services.resolver.judge.cascade import CASCADE_MAX, Cascade, cascade_of
 from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.grants import is_granted, permitted_by
-from services.resolver.judge.use import Use, how, lives, match_in_flight, selects_something, use_of
+from services.resolver.judge.use import POLICY_ONLY, Use, how, lives, match_in_flight, selects_something, use_of
 
 CHILDREN_WITHOUT_WARNING: Final = 5
 USERS_LOOKED_AT: Final = 128  # of a hub, when one of them blocks: the impact counts them all
@@ -42,28 +42,31 @@ def blocks_by_default(finding: Finding) -> bool:
 
 def with_dependents(view: View, targets: list[ResourceId]) -> list[ResourceId]:
     """The targets and every living user that would break, transitively (`--cascade dependents`)."""
-    chosen = list(targets)
+    chosen, new_targets = list(targets), list(targets)
     seen, looked_at = set(targets), set[ResourceId]()
+    cascade: Cascade | None = None
+    tops: dict[ResourceId, ResourceId] = {}
     shared: list[Edge] = []  # selector edges that had another match so far
     while True:  # what only all of them together leave without a match comes in a later round
-        cascade = cascade_of(view, chosen)
+        cascade = cascade_of(view, new_targets, cascade)
         new = [one for one in (*cascade.targets, *cascade.children) if one not in looked_at]
         looked_at.update(new)
         edges = shared + [edge for gone in new for edge in view.dependents(gone, CASCADE_MAX, "users").edges]
         shared = [edge for edge in edges if edge.reference.selector is not None]
         broken = _broken(view, OverlayView(view, {}, cascade.all), edges, cascade.all)
-        found = dict.fromkeys(owner for edge in broken for owner in _would_break(view, edge) if owner not in seen)
+        found = dict.fromkeys(owner for edge in broken for owner in _would_break(view, edge, tops) if owner not in seen)
         if not found:
             return chosen
         seen.update(found)
-        chosen += sorted(found)  # however the site was learned, the same plan and the same words
+        new_targets = sorted(found)  # however the site was learned, the same plan and the same words
+        chosen += new_targets
 
 
-def _would_break(view: View, edge: Edge) -> Iterator[ResourceId]:
+def _would_break(view: View, edge: Edge, tops: dict[ResourceId, ResourceId]) -> Iterator[ResourceId]:
     """Who has to go when this edge is broken: the top owner of its source."""
     source = view.find(edge.source)
     if source is not None and use_of(edge, source) in BREAKING:
-        yield owner_of(view, edge.source) or edge.source
+        yield owner_of(view, edge.source, tops) or edge.source
 
 
 def judge_delete(view: View, targets: list[ResourceId], blocks: Blocks = blocks_by_default) -> Iterator[Finding]:
@@ -184,7 +187,7 @@ def _claims_are_bound(view: View, source: ResourceState) -> bool:
 def _broken(view: View, after: View, edges: Iterable[Edge], going: frozenset[ResourceId]) -> Iterator[Edge]:
     """Edges to a resource that goes, from what stays; a selector edge only when its last match goes."""
     for edge in edges:
-        if edge.source in going or set(edge.reference.phases) <= {"P"}:
+        if edge.source in going or edge.reference.phases in POLICY_ONLY:
             continue  # policy edges never count
         if edge.reference.selector is not None and _selects_more(view, after, edge, going):
             continue

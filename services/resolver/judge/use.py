@@ -11,10 +11,11 @@ from typing import Literal
 
 from schemas.events import Reference, ResourceState
 from schemas.identity import ResourceId, kind_of
-from services.resolver.graph.view import Edge, View
+from services.resolver.graph.view import OWNING, Edge, View
 from services.resolver.graph.walk import owner_of
 
 ONLY_AT_START = frozenset({"batch/CronJob"})  # it has no pod that lives on: volumes are needed only when it runs
+POLICY_ONLY = ("", "P")  # phases of what never counts as use
 FINISHED = ("Succeeded", "Failed")
 CLAIM = "PersistentVolumeClaim"
 
@@ -29,13 +30,13 @@ def use_of(edge: Edge, source: ResourceState) -> Use:
     weak        optional, soft or inferred (a warning)   none         policy, or part of a cascade
     """
     reference = edge.reference
-    if reference.relation in ("composition", "containment") or set(reference.phases) <= {"P"}:
+    if reference.relation in OWNING or reference.phases in POLICY_ONLY:
         return "none"
     if reference.optional or reference.soft or reference.confidence == "inferred":
         return "weak"
     if reference.once or _is_over(reference, source):
         return "over"
-    starts = bool(set(reference.phases) & {"A", "S"})
+    starts = "A" in reference.phases or "S" in reference.phases
     kind = kind_of(edge.source)
     if "L" in reference.phases and kind not in ONLY_AT_START:
         return "lifetime"
@@ -52,7 +53,7 @@ def _is_over(reference: Reference, source: ResourceState) -> bool:
         return True
     if "L" in reference.phases:
         return kind_of(source.resource) in ONLY_AT_START  # a pod that never restarts mounts all the same
-    return bool(set(reference.phases) & {"A", "S"})
+    return "A" in reference.phases or "S" in reference.phases
 
 
 def breaks(edge: Edge, view: View) -> bool:
