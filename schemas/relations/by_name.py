@@ -7,7 +7,7 @@ from typing import Any
 from schemas.identity import ResourceId
 from schemas.kinds import Surface
 from schemas.relations.path import Step, compile_first, steps_of
-from schemas.relations.reading import RuleReader, Run, first_at, is_name, shown
+from schemas.relations.reading import WHOLE, RuleReader, Run, first_at, is_name, shown
 from schemas.relations.rule import Rule
 
 
@@ -37,10 +37,11 @@ class NameReader(RuleReader):
             return
         named = None if self._namespace_at is None else self._namespace_at(value)
         namespace = named if named and isinstance(named, str) else "" if self._is_cluster else self._near(run)
-        optional, soft = self._optional_in(value), self._soft_in(value)
+        optional = self._is_optional if self._optional is None else self._optional_in(value)
+        soft = self._is_soft if self._soft is None else self._soft_in(value)
         uid = "" if self._uid is None else self._uid(value)
         uid = uid if isinstance(uid, str) else ""
-        for granule in self._granules(value):
+        for granule in self._granules(value) if self._parts else WHOLE:
             key = (self, path, kind, name, namespace, granule, optional, soft, uid)
             found = run.shared.get(key)
             if found is None:

@@ -20,13 +20,14 @@ from schemas.relations.facts import Facts
 from schemas.relations.fixed import FixedFields
 from schemas.relations.loader import ANY_KIND, STRANGE_KIND, Catalogue
 from schemas.relations.mounts import VOLUME_RULES, start_only
-from schemas.relations.places import Place, places_of, roam, walk
-from schemas.relations.reading import Key, Run
+from schemas.relations.places import places_of, roam
+from schemas.relations.reading import KINDS_MAX, Key, Read, Run
 from schemas.relations.selector import labels_of
 
 _SERVER_SET: Final = frozenset(
     ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink", "deletionTimestamp")
 )
+_MAPPINGS: Final = (dict, Mapping)  # nearly all are dicts, and that is asked for in no time
 _NOTHING: Final[dict[str, Any]] = {}
 _encode: Final = msgspec.json.Encoder(order="sorted").encode
 
@@ -37,8 +38,9 @@ class Extractor:
     def __init__(self, catalogue: Catalogue, surface: Surface) -> None:
         self._catalogue = catalogue
         self._surface = _with_packs(surface, catalogue)
-        self._places: dict[KindId, Place] = {}
+        self._places: dict[KindId, Read] = {}
         self._facts: dict[KindId, Facts] = {}
+        self._kinds: dict[tuple[str, str], tuple[str, bool | None]] = {}
         strange = catalogue.rules.get(KindId(STRANGE_KIND), ())
         self._stranger_place = places_of([(mounted.rule, mounted.at) for mounted in strange], self._surface)
         self._strangers: set[KindId] = set()
@@ -50,24 +52,34 @@ class Extractor:
     def key(self, body: Mapping[str, Any]) -> ResourceKey:
         """The identity; a cluster-scoped object loses its namespace, as at the API server."""
         metadata = body.get("metadata")
-        metadata = metadata if isinstance(metadata, Mapping) else _NOTHING
+        metadata = metadata if isinstance(metadata, _MAPPINGS) else _NOTHING
         kind = str(body.get("kind") or "")
-        group = one_group(str(body.get("apiVersion") or "").rpartition("/")[0], kind)
+        group, namespaced = self._served(str(body.get("apiVersion") or ""), kind)
         namespace = str(metadata.get("namespace") or "")
-        served = self._surface.find(kind_id(group, kind))
-        if served is not None:
-            namespace = (namespace or "default") if served.namespaced else ""
+        if namespaced is not None:
+            namespace = (namespace or "default") if namespaced else ""
         return ResourceKey(group, kind, namespace, str(metadata.get("name") or metadata.get("generateName") or ""))
+
+    def _served(self, version: str, kind: str) -> tuple[str, bool | None]:
+        """The group of a kind, and whether its objects have namespaces (None: nobody serves it)."""
+        found = self._kinds.get((version, kind))
+        if found is None:
+            if len(self._kinds) >= KINDS_MAX:
+                self._kinds.clear()
+            group = one_group(version.rpartition("/")[0], kind)
+            served = self._surface.find(kind_id(group, kind))
+            found = self._kinds[version, kind] = group, None if served is None else served.namespaced
+        return found
 
     def state(self, body: Mapping[str, Any]) -> ResourceState:
         """The whole state, without values."""
         key = self.key(body)
         kind = key.kind_id
         metadata = body.get("metadata")
-        metadata = metadata if isinstance(metadata, Mapping) else _NOTHING
+        metadata = metadata if isinstance(metadata, _MAPPINGS) else _NOTHING
         facts = self._facts.get(kind) or self._learn(kind)
         run = Run(key, body, self._shared, self._texts)
-        walk(self._places[kind], body, "", run)
+        self._places[kind](body, "", run)
         if kind in self._strangers:
             roam(self._stranger_place, body, run)
         finalizers = metadata.get("finalizers")

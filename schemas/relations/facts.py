@@ -48,7 +48,8 @@ class Facts:
             found: dict[str, None] = {}
             for walk in walks:
                 for value in walk(body):
-                    found.update(dict.fromkeys(map(str, value) if isinstance(value, Mapping) else (str(value),)))
+                    rows = map(str, value) if isinstance(value, (dict, Mapping)) else (str(value),)
+                    found.update(dict.fromkeys(rows))
             made[part] = tuple(found)
         return made
 

@@ -17,7 +17,7 @@ def health(body: Mapping[str, Any]) -> Health:
     if isinstance(observed, int) and isinstance(metadata.get("generation"), int) and observed < metadata["generation"]:
         return "progressing"
     conditions = {
-        row.get("type"): row.get("status") for row in status.get("conditions") or () if isinstance(row, Mapping)
+        row.get("type"): row.get("status") for row in status.get("conditions") or () if isinstance(row, (dict, Mapping))
     }
     if conditions.get("Stalled") == "True" or conditions.get("Failed") == "True":
         return "failed"
@@ -45,4 +45,4 @@ def _by_kind(kind: str, spec: Mapping[str, Any], status: Mapping[str, Any], cond
 
 
 def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, (dict, Mapping)) else {}  # a dict first: that is known at once

@@ -22,7 +22,7 @@ def start_only(references: list[Reference], body: Mapping[str, Any]) -> list[Ref
     copied: dict[str, frozenset[str]] = {}
     made = references
     for place, one in enumerate(references):
-        if "volumes[" not in one.path or not one.rule.startswith(VOLUME_RULES) or "L" not in one.phases:
+        if "L" not in one.phases or not one.rule.startswith(VOLUME_RULES) or "volumes[" not in one.path:
             continue
         root, found, rest = one.path.partition("volumes[")
         if root not in copied:

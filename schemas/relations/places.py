@@ -1,4 +1,4 @@
-"""The rules of a kind → one tree of places, walked once per object. Pure.
+"""The rules of a kind → one tree of places → one function, called once per object. Pure.
 
 Each field is looked up once however many rules lead through it, and what the object does not have costs one look.
 Concrete paths carry the indices of the object, so that a person can find the place.
@@ -24,18 +24,16 @@ _NOT_ROAMED: Final = frozenset(("apiVersion", "kind", "metadata", "status"))
 class Place:
     """A place in objects: what is read here, and what lies deeper."""
 
-    __slots__ = ("children", "each", "head", "is_leaf", "readers", "suffix")
+    __slots__ = ("children", "each", "head", "readers", "suffix")
 
     def __init__(self, suffix: str = "") -> None:
         self.suffix, self.head = suffix, suffix.removeprefix(".")  # the last step in a concrete path; at its beginning
         self.readers: tuple[Read, ...] = ()
         self.children: dict[str, Place] = {}
         self.each: Place | None = None
-        self.is_leaf = True
 
     def deeper(self, step: Step) -> Place:
         """The place below; made when it is new."""
-        self.is_leaf = False
         if step is None:
             self.each = self.each or Place()
             return self.each
@@ -54,13 +52,13 @@ def reader_of(rule: Rule, surface: Surface) -> RuleReader:
     return name_reader(rule, surface)
 
 
-def places_of(rules: Iterable[tuple[Rule, Iterable[str]]], surface: Surface) -> Place:
-    """(rule, its places) rows → the tree for a kind."""
+def places_of(rules: Iterable[tuple[Rule, Iterable[str]]], surface: Surface) -> Read:
+    """(rule, its places) rows → what reads an object of a kind."""
     rows = []
     for rule, places in rules:
         reader = reader_of(rule, surface)
         rows += [((*steps_of(at), *reader.steps), reader.read) for at in places]
-    return place_of(rows)
+    return compiled(place_of(rows))
 
 
 def place_of(rows: Iterable[tuple[tuple[Step, ...], Read]]) -> Place:
@@ -74,43 +72,65 @@ def place_of(rows: Iterable[tuple[tuple[Step, ...], Read]]) -> Place:
     return root
 
 
-def walk(place: Place, value: Any, path: str, run: Run) -> None:
-    """Read `value` and what is below it. As deep as the longest rule, whatever the object.
+def compiled(place: Place) -> Read:
+    """The tree → one function: what a place does not have is not asked for at each object, and a leaf is its reader.
 
-    The smaller of the two, the object's fields or the rules', says what to look at: so a volume costs two looks.
+    As deep as the longest rule, whatever the object. The smaller of the two, the object's fields or the rules', says
+    what to look at: so a volume costs two looks.
     """
-    for read in place.readers:
-        read(value, path, run)
-    if place.is_leaf:
-        return
-    if isinstance(value, dict):
-        children = place.children
-        if len(value) < len(children):
-            for name, inner in value.items():
-                child = children.get(name)
-                if child is not None and inner is not None:
-                    walk(child, inner, path + child.suffix if path else child.head, run)
-        else:
-            for name, child in children.items():
-                inner = value.get(name)
-                if inner is not None:
-                    walk(child, inner, path + child.suffix if path else child.head, run)
+    reads = [*place.readers]
+    if place.children:
+        reads.append(_into_fields(place.children))
     if place.each is not None:
-        _into_each(place.each, value, path, run)
+        reads.append(_into_each(compiled(place.each)))
+    return reads[0] if len(reads) == 1 else _one_by_one(reads)
 
 
-def _into_each(place: Place, value: Any, path: str, run: Run) -> None:
-    if isinstance(value, list):
-        for index, inner in enumerate(value):
-            if inner is not None:
-                walk(place, inner, f"{path}[{index}]", run)
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            if inner is not None:
-                walk(place, inner, f"{path}['{name}']", run)
+def _into_fields(children: Mapping[str, Place]) -> Read:
+    below = {name: (child.suffix, child.head, compiled(child)) for name, child in children.items()}
+
+    def read(value: Any, path: str, run: Run) -> None:
+        if isinstance(value, dict):
+            if len(value) < len(below):
+                for name, inner in value.items():
+                    child = below.get(name)
+                    if child is not None and inner is not None:
+                        suffix, head, deeper = child
+                        deeper(inner, path + suffix if path else head, run)
+            else:
+                for name, (suffix, head, deeper) in below.items():
+                    inner = value.get(name)
+                    if inner is not None:
+                        deeper(inner, path + suffix if path else head, run)
+
+    return read
 
 
-def roam(place: Place, body: Mapping[str, Any], run: Run) -> None:
+def _one_by_one(readers: Iterable[Read]) -> Read:
+    rows = tuple(readers)
+
+    def read(value: Any, path: str, run: Run) -> None:
+        for one in rows:
+            one(value, path, run)
+
+    return read
+
+
+def _into_each(deeper: Read) -> Read:
+    def read(value: Any, path: str, run: Run) -> None:
+        if isinstance(value, list):
+            for index, inner in enumerate(value):
+                if inner is not None:
+                    deeper(inner, f"{path}[{index}]", run)
+        elif isinstance(value, dict):
+            for name, inner in value.items():
+                if inner is not None:
+                    deeper(inner, f"{path}['{name}']", run)
+
+    return read
+
+
+def roam(read: Read, body: Mapping[str, Any], run: Run) -> None:
     """Read every mapping of an object, outside of metadata and status. Bounded in depth and number."""
     left = [(one, str(name)) for name, one in body.items() if name not in _NOT_ROAMED and isinstance(one, (dict, list))]
     for _ in range(ROAM_MAX):
@@ -118,7 +138,7 @@ def roam(place: Place, body: Mapping[str, Any], run: Run) -> None:
             return
         value, path = left.pop()
         if isinstance(value, dict):
-            walk(place, value, path, run)
+            read(value, path, run)
             rows = [(inner, path + suffix_of(str(name))) for name, inner in value.items()]
         else:
             rows = [(inner, f"{path}[{index}]") for index, inner in enumerate(value)]

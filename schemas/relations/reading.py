@@ -18,6 +18,7 @@ from schemas.relations.path import First, Step, compile_first, compile_values, s
 from schemas.relations.rule import Rule
 
 SHARED_MAX: Final = 65_536
+KINDS_MAX: Final = 1_024  # kinds in one rule's references that are remembered
 NOBODY: Final = ResourceId("")
 WHOLE: Final = ("",)  # no granule: the whole target
 Key = tuple[Any, ...]
@@ -52,6 +53,7 @@ class RuleReader:
         self._is_cluster = to.namespace == "cluster" or (served is not None and not served.namespaced)
         self._constant = to.namespace[1:] if to.namespace.startswith("=") else ""
         self._kind_at, self._group_at = first_at(to.kind_from), first_at(to.group_from)
+        self._kinds_read: dict[tuple[str, str], KindId | None] = {}
         self._optional = compile_first(rule.optional) if isinstance(rule.optional, str) else None
         self._soft = compile_first(rule.soft) if isinstance(rule.soft, str) else None
         self._is_optional, self._is_soft = rule.optional is True, rule.soft is True
@@ -111,14 +113,22 @@ class RuleReader:
 
     def _read_kind(self, value: Any) -> KindId | None:
         kind = None if self._kind_at is None else self._kind_at(value)
-        to = self._to
         if not isinstance(kind, str) or not kind:
             return self._kind or None
+        group = None if self._group_at is None else self._group_at(value)
+        key = (kind, group if isinstance(group, str) else "")
+        if key not in self._kinds_read:  # the same few kinds own and are referred to again and again
+            if len(self._kinds_read) >= KINDS_MAX:
+                self._kinds_read.clear()
+            self._kinds_read[key] = self._kind_named(*key)
+        return self._kinds_read[key]
+
+    def _kind_named(self, kind: str, group: str) -> KindId | None:
+        to = self._to
         if not is_name(kind):
             return None
         kind = kind[0].upper() + kind[1:]
-        group = None if self._group_at is None else self._group_at(value)
-        if not isinstance(group, str) or not group:
+        if not group:
             group = split_kind(self._kind)[0]
         elif "/" in group or to.group_from.endswith("apiVersion"):
             group = group.rpartition("/")[0]

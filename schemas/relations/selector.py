@@ -88,4 +88,6 @@ def marked_default(state: ResourceState) -> bool:
 
 def labels_of(value: Any) -> dict[str, str]:
     """A map of labels, whatever was written."""
-    return {str(key): str(one) for key, one in value.items() if one is not None} if isinstance(value, Mapping) else {}
+    if not isinstance(value, (dict, Mapping)):  # a dict first: it is one nearly always, and that is known at once
+        return {}
+    return {str(key): str(one) for key, one in value.items() if one is not None}

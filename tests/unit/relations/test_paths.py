@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.identity import ResourceKey
 from schemas.relations.path import PathError, compile_first, compile_values, steps_of
-from schemas.relations.places import place_of, walk
+from schemas.relations.places import compiled, place_of
 from schemas.relations.reading import Run
 
 OBJECT: dict[str, Any] = {
@@ -53,7 +53,7 @@ def test_what_is_no_path_is_refused_with_the_place(text: str) -> None:
 def places_found(text: str, value: Any) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
     place = place_of([(steps_of(text), lambda inner, path, _: found.append((path, inner)))])
-    walk(place, value, "", Run(ResourceKey("", "Pod", "", "a"), {}, {}, {}))
+    compiled(place)(value, "", Run(ResourceKey("", "Pod", "", "a"), {}, {}, {}))
     return found
 
 
