@@ -254,6 +254,8 @@ class Graph:
             return Dependents()
         record = self._record[number]
         named = self._links.names(number)
+        if not named and (record is None or which == "children"):
+            return Dependents()
         uid = self._records.version(record)[0] if named and record is not None else ""
         edges = self._links.edges(number, resource, uid, limit, which) if named else []
         count, by_kind = self._links.count(number, which)
@@ -270,15 +272,13 @@ class Graph:
     def needing(self, resource: ResourceId, granules: AbstractSet[str]) -> list[Edge]:
         """Every edge by name that needs one of these parts of a resource."""
         number = self._names.find(resource)
-        if number == NOWHERE:
-            return []
-        record = self._record[number]
+        record = None if number == NOWHERE else self._record[number]
         uid = "" if record is None else self._records.version(record)[0]
-        return self._links.needing(number, resource, uid, granules)
+        return [] if number == NOWHERE else self._links.needing(number, resource, uid, granules)
 
     def reach(self, resources: Collection[ResourceId], limit: int = WALK_MAX) -> Reach:
         """How many depend on these resources, transitively, up to `limit`; they themselves do not count."""
-        start = {number for number in map(self._names.find, resources) if number != NOWHERE}
+        start = {*map(self._names.find, resources)} - {NOWHERE}
         seen = set(start)
         queue = deque(start)
         while queue:
