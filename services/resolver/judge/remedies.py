@@ -15,7 +15,7 @@ from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.view import View
 from services.resolver.judge.case import Case, Change
 from services.resolver.judge.create import judge_needs
-from services.resolver.judge.delete import judge_delete, with_dependents
+from services.resolver.judge.delete import USERS_LOOKED_AT, judge_delete, with_dependents
 from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.update import judge_change
 
@@ -50,7 +50,9 @@ def _delete(case: Case, view: View, blocking: Sequence[Reason], numbers: set[str
     targets = [change.resource for change in case.changes]
     typed_ = " ".join(typed(one) for one in targets)
     command = f"cheops delete {typed_}{_where(case, targets)}"
-    if len(blocking) > TOUCHED_MAX:
+    # Of a hub not every user was looked at, so those that are named are not all that would have to change.
+    is_hub = any(view.dependents(one, USERS_LOOKED_AT, "users").count > USERS_LOOKED_AT for one in targets)
+    if is_hub or len(blocking) > TOUCHED_MAX:
         yield Remedy(command=f"{command} --cascade dependents --preview", effect="see what its dependents would take")
         return
     chosen = with_dependents(view, targets)
