@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from schemas.events import Relation
 from schemas.identity import ResourceId, ResourceKey
 from schemas.queries import GraphAnswer, GraphEdge, GraphNode
 
@@ -20,8 +21,13 @@ if TYPE_CHECKING:
     from pygraphviz import AGraph
 
 NODES_MAX: Final = 300  # nearest first; what is left out is counted below the picture
+LINES_MAX: Final = 1_000
+# With more lines than these the layout may take 20 s (1,000 lines between 60 nodes); in haste it takes one.
+CAREFUL_LINES_MAX: Final = 500
+HASTE: Final = {"nslimit": "0.5", "nslimit1": "0.5", "mclimit": "0.1", "splines": "line"}
 LABELLED_MAX: Final = 40  # nodes; with more of them the lines carry their path as a tooltip only
 PATH_LEN_MAX: Final = 34
+HOLLOW: Final = {"diamond": "odiamond"}  # the others end in an arrow, which becomes an empty one
 NAMESPACE: Final = "Namespace"
 MISSING: Final = "#B00020"
 GREY: Final = "#6B6B6B"
@@ -31,15 +37,17 @@ LINES: Final[dict[str, dict[str, str]]] = {
     "reliance": {"color": "#0072B2", "style": "solid"},
     "composition": {"color": "#00795C", "style": "solid", "penwidth": "2.4"},
     "containment": {"color": "#7A7A7A", "style": "dotted"},
-    "association": {"color": "#A4457F", "style": "dashed", "arrowhead": "odiamond"},
+    "association": {"color": "#A4457F", "style": "dashed", "arrowhead": "diamond"},
 }
 MEANINGS: Final = {
     "requirement": ("┄┄┄▶", "needed at admission or start"),
     "reliance": ("───▶", "fails when it goes"),
     "composition": ("━━━▶", "made and ended by"),
     "containment": ("·····▶", "lives inside"),
-    "association": ("┄┄┄◇", "selects by labels"),
+    "association": ("┄┄┄◆", "selects by labels"),
 }
+
+Line = tuple[ResourceId, ResourceId, Relation]
 
 
 def svg(answer: GraphAnswer) -> str:
@@ -47,40 +55,56 @@ def svg(answer: GraphAnswer) -> str:
     from pygraphviz import AGraph
 
     graph = AGraph(directed=True, strict=False, rankdir="LR", nodesep="0.18", ranksep="0.9", fontname="sans-serif")
-    graph.graph_attr.update(bgcolor="white", pad="0.3", labelloc="b", label=_caption(answer), fontsize="11")
+    graph.graph_attr.update(bgcolor="white", pad="0.3", labelloc="b", fontsize="11")
     graph.node_attr.update(shape="box", style="rounded,filled", fillcolor="white", color=GREY, fontname="sans-serif")
     graph.node_attr.update(fontsize="11", margin="0.12,0.05", height="0.3")
     graph.edge_attr.update(fontname="sans-serif", fontsize="9", arrowsize="0.7")
-    nodes = _shown(answer)
-    _add_nodes(graph, answer, nodes)
-    kinds = _add_edges(graph, answer, {node.resource for node in nodes}, len(nodes) <= LABELLED_MAX)
-    _add_legend(graph, kinds)
+    nodes = _drawable(answer)
+    shown = nodes[:NODES_MAX]
+    lines = _lines(answer, {node.resource for node in shown})
+    drawn_lines = dict(list(lines.items())[:LINES_MAX])
+    graph.graph_attr.update(label=_caption(answer, len(nodes) - len(shown), len(lines) - len(drawn_lines)))
+    if len(drawn_lines) > CAREFUL_LINES_MAX:
+        graph.graph_attr.update(HASTE)
+    _add_nodes(graph, answer, shown)
+    _add_edges(graph, drawn_lines, labelled=len(shown) <= LABELLED_MAX)
+    _add_legend(graph, {kind for _, _, kind in drawn_lines})
     with _quiet():
         drawn: bytes = graph.draw(format="svg", prog="dot")
     return drawn.decode()
 
 
-def _shown(answer: GraphAnswer) -> list[GraphNode]:
+def _drawable(answer: GraphAnswer) -> list[GraphNode]:
     """Nearest first. A namespace is a frame, unless it is what was asked for, or is missing."""
     nodes = [
         node
         for node in answer.nodes
         if node.resource == answer.root or node.state == "missing" or ResourceKey.parse(node.resource).kind != NAMESPACE
     ]
-    return sorted(nodes, key=lambda node: abs(node.depth))[:NODES_MAX]
+    return sorted(nodes, key=lambda node: abs(node.depth))
 
 
-def _caption(answer: GraphAnswer) -> str:
-    left = max(0, len(answer.nodes) - NODES_MAX) + answer.more
+def _lines(answer: GraphAnswer, shown: set[ResourceId]) -> dict[Line, list[GraphEdge]]:
+    """One line for the references of a kind between two resources that are shown; what they live inside comes last."""
+    lines: dict[Line, list[GraphEdge]] = {}
+    for edge in sorted(answer.edges, key=lambda edge: edge.kind == "containment"):
+        if edge.source in shown and edge.target in shown:
+            lines.setdefault((edge.source, edge.target, edge.kind), []).append(edge)
+    return lines
+
+
+def _caption(answer: GraphAnswer, nodes_left: int, lines_left: int) -> str:
     root = f"{answer.root} at {answer.site}" if answer.root else f"site {answer.site}"
-    return f"{root}: {len(answer.nodes)} resources" + (f", {left} more are not shown" if left else "")
+    left = [f"{nodes_left + answer.more} more are not shown"] if nodes_left + answer.more else []
+    left += [f"{lines_left} of their lines are not drawn"] if lines_left else []
+    return _literal(", ".join([f"{root}: {len(answer.nodes)} resources", *left]))
 
 
 def _add_nodes(graph: AGraph, answer: GraphAnswer, nodes: list[GraphNode]) -> None:
-    frames: dict[str, list[ResourceId]] = {}
+    frames: dict[str, list[str]] = {}
     for node in nodes:
         key = ResourceKey.parse(node.resource)
-        frames.setdefault(key.namespace, []).append(node.resource)
+        frames.setdefault(key.namespace, []).append(_printable(node.resource))
         lines = [_markup(key.kind, size=9, colour=GREY), _markup(key.name, bold=node.resource == answer.root)]
         if node.state != "present":
             lines.append(_markup(node.state, size=9, colour=MISSING, bold=True))
@@ -89,7 +113,8 @@ def _add_nodes(graph: AGraph, answer: GraphAnswer, nodes: list[GraphNode]) -> No
             style = {"color": MISSING, "style": "rounded,dashed,filled", "penwidth": "1.6"}
         elif node.resource == answer.root:
             style = {"penwidth": "2.2", "color": "black", "fillcolor": "#FFF7D6"}
-        graph.add_node(node.resource, label=f"<{'<BR/>'.join(lines)}>", tooltip=node.resource, **style)
+        label = f"<{'<BR/>'.join(lines)}>"
+        graph.add_node(_printable(node.resource), label=label, tooltip=_literal(node.resource), **style)
     for place, (namespace, members) in enumerate(sorted(frames.items())):
         if namespace:
             label = f"<{_markup(f'namespace {namespace}', size=10, colour=GREY)}>"
@@ -97,23 +122,17 @@ def _add_nodes(graph: AGraph, answer: GraphAnswer, nodes: list[GraphNode]) -> No
             graph.add_subgraph(members, name=f"cluster_{place}", label=label, **frame)
 
 
-def _add_edges(graph: AGraph, answer: GraphAnswer, shown: set[ResourceId], labelled: bool) -> set[str]:
-    """One line for the references of a kind between two nodes. Returns the kinds that are drawn."""
-    rows: dict[tuple[ResourceId, ResourceId, str], list[GraphEdge]] = {}
-    for edge in answer.edges:
-        if edge.source in shown and edge.target in shown:
-            rows.setdefault((edge.source, edge.target, edge.kind), []).append(edge)
-    for (source, target, kind), edges in rows.items():
+def _add_edges(graph: AGraph, lines: dict[Line, list[GraphEdge]], *, labelled: bool) -> None:
+    for (source, target, kind), edges in lines.items():
         paths = Counter(_short(edge) for edge in edges)
         first = next(iter(paths))
         more = f" +{len(edges) - 1}" if len(edges) > 1 else ""
-        attributes = {**LINES[kind], "tooltip": "\n".join(edge.path for edge in edges)}
+        attributes = {**LINES[kind], "tooltip": "\n".join(_literal(edge.path) for edge in edges)}
         if labelled and kind not in ("composition", "containment"):
             attributes["label"] = f"<{_markup(first + more, size=9, colour=LINES[kind]['color'])}>"
         if all(edge.optional or edge.soft or edge.confidence != "declared" for edge in edges):
-            attributes["arrowhead"] = "empty"
-        graph.add_edge(source, target, **attributes)
-    return {kind for _, _, kind in rows}
+            attributes["arrowhead"] = HOLLOW.get(attributes.get("arrowhead", ""), "empty")
+        graph.add_edge(_printable(source), _printable(target), **attributes)
 
 
 def _short(edge: GraphEdge) -> str:
@@ -141,9 +160,19 @@ def _add_legend(graph: AGraph, kinds: set[str]) -> None:
 
 def _markup(text: str, *, size: int = 11, colour: str = "black", bold: bool = False) -> str:
     """Hostile names included: nothing of them is markup."""
-    safe = html.escape("".join(char if char.isprintable() else "?" for char in text))
+    safe = html.escape(_printable(text))
     body = f"<B>{safe}</B>" if bold else safe
     return f'<FONT POINT-SIZE="{size}" COLOR="{colour}">{body}</FONT>'
+
+
+def _printable(text: str) -> str:
+    """What XML can carry: what has no shape becomes an escape."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def _literal(text: str) -> str:
+    r"""For attributes in which Graphviz reads entities and escapes (`\N` would become the name of the node)."""
+    return _printable(text).replace("&", "&amp;").replace("\\", "\\" * 4)  # tooltips are read twice
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from cheops.cli.render.picture import LINES, NODES_MAX, svg
+from cheops.cli.render.picture import HOLLOW, LINES, LINES_MAX, NODES_MAX, svg
 from schemas.events import Relation
 from schemas.identity import ResourceId, site_name
 from schemas.queries import GraphAnswer, GraphEdge, GraphNode
@@ -84,6 +84,58 @@ def test_names_are_never_markup(name: str) -> None:
     hostile = f"ConfigMap/shop/{name}"
     drawn = svg(_answer([_node(hostile), _node(CA, 1)], [_edge(hostile, CA, path=f"spec.{name}")]))
     assert hostile in _titles(drawn, "node")
+
+
+@pytest.mark.parametrize("text", ["\u202ea", "\\N\\G", "&lt;", "a\\b"])
+def test_names_are_told_as_they_are(text: str) -> None:
+    name = f"ConfigMap/shop/{text}"
+    tips = _tips(svg(_answer([_node(name), _node(CA, 1)], [_edge(name, CA)])))
+    assert f"ConfigMap/shop/{_spelled(text)}" in tips
+
+
+@pytest.mark.parametrize("text", ["a\x1b[31mb", "a\x00b", "a\nb", "a\ud800b", "\\N\\G", "&lt;", "<b>"])
+def test_characters_that_no_picture_can_carry_are_spelled_out(text: str) -> None:
+    drawn = svg(_answer([_node(WEB), _node(CA, 1)], [_edge(WEB, CA, path=f"data.{text}")]))
+    assert not any(char != "\n" and not char.isprintable() for char in drawn)
+    assert f"data.{_spelled(text)}" in _tips(drawn)
+
+
+def _tips(drawn: str) -> list[str]:
+    return [one.get("{http://www.w3.org/1999/xlink}title") or "" for one in ET.fromstring(drawn).iter(f"{SVG}a")]
+
+
+def _spelled(text: str) -> str:
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def test_names_with_colons_are_no_ports() -> None:
+    role, binding = (f"rbac.authorization.k8s.io/{kind}/system:node" for kind in ("ClusterRole", "ClusterRoleBinding"))
+    drawn = svg(_answer([_node(binding), _node(role, 1)], [_edge(binding, role)]))
+    assert _titles(drawn, "edge") == [f"{binding}->{role}"]
+
+
+def test_a_selector_that_is_optional_still_ends_otherwise_than_an_optional_need() -> None:
+    edges = [_edge(WEB, CA, "requirement", optional=True), _edge(WEB, GONE, "association", optional=True)]
+    drawn = svg(_answer([_node(WEB), _node(CA, 1), _node(GONE, 1)], edges))
+    corners = [
+        len((head.get("points") or "").split())
+        for one in ET.fromstring(drawn).iter(f"{SVG}g")
+        if one.get("class") == "edge"
+        for head in one.iter(f"{SVG}polygon")
+        if head.get("fill") == "none"
+    ]
+    assert sorted(corners) == [4, 5], "an arrow and a diamond, both hollow"
+    assert HOLLOW["diamond"] == "odiamond"
+
+
+def test_of_too_many_lines_those_that_say_least_are_left_out_and_counted() -> None:
+    ids = [f"ConfigMap/shop/c{number}" for number in range(60)]
+    pairs = [(one, two) for one in ids for two in ids if one < two]
+    needs = [_edge(one, two) for one, two in pairs[: LINES_MAX - 10]]
+    inside = [_edge(one, two, "containment") for one, two in pairs[:40]]
+    drawn = svg(_answer([_node(one, 1) for one in ids], [*inside, *needs]))
+    assert len(_titles(drawn, "edge")) == LINES_MAX
+    assert "30 of their lines are not drawn" in drawn
 
 
 def test_of_a_large_graph_the_nearest_are_drawn_and_the_rest_is_counted() -> None:
