@@ -14,8 +14,6 @@ from cheops.cli.options import (
     GraphOutputOption,
     NamespaceOption,
     OfflineOption,
-    Output,
-    OutputOption,
     ResourceArgument,
     ResourcesArgument,
     ServerOption,
@@ -201,7 +199,7 @@ def order(
     closure: Annotated[
         bool, typer.Option("--all", help="With all that it needs; with --delete, all that needs it.")
     ] = False,
-    output: OutputOption = Output.TEXT,
+    output: GraphOutputOption = GraphOutput.TEXT,
     ascii_only: AsciiOption = False,
     server: ServerOption = None,
 ) -> None:
@@ -211,7 +209,7 @@ def order(
     """
     from cheops.cli.ordering import print_order
 
-    asked = Asked(filename, site, server, GraphOutput(output.value), ascii_only)
+    asked = Asked(filename, site, server, output, ascii_only)
     raise typer.Exit(print_order(asked, resource or [], namespace, delete=delete, closure=closure))
 
 

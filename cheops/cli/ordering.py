@@ -9,7 +9,8 @@ from cheops.cli.intents import joined
 from cheops.cli.manifests import named_by
 from cheops.cli.options import Asked, GraphOutput
 from cheops.cli.questioning import answered
-from cheops.cli.render.order import order_lines
+from cheops.cli.render import export
+from cheops.cli.render.order import order_graph, order_lines
 from cheops.cli.render.output import document, say
 from cheops.cli.render.signs import signs_for
 from schemas.queries import OrderQuery
@@ -29,6 +30,8 @@ def print_order(asked: Asked, names: list[str], namespace: str, *, delete: bool,
     answer = answered(asked, lambda mesh: mesh.order(query, site=asked.site))
     if asked.output is GraphOutput.TEXT:
         say(order_lines(answer, signs_for(asked.ascii_only)))
+    elif asked.output.value in export.FORMS:
+        say([export.FORMS[asked.output.value](order_graph(answer))])
     else:
         document(answer.model_dump(mode="json", by_alias=True), asked.output.value)
     return EXIT_ERROR if answer.cycle else 0

@@ -231,6 +231,7 @@ def test_a_mistyped_name_exits_1_and_says_that_nothing_refers_to_it(shell: Shell
         ("dot", "digraph cheops {", '"apps/Deployment/shop/web" -> "Secret/shop/edge-ca"'),
         ("mermaid", "flowchart LR", "-->|reliance|"),
         ("graphml", "<graphml ", "Secret/shop/edge-ca"),
+        ("svg", "<?xml ", "<title>Secret/shop/edge&#45;ca</title>"),
         ("yaml", "---", "schema: graph/v1"),
     ],
 )
@@ -239,6 +240,28 @@ def test_the_tree_can_be_drawn_by_other_programs(shell: Shell, form: str, first:
     assert (ran.code, ran.err) == (0, "")
     assert ran.lines[0].startswith(first)
     assert holds in ran.out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("dependents", "secret/edge-ca"),
+        ("dependencies", "ingress/shop"),
+        ("order", "deployment/web", "--all"),
+        ("why", "ingress/shop", "secret/edge-ca"),
+        ("missing",),
+    ],
+    ids=lambda words: words[0],
+)
+@pytest.mark.parametrize("form", ["text", "json", "svg"])
+def test_every_question_to_the_graph_is_answered_in_every_kind_of_form(
+    shell: Shell, command: tuple[str, ...], form: str
+) -> None:
+    ran = shell(*command, *SHOP, "-o", form)
+    assert (ran.code, ran.err) == (0, "")
+    assert ("nothing is missing" if command == ("missing",) and form == "text" else "lyon") in ran.out
+    if command != ("missing",):
+        assert "edge" in ran.out
 
 
 # ── behind our back ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,8 +1,10 @@
-"""Edges in columns: who, by which relation, by which field. The field is cut where the line ends, never the name."""
+"""Edges in columns: who, by which relation, by which field. The field is cut where the line ends, never the name: what
+does not fit beside a name stands below it."""
 
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -36,7 +38,22 @@ def lines(rows: Sequence[Row], signs: Signs) -> list[str]:
     long = [len(row.lead) + len(row.label) for row in rows if row.words]
     first = max((one for one in long if one <= limit), default=0)
     second = max((len(row.words) for row in rows), default=0)
-    return [_line(row, first, second, signs) for row in rows]
+    return [line for row in rows for line in _row_lines(row, first, second, signs)]
+
+
+def _row_lines(row: Row, first: int, second: int, signs: Signs) -> list[str]:
+    """One line, as a rule; a long name is broken between its words, and its relation stands below it."""
+    name = max(first if row.words else 0, len(row.lead) + len(row.label))
+    if not signs.width or name + (len(row.words) + 2 if row.words else 0) <= signs.width:
+        return [_line(row, first, second, signs)]
+    hanging = row.lead.replace(signs.branch, signs.pipe).replace(signs.last, signs.gap)
+    room = max(1, signs.width - len(row.lead))
+    parts = textwrap.wrap(
+        row.label, room, subsequent_indent=signs.gap, break_long_words=False, break_on_hyphens=False
+    ) + ([f"{signs.gap}{row.words}"] if row.words else [])
+    styles = [row.style] * (len(parts) - 1) + ["dim" if row.words else row.style]
+    painted = [signs.paint(part, style) if style else part for part, style in zip(parts, styles, strict=True)]
+    return [f"{lead}{part}" for lead, part in zip([row.lead, *[hanging] * len(parts)], painted, strict=False)]
 
 
 def _line(row: Row, first: int, second: int, signs: Signs) -> str:

@@ -1,7 +1,7 @@
 """A graph answer as a tree: the root, what it needs, what needs it. Pure.
 
-Each resource is unfolded where it is met first. A namespace that was named once is not named again below every leaf,
-and what a branch shares with one above it is one line.
+Each resource is unfolded where it is met first. A namespace, or a definition of custom resources, that was named once
+is not named again below every leaf, and what a branch shares with one above it is one line.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from schemas.queries import GraphAnswer, GraphEdge, GraphNode
 
 Group = tuple[ResourceId, list[GraphEdge]]
 ABOVE_NAMED_MAX: Final = 3
+CONTAINERS: Final = ("Namespace", "apiextensions.k8s.io/CustomResourceDefinition")
 
 
 def tree_lines(answer: GraphAnswer, signs: Signs) -> list[str]:
@@ -46,7 +47,7 @@ class _Side:
         self._hops: dict[ResourceId, list[GraphEdge]] = defaultdict(list)
         for edge in answer.edges:
             self._hops[edge.source if forward else edge.target].append(edge)
-        self._shown = {answer.root, *(one for one, _ in self._groups(answer.root) if _is_namespace(one))}
+        self._shown = {answer.root, *(one for one, _ in self._groups(answer.root) if _is_container(one))}
 
     def rows(self) -> list[Row]:
         if self._forward:
@@ -59,7 +60,7 @@ class _Side:
         groups = self._groups(resource)
         again = [one for one in groups if resource != self._root and self._is_folded(one, trail)]
         fresh = [one for one in groups if one not in again]
-        above = [one for one, _ in again if not _is_namespace(one) and not self._hangs_on(one, trail[:-1])]
+        above = [one for one, _ in again if not _is_container(one) and not self._hangs_on(one, trail[:-1])]
         made: list[Row] = []
         for place, group in enumerate(fresh):
             made += self._branch(group, indent, trail, place == len(fresh) - 1 and not above)
@@ -82,11 +83,11 @@ class _Side:
         return [row, *self._below(other, indent + (self._signs.gap if last else self._signs.pipe), (*trail, other))]
 
     def _is_folded(self, group: Group, trail: Sequence[ResourceId]) -> bool:
-        """Shown already, and saying it again tells nothing: it has a branch of its own above, or it is a namespace."""
+        """Shown already, and saying it again tells nothing: it has a branch of its own above, or it contains."""
         other = group[0]
         if other not in self._shown or other in trail[:-1]:
             return False
-        return _is_namespace(other) or not self._forward or bool(self._hops.get(other))
+        return _is_container(other) or not self._forward or bool(self._hops.get(other))
 
     def _hangs_on(self, resource: ResourceId, ancestors: Sequence[ResourceId]) -> bool:
         """What uses an owner and what the owner made is one user: it stands beside the owner already."""
@@ -112,7 +113,7 @@ class _Side:
             groups[self._other(edge)].append(edge)
         return sorted(
             (group for group in groups.items() if not self._owners(group[0]) & groups.keys()),
-            key=lambda group: (_is_namespace(group[0]), group[0]),
+            key=lambda group: (_is_container(group[0]), group[0]),
         )
 
     def _made_count(self, owner: ResourceId, parent: ResourceId) -> int:
@@ -132,5 +133,5 @@ class _Side:
         return edge.target if self._forward else edge.source
 
 
-def _is_namespace(resource: ResourceId) -> bool:
-    return kind_of(resource) == "Namespace"
+def _is_container(resource: ResourceId) -> bool:
+    return kind_of(resource) in CONTAINERS

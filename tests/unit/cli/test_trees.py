@@ -44,6 +44,29 @@ def test_eighty_columns_cut_the_field_at_its_front_and_never_a_name() -> None:
     assert ingress.endswith("…service port http") or "backend.service port http" in ingress
 
 
+def test_what_does_not_fit_beside_a_long_name_stands_below_it_and_no_name_is_broken() -> None:
+    name = f"ConfigMap/shop/{'a-long-name-' * 4}of-settings"
+    longest = f"ConfigMap/shop/{'a-name-longer-than-the-line-' * 4}"
+    lines = tree_lines(answer(WEB, edge(WEB, name, "reliance", MOUNT), edge(WEB, longest, "reliance", MOUNT)), NARROW)
+    place = next(number for number, line in enumerate(lines) if name.rpartition("/")[2] in line)
+    assert lines[place].endswith("of-settings")
+    assert lines[place + 1] == "│     reliance L"
+    assert any(longest.rpartition("/")[2] in line for line in lines)
+    key = edge(WEB, SECRET, "requirement", MOUNT, "S", granule=f"key:{'with.a.long.name.' * 4}pem")
+    told = missing_lines(answer(None, key), NARROW)
+    assert max(map(len, told)) <= 80
+    assert told[1] == "   Secret shop/edge-ca"
+
+
+def test_a_definition_of_custom_resources_is_named_once() -> None:
+    crd = "apiextensions.k8s.io/CustomResourceDefinition/rules.example.com"
+    one, two = (f"example.com/Rule/shop/{name}" for name in ("one", "two"))
+    edges = [edge(WEB, rule, "association", "spec.rules", "P") for rule in (one, two)]
+    edges += [edge(rule, crd, "containment", "kind", "AL") for rule in (one, two)]
+    lines = tree_lines(answer(WEB, *edges, direction="dependencies"), WIDE)
+    assert sum("rules.example.com" in line for line in lines) == 1
+
+
 def test_what_an_owner_made_counts_with_its_owner() -> None:
     lines = tree_lines(answer(SECRET, *EDGES, direction="dependents"), WIDE)
     assert lines[1] == "needed by 3"
