@@ -186,7 +186,10 @@ def _set_claims(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
 
 
 def _role_rule(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
-    """Row 36: the objects that a rule of a role names. What it means in every namespace is not said one by one."""
+    """Row 36: the objects that a rule of a role names. What it means in every namespace is not said one by one.
+
+    What a built-in group does not serve (`signers`) is a word of RBAC only; of another group, its definition may come.
+    """
     if not isinstance(value, dict) or not value.get("resourceNames"):
         return
     names = _texts(value, "resourceNames")
@@ -194,9 +197,10 @@ def _role_rule(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
         for resource in _texts(value, "resources"):
             plural = resource.partition("/")[0]
             served = source.surface.by_plural(group, plural)
+            is_word = "." in group and source.surface.is_built_in(group)
             for place, name in enumerate(names[:NAMES_MAX]):
                 suffix = f".resourceNames[{place}]"
-                if served is None and group and plural != "*":
+                if served is None and group and plural != "*" and not is_word:
                     yield Pointer(DEFINITION, f"{plural}.{group}", "", suffix=suffix)
                 elif served is not None and (source.key.namespace or not served.namespaced):
                     yield Pointer(served.kind, name, suffix=suffix)

@@ -11,7 +11,7 @@ from services.resolver.graph.edges import Reverse
 from services.resolver.graph.forms import OWNER, USED, Shape, Short
 from services.resolver.graph.names import Names
 from services.resolver.graph.records import Record, Records
-from services.resolver.graph.view import Edge, Which
+from services.resolver.graph.view import Edge, Which, skipped
 
 
 class Links:
@@ -51,9 +51,26 @@ class Links:
         return self._users.rows[number] is not None or self._children.rows[number] is not None
 
     def missing_count(self) -> int:
-        """How many are named and not there."""
-        rows = zip(self._users.rows, self._children.rows, self._records.rows, strict=True)
-        return sum(record is None and not (users is None and children is None) for users, children, record in rows)
+        """How many are not there, and named by something that misses them."""
+        missing: dict[Shape, tuple[int, ...]] = {}  # the places of the targets that would be missed
+        return sum(
+            record is None and self._is_missed(number, missing) for number, record in enumerate(self._records.rows)
+        )
+
+    def _is_missed(self, number: int, missing: dict[Shape, tuple[int, ...]]) -> bool:
+        for index in (self._users, self._children):
+            for source in index.sources(number) if index.rows[number] is not None else ():
+                record = self._records.rows[source]
+                assert record is not None, "who names something is there"
+                shape = record.shape
+                if shape not in missing:
+                    pairs = zip(shape.forms, shape.places, strict=True)
+                    missing[shape] = tuple(
+                        place for form, place in pairs if not form.selects and not skipped(form.reference)
+                    )
+                if any(record.targets[place] == number for place in missing[shape]):
+                    return True
+        return False
 
     def contains(self, number: int, source: int, which: Which) -> bool:
         """Whether the source names it."""

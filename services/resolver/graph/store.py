@@ -168,7 +168,7 @@ class Graph:
 
     @property
     def missing_count(self) -> int:
-        """Things that are named and not there (a walk over the named targets: for status only)."""
+        """Things that are needed by name and not there (a walk over the named targets: for status only)."""
         return self._links.missing_count()
 
     @property

@@ -104,3 +104,8 @@ def reach_by_edges(view: View, resources: Collection[ResourceId], limit: int) ->
             seen.add(edge.source)
             queue.append(edge.source)
     return Reach(len(seen) - len(resources), False)
+
+
+def skipped(reference: Reference) -> bool:
+    """A reference that nobody misses when it leads nowhere: optional, soft, guessed, or of phase P only."""
+    return reference.optional or reference.soft or reference.confidence == "inferred" or reference.phases == "P"

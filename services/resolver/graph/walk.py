@@ -12,7 +12,7 @@ from schemas.events import Reference
 from schemas.identity import KindId, ResourceId, kind_of
 from schemas.queries import WALK_NODES_MAX, Direction, GraphAnswer, GraphEdge, GraphNode
 from schemas.verdicts import Evidence
-from services.resolver.graph.view import Edge, View
+from services.resolver.graph.view import Edge, View, skipped
 
 OWNERS_MAX = 15  # Deployment → ReplicaSet → Pod is two; a cycle of owners must end, too
 
@@ -159,11 +159,6 @@ def _direct_owner(view: View, resource: ResourceId) -> ResourceId | None:
         if reference.relation == "composition" and view.targets(resource, reference).count:
             return reference.target
     return None
-
-
-def skipped(reference: Reference) -> bool:
-    """A reference that nobody misses when it leads nowhere: optional, soft, guessed, or of phase P only."""
-    return reference.optional or reference.soft or reference.confidence == "inferred" or reference.phases == "P"
 
 
 def serves(view: View, source: ResourceId, reference: Reference) -> bool:

@@ -115,6 +115,19 @@ def test_numbers_are_used_again_and_nothing_else_changes() -> None:
     assert graph.numbers_len < 4 * UNUSED_MAX
 
 
+def test_what_is_missing_counts_when_somebody_misses_it() -> None:
+    graph = Graph(SiteName("lyon"))
+    weak = pod("weak", "maybe")
+    soft = msgspec.structs.replace(weak.references[0], soft=True)
+    graph.apply(ResourceEvent("put", msgspec.structs.replace(weak, references=(soft,))))
+    assert graph.missing_count == 0
+    graph.apply(ResourceEvent("put", pod("strong", "maybe")))
+    graph.apply(ResourceEvent("put", pod("other", "gone")))
+    assert graph.missing_count == 2
+    graph.apply(ResourceEvent("put", ResourceState(ResourceId("Secret/shop/maybe"), uid="s")))
+    assert graph.missing_count == 1
+
+
 def test_a_selector_of_the_default_leads_to_what_is_marked_so_now() -> None:
     graph = Graph(SiteName("lyon"))
     kind = KindId("storage.k8s.io/StorageClass")
