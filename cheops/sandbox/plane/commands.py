@@ -75,6 +75,7 @@ def etcd(layout: Layout) -> list[str | Path]:
         f"--listen-peer-urls={peer_url}",
         f"--initial-advertise-peer-urls={peer_url}",
         f"--initial-cluster=default={peer_url}",
+        "--watch-progress-notify-interval=5s",  # as kubeadm has it: without it idle kinds get no bookmarks
         "--socket-reuse-port",
         "--unsafe-no-fsync",  # survives the end of the program, not of the machine: enough here and much faster
         "--log-level=warn",

@@ -6,7 +6,9 @@
     when rights have changed
 
 An open connection is believed to be alive for as long as it speaks at least every 75 s. One that was silent for longer
-is suspect, and stays so through reconnections until the server says something, if only a bookmark or an end.
+is suspect, and stays so through reconnections until the server says something, if only a bookmark or an end. A server
+whose storage reports no progress has no bookmark to send while a kind rests: after one silence it is asked to end the
+watches of that kind early, so that it is heard in time.
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ class KindLoop:
         self._petition = Petition(around.rights)
         self._opened_at_s: float | None = None
         self._suspect = False  # it was silent: an open connection alone proves nothing now
+        self._quiet = False  # it was silent once: it may have nothing to say while nothing happens
         self._broken = False  # the connection was lost: whoever answers next may have older data
 
     async def observe(self) -> Observations:
@@ -152,9 +155,9 @@ class KindLoop:
             raise HoleError(f"a line of more than {self._around.timing.line_bytes_max} bytes was dropped")
 
     def _timeout_s(self) -> int:
-        """A server without bookmarks is silent when nothing happens: let it prove that it lives by ending early."""
+        """One that was silent may be one without bookmarks: let it prove that it lives by ending early."""
         timing = self._around.timing
-        if self._suspect and not self._reading.bookmarked:
+        if self._quiet:
             return max(1, int(timing.silence_s * 0.6))
         return self._around.randomness.randint(timing.watch_min_s, timing.watch_max_s)
 
@@ -170,7 +173,7 @@ class KindLoop:
             self._reading.position = ""
             return Health("syncing", str(error)), self._pause()
         if isinstance(error, SilenceError):
-            self._suspect = True
+            self._suspect = self._quiet = True
             return Health("stalled", str(error), for_s=self._around.timing.silence_s), self._pause()
         if isinstance(error, AnswerTooLargeError):
             self._page_limit = max(1, self._page_limit // 5)

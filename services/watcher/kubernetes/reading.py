@@ -39,7 +39,6 @@ class WatchReading:
 
     def __init__(self, resource: Resource, wants: Wants, shaping: Shaping, counters: Counter[str]) -> None:
         self.position = ""
-        self.bookmarked = False
         self._resource = resource
         self._wants = wants
         self._shaping = shaping
@@ -90,7 +89,6 @@ class WatchReading:
             raise HoleError(f"an object without a name: {error}") from error
 
     def _bookmark(self, metadata: Metadata, listing: bool) -> list[Observation]:
-        self.bookmarked = True
         if not listing or INITIAL_EVENTS_END not in (metadata.annotations or {}):
             return []
         self.position = metadata.resource_version

@@ -280,6 +280,18 @@ async def test_a_server_without_bookmarks_proves_that_it_lives_by_ending_a_short
     assert (await server.until_asked("watch", 2))[1].params["timeoutSeconds"] == "1"
 
 
+async def test_after_one_silence_watches_stay_short_so_that_a_resting_kind_is_not_stalled_again(
+    server: ScriptedServer,
+) -> None:
+    server.on(PATH, "watch", stream(bookmark(3)), stream(bookmark(4), then="end"), stream(then="end"))
+    async with watching(server) as watched:
+        await watched.until("stalled")
+        await watched.until("observed")
+        assert await watched.until("observed") == ["interrupted", "observed"]
+    asked = await server.until_asked("watch", 3)
+    assert [one.params["timeoutSeconds"] == "1" for one in asked[:3]] == [False, True, True]
+
+
 async def test_a_line_over_the_cap_is_counted_and_the_kind_listed_again(server: ScriptedServer) -> None:
     huge = line("ADDED", thing("huge", 21, data={"k": "v" * 3_000}))
     server.on(PATH, "list", page([], 20), page([thing("a", 22)], 23))
