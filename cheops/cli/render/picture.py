@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from cheops.cli.render.rows import field_of, fitted
+from cheops.cli.render.signs import Signs
 from schemas.events import Relation
 from schemas.identity import ResourceId, ResourceKey
 from schemas.queries import GraphAnswer, GraphEdge, GraphNode
@@ -26,7 +28,8 @@ LINES_MAX: Final = 1_000
 CAREFUL_LINES_MAX: Final = 500
 HASTE: Final = {"nslimit": "0.5", "nslimit1": "0.5", "mclimit": "0.1", "splines": "line"}
 LABELLED_MAX: Final = 40  # nodes; with more of them the lines carry their path as a tooltip only
-PATH_LEN_MAX: Final = 34
+PATH_LEN_MAX: Final = 40
+SIGNS: Final = Signs(width=PATH_LEN_MAX)
 HOLLOW: Final = {"diamond": "odiamond"}  # the others end in an arrow, which becomes an empty one
 NAMESPACE: Final = "Namespace"
 MISSING: Final = "#B00020"
@@ -136,11 +139,8 @@ def _add_edges(graph: AGraph, lines: dict[Line, list[GraphEdge]], *, labelled: b
 
 
 def _short(edge: GraphEdge) -> str:
-    """The end of the path, as far as there is room."""
-    path = edge.path.removeprefix("spec.template.spec.").removeprefix("spec.")
-    granule = f" {edge.granule.partition(':')[2]}" if edge.granule else ""
-    text = ("selector" if edge.selector else path) + granule
-    return text if len(text) <= PATH_LEN_MAX else f"…{text[-PATH_LEN_MAX:]}"
+    """As the text says it, as far as there is room."""
+    return "selector" if edge.selector else fitted(field_of(edge), PATH_LEN_MAX, SIGNS)
 
 
 def _add_legend(graph: AGraph, kinds: set[str]) -> None:
