@@ -60,7 +60,7 @@ def test_every_reference_path_that_a_real_api_server_serves_is_seen(lyon: Contro
     served = measure(served_objects(lyon), extractor())
     assert served.missed == []
     assert len(served.seen) > REFERENCES_MIN / 2
-    if GOLDEN is not None:
+    if GOLDEN is not None and CORPORA is not None:  # an older Go module has not every kind that a reason speaks of
         golden = measure(golden_objects(GOLDEN), extractor())
         assert [one for one in golden.unused if one in served.unused] == [], "a reason that excuses nothing any more"
 

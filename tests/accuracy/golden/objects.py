@@ -31,6 +31,7 @@ _NOT_KEPT: Final = frozenset(
         "Eviction",
         "ImageReview",
         "LocalSubjectAccessReview",
+        "PodStatusResult",
         "RangeAllocation",
         "Scale",
         "SelfSubjectAccessReview",
