@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Final, Self, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Final, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
@@ -136,8 +136,3 @@ def headers(kind: str, source: str, message_id: str, traceparent: str = "") -> d
     if _TRACEPARENT.fullmatch(traceparent):  # a stranger wrote it: what is none does not travel on
         made["traceparent"] = traceparent
     return made
-
-
-def canonical_json(value: Mapping[str, Any]) -> bytes:
-    """Sorted, compact JSON: the form that digests are taken over."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

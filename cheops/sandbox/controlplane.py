@@ -21,7 +21,6 @@ from cheops.sandbox.plane.credentials import ADMIN, User
 from cheops.sandbox.plane.kubeconfig import write_kubeconfig
 from cheops.sandbox.plane.probes import ApiQuestions, answers_ok
 from cheops.sandbox.plane.programs import Programs
-from cheops.sandbox.process import ChildProcess
 from schemas.identity import site_name
 
 __all__ = ["ADMIN", "ControlPlane", "ControlPlaneMissingError", "User", "find_assets"]
@@ -80,11 +79,6 @@ class ControlPlane:
 
     def kubeconfig_of(self, user: str) -> Path:
         return self._started.layout.kubeconfig(user)
-
-    @property
-    def processes(self) -> dict[str, ChildProcess]:
-        """Program name → process, for those who kill, suspend or watch one."""
-        return {child.name.removeprefix(f"{self.name} "): child for child in self._started.all}
 
     async def start(self) -> None:
         """Return when all is ready. Raises SettingsError, ChildExitedError or ChildNotReadyError; then nothing runs."""

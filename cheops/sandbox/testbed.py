@@ -194,7 +194,6 @@ class Testbed:
                 "CHEOPS_SITE": site.name,
                 "CHEOPS_NATS_URL": self.nats_url,
                 "CHEOPS_KUBECONFIG": str(site.cluster.kubeconfig),
-                "CHEOPS_STATE_DIR": str(self.directory / site.name / "state"),
                 **(environment or {}),
             },
         )

@@ -197,10 +197,10 @@ def _role_rule(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
         for resource in _texts(value, "resources"):
             plural = resource.partition("/")[0]
             served = source.surface.by_plural(group, plural)
-            is_word = "." in group and source.surface.is_built_in(group)
+            comes_later = served is None and plural != "*" and not source.surface.is_built_in(group)
             for place, name in enumerate(names[:NAMES_MAX]):
                 suffix = f".resourceNames[{place}]"
-                if served is None and group and plural != "*" and not is_word:
+                if comes_later:
                     yield Pointer(DEFINITION, f"{plural}.{group}", "", suffix=suffix)
                 elif served is not None and (source.key.namespace or not served.namespaced):
                     yield Pointer(served.kind, name, suffix=suffix)

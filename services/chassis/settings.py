@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -18,6 +17,5 @@ class ServiceSettings(BaseSettings):
 
     site: SiteToken = Field(description="The site's name, a DNS label.")
     nats_url: str = Field("nats://127.0.0.1:4222", description="Where the bus is.")
-    state_dir: Path | None = Field(None, description="Where the service may keep files.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
     log_format: Literal["auto", "text", "json"] = Field("auto", description="auto: text on a terminal, else JSON.")

@@ -13,7 +13,6 @@ from schemas.identity import ResourceId
 from schemas.queries import GraphAnswer, GraphEdge, GraphNode, OrderAnswer
 
 NAME_SHARE: Final = 0.65  # of the line
-AFTER_MIN: Final = 12
 
 
 def order_lines(answer: OrderAnswer, signs: Signs) -> list[str]:

@@ -17,7 +17,6 @@ from cheops.sandbox.apiserver.store import Object
 from cheops.sandbox.apiserver.wire.reading import MEDIA_TYPE, read_protobuf
 
 JSON, YAML = "application/json", "application/yaml"
-BODY_BYTES_MAX = 3 * 1024 * 1024  # as the real server
 ACCEPTED = f"{JSON}, {YAML}, {MEDIA_TYPE}"
 
 

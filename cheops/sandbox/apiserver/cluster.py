@@ -26,7 +26,6 @@ from cheops.sandbox.apiserver.store import Store
 
 LOOPBACK = "127.0.0.1"
 BOOKMARK_INTERVAL_S = 60.0  # as the real server, about
-BODY_BYTES_MAX = 3 * 1024 * 1024  # as the real server
 SHUTDOWN_TIMEOUT_S = 2.0
 FIRST_TURNS_MAX = 1000
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from cheops.sandbox.apiserver.kinds import Kind, Registry
-from cheops.sandbox.apiserver.statuses import StatusError
 
 AGGREGATED = "g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 AGGREGATED_TYPE = f"application/json;{AGGREGATED}"
@@ -81,10 +80,6 @@ def aggregated(registry: Registry, *, core: bool) -> Body:
         if (name == "") is core
     ]
     return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
-
-
-def unknown_path(path: str) -> StatusError:
-    return StatusError(404, "NotFound", f"the server could not find the requested resource: {path}", {})
 
 
 def _group(name: str, versions: list[str]) -> Body:

@@ -38,7 +38,6 @@ class Refusal:
     verb: str
     retry_after_s: int | None
     times_left: int | None
-    hits: int = 0
 
     def fits(self, resource: str, verb: str) -> bool:
         return self.times_left != 0 and self.resource in ("", resource) and self.verb in ("", verb)
@@ -157,7 +156,6 @@ class Faults:
         """Raises StatusError when this request is to be refused."""
         for refusal in self._refusals:
             if refusal.fits(resource, verb):
-                refusal.hits += 1
                 if refusal.times_left is not None:
                     refusal.times_left -= 1
                 raise refusal.error(resource)

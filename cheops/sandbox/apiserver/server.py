@@ -16,7 +16,14 @@ from cheops.sandbox.apiserver.listing import Page, list_page, page_bytes
 from cheops.sandbox.apiserver.options import is_watch, read_options
 from cheops.sandbox.apiserver.presenting import object_bytes
 from cheops.sandbox.apiserver.realm import Realm
-from cheops.sandbox.apiserver.statuses import StatusError, internal, method_not_allowed, no_kubelet, unauthorized
+from cheops.sandbox.apiserver.statuses import (
+    StatusError,
+    internal,
+    method_not_allowed,
+    no_kubelet,
+    too_large_body,
+    unauthorized,
+)
 from cheops.sandbox.apiserver.store import HistoryLostError, Stored, encode
 from cheops.sandbox.apiserver.tables import table_of, wants_table
 from cheops.sandbox.apiserver.targets import Target, find_target, split_path
@@ -27,6 +34,7 @@ log = structlog.get_logger(__name__)
 
 JSON = "application/json"
 OF_KUBELETS = ("attach", "exec", "log", "portforward")
+BODY_BYTES_MAX = 3 * 1024 * 1024  # as the real server
 HEALTH_PATHS = ("/healthz", "/livez", "/readyz")
 
 VERBS: dict[str, Callable[[Realm, service.Request], Awaitable[service.Answer]]] = {
@@ -115,7 +123,7 @@ class ApiServer:
         asked = service.Request(
             target,
             request.query,
-            await request.read(),
+            await _body(request),
             request.headers.get("Content-Type", ""),
             request.headers.get("User-Agent", ""),
         )
@@ -130,6 +138,13 @@ class ApiServer:
         except HistoryLostError as error:
             return web.Response(body=error_line(too_old(error)), content_type=JSON)
         return await serve_watch(request, self._faults, watch, options.timeout_s)
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    try:
+        return await request.clone(client_max_size=BODY_BYTES_MAX).read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise too_large_body(BODY_BYTES_MAX) from error
 
 
 def _table_row(request: web.BaseRequest, target: Target) -> Callable[[Stored], bytes]:

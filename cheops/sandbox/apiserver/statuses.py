@@ -170,6 +170,10 @@ def unsupported_media_type(message: str) -> StatusError:
     return StatusError(415, "UnsupportedMediaType", message)
 
 
+def too_large_body(limit: int) -> StatusError:
+    return StatusError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limit}")
+
+
 def expired(message: str) -> StatusError:
     """The history needed for this is no longer kept: list again."""
     return StatusError(410, "Expired", message)

@@ -11,14 +11,11 @@ from typing import Final, Self
 
 import structlog
 
-from services.chassis import metrics
 from services.chassis.bus.port import Received
 
 MAILBOX_MAX: Final = 10_000
 
 log = structlog.get_logger(__name__)
-
-DROPPED: Final = metrics.counter("cheops_bus_dropped_total", "Messages that a slow subscriber did not read in time.")
 
 
 class Mailbox:
@@ -42,12 +39,13 @@ class Mailbox:
 
     def _count_dropped(self) -> None:
         self.dropped += 1
-        DROPPED.add()
         if self.dropped == 1:
             log.warning("a subscriber is too slow, the oldest messages are dropped", subject=self.subject)
 
     def close(self) -> None:
         """Readers get what is left, then the end."""
+        if self.dropped and not self._closed:
+            log.warning("a subscriber was too slow", subject=self.subject, dropped=self.dropped)
         self._closed = True
         self._changed.set()
 

@@ -187,6 +187,7 @@ class MemoryBus:
             yield mailbox
         finally:
             self._mailboxes.remove(mailbox)
+            mailbox.close()
 
     async def request(self, subject: str, payload: bytes, timeout_s: float) -> Received:
         """See port."""

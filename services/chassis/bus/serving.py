@@ -8,10 +8,8 @@ When the context ends, what is being answered may finish for a moment.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -29,21 +27,10 @@ Reply = Callable[[bytes, dict[str, str] | None], Awaitable[None]]
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class Tally:
-    """What a subject's handler has done so far; times in nanoseconds, as NATS's service protocol counts."""
-
-    requests: int = 0
-    errors: int = 0
-    last_error: str = ""
-    busy_ns: int = 0
-
-
 class Answering:
     """Runs one subject's handler for many questions at a time."""
 
     def __init__(self, subject: str, handler: Handler, tasks: asyncio.TaskGroup) -> None:
-        self.tally = Tally()
         self._subject = subject
         self._handler = handler
         self._tasks = tasks
@@ -69,10 +56,7 @@ class Answering:
             task.cancel()
 
     async def _answer(self, received: Received, reply: Reply) -> None:
-        started_ns = time.perf_counter_ns()
-        self.tally.requests += 1
         payload, headers = await self._handled(received)
-        self.tally.busy_ns += time.perf_counter_ns() - started_ns
         try:
             await reply(payload, headers)
         except CheopsError as error:
@@ -91,8 +75,6 @@ class Answering:
             return self._refused("500", f"internal error ({type(error).__name__}); the service's log has it")
 
     def _refused(self, code: str, message: str) -> tuple[bytes, dict[str, str]]:
-        self.tally.errors += 1
-        self.tally.last_error = message
         headers = {"Nats-Service-Error": message.replace("\n", " "), "Nats-Service-Error-Code": code}
         return Refusal(code=code, message=message).to_json(), headers
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from schemas.identity import ResourceId, ResourceKey
 from schemas.verdicts import EdgeRef
 from services.resolver.graph.view import Edge
 
 Rests = Literal["presence", "absence", "nothing"]
-LETTER_SEVERITY: Final = {"D": "deny", "F": "defer", "W": "warning", "N": "note"}
 
 
 @dataclass(frozen=True, slots=True)

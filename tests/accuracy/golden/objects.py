@@ -81,12 +81,15 @@ def is_kept(kind: str) -> bool:
 
 
 def meaningful(body: dict[str, Any]) -> dict[str, Any]:
-    """The object, with the one value filled that must be more than a word."""
-    return {**body, **_with_group(body.get("spec"))}
+    """The object, with groups where a plain word stands for one: without a dot it would be a group of Kubernetes."""
+    return {name: _grouped(name, value) for name, value in body.items()}
 
 
-def _with_group(spec: Any) -> dict[str, Any]:
-    """The test data says `apiVersionValue` everywhere; a parameter's kind is custom only with a group in it."""
-    if not isinstance(spec, dict) or "paramKind" not in spec:
-        return {}
-    return {"spec": {**spec, "paramKind": {**spec["paramKind"], "apiVersion": "values.example.com/v1"}}}
+def _grouped(name: str, value: Any) -> Any:
+    if name == "apiGroups":
+        return ["values.example.com"]
+    if name == "paramKind":
+        return {**value, "apiVersion": "values.example.com/v1"}
+    if isinstance(value, dict):
+        return meaningful(value)
+    return [_grouped("", one) for one in value] if isinstance(value, list) else value

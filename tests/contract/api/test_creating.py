@@ -136,6 +136,14 @@ async def test_yaml_is_taken_and_other_types_are_415(api: Api, namespace: str) -
     assert (await api.call("POST", configmaps(namespace), "x", "text/plain")).status == 415
 
 
+async def test_an_object_of_a_mebibyte_is_made_and_one_above_three_is_413(api: Api, namespace: str) -> None:
+    within = await api.post(configmaps(namespace), {"metadata": {"name": "a"}, "data": {"k": "v" * 2**20}})
+    assert within.status == 201
+    above = await api.post(configmaps(namespace), {"metadata": {"name": "a"}, "data": {"k": "v" * 3 * 2**20}})
+    assert (above.status, above.content["reason"]) == (413, "RequestEntityTooLarge")
+    assert above.message == "Request entity too large: limit is 3145728"
+
+
 @pytest.mark.parametrize("body", ["{nope", "[]", ""])
 async def test_what_is_no_object_is_400(api: Api, namespace: str, body: str) -> None:
     refused = await api.call("POST", configmaps(namespace), body)

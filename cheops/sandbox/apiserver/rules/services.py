@@ -8,7 +8,6 @@ from cheops.sandbox.apiserver.realm import Realm
 from cheops.sandbox.apiserver.statuses import Cause
 from cheops.sandbox.apiserver.store import Object
 
-HEADLESS = "None"
 ALLOCATED = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
 WITH_NODE_PORTS = ("NodePort", "LoadBalancer")
 

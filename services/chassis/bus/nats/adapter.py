@@ -184,6 +184,7 @@ class NatsBus:
         finally:
             self._link.on_end.remove(mailbox.close)
             await unsubscribe(subscription)
+            mailbox.close()
 
     async def request(self, subject: str, payload: bytes, timeout_s: float) -> Received:
         """See port."""

@@ -20,7 +20,6 @@ import structlog
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
-from services.chassis import metrics
 from services.chassis.bus.nats.calls import calling
 from services.chassis.errors import (
     BusUnavailableError,
@@ -39,9 +38,6 @@ PING_INTERVAL_S: Final = 10  # and two without an answer: a peer that vanished i
 REASONS_MAX: Final = 8
 
 log = structlog.get_logger(__name__)
-
-LOST: Final = metrics.counter("cheops_bus_connections_lost_total", "Times that the connection to the bus broke.")
-SLOW: Final = metrics.counter("cheops_bus_client_dropped_total", "Messages that the client's own buffer dropped.")
 
 
 @dataclass
@@ -111,7 +107,6 @@ class Link:
         if self._impatient:
             raise error  # out of nats-py's loop of attempts
         if isinstance(error, nats.errors.SlowConsumerError):
-            SLOW.add()
             log.warning("the client's buffer is full, a message was dropped", subject=error.subject)
         elif "permissions" in str(error).lower():
             log.warning("the bus does not permit it", error=str(error))
@@ -119,7 +114,6 @@ class Link:
     async def _lost(self) -> None:
         self.losses += 1
         if not self.closing:
-            LOST.add()
             log.warning("the bus is lost", url=shown(self.url), reason=self._reason())
 
     async def _found(self) -> None:
