@@ -7,7 +7,7 @@ anything outside `A-Za-z0-9_-`, and a lone `_` for the empty text, so that no na
 from __future__ import annotations
 
 import re
-from typing import Final, Literal
+from typing import Final, Literal, NewType
 
 from schemas.identity import SiteName
 
@@ -16,6 +16,11 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]")
 _ESCAPED = re.compile(rb"=([0-9A-F]{2})")
 
 StreamName = Literal["EVENTS", "INTENTS", "VERDICTS", "OPERATIONS", "OUTCOMES", "ALERTS", "DEAD", "INBOX", "OUTBOX"]
+SiteStream = NewType("SiteStream", str)  # a stream that holds one site's messages only
+AnyStream = StreamName | SiteStream
+
+PEER_STORED: Final = ("ask", "answer", "decide", "report")  # must not be lost: OUTBOX → INBOX
+PEER_ASKED: Final = ("ping", "sites", "lookup", "tree", "dependents")  # request-reply: no stream may take them
 
 
 def escape(text: str) -> str:
@@ -81,6 +86,41 @@ def alert(site: SiteName, code: str) -> str:
 def peer(receiver: SiteName, sender: SiteName, what: str, intent_id: str) -> str:
     """A message between two resolvers: the only family of subjects that crosses sites."""
     return f"{ROOT}.peer.{escape(receiver)}.{escape(sender)}.{escape(what)}.{escape(intent_id)}"
+
+
+def outbox(sender: SiteName, receiver: SiteName, what: str, intent_id: str) -> str:
+    """What waits at its sender until the receiver's server has it (stream OUTBOX of the sender, a work queue)."""
+    return f"{ROOT}.outbox.{escape(sender)}.{escape(receiver)}.{escape(what)}.{escape(intent_id)}"
+
+
+def outbox_filter(sender: SiteName, receiver: SiteName) -> str:
+    """Everything that waits for one receiver."""
+    return f"{ROOT}.outbox.{escape(sender)}.{escape(receiver)}.*.*"
+
+
+def peer_filter(receiver: SiteName, what: str) -> str:
+    """One kind of message to a site, whoever sends it."""
+    return f"{ROOT}.peer.{escape(receiver)}.*.{escape(what)}.*"
+
+
+def inbox_subjects(receiver: SiteName) -> tuple[str, ...]:
+    """What the INBOX of a site stores. Questions are left out: the store's word would be taken for the answer."""
+    return tuple(peer_filter(receiver, what) for what in PEER_STORED)
+
+
+def inbox_stream(site: SiteName) -> SiteStream:
+    """Its own stream: a site's server must not take what is meant for others, a shared server holds one for each."""
+    return SiteStream(f"INBOX-{escape(site)}")
+
+
+def outbox_stream(site: SiteName) -> SiteStream:
+    """As `inbox_stream`."""
+    return SiteStream(f"OUTBOX-{escape(site)}")
+
+
+def parts(subject: str) -> tuple[str, ...]:
+    """The unescaped tokens after `cheops.v1`: `("peer", "oslo", "lyon", "ask", "i-1")`."""
+    return tuple(unescape(token) for token in subject.removeprefix(f"{ROOT}.").split("."))
 
 
 def dead(stream: StreamName) -> str:

@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from schemas.subjects import StreamName
+from schemas.subjects import AnyStream
 from services.chassis.bus.mailbox import Mailbox
 from services.chassis.bus.matching import matches
-from services.chassis.bus.port import Delivery, Handler, Reader, Received
+from services.chassis.bus.port import PENDING_MAX, Delivery, Handler, Reader, Received
 from services.chassis.bus.serving import Answering, answering
 from services.chassis.bus.sizes import ensure_fits
 from services.chassis.bus.stored import Consumer, Fence, StoredStream
@@ -106,10 +106,11 @@ class MemoryBus:
         headers: Mapping[str, str] | None = None,
         expected_last_seq: int | None = None,
         expected_subject: str | None = None,
+        timeout_s: float | None = None,
     ) -> int:
         """See port."""
         self.ensure_open()
-        stream = next((one for one in self._streams.values() if matches(one.definition.subject, subject)), None)
+        stream = next((one for one in self._streams.values() if one.takes(subject)), None)
         if stream is None:
             raise TransientError(f"no stream takes {subject} (are the streams made?)")
         fence = None if expected_last_seq is None else Fence(expected_last_seq, expected_subject or subject)
@@ -123,7 +124,7 @@ class MemoryBus:
 
     async def reader(
         self,
-        stream: StreamName,
+        stream: AnyStream,
         durable: str,
         subject: str,
         *,
@@ -132,6 +133,7 @@ class MemoryBus:
         ack: str = "explicit",
         ack_wait_s: float = 30.0,
         deliveries_max: int = -1,
+        pending_max: int = PENDING_MAX,
     ) -> Reader:
         """See port."""
         self.ensure_open()
@@ -139,12 +141,12 @@ class MemoryBus:
         known = held.consumers.get(durable)
         if known is None or start_seq is not None or new_only:
             first = start_seq or (max(held.messages, default=0) + 1 if new_only else 1)
-            known = held.consumers[durable] = Consumer(held, subject, first, ack == "all", ack_wait_s, deliveries_max)
+            known = held.consumers[durable] = Consumer(held, subject, first)
         known.subject, known.acks_all = subject, ack == "all"
-        known.ack_wait_s, known.deliveries_max = ack_wait_s, deliveries_max
+        known.ack_wait_s, known.deliveries_max, known.pending_max = ack_wait_s, deliveries_max, pending_max
         return MemoryReader(self, known)
 
-    async def scan(self, stream: StreamName, subject: str, start_seq: int = 1) -> AsyncIterator[Received]:
+    async def scan(self, stream: AnyStream, subject: str, start_seq: int = 1) -> AsyncIterator[Received]:
         """See port."""
         self.ensure_open()
         held = self._stream(stream)
@@ -152,7 +154,7 @@ class MemoryBus:
         for one in list(held.select(subject, start_seq)):
             yield one.received()
 
-    async def last(self, stream: StreamName, subject: str) -> Received | None:
+    async def last(self, stream: AnyStream, subject: str) -> Received | None:
         """See port."""
         self.ensure_open()
         held = self._stream(stream)
@@ -173,7 +175,7 @@ class MemoryBus:
         self.ensure_open()
         ensure_fits(subject, payload, headers or {})
         for stream in self._streams.values():
-            if matches(stream.definition.subject, subject):
+            if stream.takes(subject):
                 stream.append(subject, payload, dict(headers or {}), "", None, self.now_s())
         self._tell(Received(subject, payload, dict(headers or {})))
 
@@ -266,7 +268,7 @@ class MemoryBus:
                 mailbox.put(received)
         self.clock_moved()
 
-    def _stream(self, name: StreamName) -> StoredStream:
+    def _stream(self, name: AnyStream) -> StoredStream:
         if name not in self._streams:
             raise PermanentError(f"there is no stream {name}")
         return self._streams[name]

@@ -11,9 +11,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from schemas.subjects import StreamName
+from schemas.subjects import AnyStream
 from services.chassis.bus.streams import StreamDefinition
 
+PENDING_MAX = 10_000
 Handler = Callable[["Received"], Awaitable[bytes]]
 
 
@@ -77,13 +78,16 @@ class Bus(Protocol):
         headers: Mapping[str, str] | None = None,
         expected_last_seq: int | None = None,
         expected_subject: str | None = None,
+        timeout_s: float | None = None,
     ) -> int:
         """Store durably; returns the stream's sequence number when it is acknowledged.
+
+        The stream may be another server's, behind a link: TransientError at once when nobody there takes the subject.
 
         The same `message_id` again within the de-duplication window stores nothing new. `expected_last_seq` is the last
         sequence on this subject, or on the filter `expected_subject` (wildcards allowed), 0 = none; otherwise
         ConflictError. The fence is looked at first: who repeats a publish whose acknowledgement was lost conflicts with
-        his own message, and sees that when he reads `last`. TransientError when not acknowledged in time.
+        his own message, and sees that when he reads `last`. TransientError when not acknowledged in `timeout_s` (5 s).
         """
 
     async def emit(self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:
@@ -103,7 +107,7 @@ class Bus(Protocol):
 
     async def reader(  # one durable consumer is described by this much
         self,
-        stream: StreamName,
+        stream: AnyStream,
         durable: str,
         subject: str,
         *,
@@ -112,16 +116,21 @@ class Bus(Protocol):
         ack: str = "explicit",
         ack_wait_s: float = 30.0,
         deliveries_max: int = -1,
+        pending_max: int = PENDING_MAX,
     ) -> Reader:
-        """Bind to the durable consumer, making it if needed; a changed configuration is applied, not ignored."""
+        """Bind to the durable consumer, making it if needed; a changed configuration is applied, not ignored.
 
-    def scan(self, stream: StreamName, subject: str, start_seq: int = 1) -> AsyncIterator[Received]:
+        `pending_max`: so many messages may wait for their answer at a time. With 1 the order is kept through crashes:
+        what a killed reader had taken comes again, after `ack_wait_s`, before anything newer.
+        """
+
+    def scan(self, stream: AnyStream, subject: str, start_seq: int = 1) -> AsyncIterator[Received]:
         """Every stored message from `start_seq` to the end as it is now, in order, without a consumer left behind."""
 
     async def ensure_stream(self, definition: StreamDefinition) -> None:
         """Make the stream, or update it to this definition."""
 
-    async def last(self, stream: StreamName, subject: str) -> Received | None:
+    async def last(self, stream: AnyStream, subject: str) -> Received | None:
         """The last stored message on a subject (wildcards allowed), or None."""
 
     async def close(self) -> None:

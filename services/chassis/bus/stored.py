@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from services.chassis.bus.matching import matches
-from services.chassis.bus.port import Received
+from services.chassis.bus.port import PENDING_MAX, Received
 from services.chassis.bus.streams import DUPLICATE_WINDOW_S, StreamDefinition
 from services.chassis.errors import ConflictError, PermanentError, TransientError
 
@@ -79,6 +79,10 @@ class StoredStream:
         self.prune(now_s)
         return self._last_seq
 
+    def takes(self, subject: str) -> bool:
+        """Is it bound to the subject."""
+        return any(matches(pattern, subject) for pattern in self.definition.subjects)
+
     def _check(self, fence: Fence) -> None:
         last = self.last(fence.subject)
         found = last.seq if last else 0
@@ -127,9 +131,10 @@ class Consumer:
     stream: StoredStream
     subject: str
     start_seq: int
-    acks_all: bool
-    ack_wait_s: float
-    deliveries_max: int
+    acks_all: bool = False
+    ack_wait_s: float = 30.0
+    deliveries_max: int = -1
+    pending_max: int = PENDING_MAX
     pending: dict[int, Pending] = field(default_factory=dict)
 
     def take(self, limit: int, now_s: float) -> list[Received]:
@@ -137,7 +142,7 @@ class Consumer:
         self.stream.prune(now_s)
         taken = [self._again(seq, now_s) for seq in sorted(self._due(now_s))[:limit]]
         for one in self.stream.select(self.subject, self.start_seq):
-            if len(taken) >= limit:
+            if len(taken) >= limit or len(self.pending) >= self.pending_max:
                 break
             self.start_seq = one.seq + 1
             self.pending[one.seq] = Pending(1, now_s + self.ack_wait_s)

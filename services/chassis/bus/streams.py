@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from schemas import subjects
 from schemas.envelope import MESSAGE_BYTES_MAX
-from schemas.subjects import StreamName
+from schemas.identity import SiteName
+from schemas.subjects import AnyStream, StreamName
 
 if TYPE_CHECKING:
     from services.chassis.bus.port import Bus
 
 DAY_S: Final = 24 * 3600.0
 GIB: Final = 1024**3
+MAILS_BYTES_MAX: Final = GIB // 4  # of all peers together; the courier bounds each peer
 DUPLICATE_WINDOW_S: Final = 600.0
 HEADERS_BYTES_MAX: Final = 60 * 1024  # JetStream stores no message whose headers are larger than 64 KiB
 
@@ -26,16 +28,17 @@ class StreamDefinition:
     because everything in it waits to be done. All are written with the server's `sync_interval: always`.
     """
 
-    name: StreamName
+    name: AnyStream
     max_age_s: float
     max_bytes: int = GIB
     work_queue: bool = False
     message_bytes_max: int = MESSAGE_BYTES_MAX
+    bound: tuple[str, ...] = ()
 
     @property
-    def subject(self) -> str:
-        """Of all sites."""
-        return subjects.filters(self.name)
+    def subjects(self) -> tuple[str, ...]:
+        """What it takes: what it is bound to, else its messages of all sites."""
+        return self.bound or (subjects.filters(cast(StreamName, self.name)),)
 
 
 STREAMS: Final = (
@@ -49,7 +52,17 @@ STREAMS: Final = (
 )
 
 
-async def ensure_streams(bus: Bus) -> None:
-    """Make what is missing and update what differs; harmless when repeated."""
-    for definition in STREAMS:
+def site_streams(site: SiteName) -> tuple[StreamDefinition, ...]:
+    """What came from other sites' resolvers, and what is on its way to them."""
+    inbox, outbox = subjects.inbox_stream(site), subjects.outbox_stream(site)
+    leaving = (subjects.filters("OUTBOX", site),)
+    return (
+        StreamDefinition(inbox, 7 * DAY_S, MAILS_BYTES_MAX, work_queue=True, bound=subjects.inbox_subjects(site)),
+        StreamDefinition(outbox, 7 * DAY_S, MAILS_BYTES_MAX, work_queue=True, bound=leaving),
+    )
+
+
+async def ensure_streams(bus: Bus, site: SiteName | None = None) -> None:
+    """Make what is missing and update what differs; harmless when repeated. `site`: its own two, too."""
+    for definition in (*STREAMS, *(site_streams(site) if site else ())):
         await bus.ensure_stream(definition)

@@ -12,20 +12,19 @@ import structlog
 from nats.aio.msg import Msg
 from nats.js import api
 
-from schemas.subjects import StreamName
+from schemas.subjects import AnyStream
 from services.chassis.bus.mailbox import Mailbox
 from services.chassis.bus.nats.calls import NO_STREAM, STREAM_EXISTS, calling, unsubscribe
 from services.chassis.bus.nats.connection import ANSWER_TIMEOUT_S, Link, linked
 from services.chassis.bus.nats.reading import NatsReader, received
 from services.chassis.bus.nats.scanning import scanned
-from services.chassis.bus.port import Handler, Reader, Received
+from services.chassis.bus.port import PENDING_MAX, Handler, Reader, Received
 from services.chassis.bus.serving import answering
 from services.chassis.bus.sizes import HINT, SERVER_PAYLOAD_BYTES, ensure_fits
 from services.chassis.bus.streams import DUPLICATE_WINDOW_S, HEADERS_BYTES_MAX, StreamDefinition
 from services.chassis.errors import BusUnavailableError, PermanentError, TransientError
 
 WINDOW: Final = 256  # publishes that wait for their acknowledgement at a time
-ACK_PENDING_MAX: Final = 10_000
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +54,7 @@ class NatsBus:
         headers: Mapping[str, str] | None = None,
         expected_last_seq: int | None = None,
         expected_subject: str | None = None,
+        timeout_s: float | None = None,
     ) -> int:
         """See port."""
         made = {**(headers or {}), "Nats-Msg-Id": message_id}
@@ -65,13 +65,14 @@ class NatsBus:
         self._ensure_fits(subject, payload, made)
         async with self._window:
             self._link.ensure_open()
-            async with calling(f"{subject} was not stored", 2 * ANSWER_TIMEOUT_S):
-                ack = await self._js.publish(subject, payload, timeout=ANSWER_TIMEOUT_S, headers=made)
+            wait_s = timeout_s or ANSWER_TIMEOUT_S
+            async with calling(f"{subject} was not stored", 2 * wait_s):
+                ack = await self._js.publish(subject, payload, timeout=wait_s, headers=made)
         return ack.seq
 
     async def reader(
         self,
-        stream: StreamName,
+        stream: AnyStream,
         durable: str,
         subject: str,
         *,
@@ -80,6 +81,7 @@ class NatsBus:
         ack: str = "explicit",
         ack_wait_s: float = 30.0,
         deliveries_max: int = -1,
+        pending_max: int = PENDING_MAX,
     ) -> Reader:
         """See port."""
         policy = api.DeliverPolicy.NEW if new_only else api.DeliverPolicy.ALL
@@ -91,7 +93,7 @@ class NatsBus:
             opt_start_seq=start_seq,
             ack_wait=ack_wait_s,
             max_deliver=deliveries_max,
-            max_ack_pending=ACK_PENDING_MAX,
+            max_ack_pending=pending_max,
         )
         self._link.ensure_open()
         try:
@@ -108,14 +110,14 @@ class NatsBus:
             raise
         return await NatsReader(self._link, stream, durable).opened()
 
-    async def scan(self, stream: StreamName, subject: str, start_seq: int = 1) -> AsyncIterator[Received]:
+    async def scan(self, stream: AnyStream, subject: str, start_seq: int = 1) -> AsyncIterator[Received]:
         """See port."""
         last = await self.last(stream, subject)
         if last is not None:
             async for one in scanned(self._link, stream, subject, start_seq, last.stream_seq):
                 yield one
 
-    async def last(self, stream: StreamName, subject: str) -> Received | None:
+    async def last(self, stream: AnyStream, subject: str) -> Received | None:
         """See port."""
         self._link.ensure_open()
         try:
@@ -133,7 +135,7 @@ class NatsBus:
         """See port."""
         config = api.StreamConfig(
             name=definition.name,
-            subjects=[definition.subject],
+            subjects=list(definition.subjects),
             retention=api.RetentionPolicy.WORK_QUEUE if definition.work_queue else api.RetentionPolicy.LIMITS,
             discard=api.DiscardPolicy.NEW if definition.work_queue else api.DiscardPolicy.OLD,
             max_age=definition.max_age_s,
