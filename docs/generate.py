@@ -23,6 +23,7 @@ from schemas import (
     intents,
     operations,
     outcomes,
+    peers,
     policy,
     queries,
     subjects,
@@ -56,6 +57,9 @@ MODELS: dict[str, type[BaseModel]] = {
     "resyncanswer": queries.ResyncAnswer,
     "rehearsal": queries.Rehearsal,
     "rehearsalanswer": queries.RehearsalAnswer,
+    "lookup": peers.Lookup,
+    "found": peers.Found,
+    **{model.schema_name().partition("/")[0]: model for model in peers.STORED.values()},
 }
 FILES: dict[str, type[BaseModel]] = {"policy": policy.PolicyFile}  # read from disk, never sent
 STRUCTS: dict[str, type[msgspec.Struct]] = {"event": events.EventBatch, "heartbeat": events.Heartbeat}

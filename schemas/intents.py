@@ -40,6 +40,7 @@ class Intent(StrictMessage):
     manifests   for create, update and apply: whole objects, in the application's own form
     namespace   for whatever does not name its own
     bound_s     how old evidence may be
+    entry       of one site's part of an intent that several sites decide: the site where the whole was entered
     """
 
     bytes_max: ClassVar[int] = INTENT_BYTES_MAX
@@ -59,6 +60,7 @@ class Intent(StrictMessage):
     preview: bool = False
     overrides: Annotated[tuple[Override, ...], Field(max_length=OVERRIDES_MAX)] = ()
     traceparent: Annotated[str, StringConstraints(max_length=128)] = ""
+    entry: SiteToken | None = None
 
     @model_validator(mode="after")
     def _has_what_its_verb_needs(self) -> Self:

@@ -21,7 +21,11 @@ def _below(kind: type[Any]) -> list[type[Any]]:
 
 
 MODELS: list[type[Message]] = [kind for kind in _below(Message) if "schema_" in kind.model_fields]
-STRICT: list[type[StrictMessage]] = [kind for kind in _below(StrictMessage) if "schema_" in kind.model_fields]
+STRICT: list[type[StrictMessage]] = [
+    kind
+    for kind in _below(StrictMessage)
+    if "schema_" in kind.model_fields and kind.model_config.get("extra") == "forbid"  # a Part is written by programs
+]
 STRUCTS: list[type[msgspec.Struct]] = [
     kind
     for kind in _below(msgspec.Struct)

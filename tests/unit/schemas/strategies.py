@@ -36,7 +36,7 @@ MANIFESTS = st.dictionaries(TEXT, JSON, max_size=4)
 
 def messages(kind: type[Any]) -> SearchStrategy[Any]:
     """Valid messages of a kind."""
-    return _intents() if kind is Intent else _whole(kind)
+    return _intents(kind) if issubclass(kind, Intent) else _whole(kind)
 
 
 @cache
@@ -54,16 +54,16 @@ def _whole(kind: type[Any]) -> SearchStrategy[Any]:
 
 
 @st.composite
-def _intents(draw: st.DrawFn) -> Intent:
+def _intents(draw: st.DrawFn, kind: type[Intent]) -> Intent:
     """An intent has names or manifests, by its verb."""
-    fields = {name: _values(field.annotation, field.metadata) for name, field in Intent.model_fields.items()}
+    fields = {name: _values(field.annotation, field.metadata) for name, field in kind.model_fields.items()}
     given = {
         name: draw(strategy) for name, strategy in fields.items() if name not in ("schema_", "resources", "manifests")
     }
     names = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=20), min_size=1, max_size=3)
     if given["verb"] in ("delete", "read"):
-        return Intent(resources=tuple(draw(names)), **given)
-    return Intent(manifests=tuple(draw(st.lists(MANIFESTS, min_size=1, max_size=3))), **given)
+        return kind(resources=tuple(draw(names)), **given)
+    return kind(manifests=tuple(draw(st.lists(MANIFESTS, min_size=1, max_size=3))), **given)
 
 
 def _values(annotation: Any, metadata: Iterable[Any] = ()) -> SearchStrategy[Any]:
@@ -88,7 +88,7 @@ def _values(annotation: Any, metadata: Iterable[Any] = ()) -> SearchStrategy[Any
     if annotation is Any:
         return JSON
     if isinstance(annotation, type) and issubclass(annotation, (BaseModel, msgspec.Struct)):
-        return _whole(annotation)
+        return messages(annotation)
     return _scalars(annotation, _bounds(metadata))
 
 
