@@ -148,7 +148,7 @@ def filters(stream: StreamName, site: SiteName | None = None) -> str:
         "ALERTS": f"{ROOT}.alert.{token}.*",
         "DEAD": f"{ROOT}.dead.*",
         "INBOX": f"{ROOT}.peer.{token}.*.*.*",
-        "OUTBOX": f"{ROOT}.outbox.{token}.>",
+        "OUTBOX": f"{ROOT}.outbox.{token}.*.*.*",
     }[stream]
 
 

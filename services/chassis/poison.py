@@ -14,7 +14,7 @@ from services.chassis.bus.port import Bus, Received
 
 async def bury(bus: Bus, stream: StreamName, received: Received, reason: str, *, by: str, now: datetime) -> int:
     """Store a dead letter, return its number; what may hold secret values keeps only its size."""
-    secret = stream in ("INTENTS", "OPERATIONS")
+    secret = stream in ("INTENTS", "OPERATIONS", "INBOX", "OUTBOX")
     letter = DeadLetter(
         stream=stream,
         subject=received.subject,

@@ -19,9 +19,9 @@ from schemas import envelope, subjects
 from schemas.envelope import MessageError
 from schemas.events import ResourceEvent, decode_batch
 from schemas.identity import SiteName
+from services.chassis.backoff import Backoff
 from services.chassis.bus.port import Bus
 from services.chassis.errors import ConflictError, PermanentError, TransientError
-from services.watcher.backoff import Backoff
 from services.watcher.batching import Batch, Batcher
 
 RETRY_MIN_S = 0.05

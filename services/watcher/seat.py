@@ -22,9 +22,9 @@ from schemas.envelope import MessageError
 from schemas.events import Heartbeat, decode_batch, decode_heartbeat
 from schemas.identity import SiteName
 from schemas.queries import StatusQuery
+from services.chassis.backoff import Backoff
 from services.chassis.bus.port import Bus, Received
 from services.chassis.errors import BusUnavailableError, PermanentError, TransientError
-from services.watcher.backoff import Backoff
 from services.watcher.publisher import Publisher
 
 EPOCH_RETRY_MIN_S: Final = 0.1

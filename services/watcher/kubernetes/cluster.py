@@ -18,8 +18,8 @@ import structlog
 from schemas.events import ResourceState, ServedKind
 from schemas.identity import KindId
 from schemas.kinds import Surface
+from services.chassis.backoff import Backoff
 from services.chassis.errors import TransientError
-from services.watcher.backoff import Backoff
 from services.watcher.kubernetes.circumstances import Circumstances
 from services.watcher.kubernetes.discovery import Discovered, discover
 from services.watcher.kubernetes.kind_loop import KindLoop

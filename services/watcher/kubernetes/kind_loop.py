@@ -19,8 +19,8 @@ from contextlib import aclosing
 
 import structlog
 
+from services.chassis.backoff import Backoff
 from services.chassis.errors import TransientError
-from services.watcher.backoff import Backoff
 from services.watcher.kubernetes.circumstances import Circumstances
 from services.watcher.kubernetes.discovery import Resource
 from services.watcher.kubernetes.lines import LineSplitter

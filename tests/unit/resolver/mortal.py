@@ -48,6 +48,9 @@ class _Reader:
         await self._bus.gate()
         await self._reader.ack_all(last.inner)
 
+    async def close(self) -> None:
+        await self._reader.close()
+
 
 class _Delivery:
     def __init__(self, bus: Mortal, inner: Any) -> None:

@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.watcher.backoff import Backoff
+from services.chassis.backoff import Backoff
 
 
 @given(st.integers(0, 2**32), st.integers(1, 200))

@@ -1,0 +1,140 @@
+"""OUTBOX → one peer's INBOX, in order: take the oldest → publish it at the peer until its server has it → forget it.
+
+Each peer has a carrier of its own, so one that is cut off delays nobody else. A letter that was stored twice, because
+the peer's word or our own was lost, has the same message id: the peer's server takes it once (for ten minutes), and
+its resolver's machine is not moved by a repetition. Killed anywhere, the next carrier begins with the oldest again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from schemas import subjects
+from schemas.identity import SiteName
+from services.chassis.backoff import Backoff
+from services.chassis.bus.port import Bus, Delivery, Reader, Received
+from services.chassis.errors import PermanentError, TransientError
+from services.chassis.peering.backlog import Backlog, Lag
+from services.chassis.peering.letter import MESSAGE_ID, inbox_subject, wire_id
+
+FETCH_WAIT_S: Final = 5.0
+IDLE_LOOK_S: Final = 60.0  # who has nothing to carry looks so often whether somebody else left something
+ACK_WAIT_S: Final = 2.0  # what a killed carrier had taken comes again after it, before anything newer
+ANSWER_TIMEOUT_S: Final = 5.0
+SLOWEST_BYTES_PER_S: Final = 64 * 1024  # half a megabit: a large letter over a thin link is slow, not lost
+
+Bury = Callable[[Received, str], Awaitable[None]]
+
+log = structlog.get_logger(__name__)
+
+
+class Carrier:
+    """The way to one peer."""
+
+    def __init__(
+        self, site: SiteName, peer: SiteName, bus: Bus, now_s: Callable[[], float], backoff: Backoff, bury: Bury
+    ) -> None:
+        self.peer = peer
+        self.backlog = Backlog()
+        self.retries = 0
+        self._site = site
+        self._bus = bus
+        self._now_s = now_s
+        self._backoff = backoff
+        self._bury = bury
+        self._error = ""
+        self._stream = subjects.outbox_stream(site)
+        self._only = subjects.outbox_filter(site, peer)
+        self._something = asyncio.Event()
+        self._woken = asyncio.Event()
+
+    @property
+    def lag(self) -> Lag:
+        """What waits, since when, and why."""
+        oldest_s = self.backlog.oldest_s(self._now_s())
+        return Lag(len(self.backlog), self.backlog.size, oldest_s, self.retries, self._error)
+
+    def add(self, seq: int, size: int, since_s: float) -> None:
+        """There is a letter to carry."""
+        self.backlog.add(seq, size, since_s)
+        self._something.set()
+
+    def wake(self) -> None:
+        """The peer was heard again: try now, whatever the last failures said."""
+        self._backoff.reset()
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Carry until cancelled."""
+        while True:
+            try:
+                await self._carry()
+            except TransientError as error:  # of our own bus: take up the oldest again
+                await self._failed(error)
+
+    async def _carry(self) -> None:
+        await self._wait_for_something(None)
+        durable = f"courier-{subjects.escape(self.peer)}"
+        reader = await self._bus.reader(self._stream, durable, self._only, ack_wait_s=ACK_WAIT_S, pending_max=1)
+        try:
+            while True:
+                await self._carry_next(reader)
+        finally:
+            await reader.close()
+
+    async def _carry_next(self, reader: Reader) -> None:
+        begun_s = self._now_s()
+        taken = await reader.fetch(1, FETCH_WAIT_S)
+        for delivery in taken:
+            await self._deliver(delivery)
+        if not taken and await self._bus.last(self._stream, self._only) is None:
+            self.backlog.forget(begun_s)
+        if not len(self.backlog):
+            self._something.clear()
+            await self._wait_for_something(IDLE_LOOK_S)
+
+    async def _wait_for_something(self, timeout_s: float | None) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._something.wait()
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        """Until the peer has it; what no server would ever take is buried, it must not stop the others."""
+        stored = delivery.message
+        while True:
+            try:
+                await self._publish(stored)
+                break
+            except TransientError as error:
+                await self._failed(error)
+            except PermanentError as error:
+                await self._bury(stored, str(error))
+                break
+        self._backoff.reset()
+        self._error = ""
+        await delivery.ack()
+        self.backlog.remove(stored.stream_seq)
+
+    async def _publish(self, stored: Received) -> None:
+        await self._bus.publish(
+            inbox_subject(stored.subject),
+            stored.payload,
+            message_id=wire_id(stored),
+            headers={name: value for name, value in stored.headers.items() if name != MESSAGE_ID},
+            timeout_s=ANSWER_TIMEOUT_S + len(stored.payload) / SLOWEST_BYTES_PER_S,
+        )
+
+    async def _failed(self, error: TransientError) -> None:
+        self.retries += 1
+        if not self._error:
+            log.warning("letters wait for a peer", site=self._site, peer=self.peer, error=str(error))
+        self._error = str(error)
+        self._woken.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._backoff.next(error.retry_after_s)):
+                await self._woken.wait()

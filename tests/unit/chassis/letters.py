@@ -1,0 +1,63 @@
+"""Letters, couriers and inboxes in short words."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from schemas import subjects
+from schemas.identity import SiteName
+from services.chassis.peering.courier import Courier, Limits
+from services.chassis.peering.letter import Letter
+from tests.kit.linked import Links
+
+LYON, OSLO, NICE = SiteName("lyon"), SiteName("oslo"), SiteName("nice")
+BEGAN = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def letter(number: int, to: SiteName = OSLO, what: str = "decide", body: bytes = b"") -> Letter:
+    """From lyon, numbered."""
+    return Letter(LYON, to, what, f"i-{number}", body or b"%d" % number, f"{to}.{number}")
+
+
+@asynccontextmanager
+async def carrying(bus: Any, limits: Limits | None = None, seed: int = 0) -> AsyncIterator[Courier]:
+    """Lyon's courier at work; when the context ends its process dies."""
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    made = Courier(
+        LYON,
+        bus,
+        limits=limits,
+        now_s=loop.time,
+        wall=lambda: BEGAN + timedelta(seconds=loop.time()),
+        randomness=random.Random(seed),
+    )
+    running = asyncio.ensure_future(made.run(ready))
+    try:
+        opened = asyncio.ensure_future(ready.wait())
+        await asyncio.wait({running, opened}, return_when=asyncio.FIRST_COMPLETED)
+        opened.cancel()
+        if running.done():
+            running.result()
+        yield made
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+
+
+async def arrived(links: Links, site: SiteName) -> list[bytes]:
+    """What the site's server has."""
+    stored = links.buses[site].scan(subjects.inbox_stream(site), subjects.filters("INBOX", site))
+    return [one.payload async for one in stored]
+
+
+async def until_arrived(links: Links, site: SiteName, count: int) -> list[bytes]:
+    """When so many have arrived; the time of the loop is virtual."""
+    async with asyncio.timeout(3_600):
+        while len(found := await arrived(links, site)) < count:
+            await asyncio.sleep(0.01)
+    return found
