@@ -19,8 +19,9 @@ StreamName = Literal["EVENTS", "INTENTS", "VERDICTS", "OPERATIONS", "OUTCOMES", 
 SiteStream = NewType("SiteStream", str)  # a stream that holds one site's messages only
 AnyStream = StreamName | SiteStream
 
-PEER_STORED: Final = ("ask", "answer", "decide", "report")  # must not be lost: OUTBOX → INBOX
-PEER_ASKED: Final = ("ping", "sites", "lookup", "tree", "dependents")  # request-reply: no stream may take them
+# What must not be lost between sites (schemas.peers.STORED), from OUTBOX to INBOX.
+PEER_STORED: Final = ("ask", "answer", "decide", "report", "wake", "give-way", "refuse")
+PEER_ASKED: Final = ("ping", "sites", "lookup", "tree", "dependents")  # asked and answered: no stream may take them
 
 
 def escape(text: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from schemas import envelope, subjects
 from schemas.identity import SiteName
+from schemas.peers import STORED, PeerMessage, what_of
 from services.chassis.bus.port import Received
 from services.chassis.errors import PermanentError
 
@@ -21,33 +22,40 @@ class Letter:
     """`message_id` is the same whenever this letter is sent again; that is what makes once of at least once.
 
     what     one of subjects.PEER_STORED
-    about    the intent's id
+    intent   which it is about
     """
 
     sender: SiteName
     receiver: SiteName
     what: str
-    about: str
+    intent: str
     payload: bytes
     message_id: str
     traceparent: str = ""
 
+    @classmethod
+    def of(cls, message: PeerMessage, message_id: str, traceparent: str = "") -> Letter:
+        """A message under an id that nothing else of this sender has."""
+        sender, receiver = SiteName(message.sender), SiteName(message.receiver)
+        return cls(sender, receiver, what_of(message), message.intent, message.to_json(), message_id, traceparent)
+
     @property
     def outbox_subject(self) -> str:
         """Where it waits."""
-        return subjects.outbox(self.sender, self.receiver, self.what, self.about)
+        return subjects.outbox(self.sender, self.receiver, self.what, self.intent)
 
     @property
     def headers(self) -> dict[str, str]:
         """CloudEvents headers; the id is the sender's own, so that no two sites can have the same."""
+        kind = STORED[self.what].schema_name().partition("/")[0]
         source = f"resolver/{self.sender}"
-        return envelope.headers(self.what, source, f"{self.sender}.{self.message_id}", self.traceparent)
+        return envelope.headers(kind, source, f"{self.sender}.{self.message_id}", self.traceparent)
 
 
 def inbox_subject(outbox_subject: str) -> str:
-    """`outbox.<from>.<to>.<what>.<about>` → `peer.<to>.<from>.<what>.<about>`."""
-    _, sender, receiver, what, about = subjects.parts(outbox_subject)
-    return subjects.peer(SiteName(receiver), SiteName(sender), what, about)
+    """`outbox.<from>.<to>.<what>.<intent>` → `peer.<to>.<from>.<what>.<intent>`."""
+    _, sender, receiver, what, intent = subjects.parts(outbox_subject)
+    return subjects.peer(SiteName(receiver), SiteName(sender), what, intent)
 
 
 def wire_id(stored: Received) -> str:

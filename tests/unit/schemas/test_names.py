@@ -20,6 +20,7 @@ from schemas.identity import (
     site_name,
     split_kind,
 )
+from schemas.peers import STORED
 from services.chassis.bus.matching import matches
 
 HOSTILE = [
@@ -130,3 +131,8 @@ def test_a_site_name_is_a_dns_label_or_an_error(text: str) -> None:
         return
     assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", text)
     assert subjects.escape(text) == text
+
+
+def test_what_an_inbox_stores_is_what_sites_tell_each_other_and_nothing_that_they_ask() -> None:
+    assert tuple(STORED) == subjects.PEER_STORED
+    assert not set(subjects.PEER_STORED) & set(subjects.PEER_ASKED)
