@@ -13,7 +13,7 @@ from typing import TypeVar
 import structlog
 from pydantic import ValidationError
 
-from services.chassis import logs
+from services.chassis import logs, metrics
 from services.chassis.errors import CheopsError, SettingsError
 from services.chassis.settings import ServiceSettings
 
@@ -40,8 +40,12 @@ def main(name: str, model: type[Settings], run: Callable[[Settings], Awaitable[N
         import uvloop
 
         loop_factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
-        return runner.run(_until_signal(name, settings, run))
+    try:
+        with metrics.served(settings.metrics_port), asyncio.Runner(loop_factory=loop_factory) as runner:
+            return runner.run(_until_signal(name, settings, run))
+    except SettingsError as error:
+        sys.stderr.write(f"cheops: {error}\n")
+        return EXIT_USAGE
 
 
 async def _until_signal(name: str, settings: Settings, run: Callable[[Settings], Awaitable[None]]) -> int:

@@ -9,6 +9,7 @@ from datetime import datetime
 from schemas import envelope, subjects
 from schemas.deadletters import PAYLOAD_BYTES_MAX, DeadLetter
 from schemas.subjects import StreamName
+from services.chassis import metrics
 from services.chassis.bus.port import Bus, Received
 
 
@@ -26,6 +27,7 @@ async def bury(bus: Bus, stream: StreamName, received: Received, reason: str, *,
         at=now,
     )
     digest = hashlib.blake2b(received.payload, digest_size=8).hexdigest()
+    metrics.DEAD_LETTERS.labels(by=by, stream=stream).inc()
     message_id = f"{stream}.{received.stream_seq}.{digest}"
     return await bus.publish(
         subjects.dead(stream), letter.to_json(), message_id=message_id, headers=envelope.headers("dead", by, message_id)

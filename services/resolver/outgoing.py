@@ -17,6 +17,7 @@ from schemas.basis import HEADER, Basis, pack
 from schemas.identity import SiteName
 from schemas.operations import Operation
 from schemas.verdicts import Verdict
+from services.chassis import metrics
 from services.chassis.bus.port import Bus, Received
 from services.chassis.errors import ConflictError, PermanentError, TransientError
 from services.chassis.poison import bury
@@ -55,6 +56,7 @@ class Outgoing:
         if packed:
             headers[HEADER] = packed
         await self._fenced(verdict, verdict.to_json(), headers, message_id)
+        metrics.VERDICTS.labels(site=self._site, decision=verdict.decision).inc()
         log.info("decided", site=self._site, intent=verdict.intent, decision=verdict.decision, summary=verdict.summary)
 
     async def known_verdict(self, intent_id: str) -> Verdict | None:

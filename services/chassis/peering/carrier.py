@@ -16,6 +16,7 @@ import structlog
 
 from schemas import subjects
 from schemas.identity import SiteName
+from services.chassis import metrics
 from services.chassis.backoff import Backoff
 from services.chassis.bus.port import Bus, Delivery, Reader, Received
 from services.chassis.errors import PermanentError, TransientError
@@ -109,6 +110,7 @@ class Carrier:
         while True:
             try:
                 await self._publish(stored)
+                metrics.LETTERS_DELIVERED.labels(site=self._site, peer=self.peer).inc()
                 break
             except TransientError as error:
                 await self._failed(error)
@@ -131,6 +133,7 @@ class Carrier:
 
     async def _failed(self, error: TransientError) -> None:
         self.retries += 1
+        metrics.LETTERS_RETRIED.labels(site=self._site, peer=self.peer).inc()
         if not self._error:
             log.warning("letters wait for a peer", site=self._site, peer=self.peer, error=str(error))
         self._error = str(error)

@@ -19,6 +19,7 @@ import structlog
 
 from schemas import subjects
 from schemas.identity import SiteName
+from services.chassis import metrics
 from services.chassis.backoff import Backoff
 from services.chassis.bus.port import Bus, Received
 from services.chassis.bus.streams import MAILS_BYTES_MAX
@@ -119,6 +120,7 @@ class Courier:
         crowded = together > share * self._limits.all_bytes_max and count > 1
         if count > share * self._limits.count_max or size > share * self._limits.bytes_max or crowded:
             lag = carrier.lag
+            metrics.LETTERS_REFUSED.labels(site=self._site, peer=letter.receiver).inc()
             raise OutboxFullError(
                 f"no room for this {letter.what}: {lag.count} letters ({lag.size} bytes) wait for {letter.receiver}, "
                 f"the oldest for {lag.oldest_s:.0f} s ({lag.error or 'they are on their way'})"

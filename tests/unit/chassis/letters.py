@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from typing import Any
 
 from schemas import subjects
@@ -14,6 +15,7 @@ from schemas.identity import SiteName
 from services.chassis.peering.courier import Courier, Limits
 from services.chassis.peering.letter import Letter
 from tests.kit.linked import Links
+from tests.kit.virtual_time import run_virtually
 
 LYON, OSLO, NICE = SiteName("lyon"), SiteName("oslo"), SiteName("nice")
 BEGAN = datetime(2030, 1, 1, tzinfo=UTC)
@@ -61,3 +63,13 @@ async def until_arrived(links: Links, site: SiteName, count: int) -> list[bytes]
         while len(found := await arrived(links, site)) < count:
             await asyncio.sleep(0.01)
     return found
+
+
+def virtually(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run a test on a loop with virtual time."""
+
+    @wraps(test)
+    def run(*arguments: Any, **named: Any) -> None:
+        run_virtually(test(*arguments, **named))
+
+    return run

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from functools import wraps
 from typing import Any
 
 import pytest
@@ -20,20 +18,10 @@ from services.chassis.peering.courier import RETRY_MAX_S, Limits
 from services.chassis.peering.letter import OutboxFullError
 from tests.kit.linked import Fate, Links
 from tests.kit.virtual_time import run_virtually
-from tests.unit.chassis.letters import LYON, NICE, OSLO, arrived, carrying, letter, until_arrived
+from tests.unit.chassis.letters import LYON, NICE, OSLO, arrived, carrying, letter, until_arrived, virtually
 from tests.unit.resolver.mortal import Mortal
 
 FATES: list[Fate] = ["pass", "pass", "refused", "lost", "answer lost"]
-
-
-def virtually(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Run a test on a loop with virtual time."""
-
-    @wraps(test)
-    def run(*arguments: Any, **named: Any) -> None:
-        run_virtually(test(*arguments, **named))
-
-    return run
 
 
 @virtually

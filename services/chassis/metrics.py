@@ -1,0 +1,77 @@
+"""What a service counts, in Prometheus' words; served on 127.0.0.1 where CHEOPS_METRICS_PORT is set.
+
+Counting is one addition in this process, whether anybody reads it or not. What has to be worked out (ages, lags) is a
+`Figures` that is asked only when somebody reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from prometheus_client import REGISTRY, Counter, start_http_server
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from services.chassis.errors import SettingsError
+
+HOST: Final = "127.0.0.1"  # whoever wants to be read from elsewhere puts a proxy of his own before it
+
+VERDICTS: Final = Counter("cheops_verdicts", "Verdicts stored.", ["site", "decision"])
+DEAD_LETTERS: Final = Counter("cheops_dead_letters", "Messages kept in dead letters.", ["by", "stream"])
+PEER_RECEIVED: Final = Counter("cheops_peer_messages", "Messages of peers that were handled.", ["site", "peer", "what"])
+PEER_REFUSED: Final = Counter("cheops_peer_messages_refused", "Messages of peers that were not.", ["site", "reason"])
+LETTERS_DELIVERED: Final = Counter("cheops_letters_delivered", "Letters that a peer's server has.", ["site", "peer"])
+LETTERS_RETRIED: Final = Counter("cheops_letters_retried", "Attempts that failed.", ["site", "peer"])
+LETTERS_REFUSED: Final = Counter("cheops_letters_refused", "Letters for which there was no room.", ["site", "peer"])
+
+Figure = tuple[str, str, tuple[str, ...], float]  # name, what it is, the values of its labels, value
+
+
+class Figures(Collector):
+    """Gauges that are worked out when somebody reads. `labels`: the names of their labels."""
+
+    def __init__(self, labels: tuple[str, ...], read: Callable[[], Iterable[Figure]]) -> None:
+        self._labels = labels
+        self._read = read
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """Nothing beforehand: what there is depends on the peers."""
+        return []
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """One family a name."""
+        families: dict[str, GaugeMetricFamily] = {}
+        for name, what, values, value in self._read():
+            family = families.setdefault(name, GaugeMetricFamily(name, what, labels=self._labels))
+            family.add_metric(values, value)
+        yield from families.values()
+
+
+@contextmanager
+def showing(figures: Figures) -> Iterator[None]:
+    """Let them be read while the context lasts."""
+    REGISTRY.register(figures)
+    try:
+        yield
+    finally:
+        REGISTRY.unregister(figures)
+
+
+@contextmanager
+def served(port: int | None) -> Iterator[None]:
+    """Serve what this process counts, in a thread of its own; nothing without a port."""
+    if port is None:
+        yield
+        return
+    try:
+        server, thread = start_http_server(port, HOST)
+    except OSError as error:
+        raise SettingsError(f"CHEOPS_METRICS_PORT: {HOST}:{port} cannot be taken ({error.strerror})") from error
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
