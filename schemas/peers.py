@@ -3,7 +3,8 @@
     entry site ── ask ──▶ participant        judge your part; if you would allow it, hold it
                ◀─ answer ─                   the verdict on the part, and whether it is held
                ── decide ─▶                  commit (with the whole plan) or drop
-               ◀─ report ─ ─▶                outcomes of steps; a refusal of a late commit; `over`
+               ◀─ report ─                   outcomes of its steps; a refusal of a late commit; `over`
+               ── tell ──▶                   outcomes of other sites, where its steps wait for them; stop
                ◀─ wake ────                  a deferred part would be answered differently now: ask again
                ◀─ give-way ─                 an older intent needs what a younger one holds here
                ◀─ refuse ──▶                 a message that could not be understood, and why
@@ -83,7 +84,7 @@ class Decide(PeerMessage):
 
 
 class Report(PeerMessage):
-    """report/v1: how far the steps are. From a participant its own; from the entry site what the receiver waits for.
+    """report/v1: what a participant has done, to the entry site.
 
     over      nothing of this revision is under way at the sender any more, and nothing more will leave there
     refused   the sender does not carry out what was committed: its verdict on a commit that came too late
@@ -94,6 +95,15 @@ class Report(PeerMessage):
     outcomes: tuple[Outcome, ...] = ()
     over: bool = False
     refused: Verdict | None = None
+
+
+class Tell(PeerMessage):
+    """tell/v1: what other sites have done, from the entry site to a participant. `stop`: begin nothing more."""
+
+    schema_: Literal["tell/v1"] = Field("tell/v1", alias="schema")
+    revision: int
+    outcomes: tuple[Outcome, ...] = ()
+    stop: bool = False
 
 
 class Wake(PeerMessage):
@@ -143,6 +153,7 @@ STORED: Final[dict[str, type[PeerMessage]]] = {  # by the token of its subject
     "answer": Answer,
     "decide": Decide,
     "report": Report,
+    "tell": Tell,
     "wake": Wake,
     "give-way": GiveWay,
     "refuse": Refuse,

@@ -20,7 +20,7 @@ SiteStream = NewType("SiteStream", str)  # a stream that holds one site's messag
 AnyStream = StreamName | SiteStream
 
 # What must not be lost between sites (schemas.peers.STORED), from OUTBOX to INBOX.
-PEER_STORED: Final = ("ask", "answer", "decide", "report", "wake", "give-way", "refuse")
+PEER_STORED: Final = ("ask", "answer", "decide", "report", "tell", "wake", "give-way", "refuse")
 PEER_ASKED: Final = ("ping", "sites", "lookup", "tree", "dependents")  # asked and answered: no stream may take them
 
 

@@ -5,7 +5,7 @@ place ──▶ whole or divided bodies per site ──▶ judged there ──�
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -14,12 +14,12 @@ from cheops.offline.merging import SERVER_METADATA
 from cheops.offline.sites import OfflineSite, placed
 from schemas.events import ResourceState
 from schemas.identity import ResourceId, ResourceKey, SiteName, kind_of
-from schemas.relations.path import steps_of
 from schemas.scope.tree import Scope
 from schemas.verdicts import Verdict
+from services.resolver.across.splitting import Splitter
 from services.resolver.judge.case import Problem
 from services.resolver.judge.findings import named
-from services.resolver.placing import Alternative, Placement, divided, part_of, place
+from services.resolver.placing import Alternative, part_of
 
 SHARED_FROM: Final = "cheops.io/shared-from"
 MISSING: Final = ("D113", "D110", "D140")
@@ -37,7 +37,6 @@ class Delivery:
     bodies: dict[SiteName, dict[ResourceId, Body]] = field(default_factory=dict)
     problems: dict[SiteName, dict[ResourceId, Problem]] = field(default_factory=dict)
     bundle: dict[ResourceId, Body] = field(default_factory=dict)
-    placements: dict[ResourceId, Placement] = field(default_factory=dict)
 
     @property
     def entry(self) -> OfflineSite:
@@ -52,32 +51,11 @@ class Delivery:
             body = placed(manifest, self.act.namespace)
             state = home.extractor.state(body)
             states[state.resource], self.bundle[state.resource] = state, body
-        self.placements = place(states, self.scope, self.way, home.surface, home.name)
-        for resource, placement in self.placements.items():
-            for name, body in self._parts(resource, placement):
-                self.bodies.setdefault(name, {})[resource] = body
-
-    def _parts(self, resource: ResourceId, placement: Placement) -> Iterator[tuple[SiteName, Body]]:
-        body = self.bundle[resource]
-        if not placement.crossed:
-            yield from ((name, body) for name in placement.shares)
-            return
-        known = self.court.catalogue.kinds.get(kind_of(resource))
-        fields = known.divides if known is not None else ()
-        if not fields:
-            problem = Problem("D620", f"{named(resource)} has no number that could be divided", resource)
-            self.problems.setdefault(self.entry.name, {})[resource] = problem
-            yield from ((name, body) for name in placement.shares)
-            return
-        part = self.scope.parts[placement.part] if placement.part is not None else None
-        prime = part.options.prime if part is not None else None
-        split = {path: divided(_number(body, path), placement.shares, prime) for path in fields}
-        for name in placement.shares:
-            mine = body
-            for path, numbers in split.items():
-                if _at_path(body, path) is not None or path == fields[0]:
-                    mine = _with(mine, steps_of(path), numbers[name])
-            yield name, mine
+        splitter = Splitter(self.scope, self.way, home.surface, home.name, self.court.catalogue.divides)
+        split = splitter.bundle(self.bundle, states)
+        self.bodies = {name: dict(mine) for name, mine in split.bodies.items()}
+        if split.problems:
+            self.problems[home.name] = dict(split.problems)
 
     def judged(self) -> dict[SiteName, Verdict]:
         """Each site on its part."""
@@ -140,23 +118,3 @@ def _copy(body: Body, shared_from: SiteName | None) -> Body:
     if shared_from is not None:
         metadata["labels"] = {**metadata.get("labels", {}), SHARED_FROM: shared_from}
     return {**{name: value for name, value in body.items() if name != "status"}, "metadata": metadata}
-
-
-def _at_path(body: Body, path: str) -> Any:
-    value: Any = body
-    for step in steps_of(path):
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
-
-
-def _number(body: Body, path: str) -> int:
-    value = _at_path(body, path)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 1
-
-
-def _with(body: Any, steps: Sequence[str | None], value: Any) -> Any:
-    if not steps:
-        return value
-    head = str(steps[0])
-    inner = body.get(head) if isinstance(body, dict) else None
-    return {**(body if isinstance(body, dict) else {}), head: _with(inner, steps[1:], value)}

@@ -6,7 +6,7 @@ scope says (replicated or shared), and judged again ──▶ combined; the firs
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -19,10 +19,11 @@ from schemas.scope.parse import parse_scope
 from schemas.scope.sites import Latencies, check_sites
 from schemas.scope.tree import Scope
 from schemas.verdicts import Reason, Remedy, Verdict
-from services.resolver.coordinate import combine
+from services.resolver.across.splitting import Splitter
+from services.resolver.coordinate import combine, enough, not_taken
 from services.resolver.judge.case import Problem
 from services.resolver.judge.findings import named
-from services.resolver.placing import Alternative, alternatives, part_of
+from services.resolver.placing import Alternative, alternatives
 
 SHARED_TO: Final = "cheops.io/shared-to"
 REPLICA_SET: Final = "cheops.io/replica-set"
@@ -84,24 +85,11 @@ def check_scoped(court: Court, act: Act, scope: Scope, latencies: Latencies) -> 
     for way in ways:
         verdict = _one_way(court, act, scope, way)
         if verdict.decision == "allow":
-            return _noted(verdict, failed, entry)
+            return not_taken(verdict, failed, entry)
         failed.append((way, verdict))
     # A choice that is only unknown may still come true; a denial may not.
     best = next((row for row in failed if row[1].decision == "defer"), failed[0])
-    return _noted(best[1], [row for row in failed if row is not best], entry)
-
-
-def _noted(verdict: Verdict, failed: Sequence[tuple[Alternative, Verdict]], entry: SiteName) -> Verdict:
-    notes = tuple(
-        Reason(
-            code="N505",
-            severity="note",
-            message=f"{' & '.join(way.sites)} is not taken: {one.summary}",
-            site=entry,
-        )
-        for way, one in failed
-    )
-    return verdict.model_copy(update={"reasons": (*verdict.reasons, *notes)}) if notes else verdict
+    return not_taken(best[1], [row for row in failed if row is not best], entry)
 
 
 def _one_way(court: Court, act: Act, scope: Scope, way: Alternative) -> Verdict:
@@ -114,9 +102,9 @@ def _one_way(court: Court, act: Act, scope: Scope, way: Alternative) -> Verdict:
         if not delivery.supply(verdicts):
             break
         verdicts = delivery.judged()
-    enough, left_out = _enough(scope, way, verdicts)
+    taken, left_out = enough(scope, way, verdicts)
     entry = next(iter(court.sites))
-    whole = combine(list(enough.values()), entry)
+    whole = combine(list(taken.values()), entry)
     return whole.model_copy(update={"reasons": (*whole.reasons, *left_out)}) if left_out else whole
 
 
@@ -125,12 +113,8 @@ def _named_in(court: Court, act: Act, scope: Scope, way: Alternative) -> Verdict
     entry = next(iter(court.sites))
     home = court.sites[entry]
     names = [*act.resources, *(home.extractor.key(one).id for one in act.manifests)]
-    at: dict[SiteName, list[str]] = {}
-    for text in names:
-        resource = _resolved(home, text, act.namespace)
-        number = part_of(scope, resource, home.surface, is_root=True) if resource is not None else None
-        for name in way.shares[number] if number is not None else (entry,):
-            at.setdefault(name, []).append(text)
+    splitter = Splitter(scope, way, home.surface, entry, court.catalogue.divides)
+    at = splitter.names((text, _resolved(home, text, act.namespace)) for text in names)
     rows = {name: replace(act, resources=tuple(mine), manifests=(), verb=verb_of(act)) for name, mine in at.items()}
     if verb_of(act) == "delete":
         return deleted_at(court, rows)
@@ -187,21 +171,3 @@ def _resolved(site: OfflineSite, text: str, namespace: str) -> ResourceId | None
         return site.surface.resolve(text, namespace)
     except ValueError:  # judged where it is entered, which says what is wrong with it
         return None
-
-
-def _enough(
-    scope: Scope, way: Alternative, verdicts: Mapping[SiteName, Verdict]
-) -> tuple[Mapping[SiteName, Verdict], tuple[Reason, ...]]:
-    """`min:` sites of a replication are enough: those that deny are left out, and said."""
-    left_out: dict[SiteName, Verdict] = {}
-    for part, shares, crossed in zip(scope.parts, way.shares, way.crossed, strict=True):
-        wanted = part.options.min
-        mine = [name for name in shares if name in verdicts]
-        good = [name for name in mine if verdicts[name].decision == "allow"]
-        if wanted is not None and not crossed and len(good) >= wanted:
-            left_out |= {name: verdicts[name] for name in mine if name not in good}
-    notes = tuple(
-        Reason(code="N505", severity="note", message=f"{name} is left out: {one.summary}", site=name)
-        for name, one in left_out.items()
-    )
-    return {name: one for name, one in verdicts.items() if name not in left_out}, notes

@@ -80,6 +80,15 @@ KNOWING: Final = (
         "deleting a Secret while a Deployment that uses it is created",
     ),
     Code(
+        "N",
+        "520",
+        "partly done",
+        "An earlier revision of the intent has done this already, before the world changed.",
+        "What is not allowed any more as a whole is not undone by itself.",
+        "Look at cheops show, and keep it or undo it.",
+        "a Deployment made at lyon, refused at oslo at the last moment",
+    ),
+    Code(
         "D",
         "600",
         "bad scope",

@@ -73,6 +73,11 @@ class Catalogue:
                     found.add(source)
         return frozenset(found)
 
+    def divides(self, kind: KindId) -> tuple[str, ...]:
+        """The paths of the numbers by which objects of a kind are divided over sites; () when they cannot be."""
+        known = self.kinds.get(kind)
+        return tuple(known.divides) if known is not None else ()
+
 
 @dataclass(frozen=True, slots=True)
 class _File:

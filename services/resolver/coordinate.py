@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from schemas.identity import KindId, ResourceId, SiteName
+from schemas.scope.tree import Scope
 from schemas.verdicts import Decision, Evidence, Impact, Reason, Step, Verdict
 from services.resolver.judge.findings import counted
 from services.resolver.judge.impact import NAMED_MAX
+from services.resolver.placing import Alternative
 
 _ORDER: Final[tuple[Decision, ...]] = ("deny", "defer", "allow")
 _LETTERS: Final = "DFWN"
@@ -54,6 +56,38 @@ def combine(answers: Sequence[Verdict], entry: SiteName) -> Verdict:
             else None,
         }
     )
+
+
+def not_taken(verdict: Verdict, failed: Sequence[tuple[Alternative, Verdict]], entry: SiteName) -> Verdict:
+    """The same, with a note on each choice of the scope that was tried and did not come to it."""
+    notes = tuple(
+        Reason(
+            code="N505",
+            severity="note",
+            message=f"{' & '.join(way.sites)} is not taken: {one.summary}",
+            site=entry,
+        )
+        for way, one in failed
+    )
+    return verdict.model_copy(update={"reasons": (*verdict.reasons, *notes)}) if notes else verdict
+
+
+def enough(
+    scope: Scope, way: Alternative, verdicts: Mapping[SiteName, Verdict]
+) -> tuple[Mapping[SiteName, Verdict], tuple[Reason, ...]]:
+    """`min:` sites of a replication are enough: those that do not allow are left out, and said."""
+    left_out: dict[SiteName, Verdict] = {}
+    for part, shares, crossed in zip(scope.parts, way.shares, way.crossed, strict=True):
+        wanted = part.options.min
+        mine = [name for name in shares if name in verdicts]
+        good = [name for name in mine if verdicts[name].decision == "allow"]
+        if wanted is not None and not crossed and len(good) >= wanted:
+            left_out |= {name: verdicts[name] for name in mine if name not in good}
+    notes = tuple(
+        Reason(code="N505", severity="note", message=f"{name} is left out: {one.summary}", site=name)
+        for name, one in left_out.items()
+    )
+    return {name: one for name, one in verdicts.items() if name not in left_out}, notes
 
 
 def _rank(reason: Reason) -> tuple[int, str, str, str, str]:

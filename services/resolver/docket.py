@@ -24,12 +24,13 @@ Stamp = tuple[bool, tuple[KindId, ...], int]
 class Waiting:
     """An intent whose verdict is `defer`, and the world as it was then: it is judged again when that has changed.
 
+    stamp     None: it is for several sites, which say themselves when their world has changed
     settled   what earlier revisions of it did already
     """
 
     intent: Intent
     verdict: Verdict
-    stamp: Stamp
+    stamp: Stamp | None
     settled: Set[ResourceId] = frozenset()
 
     def says(self, verdict: Verdict) -> bool:
@@ -121,4 +122,4 @@ class Docket:
 
     def due(self, stamp: Stamp) -> Iterator[Waiting]:
         """Deferred intents whose world has changed since they were judged."""
-        return iter([waiting for waiting in self.deferred.values() if waiting.stamp != stamp])
+        return iter([one for one in self.deferred.values() if one.stamp is not None and one.stamp != stamp])

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from schemas.identity import SiteName
 from schemas.intents import BOUND_DEFAULT_S, Intent
@@ -13,14 +14,17 @@ from schemas.kinds import Surface
 from schemas.queries import Rehearsal
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import Catalogue
-from schemas.verdicts import Verdict
+from schemas.verdicts import Evidence, Verdict
 from services.resolver.evidence import SiteEvidence
+from services.resolver.graph.store import Graph
 from services.resolver.graph.view import View
 from services.resolver.intake import Intake, take_in
 from services.resolver.judge.case import Case, Problem
 from services.resolver.judge.decide import decide
 from services.resolver.judge.policy import Policy
 from services.resolver.signals import Moment
+
+EMPTY: Final = Graph(SiteName(""))
 
 
 class Hearing:
@@ -87,6 +91,16 @@ class Hearing:
             problems=(Problem("D010", reason),),
             decided_by=self._decided_by,
         )
+
+    def unheard(self, part: Intent, code: str, message: str, age_s: float | None, moment: Moment) -> Verdict:
+        """What is said for a site that did not give an answer of its own to its part of an intent."""
+        case = replace(
+            self.case(part, self.take_in(part, moment), 1, moment),
+            site=part.site,
+            problems=(Problem(code, message),),
+            evidence=Evidence(site=part.site, epoch=0, seq=0, age_s=age_s, bound_s=part.bound_s),
+        )
+        return self.judge(case, EMPTY, moment)
 
     def given_up(self, intent: Intent, requester: str, moment: Moment) -> Intake:
         """A deferred intent that somebody cancels, taken in once more to be denied."""

@@ -77,8 +77,6 @@ def _of_the_intent(intent: Intent, site: SiteName, now: datetime) -> list[Proble
         problems.append(Problem("D012", f"expired at {intent.expires_at.isoformat(timespec='seconds')}"))
     if intent.site != site:
         problems.append(Problem("D601", f"this is {site}, the intent was entered for {intent.site}"))
-    if intent.scope and intent.scope.strip() != site:
-        problems.append(Problem("D600", f"scope {intent.scope[:80]!r}: only {site!r} is decided here"))
     return problems
 
 

@@ -9,8 +9,9 @@ Time and identity come in with the signals; nothing here reads a clock, logs, or
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
+from typing import Final
 
 from schemas.alerts import Alert
 from schemas.envelope import MessageError
@@ -22,16 +23,17 @@ from schemas.outcomes import Outcome
 from schemas.queries import Rehearsal, RehearsalAnswer, ResyncRequest
 from schemas.relations.loader import Catalogue
 from schemas.verdicts import Verdict
+from services.resolver.across.together import Together
 from services.resolver.basis import basis_of
-from services.resolver.docket import Asked, Docket, Stamp, Waiting
+from services.resolver.desk import Desk
+from services.resolver.docket import Asked, Stamp, Waiting
 from services.resolver.evidence import SiteEvidence
 from services.resolver.graph.store import Graph
 from services.resolver.graph.view import View
 from services.resolver.hearing import Hearing
-from services.resolver.holds import Holds
 from services.resolver.intake import Intake
 from services.resolver.judge.policy import Policy
-from services.resolver.pursuit import Pursuit
+from services.resolver.pursuit import Pursuit, latest
 from services.resolver.recovery import Unfinished, unfinished
 from services.resolver.signals import (
     AskRehearsal,
@@ -43,6 +45,9 @@ from services.resolver.signals import (
     IntentSeen,
     Moment,
     OutcomeSeen,
+    PeerBeat,
+    PeerSeen,
+    PreviewSeen,
     Rehearsed,
     RepeatVerdict,
     ResyncAnswered,
@@ -53,21 +58,30 @@ from services.resolver.signals import (
 )
 from services.resolver.vigil import Vigil
 
-BOUND_FOR_WAKING_S = 10.0  # deferred intents are looked at again when this freshness comes or goes
-NOTHING: Set[ResourceId] = frozenset()
+NOTHING: Final[Set[ResourceId]] = frozenset()
+NEVER: Final[Stamp] = (False, (), -1)  # no world is like it: judged at the next look
 
 
 class Machine:
     """One site's resolver, without its input and output."""
 
-    def __init__(self, site: SiteName, catalogue: Catalogue, policy: Policy, decided_by: str) -> None:
+    def __init__(
+        self,
+        site: SiteName,
+        catalogue: Catalogue,
+        policy: Policy,
+        decided_by: str,
+        peers: Iterable[SiteName] = (),
+    ) -> None:
         self.site = site
         self.graph = Graph(site)
         self.evidence = SiteEvidence(site)
-        self.holds = Holds()
-        self.docket = Docket()
-        self.vigil = Vigil(site)
         self._hearing = Hearing(self.evidence, catalogue, policy, decided_by)
+        self.desk = Desk(site, self.graph, self.evidence, self._hearing)
+        self.holds = self.desk.holds
+        self.docket = self.desk.docket
+        self.vigil = Vigil(site)
+        self.together = Together(self.desk, catalogue.divides, peers)
         self._recovering: list[Unfinished] = []
         self._early: list[Outcome] = []
         self._was_synced = False
@@ -76,6 +90,9 @@ class Machine:
 
     def step(self, signal: Signal, moment: Moment) -> list[Effect]:
         """Take one signal in; the effects are carried out in order. Raises MessageError for a batch that is none."""
+        return self.together.settle(self._step(signal, moment), moment)
+
+    def _step(self, signal: Signal, moment: Moment) -> list[Effect]:
         match signal:
             case BatchSeen():
                 return self._batch(signal.payload, moment)
@@ -84,6 +101,8 @@ class Machine:
                 return self._after_news(moment)
             case IntentSeen():
                 return self._intent(signal.intent, moment)
+            case PreviewSeen():
+                return self.together.coordinator.begin(signal.intent, moment)
             case Rehearsed():
                 return self._rehearsed(signal.intent, signal.answer, moment)
             case OutcomeSeen():
@@ -94,13 +113,17 @@ class Machine:
                 return self._after_news(moment)
             case CancelSeen():
                 return self._cancel(signal, moment)
+            case PeerSeen():
+                return [*self.together.hear(signal.message, moment), *self._wake(moment)]
+            case PeerBeat():
+                return self.together.beat(signal, moment)
             case _:
                 self.holds.expire(moment.monotonic_s)
-                return [*self._repeat(moment), *self._after_news(moment)]
+                return [*self._repeat(moment), *self.together.tick(moment), *self._after_news(moment)]
 
     def view(self, own: str = "") -> View:
         """The site under everything that was allowed and is not visible yet; `own`: the intent that asks."""
-        return self.holds.view(self.graph, own)
+        return self.desk.view(own)
 
     # ── knowledge ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -168,9 +191,18 @@ class Machine:
         if self.docket.known(intent.id) is not None:
             self.docket.repeats.ask(intent.id)
             return self._repeat(moment)
-        if intent.id in self.docket.asked:
-            return []  # delivered again while the API server is being asked
+        if self.undecided(intent.id) or self.together.participant.engagements.find(intent.id) is not None:
+            return []  # delivered again while others are being asked; or this site's part, stored for a restart
+        if intent.entry is not None:
+            verdict = self.malformed(intent.id, "entry: set by resolvers only (expected no such field)", moment)
+            return [StoreVerdict(verdict)] if verdict is not None else []
+        if self.together.coordinator.concerns(intent):
+            return self.together.coordinator.begin(intent, moment)
         return self._consider(intent, NOTHING, moment)
+
+    def undecided(self, intent_id: str) -> bool:
+        """Somebody is being asked about it: the API server, or other sites."""
+        return intent_id in self.docket.asked or intent_id in self.together.coordinator.rounds
 
     def _repeat(self, moment: Moment) -> list[Effect]:
         due = map(self.docket.known, self.docket.repeats.due(moment.monotonic_s))
@@ -188,7 +220,7 @@ class Machine:
     def _rehearsed(self, intent_id: str, answer: RehearsalAnswer | None, moment: Moment) -> list[Effect]:
         asked = self.docket.asked.pop(intent_id, None)
         if asked is None:
-            return []
+            return self.together.participant.rehearsed(intent_id, answer, moment)
         intake = asked.intake if answer is None else asked.intake.rehearsed(answer)
         return self._decide(asked.intent, intake, asked.settled, moment)
 
@@ -197,12 +229,12 @@ class Machine:
         verdict = self._hearing.judge(case, self.view(intent.id), moment)
         waiting = self.docket.deferred.get(intent.id)
         if waiting and verdict.decision == "defer" and waiting.says(verdict):
-            self.docket.deferred[intent.id] = replace(waiting, stamp=self._stamp(moment))
+            self.docket.deferred[intent.id] = replace(waiting, stamp=self.desk.stamp(moment))
             return []
         self.docket.record(verdict)
         effects: list[Effect] = [StoreVerdict(verdict, basis_of(case, self.holds))]
         if verdict.decision == "defer":
-            self.docket.deferred[intent.id] = Waiting(intent, verdict, self._stamp(moment), settled)
+            self.docket.deferred[intent.id] = Waiting(intent, verdict, self.desk.stamp(moment), settled)
         elif verdict.decision == "allow" and not intent.preview and verdict.plan:
             pursuit = self.docket.active[intent.id] = Pursuit(intent, intake, verdict, settled=set(settled))
             self.holds.add(verdict, intake.changes, moment.monotonic_s)
@@ -211,18 +243,16 @@ class Machine:
 
     # ── waiting and waking ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def _stamp(self, moment: Moment) -> Stamp:
-        claim = self.evidence.claim(BOUND_FOR_WAKING_S, moment.monotonic_s)
-        return claim.fresh, claim.blind, self.holds.generation
-
     def _wake(self, moment: Moment) -> list[Effect]:
+        effects = self.together.participant.look_again(moment)
         if not self.docket.deferred:
-            return []
+            return effects
         expired = [one for one in self.docket.deferred.values() if one.intent.expires_at <= moment.wall]
-        effects: list[Effect] = []
-        for waiting in [*expired, *self.docket.due(self._stamp(moment))]:
+        for waiting in [*expired, *self.docket.due(self.desk.stamp(moment))]:
             intent = waiting.intent
-            if intent.id in self.docket.deferred and intent.id not in self.docket.asked:
+            if waiting.stamp is None:
+                effects += self.together.coordinator.wake(intent.id, moment)
+            elif intent.id in self.docket.deferred and intent.id not in self.docket.asked:
                 effects += self._consider(intent, waiting.settled, moment)
         return effects
 
@@ -230,6 +260,8 @@ class Machine:
         waiting = self.docket.deferred.get(signal.intent)
         if waiting is None:
             return []
+        if waiting.stamp is None:
+            return self.together.coordinator.cancel(waiting.intent, signal.requester, moment)
         self.docket.asked.pop(signal.intent, None)  # an answer that comes now is for nobody
         intake = self._hearing.given_up(waiting.intent, signal.requester, moment).without(waiting.settled)
         return self._decide(waiting.intent, intake, waiting.settled, moment)
@@ -245,6 +277,8 @@ class Machine:
             return []
         self.holds.report(outcome, moment.monotonic_s)
         self.holds.settle(self.graph)
+        if self.together.participant.engagements.find(outcome.intent) is not None:
+            return [*self.together.participant.outcome(outcome, moment), *self._wake(moment)]
         return [*self._go_on(pursuit, moment), *self._wake(moment)]
 
     def _go_on(self, pursuit: Pursuit, moment: Moment) -> list[Effect]:
@@ -272,16 +306,22 @@ class Machine:
         self.vigil.recover(alerts)
         self.docket.remember(verdicts)
         self._recovering = list(unfinished(verdicts, outcomes, intents))
+        self.together.remember(latest(verdicts), outcomes, intents)
 
     def _resume(self, moment: Moment) -> list[Effect]:
         """The site is known again: what was under way is laid over it before anything is decided."""
         self._was_synced = True
         recovering, self._recovering = self._recovering, []
         early, self._early = self._early, []
-        pursuits = []
+        pursuits, together = [], []
         for one in recovering:
+            across = one.intent.entry is not None or self.together.coordinator.concerns(one.intent)
             if one.verdict.decision == "defer":
-                self.docket.deferred[one.intent.id] = Waiting(one.intent, one.verdict, (False, (), -1), one.settled)
+                stamp = None if across else NEVER
+                self.docket.deferred[one.intent.id] = Waiting(one.intent, one.verdict, stamp, one.settled)
+                continue
+            if across:
+                together.append(one)
                 continue
             intake = self._hearing.take_in(one.intent, moment)
             pursuit = self.docket.active[one.intent.id] = one.pursuit(intake)
@@ -293,4 +333,6 @@ class Machine:
         effects: list[Effect] = []
         for pursuit in pursuits:
             effects += [*map(SendOperation, pursuit.resume(moment)), *self._go_on(pursuit, moment)]
+        for one in together:
+            effects += self.together.resume(one, moment)
         return effects + [effect for outcome in early for effect in self._outcome(outcome, moment)]

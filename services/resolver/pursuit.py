@@ -24,7 +24,10 @@ GOOD: Final[frozenset[OutcomeState]] = frozenset({"ready", "done"})
 
 @dataclass(slots=True)
 class Pursuit:
-    """The steps of the current revision, and what earlier revisions already did."""
+    """The steps of the current revision, and what earlier revisions already did.
+
+    Of a plan over several sites the verdict holds this site's steps; what they come after may be another site's.
+    """
 
     intent: Intent
     intake: Intake
@@ -32,6 +35,8 @@ class Pursuit:
     states: dict[str, OutcomeState] = field(default_factory=dict)
     sent: set[str] = field(default_factory=set)
     settled: set[ResourceId] = field(default_factory=set)
+    elsewhere: dict[str, OutcomeState] = field(default_factory=dict)  # steps of other sites, as far as was heard
+    is_stopped: bool = False
 
     def release(self, moment: Moment) -> list[Operation]:
         """The operations that may leave now; each is given out once."""
@@ -63,10 +68,19 @@ class Pursuit:
             self.settled.add(outcome.resource)
         return True
 
+    def hear(self, outcome: Outcome) -> None:
+        """What became of another site's step of this revision."""
+        if outcome.revision == self.verdict.revision and self.elsewhere.get(outcome.step) not in FINAL_STATES:
+            self.elsewhere[outcome.step] = outcome.state
+
+    def stop(self) -> None:
+        """Nothing more leaves: another site does not do its part."""
+        self.is_stopped = True
+
     @property
     def stopped(self) -> bool:
-        """Some step did not do what the verdict allowed: nothing more leaves."""
-        return any(state in FINAL_STATES and state not in GOOD for state in self.states.values())
+        """Some step, here or at another site, did not do what the verdict allowed: nothing more leaves."""
+        return self.is_stopped or any(map(_is_bad, (*self.states.values(), *self.elsewhere.values())))
 
     @property
     def over(self) -> bool:
@@ -88,13 +102,11 @@ class Pursuit:
         return all(self._lets_pass(before, step) for before in step.after)
 
     def _lets_pass(self, before: str, step: Step) -> bool:
-        state = self.states.get(before)
+        state = self.states.get(before, self.elsewhere.get(before))
         if state in GOOD:
             return True
-        return state == "applied" and not self._lives_in(step.resource, self._resource(before))
-
-    def _resource(self, step_id: str) -> ResourceId:
-        return next(step.resource for step in self.verdict.plan if step.id == step_id)
+        container = next((one.resource for one in self.verdict.plan if one.id == before), None)
+        return state == "applied" and (container is None or not self._lives_in(step.resource, container))
 
     def _lives_in(self, resource: ResourceId, container: ResourceId) -> bool:
         return any(
@@ -121,6 +133,10 @@ class Pursuit:
             expires_at=self.intent.expires_at,
             traceparent=self.intent.traceparent,
         )
+
+
+def _is_bad(state: OutcomeState) -> bool:
+    return state in FINAL_STATES and state not in GOOD
 
 
 def operation_id(intent: str, revision: int, step: str) -> str:

@@ -12,9 +12,11 @@ from datetime import datetime
 from schemas.alerts import Alert
 from schemas.basis import Basis
 from schemas.events import Heartbeat
+from schemas.identity import SiteName
 from schemas.intents import Intent
 from schemas.operations import Operation
 from schemas.outcomes import Outcome
+from schemas.peers import Part, PeerMessage
 from schemas.queries import Rehearsal, RehearsalAnswer, ResyncAnswer, ResyncRequest
 from schemas.verdicts import Verdict
 
@@ -83,7 +85,41 @@ class Tick:
     """Time has passed."""
 
 
-Signal = BatchSeen | BeatSeen | IntentSeen | Rehearsed | OutcomeSeen | ResyncAnswered | CancelSeen | Tick
+@dataclass(frozen=True, slots=True)
+class PreviewSeen:
+    """An intent over several sites that is only asked about; answered with `TellPreview`."""
+
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSeen:
+    """A message of another site's resolver, from the sender that its subject proves."""
+
+    message: PeerMessage
+
+
+@dataclass(frozen=True, slots=True)
+class PeerBeat:
+    """Another site's resolver has answered a ping. `round_trip_s` on our own clock."""
+
+    site: SiteName
+    round_trip_s: float = 0.0
+
+
+Signal = (
+    BatchSeen
+    | BeatSeen
+    | IntentSeen
+    | PreviewSeen
+    | Rehearsed
+    | OutcomeSeen
+    | ResyncAnswered
+    | CancelSeen
+    | PeerSeen
+    | PeerBeat
+    | Tick
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,4 +166,43 @@ class AskResync:
     request: ResyncRequest
 
 
-Effect = StoreVerdict | RepeatVerdict | SendOperation | SendAlert | AskRehearsal | AskResync
+@dataclass(frozen=True, slots=True)
+class SendPeer:
+    """Tell another site's resolver; it must not be lost. The machine keeps what it tells itself."""
+
+    message: PeerMessage
+
+
+@dataclass(frozen=True, slots=True)
+class StoreIntent:
+    """Keep this site's part of an intent that another site coordinates, before anything is done for it."""
+
+    part: Part
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOutcome:
+    """Keep at the entry site what another site has reported."""
+
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class TellPreview:
+    """The answer to a `PreviewSeen`."""
+
+    verdict: Verdict
+
+
+Effect = (
+    StoreVerdict
+    | RepeatVerdict
+    | SendOperation
+    | SendAlert
+    | AskRehearsal
+    | AskResync
+    | SendPeer
+    | StoreIntent
+    | StoreOutcome
+    | TellPreview
+)

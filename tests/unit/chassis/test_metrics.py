@@ -16,8 +16,7 @@ from services.chassis.errors import SettingsError
 def port() -> int:
     with socket.socket() as free:
         free.bind((metrics.HOST, 0))
-        chosen = int(free.getsockname()[1])
-    return chosen
+        return int(free.getsockname()[1])
 
 
 def read(port: int) -> str:

@@ -8,6 +8,7 @@ counts what the executor changed, and notes every change that takes away what so
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from schemas.alerts import Alert
@@ -16,6 +17,7 @@ from schemas.identity import KindId, ResourceId, ResourceKey, SiteName
 from schemas.intents import Intent
 from schemas.operations import Operation
 from schemas.outcomes import Outcome, OutcomeState
+from schemas.peers import PeerMessage
 from schemas.queries import ResyncAnswer
 from schemas.verdicts import Step, Verdict
 from services.resolver.judge.policy import Policy
@@ -34,8 +36,12 @@ from services.resolver.signals import (
     ResyncAnswered,
     SendAlert,
     SendOperation,
+    SendPeer,
     Signal,
+    StoreIntent,
+    StoreOutcome,
     StoreVerdict,
+    TellPreview,
     Tick,
 )
 from tests.kit.manifests import namespace
@@ -53,7 +59,9 @@ SURFACE = tuple(
 class World:
     """The cluster, what is under way, and the resolver of now."""
 
-    def __init__(self) -> None:
+    def __init__(self, site: SiteName = LYON, peers: Sequence[SiteName] = ()) -> None:
+        self.site = site
+        self.peers = peers
         self.cluster = Cluster()
         self.now_s = 1000.0
         self.seq, self.chain = 0, ""
@@ -70,6 +78,8 @@ class World:
         self.stored_outcomes: list[Outcome] = []
         self.alerts: list[Alert] = []
         self.repeated: list[Verdict] = []
+        self.to_peers: deque[PeerMessage] = deque()
+        self.previews: list[Verdict] = []
         self.effects: Counter[tuple[str, ResourceId]] = Counter()
         self.cut_after: int | None = None
         self.kills = 0
@@ -84,7 +94,7 @@ class World:
 
     def start(self) -> None:
         """A new process: it knows what the streams keep."""
-        self.machine = Machine(LYON, CATALOGUE, Policy(), "resolver/lyon@test")
+        self.machine = Machine(self.site, CATALOGUE, Policy(), f"resolver/{self.site}@test", self.peers)
         self.resyncs.clear()
         self.rehearsals.clear()
         self.machine.recover(self.verdicts, self.stored_outcomes, self.intents, self.alerts)
@@ -106,10 +116,9 @@ class World:
                 self.kill()
                 return False
             self.carry_out(effect)
-        if isinstance(signal, IntentSeen) and signal.intent.id not in self.machine.docket.asked:
-            self.unacknowledged.pop(signal.intent.id, None)
-        if isinstance(signal, Rehearsed):
-            self.unacknowledged.pop(signal.intent, None)
+        docket = self.machine.docket
+        for intent in [one for one in self.unacknowledged if docket.known(one) and not self.machine.undecided(one)]:
+            del self.unacknowledged[intent]
         return True
 
     def carry_out(self, effect: Effect) -> None:
@@ -127,18 +136,26 @@ class World:
                 self.rehearsals.append(effect.intent)
             case AskResync():
                 self.resyncs.append(effect)
+            case SendPeer():
+                self.to_peers.append(effect.message)
+            case StoreIntent():
+                self.intents[effect.part.id] = effect.part
+            case StoreOutcome():
+                self.stored_outcomes.append(effect.outcome)
+            case TellPreview():
+                self.previews.append(effect.verdict)
 
     # ── the watcher ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def see(self, *events: ResourceEvent) -> None:
-        batch = EventBatch("event/v1", LYON, EPOCH, self.seq + 1, self.chain, events)
+        batch = EventBatch("event/v1", self.site, EPOCH, self.seq + 1, self.chain, events)
         payload = encode(batch)
         self.seq += len(events)
         self.chain = batch_hash(payload)
         self.batches.append(payload)
 
     def beat(self) -> bool:
-        return self.step(BeatSeen(Heartbeat("heartbeat/v1", LYON, EPOCH, self.seq, len(KINDS), {}, self.now_s)))
+        return self.step(BeatSeen(Heartbeat("heartbeat/v1", self.site, EPOCH, self.seq, len(KINDS), {}, self.now_s)))
 
     def deliver(self) -> bool:
         payload = self.batches.popleft()
@@ -148,7 +165,7 @@ class World:
     def answer_resync(self) -> None:
         """List everything again."""
         self.resyncs.popleft()
-        answer = ResyncAnswer(site=LYON, epoch=EPOCH, seq=self.seq, differing=len(KINDS))
+        answer = ResyncAnswer(site=self.site, epoch=EPOCH, seq=self.seq, differing=len(KINDS))
         self.see(ResourceEvent("surface", surface=SURFACE))
         for kind in KINDS:
             mine = [one for one in self.cluster.objects if ResourceKey.parse(one).kind_id == kind]
@@ -216,7 +233,7 @@ class World:
             intent=operation.intent,
             revision=operation.revision,
             step=operation.step,
-            site=LYON,
+            site=self.site,
             action=operation.action,
             resource=operation.resource,
             state=state,

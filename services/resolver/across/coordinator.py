@@ -1,0 +1,340 @@
+"""Intents that are entered here and are for several sites: asked, combined, committed, followed. Pure.
+
+    begin ─▶ ways to read the scope ─▶ split ─▶ ask each site ─▶ answers ─▶ combine
+        allow ─▶ StoreVerdict, then commit to every site     else ─▶ drop what is held, next way, or the verdict
+
+The stored verdict is the point of commit. A site that is not heard is not asked: the intent is deferred (F501) and
+begins again when the site is back, when a site says that its answer would change, or after a while.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from schemas.identity import SiteName
+from schemas.intents import Intent
+from schemas.peers import Answer, Ask, Decide, GiveWay, Part, Refuse, Report, Wake
+from schemas.scope.errors import ScopeError
+from schemas.scope.parse import parse_scope
+from schemas.scope.sites import check_sites
+from schemas.scope.tree import Scope
+from schemas.verdicts import Verdict, Wait
+from services.resolver.across.following import Following
+from services.resolver.across.hearsay import Hearsay
+from services.resolver.across.neighbours import Neighbours
+from services.resolver.across.order import HybridClock
+from services.resolver.across.parts import parts_of
+from services.resolver.across.splitting import Divides
+from services.resolver.coordinate import combine, enough, not_taken
+from services.resolver.desk import Desk
+from services.resolver.docket import Waiting
+from services.resolver.intake import Intake
+from services.resolver.judge.case import Problem
+from services.resolver.placing import Alternative, alternatives
+from services.resolver.recovery import Unfinished
+from services.resolver.signals import Effect, Moment, SendPeer, StoreVerdict, TellPreview
+
+ANSWER_TIMEOUT_S: Final = 5.0
+TRY_AGAIN_S: Final = 30.0  # a deferred intent begins again by event; this is for an event that never comes
+
+
+@dataclass(slots=True)
+class Round:
+    """One asking. `failed`: the ways that were tried before this one, with what was said of them."""
+
+    intent: Intent
+    scope: Scope
+    ways: Sequence[Alternative]
+    number: int
+    age: int
+    place: int = 0
+    parts: dict[SiteName, Part] = field(default_factory=dict)
+    answers: dict[SiteName, Verdict] = field(default_factory=dict)
+    holding: set[SiteName] = field(default_factory=set)
+    deadline_s: float = 0.0
+    failed: list[tuple[Alternative, Verdict]] = field(default_factory=list)
+
+    @property
+    def way(self) -> Alternative:
+        """How the scope is read in this asking."""
+        return self.ways[self.place]
+
+    @property
+    def silent(self) -> list[SiteName]:
+        """Who has not answered."""
+        return [name for name in self.parts if name not in self.answers]
+
+
+@dataclass(slots=True)
+class Coordinator:
+    """Decides, with the others, what is entered here for several sites."""
+
+    desk: Desk
+    neighbours: Neighbours
+    divides: Divides
+    clock: HybridClock = field(default_factory=HybridClock)
+    rounds: dict[str, Round] = field(default_factory=dict)
+    following: Following = field(init=False)
+    hearsay: Hearsay = field(init=False)
+    _ages: dict[str, int] = field(default_factory=dict)
+    _tried_s: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.following = Following(self.desk.site)
+        self.hearsay = Hearsay(self.desk.hearing, self.neighbours)
+
+    def concerns(self, intent: Intent) -> bool:
+        """Whether an intent is for more than this site."""
+        return intent.entry is None and intent.scope.strip() not in ("", self.desk.site)
+
+    # ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def begin(self, intent: Intent, moment: Moment) -> list[Effect]:
+        """Read the scope and ask the sites of its first way."""
+        self._tried_s[intent.id] = moment.monotonic_s
+        intake = self._take_in(intent, moment)
+        if intake.problems:
+            return self._finish(intent, self._wrong(intent, intake.problems, moment), moment)
+        try:
+            scope = parse_scope(intent.scope)
+            unknown = check_sites(scope, self._sites())
+            if unknown:
+                problems = [Problem("D601", str(one)) for one in unknown]
+                return self._finish(intent, self._wrong(intent, problems, moment), moment)
+            ways = self._ways(scope)
+        except ScopeError as error:
+            problem = Problem("D600", str(error).splitlines()[0])
+            return self._finish(intent, self._wrong(intent, [problem], moment), moment)
+        age = self._ages.setdefault(intent.id, self.clock.stamp(moment.wall))
+        asked = Round(intent, scope, ways, self.clock.stamp(moment.wall), age)
+        self.rounds[intent.id] = asked
+        return self._ask(asked, moment)
+
+    def _ways(self, scope: Scope) -> list[Alternative]:
+        near = {(self.desk.site, name): one for name, one in self.neighbours.round_trip_s.items()}
+        return alternatives(scope, self._sites(), near, self.desk.site)
+
+    def _sites(self) -> list[SiteName]:
+        return [self.desk.site, *self.neighbours.all_but(self.desk.site)]
+
+    def _take_in(self, intent: Intent, moment: Moment) -> Intake:
+        """Only what is wrong wherever it is done: which kinds are served, each site says for itself."""
+        local = intent.model_copy(update={"scope": ""})
+        intake = self.desk.hearing.take_in(local, moment)
+        problems = tuple(one for one in intake.problems if one.code not in ("D001", "F502"))
+        return Intake(intake.changes, problems, intake.manifests)
+
+    def _wrong(self, intent: Intent, problems: Sequence[Problem], moment: Moment) -> Verdict:
+        intake = Intake((), tuple(problems), {})
+        case = self.desk.hearing.case(intent, intake, 1, moment)
+        return self.desk.hearing.judge(case, self.desk.view(), moment)
+
+    def _ask(self, asked: Round, moment: Moment) -> list[Effect]:
+        """Ask the sites of the way that is to be tried, all at once."""
+        intake = self._take_in(asked.intent, moment)
+        surface = self.desk.evidence.surface
+        parts, problems = parts_of(asked.intent, intake, asked.scope, asked.way, surface, self.divides)
+        asked.parts, asked.answers, asked.holding = dict(parts), {}, set()
+        asked.deadline_s = moment.monotonic_s + ANSWER_TIMEOUT_S
+        if problems:
+            asked.answers = {self.desk.site: self._wrong(asked.intent, problems, moment)}
+            return self._conclude(asked, moment)
+        effects: list[Effect] = []
+        for name, part in asked.parts.items():
+            if self._can_ask(name, moment):
+                effects.append(SendPeer(self._ask_message(asked, name, part)))
+            else:
+                asked.answers[name] = self.hearsay.unheard(asked.parts[name], "is unreachable", moment)
+        return effects if asked.silent else self._conclude(asked, moment)
+
+    def _can_ask(self, name: SiteName, moment: Moment) -> bool:
+        return name == self.desk.site or self.neighbours.reachable(name, moment.monotonic_s)
+
+    def _ask_message(self, asked: Round, name: SiteName, part: Part) -> Ask:
+        return Ask(
+            sender=self.desk.site,
+            receiver=name,
+            intent=asked.intent.id,
+            round=asked.number,
+            age=asked.age,
+            part=part,
+            revision=self.desk.docket.revision(asked.intent.id),
+        )
+
+    # ── answered ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def answered(self, message: Answer, moment: Moment) -> list[Effect]:
+        """A site's word on its part. An answer that nobody waits for holds for nothing: it is let go."""
+        asked = self.rounds.get(message.intent)
+        if asked is None or asked.number != message.round or message.sender not in asked.parts:
+            return self._let_go(message, asked)
+        verdict = message.verdict
+        if verdict.intent != message.intent or verdict.site != message.sender or not _is_about(asked, verdict):
+            reason = f"verdict: on {verdict.intent!r} at {verdict.site!r} (expected the part that was asked)"
+            return [self._refuse(message, "answer", reason)]
+        if message.held:
+            asked.holding.add(message.sender)
+        asked.answers[message.sender] = verdict
+        self.hearsay.remember(asked.parts[message.sender], verdict, moment)
+        return [] if asked.silent else self._conclude(asked, moment)
+
+    def _let_go(self, message: Answer, asked: Round | None) -> list[Effect]:
+        if not message.held or (asked is None and self.following.knows(message.intent)):
+            return []  # its commit is on the way
+        return [self._drop(message.intent, message.round, message.sender)]
+
+    def give_way(self, message: GiveWay, moment: Moment) -> list[Effect]:
+        """An older intent waits for what this one holds: unless it is decided, it lets go and waits itself."""
+        asked = self.rounds.get(message.intent)
+        if asked is None or asked.number != message.round or message.sender not in asked.parts:
+            return []
+        reason = f"intent {message.older}, which is older, changes the same at {message.sender}"
+        verdict = self.desk.hearing.unheard(asked.parts[message.sender], "F510", reason, 0.0, moment)
+        wait = Wait(site=message.sender, intent=message.older)
+        asked.answers[message.sender] = verdict.model_copy(update={"waits_for": (wait,)})
+        return self._conclude(asked, moment)
+
+    def refused(self, message: Refuse, moment: Moment) -> list[Effect]:
+        """A site could not read what it was asked."""
+        asked = self.rounds.get(message.intent)
+        if asked is None or message.sender not in asked.silent:
+            return []
+        what = f"cannot read what it is asked: {message.reason}"
+        asked.answers[message.sender] = self.hearsay.unheard(asked.parts[message.sender], what, moment)
+        return [] if asked.silent else self._conclude(asked, moment)
+
+    def tick(self, moment: Moment) -> list[Effect]:
+        """Answers that did not come in time; deferred intents that nothing has woken for a while."""
+        effects: list[Effect] = []
+        for asked in [one for one in self.rounds.values() if moment.monotonic_s >= one.deadline_s]:
+            for name in asked.silent:
+                asked.holding.add(name)  # perhaps: it is told to let go
+                what = f"did not answer within {ANSWER_TIMEOUT_S:g} s"
+                asked.answers[name] = self.hearsay.unheard(asked.parts[name], what, moment)
+            effects += self._conclude(asked, moment)
+        for waiting in self._waiting():
+            tried_s = self._tried_s.get(waiting.intent.id, float("-inf"))
+            if moment.monotonic_s - tried_s >= TRY_AGAIN_S:
+                effects += self.wake(waiting.intent.id, moment)
+        return effects
+
+    # ── concluded ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _conclude(self, asked: Round, moment: Moment) -> list[Effect]:
+        """Commit when enough sites allow; else let go of what is held, and try the next way."""
+        taken, left_out = enough(asked.scope, asked.way, asked.answers)
+        whole = combine(list(taken.values()), self.desk.site)
+        whole = whole.model_copy(update={"reasons": (*whole.reasons, *left_out)}) if left_out else whole
+        whole = self.following.with_done(whole)
+        if whole.decision == "allow":
+            del self.rounds[asked.intent.id]
+            whole = not_taken(whole, asked.failed, self.desk.site)
+            out = [self._drop(asked.intent.id, asked.number, one) for one in asked.holding if one not in taken]
+            return out + self._finish(asked.intent, whole, moment, asked, tuple(taken))
+        effects = [self._drop(asked.intent.id, asked.number, name) for name in sorted(asked.holding)]
+        effects += [
+            self._drop(asked.intent.id, asked.number, name) for name in asked.silent if self._can_ask(name, moment)
+        ]
+        asked.failed.append((asked.way, whole))
+        if asked.place + 1 < len(asked.ways):
+            asked.place += 1
+            asked.number = self.clock.stamp(moment.wall)
+            return effects + self._ask(asked, moment)
+        del self.rounds[asked.intent.id]
+        # A choice that is only unknown may still come true; a denial may not.
+        best = next((row for row in asked.failed if row[1].decision == "defer"), asked.failed[0])
+        verdict = not_taken(best[1], [row for row in asked.failed if row is not best], self.desk.site)
+        return effects + self._finish(asked.intent, verdict, moment)
+
+    def _finish(
+        self,
+        intent: Intent,
+        verdict: Verdict,
+        moment: Moment,
+        asked: Round | None = None,
+        sites: tuple[SiteName, ...] = (),
+    ) -> list[Effect]:
+        """The verdict on the whole is stored, and done."""
+        self.rounds.pop(intent.id, None)
+        if intent.preview:
+            return [TellPreview(verdict)]
+        docket = self.desk.docket
+        waiting = docket.deferred.get(intent.id)
+        if waiting is not None and verdict.decision == "defer" and waiting.says(verdict):
+            return []
+        verdict = verdict.model_copy(update={"revision": docket.revision(intent.id)})
+        docket.record(verdict)
+        effects: list[Effect] = [StoreVerdict(verdict)]
+        if verdict.decision == "defer":
+            docket.deferred[intent.id] = Waiting(intent, verdict, None)
+            return effects
+        self._ages.pop(intent.id, None)
+        self._tried_s.pop(intent.id, None)
+        if verdict.decision == "allow" and asked is not None:
+            parts = {name: asked.parts[name] for name in sites}
+            return effects + self.following.commit(intent, verdict, parts, asked.number, asked.age)
+        self.following.forget(intent.id)
+        return effects
+
+    def _drop(self, intent_id: str, round_number: int, name: SiteName) -> Effect:
+        names = {"sender": self.desk.site, "receiver": name, "intent": intent_id}
+        return SendPeer(Decide(round=round_number, commit=False, **names))
+
+    def reported(self, message: Report, moment: Moment) -> list[Effect]:
+        """How far a site is; when all are over, and the world had changed, it is decided again."""
+        effects, again = self.following.reported(message)
+        return effects if again is None else [*effects, *self.begin(again, moment)]
+
+    # ── waiting and waking ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _waiting(self) -> list[Waiting]:
+        deferred = self.desk.docket.deferred
+        return [one for one in deferred.values() if one.stamp is None and one.intent.id not in self.rounds]
+
+    def wake(self, intent_id: str, moment: Moment) -> list[Effect]:
+        """Something may have changed: a deferred intent begins again."""
+        waiting = self.desk.docket.deferred.get(intent_id)
+        if waiting is None or waiting.stamp is not None or intent_id in self.rounds:
+            return []
+        return self.begin(waiting.intent, moment)
+
+    def woken(self, message: Wake, moment: Moment) -> list[Effect]:
+        """A site says that its answer would be another one."""
+        return self.wake(message.intent, moment)
+
+    def came_back(self, site: SiteName, moment: Moment) -> list[Effect]:
+        """A site is heard again: whatever waits for it begins again."""
+        waits = [one for one in self._waiting() if any(wait.site == site for wait in one.verdict.waits_for)]
+        return [effect for one in waits for effect in self.wake(one.intent.id, moment)]
+
+    def cancel(self, intent: Intent, requester: str, moment: Moment) -> list[Effect]:
+        """Somebody gives up a deferred intent, perhaps while it is asked again."""
+        asked = self.rounds.pop(intent.id, None)
+        drops = [self._drop(intent.id, asked.number, name) for name in asked.parts] if asked is not None else []
+        problem = Problem("D012", f"given up by {requester or 'somebody'}")
+        return [*drops, *self._finish(intent, self._wrong(intent, [problem], moment), moment)]
+
+    # ── after a crash ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def resume(self, one: Unfinished, moment: Moment) -> list[Effect]:
+        """Committed before a crash: every site is told again, which repeats nothing, and says how far it is."""
+        sites = {claim.site for claim in one.verdict.evidence}
+        intake = self._take_in(one.intent, moment)
+        surface = self.desk.evidence.surface
+        scope = parse_scope(one.intent.scope)
+        for way in self._ways(scope):
+            parts, _ = parts_of(one.intent, intake, scope, way, surface, self.divides)
+            if sites <= parts.keys():  # a site that was left out (`min`) has given no evidence
+                taken = {name: part for name, part in parts.items() if name in sites}
+                return self.following.commit(one.intent, one.verdict, taken, 0, 0)
+        return []  # a site that took part is not known any more: what is left of it is for people
+
+    def _refuse(self, message: Answer, what: str, reason: str) -> Effect:
+        names = {"sender": self.desk.site, "receiver": message.sender, "intent": message.intent}
+        return SendPeer(Refuse(what=what, reason=reason[:500], **names))
+
+
+def _is_about(asked: Round, verdict: Verdict) -> bool:
+    return all(step.site == verdict.site for step in verdict.plan) and verdict.verb == asked.intent.verb

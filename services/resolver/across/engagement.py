@@ -1,0 +1,86 @@
+"""What this site was asked to do in one intent of several sites, and how far it is. Values. Pure."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Set
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from schemas.identity import ResourceId, SiteName
+from schemas.peers import Decide, Part
+from schemas.verdicts import Verdict
+from services.resolver.docket import Stamp
+from services.resolver.intake import Intake
+
+State = Literal["rehearsing", "blocked", "watching", "held", "committed", "over", "denied"]
+OVER_MAX: Final = 10_000  # engagements that ended are remembered: a repeated message must not begin them again
+
+
+@dataclass(slots=True)
+class Engagement:
+    """One part.
+
+    rehearsing   the API server is being asked
+    blocked      only a younger intent's hold is in the way: its entry site was asked to let go
+    watching     answered with a defer: the entry site is told when that has changed
+    held         answered with an allow, on a lease
+    committed    it is being done      over, denied: nothing is under way
+    """
+
+    entry: SiteName
+    part: Part
+    round: int
+    age: int
+    revision: int = 1
+    state: State = "rehearsing"
+    intake: Intake | None = None
+    verdict: Verdict | None = None
+    lease_until_s: float = 0.0
+    repeat_at_s: float = 0.0
+    stamp: Stamp | None = None
+    late: Decide | None = None
+    asked_to_yield: Set[str] = frozenset()
+    settled: set[ResourceId] = field(default_factory=set)
+
+    @property
+    def is_free(self) -> bool:
+        """Nothing of it lies over the site, and nothing is under way."""
+        return self.state not in ("held", "committed")
+
+
+class Engagements:
+    """By intent; those that are over are forgotten one day, the oldest first."""
+
+    def __init__(self) -> None:
+        self._all: OrderedDict[str, Engagement] = OrderedDict()
+        self._ended: OrderedDict[str, None] = OrderedDict()
+
+    def __getitem__(self, intent_id: str) -> Engagement:
+        return self._all[intent_id]
+
+    def __len__(self) -> int:
+        return len(self._all) - len(self._ended)
+
+    def find(self, intent_id: str) -> Engagement | None:
+        """What was asked of this site in that intent."""
+        return self._all.get(intent_id)
+
+    def put(self, engagement: Engagement) -> Engagement:
+        """It begins, or begins again."""
+        self._all[engagement.part.id] = engagement
+        self._ended.pop(engagement.part.id, None)
+        return engagement
+
+    def end(self, engagement: Engagement, state: Literal["over", "denied"]) -> None:
+        """Nothing more will be done for it, unless it is asked again."""
+        engagement.state = state
+        self._ended[engagement.part.id] = None
+        while len(self._ended) > OVER_MAX:
+            oldest, _ = self._ended.popitem(last=False)
+            del self._all[oldest]
+
+    def in_state(self, *states: State) -> Iterator[Engagement]:
+        """Those in one of these states, the oldest intent first."""
+        found = [one for key, one in self._all.items() if key not in self._ended and one.state in states]
+        return iter(sorted(found, key=lambda one: (one.age, one.part.id)))

@@ -1,0 +1,42 @@
+"""The other sites as this one hears them: when, how far away, which version. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Final
+
+from schemas.identity import SiteName
+
+SILENT_S: Final = 4.0  # a peer that answers no ping for so long is not asked: it would only time out
+
+
+@dataclass(slots=True)
+class Neighbours:
+    """Who is known, and when each was last heard, in seconds of our own monotonic clock."""
+
+    known: set[SiteName] = field(default_factory=set)
+    heard_s: dict[SiteName, float] = field(default_factory=dict)
+    round_trip_s: dict[SiteName, float] = field(default_factory=dict)
+
+    def hear(self, site: SiteName, now_s: float, round_trip_s: float = 0.0) -> bool:
+        """It answered; True when it was silent before."""
+        was_silent = not self.reachable(site, now_s)
+        self.known.add(site)
+        self.heard_s[site] = now_s
+        self.round_trip_s[site] = round_trip_s
+        return was_silent
+
+    def reachable(self, site: SiteName, now_s: float) -> bool:
+        """Whether it is worth asking."""
+        age_s = self.age_s(site, now_s)
+        return age_s is not None and age_s <= SILENT_S
+
+    def age_s(self, site: SiteName, now_s: float) -> float | None:
+        """How long ago it was heard; None for never."""
+        heard_s = self.heard_s.get(site)
+        return None if heard_s is None else max(0.0, now_s - heard_s)
+
+    def all_but(self, site: SiteName) -> Collection[SiteName]:
+        """Every other site, by name."""
+        return sorted(self.known - {site})

@@ -1,0 +1,41 @@
+"""An intent and one way to read its scope → the part of each site, as an intent of its own. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from schemas.identity import IdentityError, ResourceId, SiteName
+from schemas.intents import Intent
+from schemas.kinds import Surface
+from schemas.peers import Part
+from schemas.scope.tree import Scope
+from services.resolver.across.splitting import Divides, Splitter
+from services.resolver.intake import Intake
+from services.resolver.judge.case import Problem
+from services.resolver.placing import Alternative
+
+
+def parts_of(
+    intent: Intent, intake: Intake, scope: Scope, way: Alternative, surface: Surface, divides: Divides
+) -> tuple[Mapping[SiteName, Part], tuple[Problem, ...]]:
+    """What each site is asked; and what of it makes no sense (D620)."""
+    common = intent.model_dump(by_alias=True, exclude={"site", "scope", "resources", "manifests", "entry"})
+    splitter = Splitter(scope, way, surface, intent.site, divides)
+    if intent.verb in ("delete", "read"):
+        at = splitter.names((text, _resolved(surface, text, intent.namespace)) for text in intent.resources)
+        named = {name: Part(**common, site=name, entry=intent.site, resources=tuple(mine)) for name, mine in at.items()}
+        return named, ()
+    states = {one.resource: one.after for one in intake.changes if one.after is not None}
+    split = splitter.bundle(intake.manifests, states)
+    made = {
+        name: Part(**common, site=name, entry=intent.site, manifests=tuple(mine.values()))
+        for name, mine in split.bodies.items()
+    }
+    return made, tuple(split.problems.values())
+
+
+def _resolved(surface: Surface, text: str, namespace: str) -> ResourceId | None:
+    try:
+        return surface.resolve(text, namespace)
+    except IdentityError:  # judged where it is entered, which says what is wrong with it
+        return None

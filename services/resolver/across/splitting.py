@@ -1,0 +1,98 @@
+"""What is asked, and one way to read its scope → what each site is asked. Pure. scope.md is the source.
+
+A bundle's resources go whole or divided to the sites of their part, what they need follows them; names of a delete or
+a read go to the sites of the part that selects them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.events import ResourceState
+from schemas.identity import KindId, ResourceId, SiteName, kind_of
+from schemas.kinds import Surface
+from schemas.relations.path import steps_of
+from schemas.scope.tree import Scope
+from services.resolver.judge.case import Problem
+from services.resolver.judge.findings import named
+from services.resolver.placing import Alternative, Placement, divided, part_of, place
+
+Body = dict[str, Any]
+Divides = Callable[[KindId], Sequence[str]]  # the paths of the numbers by which objects of a kind are divided
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What each site gets of a bundle. `problems`: what cannot be divided (D620); it is placed whole for judging."""
+
+    bodies: Mapping[SiteName, Mapping[ResourceId, Body]]
+    problems: Mapping[ResourceId, Problem]
+
+
+@dataclass(frozen=True, slots=True)
+class Splitter:
+    """One scope, read in one way, at the site where the intent is entered."""
+
+    scope: Scope
+    way: Alternative
+    surface: Surface
+    entry: SiteName
+    divides: Divides
+
+    def bundle(self, bodies: Mapping[ResourceId, Body], states: Mapping[ResourceId, ResourceState]) -> Split:
+        """Each manifest to its sites, whole or divided."""
+        made: dict[SiteName, dict[ResourceId, Body]] = {}
+        problems: dict[ResourceId, Problem] = {}
+        for resource, placement in place(states, self.scope, self.way, self.surface, self.entry).items():
+            if placement.crossed and not self.divides(kind_of(resource)):
+                message = f"{named(resource)} has no number that could be divided"
+                problems[resource] = Problem("D620", message, resource)
+            for name, body in self._parts(resource, bodies[resource], placement):
+                made.setdefault(name, {})[resource] = body
+        return Split(made, problems)
+
+    def _parts(self, resource: ResourceId, body: Body, placement: Placement) -> Iterator[tuple[SiteName, Body]]:
+        fields = self.divides(kind_of(resource)) if placement.crossed else ()
+        if not fields:
+            yield from ((name, body) for name in placement.shares)
+            return
+        part = self.scope.parts[placement.part] if placement.part is not None else None
+        prime = part.options.prime if part is not None else None
+        split = {path: divided(_number(body, path), placement.shares, prime) for path in fields}
+        for name in placement.shares:
+            mine = body
+            for path, numbers in split.items():
+                if _at_path(body, path) is not None or path == fields[0]:
+                    mine = _with(mine, steps_of(path), numbers[name])
+            yield name, mine
+
+    def names(self, resources: Iterable[tuple[str, ResourceId | None]]) -> dict[SiteName, list[str]]:
+        """Each name, with the identity that it has at the entry site, to the sites of the part that selects it."""
+        at: dict[SiteName, list[str]] = {}
+        for text, resource in resources:
+            number = part_of(self.scope, resource, self.surface, is_root=True) if resource is not None else None
+            for name in self.way.shares[number] if number is not None else (self.entry,):
+                at.setdefault(name, []).append(text)
+        return at
+
+
+def _at_path(body: Body, path: str) -> Any:
+    value: Any = body
+    for step in steps_of(path):
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def _number(body: Body, path: str) -> int:
+    value = _at_path(body, path)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 1
+
+
+def _with(body: Any, steps: Sequence[str | None], value: Any) -> Any:
+    if not steps:
+        return value
+    head = str(steps[0])
+    inner = body.get(head) if isinstance(body, dict) else None
+    return {**(body if isinstance(body, dict) else {}), head: _with(inner, steps[1:], value)}

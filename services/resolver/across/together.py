@@ -1,0 +1,94 @@
+"""Both roles of one site, and the way between them: what a site tells itself is heard in the same step. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from schemas.identity import SiteName
+from schemas.intents import Intent
+from schemas.outcomes import Outcome
+from schemas.peers import Answer, Ask, Decide, GiveWay, PeerMessage, Refuse, Report, Tell, Wake
+from schemas.verdicts import Verdict
+from services.resolver.across.coordinator import Coordinator
+from services.resolver.across.neighbours import Neighbours
+from services.resolver.across.participant import Participant
+from services.resolver.across.splitting import Divides
+from services.resolver.desk import Desk
+from services.resolver.recovery import Unfinished
+from services.resolver.signals import Effect, Moment, PeerBeat, SendPeer
+
+
+class Together:
+    """What one resolver does with others."""
+
+    def __init__(self, desk: Desk, divides: Divides, peers: Iterable[SiteName]) -> None:
+        self.neighbours = Neighbours({one for one in peers if one != desk.site})
+        self.coordinator = Coordinator(desk, self.neighbours, divides)
+        self.participant = Participant(desk, self.neighbours)
+        self._site = desk.site
+
+    def hear(self, message: PeerMessage, moment: Moment) -> list[Effect]:
+        """Another resolver says something."""
+        match message:
+            case Ask():
+                self.coordinator.clock.hear(message.age, moment.wall)
+                return self.participant.ask(message, moment)
+            case Decide():
+                return self.participant.decide(message, moment)
+            case Answer():
+                return self.coordinator.answered(message, moment)
+            case GiveWay():
+                return self.coordinator.give_way(message, moment)
+            case Wake():
+                return self.coordinator.woken(message, moment)
+            case Refuse():
+                return self.coordinator.refused(message, moment)
+            case Report():
+                return self.coordinator.reported(message, moment)
+            case Tell():
+                return self.participant.heard(message, moment)
+            case _:
+                raise AssertionError(f"no such message: {message}")
+
+    def beat(self, signal: PeerBeat, moment: Moment) -> list[Effect]:
+        """Another resolver has answered a ping."""
+        if not self.neighbours.hear(signal.site, moment.monotonic_s, signal.round_trip_s):
+            return []
+        return self.coordinator.came_back(signal.site, moment)
+
+    def tick(self, moment: Moment) -> list[Effect]:
+        """Time has passed."""
+        return [*self.participant.tick(moment), *self.coordinator.tick(moment)]
+
+    def settle(self, effects: Sequence[Effect], moment: Moment) -> list[Effect]:
+        """The effects, with what this site tells itself heard in its place."""
+        settled: list[Effect] = []
+        left = list(reversed(effects))
+        while left:
+            effect = left.pop()
+            if isinstance(effect, SendPeer) and effect.message.receiver == self._site:
+                left += reversed(self.hear(effect.message, moment))
+            else:
+                settled.append(effect)
+        return settled
+
+    # ── after a crash ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def remember(
+        self, verdicts: Mapping[str, Verdict], outcomes: Sequence[Outcome], intents: Mapping[str, Intent]
+    ) -> None:
+        """Parts that this site has committed to at some time."""
+        by_intent: defaultdict[str, list[Outcome]] = defaultdict(list)
+        for outcome in outcomes:
+            by_intent[outcome.intent].append(outcome)
+        for intent_id, part in intents.items():
+            verdict = verdicts.get(intent_id)
+            if part.entry is not None and verdict is not None:
+                self.participant.remember(part, verdict, by_intent[intent_id])
+
+    def resume(self, one: Unfinished, moment: Moment) -> list[Effect]:
+        """Go on with what several sites have committed to."""
+        if one.intent.entry is not None:
+            return self.participant.resume(one, moment)
+        return self.coordinator.resume(one, moment)

@@ -1,0 +1,90 @@
+"""What several sites have committed to together, followed at the entry site to its end. Pure.
+
+report ──▶ note ──▶ tell the sites whose steps wait for it, or that have to stop ──▶ over when every site is over
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from schemas.identity import SiteName
+from schemas.intents import Intent
+from schemas.outcomes import FINAL_STATES, Outcome
+from schemas.peers import Report
+from schemas.verdicts import Step, Verdict
+from services.resolver.pursuit import DECISIONS_MAX, GOOD
+
+
+@dataclass(slots=True)
+class Undertaking:
+    """One committed revision. `sites`: who takes part; `over`: who has said that nothing is under way there."""
+
+    intent: Intent
+    verdict: Verdict
+    sites: tuple[SiteName, ...]
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    over: set[SiteName] = field(default_factory=set)
+    refused: dict[SiteName, Verdict] = field(default_factory=dict)
+    earlier: tuple[Outcome, ...] = ()
+
+    def misfit(self, report: Report) -> str:
+        """Why this report cannot be its sender's; empty when it can."""
+        if report.sender not in self.sites:
+            return f"{report.sender} takes no part in {report.intent}"
+        own = {step.id for step in self.verdict.plan if step.site == report.sender}
+        for one in report.outcomes:
+            if one.site != report.sender or one.step not in own:
+                return f"outcomes: step {one.step!r} at {one.site!r} (expected a step of {report.sender})"
+        return ""
+
+    def note(self, report: Report) -> tuple[Outcome, ...]:
+        """Take a report in; the outcomes that say something new."""
+        fresh = []
+        for one in report.outcomes:
+            known = self.outcomes.get(one.step)
+            late = known is not None and (known.state in FINAL_STATES or known.state == one.state)
+            if one.revision == self.verdict.revision and not late:
+                self.outcomes[one.step] = one
+                fresh.append(one)
+        if report.refused is not None:
+            self.refused[report.sender] = report.refused
+        if report.over:
+            self.over.add(report.sender)
+        return tuple(fresh)
+
+    def to_tell(self, sender: SiteName, fresh: tuple[Outcome, ...]) -> Iterator[tuple[SiteName, tuple[Outcome, ...]]]:
+        """Which other sites wait for these outcomes, or have to stop because of them."""
+        for name in self.sites:
+            if name == sender or name in self.over:
+                continue
+            awaited = {before for step in self.steps_of(name) for before in step.after}
+            told = tuple(one for one in fresh if one.step in awaited or _is_bad(one))
+            if told:
+                yield name, told
+
+    def steps_of(self, name: SiteName) -> list[Step]:
+        """A site's share of the plan."""
+        return [step for step in self.verdict.plan if step.site == name]
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing is under way anywhere."""
+        return self.over >= set(self.sites)
+
+    @property
+    def to_be_decided_again(self) -> bool:
+        """The world had changed somewhere, or a site did not do what it had consented to; and nothing failed."""
+        states = {one.state for one in self.outcomes.values()}
+        changed = "conflict" in states or bool(self.refused)
+        return changed and "failed" not in states and self.verdict.revision < DECISIONS_MAX
+
+    @property
+    def done(self) -> Mapping[SiteName, tuple[Outcome, ...]]:
+        """What this revision and earlier ones have done, by site."""
+        good = [one for one in (*self.earlier, *self.outcomes.values()) if one.state in GOOD and one.changed]
+        return {name: tuple(one for one in good if one.site == name) for name in sorted({one.site for one in good})}
+
+
+def _is_bad(outcome: Outcome) -> bool:
+    return outcome.state in FINAL_STATES and outcome.state not in GOOD

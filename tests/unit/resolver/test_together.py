@@ -1,0 +1,72 @@
+"""Sites that decide together, message by message: nothing without consent, all or none, cut and healed."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas.events import ResourceEvent
+from schemas.identity import ResourceId
+from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
+from tests.unit.resolver.virtual_mesh import VirtualMesh
+
+WEB = ResourceId("apps/Deployment/shop/web")
+
+
+@pytest.fixture
+def mesh() -> VirtualMesh:
+    made = VirtualMesh(["lyon", "oslo", "nice"])
+    for world in made.worlds.values():
+        world.cluster.put(secret("ca"))
+    made.settle()
+    return made
+
+
+def web() -> dict[str, object]:
+    return without_uid(deployment("web", mounts_secret("ca"), app="web"))
+
+
+def test_what_every_site_allows_is_done_at_every_site(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "create", "lyon & oslo", manifests=(web(),))
+    mesh.pump()
+    assert mesh.verdict("lyon").decision == "allow", mesh.verdict("lyon")
+    assert {step.site for step in mesh.verdict("lyon").plan} == {"lyon", "oslo"}
+    assert mesh.verdict("oslo").decision == "allow"
+    assert WEB in mesh["lyon"].cluster.objects
+    assert WEB in mesh["oslo"].cluster.objects
+    assert WEB not in mesh["nice"].cluster.objects
+    assert {one.state for one in mesh["lyon"].stored_outcomes if one.site == "oslo"} == {"applied", "ready"}
+    mesh.settle()
+    assert not any(len(world.machine.holds) for world in mesh.worlds.values())
+    assert not mesh["lyon"].machine.together.coordinator.following
+
+
+def test_one_denial_denies_the_whole_and_nothing_is_done(mesh: VirtualMesh) -> None:
+    mesh["oslo"].cluster.remove(ResourceId("Secret/shop/ca"))
+    mesh["oslo"].see(ResourceEvent("delete", resource=ResourceId("Secret/shop/ca")))
+    mesh.pump()
+    mesh.enter("lyon", "create", "lyon & oslo", manifests=(web(),))
+    mesh.pump()
+    verdict = mesh.verdict("lyon")
+    assert verdict.decision == "deny"
+    assert {one.site for one in verdict.reasons} >= {"oslo"}
+    assert not mesh["oslo"].verdicts
+    assert WEB not in mesh["lyon"].cluster.objects
+    assert not any(len(world.machine.holds) for world in mesh.worlds.values())
+
+
+def test_a_site_that_is_cut_off_defers_the_whole_and_it_is_done_once_when_it_is_back(mesh: VirtualMesh) -> None:
+    mesh.sever("nice")
+    mesh.settle(6)
+    mesh.enter("lyon", "delete", "lyon & nice", resources=("secret/ca",))
+    mesh.pump()
+    verdict = mesh.verdict("lyon")
+    assert (verdict.decision, verdict.waits_for[0].site) == ("defer", "nice")
+    assert "last heard" in verdict.summary
+    mesh.settle(4)
+    assert verdict == mesh.verdict("lyon"), "nothing has changed, nothing new is said"
+    mesh.mend()
+    mesh.settle(2)
+    assert mesh.verdict("lyon").decision == "allow"
+    for name in ("lyon", "nice"):
+        assert ResourceId("Secret/shop/ca") not in mesh[name].cluster.objects
+        assert mesh[name].effects["i-1", ResourceId("Secret/shop/ca")] == 1

@@ -1,0 +1,146 @@
+"""Several naive sites and the wires between them: what one resolver tells another waits until a test lets it arrive.
+
+In order from one site to another and at least once, as the courier does it; a cut wire keeps what it is given.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from schemas.identity import SiteName
+from schemas.intents import Intent, Verb
+from schemas.peers import STORED, PeerMessage, what_of
+from schemas.verdicts import Verdict
+from services.resolver.signals import PeerBeat, PeerSeen, Rehearsed, Tick
+from tests.unit.resolver.world import World
+
+Wire = tuple[SiteName, SiteName]
+
+
+class VirtualMesh:
+    """Sites by name; `wires`: what is under way from one to another; `cut`: wires on which nothing arrives."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        sites = [SiteName(name) for name in names]
+        self.worlds = {name: World(name, sites) for name in sites}
+        self.wires: dict[Wire, deque[bytes]] = {(a, b): deque() for a in sites for b in sites if a != b}
+        self.cut: set[Wire] = set()
+        self.told: list[PeerMessage] = []
+
+    def __getitem__(self, name: str) -> World:
+        return self.worlds[SiteName(name)]
+
+    # ── what people do ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def enter(self, site: str, verb: Verb, scope: str, intent_id: str = "i-1", **what: Any) -> Intent:
+        """An intent, stored at its entry site."""
+        world = self[site]
+        intent = Intent(
+            id=intent_id,
+            site=world.site,
+            verb=verb,
+            scope=scope,
+            namespace="shop",
+            created_at=world.moment.wall,
+            expires_at=world.moment.wall + timedelta(seconds=what.pop("lifetime_s", 3600)),
+            **what,
+        )
+        world.publish(intent)
+        return intent
+
+    # ── what the network does ───────────────────────────────────────────────────────────────────────────────────────
+
+    def collect(self) -> None:
+        """What resolvers have said goes onto the wires."""
+        for world in self.worlds.values():
+            while world.to_peers:
+                message = world.to_peers.popleft()
+                self.told.append(message)
+                self.wires[message.sender, message.receiver].append(message.to_json())
+
+    def arrive(self, wire: Wire) -> None:
+        """The first message of a wire."""
+        payload = self.wires[wire].popleft()
+        self.hand_over(wire, payload)
+
+    def hand_over(self, wire: Wire, payload: bytes) -> None:
+        """A message arrives, perhaps not for the first time."""
+        schema = payload.partition(b'"schema":"')[2].partition(b"/")[0].decode()
+        model = next(one for one in STORED.values() if one.schema_name().startswith(f"{schema}/"))
+        self.worlds[wire[1]].step(PeerSeen(model.from_json(payload)))
+
+    def sever(self, *names: str) -> None:
+        """Cut these sites off from all others."""
+        cut = {SiteName(name) for name in names}
+        self.cut |= {wire for wire in self.wires if (wire[0] in cut) != (wire[1] in cut)}
+
+    def mend(self) -> None:
+        """All wires carry again."""
+        self.cut.clear()
+
+    def ping(self) -> None:
+        """Who can be asked and can answer is heard."""
+        for a, b in self.wires:
+            if (a, b) not in self.cut and (b, a) not in self.cut:
+                self.worlds[a].step(PeerBeat(b, 0.01))
+
+    # ── until nothing waits any more ────────────────────────────────────────────────────────────────────────────────
+
+    def pass_time(self, seconds: float = 0.5) -> None:
+        """The same for all; watchers beat, resolvers ping and tick."""
+        for world in self.worlds.values():
+            world.now_s += seconds
+            world.beat()
+        self.ping()
+        for world in self.worlds.values():
+            world.step(Tick())
+
+    def pump(self) -> None:
+        """Everything that can arrive arrives, everything that waits at a site goes on."""
+        busy = True
+        while busy:
+            busy = False
+            self.collect()
+            for wire, waiting in self.wires.items():
+                while waiting and wire not in self.cut:
+                    self.arrive(wire)
+                    busy = True
+            for world in self.worlds.values():
+                busy = self._site_goes_on(world) or busy
+
+    def _site_goes_on(self, world: World) -> bool:
+        busy = False
+        while world.rehearsals:
+            world.step(Rehearsed(world.rehearsals.popleft(), None))
+            busy = True
+        while world.resyncs:
+            world.answer_resync()
+            busy = True
+        while world.batches:
+            world.deliver()
+            busy = True
+        for place in range(len(world.operations)):
+            if world.operations[place].id not in world.ledger:
+                world.execute(place)
+                busy = True
+        while world.outcomes:
+            world.report()
+            busy = True
+        return busy
+
+    def settle(self, seconds: float = 2.0) -> None:
+        """For as long as this, in steps of half a second."""
+        for _ in range(int(seconds / 0.5)):
+            self.pass_time()
+            self.pump()
+
+    def verdict(self, site: str, intent_id: str = "i-1") -> Verdict:
+        """In force at a site."""
+        return self[site].latest()[intent_id]
+
+    def said(self, what: str) -> int:
+        """How many messages of a kind were told."""
+        return sum(what_of(one) == what for one in self.told)
