@@ -9,14 +9,12 @@ Time and identity come in with the signals; nothing here reads a clock, logs, or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import replace
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
 
 from schemas.alerts import Alert
 from schemas.envelope import MessageError
 from schemas.events import ResourceEvent, batch_hash, decode_batch
-from schemas.identity import ResourceId, SiteName
+from schemas.identity import SiteName
 from schemas.intents import INTENT_ID, Intent
 from schemas.kinds import Surface
 from schemas.outcomes import Outcome
@@ -24,19 +22,16 @@ from schemas.queries import Rehearsal, RehearsalAnswer, ResyncRequest
 from schemas.relations.loader import Catalogue
 from schemas.verdicts import Verdict
 from services.resolver.across.together import Together
-from services.resolver.basis import basis_of
+from services.resolver.alone import NOTHING, Alone
 from services.resolver.desk import Desk
-from services.resolver.docket import Asked, Stamp, Waiting
 from services.resolver.evidence import SiteEvidence
 from services.resolver.graph.store import Graph
 from services.resolver.graph.view import View
 from services.resolver.hearing import Hearing
-from services.resolver.intake import Intake
 from services.resolver.judge.policy import Policy
-from services.resolver.pursuit import Pursuit, latest
+from services.resolver.pursuit import latest
 from services.resolver.recovery import Unfinished, unfinished
 from services.resolver.signals import (
-    AskRehearsal,
     AskResync,
     BatchSeen,
     BeatSeen,
@@ -52,14 +47,10 @@ from services.resolver.signals import (
     RepeatVerdict,
     ResyncAnswered,
     SendAlert,
-    SendOperation,
     Signal,
     StoreVerdict,
 )
 from services.resolver.vigil import Vigil
-
-NOTHING: Final[Set[ResourceId]] = frozenset()
-NEVER: Final[Stamp] = (False, (), -1)  # no world is like it: judged at the next look
 
 
 class Machine:
@@ -81,6 +72,7 @@ class Machine:
         self.holds = self.desk.holds
         self.docket = self.desk.docket
         self.vigil = Vigil(site)
+        self.alone = Alone(self.desk)
         self.together = Together(self.desk, catalogue.divides, peers)
         self._recovering: list[Unfinished] = []
         self._early: list[Outcome] = []
@@ -198,7 +190,7 @@ class Machine:
             return [StoreVerdict(verdict)] if verdict is not None else []
         if self.together.coordinator.concerns(intent):
             return self.together.coordinator.begin(intent, moment)
-        return self._consider(intent, NOTHING, moment)
+        return self.alone.consider(intent, NOTHING, moment)
 
     def undecided(self, intent_id: str) -> bool:
         """Somebody is being asked about it: the API server, or other sites."""
@@ -208,38 +200,11 @@ class Machine:
         due = map(self.docket.known, self.docket.repeats.due(moment.monotonic_s))
         return [RepeatVerdict(verdict) for verdict in due if verdict is not None]
 
-    def _consider(self, intent: Intent, settled: Set[ResourceId], moment: Moment) -> list[Effect]:
-        """Take it in as it is now, less what it has done already, and judge it, after the API server was asked."""
-        intake = self._hearing.take_in(intent, moment).without(settled)
-        rehearsal = None if self.docket.full else self._hearing.rehearsal(intake)
-        if rehearsal is None:
-            return self._decide(intent, intake, settled, moment)
-        self.docket.asked[intent.id] = Asked(intent, intake, settled)
-        return [AskRehearsal(intent.id, rehearsal)]
-
     def _rehearsed(self, intent_id: str, answer: RehearsalAnswer | None, moment: Moment) -> list[Effect]:
         asked = self.docket.asked.pop(intent_id, None)
         if asked is None:
             return self.together.participant.rehearsed(intent_id, answer, moment)
-        intake = asked.intake if answer is None else asked.intake.rehearsed(answer)
-        return self._decide(asked.intent, intake, asked.settled, moment)
-
-    def _decide(self, intent: Intent, intake: Intake, settled: Set[ResourceId], moment: Moment) -> list[Effect]:
-        case = self._hearing.case(intent, intake, self.docket.revision(intent.id), moment)
-        verdict = self._hearing.judge(case, self.view(intent.id), moment)
-        waiting = self.docket.deferred.get(intent.id)
-        if waiting and verdict.decision == "defer" and waiting.says(verdict):
-            self.docket.deferred[intent.id] = replace(waiting, stamp=self.desk.stamp(moment))
-            return []
-        self.docket.record(verdict)
-        effects: list[Effect] = [StoreVerdict(verdict, basis_of(case, self.holds))]
-        if verdict.decision == "defer":
-            self.docket.deferred[intent.id] = Waiting(intent, verdict, self.desk.stamp(moment), settled)
-        elif verdict.decision == "allow" and not intent.preview and verdict.plan:
-            pursuit = self.docket.active[intent.id] = Pursuit(intent, intake, verdict, settled=set(settled))
-            self.holds.add(verdict, intake.changes, moment.monotonic_s)
-            effects += map(SendOperation, pursuit.release(moment))
-        return effects
+        return self.alone.rehearsed(asked, answer, moment)
 
     # ── waiting and waking ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -249,11 +214,10 @@ class Machine:
             return effects
         expired = [one for one in self.docket.deferred.values() if one.intent.expires_at <= moment.wall]
         for waiting in [*expired, *self.docket.due(self.desk.stamp(moment))]:
-            intent = waiting.intent
             if waiting.stamp is None:
-                effects += self.together.coordinator.wake(intent.id, moment)
-            elif intent.id in self.docket.deferred and intent.id not in self.docket.asked:
-                effects += self._consider(intent, waiting.settled, moment)
+                effects += self.together.coordinator.wake(waiting.intent.id, moment)
+            else:
+                effects += self.alone.wake(waiting, moment)
         return effects
 
     def _cancel(self, signal: CancelSeen, moment: Moment) -> list[Effect]:
@@ -262,9 +226,7 @@ class Machine:
             return []
         if waiting.stamp is None:
             return self.together.coordinator.cancel(waiting.intent, signal.requester, moment)
-        self.docket.asked.pop(signal.intent, None)  # an answer that comes now is for nobody
-        intake = self._hearing.given_up(waiting.intent, signal.requester, moment).without(waiting.settled)
-        return self._decide(waiting.intent, intake, waiting.settled, moment)
+        return self.alone.cancel(waiting, signal, moment)
 
     # ── outcomes ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -279,19 +241,7 @@ class Machine:
         self.holds.settle(self.graph)
         if self.together.participant.engagements.find(outcome.intent) is not None:
             return [*self.together.participant.outcome(outcome, moment), *self._wake(moment)]
-        return [*self._go_on(pursuit, moment), *self._wake(moment)]
-
-    def _go_on(self, pursuit: Pursuit, moment: Moment) -> list[Effect]:
-        """The next operations; or, when nothing is under way any more, the end or another decision."""
-        effects: list[Effect] = [SendOperation(operation) for operation in pursuit.release(moment)]
-        if not pursuit.over:
-            return effects
-        intent = pursuit.intent
-        del self.docket.active[intent.id]
-        self.holds.drop(intent.id)
-        if pursuit.conflicted and pursuit.may_decide_again:
-            return self._consider(intent, frozenset(pursuit.settled), moment)
-        return effects
+        return [*self.alone.go_on(pursuit, moment), *self._wake(moment)]
 
     # ── after a crash ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -309,30 +259,12 @@ class Machine:
         self.together.remember(latest(verdicts), outcomes, intents)
 
     def _resume(self, moment: Moment) -> list[Effect]:
-        """The site is known again: what was under way is laid over it before anything is decided."""
+        """The site is known again: go on with what was under way."""
         self._was_synced = True
         recovering, self._recovering = self._recovering, []
         early, self._early = self._early, []
-        pursuits, together = [], []
+        effects = self.alone.resume([one for one in recovering if not self.together.concerns(one.intent)], moment)
         for one in recovering:
-            across = one.intent.entry is not None or self.together.coordinator.concerns(one.intent)
-            if one.verdict.decision == "defer":
-                stamp = None if across else NEVER
-                self.docket.deferred[one.intent.id] = Waiting(one.intent, one.verdict, stamp, one.settled)
-                continue
-            if across:
-                together.append(one)
-                continue
-            intake = self._hearing.take_in(one.intent, moment)
-            pursuit = self.docket.active[one.intent.id] = one.pursuit(intake)
-            self.holds.add(one.verdict, intake.changes, moment.monotonic_s)
-            for outcome in one.outcomes:
-                self.holds.report(outcome, moment.monotonic_s)
-            pursuits.append(pursuit)
-        self.holds.settle(self.graph)
-        effects: list[Effect] = []
-        for pursuit in pursuits:
-            effects += [*map(SendOperation, pursuit.resume(moment)), *self._go_on(pursuit, moment)]
-        for one in together:
-            effects += self.together.resume(one, moment)
+            if self.together.concerns(one.intent):
+                effects += self.together.resume(one, moment)
         return effects + [effect for outcome in early for effect in self._outcome(outcome, moment)]

@@ -15,6 +15,7 @@ from services.resolver.across.neighbours import Neighbours
 from services.resolver.across.participant import Participant
 from services.resolver.across.splitting import Divides
 from services.resolver.desk import Desk
+from services.resolver.docket import Waiting
 from services.resolver.recovery import Unfinished
 from services.resolver.signals import Effect, Moment, PeerBeat, SendPeer
 
@@ -27,6 +28,11 @@ class Together:
         self.coordinator = Coordinator(desk, self.neighbours, divides)
         self.participant = Participant(desk, self.neighbours)
         self._site = desk.site
+        self._docket = desk.docket
+
+    def concerns(self, intent: Intent) -> bool:
+        """Whether an intent, or what this site does of it, is decided with others."""
+        return intent.entry is not None or self.coordinator.concerns(intent)
 
     def hear(self, message: PeerMessage, moment: Moment) -> list[Effect]:
         """Another resolver says something."""
@@ -89,6 +95,9 @@ class Together:
 
     def resume(self, one: Unfinished, moment: Moment) -> list[Effect]:
         """Go on with what several sites have committed to."""
-        if one.intent.entry is not None:
-            return self.participant.resume(one, moment)
-        return self.coordinator.resume(one, moment)
+        if one.intent.entry is None and one.verdict.decision == "defer":
+            self._docket.deferred[one.intent.id] = Waiting(one.intent, one.verdict, None)
+            return self.coordinator.wake(one.intent.id, moment)
+        if one.intent.entry is None:
+            return self.coordinator.resume(one, moment)
+        return self.participant.resume(one, moment)

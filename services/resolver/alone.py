@@ -1,0 +1,113 @@
+"""Intents that this site decides alone: taken in, rehearsed, judged, done; deferred ones wake by event. Pure.
+
+intent ──▶ take in ──▶ (rehearse) ──▶ judge ──▶ hold ──▶ StoreVerdict, SendOperation …
+outcome ──▶ pursuit ──▶ next SendOperation, or judge again
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
+from typing import Final
+
+from schemas.identity import ResourceId
+from schemas.intents import Intent
+from schemas.queries import RehearsalAnswer
+from services.resolver.basis import basis_of
+from services.resolver.desk import Desk
+from services.resolver.docket import Asked, Stamp, Waiting
+from services.resolver.intake import Intake
+from services.resolver.pursuit import Pursuit
+from services.resolver.recovery import Unfinished
+from services.resolver.signals import AskRehearsal, CancelSeen, Effect, Moment, SendOperation, StoreVerdict
+
+NOTHING: Final[Set[ResourceId]] = frozenset()
+NEVER: Final[Stamp] = (False, (), -1)  # no world is like it: judged at the next look
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """One site's own intents."""
+
+    desk: Desk
+
+    def consider(self, intent: Intent, settled: Set[ResourceId], moment: Moment) -> list[Effect]:
+        """Take it in as it is now, less what it has done already, and judge it, after the API server was asked."""
+        docket = self.desk.docket
+        intake = self.desk.hearing.take_in(intent, moment).without(settled)
+        rehearsal = None if docket.full else self.desk.hearing.rehearsal(intake)
+        if rehearsal is None:
+            return self._decide(intent, intake, settled, moment)
+        docket.asked[intent.id] = Asked(intent, intake, settled)
+        return [AskRehearsal(intent.id, rehearsal)]
+
+    def rehearsed(self, asked: Asked, answer: RehearsalAnswer | None, moment: Moment) -> list[Effect]:
+        """The API server's word has come, or has not."""
+        intake = asked.intake if answer is None else asked.intake.rehearsed(answer)
+        return self._decide(asked.intent, intake, asked.settled, moment)
+
+    def _decide(self, intent: Intent, intake: Intake, settled: Set[ResourceId], moment: Moment) -> list[Effect]:
+        desk, docket = self.desk, self.desk.docket
+        case = desk.hearing.case(intent, intake, docket.revision(intent.id), moment)
+        verdict = desk.hearing.judge(case, desk.view(intent.id), moment)
+        waiting = docket.deferred.get(intent.id)
+        if waiting and verdict.decision == "defer" and waiting.says(verdict):
+            docket.deferred[intent.id] = replace(waiting, stamp=desk.stamp(moment))
+            return []
+        docket.record(verdict)
+        effects: list[Effect] = [StoreVerdict(verdict, basis_of(case, desk.holds))]
+        if verdict.decision == "defer":
+            docket.deferred[intent.id] = Waiting(intent, verdict, desk.stamp(moment), settled)
+        elif verdict.decision == "allow" and not intent.preview and verdict.plan:
+            pursuit = docket.active[intent.id] = Pursuit(intent, intake, verdict, settled=set(settled))
+            desk.holds.add(verdict, intake.changes, moment.monotonic_s)
+            effects += map(SendOperation, pursuit.release(moment))
+        return effects
+
+    # ── waiting and waking ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def wake(self, waiting: Waiting, moment: Moment) -> list[Effect]:
+        """Its world has changed, or its time is over."""
+        intent_id = waiting.intent.id
+        if intent_id not in self.desk.docket.deferred or intent_id in self.desk.docket.asked:
+            return []
+        return self.consider(waiting.intent, waiting.settled, moment)
+
+    def cancel(self, waiting: Waiting, signal: CancelSeen, moment: Moment) -> list[Effect]:
+        """Somebody gives it up: an answer that comes now is for nobody."""
+        self.desk.docket.asked.pop(signal.intent, None)
+        intake = self.desk.hearing.given_up(waiting.intent, signal.requester, moment).without(waiting.settled)
+        return self._decide(waiting.intent, intake, waiting.settled, moment)
+
+    # ── being done ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def go_on(self, pursuit: Pursuit, moment: Moment) -> list[Effect]:
+        """The next operations; or, when nothing is under way any more, the end or another decision."""
+        effects: list[Effect] = [SendOperation(operation) for operation in pursuit.release(moment)]
+        if not pursuit.over:
+            return effects
+        intent = pursuit.intent
+        del self.desk.docket.active[intent.id]
+        self.desk.holds.drop(intent.id)
+        if pursuit.conflicted and pursuit.may_decide_again:
+            return self.consider(intent, frozenset(pursuit.settled), moment)
+        return effects
+
+    def resume(self, unfinished: Sequence[Unfinished], moment: Moment) -> list[Effect]:
+        """After a crash: what was under way is laid over the site before anything is decided."""
+        pursuits = []
+        for one in unfinished:
+            if one.verdict.decision == "defer":
+                self.desk.docket.deferred[one.intent.id] = Waiting(one.intent, one.verdict, NEVER, one.settled)
+                continue
+            intake = self.desk.hearing.take_in(one.intent, moment)
+            pursuit = self.desk.docket.active[one.intent.id] = one.pursuit(intake)
+            self.desk.holds.add(one.verdict, intake.changes, moment.monotonic_s)
+            for outcome in one.outcomes:
+                self.desk.holds.report(outcome, moment.monotonic_s)
+            pursuits.append(pursuit)
+        self.desk.holds.settle(self.desk.graph)
+        effects: list[Effect] = []
+        for pursuit in pursuits:
+            effects += [*map(SendOperation, pursuit.resume(moment)), *self.go_on(pursuit, moment)]
+        return effects
