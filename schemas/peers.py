@@ -88,6 +88,7 @@ class Report(PeerMessage):
 
     over      nothing of this revision is under way at the sender any more, and nothing more will leave there
     refused   the sender does not carry out what was committed: its verdict on a commit that came too late
+    again     the sender has begun anew: it is to be told once more what its steps wait for
     """
 
     schema_: Literal["report/v1"] = Field("report/v1", alias="schema")
@@ -95,6 +96,7 @@ class Report(PeerMessage):
     outcomes: tuple[Outcome, ...] = ()
     over: bool = False
     refused: Verdict | None = None
+    again: bool = False
 
 
 class Tell(PeerMessage):

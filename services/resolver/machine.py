@@ -256,7 +256,8 @@ class Machine:
         self.vigil.recover(alerts)
         self.docket.remember(verdicts)
         self._recovering = list(unfinished(verdicts, outcomes, intents))
-        self.together.remember(latest(verdicts), outcomes, intents)
+        under_way = {one.intent.id for one in self._recovering}
+        self.together.remember(latest(verdicts), outcomes, intents, under_way)
 
     def _resume(self, moment: Moment) -> list[Effect]:
         """The site is known again: go on with what was under way."""

@@ -207,7 +207,7 @@ class Coordinator:
 
     def tick(self, moment: Moment) -> list[Effect]:
         """Answers that did not come in time; deferred intents that nothing has woken for a while."""
-        effects: list[Effect] = []
+        effects = self.following.tick(moment.monotonic_s)
         for asked in [one for one in self.rounds.values() if moment.monotonic_s >= one.deadline_s]:
             for name in asked.silent:
                 asked.holding.add(name)  # perhaps: it is told to let go
@@ -274,7 +274,9 @@ class Coordinator:
         self._tried_s.pop(intent.id, None)
         if verdict.decision == "allow" and asked is not None:
             parts = {name: asked.parts[name] for name in sites}
-            return effects + self.following.commit(intent, verdict, parts, asked.number, asked.age)
+            return effects + self.following.commit(
+                intent, verdict, parts, (asked.number, asked.age), moment.monotonic_s
+            )
         self.following.forget(intent.id)
         return effects
 
@@ -284,7 +286,7 @@ class Coordinator:
 
     def reported(self, message: Report, moment: Moment) -> list[Effect]:
         """How far a site is; when all are over, and the world had changed, it is decided again."""
-        effects, again = self.following.reported(message)
+        effects, again = self.following.reported(message, moment.monotonic_s)
         return effects if again is None else [*effects, *self.begin(again, moment)]
 
     # ── waiting and waking ──────────────────────────────────────────────────────────────────────────────────────────
@@ -328,7 +330,8 @@ class Coordinator:
             parts, _ = parts_of(one.intent, intake, scope, way, surface, self.divides)
             if sites <= parts.keys():  # a site that was left out (`min`) has given no evidence
                 taken = {name: part for name, part in parts.items() if name in sites}
-                return self.following.commit(one.intent, one.verdict, taken, 0, 0)
+                told = self.following.commit(one.intent, one.verdict, taken, (0, 0), moment.monotonic_s)
+                return [*told, *self.following.resume(one.intent.id, one.outcomes)]
         return []  # a site that took part is not known any more: what is left of it is for people
 
     def _refuse(self, message: Answer, what: str, reason: str) -> Effect:

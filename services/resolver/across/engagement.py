@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from schemas.identity import ResourceId, SiteName
+from schemas.outcomes import Outcome
 from schemas.peers import Decide, Part
 from schemas.verdicts import Verdict
 from services.resolver.docket import Stamp
@@ -42,6 +43,7 @@ class Engagement:
     late: Decide | None = None
     asked_to_yield: Set[str] = frozenset()
     settled: set[ResourceId] = field(default_factory=set)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)  # the last of each step of this revision
 
     @property
     def is_free(self) -> bool:

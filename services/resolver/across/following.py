@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from schemas.identity import SiteName
 from schemas.intents import Intent
@@ -13,6 +14,8 @@ from schemas.verdicts import Reason, Verdict
 from services.resolver.across.undertaking import Undertaking
 from services.resolver.judge.findings import named
 from services.resolver.signals import Effect, SendPeer, StoreOutcome
+
+NUDGE_S: Final = 30.0
 
 
 @dataclass(slots=True)
@@ -30,34 +33,55 @@ class Following:
         return intent_id in self._all
 
     def commit(
-        self, intent: Intent, verdict: Verdict, parts: Mapping[SiteName, Part], round_number: int, age: int
+        self,
+        intent: Intent,
+        verdict: Verdict,
+        parts: Mapping[SiteName, Part],
+        stamps: tuple[int, int],
+        now_s: float,
     ) -> list[Effect]:
-        """Tell every site that its part is to be done."""
+        """Tell every site that its part is to be done. `stamps`: the round that held it, and the intent's age."""
         before = self._all.get(intent.id)
-        earlier = (*before.earlier, *before.outcomes.values()) if before is not None else ()
-        self._all[intent.id] = Undertaking(intent, verdict, tuple(parts), earlier=earlier)
-        return [
-            SendPeer(
-                Decide(
-                    sender=self.site,
-                    receiver=name,
-                    intent=verdict.intent,
-                    round=round_number,
-                    commit=True,
-                    revision=verdict.revision,
-                    plan=verdict.plan,
-                    part=part,
-                    age=age,
-                )
+        orders = {
+            name: Decide(
+                sender=self.site,
+                receiver=name,
+                intent=verdict.intent,
+                round=stamps[0],
+                commit=True,
+                revision=verdict.revision,
+                plan=verdict.plan,
+                part=part,
+                age=stamps[1],
             )
             for name, part in parts.items()
-        ]
+        }
+        made = self._all[intent.id] = Undertaking(intent, verdict, orders, now_s)
+        made.earlier = (*before.earlier, *before.outcomes.values()) if before is not None else ()
+        return list(map(SendPeer, orders.values()))
+
+    def resume(self, intent_id: str, outcomes: Sequence[Outcome]) -> list[Effect]:
+        """After a crash: what was reported before it is known, and perhaps was not told on."""
+        undertaking = self._all[intent_id]
+        undertaking.outcomes |= {one.step: one for one in outcomes}
+        told = ((name, undertaking.awaited_by(name)) for name in undertaking.sites)
+        return [self._tell(undertaking, name, known) for name, known in told if known]
+
+    def tick(self, now_s: float) -> list[Effect]:
+        """Who has not said for a while that it is over is told once more: then it says how far it is."""
+        effects: list[Effect] = []
+        for undertaking in self._all.values():
+            if now_s - undertaking.heard_s >= NUDGE_S:
+                undertaking.heard_s = now_s
+                silent = (name for name in undertaking.sites if name not in undertaking.over)
+                effects += [SendPeer(undertaking.orders[name]) for name in silent]
+        return effects
 
     def forget(self, intent_id: str) -> None:
         """It is denied now: nothing more will be done."""
         self._all.pop(intent_id, None)
 
-    def reported(self, message: Report) -> tuple[list[Effect], Intent | None]:
+    def reported(self, message: Report, now_s: float) -> tuple[list[Effect], Intent | None]:
         """Store it here, tell who waits for it; and the intent to be decided again, when all are over and it has to."""
         undertaking = self._all.get(message.intent)
         if undertaking is None or message.revision != undertaking.verdict.revision:
@@ -66,12 +90,15 @@ class Following:
         if problem:
             names = {"sender": self.site, "receiver": message.sender, "intent": message.intent}
             return [SendPeer(Refuse(what="report", reason=problem[:500], **names))], None
-        was_over = undertaking.is_over
+        was_over, undertaking.heard_s = undertaking.is_over, now_s
         fresh = undertaking.note(message)
         effects: list[Effect] = []
         if message.sender != self.site:  # our own executor's are stored by itself
             effects += map(StoreOutcome, fresh)
-        effects += [self._told(message, name, outcomes) for name, outcomes in _to_tell(undertaking, message, fresh)]
+        stop = message.refused is not None
+        effects += [self._tell(undertaking, *row, stop=stop) for row in _to_tell(undertaking, message, fresh)]
+        if message.again:
+            effects.append(self._tell(undertaking, message.sender, undertaking.awaited_by(message.sender)))
         if was_over or not undertaking.is_over:
             return effects, None
         if undertaking.to_be_decided_again:
@@ -79,10 +106,12 @@ class Following:
         del self._all[message.intent]
         return effects, None
 
-    def _told(self, message: Report, name: SiteName, outcomes: tuple[Outcome, ...]) -> Effect:
-        names = {"sender": self.site, "receiver": name, "intent": message.intent}
-        stop = message.refused is not None
-        return SendPeer(Tell(revision=message.revision, outcomes=outcomes, stop=stop, **names))
+    def _tell(
+        self, undertaking: Undertaking, name: SiteName, outcomes: tuple[Outcome, ...], *, stop: bool = False
+    ) -> Effect:
+        names = {"sender": self.site, "receiver": name, "intent": undertaking.intent.id}
+        stop = stop or bool(undertaking.refused)
+        return SendPeer(Tell(revision=undertaking.verdict.revision, outcomes=outcomes, stop=stop, **names))
 
     def with_done(self, verdict: Verdict) -> Verdict:
         """What earlier revisions have done already is named, where the whole is not allowed any more."""

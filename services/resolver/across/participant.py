@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from schemas.intents import Intent
-from schemas.outcomes import FINAL_STATES, Outcome
+from schemas.outcomes import Outcome
 from schemas.peers import Answer, Ask, Decide, GiveWay, Part, Refuse, Report, Tell, Wake
 from schemas.queries import RehearsalAnswer
 from schemas.verdicts import Step, Verdict
@@ -23,7 +23,7 @@ from services.resolver.across.neighbours import Neighbours
 from services.resolver.basis import basis_of
 from services.resolver.desk import Desk
 from services.resolver.docket import WAITING_MAX
-from services.resolver.pursuit import Pursuit
+from services.resolver.pursuit import GOOD, Pursuit
 from services.resolver.recovery import Unfinished
 from services.resolver.signals import AskRehearsal, Effect, Moment, SendOperation, SendPeer, StoreIntent, StoreVerdict
 
@@ -173,7 +173,8 @@ class Participant:
             assert engaged.verdict is not None, "judged before it is held"
             return self._commit(engaged, message, engaged.verdict, moment)
         if engaged is not None and engaged.state in ("committed", "over") and message.revision <= engaged.revision:
-            return [self._report(engaged)] if message.revision == engaged.revision else []
+            known = tuple(engaged.outcomes.values())
+            return [self._report(engaged, known)] if message.revision == engaged.revision else []
         return self._commit_late(engaged, message, moment)
 
     def _drop(self, engaged: Engagement | None, round_number: int, moment: Moment) -> list[Effect]:
@@ -213,6 +214,7 @@ class Participant:
         )
         stored = verdict.model_copy(update={"plan": steps, "revision": message.revision})
         engaged.state, engaged.verdict, engaged.revision = "committed", stored, message.revision
+        engaged.outcomes.clear()
         pursuit = Pursuit(engaged.part, engaged.intake, stored, settled=set(engaged.settled))
         self.desk.docket.active[engaged.part.id] = pursuit
         effects: list[Effect] = []
@@ -251,6 +253,7 @@ class Participant:
         self, engaged: Engagement, pursuit: Pursuit, moment: Moment, outcomes: tuple[Outcome, ...] = ()
     ) -> list[Effect]:
         effects: list[Effect] = [SendOperation(one) for one in pursuit.release(moment)]
+        engaged.outcomes |= {one.step: one for one in outcomes}
         if pursuit.over:
             engaged.settled |= pursuit.settled
             del self.desk.docket.active[engaged.part.id]
@@ -261,7 +264,11 @@ class Participant:
         return effects
 
     def _report(
-        self, engaged: Engagement, outcomes: tuple[Outcome, ...] = (), refused: Verdict | None = None
+        self,
+        engaged: Engagement,
+        outcomes: tuple[Outcome, ...] = (),
+        refused: Verdict | None = None,
+        again: bool = False,
     ) -> Effect:
         return SendPeer(
             Report(
@@ -272,6 +279,7 @@ class Participant:
                 outcomes=outcomes,
                 over=engaged.is_free,
                 refused=refused,
+                again=again,
             )
         )
 
@@ -311,27 +319,30 @@ class Participant:
 
     # ── after a crash ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def remember(self, part: Intent, verdict: Verdict, outcomes: Sequence[Outcome]) -> None:
+    def remember(self, part: Intent, verdict: Verdict, outcomes: Sequence[Outcome], is_over: bool) -> None:
         """A part that this site has committed to at some time: it must not begin again by a repeated message."""
         assert part.entry is not None, "a part says whose it is"
         made = Part(**part.model_dump(by_alias=True))
-        engaged = Engagement(part.entry, made, 0, 0, verdict.revision, verdict=verdict)
-        engaged.settled |= {one.resource for one in outcomes if one.state in ("ready", "done")}
-        self.engagements.end(self.engagements.put(engaged), "over")
+        engaged = self.engagements.put(Engagement(part.entry, made, 0, 0, verdict.revision, verdict=verdict))
+        engaged.settled |= {one.resource for one in outcomes if one.state in GOOD}
+        engaged.outcomes |= {one.step: one for one in outcomes if one.revision == verdict.revision}
+        if is_over:
+            self.engagements.end(engaged, "over")
+        else:
+            engaged.state = "committed"  # gone on with when the site is known again
 
     def resume(self, one: Unfinished, moment: Moment) -> list[Effect]:
         """Go on with a part as the last process left it, and say how far it is."""
         engaged = self.engagements[one.intent.id]
         intake = self.desk.hearing.take_in(engaged.part, moment)
         pursuit = self.desk.docket.active[one.intent.id] = one.pursuit(intake)
-        engaged.state, engaged.intake, engaged.verdict = "committed", intake, one.verdict
-        self.engagements.put(engaged)
+        engaged.intake = intake
         self.desk.holds.add(one.verdict, intake.changes, moment.monotonic_s)
         for outcome in one.outcomes:
             self.desk.holds.report(outcome, moment.monotonic_s)
         sent: list[Effect] = [SendOperation(operation) for operation in pursuit.resume(moment)]
-        told = tuple(outcome for outcome in one.outcomes if outcome.state in FINAL_STATES)
-        return sent + self._go_on(engaged, pursuit, moment, told)
+        gone_on = self._go_on(engaged, pursuit, moment)
+        return [*sent, *gone_on, self._report(engaged, tuple(engaged.outcomes.values()), again=True)]
 
     # ── what cannot be taken in ─────────────────────────────────────────────────────────────────────────────────────
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from schemas.identity import SiteName
 from schemas.intents import Intent
@@ -82,7 +82,11 @@ class Together:
     # ── after a crash ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def remember(
-        self, verdicts: Mapping[str, Verdict], outcomes: Sequence[Outcome], intents: Mapping[str, Intent]
+        self,
+        verdicts: Mapping[str, Verdict],
+        outcomes: Sequence[Outcome],
+        intents: Mapping[str, Intent],
+        under_way: Container[str],
     ) -> None:
         """Parts that this site has committed to at some time."""
         by_intent: defaultdict[str, list[Outcome]] = defaultdict(list)
@@ -91,7 +95,7 @@ class Together:
         for intent_id, part in intents.items():
             verdict = verdicts.get(intent_id)
             if part.entry is not None and verdict is not None:
-                self.participant.remember(part, verdict, by_intent[intent_id])
+                self.participant.remember(part, verdict, by_intent[intent_id], intent_id not in under_way)
 
     def resume(self, one: Unfinished, moment: Moment) -> list[Effect]:
         """Go on with what several sites have committed to."""

@@ -11,22 +11,32 @@ from dataclasses import dataclass, field
 from schemas.identity import SiteName
 from schemas.intents import Intent
 from schemas.outcomes import FINAL_STATES, Outcome
-from schemas.peers import Report
+from schemas.peers import Decide, Report
 from schemas.verdicts import Step, Verdict
 from services.resolver.pursuit import DECISIONS_MAX, GOOD
 
 
 @dataclass(slots=True)
 class Undertaking:
-    """One committed revision. `sites`: who takes part; `over`: who has said that nothing is under way there."""
+    """One committed revision.
+
+    orders    what each site was told to do     over      who has said that nothing is under way there any more
+    heard_s   when anybody last said anything   earlier   what earlier revisions have done
+    """
 
     intent: Intent
     verdict: Verdict
-    sites: tuple[SiteName, ...]
+    orders: Mapping[SiteName, Decide]
+    heard_s: float
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     over: set[SiteName] = field(default_factory=set)
     refused: dict[SiteName, Verdict] = field(default_factory=dict)
     earlier: tuple[Outcome, ...] = ()
+
+    @property
+    def sites(self) -> tuple[SiteName, ...]:
+        """Who takes part."""
+        return tuple(self.orders)
 
     def misfit(self, report: Report) -> str:
         """Why this report cannot be its sender's; empty when it can."""
@@ -62,6 +72,11 @@ class Undertaking:
             told = tuple(one for one in fresh if one.step in awaited or _is_bad(one))
             if told:
                 yield name, told
+
+    def awaited_by(self, name: SiteName) -> tuple[Outcome, ...]:
+        """Everything that is known of what a site waits for, or has to stop for."""
+        known = tuple(one for one in self.outcomes.values() if one.site != name)
+        return next((told for other, told in self.to_tell(SiteName(""), known) if other == name), ())
 
     def steps_of(self, name: SiteName) -> list[Step]:
         """A site's share of the plan."""
