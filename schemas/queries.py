@@ -2,8 +2,9 @@
 
 `api.resolver.<site>.<verb>`: preview (an Intent → a Verdict), graph (GraphQuery → GraphAnswer), why (WhyQuery →
 GraphAnswer), missing (MissingQuery → GraphAnswer), names (NamesQuery → NamesAnswer), order (OrderQuery →
-OrderAnswer), status (StatusQuery → SiteStatus), states (StatesQuery → StatesAnswer), cancel
-(CancelRequest → Verdict).
+OrderAnswer), status (StatusQuery → SiteStatus), sites (StatusQuery → SiteLinks), states
+(StatesQuery → StatesAnswer), cancel (CancelRequest → Verdict).
+Between sites `peer.<to>.<from>.sites.<number>`: StatusQuery → SiteStatus.
 `api.watcher.<site>.resync`: ResyncRequest → ResyncAnswer; `…status`: StatusQuery → Heartbeat (events.py).
 `api.executor.<site>.rehearse`: Rehearsal → RehearsalAnswer.
 An answer that could not be given is a `Refusal` with a sentence.
@@ -206,6 +207,46 @@ class SiteStatus(Message):
     deferred: int = 0
     resyncs: int = 0
     started_at: AwareDatetime
+
+
+class OutboxLag(Message):
+    """What waits at a site for one peer: letters, bytes, the age of the oldest; `error`: why it is not there yet."""
+
+    count: int = 0
+    size: int = 0
+    oldest_s: float = 0.0
+    retries: int = 0
+    error: str = ""
+
+
+class PeerLink(Message):
+    """One peer as a site sees it.
+
+    state         up, unreachable (nothing heard for some seconds), refused (it answers, and is not understood: `why`)
+    round_trip_s  the median of the last ones
+    heard_s       how long ago it last answered; null when never
+    speaks        the version of what resolvers say to each other
+    status        the peer's own word, when it was asked for and came in time
+    """
+
+    site: SiteName
+    state: Literal["up", "unreachable", "refused"]
+    why: str = ""
+    round_trip_s: float | None = None
+    heard_s: float | None = None
+    speaks: str = ""
+    release: str = ""
+    outbox: OutboxLag = OutboxLag()
+    status: SiteStatus | None = None
+
+
+class SiteLinks(Message):
+    """links/v1: a site, its peers, and what waits for them."""
+
+    schema_: Literal["links/v1"] = Field("links/v1", alias="schema")
+    site: SiteName
+    speaks: str
+    peers: tuple[PeerLink, ...] = ()
 
 
 class ResyncRequest(StrictMessage):

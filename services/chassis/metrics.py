@@ -6,8 +6,10 @@ Counting is one addition in this process, whether anybody reads it or not. What 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from prometheus_client import REGISTRY, Counter, start_http_server
@@ -16,12 +18,14 @@ from prometheus_client.registry import Collector
 
 from services.chassis.errors import SettingsError
 
+READ_TIMEOUT_S: Final = 2.0
 HOST: Final = "127.0.0.1"  # whoever wants to be read from elsewhere puts a proxy of his own before it
 
 VERDICTS: Final = Counter("cheops_verdicts", "Verdicts stored.", ["site", "decision"])
 DEAD_LETTERS: Final = Counter("cheops_dead_letters", "Messages kept in dead letters.", ["by", "stream"])
 PEER_RECEIVED: Final = Counter("cheops_peer_messages", "Messages of peers that were handled.", ["site", "peer", "what"])
 PEER_REFUSED: Final = Counter("cheops_peer_messages_refused", "Messages of peers that were not.", ["site", "reason"])
+PINGS_REFUSED: Final = Counter("cheops_pings_refused", "Answers to pings that were not understood.", ["site", "peer"])
 LETTERS_DELIVERED: Final = Counter("cheops_letters_delivered", "Letters that a peer's server has.", ["site", "peer"])
 LETTERS_RETRIED: Final = Counter("cheops_letters_retried", "Attempts that failed.", ["site", "peer"])
 LETTERS_REFUSED: Final = Counter("cheops_letters_refused", "Letters for which there was no room.", ["site", "peer"])
@@ -30,11 +34,12 @@ Figure = tuple[str, str, tuple[str, ...], float]  # name, what it is, the values
 
 
 class Figures(Collector):
-    """Gauges that are worked out when somebody reads. `labels`: the names of their labels."""
+    """Gauges that are worked out when somebody reads, in the loop that this is made in. `labels`: of all of them."""
 
     def __init__(self, labels: tuple[str, ...], read: Callable[[], Iterable[Figure]]) -> None:
         self._labels = labels
         self._read = read
+        self._loop = asyncio.get_running_loop()
 
     def describe(self) -> list[GaugeMetricFamily]:
         """Nothing beforehand: what there is depends on the peers."""
@@ -43,10 +48,22 @@ class Figures(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """One family a name."""
         families: dict[str, GaugeMetricFamily] = {}
-        for name, what, values, value in self._read():
+        for name, what, values, value in self._rows():
             family = families.setdefault(name, GaugeMetricFamily(name, what, labels=self._labels))
             family.add_metric(values, value)
         yield from families.values()
+
+    def _rows(self) -> list[Figure]:
+        """Whoever serves the readers is another thread, and what they read about changes in the loop's."""
+        with suppress(RuntimeError):  # there is none in the other thread
+            if asyncio.get_running_loop() is self._loop:
+                return list(self._read())
+        answer: Future[list[Figure]] = Future()
+        self._loop.call_soon_threadsafe(lambda: answer.set_result(list(self._read())))
+        try:
+            return answer.result(READ_TIMEOUT_S)
+        except TimeoutError:
+            return []  # the loop is busy or gone: no figure is better than an old one
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import urllib.request
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ def read(port: int) -> str:
         return str(answer.read().decode())
 
 
-def test_counters_and_figures_are_served_and_figures_are_worked_out_when_somebody_reads(port: int) -> None:
+async def test_counters_and_figures_are_served_and_figures_are_worked_out_when_somebody_reads(port: int) -> None:
     asked = 0
 
     def figures() -> Iterator[metrics.Figure]:
@@ -36,7 +37,7 @@ def test_counters_and_figures_are_served_and_figures_are_worked_out_when_somebod
     metrics.VERDICTS.labels(site="metropolis", decision="allow").inc(3)
     with metrics.served(port), metrics.showing(metrics.Figures(("site", "peer"), figures)):
         before = asked
-        text = read(port)
+        text = await asyncio.to_thread(read, port)
         assert 'cheops_verdicts_total{decision="allow",site="metropolis"} 3.0' in text
         assert 'cheops_test_age_seconds{peer="oslo",site="lyon"} 1.5' in text
         assert 'cheops_test_age_seconds{peer="nice",site="lyon"} 2.0' in text

@@ -1,0 +1,113 @@
+"""All that a site has to do with its peers, put together: heartbeats, letters out, letters in, and how it all is.
+
+Pulse ─ back(peer) ─▶ Courier.wake        Inbox ─▶ handle(message)        links() ─▶ `cheops sites`, Prometheus
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from schemas import subjects
+from schemas.envelope import MessageError
+from schemas.identity import SiteName
+from schemas.queries import OutboxLag, PeerLink, SiteLinks, SiteStatus, StatusQuery
+from services.chassis import metrics
+from services.chassis.bus.port import Bus
+from services.chassis.errors import TransientError
+from services.chassis.metrics import Figure, Figures
+from services.chassis.peering.backlog import Lag
+from services.chassis.peering.contacts import Contacts
+from services.chassis.peering.courier import Courier
+from services.chassis.peering.inbox import Handle, Inbox
+from services.chassis.peering.pulse import Pulse
+
+STATUS_TIMEOUT_S: Final = 2.0
+NOTHING: Final = Lag(0, 0, 0.0, 0, "")
+
+
+class Neighbours:
+    """One site's. Needs its streams; `handle` is given what peers say (inbox.py), without it nothing is read."""
+
+    def __init__(
+        self,
+        site: SiteName,
+        bus: Bus,
+        peers: Iterable[SiteName],
+        handle: Handle | None = None,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.site = site
+        self.contacts = Contacts(peer for peer in peers if peer != site)
+        self.courier = Courier(site, bus, now_s=now_s)
+        self._bus = bus
+        self._now_s = now_s
+        self._pulse = Pulse(site, bus, self.contacts, self.courier.wake, now_s=now_s)
+        self._inbox = Inbox(site, bus, self.courier, handle) if handle else None
+        self._numbers = itertools.count(1)
+
+    async def run(self, ready: asyncio.Event | None = None) -> None:
+        """Until cancelled. `ready`: letters may be sent."""
+        opened = asyncio.Event()
+        with metrics.showing(Figures(("site", "peer"), self._figures)):
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.courier.run(opened))
+                await opened.wait()
+                if ready is not None:
+                    ready.set()
+                tasks.create_task(self._pulse.run())
+                if self._inbox is not None:
+                    tasks.create_task(self._inbox.run())
+
+    def links(self) -> tuple[PeerLink, ...]:
+        """How every peer is, from here, by name; also one that is no peer any more, while letters wait for it."""
+        lags = self.courier.lags()
+        waiting = {peer for peer, lag in lags.items() if lag.count}
+        return tuple(self._link(peer, lags.get(peer, NOTHING)) for peer in sorted({*self.contacts.peers, *waiting}))
+
+    async def asked_links(self) -> SiteLinks:
+        """The same, with the word of each peer that is up, as far as it comes in time."""
+        links = self.links()
+        words = await asyncio.gather(*(self._status(link) for link in links))
+        peers = tuple(link.model_copy(update={"status": word}) for link, word in zip(links, words, strict=True))
+        return SiteLinks(site=self.site, speaks=self.contacts.speaks, peers=peers)
+
+    def _link(self, peer: SiteName, lag: Lag) -> PeerLink:
+        now_s = self._now_s()
+        known = self.contacts.known(peer)
+        return PeerLink(
+            site=peer,
+            state=self.contacts.state(peer, now_s),
+            why=known.refusal or known.error if known else "it is no peer of this site (CHEOPS_PEERS)",
+            round_trip_s=known.round_trip_s if known else None,
+            heard_s=self.contacts.heard_s(peer, now_s),
+            speaks=known.speaks if known else "",
+            release=known.release if known else "",
+            outbox=OutboxLag(
+                count=lag.count, size=lag.size, oldest_s=lag.oldest_s, retries=lag.retries, error=lag.error
+            ),
+        )
+
+    async def _status(self, link: PeerLink) -> SiteStatus | None:
+        if link.state != "up":
+            return None
+        subject = subjects.peer(link.site, self.site, "sites", str(next(self._numbers)))
+        try:
+            reply = await self._bus.request(subject, StatusQuery().to_json(), STATUS_TIMEOUT_S)
+            status = SiteStatus.from_json(reply.payload)
+        except (TransientError, MessageError):
+            return None
+        return status if status.site == link.site else None
+
+    def _figures(self) -> Iterator[Figure]:
+        for link in self.links():
+            labels = (self.site, link.site)
+            yield "cheops_peer_up", "1 while the peer answers and is understood.", labels, float(link.state == "up")
+            if link.round_trip_s is not None:
+                yield "cheops_peer_round_trip_seconds", "Median of the last pings.", labels, link.round_trip_s
+            yield "cheops_outbox_letters", "Letters that wait for the peer.", labels, link.outbox.count
+            yield "cheops_outbox_bytes", "Bytes that wait for the peer.", labels, link.outbox.size
+            yield "cheops_outbox_oldest_seconds", "Age of the oldest that waits.", labels, link.outbox.oldest_s
