@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
@@ -16,7 +15,7 @@ from schemas.intents import SiteToken
 # What resolvers say to each other. Minor: something was added, and is tolerated. Major: not understood any more.
 SPEAKS: Final = "1.0"
 NOT_SPOKEN: Final = "505"  # the code of the refusal
-Speech = Annotated[str, StringConstraints(pattern=re.compile(r"^\d{1,4}\.\d{1,4}$"))]
+Speech = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,4}\.[0-9]{1,4}$")]
 
 
 class Ping(Message):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Final
@@ -27,11 +27,13 @@ from services.chassis.peering.contacts import Contacts
 
 ANSWER_TIMEOUT_S: Final = 2.0  # a slow, lossy link answers within it; a black hole delays the next ping by it
 
+Heard = Callable[[SiteName, float], Awaitable[None]]  # which peer, and its usual round trip in seconds
+
 log = structlog.get_logger(__name__)
 
 
 class Pulse:
-    """One site's heartbeats. `back` is told which peer is there again."""
+    """One site's heartbeats. `back` is told which peer is there again, `heard` of each answer that is understood."""
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class Pulse:
         bus: Bus,
         contacts: Contacts,
         back: Callable[[SiteName], None],
+        heard: Heard | None = None,
         *,
         now_s: Callable[[], float] = time.monotonic,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -48,6 +51,7 @@ class Pulse:
         self._bus = bus
         self._contacts = contacts
         self._back = back
+        self._heard = heard
         self._now_s = now_s
         self._wall = wall
         self._random = randomness or random.Random()
@@ -91,6 +95,8 @@ class Pulse:
             log.info("a peer is there", site=self._site, peer=peer, speaks=pong.speaks)
         if self._contacts.answered(peer, pong, asked_s, self._now_s()):
             self._back(peer)
+        if self._heard is not None and self._contacts.reachable(peer, self._now_s()):
+            await self._heard(peer, self._contacts.of(peer).round_trip_s or 0.0)
 
     async def _answer(self, received: Received) -> bytes:
         """A typed refusal where we speak another major version, or where the subject and the body do not agree."""

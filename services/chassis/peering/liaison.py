@@ -1,6 +1,6 @@
 """All that a site has to do with its peers, put together: heartbeats, letters out, letters in, and how it all is.
 
-Pulse ─ back(peer) ─▶ Courier.wake        Inbox ─▶ handle(message)        links() ─▶ `cheops sites`, Prometheus
+Pulse ─▶ heard(peer, round trip), Courier.wake     Inbox ─▶ handle(message)     links() ─▶ `cheops sites`, metrics
 """
 
 from __future__ import annotations
@@ -23,14 +23,17 @@ from services.chassis.peering.backlog import Lag
 from services.chassis.peering.contacts import Contacts
 from services.chassis.peering.courier import Courier
 from services.chassis.peering.inbox import Handle, Inbox
-from services.chassis.peering.pulse import Pulse
+from services.chassis.peering.pulse import Heard, Pulse
 
 STATUS_TIMEOUT_S: Final = 2.0
 NOTHING: Final = Lag(0, 0, 0.0, 0, "")
 
 
-class Neighbours:
-    """One site's. Needs its streams; `handle` is given what peers say (inbox.py), without it nothing is read."""
+class Liaison:
+    """One site's. Needs its streams. `handle`: is given what peers say; without it nothing is read (inbox.py).
+
+    `heard` is told of each answer to a ping.
+    """
 
     def __init__(
         self,
@@ -38,6 +41,7 @@ class Neighbours:
         bus: Bus,
         peers: Iterable[SiteName],
         handle: Handle | None = None,
+        heard: Heard | None = None,
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.site = site
@@ -45,7 +49,7 @@ class Neighbours:
         self.courier = Courier(site, bus, now_s=now_s)
         self._bus = bus
         self._now_s = now_s
-        self._pulse = Pulse(site, bus, self.contacts, self.courier.wake, now_s=now_s)
+        self._pulse = Pulse(site, bus, self.contacts, self.courier.wake, heard, now_s=now_s)
         self._inbox = Inbox(site, bus, self.courier, handle) if handle else None
         self._numbers = itertools.count(1)
 
