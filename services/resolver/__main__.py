@@ -7,11 +7,14 @@ import os
 import socket
 import sys
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
 
 from schemas import subjects
 from schemas.documents import DocumentError
+from schemas.intents import SiteToken
 from schemas.policy import load_policy
 from schemas.queries import StatusQuery
 from schemas.relations.loader import load_catalogue
@@ -33,7 +36,14 @@ class ResolverSettings(ServiceSettings):
 
     rules: tuple[Path, ...] = Field((), description="Further rule files (JSON list of paths).")
     policy: Path | None = Field(None, description="A policy file (cheops policy check FILE).")
+    peers: Annotated[tuple[SiteToken, ...], NoDecode] = Field((), description="The other sites: oslo,nice.")
     takeover: bool = Field(False, description="Start although another resolver of this site answers.")
+
+    @field_validator("peers", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        """`oslo,nice` → the names."""
+        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
 
 
 async def run(settings: ResolverSettings, bus: Bus | None = None, ready: asyncio.Event | None = None) -> None:
@@ -43,8 +53,9 @@ async def run(settings: ResolverSettings, bus: Bus | None = None, ready: asyncio
     try:
         if not settings.takeover:
             await _refuse_second(bus, settings)
-        machine = Machine(settings.site, load_catalogue(settings.rules), _policy(settings), decided_by(settings))
-        await ResolverService(settings.site, bus, machine).run(ready)
+        catalogue, policy = load_catalogue(settings.rules), _policy(settings)
+        machine = Machine(settings.site, catalogue, policy, decided_by(settings), settings.peers)
+        await ResolverService(settings.site, bus, machine, peers=settings.peers).run(ready)
     finally:
         if own:
             await bus.close()

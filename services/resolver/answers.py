@@ -1,4 +1,4 @@
-"""Questions to the resolver, answered from memory: preview, graph, why, missing, names, order, status; `cancel`."""
+"""Questions to the resolver, answered from memory: how things hang together, how the site is, what would be decided."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from schemas.queries import (
     Refusal,
     Rehearsal,
     RehearsalAnswer,
+    SiteLinks,
     SiteStatus,
     StatesAnswer,
     StatesQuery,
@@ -40,6 +41,7 @@ from services.resolver.signals import CancelSeen, Moment
 
 SERVICE: Final = "resolver"
 Rehearse = Callable[[Rehearsal], Awaitable[RehearsalAnswer | None]]
+Links = Callable[[], Awaitable[SiteLinks]]
 Cancel = Callable[[CancelSeen], Awaitable[None]]
 
 
@@ -47,13 +49,20 @@ class Answers:
     """The resolver's request-reply side. Reads the machine between two steps; only `cancel` is a step itself."""
 
     def __init__(
-        self, machine: Machine, bus: Bus, now: Callable[[], Moment], rehearse: Rehearse, cancel: Cancel
+        self,
+        machine: Machine,
+        bus: Bus,
+        now: Callable[[], Moment],
+        rehearse: Rehearse,
+        cancel: Cancel,
+        links: Links,
     ) -> None:
         self._machine = machine
         self._bus = bus
         self._now = now
         self._rehearse = rehearse
         self._give_up = cancel
+        self._links = links
         self._started_at: datetime = now().wall
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
@@ -66,6 +75,7 @@ class Answers:
             "names": self._names,
             "order": self._order,
             "status": self._status,
+            "sites": self._sites,
             "states": self._states,
             "cancel": self._cancel,
         }
@@ -77,6 +87,8 @@ class Answers:
             await stack.enter_async_context(
                 self._bus.serve(everywhere, _refusing(self._status), name=f"{SERVICE}-{self._machine.site}")
             )
+            between = subjects.peer_filter(self._machine.site, "sites")
+            await stack.enter_async_context(self._bus.serve(between, _refusing(self._status), name=SERVICE))
             if ready is not None:
                 ready.set()
             await asyncio.Event().wait()
@@ -149,6 +161,10 @@ class Answers:
             resyncs=evidence.resyncs,
             started_at=self._started_at,
         ).to_json()
+
+    async def _sites(self, payload: bytes) -> bytes:
+        StatusQuery.from_json(payload)
+        return (await self._links()).to_json()
 
     def _evidence(self) -> Evidence:
         return self._machine.evidence.claim(BOUND_DEFAULT_S, self._now().monotonic_s)

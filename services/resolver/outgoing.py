@@ -16,10 +16,13 @@ from schemas.alerts import Alert
 from schemas.basis import HEADER, Basis, pack
 from schemas.identity import SiteName
 from schemas.operations import Operation
+from schemas.peers import PeerMessage
 from schemas.verdicts import Verdict
 from services.chassis import metrics
 from services.chassis.bus.port import Bus, Received
 from services.chassis.errors import ConflictError, PermanentError, TransientError
+from services.chassis.peering.courier import Courier
+from services.chassis.peering.letter import Letter, OutboxFullError
 from services.chassis.poison import bury
 from services.resolver.signals import Moment
 
@@ -123,6 +126,14 @@ class Outgoing:
             lambda: self._bus.publish(subject, payload, message_id=message_id, headers=headers), "alert", alert.id
         )
         log.warning("alert", site=self._site, code=alert.code, state=alert.state, message=alert.message)
+
+    async def tell(self, courier: Courier, message: PeerMessage) -> None:
+        """To another site's resolver. With too much on its way there, it is as if that site were out of reach."""
+        letter = Letter.of(message)
+        try:
+            await self._insist(lambda: courier.send(letter), letter.what, message.intent)
+        except OutboxFullError as error:
+            log.warning("not told", site=self._site, peer=message.receiver, error=str(error))
 
     async def bury(self, stream: subjects.StreamName, received: Received, reason: str) -> None:
         """Keep what was not understood, with the reason."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
@@ -21,11 +21,13 @@ from schemas.events import decode_heartbeat
 from schemas.identity import SiteName
 from schemas.intents import Intent
 from schemas.outcomes import Outcome
+from schemas.peers import PeerMessage
 from schemas.queries import Rehearsal, RehearsalAnswer, ResyncAnswer
 from schemas.verdicts import Verdict
 from services.chassis.bus.port import Bus, Delivery, Reader, Received
 from services.chassis.bus.streams import ensure_streams
 from services.chassis.errors import TransientError
+from services.chassis.peering.liaison import Liaison
 from services.resolver.answers import Answers
 from services.resolver.machine import Machine
 from services.resolver.outgoing import STORE_RETRY_S, Outgoing
@@ -38,11 +40,14 @@ from services.resolver.signals import (
     IntentSeen,
     Moment,
     OutcomeSeen,
+    PeerBeat,
+    PeerSeen,
     Rehearsed,
     RepeatVerdict,
     ResyncAnswered,
     SendAlert,
     SendOperation,
+    SendPeer,
     Signal,
     StoreVerdict,
     Tick,
@@ -70,13 +75,21 @@ def system_moment() -> Moment:
 class ResolverService:
     """Runs one site's machine on a bus."""
 
-    def __init__(self, site: SiteName, bus: Bus, machine: Machine, now: Callable[[], Moment] = system_moment) -> None:
+    def __init__(
+        self,
+        site: SiteName,
+        bus: Bus,
+        machine: Machine,
+        now: Callable[[], Moment] = system_moment,
+        peers: Iterable[SiteName] = (),
+    ) -> None:
         self.site = site
         self.machine = machine
         self._bus = bus
         self._now = now
         self._lock = asyncio.Lock()
         self._out = Outgoing(site, bus, now)
+        self._liaison = Liaison(site, bus, peers, self._told, self._heard, lambda: now().monotonic_s)
         self._unanswered: dict[str, Delivery] = {}
         self._tasks: asyncio.TaskGroup
 
@@ -84,17 +97,24 @@ class ResolverService:
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
         """Recover, then serve until cancelled. Raises SteppedDownError when another resolver holds the site."""
-        await ensure_streams(self._bus)
+        await ensure_streams(self._bus, self.site)
         await self._recover()
         start_seq = await self._end_of_events()
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
+            letters = asyncio.Event()
+            tasks.create_task(self._liaison.run(letters))
+            await letters.wait()
             tasks.create_task(self._beats())
             tasks.create_task(self._events(start_seq))
             tasks.create_task(self._intents())
             tasks.create_task(self._outcomes())
             tasks.create_task(self._ticks())
-            tasks.create_task(Answers(self.machine, self._bus, self._now, self.rehearse, self._step).run(ready))
+            tasks.create_task(self._answers().run(ready))
+
+    def _answers(self) -> Answers:
+        links = self._liaison.asked_links
+        return Answers(self.machine, self._bus, self._now, self.rehearse, self._step, links)
 
     async def _recover(self) -> None:
         verdicts = await self._understood("VERDICTS", Verdict)
@@ -207,6 +227,12 @@ class ResolverService:
             await asyncio.sleep(TICK_S)
             await self._step(Tick())
 
+    async def _told(self, message: PeerMessage, received: Received) -> None:
+        await self._step(PeerSeen(message))
+
+    async def _heard(self, peer: SiteName, round_trip_s: float) -> None:
+        await self._step(PeerBeat(peer, round_trip_s))
+
     async def _fetch(self, reader: Reader, limit: int) -> list[Delivery]:
         try:
             return await reader.fetch(limit, FETCH_WAIT_S)
@@ -232,6 +258,8 @@ class ResolverService:
                     await self._out.send_alert(effect.alert)
                 case RepeatVerdict():
                     await self._out.repeat_verdict(effect.verdict)
+                case SendPeer():
+                    await self._out.tell(self._liaison.courier, effect.message)
                 case AskRehearsal():
                     self._tasks.create_task(self._ask_rehearsal(effect))
                 case AskResync():

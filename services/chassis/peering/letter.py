@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from schemas import envelope, subjects
@@ -34,10 +35,12 @@ class Letter:
     traceparent: str = ""
 
     @classmethod
-    def of(cls, message: PeerMessage, message_id: str, traceparent: str = "") -> Letter:
-        """A message under an id that nothing else of this sender has."""
+    def of(cls, message: PeerMessage, message_id: str = "", traceparent: str = "") -> Letter:
+        """A message under an id that nothing else of this sender has: by default, who says the same says it once."""
         sender, receiver = SiteName(message.sender), SiteName(message.receiver)
-        return cls(sender, receiver, what_of(message), message.intent, message.to_json(), message_id, traceparent)
+        what, payload = what_of(message), message.to_json()
+        its_id = message_id or f"{what}.{receiver}.{hashlib.blake2b(payload, digest_size=12).hexdigest()}"
+        return cls(sender, receiver, what, message.intent, payload, its_id, traceparent)
 
     @property
     def outbox_subject(self) -> str:
