@@ -23,8 +23,6 @@ from schemas.queries import (
     NamesQuery,
     OrderQuery,
     Refusal,
-    Rehearsal,
-    RehearsalAnswer,
     SiteLinks,
     SiteStatus,
     StatesAnswer,
@@ -32,7 +30,7 @@ from schemas.queries import (
     StatusQuery,
     WhyQuery,
 )
-from schemas.verdicts import Evidence
+from schemas.verdicts import Evidence, Verdict
 from services.chassis.bus.port import Bus, Received
 from services.resolver import questions
 from services.resolver.graph.view import View
@@ -40,8 +38,8 @@ from services.resolver.machine import Machine
 from services.resolver.signals import CancelSeen, Moment
 
 SERVICE: Final = "resolver"
-Rehearse = Callable[[Rehearsal], Awaitable[RehearsalAnswer | None]]
 Links = Callable[[], Awaitable[SiteLinks]]
+AskAll = Callable[[Intent], Awaitable[Verdict]]
 Cancel = Callable[[CancelSeen], Awaitable[None]]
 
 
@@ -53,14 +51,14 @@ class Answers:
         machine: Machine,
         bus: Bus,
         now: Callable[[], Moment],
-        rehearse: Rehearse,
+        ask_all: AskAll,
         cancel: Cancel,
         links: Links,
     ) -> None:
         self._machine = machine
         self._bus = bus
         self._now = now
-        self._rehearse = rehearse
+        self._ask_all = ask_all
         self._give_up = cancel
         self._links = links
         self._started_at: datetime = now().wall
@@ -94,10 +92,7 @@ class Answers:
             await asyncio.Event().wait()
 
     async def _preview(self, payload: bytes) -> bytes:
-        intent = Intent.from_json(payload)
-        rehearsal = self._machine.rehearsal(intent, self._now())
-        answer = await self._rehearse(rehearsal) if rehearsal else None
-        return self._machine.preview(intent, self._now(), answer).to_json()
+        return (await self._ask_all(Intent.from_json(payload))).to_json()
 
     async def _graph(self, payload: bytes) -> bytes:
         return questions.graph(self._view(), GraphQuery.from_json(payload), self._evidence()).to_json()

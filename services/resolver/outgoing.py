@@ -16,7 +16,8 @@ from schemas.alerts import Alert
 from schemas.basis import HEADER, Basis, pack
 from schemas.identity import SiteName
 from schemas.operations import Operation
-from schemas.peers import PeerMessage
+from schemas.outcomes import Outcome
+from schemas.peers import Part, PeerMessage, Refuse
 from schemas.verdicts import Verdict
 from services.chassis import metrics
 from services.chassis.bus.port import Bus, Received
@@ -116,6 +117,27 @@ class Outgoing:
             operation.intent,
         )
 
+    async def store_part(self, part: Part) -> None:
+        """This site's part of an intent of another site, so that a restart can go on with it."""
+        headers = envelope.headers("intent", f"resolver/{self._site}", part.id, part.traceparent)
+        subject, message_id = subjects.intent(self._site, part.id), f"{part.id}.at.{self._site}"
+        await self._insist(
+            lambda: self._bus.publish(subject, part.to_json(), message_id=message_id, headers=headers),
+            "part",
+            part.id,
+        )
+
+    async def store_outcome(self, outcome: Outcome) -> None:
+        """What another site has done for an intent that was entered here: the record of the whole is here."""
+        message_id = f"{outcome.operation}.{outcome.state}.at.{self._site}"
+        headers = envelope.headers("outcome", f"resolver/{self._site}", message_id)
+        subject = subjects.outcome(self._site, outcome.intent, outcome.step)
+        await self._insist(
+            lambda: self._bus.publish(subject, outcome.to_json(), message_id=message_id, headers=headers),
+            "outcome",
+            outcome.intent,
+        )
+
     async def send_alert(self, alert: Alert) -> None:
         """To whoever is on watch."""
         message_id = f"{alert.id}.{alert.state}.{alert.at.isoformat()}"
@@ -127,13 +149,16 @@ class Outgoing:
         )
         log.warning("alert", site=self._site, code=alert.code, state=alert.state, message=alert.message)
 
-    async def tell(self, courier: Courier, message: PeerMessage) -> None:
-        """To another site's resolver. With too much on its way there, it is as if that site were out of reach."""
+    async def tell(self, courier: Courier, message: PeerMessage) -> Refuse | None:
+        """To another site's resolver; with too much on its way there, a refusal in its place: it is out of reach."""
         letter = Letter.of(message)
         try:
             await self._insist(lambda: courier.send(letter), letter.what, message.intent)
         except OutboxFullError as error:
-            log.warning("not told", site=self._site, peer=message.receiver, error=str(error))
+            log.error("not told", site=self._site, peer=message.receiver, error=str(error))
+            names = {"sender": message.receiver, "receiver": self._site, "intent": message.intent}
+            return Refuse(what=letter.what, reason=str(error)[:500], **names)
+        return None
 
     async def bury(self, stream: subjects.StreamName, received: Received, reason: str) -> None:
         """Keep what was not understood, with the reason."""

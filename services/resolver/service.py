@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeVar
@@ -22,13 +23,13 @@ from schemas.identity import SiteName
 from schemas.intents import Intent
 from schemas.outcomes import Outcome
 from schemas.peers import PeerMessage
-from schemas.queries import Rehearsal, RehearsalAnswer, ResyncAnswer
 from schemas.verdicts import Verdict
 from services.chassis.bus.port import Bus, Delivery, Reader, Received
 from services.chassis.bus.streams import ensure_streams
 from services.chassis.errors import TransientError
 from services.chassis.peering.liaison import Liaison
 from services.resolver.answers import Answers
+from services.resolver.inquiries import Inquiries
 from services.resolver.machine import Machine
 from services.resolver.outgoing import STORE_RETRY_S, Outgoing
 from services.resolver.signals import (
@@ -42,14 +43,15 @@ from services.resolver.signals import (
     OutcomeSeen,
     PeerBeat,
     PeerSeen,
-    Rehearsed,
     RepeatVerdict,
-    ResyncAnswered,
     SendAlert,
     SendOperation,
     SendPeer,
     Signal,
+    StoreIntent,
+    StoreOutcome,
     StoreVerdict,
+    TellPreview,
     Tick,
 )
 
@@ -57,9 +59,7 @@ TICK_S: Final = 0.25
 FETCH_WAIT_S: Final = 5.0
 EVENTS_FETCH_MAX: Final = 64
 INTENTS_FETCH_MAX: Final = 64
-REHEARSAL_TIMEOUT_S: Final = 5.0
 INTENT_ACK_WAIT_S: Final = 10.0  # what a killed resolver had read comes again after it; twice the rehearsal's bound
-RESYNC_TIMEOUT_S: Final = 2.0
 DELIVERIES_MAX: Final = 5  # of an intent that ends the resolver each time: it must not end it for ever
 
 Stored = TypeVar("Stored", bound=Message)
@@ -91,6 +91,7 @@ class ResolverService:
         self._out = Outgoing(site, bus, now)
         self._liaison = Liaison(site, bus, peers, self._told, self._heard, lambda: now().monotonic_s)
         self._unanswered: dict[str, Delivery] = {}
+        self._inquiries = Inquiries(site, bus, machine, now, self._step)
         self._tasks: asyncio.TaskGroup
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -114,7 +115,7 @@ class ResolverService:
 
     def _answers(self) -> Answers:
         links = self._liaison.asked_links
-        return Answers(self.machine, self._bus, self._now, self.rehearse, self._step, links)
+        return Answers(self.machine, self._bus, self._now, self._inquiries.ask_all, self._step, links)
 
     async def _recover(self) -> None:
         verdicts = await self._understood("VERDICTS", Verdict)
@@ -196,7 +197,7 @@ class ResolverService:
                 docket.record(stored)
         if received.deliveries == 1 or docket.known(intent.id) is None:
             await self._step(IntentSeen(intent))  # else its verdict was stored, and only the acknowledgement was lost
-        if intent.id in self.machine.docket.asked:
+        if self.machine.undecided(intent.id):
             self._unanswered[intent.id] = delivery  # acknowledged when it is decided: a crash brings it back
         else:
             await self._out.settle(delivery.ack())
@@ -246,9 +247,13 @@ class ResolverService:
     async def _step(self, signal: Signal) -> None:
         async with self._lock:
             await self._carry_out(self.machine.step(signal, self._now()))
+        for intent in [one for one in self._unanswered if not self.machine.undecided(one)]:
+            await self._out.settle(self._unanswered.pop(intent).ack())
 
     async def _carry_out(self, effects: Sequence[Effect]) -> None:
-        for effect in effects:
+        left = deque(effects)
+        while left:
+            effect = left.popleft()
             match effect:
                 case StoreVerdict():
                     await self._out.store_verdict(effect.verdict, effect.basis)
@@ -258,39 +263,17 @@ class ResolverService:
                     await self._out.send_alert(effect.alert)
                 case RepeatVerdict():
                     await self._out.repeat_verdict(effect.verdict)
-                case SendPeer():
-                    await self._out.tell(self._liaison.courier, effect.message)
                 case AskRehearsal():
-                    self._tasks.create_task(self._ask_rehearsal(effect))
+                    self._tasks.create_task(self._inquiries.ask_rehearsal(effect))
                 case AskResync():
-                    self._tasks.create_task(self._ask_resync(effect))
-
-    # ── questions to others ─────────────────────────────────────────────────────────────────────────────────────────
-
-    async def rehearse(self, rehearsal: Rehearsal) -> RehearsalAnswer | None:
-        """The API server's word through the executor; None when it cannot be had in time."""
-        subject = subjects.api("executor", self.site, "rehearse")
-        try:
-            reply = await self._bus.request(subject, rehearsal.to_json(), REHEARSAL_TIMEOUT_S)
-            return RehearsalAnswer.from_json(reply.payload)
-        except (TransientError, MessageError) as error:
-            log.warning("the executor did not rehearse", site=self.site, error=str(error))
-            return None
-
-    async def _ask_rehearsal(self, effect: AskRehearsal) -> None:
-        answer = await self.rehearse(effect.rehearsal)
-        await self._step(Rehearsed(effect.intent, answer))
-        delivery = self._unanswered.pop(effect.intent, None)
-        if delivery is not None:
-            await self._out.settle(delivery.ack())
-
-    async def _ask_resync(self, effect: AskResync) -> None:
-        subject = subjects.api("watcher", self.site, "resync")
-        log.info("asking the watcher to list again", site=self.site, reason=effect.request.reason)
-        try:
-            reply = await self._bus.request(subject, effect.request.to_json(), RESYNC_TIMEOUT_S)
-            answer = ResyncAnswer.from_json(reply.payload)
-        except (TransientError, MessageError) as error:
-            log.warning("the watcher did not answer", site=self.site, error=str(error))
-            return
-        await self._step(ResyncAnswered(answer))
+                    self._tasks.create_task(self._inquiries.ask_resync(effect))
+                case SendPeer():
+                    instead = await self._out.tell(self._liaison.courier, effect.message)
+                    if instead is not None:
+                        left.extend(self.machine.step(PeerSeen(instead), self._now()))
+                case StoreIntent():
+                    await self._out.store_part(effect.part)
+                case StoreOutcome():
+                    await self._out.store_outcome(effect.outcome)
+                case TellPreview():
+                    self._inquiries.tell(effect.verdict)

@@ -37,6 +37,7 @@ from services.resolver.recovery import Unfinished
 from services.resolver.signals import Effect, Moment, SendPeer, StoreVerdict, TellPreview
 
 ANSWER_TIMEOUT_S: Final = 5.0
+TRYING_MAX_S: Final = 20.0  # of all ways together: the intent's sender waits
 TRY_AGAIN_S: Final = 30.0  # a deferred intent begins again by event; this is for an event that never comes
 
 
@@ -49,6 +50,7 @@ class Round:
     ways: Sequence[Alternative]
     number: int
     age: int
+    begun_s: float
     place: int = 0
     parts: dict[SiteName, Part] = field(default_factory=dict)
     answers: dict[SiteName, Verdict] = field(default_factory=dict)
@@ -108,7 +110,7 @@ class Coordinator:
             problem = Problem("D600", str(error).splitlines()[0])
             return self._finish(intent, self._wrong(intent, [problem], moment), moment)
         age = self._ages.setdefault(intent.id, self.clock.stamp(moment.wall))
-        asked = Round(intent, scope, ways, self.clock.stamp(moment.wall), age)
+        asked = Round(intent, scope, ways, self.clock.stamp(moment.wall), age, moment.monotonic_s)
         self.rounds[intent.id] = asked
         return self._ask(asked, moment)
 
@@ -238,7 +240,7 @@ class Coordinator:
             self._drop(asked.intent.id, asked.number, name) for name in asked.silent if self._can_ask(name, moment)
         ]
         asked.failed.append((asked.way, whole))
-        if asked.place + 1 < len(asked.ways):
+        if asked.place + 1 < len(asked.ways) and moment.monotonic_s - asked.begun_s < TRYING_MAX_S:
             asked.place += 1
             asked.number = self.clock.stamp(moment.wall)
             return effects + self._ask(asked, moment)

@@ -1,0 +1,87 @@
+"""What a resolver asks of others while it goes on: a dry run, a new listing, what all sites would say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from schemas import subjects
+from schemas.envelope import MessageError
+from schemas.identity import SiteName
+from schemas.intents import Intent
+from schemas.queries import Rehearsal, RehearsalAnswer, ResyncAnswer
+from schemas.verdicts import Verdict
+from services.chassis.bus.port import Bus
+from services.chassis.errors import TransientError
+from services.resolver.machine import Machine
+from services.resolver.signals import AskRehearsal, AskResync, Moment, PreviewSeen, Rehearsed, ResyncAnswered, Signal
+
+REHEARSAL_TIMEOUT_S: Final = 5.0
+RESYNC_TIMEOUT_S: Final = 2.0
+PREVIEW_TIMEOUT_S: Final = 14.0  # who asks waits 15 s
+
+Step = Callable[[Signal], Awaitable[None]]
+
+log = structlog.get_logger(__name__)
+
+
+class Inquiries:
+    """One resolver's; each answer comes back to the machine as a signal."""
+
+    def __init__(self, site: SiteName, bus: Bus, machine: Machine, now: Callable[[], Moment], step: Step) -> None:
+        self._site = site
+        self._bus = bus
+        self._machine = machine
+        self._now = now
+        self._step = step
+        self._previews: dict[str, asyncio.Future[Verdict]] = {}
+
+    async def ask_all(self, intent: Intent) -> Verdict:
+        """A preview: of this site, or of all sites in the intent's scope. Raises MessageError when none comes."""
+        if not self._machine.together.coordinator.concerns(intent):
+            rehearsal = self._machine.rehearsal(intent, self._now())
+            answer = await self._rehearse(rehearsal) if rehearsal else None
+            return self._machine.preview(intent, self._now(), answer)
+        asking = self._previews[intent.id] = asyncio.get_running_loop().create_future()
+        try:
+            await self._step(PreviewSeen(intent.model_copy(update={"preview": True})))
+            return await asyncio.wait_for(asking, PREVIEW_TIMEOUT_S)
+        except TimeoutError:
+            raise MessageError(f"intent {intent.id}: no verdict of all sites within {PREVIEW_TIMEOUT_S:g} s") from None
+        finally:
+            self._previews.pop(intent.id, None)
+
+    def tell(self, verdict: Verdict) -> None:
+        """The answer to a preview."""
+        asking = self._previews.pop(verdict.intent, None)
+        if asking is not None and not asking.done():
+            asking.set_result(verdict)
+
+    async def ask_rehearsal(self, effect: AskRehearsal) -> None:
+        """Of an intent that is to be decided."""
+        await self._step(Rehearsed(effect.intent, await self._rehearse(effect.rehearsal)))
+
+    async def _rehearse(self, rehearsal: Rehearsal) -> RehearsalAnswer | None:
+        """The API server's word through the executor; None when it cannot be had in time."""
+        subject = subjects.api("executor", self._site, "rehearse")
+        try:
+            reply = await self._bus.request(subject, rehearsal.to_json(), REHEARSAL_TIMEOUT_S)
+            return RehearsalAnswer.from_json(reply.payload)
+        except (TransientError, MessageError) as error:
+            log.warning("the executor did not rehearse", site=self._site, error=str(error))
+            return None
+
+    async def ask_resync(self, effect: AskResync) -> None:
+        """Of the watcher, which lists again."""
+        subject = subjects.api("watcher", self._site, "resync")
+        log.info("asking the watcher to list again", site=self._site, reason=effect.request.reason)
+        try:
+            reply = await self._bus.request(subject, effect.request.to_json(), RESYNC_TIMEOUT_S)
+            answer = ResyncAnswer.from_json(reply.payload)
+        except (TransientError, MessageError) as error:
+            log.warning("the watcher did not answer", site=self._site, error=str(error))
+            return
+        await self._step(ResyncAnswered(answer))
