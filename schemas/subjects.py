@@ -119,6 +119,16 @@ def outbox_stream(site: SiteName) -> SiteStream:
     return SiteStream(f"OUTBOX-{escape(site)}")
 
 
+def peer_family(receiver: SiteName, sender: SiteName) -> str:
+    """Whatever two resolvers tell each other; `*` may be given for either, when subscribing and in permissions."""
+    return f"{ROOT}.peer.{_or_any(receiver)}.{_or_any(sender)}.>"
+
+
+def reply_inbox(site: SiteName, role: str) -> str:
+    """Where answers to one role of a site arrive; nobody else may listen there."""
+    return f"_INBOX.{_or_any(site)}.{escape(role)}"
+
+
 def parts(subject: str) -> tuple[str, ...]:
     """The unescaped tokens after `cheops.v1`: `("peer", "oslo", "lyon", "ask", "i-1")`."""
     return tuple(unescape(token) for token in subject.removeprefix(f"{ROOT}.").split("."))
@@ -135,6 +145,11 @@ EVERY_SITE: Final = SiteName("*")  # as the site of a question: whoever serves i
 def api(service: str, site: SiteName, verb: str) -> str:
     """A request-reply question to a site's service: `cheops.v1.api.resolver.lyon.preview`."""
     return f"{ROOT}.api.{escape(service)}.{escape(site)}.{escape(verb)}"
+
+
+def api_family(service: str, site: SiteName) -> str:
+    """Every question to a site's service."""
+    return f"{ROOT}.api.{escape(service)}.{escape(site)}.*"
 
 
 def filters(stream: StreamName, site: SiteName | None = None) -> str:

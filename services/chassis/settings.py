@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from schemas.identity import SiteName
 from schemas.intents import SiteToken
+from services.chassis.bus.identity import Identity, identity_of
 
 
 class ServiceSettings(BaseSettings):
@@ -17,6 +20,11 @@ class ServiceSettings(BaseSettings):
 
     site: SiteToken = Field(description="The site's name, a DNS label.")
     nats_url: str = Field("nats://127.0.0.1:4222", description="Where the bus is.")
+    nats_keys: Path | None = Field(None, description="Folder of the site's nkeys (ROLE.nk); none: no user is needed.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
     metrics_port: int | None = Field(None, ge=1, le=65535, description="Where Prometheus may read, on 127.0.0.1.")
     log_format: Literal["auto", "text", "json"] = Field("auto", description="auto: text on a terminal, else JSON.")
+
+    def identity(self, role: str) -> Identity | None:
+        """Who this service is on the bus."""
+        return identity_of(self.nats_keys, SiteName(self.site), role)

@@ -47,7 +47,9 @@ async def run(settings: ExecutorSettings, bus: Bus | None = None, ready: asyncio
     target = KubernetesTarget(client, extractor_for)
     own = bus is None
     try:
-        bus = bus or await nats.connect(settings.nats_url, name=f"executor-{settings.site}")
+        bus = bus or await nats.connect(
+            settings.nats_url, name=f"executor-{settings.site}", identity=settings.identity("executor")
+        )
         limits = Limits(acting_max=settings.acting_max, in_flight_max=settings.in_flight_max)
         await ExecutorService(settings.site, bus, target, limits).run_until_cancelled(ready)
     finally:

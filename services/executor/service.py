@@ -75,7 +75,7 @@ class ExecutorService:
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
         """Serve until `stop` or until cancelled."""
-        await ensure_streams(self._bus)
+        await ensure_streams(self._bus, update=False)
         self._pending = await self._left_behind()
         subject = subjects.api("executor", self.site, "rehearse")
         async with self._bus.serve(subject, self._rehearse, name=f"executor-{self.site}"):

@@ -49,7 +49,9 @@ class ResolverSettings(ServiceSettings):
 async def run(settings: ResolverSettings, bus: Bus | None = None, ready: asyncio.Event | None = None) -> None:
     """Run until cancelled; `bus` is connected here when none is given."""
     own = bus is None
-    bus = bus or await nats.connect(settings.nats_url, name=f"resolver-{settings.site}")
+    bus = bus or await nats.connect(
+        settings.nats_url, name=f"resolver-{settings.site}", identity=settings.identity("resolver")
+    )
     try:
         if not settings.takeover:
             await _refuse_second(bus, settings)

@@ -59,9 +59,11 @@ async def run(settings: WatcherSettings, bus: Bus | None = None, ready: asyncio.
     """Run until cancelled; `bus` is connected here when none is given."""
     source = await build(settings)  # a wrong set-up is told at once, whether the bus is there or not
     own = bus is None
-    bus = bus or await nats.connect(settings.nats_url, name=f"watcher-{settings.site}")
+    bus = bus or await nats.connect(
+        settings.nats_url, name=f"watcher-{settings.site}", identity=settings.identity("watcher")
+    )
     try:
-        await ensure_streams(bus)
+        await ensure_streams(bus, update=False)
         watcher = Watcher(settings.site, source, bus, clock=time.monotonic, randomness=random.Random())
         await watcher.run(ready)
     finally:

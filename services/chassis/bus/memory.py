@@ -162,11 +162,12 @@ class MemoryBus:
         found = held.last(subject)
         return found.received() if found else None
 
-    async def ensure_stream(self, definition: StreamDefinition) -> None:
+    async def ensure_stream(self, definition: StreamDefinition, *, update: bool = True) -> None:
         """See port."""
         self.ensure_open()
         held = self._streams.setdefault(definition.name, StoredStream(definition))
-        held.definition = definition
+        if update:
+            held.definition = definition
 
     # ── now ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -127,8 +127,8 @@ class Bus(Protocol):
     def scan(self, stream: AnyStream, subject: str, start_seq: int = 1) -> AsyncIterator[Received]:
         """Every stored message from `start_seq` to the end as it is now, in order, without a consumer left behind."""
 
-    async def ensure_stream(self, definition: StreamDefinition) -> None:
-        """Make the stream, or update it to this definition."""
+    async def ensure_stream(self, definition: StreamDefinition, *, update: bool = True) -> None:
+        """Make the stream, or update it to this definition (`update`, which needs more permission)."""
 
     async def last(self, stream: AnyStream, subject: str) -> Received | None:
         """The last stored message on a subject (wildcards allowed), or None."""

@@ -62,7 +62,10 @@ def site_streams(site: SiteName) -> tuple[StreamDefinition, ...]:
     )
 
 
-async def ensure_streams(bus: Bus, site: SiteName | None = None) -> None:
-    """Make what is missing and update what differs; harmless when repeated. `site`: its own two, too."""
+async def ensure_streams(bus: Bus, site: SiteName | None = None, *, update: bool = True) -> None:
+    """Make what is missing; harmless when repeated. `site`: its own two, too.
+
+    `update` what differs, as a resolver may: a service that only writes events must not shorten what others keep.
+    """
     for definition in (*STREAMS, *(site_streams(site) if site else ())):
-        await bus.ensure_stream(definition)
+        await bus.ensure_stream(definition, update=update)

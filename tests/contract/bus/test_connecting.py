@@ -79,7 +79,7 @@ async def test_a_service_with_an_address_that_is_none_does_not_try_for_ever() ->
 
 
 async def test_refused_credentials_are_named_and_the_password_is_not_repeated(tmp_path: Path) -> None:
-    password = 'authorization {user: lyon, password: "right"}'
+    password = {"authorization": {"user": "lyon", "password": "right"}}
     async with NatsServer(tmp_path / "nats", "lyon", sync="2m", more=password) as server:
         await (await nats.connect(f"nats://lyon:right@127.0.0.1:{server.port}", name="test", wait=False)).close()
         error, took_s = await failing(f"nats://lyon:wrong@127.0.0.1:{server.port}")
@@ -113,7 +113,7 @@ async def test_a_service_that_waits_can_be_stopped() -> None:
 
 
 async def test_a_server_for_small_messages_says_which_setting_to_change(tmp_path: Path) -> None:
-    async with NatsServer(tmp_path / "nats", "lyon", sync="2m", more="max_payload: 1048576") as server:
+    async with NatsServer(tmp_path / "nats", "lyon", sync="2m", more={"max_payload": 1048576}) as server:
         bus = await nats.connect(server.url, name="test")
         with pytest.raises(PermanentError, match="at most 987136; this server takes no more: set max_payload: 8454144"):
             await store(bus, EVENT, b"x" * 1_000_000)

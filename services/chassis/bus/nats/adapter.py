@@ -13,6 +13,7 @@ from nats.aio.msg import Msg
 from nats.js import api
 
 from schemas.subjects import AnyStream
+from services.chassis.bus.identity import Identity
 from services.chassis.bus.mailbox import Mailbox
 from services.chassis.bus.nats.calls import NO_STREAM, STREAM_EXISTS, calling, unsubscribe
 from services.chassis.bus.nats.connection import ANSWER_TIMEOUT_S, Link, linked
@@ -131,7 +132,7 @@ class NatsBus:
         assert raw.seq is not None, "a stored message has a number"
         return Received(raw.subject, raw.data or b"", raw.headers or {}, raw.seq)
 
-    async def ensure_stream(self, definition: StreamDefinition) -> None:
+    async def ensure_stream(self, definition: StreamDefinition, *, update: bool = True) -> None:
         """See port."""
         config = api.StreamConfig(
             name=definition.name,
@@ -153,7 +154,8 @@ class NatsBus:
                 except nats.js.errors.BadRequestError as error:
                     if error.err_code != STREAM_EXISTS:
                         raise
-                    await self._js.update_stream(config)
+                    if update:
+                        await self._js.update_stream(config)
         except TransientError as error:
             if isinstance(error.__cause__, nats.js.errors.BadRequestError | nats.js.errors.ServerError):
                 raise PermanentError(f"{error} (can this server hold the stream?)") from error
@@ -250,9 +252,9 @@ class NatsBus:
         ensure_fits(subject, payload, headers, self._client.max_payload or SERVER_PAYLOAD_BYTES)
 
 
-async def connect(url: str, *, name: str, wait: bool = True) -> NatsBus:
+async def connect(url: str, *, name: str, wait: bool = True, identity: Identity | None = None) -> NatsBus:
     """Connect; with `wait` (services) keep trying, without it (people) fail within 3 s with what to do."""
-    link = await linked(url, name=name, wait=wait)
+    link = await linked(url, name=name, wait=wait, identity=identity)
     if link.client.max_payload < SERVER_PAYLOAD_BYTES:
         log.warning("the NATS server takes small messages only", max_payload=link.client.max_payload, hint=HINT)
     return NatsBus(link)

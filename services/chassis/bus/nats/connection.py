@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import nats.errors
@@ -20,6 +20,7 @@ import structlog
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
+from services.chassis.bus.identity import Identity
 from services.chassis.bus.nats.calls import calling
 from services.chassis.errors import (
     BusUnavailableError,
@@ -45,6 +46,7 @@ class Link:
     """One connection and what is known of it. `on_end`: called when it is closed for good."""
 
     url: str
+    credentials: Mapping[str, Any] = field(default_factory=dict)
     client: Client = field(default_factory=Client)
     closing: bool = False
     on_end: list[Callable[[], None]] = field(default_factory=list)
@@ -99,6 +101,7 @@ class Link:
             reconnect_time_wait=RECONNECT_WAIT_S,
             ping_interval=PING_INTERVAL_S,
             flush_timeout=ANSWER_TIMEOUT_S,
+            **self.credentials,
         )
         self._impatient = False
 
@@ -130,12 +133,12 @@ class Link:
         return str(last) or repr(last) if last else "no reason was given"
 
 
-async def linked(url: str, *, name: str, wait: bool) -> Link:
+async def linked(url: str, *, name: str, wait: bool, identity: Identity | None = None) -> Link:
     """Connect; with `wait` keep trying, without it raise in time. An address that is none is not tried."""
     if _malformed(url):
         raise SettingsError(f"{shown(url)!r} is no NATS address (expected nats://host:port; set CHEOPS_NATS_URL)")
     while True:
-        link = Link(url)
+        link = Link(url, _credentials(identity))
         try:
             async with calling("connecting", CONNECT_TIMEOUT_S):
                 await link.open(name, patient=wait)
@@ -152,11 +155,17 @@ async def linked(url: str, *, name: str, wait: bool) -> Link:
         await asyncio.sleep(random.uniform(0.5, 1.5) * RECONNECT_WAIT_S)
 
 
+def _credentials(identity: Identity | None) -> dict[str, Any]:
+    """In nats-py's words."""
+    return {"nkeys_seed_str": identity.seed(), "inbox_prefix": identity.inbox.encode()} if identity else {}
+
+
 def _explained(link: Link) -> CheopsError:
     where, said = shown(link.url), " ".join(str(one).lower() for one in link.reasons)
     if "authorization" in said or "authentication" in said:
         return SettingsError(
-            f"the NATS server at {where} refuses these credentials (set CHEOPS_NATS_URL to nats://user:password@host)"
+            f"the NATS server at {where} refuses these credentials "
+            "(set CHEOPS_NATS_KEYS to the folder of the site's keys, or CHEOPS_NATS_URL to nats://user:password@host)"
         )
     if "expecting info" in said or "json parse" in said:
         return BusUnavailableError(f"what answers at {where} is no NATS server (set CHEOPS_NATS_URL)")

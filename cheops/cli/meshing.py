@@ -1,0 +1,111 @@
+"""mesh init|add|remove|revoke: the configuration of a mesh's nats-servers, as files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cheops.cli.layout import Command, examples
+from cheops.cli.options import Output, OutputOption
+
+if TYPE_CHECKING:
+    from cheops.topology.folder import Step
+    from cheops.topology.plan import Address
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+FolderOption = Annotated[Path, typer.Option("--out", help="Folder of the mesh.", metavar="DIR")]
+AtOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--at", help="Where a server is: NAME=HOST[:PORT] (a site's clients, a router's links).", metavar="AT"
+    ),
+]
+SiteArgument = Annotated[str, typer.Argument(help="Name of the site.", metavar="SITE")]
+INIT_EXAMPLES = examples(
+    "cheops mesh init --sites lyon,oslo,nice --routers 2 --out mesh",
+    "cheops mesh init --sites lyon,oslo --routers 0 --out mesh      (sites dial each other)",
+    "cheops mesh init --sites lyon --at lyon=10.1.0.5:4222 --at router-1=relay.example:7422",
+)
+WHAT_TO_DO = {
+    "start": "start it in its folder: nats-server -c server.conf",
+    "reload": "reload it: nats-server --signal reload=PID",
+    "restart": "restart it: a link was taken away",
+    "stop": "stop it: it is no longer part of the mesh",
+}
+
+
+@app.command(cls=Command, epilog=INIT_EXAMPLES)
+def init(
+    sites: Annotated[str, typer.Option("--sites", help="Names, separated by commas.", metavar="NAMES")],
+    routers: Annotated[
+        int | None, typer.Option("--routers", help="How many; 0: sites dial each other. Default 2.", metavar="N")
+    ] = None,
+    folder: FolderOption = Path("mesh"),
+    at: AtOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Write a nats-server's configuration for each site and router, and the keys of their users.
+
+    On a folder that holds a mesh: adds the sites that are not there yet; keys that exist are kept.
+    """
+    from cheops.topology.folder import MeshFolder
+
+    names = [name.strip() for name in sites.split(",") if name.strip()]
+    _tell(MeshFolder(folder).init(names, routers, _addresses(at)), folder, output)
+
+
+@app.command(cls=Command, epilog=examples("cheops mesh add rome --out mesh", "cheops mesh add rome --at rome=10.2.0.5"))
+def add(
+    site: SiteArgument, folder: FolderOption = Path("mesh"), at: AtOption = None, output: OutputOption = Output.TEXT
+) -> None:
+    """Add a site while the others run."""
+    from cheops.topology.folder import MeshFolder
+
+    _tell(MeshFolder(folder).add(site, _addresses(at)), folder, output)
+
+
+@app.command(cls=Command, epilog=examples("cheops mesh remove rome --out mesh"))
+def remove(site: SiteArgument, folder: FolderOption = Path("mesh"), output: OutputOption = Output.TEXT) -> None:
+    """Remove a site while the others run: its link is refused, its keys are deleted."""
+    from cheops.topology.folder import MeshFolder
+
+    _tell(MeshFolder(folder).remove(site), folder, output)
+
+
+@app.command(cls=Command, epilog=examples("cheops mesh revoke lyon", "cheops mesh revoke lyon --role client"))
+def revoke(
+    site: SiteArgument,
+    role: Annotated[
+        str, typer.Option("--role", help="watcher, resolver, executor, client, admin or link.", metavar="ROLE")
+    ] = "link",
+    folder: FolderOption = Path("mesh"),
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Replace a key: whoever holds the old one is refused from then on."""
+    from cheops.topology.folder import MeshFolder
+
+    _tell(MeshFolder(folder).revoke(site, role), folder, output)
+
+
+def _addresses(at: list[str] | None) -> dict[str, Address]:
+    from cheops.topology.plan import parse_address
+
+    return dict(parse_address(text) for text in at or [])
+
+
+def _tell(steps: Iterable[Step], folder: Path, output: Output) -> None:
+    from cheops.cli.render.output import document, say
+
+    rows = list(steps)
+    if output is not Output.TEXT:
+        found = [{"server": one.server, "folder": str(folder / one.folder), "action": one.action} for one in rows]
+        document({"schema": "meshsteps/v1", "steps": found}, output)
+        return
+    width = max((len(str(folder / one.folder)) for one in rows), default=0)
+    say([f"{folder / one.folder!s:<{width}}  {one.action:<8}{WHAT_TO_DO[one.action]}" for one in rows])
+    if not rows:
+        say(["nothing changed"])

@@ -1,0 +1,7 @@
+"""Which nats-servers a mesh has, as data: a site's own, the routers between them, their users, what each may say.
+
+plan         names and addresses (mesh.json)        permissions  role → subjects, deny by default     (both pure)
+rendering    plan and public keys → one configuration per server                                     (pure)
+keys         nkeys: made here, kept in files that only their owner reads
+folder       DIR: written, compared, said what has to be reloaded
+"""

@@ -1,0 +1,175 @@
+"""DIR of a mesh: mesh.json, a folder per site and per router; what changed, and what its server must do about it.
+
+    DIR/mesh.json                          names, addresses, public keys
+    DIR/lyon/server.conf                   started in its folder: nats-server -c server.conf
+    DIR/lyon/keys/{watcher,…,link}.nk      seeds: CHEOPS_NATS_KEYS of the services, --keys of people
+    DIR/routers/router-1/server.conf
+
+Running servers take most changes by a reload (SIGHUP). Only a link that is taken away needs a restart of who accepted
+it: nats-server 2.15 drops clients whose user is gone, not links (measured). A router holds nothing, so that costs a
+second, and nobody is cut while another router runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import ValidationError
+
+from cheops.topology import keys
+from cheops.topology.permissions import LINK, ROLES
+from cheops.topology.plan import FOLDER_OF_ROUTERS, Address, Plan, Router, Site
+from cheops.topology.rendering import Configuration, as_text, router_configuration, site_configuration
+from schemas.envelope import describe
+from services.chassis.errors import SettingsError
+
+PLAN_FILE: Final = "mesh.json"
+SERVER_FILE: Final = "server.conf"
+KEYS_FOLDER: Final = "keys"
+DEFAULT_ROUTERS: Final = 2
+
+Action = Literal["start", "reload", "restart", "stop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one server must do. `folder` is relative to the mesh's."""
+
+    server: str
+    folder: str
+    action: Action
+
+
+class MeshFolder:
+    """Each change writes everything that it means, and says what servers that run must do."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def plan(self) -> Plan:
+        """Raises SettingsError when there is none, or none that can be read."""
+        file = self.path / PLAN_FILE
+        try:
+            return Plan.model_validate_json(file.read_bytes())
+        except FileNotFoundError:
+            raise SettingsError(
+                f"{self.path} holds no mesh (cheops mesh init --sites NAMES --out {self.path})"
+            ) from None
+        except OSError as error:
+            raise SettingsError(f"{file}: cannot be read ({error.strerror})") from error
+        except ValidationError as error:
+            raise SettingsError(f"{file}: {describe(error)}") from error
+
+    def init(self, sites: list[str], routers: int | None, addresses: Mapping[str, Address]) -> list[Step]:
+        """A new mesh, or further sites and another number of routers for the one that is here; keys are kept."""
+        twice = sorted({name for name in sites if sites.count(name) > 1})
+        if twice:
+            raise SettingsError(f"--sites: a name stands twice: {', '.join(twice)}")
+        if self._holds_something_else():
+            raise SettingsError(f"{self.path} holds something else (expected a new or an empty folder, or a mesh)")
+        there = (self.path / PLAN_FILE).exists()
+        before = self.plan() if there else Plan(schema="mesh/v1", sites=())
+        count = routers if routers is not None else (len(before.routers) if there else DEFAULT_ROUTERS)
+        known = {*before.names}
+        plan = before.with_routers(count, addresses).with_sites([one for one in sites if one not in known], addresses)
+        _refuse_unknown(addresses, plan)
+        return self._write(before, plan)
+
+    def add(self, name: str, addresses: Mapping[str, Address]) -> list[Step]:
+        """One site more."""
+        before = self.plan()
+        plan = before.with_sites([name], addresses)
+        _refuse_unknown(addresses, plan)
+        return self._write(before, plan)
+
+    def remove(self, name: str) -> list[Step]:
+        """One site less: its link is refused from then on, its keys are gone; what its server stored stays."""
+        before = self.plan()
+        gone = before.site(name)
+        steps = self._write(before, before.without(name), dropped=(gone,))
+        for file in (self.path / name / KEYS_FOLDER).glob("*"):
+            file.unlink()
+        for folder in (self.path / name / KEYS_FOLDER, self.path / name):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        return steps
+
+    def revoke(self, name: str, role: str) -> list[Step]:
+        """The key of a role, or of the link, is refused from then on; a new one lies in its place."""
+        before = self.plan()
+        site = before.site(name)
+        if role not in ROLES:
+            raise SettingsError(f"no role is called {role!r} (there are {', '.join(ROLES)})")
+        plan = before.with_keys(name, {role: keys.make(self.path / name / KEYS_FOLDER, role)})
+        return self._write(before, plan, dropped=(site,) if role == LINK else ())
+
+    def keys_of(self, name: str) -> Path:
+        """The folder of a site's seeds."""
+        return self.path / name / KEYS_FOLDER
+
+    def _holds_something_else(self) -> bool:
+        if not self.path.exists():
+            return False
+        return not self.path.is_dir() or (not (self.path / PLAN_FILE).exists() and any(self.path.iterdir()))
+
+    def _write(self, before: Plan, plan: Plan, dropped: tuple[Site, ...] = ()) -> list[Step]:
+        for site in plan.sites:
+            fresh: dict[str, str] = {
+                role: keys.make(self.keys_of(site.name), role) for role in ROLES if role not in site.keys
+            }
+            plan = plan.with_keys(site.name, fresh) if fresh else plan
+        steps = [*self._routers(before, plan, bool(dropped)), *self._sites(before, plan, {one.name for one in dropped})]
+        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / PLAN_FILE).write_text(plan.model_dump_json(by_alias=True, indent=2) + "\n")
+        return steps
+
+    def _routers(self, before: Plan, plan: Plan, dropping: bool) -> Iterable[Step]:
+        for router in plan.routers:
+            folder = f"{FOLDER_OF_ROUTERS}/{router.name}"
+            written = self._server(folder, router_configuration(plan, router), f"Router {router.name}.")
+            if written:
+                yield Step(router.name, folder, _action(before.routers, router, dropping))
+        for gone in before.routers[len(plan.routers) :]:
+            yield self._stopped(gone.name, f"{FOLDER_OF_ROUTERS}/{gone.name}")
+
+    def _sites(self, before: Plan, plan: Plan, dropped: set[str]) -> Iterable[Step]:
+        accepted = {one.name: {dialling.name for dialling in before.accepted_by(one.name)} for one in before.sites}
+        for site in plan.sites:
+            written = self._server(site.name, site_configuration(plan, site), f"The server of site {site.name}.")
+            renewed = site.name in dropped  # its own link has a new seed
+            if written or renewed:
+                dropping = renewed or bool(dropped & accepted.get(site.name, set()))
+                yield Step(site.name, site.name, _action(before.sites, site, dropping))
+        for gone in before.sites:
+            if gone.name not in plan.names:
+                yield self._stopped(gone.name, gone.name)
+
+    def _server(self, folder: str, configuration: Configuration, title: str) -> bool:
+        """Write it; False when nothing changed."""
+        file = self.path / folder / SERVER_FILE
+        text = as_text(configuration, title)
+        if file.exists() and file.read_text() == text:
+            return False
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        return True
+
+    def _stopped(self, server: str, folder: str) -> Step:
+        (self.path / folder / SERVER_FILE).unlink(missing_ok=True)
+        return Step(server, folder, "stop")
+
+
+def _action(before: Iterable[Site | Router], server: Site | Router, dropping: bool) -> Action:
+    if server.name not in {one.name for one in before}:
+        return "start"
+    return "restart" if dropping else "reload"
+
+
+def _refuse_unknown(addresses: Mapping[str, Address], plan: Plan) -> None:
+    known = {*plan.names, *(one.name for one in plan.routers)}
+    unknown = sorted(set(addresses) - known)
+    if unknown:
+        raise SettingsError(f"--at: no server is called {', '.join(unknown)} (there are {', '.join(sorted(known))})")

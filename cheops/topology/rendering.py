@@ -1,0 +1,98 @@
+"""Plan → the configuration of one nats-server, as data and as text. Pure.
+
+The text is JSON, which nats-server reads, with one word that is not: `$link_seed`, a variable from `keys/link.conf`
+beside it, so that only that file holds a secret. Paths are relative: a server is started in its folder.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from cheops.topology.permissions import LINK, ROLES, Permissions, never_crossing, of_link, of_role
+from cheops.topology.plan import LOOPBACK, Plan, Router, Site
+from services.chassis.bus.sizes import SERVER_PAYLOAD_BYTES
+
+SEED_VARIABLE: Final = "link_seed"
+SITE_PING: Final = "2s"  # clients answer it, too: a service may be busy for 4 s before its server gives it up
+ROUTER_PING: Final = "1s"  # its peers are servers, which are never that busy: a dead link is noticed within 3 s
+PINGS_MISSED_MAX: Final = 2
+REDIAL: Final = "500ms"
+ANSWER_WITHIN: Final = "2m"  # how long a question may be answered; the longest wait of ours is 60 s
+
+Configuration = dict[str, Any]
+
+
+def site_configuration(plan: Plan, site: Site, *, sync: str = "always") -> Configuration:
+    """A site's own server. `sync`: when acknowledged messages reach the disk."""
+    users = [_user(site.keys[role], of_role(site.name, role)) for role in ROLES if role in site.keys and role != LINK]
+    dialling = [_user(one.keys[LINK], of_link(one.name, site.name), link=True) for one in plan.accepted_by(site.name)]
+    links: Configuration = {"no_advertise": True, "reconnect": REDIAL}
+    if not plan.routers:
+        links["listen"] = f"{site.host}:{site.links_port}"
+        links["isolate_leafnode_interest"] = True  # a site passes nothing on between two others
+    links["remotes"] = [
+        *(_remote(plan, site, one) for one in plan.routers),
+        *(_remote(plan, site, one, one) for one in plan.dialled_by(site.name)),
+    ]
+    return {
+        "server_name": site.name,
+        "listen": f"{site.host}:{site.port}",
+        **_limits(SITE_PING),
+        "jetstream": {"store_dir": "store", "domain": site.name, "sync_interval": sync},
+        "authorization": {"users": [*users, *dialling]},
+        "leafnodes": links,
+    }
+
+
+def router_configuration(plan: Plan, router: Router) -> Configuration:
+    """A router: no JetStream, no users but the sites' links."""
+    return {
+        "server_name": router.name,
+        "listen": f"{LOOPBACK}:-1",  # nobody is a client of a router
+        **_limits(ROUTER_PING),
+        "authorization": {"users": [_user(one.keys[LINK], of_link(one.name), link=True) for one in plan.sites]},
+        "leafnodes": {"listen": f"{router.host}:{router.links_port}", "no_advertise": True},
+    }
+
+
+def as_text(configuration: Configuration, title: str) -> str:
+    """What nats-server reads."""
+    head = f"# {title}\n# Made by `cheops mesh`; changes are lost when it runs again.\n"
+    body = json.dumps(configuration, indent=2).replace(f'"${SEED_VARIABLE}"', f"${SEED_VARIABLE}")
+    included = "include keys/link.conf\n" if f"${SEED_VARIABLE}" in body else ""
+    return f"{head}{included}{body[2:-2]}\n" if included else f"{head}{body}\n"
+
+
+def seed_text(seed: str) -> str:
+    """`keys/link.conf`."""
+    return f"{SEED_VARIABLE}: {seed}\n"
+
+
+def _limits(ping: str) -> Configuration:
+    return {"max_payload": SERVER_PAYLOAD_BYTES, "ping_interval": ping, "ping_max": PINGS_MISSED_MAX}
+
+
+def _remote(plan: Plan, site: Site, there: Router | Site, sender: Site | None = None) -> Configuration:
+    """A link that this site dials. The other end refuses what is not ours; here, what should never come in or leave."""
+    never = never_crossing(site.name, plan.names, sender.name if sender else None)
+    return {
+        "url": f"nats-leaf://{there.host}:{there.links_port}",
+        "nkey": f"${SEED_VARIABLE}",
+        "deny_imports": list(never),
+        "deny_exports": [one for one in never if ".peer." not in one],
+    }
+
+
+def _user(key: str, permissions: Permissions, *, link: bool = False) -> Configuration:
+    allowed: Configuration = {
+        "publish": {"allow": list(permissions.publish)},
+        "subscribe": {"allow": list(permissions.subscribe)},
+    }
+    if permissions.answers:
+        allowed["allow_responses"] = {"max": 1, "expires": ANSWER_WITHIN}
+    return {
+        "nkey": key,
+        "permissions": allowed,
+        "allowed_connection_types": ["LEAFNODE" if link else "STANDARD"],
+    }

@@ -1,0 +1,152 @@
+"""Who may say and hear what, on a real nats-server: exactly what the table says, and the server refuses the rest.
+
+The table is written by hand from what each service is for, so that a permission too many fails as well as one too few.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import nats as bare
+import pytest
+
+from cheops.sandbox.servers import Servers
+from cheops.topology.folder import MeshFolder
+from services.chassis.bus import nats
+from services.chassis.bus.identity import Identity
+from services.chassis.errors import SettingsError
+from tests.contract.mesh.world import LYON, WAIT_S, user
+
+R = "cheops.v1"
+SAYS = {
+    f"{R}.event.lyon": {"watcher"},
+    f"{R}.heartbeat.lyon": {"watcher"},
+    f"{R}.intent.lyon.i-1": {"client"},
+    f"{R}.verdict.lyon.allow.i-1": {"resolver"},
+    f"{R}.operation.lyon.i-1.1": {"resolver"},
+    f"{R}.outcome.lyon.i-1.1": {"executor"},
+    f"{R}.alert.lyon.D310": {"resolver"},
+    f"{R}.dead.INTENTS": {"resolver", "executor"},
+    f"{R}.outbox.lyon.oslo.ask.i-1": {"resolver"},
+    f"{R}.peer.oslo.lyon.ask.i-1": {"resolver"},
+    f"{R}.peer.lyon.oslo.ask.i-1": set(),  # in the name of another
+    f"{R}.event.oslo": set(),
+    f"{R}.intent.oslo.i-1": set(),
+    f"{R}.verdict.oslo.allow.i-1": set(),
+    f"{R}.api.watcher.lyon.status": {"watcher", "resolver"},
+    f"{R}.api.resolver.lyon.preview": {"client", "resolver"},
+    f"{R}.api.resolver.=2A.status": {"client"},
+    f"{R}.api.executor.lyon.rehearse": {"resolver"},
+    "$JS.API.STREAM.CREATE.VERDICTS": {"watcher", "resolver", "executor"},
+    "$JS.API.STREAM.CREATE.OTHER": set(),
+    "$JS.API.STREAM.UPDATE.VERDICTS": {"resolver"},
+    "$JS.API.STREAM.DELETE.VERDICTS": set(),
+    "$JS.API.STREAM.PURGE.VERDICTS": set(),
+    "$JS.API.STREAM.MSG.DELETE.VERDICTS": set(),
+    "$JS.API.STREAM.MSG.GET.EVENTS": {"watcher", "resolver", "client"},
+    "$JS.API.DIRECT.GET.OPERATIONS": {"resolver", "executor", "client"},
+    "$JS.API.CONSUMER.DURABLE.CREATE.EVENTS.resolver-lyon": {"resolver"},
+    "$JS.API.CONSUMER.MSG.NEXT.OPERATIONS.executor-lyon": {"executor"},
+    "$JS.API.CONSUMER.MSG.NEXT.INBOX-lyon.resolver-lyon": {"resolver"},
+    "$JS.ACK.INTENTS.resolver-lyon.1.1.1.1.0": {"resolver"},
+    "$JS.ACK.OPERATIONS.executor-lyon.1.1.1.1.0": {"executor"},
+    "$JS.ACK.INTENTS.other.1.1.1.1.0": set(),
+    "_INBOX.lyon.resolver.x": set(),
+    "_INBOX.lyon.client.x": set(),
+    "anything": set(),
+}
+HEARS = {
+    f"{R}.event.lyon": set(),  # who needs events reads the stream
+    f"{R}.heartbeat.lyon": {"resolver"},
+    f"{R}.intent.lyon.>": set(),
+    f"{R}.verdict.lyon.*.*": {"client"},
+    f"{R}.operation.lyon.>": set(),
+    f"{R}.outcome.lyon.*.*": {"client"},
+    f"{R}.alert.*.*": {"client"},
+    f"{R}.peer.lyon.*.ping.*": {"resolver"},
+    f"{R}.peer.oslo.*.ping.*": set(),
+    f"{R}.api.watcher.lyon.resync": {"watcher"},
+    f"{R}.api.resolver.lyon.preview": {"resolver"},
+    f"{R}.api.resolver.=2A.status": {"resolver"},
+    f"{R}.api.executor.lyon.rehearse": {"executor"},
+    "_INBOX.lyon.watcher.x": {"watcher"},
+    "_INBOX.lyon.resolver.x": {"resolver"},
+    "_INBOX.lyon.executor.x": {"executor"},
+    "_INBOX.lyon.client.x": {"client"},
+    "_INBOX.>": set(),
+    "$JS.>": set(),
+    f"{R}.>": set(),
+    ">": set(),
+}
+LAST = "nobody.may.do.this"
+ROLES = ("watcher", "resolver", "executor", "client")
+
+
+@pytest.fixture
+async def servers(tmp_path: Path) -> AsyncIterator[Servers]:
+    folder = MeshFolder(tmp_path / "mesh")
+    folder.init([LYON], 0, {})
+    async with Servers(folder, sync="2m") as made:
+        yield made
+
+
+async def refused(servers: Servers, role: str, *, hearing: bool) -> set[str]:
+    """What the server refuses of the table, by its own words."""
+    said: list[str] = []
+
+    async def note(error: Exception) -> None:
+        said.append(str(error))
+
+    seed = servers.folder.keys_of(LYON) / f"{role}.nk"
+    client = await bare.connect(servers.sites[LYON].url, nkeys_seed=str(seed), error_cb=note, allow_reconnect=False)
+    try:
+        table = HEARS if hearing else SAYS
+        for subject in (*table, LAST):
+            await (client.subscribe(subject) if hearing else client.publish(subject, b""))
+        async with asyncio.timeout(WAIT_S):
+            while not any(LAST in one for one in said):  # the server answers in order
+                await asyncio.sleep(0.02)
+        words = "subscription to" if hearing else "publish to"
+        return {subject for subject in table if any(f'{words} "{subject.lower()}"' in one.lower() for one in said)}
+    finally:
+        await client.close()
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_a_role_may_say_what_it_is_for_and_nothing_else(servers: Servers, role: str) -> None:
+    assert await refused(servers, role, hearing=False) == {name for name, roles in SAYS.items() if role not in roles}
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_a_role_may_hear_what_it_is_for_and_nothing_else(servers: Servers, role: str) -> None:
+    assert await refused(servers, role, hearing=True) == {name for name, roles in HEARS.items() if role not in roles}
+
+
+async def test_who_has_no_key_or_the_key_of_another_site_is_refused_with_a_hint(
+    servers: Servers, tmp_path: Path
+) -> None:
+    elsewhere = MeshFolder(tmp_path / "other")
+    elsewhere.init([LYON], 0, {})
+    stranger = Identity(elsewhere.keys_of(LYON) / "client.nk", "_INBOX.lyon.client")
+    for identity in (None, stranger):
+        with pytest.raises(SettingsError, match="CHEOPS_NATS_KEYS"):
+            await nats.connect(servers.sites[LYON].url, name="test", wait=False, identity=identity)
+
+
+async def test_the_key_of_a_link_opens_no_connection_of_a_client(servers: Servers) -> None:
+    link = Identity(servers.folder.keys_of(LYON) / "link.nk", "_INBOX.lyon.link")
+    with pytest.raises(SettingsError):
+        await nats.connect(servers.sites[LYON].url, name="test", wait=False, identity=link)
+
+
+async def test_a_revoked_role_is_put_out_at_once_and_the_renewed_key_works(servers: Servers) -> None:
+    async with user(servers, LYON, "client") as revoked:
+        await servers.take(servers.folder.revoke(LYON, "client"))
+        async with asyncio.timeout(WAIT_S):
+            while revoked.connected:
+                await asyncio.sleep(0.02)
+    async with user(servers, LYON, "client") as renewed, user(servers, LYON, "watcher") as other:
+        assert renewed.connected
+        assert other.connected

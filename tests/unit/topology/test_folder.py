@@ -1,0 +1,111 @@
+"""The files of a mesh: what is written, what is kept, what has to be reloaded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cheops.topology.folder import MeshFolder, Step
+from services.chassis.errors import SettingsError
+from tests.kit.command import Shell
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> MeshFolder:
+    made = MeshFolder(tmp_path / "mesh")
+    made.init(["lyon", "oslo"], 2, {})
+    return made
+
+
+def actions(steps: list[Step]) -> dict[str, str]:
+    return {one.server: one.action for one in steps}
+
+
+def seeds(folder: MeshFolder) -> dict[str, str]:
+    return {str(file.relative_to(folder.path)): file.read_text() for file in folder.path.rglob("keys/*")}
+
+
+def test_a_new_mesh_has_a_configuration_a_server_and_seeds_that_only_their_owner_reads(folder: MeshFolder) -> None:
+    found = sorted(str(file.relative_to(folder.path)) for file in folder.path.rglob("server.conf"))
+    assert found == [
+        "lyon/server.conf",
+        "oslo/server.conf",
+        "routers/router-1/server.conf",
+        "routers/router-2/server.conf",
+    ]
+    for file in folder.path.rglob("keys/*"):
+        assert file.stat().st_mode & 0o077 == 0
+    for file in folder.path.rglob("server.conf"):
+        assert not any(seed.strip() in file.read_text() for seed in seeds(folder).values())
+
+
+def test_init_again_with_a_further_site_keeps_keys_and_reloads_routers_only(folder: MeshFolder) -> None:
+    before = seeds(folder)
+    steps = folder.init(["lyon", "oslo", "nice"], None, {})
+    assert actions(steps) == {"router-1": "reload", "router-2": "reload", "nice": "start"}
+    assert before.items() <= seeds(folder).items()
+    assert folder.init(["lyon", "oslo", "nice"], 2, {}) == []
+
+
+def test_add_and_remove_come_back_to_the_same_configurations(folder: MeshFolder) -> None:
+    before = {file: file.read_text() for file in folder.path.rglob("*") if file.is_file()}
+    folder.add("rome", {})
+    assert actions(folder.remove("rome")) == {"router-1": "restart", "router-2": "restart", "rome": "stop"}
+    assert {file: file.read_text() for file in folder.path.rglob("*") if file.is_file()} == before
+
+
+def test_without_routers_an_added_site_dials_and_the_others_reload(tmp_path: Path) -> None:
+    folder = MeshFolder(tmp_path / "direct")
+    folder.init(["lyon", "oslo"], 0, {})
+    assert actions(folder.add("nice", {})) == {"lyon": "reload", "oslo": "reload", "nice": "start"}
+    assert actions(folder.remove("nice")) == {"lyon": "restart", "oslo": "restart", "nice": "stop"}
+
+
+def test_revoking_a_role_reloads_its_site_and_revoking_a_link_restarts_who_accepts_it(folder: MeshFolder) -> None:
+    before = seeds(folder)
+    assert actions(folder.revoke("lyon", "client")) == {"lyon": "reload"}
+    assert actions(folder.revoke("lyon", "link")) == {"router-1": "restart", "router-2": "restart", "lyon": "restart"}
+    changed = {name for name, text in seeds(folder).items() if before[name] != text}
+    assert changed == {"lyon/keys/client.nk", "lyon/keys/link.nk", "lyon/keys/link.conf"}
+
+
+def test_what_a_server_has_stored_is_never_removed(folder: MeshFolder) -> None:
+    stored = folder.path / "oslo" / "store" / "block"
+    stored.parent.mkdir()
+    stored.write_text("verdicts")
+    folder.remove("oslo")
+    assert stored.read_text() == "verdicts"
+    assert not (folder.path / "oslo" / "keys").exists()
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(SettingsError, match="holds something else"):
+        MeshFolder(tmp_path).init(["lyon"], 1, {})
+    assert [file.name for file in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_plan_that_cannot_be_read_is_named_with_its_field(folder: MeshFolder) -> None:
+    file = folder.path / "mesh.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "sites": 7}))
+    with pytest.raises(SettingsError, match=r"mesh\.json.*sites"):
+        folder.add("rome", {})
+
+
+def test_on_the_command_line_bad_input_exits_2_and_says_what_was_expected(tmp_path: Path) -> None:
+    out = ("--out", str(tmp_path / "mesh"))
+    shell = Shell(tmp_path)
+    assert shell("mesh", "init", "--sites", "lyon,oslo", *out).code == 0
+    for words, said in (
+        (("add", "lyon"), "is called 'lyon' already"),
+        (("add", "Rome"), "not a site name"),
+        (("remove", "rome"), "no site is called 'rome'"),
+        (("revoke", "lyon", "--role", "king"), "no role is called 'king'"),
+        (("init", "--sites", "lyon,lyon"), "a name stands twice: lyon"),
+        (("init", "--sites", "lyon", "--at", "rome=here"), "no server is called rome"),
+        (("init", "--sites", "lyon", "--routers", "-1"), "-1 routers"),
+    ):
+        found = shell("mesh", *words, *out)
+        assert (found.code, said in found.err) == (2, True), found.err
