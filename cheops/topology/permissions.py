@@ -91,6 +91,8 @@ def _resolver(site: SiteName) -> Permissions:
             subjects.filters("VERDICTS", site),
             subjects.filters("OPERATIONS", site),
             subjects.filters("ALERTS", site),
+            subjects.filters("INTENTS", site),  # its part of another site's intent
+            subjects.filters("OUTCOMES", site),  # what another site has done for an intent that was entered here
             subjects.filters("DEAD"),
             subjects.filters("OUTBOX", site),
             subjects.peer_family(ANY_SITE, site),

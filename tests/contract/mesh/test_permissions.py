@@ -23,10 +23,10 @@ R = "cheops.v1"
 SAYS = {
     f"{R}.event.lyon": {"watcher"},
     f"{R}.heartbeat.lyon": {"watcher"},
-    f"{R}.intent.lyon.i-1": {"client"},
+    f"{R}.intent.lyon.i-1": {"client", "resolver"},
     f"{R}.verdict.lyon.allow.i-1": {"resolver"},
     f"{R}.operation.lyon.i-1.1": {"resolver"},
-    f"{R}.outcome.lyon.i-1.1": {"executor"},
+    f"{R}.outcome.lyon.i-1.1": {"executor", "resolver"},
     f"{R}.alert.lyon.D310": {"resolver"},
     f"{R}.dead.INTENTS": {"resolver", "executor"},
     f"{R}.outbox.lyon.oslo.ask.i-1": {"resolver"},
