@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NewType
 
 SiteName = NewType("SiteName", str)
@@ -20,6 +21,7 @@ _SITE_NAME = re.compile(SITE_NAME_PATTERN)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, halves of a UTF-16 pair
 NAME_LEN_MAX = 253  # Kubernetes: a DNS subdomain
 IDENTITY_LEN_MAX = 1024
+PARSED_MAX = 2_048  # keys that are remembered: one decision parses the same few names again and again
 
 
 class IdentityError(ValueError):
@@ -36,6 +38,7 @@ class ResourceKey:
     name: str
 
     @classmethod
+    @lru_cache(PARSED_MAX)
     def parse(cls, text: str) -> ResourceKey:
         """`[group/]Kind/[namespace/]name` → key. A kind starts with a capital letter and a group does not."""
         if not text or len(text) > IDENTITY_LEN_MAX or _UNPRINTABLE.search(text):

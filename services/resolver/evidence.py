@@ -50,7 +50,8 @@ class SiteEvidence:
         self.blind: dict[KindId, BlindKind] = {}
         self.observed = 0
         self.resyncs = 0
-        self.surface = Surface()
+        self._surface = Surface()
+        self._unconfirmed: list[KindId] | None = None  # None: to be found again
         self.published_seq = 0
         self.heard_at_s: float | None = None
         self._beat_at_s = float("-inf")
@@ -63,6 +64,15 @@ class SiteEvidence:
         self._started: dict[KindId, int] = {}
         self._confirmed: dict[KindId, int] = {}
         self._surface_seq = -1
+
+    @property
+    def surface(self) -> Surface:
+        """The kinds that the site serves."""
+        return self._surface
+
+    @surface.setter
+    def surface(self, surface: Surface) -> None:
+        self._surface, self._unconfirmed = surface, None
 
     # ── events ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -82,6 +92,7 @@ class SiteEvidence:
 
     def mark(self, event: ResourceEvent, seq: int) -> None:
         """Note a sync marker or a surface that has just been applied."""
+        self._unconfirmed = None
         if event.op == "sync_start":
             self._started[event.kind] = seq
         elif event.op == "sync_end" and event.kind in self._started:
@@ -116,6 +127,7 @@ class SiteEvidence:
         self._watermark_s = None
         self._started.clear()
         self._confirmed.clear()
+        self._unconfirmed = None
         self._surface_seq = -1
 
     # ── heartbeats ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -131,6 +143,8 @@ class SiteEvidence:
                 self.distrust("unknown epoch")
             return "unknown epoch"
         self._beat_at_s = now_s
+        if heartbeat.blind.keys() != self.blind.keys():
+            self._unconfirmed = None
         self.blind, self.observed, self.published_seq = heartbeat.blind, heartbeat.observed, heartbeat.seq
         self._offsets.append(now_s - heartbeat.at_s)
         self._pending.append(_Beat(heartbeat.at_s + min(self._offsets), heartbeat.seq))
@@ -141,7 +155,7 @@ class SiteEvidence:
 
     def distrust(self, reason: str) -> None:
         """Something was or may have been missed: nothing is confirmed until the watcher has listed again."""
-        self._required_seq = None
+        self._required_seq = self._unconfirmed = None
         self._asked_at_s = None
         self._reason = reason
 
@@ -164,7 +178,7 @@ class SiteEvidence:
             return
         if epoch > self.epoch:
             self._begin_epoch(epoch)
-        self._required_seq = seq
+        self._required_seq, self._unconfirmed = seq, None
         self._asked_at_s = now_s
 
     def _overdue(self, now_s: float) -> bool:
@@ -176,6 +190,11 @@ class SiteEvidence:
 
     def unconfirmed(self) -> list[KindId]:
         """Watched kinds that the watcher has not confirmed since the last doubt."""
+        if self._unconfirmed is None:
+            self._unconfirmed = self._find_unconfirmed()
+        return self._unconfirmed
+
+    def _find_unconfirmed(self) -> list[KindId]:
         required = self._required_seq
         if required is None or self._surface_seq <= required:
             return sorted(self.surface.served)

@@ -169,7 +169,7 @@ class Machine:
 
     def rehearsal(self, intent: Intent, moment: Moment) -> Rehearsal | None:
         """What the executor should be asked before this intent is judged; None when there is nothing to try."""
-        return self._hearing.rehearsal(self._hearing.take_in(intent, moment))
+        return self._hearing.rehearsal(self._hearing.take_in(intent, moment)) if intent.manifests else None
 
     def malformed(self, intent_id: str, reason: str, moment: Moment) -> Verdict | None:
         """D010 for a body that is no intent, under the name in its subject; None when that name is taken or no name."""

@@ -98,7 +98,7 @@ class Reverse:
             return ()
         if isinstance(row, int):
             return (row,)
-        return row.sources if isinstance(row, _Hub) else tuple(dict.fromkeys(row))
+        return row.sources if isinstance(row, _Hub) else row if len({*row}) == len(row) else tuple(dict.fromkeys(row))
 
     def by_kind(self, target: int) -> dict[KindId, int]:
         """Their exact number per kind (a copy)."""

@@ -36,6 +36,7 @@ class Shape(Struct, frozen=True, gc=False, eq=False):
     places   where the target of each form stands among a record's targets
     pinned   those of the places that a uid follows
     roles    what each of a record's targets is: the number of something used, or of an owner, or no number
+    owners   which of the forms name an owner
     """
 
     forms: tuple[Form, ...]
@@ -43,6 +44,7 @@ class Shape(Struct, frozen=True, gc=False, eq=False):
     roles: tuple[int, ...]
     selects: bool
     pinned: tuple[int, ...]
+    owners: tuple[int, ...]
 
 
 def form_of(bare: Reference, pinned: bool, selects: bool) -> Form:
@@ -60,10 +62,11 @@ def shape_of(forms: tuple[Form, ...]) -> Shape:
         if form.pinned:
             roles.append(NO_NUMBER)
     pinned = tuple(place for form, place in zip(forms, places, strict=True) if form.pinned)
-    return Shape(forms, tuple(places), tuple(roles), any(form.selects for form in forms), pinned)
+    owners = tuple(number for number, form in enumerate(forms) if form.reference.relation == "composition")
+    return Shape(forms, tuple(places), tuple(roles), any(form.selects for form in forms), pinned, owners)
 
 
-def whole(form: Form, target: ResourceId, selector: Selector | None, uid: str) -> Reference:
+def with_target(form: Form, target: ResourceId, selector: Selector | None, uid: str) -> Reference:
     """The reference again, whatever else it says."""
     return msgspec.structs.replace(form.reference, target=target, selector=selector, uid=uid)
 

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from schemas.events import Reference
 from schemas.identity import KindId, ResourceId
 from services.resolver.graph.edges import Reverse
-from services.resolver.graph.forms import OWNER, USED, Shape, Short
+from services.resolver.graph.forms import OWNER, USED, Shape
 from services.resolver.graph.names import Names
 from services.resolver.graph.records import Record, Records
 from services.resolver.graph.view import Edge, Which, skipped
@@ -95,14 +95,10 @@ class Links:
             by_kind[self._names.kind(source)] -= 1
         return len(self._users.sources(number)) + len(self._children.sources(number)) - len(twice), by_kind
 
-    def sources(self, number: int, uid: Short) -> Iterator[int]:
-        """Users and children of what has this uid ("" when it is not there); one that is both comes twice."""
-        for row in (self._users.sources(number), self._children.sources(number)):
-            for source in row:
-                record = self._records.rows[source]
-                assert record is not None, "who names something is there"
-                if not uid or not record.shape.pinned or self._records.means(record, number, uid):
-                    yield source
+    def sources_of(self, number: int, *, owning: bool) -> Sequence[int]:
+        """All children, or all users, whatever object they mean."""
+        index = self._children if owning else self._users
+        return () if index.rows[number] is None else index.sources(number)
 
     def needing(self, number: int, target: ResourceId, uid: str, granules: AbstractSet[str]) -> list[Edge]:
         """Edges of all users that need one of these parts; most shapes of references name none of them."""

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from schemas.events import Reference, ResourceState, Selector
 from schemas.identity import ResourceId
-from services.resolver.graph.forms import Form, Shape, Short, Target, form_of, long, shape_of, short, whole
+from services.resolver.graph.forms import Form, Shape, Short, Target, form_of, long, shape_of, short, with_target
 from services.resolver.graph.names import Names
 
 RECENT_MAX: Final = 2_048  # references, and as many unpacked bytes, that are remembered for the next resource
@@ -174,7 +174,7 @@ class Records:
             digest=long(digest),
             labels=self.labels(record.labels),
             template_labels=None if template is None else self.labels(template),
-            references=tuple([self._whole(form, record.targets, place) for form, place in zip(*where, strict=True)]),
+            references=tuple([self.whole(form, record.targets, place) for form, place in zip(*where, strict=True)]),
         )
 
     def version(self, record: Record) -> tuple[str, str]:
@@ -190,7 +190,7 @@ class Records:
         """Its references that name the resource of this number: those to an owner, or the others."""
         targets = record.targets
         return [
-            self._whole(form, targets, place)
+            self.whole(form, targets, place)
             for form, place in zip(record.shape.forms, record.shape.places, strict=True)
             if targets[place] == number and form.owning == owning
         ]
@@ -217,12 +217,13 @@ class Records:
         found = []
         for form, place in zip(record.shape.forms, record.shape.places, strict=True):
             if form.selects:
-                reference = self._whole(form, record.targets, place)
+                reference = self.whole(form, record.targets, place)
                 assert reference.selector is not None, "the form says so"
                 found.append((reference.selector, reference))
         return found
 
-    def _whole(self, form: Form, targets: tuple[Target, ...], place: int) -> Reference:
+    def whole(self, form: Form, targets: tuple[Target, ...], place: int) -> Reference:
+        """A form with its target, which stands at this place."""
         target = targets[place]
         uid = _uid(form, targets, place) if form.pinned else ""
         key = (form, target, uid)
@@ -231,10 +232,10 @@ class Records:
             if len(self._wholes) > RECENT_MAX:
                 self._wholes.clear()
             if isinstance(target, int):
-                found = whole(form, self._names.resource(target), None, long(uid))
+                found = with_target(form, self._names.resource(target), None, long(uid))
             else:
                 assert isinstance(target, bytes), "a form that selects has a packed selector"
-                found = whole(form, form.reference.target, self.selector(target), long(uid))
+                found = with_target(form, form.reference.target, self.selector(target), long(uid))
             self._wholes[key] = found
         return found
 

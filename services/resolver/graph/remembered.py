@@ -13,6 +13,8 @@ from typing import Final, cast
 from schemas.events import Reference, ResourceState
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.kinds import Surface
+from services.resolver.graph.numbers import Numbers
+from services.resolver.graph.store import Graph
 from services.resolver.graph.view import WALK_MAX, Dependents, Edge, Reach, Targets, View, Which
 
 _UNKNOWN: Final = object()
@@ -23,6 +25,7 @@ class RememberedView:
 
     def __init__(self, base: View) -> None:
         self._base = base
+        self.numbers: Numbers | None = base.numbers() if isinstance(base, Graph) else None
         self._states: dict[ResourceId, ResourceState | None] = {}
         self._holders: dict[ResourceId, str | None] = {}
         self._targets: dict[tuple[ResourceId, int], tuple[Reference, Targets]] = {}
@@ -78,8 +81,13 @@ class RememberedView:
 
     def reach(self, resources: Collection[ResourceId], limit: int = WALK_MAX) -> Reach:
         """See View."""
-        return self._base.reach(resources, limit)
+        return (self.numbers or self._base).reach(resources, limit)
 
     def members(self, kind: KindId, namespace: str | None = None) -> Iterator[ResourceId]:
         """See View."""
         return self._base.members(kind, namespace)
+
+
+def numbers_of(view: View) -> Numbers | None:
+    """The graph by number, when it is observed as it is: nothing in flight, nothing laid over it."""
+    return view.numbers if isinstance(view, RememberedView) else None

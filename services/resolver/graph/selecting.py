@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import NamedTuple
 
 from schemas.events import LabelSelector, Reference, Selector
 from schemas.identity import KindId, ResourceId, resource_id
@@ -13,8 +13,15 @@ from services.resolver.graph.records import Record, Records
 from services.resolver.graph.view import Edge
 
 NAMESPACE = KindId("Namespace")
-Choosing = tuple[int, Selector, Reference]  # a source, and one of its references that select
 ALIKE_MAX = 8_192  # sets of labels of which it is remembered who selects them
+
+
+class Choosing(NamedTuple):
+    """A source, and one of its references that select."""
+
+    source: int
+    selector: Selector
+    reference: Reference
 
 
 class Selecting:
@@ -51,18 +58,15 @@ class Selecting:
 
     def selecting(self, number: int, target: ResourceId, record: Record) -> list[tuple[int, Edge]]:
         """Sources that select a present resource, each with its edge."""
-        found = self._choosing(self._names.place[number], record)
         return [
             (source, Edge(self._names.resource(source), target, reference))
-            for source, selector, reference in found
-            if source != number and self._may(selector, record)
+            for source, _, reference in self.choosing(number, record)
         ]
 
-    def sources(self, number: int, record: Record) -> Iterator[int]:
+    def choosing(self, number: int, record: Record) -> list[Choosing]:
         """Who selects a present resource; who does in two ways comes twice."""
-        for source, selector, _ in self._choosing(self._names.place[number], record):
-            if self._may(selector, record):
-                yield source
+        found = self._choosing(self._names.place[number], record)
+        return [one for one in found if one.source != number and self._may(one.selector, record)]
 
     def changed(self) -> None:
         """Something is another: what was found before may be no more."""
@@ -81,7 +85,7 @@ class Selecting:
                 mine = self._records.rows[source]
                 for selector, reference in self._records.selecting(mine) if mine is not None else ():
                     if self._matches(selector, place.kind, record) and self.looks_in(selector, place.namespace):
-                        found.append((source, selector, reference))
+                        found.append(Choosing(source, selector, reference))
         return found
 
     def _matches(self, selector: Selector, kind: KindId, record: Record) -> bool:

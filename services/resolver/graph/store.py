@@ -10,7 +10,6 @@ Inside, a resource is a number: `names` numbers it, `records` holds what is know
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
@@ -23,6 +22,7 @@ from schemas.kinds import Surface
 from services.resolver.graph.changed import Changed
 from services.resolver.graph.links import Links
 from services.resolver.graph.names import NOWHERE, Names
+from services.resolver.graph.numbers import Numbers
 from services.resolver.graph.records import Record, Records
 from services.resolver.graph.selecting import Selecting
 from services.resolver.graph.view import WALK_MAX, Dependents, Edge, Reach, Targets, Which
@@ -247,6 +247,10 @@ class Graph:
         self._unused.append(number)
         return [edge for _, edge in self._selecting.selecting(number, state.resource, record)]
 
+    def numbers(self) -> Numbers:
+        """The same graph by number, for one decision."""
+        return Numbers(self._names, self._records, self._links, self._selecting)
+
     def dependents(self, resource: ResourceId, limit: int = WALK_MAX, which: Which = "all") -> Dependents:
         """Edges by name from the reverse indexes, edges by selector from the label index; counts are exact."""
         number = self._names.find(resource)
@@ -278,22 +282,4 @@ class Graph:
 
     def reach(self, resources: Collection[ResourceId], limit: int = WALK_MAX) -> Reach:
         """How many depend on these resources, transitively, up to `limit`; they themselves do not count."""
-        start = {*map(self._names.find, resources)} - {NOWHERE}
-        seen = set(start)
-        queue = deque(start)
-        while queue:
-            for source in self._sources(queue.popleft()):
-                if source in seen:
-                    continue
-                if len(seen) - len(start) >= limit:
-                    return Reach(limit, True)
-                seen.add(source)
-                queue.append(source)
-        return Reach(len(seen) - len(start), False)
-
-    def _sources(self, number: int) -> Iterator[int]:
-        record = self._record[number]
-        if self._links.names(number):
-            yield from self._links.sources(number, "" if record is None else self._records.uid(record))
-        if record is not None:
-            yield from self._selecting.sources(number, record)
+        return self.numbers().reach(resources, limit)

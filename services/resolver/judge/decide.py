@@ -106,8 +106,7 @@ def _findings(case: Case, view: View, policy: Policy, targets: list[ResourceId])
 
 
 def _remedies(case: Case, view: View, policy: Policy, reasons: Sequence[Reason]) -> tuple[Remedy, ...]:
-    letter = _letters(case, view, policy)
-    return remedies_for(case, view, reasons, lambda finding: letter(finding) == "D")
+    return remedies_for(case, view, reasons, _blocks(case, view, policy))
 
 
 def _elsewhere(case: Case, finding: Finding) -> Finding:

@@ -8,20 +8,30 @@ from typing import Final
 from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, kind_of
 from services.resolver.graph.overlay import OverlayView
+from services.resolver.graph.remembered import numbers_of
 from services.resolver.graph.view import Edge, View
 from services.resolver.graph.walk import owner_of
 from services.resolver.judge.cascade import CASCADE_MAX, Cascade, cascade_of
 from services.resolver.judge.findings import Finding, counted, named
+from services.resolver.judge.going import STORAGE_CLASS, Going, going_of
 from services.resolver.judge.grants import is_granted, permitted_by
-from services.resolver.judge.use import POLICY_ONLY, Use, how, lives, match_in_flight, selects_something, use_of
+from services.resolver.judge.use import (
+    BREAKING,
+    POLICY_ONLY,
+    STRONGEST_FIRST,
+    Use,
+    how,
+    lives,
+    match_in_flight,
+    selects_something,
+    use_of,
+)
 
 CHILDREN_WITHOUT_WARNING: Final = 5
 USERS_LOOKED_AT: Final = 128  # of a hub, when one of them blocks: the impact counts them all
-BREAKING: Final = frozenset[Use](("lifetime", "next start", "in flight"))
 Blocks = Callable[[Finding], bool]
 CLAIM: Final = KindId("PersistentVolumeClaim")
 ACCOUNT: Final = KindId("ServiceAccount")
-STORAGE_CLASS: Final = KindId("storage.k8s.io/StorageClass")
 CLAIMS_RULE: Final = "statefulset.claims"
 BINDINGS: Final = frozenset(
     (KindId("rbac.authorization.k8s.io/RoleBinding"), KindId("rbac.authorization.k8s.io/ClusterRoleBinding"))
@@ -82,9 +92,10 @@ def judge_delete(view: View, targets: list[ResourceId], blocks: Blocks = blocks_
         )
         return
     after = OverlayView(view, {}, cascade.all)
+    going = going_of(view, present)
     said: set[tuple[ResourceId, str]] = set()
     for resource in (*present, *cascade.children):
-        for finding in _users(view, after, resource, cascade, blocks):
+        for finding in _users(view, after, resource, cascade, blocks, going):
             edge = finding.edge
             if edge is None or edge.reference.selector is None or (edge.source, edge.reference.path) not in said:
                 yield finding
@@ -121,8 +132,16 @@ def _absent(view: View, resource: ResourceId) -> Iterator[Finding]:
         yield Finding("N302", f"{named(resource)} is already gone", "absence", resource)
 
 
-def _users(view: View, after: View, resource: ResourceId, cascade: Cascade, blocks: Blocks) -> Iterator[Finding]:
+def _users(
+    view: View, after: View, resource: ResourceId, cascade: Cascade, blocks: Blocks, going: Going | None
+) -> Iterator[Finding]:
     """Users outside the cascade. Of a hub the first few, when one of them blocks: more of them change nothing."""
+    left = going.left_by(resource) if going is not None else None
+    if left is not None:
+        for edge, use, owned in left:  # nothing is in flight then, so nobody has to be waited for
+            if _counts(resource, cascade, use, owned):
+                yield _use_finding(view, edge, use, resource, cascade, None)
+        return
     few = view.dependents(resource, USERS_LOOKED_AT, "users")
     if few.count <= USERS_LOOKED_AT:
         yield from _use_findings(view, after, resource, cascade, few.edges)
@@ -133,6 +152,14 @@ def _users(view: View, after: View, resource: ResourceId, cascade: Cascade, bloc
     else:
         every = view.dependents(resource, few.count, "users")
         yield from _use_findings(view, after, resource, cascade, every.edges)
+
+
+def is_hub(view: View, resource: ResourceId) -> bool:
+    """Whether not every user is looked at."""
+    numbers = numbers_of(view)
+    if numbers is not None and numbers.is_used_by_at_most(USERS_LOOKED_AT, numbers.find(resource)):
+        return False
+    return view.dependents(resource, USERS_LOOKED_AT, "users").count > USERS_LOOKED_AT
 
 
 def _of_owners(view: View, resource: ResourceId, edges: Iterable[Edge]) -> Iterator[Edge]:
@@ -151,7 +178,7 @@ def _use_findings(
 ) -> Iterator[Finding]:
     """One finding per user, the strongest."""
     strongest: dict[ResourceId, tuple[Edge, Use]] = {}
-    order: tuple[Use, ...] = ("lifetime", "next start", "in flight", "weak", "over")
+    order = STRONGEST_FIRST
     for edge in _broken(view, after, edges, cascade.all):
         source = view.find(edge.source)
         use = _use_now(view, edge, source) if source is not None else "none"
@@ -164,9 +191,14 @@ def _use_findings(
         stands = strongest.get(owner_of(view, user, tops) or user)
         if stands is not None and stands[0].source != user and order.index(stands[1]) <= order.index(use):
             continue  # the owner stands for what it makes; unless only that is left, as pods of what was scaled to zero
-        if resource in cascade.children and use not in BREAKING and owner_of(view, user, tops) is not None:
-            continue  # an EndpointSlice follows its pods: that is its controller's business
-        yield _use_finding(view, edge, use, resource, cascade if resource in cascade.children else None, cascade.all)
+        if _counts(resource, cascade, use, owner_of(view, user, tops) is not None):
+            holder = view.held_by(user) or match_in_flight(view, edge, cascade.all)
+            yield _use_finding(view, edge, use, resource, cascade, holder)
+
+
+def _counts(resource: ResourceId, cascade: Cascade, use: Use, owned: bool) -> bool:
+    """An EndpointSlice follows its pods, and so does whatever is made and does not break: its controller's business."""
+    return use in BREAKING or not owned or resource not in cascade.children
 
 
 def _use_now(view: View, edge: Edge, source: ResourceState) -> Use:
@@ -202,16 +234,15 @@ def _selects_more(view: View, after: View, edge: Edge, going: frozenset[Resource
 
 
 def _use_finding(
-    view: View, edge: Edge, use: Use, resource: ResourceId, within: Cascade | None, going: frozenset[ResourceId]
+    view: View, edge: Edge, use: Use, resource: ResourceId, cascade: Cascade, holder: str | None
 ) -> Finding:
-    holder = view.held_by(edge.source) or match_in_flight(view, edge, going)
     user = f"{named(edge.source)} @ {view.site}"
     if use in BREAKING and holder is not None:
         message = f"intent {holder} changes {user}, or what it could use instead"
         return Finding("F510", message, "presence", edge.source, edge, waits_for=holder)
-    if use in BREAKING and within is not None:
+    if use in BREAKING and resource in cascade.children:
         message = f"takes down {named(resource)}, {how(edge)} {user}"
-        return Finding("D313", message, "presence", edge.source, edge, (*within.chain(resource), edge))
+        return Finding("D313", message, "presence", edge.source, edge, (*cascade.chain(resource), edge))
     words = {
         "lifetime": f"{how(edge)} {user}",
         "next start": f"{user} needs it at its next start",

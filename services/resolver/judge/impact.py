@@ -8,6 +8,8 @@ from typing import Final
 
 from schemas.identity import KindId, ResourceId
 from schemas.verdicts import Impact
+from services.resolver.graph.numbers import Touched
+from services.resolver.graph.remembered import numbers_of
 from services.resolver.graph.view import View
 
 NAMED_MAX: Final = 10
@@ -21,10 +23,10 @@ def impact_of(view: View, targets: Sequence[ResourceId]) -> Impact:
     direct, by_kind = 0, Counter[KindId]()
     first: dict[ResourceId, None] = {}
     for target in targets:
-        found = view.dependents(target, LOOKED_AT)
-        direct += found.count
+        found = _touched(view, target)
+        direct += found.direct
         by_kind.update(found.by_kind)
-        first.update(dict.fromkeys(edge.source for edge in found.edges))
+        first.update(dict.fromkeys(found.named))
     names = sorted(first)[:NAMED_MAX]
     reach = view.reach(targets)
     return Impact(
@@ -35,3 +37,12 @@ def impact_of(view: View, targets: Sequence[ResourceId]) -> Impact:
         first=tuple(names),
         more=max(0, direct - len(names)),
     )
+
+
+def _touched(view: View, target: ResourceId) -> Touched:
+    numbers = numbers_of(view)
+    few = numbers.touched(target, LOOKED_AT) if numbers is not None else None
+    if few is not None:
+        return few
+    found = view.dependents(target, LOOKED_AT)
+    return Touched(found.count, found.by_kind, [edge.source for edge in found.edges])

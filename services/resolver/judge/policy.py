@@ -19,16 +19,18 @@ LabelsOf = Callable[[ResourceId], Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A policy file in force; an empty one is the default."""
+    """A policy file in force; an empty one is the default.
+
+    digest   names it in the verdicts that it shaped; `default` when it changes nothing
+    """
 
     file: PolicyFile = field(default_factory=PolicyFile)
+    digest: str = field(init=False, compare=False)
 
-    @property
-    def digest(self) -> str:
-        """Names this policy in the verdicts that it shaped; `default` when it changes nothing."""
-        if self.file == PolicyFile():
-            return "default"
-        return hashlib.blake2b(self.file.to_json(), digest_size=8).hexdigest()
+    def __post_init__(self) -> None:
+        plain = self.file == PolicyFile()
+        digest = "default" if plain else hashlib.blake2b(self.file.to_json(), digest_size=8).hexdigest()
+        object.__setattr__(self, "digest", digest)
 
     def letter(self, finding: Finding, site: SiteName, labels_of: LabelsOf) -> str:
         """The letter in force, "" to leave the finding out. What is unknown stays unknown: an F is never set."""

@@ -15,8 +15,9 @@ from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.view import View
 from services.resolver.judge.case import Case, Change
 from services.resolver.judge.create import judge_needs
-from services.resolver.judge.delete import USERS_LOOKED_AT, judge_delete, with_dependents
+from services.resolver.judge.delete import blocks_by_default, is_hub, judge_delete, with_dependents
 from services.resolver.judge.findings import Finding, counted, named
+from services.resolver.judge.going import together
 from services.resolver.judge.update import judge_change
 
 IN_USE: Final = frozenset(("310", "311", "312", "313"))
@@ -51,12 +52,13 @@ def _delete(case: Case, view: View, blocking: Sequence[Reason], numbers: set[str
     typed_ = " ".join(typed(one) for one in targets)
     command = f"cheops delete {typed_}{_where(case, targets)}"
     # Of a hub not every user was looked at, so those that are named are not all that would have to change.
-    is_hub = any(view.dependents(one, USERS_LOOKED_AT, "users").count > USERS_LOOKED_AT for one in targets)
-    if is_hub or len(blocking) > TOUCHED_MAX:
+    if len(blocking) > TOUCHED_MAX or any(is_hub(view, one) for one in targets):
         yield Remedy(command=f"{command} --cascade dependents --preview", effect="see what its dependents would take")
         return
-    chosen = with_dependents(view, targets)
-    if not any(map(denies, judge_delete(view, chosen, denies))):
+    all_of_them = together(view, targets)
+    chosen = all_of_them.resources if all_of_them is not None else with_dependents(view, targets)
+    harmless = all_of_them is not None and all_of_them.harmless and denies is blocks_by_default
+    if harmless or not any(map(denies, judge_delete(view, chosen, denies))):
         more = [one for one in chosen if one not in targets]
         yield Remedy(
             command=f"{command} --cascade dependents --preview",

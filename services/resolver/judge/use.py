@@ -6,11 +6,12 @@ a terminating dependent is a user until it is gone; a reference without its perm
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from typing import Literal
+from typing import Final, Literal
 
-from schemas.events import Reference, ResourceState
-from schemas.identity import ResourceId, kind_of
+from schemas.events import Reference, ResourceState, Scalar
+from schemas.identity import KindId, ResourceId, kind_of
 from services.resolver.graph.view import OWNING, Edge, View
 from services.resolver.graph.walk import owner_of
 
@@ -20,6 +21,8 @@ FINISHED = ("Succeeded", "Failed")
 CLAIM = "PersistentVolumeClaim"
 
 Use = Literal["lifetime", "next start", "in flight", "over", "weak", "none"]
+BREAKING: Final = frozenset[Use](("lifetime", "next start", "in flight"))
+STRONGEST_FIRST: Final[tuple[Use, ...]] = ("lifetime", "next start", "in flight", "weak", "over")
 
 
 def use_of(edge: Edge, source: ResourceState) -> Use:
@@ -29,15 +32,18 @@ def use_of(edge: Edge, source: ResourceState) -> Use:
     in flight   an operation under way needs it (312)    over         the operation is over, or must be asked for (N311)
     weak        optional, soft or inferred (a warning)   none         policy, or part of a cascade
     """
-    reference = edge.reference
+    return use_by(edge.reference, kind_of(edge.source), source.facts, source.template_labels is not None)
+
+
+def use_by(reference: Reference, kind: KindId, facts: Mapping[str, Scalar], makes_pods: bool) -> Use:
+    """The same, of a source of this kind with these facts."""
     if reference.relation in OWNING or reference.phases in POLICY_ONLY:
         return "none"
     if reference.optional or reference.soft or reference.confidence == "inferred":
         return "weak"
-    if reference.once or _is_over(reference, source):
+    if reference.once or _is_over(reference, kind, facts, makes_pods):
         return "over"
     starts = "A" in reference.phases or "S" in reference.phases
-    kind = kind_of(edge.source)
     if "L" in reference.phases and kind not in ONLY_AT_START:
         return "lifetime"
     if not starts and "L" not in reference.phases:
@@ -45,14 +51,14 @@ def use_of(edge: Edge, source: ResourceState) -> Use:
     return "in flight" if kind == CLAIM else "next start"
 
 
-def _is_over(reference: Reference, source: ResourceState) -> bool:
+def _is_over(reference: Reference, kind: KindId, facts: Mapping[str, Scalar], makes_pods: bool) -> bool:
     """Nothing starts by itself any more; where pods are made, or have finished, nothing lives any more either."""
-    if source.facts.get("recurs") is not False:
+    if facts.get("recurs") is not False:
         return False
-    if source.template_labels is not None or source.facts.get("phase") in FINISHED:
+    if makes_pods or facts.get("phase") in FINISHED:
         return True
     if "L" in reference.phases:
-        return kind_of(source.resource) in ONLY_AT_START  # a pod that never restarts mounts all the same
+        return kind in ONLY_AT_START  # a pod that never restarts mounts all the same
     return "A" in reference.phases or "S" in reference.phases
 
 
@@ -100,10 +106,14 @@ def lives(view: View, resource: ResourceId) -> bool:
 
 
 def _stays(state: ResourceState | None) -> bool:
+    return state is not None and stays(state, state.template_labels is not None)
+
+
+def stays(traits: ResourceState, makes_pods: bool) -> bool:
     """Scaled to zero, finished or terminating it is no match of a selector."""
-    if state is None or state.deleting or state.facts.get("phase") in FINISHED:
+    if traits.deleting or traits.facts.get("phase") in FINISHED:
         return False
-    return state.template_labels is None or state.facts.get("recurs") is not False
+    return not makes_pods or traits.facts.get("recurs") is not False
 
 
 def part_is_there(view: View, reference: Reference) -> bool:
