@@ -31,6 +31,8 @@ from schemas.queries import (
     StatusQuery,
     WhyQuery,
 )
+from schemas.scope.parse import parse_scope
+from schemas.scope.sites import site_names
 from services.chassis.bus.port import Bus
 from services.chassis.errors import BusUnavailableError, PermanentError, SettingsError
 
@@ -146,9 +148,14 @@ class Questions:
         """The sites that the context file names."""
         return self._context.sites
 
-    async def entry_site(self, wanted: str | None = None) -> SiteName:
-        """The named site, else the context's, else the only one there is; raises NoSiteError."""
-        named = wanted or self._context.site
+    async def entry_site(self, wanted: str | None = None, *, scope: str = "") -> SiteName:
+        """The named site, else the only one in the scope, the context's, the first in the scope, the only one there is.
+
+        Raises NoSiteError; ScopeError for a scope that cannot be read.
+        """
+        in_scope = site_names(parse_scope(scope)) if scope.strip() else []
+        alone = in_scope[0] if len(in_scope) == 1 and scope.strip() == in_scope[0] else None
+        named = wanted or alone or self._context.site or (in_scope[0] if in_scope else None)
         if named:
             return site_name(named)
         found = [status.site for status in await self.sites()]

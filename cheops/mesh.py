@@ -56,7 +56,7 @@ class Mesh(Questions):
 
         Raises MessageError that names the field, also when a message cannot hold it.
         """
-        entry = await self.entry_site(site or draft.scope)
+        entry = await self.entry_site(site, scope=draft.scope)
         intent = draft.entered(
             intent_id=intent_id or new_id(), site=entry, requester=requester_name(), now=datetime.now(UTC)
         )
@@ -124,9 +124,15 @@ class Mesh(Questions):
         """Intent, verdicts and outcomes as the streams hold them; raises RefusedError when nothing is known of it."""
         where = site_name(site) if site else SiteName("*")
         stored = await self._bus.last("INTENTS", subjects.intent_filter(where, intent_id))
+        intent = EnteredIntent.from_json(stored.payload) if stored else None
+        if intent is not None and intent.entry is not None and site is None:  # the part of one site: the whole is there
+            where = intent.entry
+            whole = await self._bus.last("INTENTS", subjects.intent(where, intent_id))
+            intent = EnteredIntent.from_json(whole.payload) if whole else intent
+        elif intent is not None:
+            where = intent.site
         verdicts = await self._stored("VERDICTS", subjects.verdict(where, "*", intent_id), Verdict)
         outcomes = await self._stored("OUTCOMES", subjects.outcome(where, intent_id, "*"), Outcome)
-        intent = EnteredIntent.from_json(stored.payload) if stored else None
         if intent is None and not verdicts:
             raise RefusedError(f"no intent {intent_id!r} is known (verdicts are kept for 30 days)")
         revisions = {one.revision: one for one in verdicts}  # one that was asked for again is stored again

@@ -44,7 +44,12 @@ PreviewOption = Annotated[bool, typer.Option("--preview", help="Only the verdict
 NoWaitOption = Annotated[bool, typer.Option("--no-wait", help="Publish, print the id, do not follow.")]
 ScopeOption = Annotated[
     Optional[str],  # noqa: UP045 – as above
-    typer.Option("--scope", help="Where (this version: one site).", autocompletion=scope_text, metavar="SCOPE"),
+    typer.Option(
+        "--scope",
+        help="Where: lyon, 'lyon & oslo', … (cheops scope --help).",
+        autocompletion=scope_text,
+        metavar="SCOPE",
+    ),
 ]
 BoundOption = Annotated[
     float, typer.Option("--bound", help="How old evidence may be, in seconds.", min=0.1, max=3600.0, metavar="S")

@@ -192,6 +192,7 @@ class Testbed:
             self.directory / site.name / "logs" / f"{service}.log",
             environment={
                 "CHEOPS_SITE": site.name,
+                "CHEOPS_PEERS": ",".join(name for name in self.sites if name != site.name),
                 "CHEOPS_NATS_URL": self.nats_url,
                 "CHEOPS_KUBECONFIG": str(site.cluster.kubeconfig),
                 **(environment or {}),

@@ -180,11 +180,13 @@ class Machine:
         return verdict
 
     def _intent(self, intent: Intent, moment: Moment) -> list[Effect]:
+        if intent.entry is not None and self.together.participant.engagements.find(intent.id) is not None:
+            return []  # this site's part, stored for a restart
         if self.docket.known(intent.id) is not None:
             self.docket.repeats.ask(intent.id)
             return self._repeat(moment)
-        if self.undecided(intent.id) or self.together.participant.engagements.find(intent.id) is not None:
-            return []  # delivered again while others are being asked; or this site's part, stored for a restart
+        if self.undecided(intent.id):
+            return []  # delivered again while others are being asked
         if intent.entry is not None:
             verdict = self.malformed(intent.id, "entry: set by resolvers only (expected no such field)", moment)
             return [StoreVerdict(verdict)] if verdict is not None else []

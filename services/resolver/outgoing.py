@@ -54,7 +54,7 @@ class Outgoing:
 
     async def store_verdict(self, verdict: Verdict, basis: Basis | None) -> None:
         """Raises SteppedDownError when another resolver has published one meanwhile."""
-        message_id = f"{verdict.intent}.{verdict.revision}"
+        message_id = f"{self._site}.{verdict.intent}.{verdict.revision}"  # a server may hold several sites' verdicts
         headers = envelope.headers("verdict", f"resolver/{self._site}", message_id)
         packed = pack(basis) if basis is not None else ""
         if packed:
@@ -75,7 +75,7 @@ class Outgoing:
             await self.store_verdict(verdict, None)
             return
         headers = {name: value for name, value in stored.headers.items() if name != MESSAGE_ID}
-        await self._fenced(verdict, stored.payload, headers, f"{verdict.intent}.again.{stored.stream_seq}")
+        await self._fenced(verdict, stored.payload, headers, f"{self._site}.{verdict.intent}.again.{stored.stream_seq}")
 
     async def _stored(self, intent_id: str) -> Received | None:
         return await self._bus.last("VERDICTS", subjects.verdict(self._site, "*", intent_id))
