@@ -16,10 +16,11 @@ from schemas.queries import RehearsalAnswer
 from services.resolver.basis import basis_of
 from services.resolver.desk import Desk
 from services.resolver.docket import Asked, Stamp, Waiting
+from services.resolver.hearing import Elsewhere
 from services.resolver.intake import Intake
 from services.resolver.pursuit import Pursuit
 from services.resolver.recovery import Unfinished
-from services.resolver.signals import AskRehearsal, CancelSeen, Effect, Moment, SendOperation, StoreVerdict
+from services.resolver.signals import AskPeers, AskRehearsal, CancelSeen, Effect, Moment, SendOperation, StoreVerdict
 
 NOTHING: Final[Set[ResourceId]] = frozenset()
 NEVER: Final[Stamp] = (False, (), -1)  # no world is like it: judged at the next look
@@ -46,10 +47,25 @@ class Alone:
         intake = asked.intake if answer is None else asked.intake.rehearsed(answer)
         return self._decide(asked.intent, intake, asked.settled, moment)
 
-    def _decide(self, intent: Intent, intake: Intake, settled: Set[ResourceId], moment: Moment) -> list[Effect]:
+    def found(self, asked: Asked, elsewhere: Elsewhere, moment: Moment) -> list[Effect]:
+        """Other sites have said what they have of what is missing here."""
+        return self._decide(asked.intent, asked.intake, asked.settled, moment, elsewhere)
+
+    def _decide(
+        self,
+        intent: Intent,
+        intake: Intake,
+        settled: Set[ResourceId],
+        moment: Moment,
+        elsewhere: Elsewhere | None = None,
+    ) -> list[Effect]:
         desk, docket = self.desk, self.desk.docket
-        case = desk.hearing.case(intent, intake, docket.revision(intent.id), moment)
+        case = desk.hearing.case(intent, intake, docket.revision(intent.id), moment, elsewhere)
         verdict = desk.hearing.judge(case, desk.view(intent.id), moment)
+        lacking = desk.to_look_up(verdict, moment) if elsewhere is None else ()
+        if lacking:
+            docket.asked[intent.id] = Asked(intent, intake, settled)
+            return [AskPeers(intent.id, lacking)]
         waiting = docket.deferred.get(intent.id)
         if waiting and verdict.decision == "defer" and waiting.says(verdict):
             docket.deferred[intent.id] = replace(waiting, stamp=desk.stamp(moment))

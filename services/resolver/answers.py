@@ -16,6 +16,7 @@ from schemas import subjects
 from schemas.envelope import MessageError
 from schemas.identity import IdentityError, KindId
 from schemas.intents import BOUND_DEFAULT_S, Intent
+from schemas.peers import Found, Lookup
 from schemas.queries import (
     CancelRequest,
     GraphQuery,
@@ -87,6 +88,8 @@ class Answers:
             )
             between = subjects.peer_filter(self._machine.site, "sites")
             await stack.enter_async_context(self._bus.serve(between, _refusing(self._status), name=SERVICE))
+            asked = subjects.peer_filter(self._machine.site, "lookup")
+            await stack.enter_async_context(self._bus.serve(asked, _refusing(self._lookup), name=SERVICE))
             if ready is not None:
                 ready.set()
             await asyncio.Event().wait()
@@ -156,6 +159,12 @@ class Answers:
             resyncs=evidence.resyncs,
             started_at=self._started_at,
         ).to_json()
+
+    async def _lookup(self, payload: bytes) -> bytes:
+        """Of another site: which of these are here."""
+        lookup, graph = Lookup.from_json(payload), self._machine.graph
+        here = tuple(one for one in lookup.resources if graph.find(one) is not None)
+        return Found(site=self._machine.site, resources=here, fresh=self._evidence().fresh).to_json()
 
     async def _sites(self, payload: bytes) -> bytes:
         StatusQuery.from_json(payload)

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.identity import SiteName
+from schemas.identity import ResourceId, SiteName
+from schemas.peers import LOOKUP_MAX
+from schemas.verdicts import Verdict
 from services.resolver.docket import Docket, Stamp
 from services.resolver.evidence import SiteEvidence
 from services.resolver.graph.store import Graph
 from services.resolver.graph.view import View
 from services.resolver.hearing import Hearing
 from services.resolver.holds import Holds
+from services.resolver.neighbours import Neighbours
 from services.resolver.signals import Moment
 
+MISSING: Final = ("D110", "D140")
 BOUND_FOR_WAKING_S: Final = 10.0  # deferred intents are looked at again when this freshness comes or goes
 
 
@@ -25,12 +29,20 @@ class Desk:
     graph: Graph
     evidence: SiteEvidence
     hearing: Hearing
+    neighbours: Neighbours
     holds: Holds = field(default_factory=Holds)
     docket: Docket = field(default_factory=Docket)
 
     def view(self, own: str = "") -> View:
         """The site under everything that was allowed and is not visible yet; `own`: the intent that asks."""
         return self.holds.view(self.graph, own)
+
+    def to_look_up(self, verdict: Verdict, moment: Moment) -> tuple[ResourceId, ...]:
+        """What it lacks and another site may have, worth asking for before it is denied; () when nobody is near."""
+        if verdict.decision != "deny" or not self.neighbours.near(moment.monotonic_s):
+            return ()
+        missing = (one.resource for one in verdict.reasons if one.code in MISSING and one.resource is not None)
+        return tuple(dict.fromkeys(missing))[:LOOKUP_MAX]
 
     def stamp(self, moment: Moment) -> Stamp:
         """The world as it is now, for who waits for a change of it."""

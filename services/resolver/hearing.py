@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from schemas.identity import SiteName
+from schemas.identity import ResourceId, SiteName
 from schemas.intents import BOUND_DEFAULT_S, Intent
 from schemas.kinds import Surface
 from schemas.queries import Rehearsal
@@ -25,6 +26,7 @@ from services.resolver.judge.policy import Policy
 from services.resolver.signals import Moment
 
 EMPTY: Final = Graph(SiteName(""))
+Elsewhere = Mapping[ResourceId, tuple[SiteName, ...]]
 
 
 class Hearing:
@@ -57,7 +59,9 @@ class Hearing:
         )
         return replace(intake, problems=problems)
 
-    def case(self, intent: Intent, intake: Intake, revision: int, moment: Moment) -> Case:
+    def case(
+        self, intent: Intent, intake: Intake, revision: int, moment: Moment, elsewhere: Elsewhere | None = None
+    ) -> Case:
         """What is to be judged now. Time may have passed since the intent was taken in: it may have expired."""
         problems = intake.problems
         if intent.expires_at <= moment.wall and all(one.code != "D012" for one in problems):
@@ -76,6 +80,7 @@ class Hearing:
             preview=intent.preview,
             revision=revision,
             decided_by=self._decided_by,
+            elsewhere=elsewhere or {},
         )
 
     def malformed(self, intent_id: str, reason: str, moment: Moment) -> Case:

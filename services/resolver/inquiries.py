@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -10,17 +11,30 @@ import structlog
 
 from schemas import subjects
 from schemas.envelope import MessageError
-from schemas.identity import SiteName
+from schemas.identity import ResourceId, SiteName
 from schemas.intents import Intent
+from schemas.peers import Found, Lookup
 from schemas.queries import Rehearsal, RehearsalAnswer, ResyncAnswer
 from schemas.verdicts import Verdict
 from services.chassis.bus.port import Bus
 from services.chassis.errors import TransientError
+from services.resolver.hearing import Elsewhere
 from services.resolver.machine import Machine
-from services.resolver.signals import AskRehearsal, AskResync, Moment, PreviewSeen, Rehearsed, ResyncAnswered, Signal
+from services.resolver.signals import (
+    AskPeers,
+    AskRehearsal,
+    AskResync,
+    Moment,
+    PeersFound,
+    PreviewSeen,
+    Rehearsed,
+    ResyncAnswered,
+    Signal,
+)
 
 REHEARSAL_TIMEOUT_S: Final = 5.0
 RESYNC_TIMEOUT_S: Final = 2.0
+LOOKUP_TIMEOUT_S: Final = 1.0
 PREVIEW_TIMEOUT_S: Final = 14.0  # who asks waits 15 s
 
 Step = Callable[[Signal], Awaitable[None]]
@@ -44,7 +58,11 @@ class Inquiries:
         if not self._machine.together.coordinator.concerns(intent):
             rehearsal = self._machine.rehearsal(intent, self._now())
             answer = await self._rehearse(rehearsal) if rehearsal else None
-            return self._machine.preview(intent, self._now(), answer)
+            verdict = self._machine.preview(intent, self._now(), answer)
+            lacking = self._machine.desk.to_look_up(verdict, self._now())
+            if not lacking:
+                return verdict
+            return self._machine.preview(intent, self._now(), answer, await self._look_up(lacking))
         asking = self._previews[intent.id] = asyncio.get_running_loop().create_future()
         try:
             await self._step(PreviewSeen(intent.model_copy(update={"preview": True})))
@@ -60,9 +78,15 @@ class Inquiries:
         if asking is not None and not asking.done():
             asking.set_result(verdict)
 
-    async def ask_rehearsal(self, effect: AskRehearsal) -> None:
-        """Of an intent that is to be decided."""
-        await self._step(Rehearsed(effect.intent, await self._rehearse(effect.rehearsal)))
+    async def ask(self, effect: AskRehearsal | AskResync | AskPeers) -> None:
+        """What the machine wants to know."""
+        match effect:
+            case AskRehearsal():
+                await self._step(Rehearsed(effect.intent, await self._rehearse(effect.rehearsal)))
+            case AskPeers():
+                await self._step(PeersFound(effect.intent, await self._look_up(effect.resources)))
+            case AskResync():
+                await self._ask_resync(effect)
 
     async def _rehearse(self, rehearsal: Rehearsal) -> RehearsalAnswer | None:
         """The API server's word through the executor; None when it cannot be had in time."""
@@ -74,7 +98,28 @@ class Inquiries:
             log.warning("the executor did not rehearse", site=self._site, error=str(error))
             return None
 
-    async def ask_resync(self, effect: AskResync) -> None:
+    async def _look_up(self, resources: tuple[ResourceId, ...]) -> Elsewhere:
+        near = self._machine.desk.neighbours.near(self._now().monotonic_s)
+        answers = await asyncio.gather(*(self._look_up_at(peer, resources) for peer in near))
+        found: dict[ResourceId, tuple[SiteName, ...]] = {}
+        for peer, have in zip(near, answers, strict=True):
+            for resource in have:
+                found[resource] = (*found.get(resource, ()), peer)
+        return found
+
+    async def _look_up_at(self, peer: SiteName, resources: tuple[ResourceId, ...]) -> tuple[ResourceId, ...]:
+        """What a peer has of these; nothing when it does not say so in time."""
+        subject = subjects.peer(peer, self._site, "lookup", uuid.uuid4().hex)
+        try:
+            lookup = Lookup(sender=self._site, receiver=peer, resources=resources)
+            reply = await self._bus.request(subject, lookup.to_json(), LOOKUP_TIMEOUT_S)
+            found = Found.from_json(reply.payload)
+        except (TransientError, MessageError) as error:
+            log.warning("a peer did not say what it has", site=self._site, peer=peer, error=str(error))
+            return ()
+        return tuple(one for one in found.resources if one in resources) if found.site == peer else ()
+
+    async def _ask_resync(self, effect: AskResync) -> None:
         """Of the watcher, which lists again."""
         subject = subjects.api("watcher", self._site, "resync")
         log.info("asking the watcher to list again", site=self._site, reason=effect.request.reason)

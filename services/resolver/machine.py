@@ -27,8 +27,9 @@ from services.resolver.desk import Desk
 from services.resolver.evidence import SiteEvidence
 from services.resolver.graph.store import Graph
 from services.resolver.graph.view import View
-from services.resolver.hearing import Hearing
+from services.resolver.hearing import Elsewhere, Hearing
 from services.resolver.judge.policy import Policy
+from services.resolver.neighbours import Neighbours
 from services.resolver.pursuit import latest
 from services.resolver.recovery import Unfinished, unfinished
 from services.resolver.signals import (
@@ -42,6 +43,7 @@ from services.resolver.signals import (
     OutcomeSeen,
     PeerBeat,
     PeerSeen,
+    PeersFound,
     PreviewSeen,
     Rehearsed,
     RepeatVerdict,
@@ -68,12 +70,13 @@ class Machine:
         self.graph = Graph(site)
         self.evidence = SiteEvidence(site)
         self._hearing = Hearing(self.evidence, catalogue, policy, decided_by)
-        self.desk = Desk(site, self.graph, self.evidence, self._hearing)
+        neighbours = Neighbours({one for one in peers if one != site})
+        self.desk = Desk(site, self.graph, self.evidence, self._hearing, neighbours)
         self.holds = self.desk.holds
         self.docket = self.desk.docket
         self.vigil = Vigil(site)
         self.alone = Alone(self.desk)
-        self.together = Together(self.desk, catalogue.divides, peers)
+        self.together = Together(self.desk, catalogue.divides)
         self._recovering: list[Unfinished] = []
         self._early: list[Outcome] = []
         self._was_synced = False
@@ -100,15 +103,13 @@ class Machine:
             case OutcomeSeen():
                 return self._outcome(signal.outcome, moment)
             case ResyncAnswered():
-                if signal.answer is not None:
-                    self.evidence.answered(signal.answer.epoch, signal.answer.seq, moment.monotonic_s)
-                return self._after_news(moment)
+                return self._resynced(signal, moment)
             case CancelSeen():
                 return self._cancel(signal, moment)
-            case PeerSeen():
-                return [*self.together.hear(signal.message, moment), *self._wake(moment)]
-            case PeerBeat():
-                return self.together.beat(signal, moment)
+            case PeersFound():
+                return self._found(signal, moment)
+            case PeerSeen() | PeerBeat():
+                return [*self.together.step(signal, moment), *self._wake(moment)]
             case _:
                 self.holds.expire(moment.monotonic_s)
                 return [*self._repeat(moment), *self.together.tick(moment), *self._after_news(moment)]
@@ -143,6 +144,11 @@ class Machine:
                 cause = f"{event.op} {self.evidence.epoch}:{seq}"
                 self.vigil.observe(changed.old, changed.new, cause, moment.monotonic_s)
 
+    def _resynced(self, signal: ResyncAnswered, moment: Moment) -> list[Effect]:
+        if signal.answer is not None:
+            self.evidence.answered(signal.answer.epoch, signal.answer.seq, moment.monotonic_s)
+        return self._after_news(moment)
+
     def _after_news(self, moment: Moment) -> list[Effect]:
         effects: list[Effect] = []
         reason = self.evidence.wants_resync(moment.monotonic_s)
@@ -159,12 +165,18 @@ class Machine:
 
     # ── intents ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def preview(self, intent: Intent, moment: Moment, answer: RehearsalAnswer | None = None) -> Verdict:
+    def preview(
+        self,
+        intent: Intent,
+        moment: Moment,
+        answer: RehearsalAnswer | None = None,
+        elsewhere: Elsewhere | None = None,
+    ) -> Verdict:
         """What the verdict would be; nothing is held, stored or sent."""
         intake = self._hearing.take_in(intent, moment)
         if answer is not None:
             intake = intake.rehearsed(answer)
-        case = self._hearing.case(intent, intake, 1, moment)
+        case = self._hearing.case(intent, intake, 1, moment, elsewhere)
         return self._hearing.judge(case, self.view(), moment)
 
     def rehearsal(self, intent: Intent, moment: Moment) -> Rehearsal | None:
@@ -207,6 +219,12 @@ class Machine:
         if asked is None:
             return self.together.participant.rehearsed(intent_id, answer, moment)
         return self.alone.rehearsed(asked, answer, moment)
+
+    def _found(self, signal: PeersFound, moment: Moment) -> list[Effect]:
+        asked = self.docket.asked.pop(signal.intent, None)
+        if asked is None:
+            return self.together.participant.found(signal.intent, signal.elsewhere, moment)
+        return self.alone.found(asked, signal.elsewhere, moment)
 
     # ── waiting and waking ──────────────────────────────────────────────────────────────────────────────────────────
 

@@ -33,6 +33,7 @@ from services.resolver.inquiries import Inquiries
 from services.resolver.machine import Machine
 from services.resolver.outgoing import STORE_RETRY_S, Outgoing
 from services.resolver.signals import (
+    AskPeers,
     AskRehearsal,
     AskResync,
     BatchSeen,
@@ -263,10 +264,8 @@ class ResolverService:
                     await self._out.send_alert(effect.alert)
                 case RepeatVerdict():
                     await self._out.repeat_verdict(effect.verdict)
-                case AskRehearsal():
-                    self._tasks.create_task(self._inquiries.ask_rehearsal(effect))
-                case AskResync():
-                    self._tasks.create_task(self._inquiries.ask_resync(effect))
+                case AskRehearsal() | AskResync() | AskPeers():
+                    self._tasks.create_task(self._inquiries.ask(effect))
                 case SendPeer():
                     instead = await self._out.tell(self._liaison.courier, effect.message)
                     if instead is not None:

@@ -6,13 +6,14 @@ must be acknowledged before the `SendOperation`s after it leave.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from schemas.alerts import Alert
 from schemas.basis import Basis
 from schemas.events import Heartbeat
-from schemas.identity import SiteName
+from schemas.identity import ResourceId, SiteName
 from schemas.intents import Intent
 from schemas.operations import Operation
 from schemas.outcomes import Outcome
@@ -107,6 +108,14 @@ class PeerBeat:
     round_trip_s: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class PeersFound:
+    """Which sites have what an intent lacks here, as far as they answered in time."""
+
+    intent: str
+    elsewhere: Mapping[ResourceId, tuple[SiteName, ...]]
+
+
 Signal = (
     BatchSeen
     | BeatSeen
@@ -118,6 +127,7 @@ Signal = (
     | CancelSeen
     | PeerSeen
     | PeerBeat
+    | PeersFound
     | Tick
 )
 
@@ -194,6 +204,14 @@ class TellPreview:
     verdict: Verdict
 
 
+@dataclass(frozen=True, slots=True)
+class AskPeers:
+    """Ask the sites that are near for what an intent lacks here; answer with `PeersFound`."""
+
+    intent: str
+    resources: tuple[ResourceId, ...]
+
+
 Effect = (
     StoreVerdict
     | RepeatVerdict
@@ -205,4 +223,5 @@ Effect = (
     | StoreIntent
     | StoreOutcome
     | TellPreview
+    | AskPeers
 )

@@ -23,7 +23,6 @@ from schemas.scope.tree import Scope
 from schemas.verdicts import Verdict, Wait
 from services.resolver.across.following import Following
 from services.resolver.across.hearsay import Hearsay
-from services.resolver.across.neighbours import Neighbours
 from services.resolver.across.order import HybridClock
 from services.resolver.across.parts import parts_of
 from services.resolver.across.splitting import Divides
@@ -74,7 +73,6 @@ class Coordinator:
     """Decides, with the others, what is entered here for several sites."""
 
     desk: Desk
-    neighbours: Neighbours
     divides: Divides
     clock: HybridClock = field(default_factory=HybridClock)
     rounds: dict[str, Round] = field(default_factory=dict)
@@ -85,7 +83,7 @@ class Coordinator:
 
     def __post_init__(self) -> None:
         self.following = Following(self.desk.site)
-        self.hearsay = Hearsay(self.desk.hearing, self.neighbours)
+        self.hearsay = Hearsay(self.desk.hearing, self.desk.neighbours)
 
     def concerns(self, intent: Intent) -> bool:
         """Whether an intent is for more than this site."""
@@ -115,11 +113,11 @@ class Coordinator:
         return self._ask(asked, moment)
 
     def _ways(self, scope: Scope) -> list[Alternative]:
-        near = {(self.desk.site, name): one for name, one in self.neighbours.round_trip_s.items()}
+        near = {(self.desk.site, name): one for name, one in self.desk.neighbours.round_trip_s.items()}
         return alternatives(scope, self._sites(), near, self.desk.site)
 
     def _sites(self) -> list[SiteName]:
-        return [self.desk.site, *self.neighbours.all_but(self.desk.site)]
+        return [self.desk.site, *self.desk.neighbours.all_but(self.desk.site)]
 
     def _take_in(self, intent: Intent, moment: Moment) -> Intake:
         """Only what is wrong wherever it is done: which kinds are served, each site says for itself."""
@@ -152,7 +150,7 @@ class Coordinator:
         return effects if asked.silent else self._conclude(asked, moment)
 
     def _can_ask(self, name: SiteName, moment: Moment) -> bool:
-        return name == self.desk.site or self.neighbours.reachable(name, moment.monotonic_s)
+        return name == self.desk.site or self.desk.neighbours.reachable(name, moment.monotonic_s)
 
     def _ask_message(self, asked: Round, name: SiteName, part: Part) -> Ask:
         return Ask(
@@ -226,7 +224,8 @@ class Coordinator:
 
     def _conclude(self, asked: Round, moment: Moment) -> list[Effect]:
         """Commit when enough sites allow; else let go of what is held, and try the next way."""
-        taken, left_out = enough(asked.scope, asked.way, asked.answers)
+        answers = {name: asked.answers[name] for name in asked.parts if name in asked.answers} or asked.answers
+        taken, left_out = enough(asked.scope, asked.way, answers)
         whole = combine(list(taken.values()), self.desk.site)
         whole = whole.model_copy(update={"reasons": (*whole.reasons, *left_out)}) if left_out else whole
         whole = self.following.with_done(whole)

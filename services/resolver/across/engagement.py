@@ -12,6 +12,7 @@ from schemas.outcomes import Outcome
 from schemas.peers import Decide, Part
 from schemas.verdicts import Verdict
 from services.resolver.docket import Stamp
+from services.resolver.hearing import Elsewhere
 from services.resolver.intake import Intake
 
 State = Literal["rehearsing", "blocked", "watching", "held", "committed", "over", "denied"]
@@ -41,6 +42,7 @@ class Engagement:
     repeat_at_s: float = 0.0
     stamp: Stamp | None = None
     late: Decide | None = None
+    elsewhere: Elsewhere | None = None  # None: other sites were not asked yet for what is missing
     asked_to_yield: Set[str] = frozenset()
     settled: set[ResourceId] = field(default_factory=set)
     outcomes: dict[str, Outcome] = field(default_factory=dict)  # the last of each step of this revision

@@ -8,8 +8,8 @@ from typing import Final
 from schemas.identity import ResourceId, SiteName
 from schemas.peers import Part
 from schemas.verdicts import Verdict
-from services.resolver.across.neighbours import Neighbours
 from services.resolver.hearing import Hearing
+from services.resolver.neighbours import Neighbours
 from services.resolver.signals import Moment
 
 REMEMBERED_MAX: Final = 10_000  # answers of other sites

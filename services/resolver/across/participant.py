@@ -19,13 +19,22 @@ from schemas.peers import Answer, Ask, Decide, GiveWay, Part, Refuse, Report, Te
 from schemas.queries import RehearsalAnswer
 from schemas.verdicts import Step, Verdict
 from services.resolver.across.engagement import Engagement, Engagements
-from services.resolver.across.neighbours import Neighbours
 from services.resolver.basis import basis_of
 from services.resolver.desk import Desk
 from services.resolver.docket import WAITING_MAX
+from services.resolver.hearing import Elsewhere
 from services.resolver.pursuit import GOOD, Pursuit
 from services.resolver.recovery import Unfinished
-from services.resolver.signals import AskRehearsal, Effect, Moment, SendOperation, SendPeer, StoreIntent, StoreVerdict
+from services.resolver.signals import (
+    AskPeers,
+    AskRehearsal,
+    Effect,
+    Moment,
+    SendOperation,
+    SendPeer,
+    StoreIntent,
+    StoreVerdict,
+)
 
 LEASE_S: Final = 60.0
 
@@ -35,7 +44,6 @@ class Participant:
     """Judges, holds and does this site's parts."""
 
     desk: Desk
-    neighbours: Neighbours
     engagements: Engagements = field(default_factory=Engagements)
 
     # ── asked ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -87,8 +95,19 @@ class Participant:
             engaged.intake = engaged.intake.rehearsed(answer)
         return self._judge(engaged, moment)
 
+    def found(self, intent_id: str, elsewhere: Elsewhere, moment: Moment) -> list[Effect]:
+        """Other sites have said what they have of what is missing here."""
+        engaged = self.engagements.find(intent_id)
+        if engaged is None or engaged.state != "rehearsing" or engaged.intake is None:
+            return []
+        engaged.elsewhere = elsewhere
+        return self._judge(engaged, moment)
+
     def _judge(self, engaged: Engagement, moment: Moment) -> list[Effect]:
         verdict = self._verdict(engaged, moment)
+        lacking = self.desk.to_look_up(verdict, moment) if engaged.elsewhere is None else ()
+        if lacking:
+            return [AskPeers(engaged.part.id, lacking)]
         if engaged.late is not None:
             return self._judged_late(engaged, engaged.late, verdict, moment)
         if verdict.decision == "defer":
@@ -105,7 +124,7 @@ class Participant:
 
     def _verdict(self, engaged: Engagement, moment: Moment) -> Verdict:
         assert engaged.intake is not None, "taken in before it is judged"
-        case = self.desk.hearing.case(engaged.part, engaged.intake, engaged.revision, moment)
+        case = self.desk.hearing.case(engaged.part, engaged.intake, engaged.revision, moment, engaged.elsewhere)
         return self.desk.hearing.judge(case, self.desk.view(engaged.part.id), moment)
 
     def _hold(self, engaged: Engagement, verdict: Verdict, moment: Moment) -> None:
@@ -311,7 +330,7 @@ class Participant:
                 self.desk.holds.drop(engaged.part.id)
                 self.engagements.end(engaged, "denied")
             elif moment.monotonic_s >= engaged.repeat_at_s and engaged.verdict is not None:
-                if own or self.neighbours.reachable(engaged.entry, moment.monotonic_s):
+                if own or self.desk.neighbours.reachable(engaged.entry, moment.monotonic_s):
                     self._lease(engaged, moment)
                 effects.append(self._answer(engaged, engaged.verdict))
                 engaged.repeat_at_s = moment.monotonic_s + LEASE_S / 2

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
-from schemas.identity import SiteName
 from schemas.intents import Intent
 from schemas.outcomes import Outcome
 from schemas.peers import Answer, Ask, Decide, GiveWay, PeerMessage, Refuse, Report, Tell, Wake
 from schemas.verdicts import Verdict
 from services.resolver.across.coordinator import Coordinator
-from services.resolver.across.neighbours import Neighbours
 from services.resolver.across.participant import Participant
 from services.resolver.across.splitting import Divides
 from services.resolver.desk import Desk
 from services.resolver.docket import Waiting
 from services.resolver.recovery import Unfinished
-from services.resolver.signals import Effect, Moment, PeerBeat, SendPeer
+from services.resolver.signals import Effect, Moment, PeerBeat, PeerSeen, SendPeer
 
 
 class Together:
     """What one resolver does with others."""
 
-    def __init__(self, desk: Desk, divides: Divides, peers: Iterable[SiteName]) -> None:
-        self.neighbours = Neighbours({one for one in peers if one != desk.site})
-        self.coordinator = Coordinator(desk, self.neighbours, divides)
-        self.participant = Participant(desk, self.neighbours)
+    def __init__(self, desk: Desk, divides: Divides) -> None:
+        self.neighbours = desk.neighbours
+        self.coordinator = Coordinator(desk, divides)
+        self.participant = Participant(desk)
         self._site = desk.site
         self._docket = desk.docket
 
@@ -57,8 +55,10 @@ class Together:
             case _:
                 raise AssertionError(f"no such message: {message}")
 
-    def beat(self, signal: PeerBeat, moment: Moment) -> list[Effect]:
-        """Another resolver has answered a ping."""
+    def step(self, signal: PeerSeen | PeerBeat, moment: Moment) -> list[Effect]:
+        """Another resolver says something, or has answered a ping."""
+        if isinstance(signal, PeerSeen):
+            return self.hear(signal.message, moment)
         if not self.neighbours.hear(signal.site, moment.monotonic_s, signal.round_trip_s):
             return []
         return self.coordinator.came_back(signal.site, moment)

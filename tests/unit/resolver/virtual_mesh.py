@@ -14,7 +14,7 @@ from schemas.identity import SiteName
 from schemas.intents import Intent, Verb
 from schemas.peers import STORED, PeerMessage, what_of
 from schemas.verdicts import Verdict
-from services.resolver.signals import PeerBeat, PeerSeen, Rehearsed, Tick
+from services.resolver.signals import PeerBeat, PeerSeen, PeersFound, Rehearsed, Tick
 from tests.unit.resolver.world import World
 
 Wire = tuple[SiteName, SiteName]
@@ -109,7 +109,24 @@ class VirtualMesh:
                     self.arrive(wire)
                     busy = True
             for world in self.worlds.values():
-                busy = self._site_goes_on(world) or busy
+                busy = self._site_goes_on(world) or self._look_up(world) or busy
+
+    def _look_up(self, world: World) -> bool:
+        """What a site lacks, asked of those that it can hear."""
+        busy = bool(world.lookups)
+        while world.lookups:
+            asked = world.lookups.popleft()
+            near = [
+                one
+                for name, one in self.worlds.items()
+                if name != world.site and not {(name, world.site), (world.site, name)} & self.cut
+            ]
+            found = {
+                resource: tuple(one.site for one in near if one.machine.graph.find(resource) is not None)
+                for resource in asked.resources
+            }
+            world.step(PeersFound(asked.intent, {key: sites for key, sites in found.items() if sites}))
+        return busy
 
     def _site_goes_on(self, world: World) -> bool:
         busy = False

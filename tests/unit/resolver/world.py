@@ -23,6 +23,7 @@ from schemas.verdicts import Step, Verdict
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
 from services.resolver.signals import (
+    AskPeers,
     AskRehearsal,
     AskResync,
     BatchSeen,
@@ -80,6 +81,7 @@ class World:
         self.repeated: list[Verdict] = []
         self.to_peers: deque[PeerMessage] = deque()
         self.previews: list[Verdict] = []
+        self.lookups: deque[AskPeers] = deque()
         self.effects: Counter[tuple[str, ResourceId]] = Counter()
         self.cut_after: int | None = None
         self.kills = 0
@@ -97,6 +99,7 @@ class World:
         self.machine = Machine(self.site, CATALOGUE, Policy(), f"resolver/{self.site}@test", self.peers)
         self.resyncs.clear()
         self.rehearsals.clear()
+        self.lookups.clear()
         self.machine.recover(self.verdicts, self.stored_outcomes, self.intents, self.alerts)
         self.outcomes = deque(self.stored_outcomes[-20:])  # some of them are delivered again
         self.beat()
@@ -136,6 +139,8 @@ class World:
                 self.rehearsals.append(effect.intent)
             case AskResync():
                 self.resyncs.append(effect)
+            case AskPeers():
+                self.lookups.append(effect)
             case SendPeer():
                 self.to_peers.append(effect.message)
             case StoreIntent():

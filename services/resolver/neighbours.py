@@ -32,6 +32,10 @@ class Neighbours:
         age_s = self.age_s(site, now_s)
         return age_s is not None and age_s <= SILENT_S
 
+    def near(self, now_s: float) -> list[SiteName]:
+        """Who can be asked now, by name."""
+        return sorted(one for one in self.known if self.reachable(one, now_s))
+
     def age_s(self, site: SiteName, now_s: float) -> float | None:
         """How long ago it was heard; None for never."""
         heard_s = self.heard_s.get(site)
