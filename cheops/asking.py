@@ -5,12 +5,14 @@ Every answer carries its evidence: whose knowledge it is, how old, and what coul
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 from typing import Final, TypeVar
 
 import msgspec
 
 from cheops.contexts import Context
+from cheops.lines import Lines, NoSiteError
 from schemas import subjects
 from schemas.envelope import Message, MessageError
 from schemas.events import ResourceState
@@ -33,8 +35,8 @@ from schemas.queries import (
 )
 from schemas.scope.parse import parse_scope
 from schemas.scope.sites import site_names
-from services.chassis.bus.port import Bus
-from services.chassis.errors import BusUnavailableError, PermanentError, SettingsError
+from services.chassis.bus.port import Bus, Received
+from services.chassis.errors import BusUnavailableError, PermanentError, SettingsError, TransientError
 
 ANSWER_TIMEOUT_S: Final = 15.0
 GATHER_WAIT_S: Final = 0.6
@@ -51,10 +53,6 @@ class WrongQuestionError(RefusedError, SettingsError):
     """The site could not read the question: an unknown kind, a name that is none."""
 
 
-class NoSiteError(SettingsError):
-    """It is not clear which site is meant, or there is none of this name."""
-
-
 class Questions:
     """What can be asked of sites.
 
@@ -63,8 +61,8 @@ class Questions:
     no resolver answers for it.
     """
 
-    def __init__(self, bus: Bus, context: Context) -> None:
-        self._bus = bus
+    def __init__(self, lines: Lines, context: Context) -> None:
+        self._lines = lines
         self._context = context
 
     async def graph(self, query: GraphQuery, *, site: str | None = None) -> GraphAnswer:
@@ -135,13 +133,21 @@ class Questions:
     async def sites(self) -> list[SiteStatus]:
         """How every site is whose resolver answers now (within 0.6 s), by name."""
         subject = subjects.api("resolver", subjects.EVERY_SITE, "status")
-        answers = await self._bus.gather(subject, StatusQuery().to_json(), GATHER_WAIT_S)
+        asked = [self._gathered(bus, subject) for bus in await self._lines.all()]
+        answers = [one for found in await asyncio.gather(*asked) for one in found]
         return sorted((SiteStatus.from_json(one.payload) for one in answers), key=lambda status: status.site)
+
+    async def _gathered(self, bus: Bus, subject: str) -> list[Received]:
+        """Whoever answers; nobody, where the server went away."""
+        try:
+            return await bus.gather(subject, StatusQuery().to_json(), GATHER_WAIT_S)
+        except TransientError:
+            return []
 
     @property
     def server(self) -> str:
-        """Where the bus is."""
-        return self._context.nats_url
+        """Where the bus is: of one site, or all of them."""
+        return self._context.where
 
     @property
     def expected_sites(self) -> tuple[str, ...]:
@@ -180,8 +186,9 @@ class Questions:
 
     async def _ask(self, site: SiteName, verb: str, question: Message, model: type[Answer]) -> Answer:
         subject = subjects.api("resolver", site, verb)
+        bus = await self._lines.to(site)
         try:
-            reply = await self._bus.request(subject, question.to_json(), ANSWER_TIMEOUT_S)
+            reply = await bus.request(subject, question.to_json(), ANSWER_TIMEOUT_S)
         except BusUnavailableError as error:
             raise BusUnavailableError(f"no resolver answers for site {site} (cheops sites, cheops doctor)") from error
         try:

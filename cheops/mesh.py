@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import getpass
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from cheops.asking import Questions, RefusedError
-from cheops.contexts import load_context
+from cheops.contexts import Context, load_context
 from cheops.drafts import Intent
 from cheops.following import Follower, Progress
+from cheops.lines import Lines
+from cheops.merging import as_they_come, in_order
 from schemas import envelope, subjects
 from schemas.alerts import Alert
 from schemas.envelope import Message, MessageError
@@ -23,8 +25,7 @@ from schemas.intents import Intent as EnteredIntent
 from schemas.outcomes import Outcome
 from schemas.queries import CancelRequest
 from schemas.verdicts import Verdict
-from services.chassis.bus import nats
-from services.chassis.bus.port import Received
+from services.chassis.bus.port import Bus
 from services.chassis.errors import TransientError
 
 if TYPE_CHECKING:  # only a replay needs the judge, which is slow to import
@@ -35,6 +36,7 @@ VERDICT_TIMEOUT_S: Final = 30.0
 DECISIONS: Final = ("allow", "deny", "defer", "*")
 
 Answer = TypeVar("Answer", bound=Message)
+Told = TypeVar("Told", Verdict, Alert, Outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,16 @@ class Chain:
     intent: EnteredIntent | None
     verdicts: tuple[Verdict, ...]
     outcomes: tuple[Outcome, ...]
+
+    @property
+    def site(self) -> SiteName:
+        """Where it was decided."""
+        return self.verdicts[-1].site if self.verdicts else self.intent.site if self.intent else SiteName("")
+
+    @property
+    def is_part(self) -> bool:
+        """Only what one site was asked to do; the whole was entered elsewhere."""
+        return self.intent is not None and self.intent.entry not in (None, self.intent.site)
 
 
 class Mesh(Questions):
@@ -88,7 +100,8 @@ class Mesh(Questions):
 
     async def publish(self, intent: EnteredIntent) -> None:
         """Store an intent; its verdict comes on the verdict stream."""
-        await self._bus.publish(
+        bus = await self._lines.to(intent.site)
+        await bus.publish(
             subjects.intent(intent.site, intent.id),
             intent.to_json(),
             message_id=intent.id,
@@ -110,33 +123,25 @@ class Mesh(Questions):
         verdict came in time: the intent stays stored and is decided when the resolver is back.
         """
         site, intent_id = intent.site, intent.id
+        bus = await self._lines.to(site)
         async with (
-            self._bus.subscribe(subjects.verdict(site, "*", intent_id)) as verdicts,
-            self._bus.subscribe(subjects.outcome(site, intent_id, "*")) as outcomes,
+            bus.subscribe(subjects.verdict(site, "*", intent_id)) as verdicts,
+            bus.subscribe(subjects.outcome(site, intent_id, "*")) as outcomes,
         ):
             if publish:
                 await self.publish(intent)
-            follower = Follower(self._bus, site, intent_id, verdicts, outcomes)
+            follower = Follower(bus, site, intent_id, verdicts, outcomes)
             async for progress in follower.run(verdict_timeout_s):
                 yield progress
 
     async def show(self, intent_id: str, *, site: str | None = None) -> Chain:
         """Intent, verdicts and outcomes as the streams hold them; raises RefusedError when nothing is known of it."""
         where = site_name(site) if site else SiteName("*")
-        stored = await self._bus.last("INTENTS", subjects.intent_filter(where, intent_id))
-        intent = EnteredIntent.from_json(stored.payload) if stored else None
-        if intent is not None and intent.entry is not None and site is None:  # the part of one site: the whole is there
-            where = intent.entry
-            whole = await self._bus.last("INTENTS", subjects.intent(where, intent_id))
-            intent = EnteredIntent.from_json(whole.payload) if whole else intent
-        elif intent is not None:
-            where = intent.site
-        verdicts = await self._stored("VERDICTS", subjects.verdict(where, "*", intent_id), Verdict)
-        outcomes = await self._stored("OUTCOMES", subjects.outcome(where, intent_id, "*"), Outcome)
-        if intent is None and not verdicts:
+        told = [await _chain(bus, where, intent_id) for bus in await self._lines.of(where)]
+        found = [chain for chain in told if chain is not None]
+        if not found:
             raise RefusedError(f"no intent {intent_id!r} is known (verdicts are kept for 30 days)")
-        revisions = {one.revision: one for one in verdicts}  # one that was asked for again is stored again
-        return Chain(intent, tuple(revisions[number] for number in sorted(revisions)), tuple(outcomes))
+        return next((chain for chain in found if not chain.is_part), found[0])
 
     async def replay(
         self, intent_id: str, *, policy: Policy | None = None, site: str | None = None, revision: int = 0
@@ -146,9 +151,12 @@ class Mesh(Questions):
         from schemas.relations.loader import load_catalogue
         from services.resolver.judge.policy import Policy as Tables
 
-        return await replay(
-            self._bus, intent_id, load_catalogue(), policy or Tables(), site=site or "*", revision=revision
-        )
+        where = site or "*"
+        buses = await self._lines.of(where)
+        if len(buses) > 1:
+            where = (await self.show(intent_id)).site
+            buses = [await self._lines.to(site_name(where))]
+        return await replay(buses[0], intent_id, load_catalogue(), policy or Tables(), site=where, revision=revision)
 
     # ── streams ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -162,42 +170,85 @@ class Mesh(Questions):
         if decision not in DECISIONS:
             raise ValueError(f"decision {decision!r} (expected one of {', '.join(DECISIONS)})")
         subject = subjects.verdict(SiteName(site), decision, "*")
-        async for received in self._tail("VERDICTS", subject, stored, follow):
-            yield Verdict.from_json(received.payload)
+        async for one in self._tail("VERDICTS", site, subject, Verdict, _decided_at, stored, follow):
+            yield one
 
     async def alerts(self, *, site: str = "*", stored: bool = True, follow: bool = False) -> AsyncIterator[Alert]:
         """Alerts that the stream holds (7 days), oldest first, and with `follow` new ones as they come."""
-        async for received in self._tail("ALERTS", subjects.alert(SiteName(site), "*"), stored, follow):
-            yield Alert.from_json(received.payload)
+        subject = subjects.alert(SiteName(site), "*")
+        async for one in self._tail("ALERTS", site, subject, Alert, _happened_at, stored, follow):
+            yield one
 
     async def _tail(
-        self, stream: subjects.StreamName, subject: str, stored: bool, follow: bool
-    ) -> AsyncIterator[Received]:
-        async with self._bus.subscribe(subject) as fresh:
+        self,
+        stream: subjects.StreamName,
+        site: str,
+        subject: str,
+        model: type[Told],
+        when: Callable[[Told], datetime],
+        stored: bool,
+        follow: bool,
+    ) -> AsyncIterator[Told]:
+        async with AsyncExitStack() as stack:
+            buses = await self._lines.of(site)
+            fresh = [await stack.enter_async_context(bus.subscribe(subject)) for bus in buses]
             seen: set[bytes] = set()
             if stored:
-                async for received in self._bus.scan(stream, subject):
-                    seen.add(received.payload)
-                    yield received
+                async for told in in_order([_scanned(bus, stream, subject, model, seen) for bus in buses], when):
+                    yield told
             if not follow:
                 return
-            async for received in fresh:
+            async for received in as_they_come(fresh):
                 if received.payload not in seen:  # published while the stored ones were read
-                    yield received
+                    yield model.from_json(received.payload)
 
-    async def _stored(self, stream: subjects.StreamName, subject: str, model: type[Answer]) -> list[Answer]:
-        return [model.from_json(received.payload) async for received in self._bus.scan(stream, subject)]
+
+async def _scanned(
+    bus: Bus, stream: subjects.StreamName, subject: str, model: type[Told], seen: set[bytes]
+) -> AsyncIterator[Told]:
+    async for received in bus.scan(stream, subject):
+        seen.add(received.payload)
+        yield model.from_json(received.payload)
+
+
+async def _chain(bus: Bus, site: SiteName, intent_id: str) -> Chain | None:
+    """The story as one server has it; None when it has none."""
+    stored = await bus.last("INTENTS", subjects.intent_filter(site, intent_id))
+    intent = EnteredIntent.from_json(stored.payload) if stored else None
+    if intent is not None and site == "*":
+        whole = await bus.last("INTENTS", subjects.intent(intent.entry, intent_id)) if intent.entry else None
+        intent = EnteredIntent.from_json(whole.payload) if whole else intent  # several sites may share the server
+        site = intent.site
+    verdicts = [one async for one in _scanned(bus, "VERDICTS", subjects.verdict(site, "*", intent_id), Verdict, set())]
+    outcomes = [one async for one in _scanned(bus, "OUTCOMES", subjects.outcome(site, intent_id, "*"), Outcome, set())]
+    if intent is None and not verdicts:
+        return None
+    revisions = {one.revision: one for one in verdicts}  # one that was asked for again is stored again
+    return Chain(intent, tuple(revisions[number] for number in sorted(revisions)), tuple(outcomes))
+
+
+def _decided_at(verdict: Verdict) -> datetime:
+    return verdict.decided_at
+
+
+def _happened_at(alert: Alert) -> datetime:
+    return alert.at
 
 
 @asynccontextmanager
-async def connect(nats_url: str | None = None, *, site: str | None = None) -> AsyncIterator[Mesh]:
-    """Connect to the bus: arguments, else `CHEOPS_NATS_URL` / `CHEOPS_SITE`, else the context file."""
-    context = load_context(nats_url, site)
-    bus = await nats.connect(context.nats_url, name="cheops", wait=False)
+async def connect(nats_url: str | Context | None = None, *, site: str | None = None) -> AsyncIterator[Mesh]:
+    """Connect to the bus: arguments, else `CHEOPS_NATS_URL` / `CHEOPS_SITE`, else the context file.
+
+    Where each site has its own server, a connection is made when a site is first asked.
+    """
+    context = nats_url if isinstance(nats_url, Context) else load_context(nats_url, site)
+    lines = Lines(context)
     try:
-        yield Mesh(bus, context)
+        if not context.servers:
+            await lines.all()  # say at once that nobody answers
+        yield Mesh(lines, context)
     finally:
-        await bus.close()
+        await lines.close()
 
 
 def new_id() -> str:

@@ -20,7 +20,7 @@ def examine(server: str | None) -> list[Finding]:
         context = load_context(server)
     except SettingsError as error:
         return [*findings, (False, str(error))]
-    findings.append((True, f"context: bus {context.nats_url}, from {context.origin}"))
+    findings.append((True, f"context: bus {context.where}, from {context.origin}"))
     return [*findings, *asyncio.run(_mesh(context))]
 
 
@@ -48,11 +48,11 @@ async def _mesh(context: Context) -> list[Finding]:
     from cheops.mesh import connect
 
     try:
-        async with connect(context.nats_url) as mesh:
+        async with connect(context) as mesh:
             found = await mesh.sites()
     except CheopsError as error:
         return [(False, f"bus: {error}")]
-    findings: list[Finding] = [(True, f"bus answers at {context.nats_url}")]
+    findings: list[Finding] = [(True, f"bus answers at {context.where}")]
     if not found and not context.sites:
         findings.append((False, "no resolver answers (start one: cheops serve site, or cheops sandbox up)"))
     for name in sorted(set(context.sites) - {status.site for status in found}):

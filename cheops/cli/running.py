@@ -7,12 +7,15 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from cheops.contexts import Context
     from cheops.mesh import Mesh
 
 Result = TypeVar("Result")
 
 
-def with_mesh(use: Callable[[Mesh], Awaitable[Result]], server: str | None = None, site: str | None = None) -> Result:
+def with_mesh(
+    use: Callable[[Mesh], Awaitable[Result]], server: str | Context | None = None, site: str | None = None
+) -> Result:
     """Connect, use, disconnect."""
     from cheops.mesh import connect
 

@@ -39,17 +39,24 @@ def up(
     engine: Annotated[
         Engine, typer.Option("--engine", help="embedded, or kube: real control planes (make controlplane).")
     ] = Engine.EMBEDDED,
+    routers: Annotated[
+        int, typer.Option("--routers", min=0, max=16, help="Between the sites' servers; 0: sites dial each other.")
+    ] = 2,
+    shared_bus: Annotated[
+        bool, typer.Option("--shared-bus", help="One nats-server for all sites: the smallest deployment.")
+    ] = False,
     directory: DirectoryOption = Path(".cheops"),
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay attached; Ctrl-C ends it.")] = False,
 ) -> None:
-    """Start a nats-server, a cluster per site, and every site's services.
+    """Start for each site a nats-server, a cluster and its services; and routers between.
 
     Returns when all sites are fresh. When the same sandbox runs already, it says where.
     """
     from cheops.sandbox import background
 
     names = [name.strip() for name in sites.split(",") if name.strip()]
-    raise typer.Exit(background.up(directory, names, engine.value, foreground))
+    wanted = background.Wanted(engine.value, "shared" if shared_bus else "sites", routers)
+    raise typer.Exit(background.up(directory, names, wanted, foreground))
 
 
 @app.command(cls=Command, epilog=examples("cheops sandbox status", "cheops sandbox status -o json"))
@@ -65,6 +72,7 @@ def status(
     from cheops.cli.render.signs import signs_for
     from cheops.cli.render.sites import table
     from cheops.cli.running import with_mesh
+    from cheops.contexts import read_context
     from cheops.sandbox.standing import running, where
 
     state = running(directory)
@@ -74,7 +82,7 @@ def status(
         raise typer.Exit(1)
     if output is Output.TEXT:
         say([where(state).rstrip()])
-    found = with_mesh(lambda mesh: mesh.sites(), state["nats_url"])
+    found = with_mesh(lambda mesh: mesh.sites(), read_context(Path(state["context"])))
     if output is Output.TEXT:
         silent = sorted(set(state["sites"]) - {one.site for one in found})
         say(["", *table(found, silent, signs_for(ascii_only))])

@@ -23,10 +23,10 @@ async def _show() -> None:
     with tempfile.TemporaryDirectory(prefix="cheops-demo-") as folder:
         bed = Testbed(Path(folder), SITES, tell=lambda line: print(f"  {line}", flush=True))
         stage = Stage(bed)
-        stage.say("Three sites run the same shop. Starting a nats-server, three clusters, and their services.\n")
+        stage.say("Three sites run the same shop. Starting for each a nats-server, a cluster and its services.\n")
         async with bed:
             await stage.seed()
-            async with connect(bed.nats_url) as mesh:
+            async with connect(bed.context) as mesh:
                 await play(stage, mesh)
         stage.say(f"\nThe end, after {stage.elapsed_s:.0f} s. Nothing is left running.")
         stage.say("Now you: cheops sandbox up, and `Your first verdict` in README.md.")

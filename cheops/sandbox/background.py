@@ -7,6 +7,7 @@ The supervisor holds the testbed; everything it started dies with it (process.py
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -14,10 +15,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from cheops.cli.failures import EXIT_ERROR, BadInputError
+from cheops.sandbox.buses import ROUTERS, Kind
 from cheops.sandbox.standing import LOG, STATE, alive, born, is_sandbox, read_state, running, where, write_state
 from cheops.sandbox.testbed import Engine, Testbed
 from schemas.identity import SiteName, site_name
@@ -27,21 +30,30 @@ UP_TIMEOUT_S: Final = 120.0
 DOWN_TIMEOUT_S: Final = 30.0
 KILL_TIMEOUT_S: Final = 5.0
 POLL_INTERVAL_S: Final = 0.05
-RESERVED: Final = "nats"
+RESERVED: Final = ("nats", "routers")
 
 
-def up(directory: Path, sites: list[str], engine: Engine, foreground: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What `up` was asked for, besides the sites."""
+
+    engine: Engine = "embedded"
+    bus: Kind = "sites"
+    routers: int = ROUTERS
+
+
+def up(directory: Path, sites: list[str], wanted: Wanted, foreground: bool) -> int:
     """Start and wait until it runs. Says what it does on stderr, where everything is on stdout."""
     names = _checked(sites)
     state = running(directory)
     if state is not None:
-        return _up_already(directory, state, names, engine)
+        return _up_already(directory, state, names, wanted)
     if directory.exists() and not is_sandbox(directory) and (not directory.is_dir() or any(directory.iterdir())):
         raise BadInputError(f"{directory} holds something else (expected a new or an empty folder: --dir FOLDER)")
     directory.mkdir(parents=True, exist_ok=True)
     if foreground:
-        return asyncio.run(_supervise(directory.absolute(), names, engine, _to_stderr, announce=True))
-    return _up_in_background(directory.absolute(), names, engine)
+        return asyncio.run(_supervise(directory.absolute(), names, wanted, _to_stderr, announce=True))
+    return _up_in_background(directory.absolute(), names, wanted)
 
 
 def _checked(sites: list[str]) -> list[SiteName]:
@@ -50,15 +62,16 @@ def _checked(sites: list[str]) -> list[SiteName]:
     names = [site_name(name) for name in sites]
     if len(set(names)) != len(names):
         raise BadInputError(f"--sites {','.join(names)}: a name stands twice")
-    if RESERVED in names:
-        raise BadInputError(f"--sites {','.join(names)}: {RESERVED!r} is the folder of the bus, take another name")
+    for name in names:
+        if name in RESERVED:
+            raise BadInputError(f"--sites {','.join(names)}: {name!r} is a folder of the bus, take another name")
     return names
 
 
-def _up_already(directory: Path, state: dict[str, Any], sites: list[SiteName], engine: Engine) -> int:
+def _up_already(directory: Path, state: dict[str, Any], sites: list[SiteName], wanted: Wanted) -> int:
     if state["state"] == "starting":
         raise BadInputError(f"a sandbox is starting in {directory} (pid {state['pid']}): cheops sandbox status")
-    if (sorted(state["sites"]), state["engine"]) != (sorted(sites), engine):
+    if (sorted(state["sites"]), state["wanted"]) != (sorted(sites), asdict(wanted)):
         has = f"{state['engine']}: {', '.join(state['sites'])}"
         raise BadInputError(
             f"another sandbox runs in {directory} ({has}); end it first (cheops sandbox down), or take another --dir"
@@ -68,9 +81,10 @@ def _up_already(directory: Path, state: dict[str, Any], sites: list[SiteName], e
     return 0
 
 
-def _up_in_background(directory: Path, sites: list[SiteName], engine: Engine) -> int:
+def _up_in_background(directory: Path, sites: list[SiteName], wanted: Wanted) -> int:
     (directory / STATE).unlink(missing_ok=True)
-    command = [sys.executable, "-m", "cheops.sandbox.background", str(directory), ",".join(sites), engine]
+    given = json.dumps(asdict(wanted))
+    command = [sys.executable, "-m", "cheops.sandbox.background", str(directory), ",".join(sites), given]
     with (directory / LOG).open("wb") as log:
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
@@ -140,13 +154,13 @@ def _end(pid: int) -> None:
 
 
 async def _supervise(
-    directory: Path, sites: list[SiteName], engine: Engine, tell: Callable[[str], None], *, announce: bool = False
+    directory: Path, sites: list[SiteName], wanted: Wanted, tell: Callable[[str], None], *, announce: bool = False
 ) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    bed = Testbed(directory, sites, engine=engine, tell=tell)
+    bed = Testbed(directory, sites, engine=wanted.engine, bus=wanted.bus, routers=wanted.routers, tell=tell)
     starting = asyncio.ensure_future(bed.start())
     stopping = asyncio.ensure_future(stop.wait())
     try:
@@ -159,7 +173,7 @@ async def _supervise(
         except CheopsError as error:
             tell(f"cheops: {error}")
             return EXIT_ERROR
-        state = _state_of(bed)
+        state = {**_state_of(bed), "wanted": asdict(wanted)}
         write_state(directory, state)
         if announce:
             sys.stdout.write(where(state))
@@ -179,7 +193,7 @@ def _state_of(bed: Testbed) -> dict[str, Any]:
         "state": "running",
         "pid": os.getpid(),
         "born": born(os.getpid()),
-        "nats_url": bed.nats_url,
+        "servers": {name: bed.buses.server(name).url for name in bed.sites},
         "kubeconfig": str(bed.kubeconfig),
         "context": str(bed.context_file),
         "sites": list(bed.sites),
@@ -194,4 +208,4 @@ def _to_stderr(line: str) -> None:
 
 if __name__ == "__main__":
     sites = [site_name(one) for one in sys.argv[2].split(",")]
-    sys.exit(asyncio.run(_supervise(Path(sys.argv[1]), sites, sys.argv[3], _to_stderr)))  # type: ignore[arg-type]  # written by `up`
+    sys.exit(asyncio.run(_supervise(Path(sys.argv[1]), sites, Wanted(**json.loads(sys.argv[3])), _to_stderr)))

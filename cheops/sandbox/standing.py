@@ -46,8 +46,11 @@ def write_state(directory: Path, state: dict[str, Any]) -> None:
 def where(state: dict[str, Any]) -> str:
     """Where everything is, to be pasted."""
     sites = state["sites"]
+    urls = state["servers"]
+    shared = len(set(urls.values())) == 1
+    buses = [urls[sites[0]]] if shared else [f"{name:<{max(map(len, sites))}}  {urls[name]}" for name in sites]
     return (
-        f"bus       {state['nats_url']}\n"
+        f"bus       {(chr(10) + ' ' * 10).join(buses)}\n"
         f"clusters  {', '.join(sites)} ({state['engine']})\n"
         f"            export KUBECONFIG={state['kubeconfig']}\n"
         f"            kubectl --context {sites[0]} get all -A\n"

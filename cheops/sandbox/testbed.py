@@ -1,6 +1,6 @@
 """A whole mesh on this machine: nats-server, clusters, and the services of every site, as real processes.
 
-    nats-server → per site: cluster (embedded or real control plane) → services → every site says "fresh"
+    nats-servers → per site: cluster (embedded or real control plane) → services → every site says "fresh"
 
 All of it keeps its data and logs in one directory, listens on 127.0.0.1 only, and dies with us. `services` says how
 the three services of a site run: together in one process (`cheops serve site`), as three, or not at all.
@@ -9,7 +9,6 @@ the three services of a site run: together in one process (`cheops serve site`),
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,12 +19,16 @@ from typing import Any, Final, Literal, Protocol, Self
 
 import yaml
 
+from cheops.contexts import Context
 from cheops.mesh import Mesh, connect
+from cheops.sandbox.buses import ROUTERS, Buses, Kind, SharedBus, SiteBuses, context_of
 from cheops.sandbox.embedded import EmbeddedProcess
 from cheops.sandbox.natsserver import NatsServer
 from cheops.sandbox.process import ChildProcess
+from cheops.topology.permissions import Role
 from schemas.identity import SiteName, site_name
 from schemas.queries import SiteStatus
+from services.chassis.bus.identity import Identity, identity_of
 from services.chassis.errors import TransientError
 
 Engine = Literal["embedded", "kube"]
@@ -71,23 +74,46 @@ class Testbed:
         *,
         engine: Engine = "embedded",
         layout: Layout = "together",
+        bus: Kind = "sites",
+        routers: int = ROUTERS,
         run_pods: bool = True,
         tell: Callable[[str], None] = lambda line: None,
     ) -> None:
-        """`tell` is given a line for each thing that is ready; without `run_pods` a real cluster has no node."""
+        """`tell` is given a line for each thing that is ready; without `run_pods` a real cluster has no node.
+
+        `bus`: each site has its own nats-server and they are joined by `routers`, or all share one.
+        """
         self.directory = directory.absolute()
-        self.nats = NatsServer(self.directory / "nats", name="cheops")
         self.sites = {
             name: Site(name, _cluster(engine, name, self.directory / name, run_pods)) for name in map(site_name, sites)
         }
+        self.buses: Buses = (
+            SharedBus(self.directory, tell)
+            if bus == "shared"
+            else SiteBuses(self.directory, list(self.sites), routers, tell)
+        )
         self.engine = engine
         self._layout = layout
         self._tell = tell
 
     @property
+    def nats(self) -> NatsServer:
+        """The only one, or the first site's."""
+        return self.buses.server(next(iter(self.sites)))
+
+    @property
     def nats_url(self) -> str:
-        """Where the bus is."""
+        """Where that is."""
         return self.nats.url
+
+    @property
+    def context(self) -> Context:
+        """How to reach every site: `connect(bed.context)`."""
+        return context_of(self.buses, list(self.sites))
+
+    def identity(self, site: SiteName, role: Role = "admin") -> Identity | None:
+        """Who may connect to a site's server; None where everybody may."""
+        return identity_of(self.buses.keys(site), site, role)
 
     @property
     def kubeconfig(self) -> Path:
@@ -109,8 +135,7 @@ class Testbed:
 
     async def _start(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        await self.nats.start()
-        self._tell(f"nats-server {self.nats.url}")
+        await self.buses.start()
         async with asyncio.TaskGroup() as tasks:
             for site in self.sites.values():
                 tasks.create_task(self._start_cluster(site))
@@ -145,7 +170,7 @@ class Testbed:
         """Wait until every site's resolver says that its knowledge is fresh."""
         end_s = time.monotonic() + timeout_s
         fresh: dict[SiteName, SiteStatus] = {}
-        async with connect(self.nats_url) as mesh:
+        async with connect(self.context) as mesh:
             while True:
                 for name in sorted(self.sites.keys() - fresh.keys()):
                     status = await _status_of(mesh, name)
@@ -174,7 +199,7 @@ class Testbed:
         async with asyncio.TaskGroup() as tasks:
             for site in self.sites.values():
                 tasks.create_task(site.cluster.stop())
-        await self.nats.stop()
+        await self.buses.stop()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -186,6 +211,7 @@ class Testbed:
         await self.stop()
 
     def _service(self, site: Site, service: str, environment: Mapping[str, str] | None = None) -> ChildProcess:
+        keys = self.buses.keys(site.name)
         return ChildProcess(
             f"{site.name} {service}",
             [sys.executable, "-m", "cheops", "serve", service],
@@ -193,7 +219,8 @@ class Testbed:
             environment={
                 "CHEOPS_SITE": site.name,
                 "CHEOPS_PEERS": ",".join(name for name in self.sites if name != site.name),
-                "CHEOPS_NATS_URL": self.nats_url,
+                "CHEOPS_NATS_URL": self.buses.server(site.name).url,
+                **({"CHEOPS_NATS_KEYS": str(keys)} if keys else {}),
                 "CHEOPS_KUBECONFIG": str(site.cluster.kubeconfig),
                 **(environment or {}),
             },
@@ -210,9 +237,7 @@ class Testbed:
         self.kubeconfig.chmod(0o600)
 
     def _write_context(self) -> None:
-        names = list(self.sites)
-        context = {"nats_url": self.nats_url, "site": names[0] if len(names) == 1 else "", "sites": names}
-        self.context_file.write_text(json.dumps(context, indent=2) + "\n")
+        self.context_file.write_text(self.context.model_dump_json(indent=2, exclude={"origin"}) + "\n")
 
 
 async def _status_of(mesh: Mesh, site: SiteName) -> SiteStatus | None:

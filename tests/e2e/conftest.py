@@ -109,7 +109,7 @@ async def world(real_bed: Testbed, request: pytest.FixtureRequest) -> AsyncItera
     await real_bed.wait_fresh(WAIT_S)
     plane = real_bed.sites[LYON].cluster
     assert isinstance(plane, ControlPlane)
-    async with connect(real_bed.nats_url) as mesh, api_of(plane) as api:
+    async with connect(real_bed.context) as mesh, api_of(plane) as api:
         yield World(real_bed, mesh, api)
     for child in (*real_bed.sites[LYON].services.values(), real_bed.nats.process):
         print(f"── {child.name}\n{child.log_tail(25)}")  # shown by pytest when the test has failed

@@ -171,7 +171,7 @@ def _plane(bed: Testbed) -> ControlPlane:
 
 async def _play(bed: Testbed, sequence: list[Put | Run | Remove], tally: Tally) -> None:
     namespace = f"random-{next(_numbers)}"
-    async with api_of(_plane(bed)) as api, connect(bed.nats_url) as mesh, kubelet(api):
+    async with api_of(_plane(bed)) as api, connect(bed.context) as mesh, kubelet(api):
         await api.post("/api/v1/namespaces", {"metadata": {"name": namespace}})
         await api.until(f"/api/v1/namespaces/{namespace}/serviceaccounts", "default", lambda found: found is not None)
         await _until_known(mesh, namespace)

@@ -16,7 +16,7 @@ from cheops.sandbox.testbed import Testbed
 from schemas import subjects
 from schemas.documents import read_documents
 from schemas.verdicts import Verdict
-from services.chassis.bus import nats
+from tests.kit.bed import witness
 
 ROOT = Path(__file__).parents[2]
 SHOP = ROOT / "cheops" / "demo" / "manifests"
@@ -54,7 +54,7 @@ def codes(verdict: Verdict) -> set[str]:
 
 async def test_the_shop_is_applied_protected_and_let_go_of(bed: Testbed) -> None:
     manifests = [one.body for one in read_documents(SHOP / "shop.yaml")]
-    async with connect(bed.nats_url) as mesh:
+    async with connect(bed.context) as mesh:
         applied = await followed(mesh, Intent.apply(manifests))
         assert applied[0].verdict.decision == "allow", applied[0].verdict.summary
         assert {one.outcome.state for one in applied if one.outcome} <= {"applied", "ready"}
@@ -77,7 +77,7 @@ async def test_the_shop_is_applied_protected_and_let_go_of(bed: Testbed) -> None
 @pytest.mark.skipif(not BOUTIQUE.exists(), reason="the corpora are not beside the repository")
 async def test_online_boutique_gets_ready_and_what_it_uses_is_protected(bed: Testbed) -> None:
     manifests = [one.body for one in read_documents(BOUTIQUE)]
-    async with connect(bed.nats_url) as mesh:
+    async with connect(bed.context) as mesh:
         applied = await followed(mesh, Intent.apply(manifests, namespace="default"))
         assert applied[0].verdict.decision == "allow", applied[0].verdict.summary
         ended = {one.outcome.step: one.outcome.state for one in applied if one.outcome}
@@ -88,9 +88,9 @@ async def test_online_boutique_gets_ready_and_what_it_uses_is_protected(bed: Tes
 
 
 async def test_an_intent_with_an_unknown_field_is_buried_and_the_next_one_is_answered(bed: Testbed) -> None:
-    async with connect(bed.nats_url) as mesh:
+    async with connect(bed.context) as mesh:
         intent = await mesh.enter(Intent.delete("configmap/none", namespace="default"), site="lyon", intent_id="i-bad")
-        bus = await nats.connect(bed.nats_url, name="test", wait=False)
+        bus = await witness(bed)
         body = json.dumps({**json.loads(intent.to_json()), "colour": "red"}).encode()
         await bus.publish(subjects.intent(intent.site, "i-bad"), body, message_id="i-bad")
 
@@ -107,7 +107,7 @@ async def test_an_intent_with_an_unknown_field_is_buried_and_the_next_one_is_ans
 
 async def test_a_killed_resolver_goes_on_where_the_streams_say(bed: Testbed) -> None:
     site = bed.sites[next(iter(bed.sites))]
-    async with connect(bed.nats_url) as mesh:
+    async with connect(bed.context) as mesh:
         first = await mesh.submit(Intent.delete("configmap/none", namespace="default"), site="lyon", intent_id="i-same")
         site.services["resolver"].kill()
         await bed.start_services(site.name)

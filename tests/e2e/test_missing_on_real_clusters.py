@@ -106,7 +106,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
 
 async def _answers(bed: Testbed, plane: ControlPlane) -> tuple[GraphAnswer, GraphAnswer]:
     """What is missed, and that with all that is optional, when the site knows what its API server holds."""
-    async with connect(bed.nats_url) as mesh, api_of(plane) as api:
+    async with connect(bed.context) as mesh, api_of(plane) as api:
         await until_equal(mesh, api, SHELF)
         return await mesh.missing(site=SHELF), await mesh.missing(site=SHELF, optional=True)
 

@@ -10,8 +10,8 @@ import pytest
 from cheops.drafts import Intent
 from cheops.sandbox.plane.kubeconfig import write_kubeconfig
 from schemas import subjects
-from services.chassis.bus import nats
 from tests.e2e.conftest import LYON, WAIT_S, World
+from tests.kit.bed import witness
 from tests.kit.oracle import until_equal
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(300)]
@@ -85,7 +85,7 @@ async def test_a_resolver_killed_after_its_verdict_does_each_step_once(world: Wo
     namespace = await world.namespace(f"cut-{delay_ms}")
     manifests = [_settings(f"one-{number}", k="v") for number in range(5)]
     intent = await world.mesh.enter(Intent.create(manifests, namespace=namespace), site=LYON)
-    bus = await nats.connect(world.bed.nats_url, name="witness", wait=False)
+    bus = await witness(world.bed)
     async with bus.subscribe(subjects.verdict(LYON, "*", intent.id)) as verdicts:
         await world.mesh.publish(intent)
         await asyncio.wait_for(anext(verdicts), WAIT_S)
@@ -111,7 +111,7 @@ async def test_a_resolver_killed_after_its_verdict_does_each_step_once(world: Wo
 async def test_an_executor_killed_on_its_way_finds_its_effect_again(world: World, delay_ms: int) -> None:
     namespace = await world.namespace(f"hand-{delay_ms}")
     intent = await world.mesh.enter(Intent.create([_settings("one", k="v")], namespace=namespace), site=LYON)
-    bus = await nats.connect(world.bed.nats_url, name="witness", wait=False)
+    bus = await witness(world.bed)
     async with bus.subscribe(subjects.filters("OPERATIONS", LYON)) as operations:
         await world.mesh.publish(intent)
         await asyncio.wait_for(anext(operations), WAIT_S)

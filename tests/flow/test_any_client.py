@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import nats
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
@@ -22,6 +21,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from cheops.sandbox.testbed import Testbed  # starts the site that the client talks to
+from tests.kit.bed import bare_client
 
 DOCS = Path(__file__).parents[2] / "docs"
 API: dict[str, Any] = yaml.safe_load((DOCS / "asyncapi.yaml").read_text())
@@ -82,7 +82,7 @@ CONTRACT = Contract()
 
 @pytest.fixture
 async def client(bed: Testbed) -> AsyncIterator[Client]:
-    made = await nats.connect(bed.nats_url)
+    made = await bare_client(bed)
     yield made
     await made.close()
 

@@ -16,9 +16,9 @@ from schemas import subjects
 from schemas.identity import SiteName
 from schemas.outcomes import FINAL_STATES, Outcome
 from schemas.verdicts import Verdict
-from services.chassis.bus import nats
 from services.chassis.bus.port import Bus
 from services.chassis.errors import TransientError
+from tests.kit.bed import witness
 
 LYON = SiteName("lyon")
 WAIT_S = 90.0
@@ -48,8 +48,8 @@ async def entered(mesh: Mesh, bus: Bus, number: int) -> str:
 
 async def test_intents_through_two_kills_are_all_decided_and_done_once(bed: Testbed) -> None:
     names: list[str] = []
-    bus = await nats.connect(bed.nats_url, name="test", wait=False)  # as people connect; it comes back, too
-    async with asyncio.timeout(WAIT_S), connect(bed.nats_url) as mesh:
+    bus = await witness(bed)  # as people connect; it comes back, too
+    async with asyncio.timeout(WAIT_S), connect(bed.context) as mesh:
         for number in range(INTENTS):
             names.append(await entered(mesh, bus, number))
             if number in (INTENTS // 3, 2 * INTENTS // 3):

@@ -301,7 +301,8 @@ def test_verdicts_are_a_line_each_and_can_be_chosen_by_decision(shell: Shell) ->
     rows = [json.loads(line) for line in shell("verdicts", "--site", "lyon", "-o", "json").lines]
     assert {row["schema"] for row in rows} == {"verdict/v1"}
     assert [row["decided_at"] for row in rows] == sorted(row["decided_at"] for row in rows)
-    assert shell("verdicts", "--site", "nowhere").err == "no verdict yet\n"
+    nowhere = shell("verdicts", "--site", "nowhere")
+    assert (nowhere.code, nowhere.err) == (2, "cheops: no site is called 'nowhere' (there are lyon, oslo)\n")
 
 
 def test_verdicts_follow_goes_on_with_new_ones(shell: Shell) -> None:
@@ -462,16 +463,21 @@ def test_a_silent_site_is_named_and_ctrl_c_says_how_to_follow_what_is_published(
 
 
 def until_published(shell: Shell, resource: str) -> None:
-    """Wait until the bus holds an intent on this resource."""
+    """Wait until the server of oslo holds an intent on this resource."""
     import asyncio
+    from pathlib import Path
 
-    from cheops.contexts import load_context
+    from cheops.contexts import read_context
     from schemas import subjects
+    from schemas.identity import SiteName
     from services.chassis.bus import nats
+    from services.chassis.bus.identity import identity_of
 
     async def wait() -> None:
-        context = json.loads((shell.folder / ".cheops" / "context.json").read_text())
-        bus = await nats.connect(context["nats_url"], name="test", wait=False)
+        context = read_context(shell.folder / ".cheops" / "context.json")
+        oslo = context.servers["oslo"]
+        identity = identity_of(Path(oslo.keys), SiteName("oslo"), "admin")
+        bus = await nats.connect(oslo.nats_url, name="test", wait=False, identity=identity)
         try:
             async with asyncio.timeout(WAIT_S):
                 while True:
@@ -481,5 +487,4 @@ def until_published(shell: Shell, resource: str) -> None:
         finally:
             await bus.close()
 
-    assert load_context is not None
     asyncio.run(wait())

@@ -57,7 +57,7 @@ async def test_a_user_and_the_deletion_of_what_it_uses_are_never_both_allowed(be
     cluster = bed.sites[LYON].cluster
     assert isinstance(cluster, EmbeddedProcess)
     turns = asyncio.Semaphore(AT_ONCE)
-    async with connect(bed.nats_url) as mesh, aiohttp.ClientSession() as session:
+    async with connect(bed.context) as mesh, aiohttp.ClientSession() as session:
         api = Api(session, cluster.server_url, None, "")
         await _ended(mesh, Intent.apply(map(_secret, range(PAIRS)), namespace="default"), turns)
         async with asyncio.timeout(WAIT_S), asyncio.TaskGroup() as tasks:

@@ -27,7 +27,7 @@ async def _deferred(mesh: Mesh, bed: Testbed) -> Verdict:
 
 
 async def test_what_it_waited_for_is_over_and_it_is_decided_and_done_once(bed: Testbed) -> None:
-    async with connect(bed.nats_url) as mesh:
+    async with connect(bed.context) as mesh:
         waiting = await _deferred(mesh, bed)
         await bed.start_services(next(iter(bed.sites)))
         intent = (await mesh.show(waiting.intent)).intent
@@ -42,7 +42,7 @@ async def test_what_it_waited_for_is_over_and_it_is_decided_and_done_once(bed: T
 
 
 async def test_a_given_up_intent_is_never_done(bed: Testbed) -> None:
-    async with connect(bed.nats_url) as mesh:
+    async with connect(bed.context) as mesh:
         waiting = await _deferred(mesh, bed)
         last = await mesh.cancel(waiting.intent)
         assert (last.decision, [one.code for one in last.reasons], last.revision) == ("deny", ["D012"], 2)

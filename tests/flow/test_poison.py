@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import nats as bare
 import pytest
 
 from cheops.drafts import Intent
@@ -20,9 +19,9 @@ from schemas import subjects
 from schemas.deadletters import DeadLetter
 from schemas.identity import SiteName
 from schemas.verdicts import Verdict
-from services.chassis.bus import nats
 from services.chassis.bus.port import Bus
 from tests.flow.poison import bodies
+from tests.kit.bed import bare_client, witness
 
 LYON = SiteName("lyon")
 WAIT_S = 60.0
@@ -35,10 +34,10 @@ _numbers = itertools.count()
 @pytest.fixture
 async def bus(bed: Testbed) -> AsyncIterator[Bus]:
     """No dead letters yet; and what was sent has ended none of the services."""
-    client = await bare.connect(bed.nats_url)
+    client = await bare_client(bed)
     await client.jetstream().purge_stream("DEAD")
     await client.close()
-    made = await nats.connect(bed.nats_url, name="stranger")
+    made = await witness(bed)
     yield made
     await made.close()
     for service in bed.sites[LYON].services.values():
@@ -47,7 +46,7 @@ async def bus(bed: Testbed) -> AsyncIterator[Bus]:
 
 @pytest.fixture
 async def mesh(bed: Testbed) -> AsyncIterator[Mesh]:
-    async with connect(bed.nats_url) as made:
+    async with connect(bed.context) as made:
         yield made
 
 

@@ -56,7 +56,7 @@ async def test_a_policy_loosens_one_number_and_lets_those_it_names_override_anot
     rule = {"code": "311", "set": "warn", "namespaces": ["default"], "reason": "nothing restarts by itself here"}
     policy.write_text(yaml.safe_dump({"schema": "policy/v1", "overriders": [requester_name()], "rules": [rule]}))
     digest = Policy(load_policy(policy)).digest
-    async with connect(bed.nats_url) as mesh:
+    async with connect(bed.context) as mesh:
         await _in_use(mesh)
         delete = Intent.delete("secret/mounted", namespace="default", overrides={"D310": REASON}, preview=True)
         strict = await mesh.submit(delete, site=LYON)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-import nats
 import pytest
 
 from cheops.drafts import Intent
@@ -15,6 +14,7 @@ from cheops.sandbox.testbed import Testbed
 from schemas.documents import read_documents
 from schemas.policy import PolicyFile
 from services.resolver.judge.policy import Policy
+from tests.kit.bed import bare_client
 
 SHOP = Path(__file__).parents[2] / "cheops" / "demo" / "manifests" / "shop.yaml"
 WAIT_S = 60.0
@@ -45,7 +45,7 @@ async def _restart_watcher(bed: Testbed) -> None:
 
 
 async def test_allow_and_deny_replay_to_the_same_bytes_also_over_a_restarted_watcher(bed: Testbed) -> None:
-    async with connect(bed.nats_url) as mesh:
+    async with connect(bed.context) as mesh:
         intents = [await _applied(mesh), await _refused(mesh)]
         await _restart_watcher(bed)
         intents.append(await _refused(mesh))
@@ -56,7 +56,7 @@ async def test_allow_and_deny_replay_to_the_same_bytes_also_over_a_restarted_wat
 
 async def test_a_decision_made_while_another_was_in_flight_replays_with_it(bed: Testbed) -> None:
     site = bed.sites[next(iter(bed.sites))]
-    async with connect(bed.nats_url) as mesh:
+    async with connect(bed.context) as mesh:
         await _applied(mesh)
         site.services["executor"].kill()  # what is allowed now stays in flight
         first = await mesh.submit(Intent.delete("configmap/banner-2019", namespace="shop"), site="lyon")
@@ -67,7 +67,7 @@ async def test_a_decision_made_while_another_was_in_flight_replays_with_it(bed: 
 
 
 async def test_another_policy_or_an_unknown_intent_is_said(bed: Testbed) -> None:
-    async with connect(bed.nats_url) as mesh:
+    async with connect(bed.context) as mesh:
         verdict = await mesh.submit(Intent.delete("configmap/none", namespace="default"), site="lyon")
         strict = PolicyFile.model_validate({"schema": "policy/v1", "rules": [{"code": "302", "set": "deny"}]})
         with pytest.raises(ReplayError, match="decided under the policy default"):
@@ -79,9 +79,9 @@ async def test_another_policy_or_an_unknown_intent_is_said(bed: Testbed) -> None
 
 
 async def test_events_that_have_aged_out_are_named(bed: Testbed) -> None:
-    async with connect(bed.nats_url) as mesh:
+    async with connect(bed.context) as mesh:
         verdict = await mesh.submit(Intent.delete("configmap/none", namespace="default"), site="lyon")
-        client = await nats.connect(bed.nats_url)
+        client = await bare_client(bed)
         await client.jetstream().purge_stream("EVENTS")
         await client.close()
         with pytest.raises(ReplayError, match="of lyon is not in the stream any more"):

@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from schemas.identity import SiteName
+
 if TYPE_CHECKING:  # every test run loads this module
+    from nats.aio.client import Client
+
     from cheops.sandbox.testbed import Testbed
+    from services.chassis.bus.nats import NatsBus
 
 LAST_LINES = 25
 
@@ -42,6 +47,24 @@ async def bed(standing_bed: Testbed) -> AsyncIterator[Testbed]:
     for site in standing_bed.sites.values():
         for child in site.services.values():
             print(f"── {child.name}\n{child.log_tail(LAST_LINES)}")  # shown by pytest when the test has failed
+
+
+async def witness(bed: Testbed, site: str = "lyon") -> NatsBus:
+    """At a site's server with the administrator's key, on our own port; close it."""
+    from services.chassis.bus import nats
+
+    name = SiteName(site)
+    return await nats.connect(bed.buses.server(name).url, name="witness", wait=False, identity=bed.identity(name))
+
+
+async def bare_client(bed: Testbed, site: str = "lyon") -> Client:
+    """The same with nothing of ours between; close it."""
+    import nats
+
+    name = SiteName(site)
+    identity = bed.identity(name)
+    credentials = {"nkeys_seed": str(identity.seed_file)} if identity else {}
+    return await nats.connect(bed.buses.server(name).url, **credentials)
 
 
 async def made_whole(bed: Testbed) -> None:

@@ -145,7 +145,7 @@ async def _judged(mesh: Mesh, case: Case) -> Verdict:
 async def test_a_live_site_gives_the_same_answer(bed: Testbed, case: Case) -> None:
     cluster = bed.sites[LYON].cluster
     assert isinstance(cluster, EmbeddedProcess)
-    async with aiohttp.ClientSession() as session, connect(bed.nats_url) as mesh:
+    async with aiohttp.ClientSession() as session, connect(bed.context) as mesh:
         stage = _Stage(Api(session, cluster.server_url, None, ""), mesh, case)
         try:
             await stage.set_up()
