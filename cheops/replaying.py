@@ -87,9 +87,18 @@ async def replay(
             f"{intent_id} was decided under the policy {verdict.policy}, this is {policy.digest} (say --policy FILE)"
         )
     past = await _past(bus, verdict)
-    again = decide_again(verdict, basis, past.graph, policy, catalogue.sources_of)
+    again = _numbered(decide_again(verdict, basis, past.graph, policy, catalogue.sources_of), verdict)
     same = again.to_json() == received.payload
     return Replay(verdict, again, same, () if same else past.aged, past.events)
+
+
+def _numbered(again: Verdict, stored: Verdict) -> Verdict:
+    """A part of a plan of several sites has that plan's numbers: the same work under the numbers that are stored."""
+
+    def work(verdict: Verdict) -> list[tuple[str, str, str]]:
+        return [(one.action, one.resource, one.preconditions.to_json().decode()) for one in verdict.plan]
+
+    return again.model_copy(update={"plan": stored.plan}) if work(again) == work(stored) else again
 
 
 async def _stored(bus: Bus, site: SiteName, intent_id: str, revision: int) -> Received:
@@ -106,6 +115,9 @@ async def _stored(bus: Bus, site: SiteName, intent_id: str, revision: int) -> Re
 
 def _basis(received: Received, verdict: Verdict) -> Basis:
     packed = received.headers.get(HEADER)
+    if not packed and any(one.site != verdict.site for one in verdict.evidence):
+        sites = " or ".join(f"--site {one.site}" for one in verdict.evidence)
+        raise ReplayError(f"{verdict.intent} was decided by several sites, each on its own evidence: say {sites}")
     if not packed:
         raise ReplayError(f"{verdict.intent} carries no basis: it was too large, or an earlier version decided it")
     return unpack(packed)

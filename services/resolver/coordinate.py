@@ -21,10 +21,10 @@ _LETTERS: Final = "DFWN"
 
 
 def combine(answers: Sequence[Verdict], entry: SiteName) -> Verdict:
-    """One verdict of the answers of the sites in scope; the first answer when there is only one."""
+    """One verdict of the answers of the sites in scope, in the name of the entry site."""
     assert answers, "a scope names at least one site"
     if len(answers) == 1:
-        return answers[0]
+        return answers[0].model_copy(update={"site": entry})
     decision = next(one for one in _ORDER if any(answer.decision == one for answer in answers))
     evidence: list[Evidence] = []
     reasons: list[Reason] = []
@@ -95,11 +95,13 @@ def _rank(reason: Reason) -> tuple[int, str, str, str, str]:
 
 
 def _summary(answers: Sequence[Verdict], decision: Decision) -> str:
-    speaking = [answer for answer in answers if answer.decision == decision]
-    if decision != "allow":
-        more = f" (and {counted(len(speaking) - 1, 'more site')})" if len(speaking) > 1 else ""
-        return speaking[0].summary + more
     sites = " & ".join(dict.fromkeys(answer.site for answer in answers))
+    if decision != "allow":
+        first, *others = [answer for answer in answers if answer.decision == decision]
+        head, _, why = first.summary.partition(": ")
+        more = f" (and {counted(len(others), 'more site')})" if others else ""
+        at = "" if first.site in why else f" at {first.site}"
+        return f"{head.rpartition(' @ ')[0]} @ {sites}: {why}{at}{more}"
     steps = sum(len(answer.plan) for answer in answers)
     head = ", ".join(dict.fromkeys(answer.summary.partition(" @ ")[0] for answer in answers))
     return f"{head} @ {sites}: {counted(steps, 'step') if steps else 'nothing to do'}"

@@ -54,6 +54,7 @@ class Outgoing:
 
     async def store_verdict(self, verdict: Verdict, basis: Basis | None) -> None:
         """Raises SteppedDownError when another resolver has published one meanwhile."""
+        assert verdict.site == self._site, "nobody speaks for another site"
         message_id = f"{self._site}.{verdict.intent}.{verdict.revision}"  # a server may hold several sites' verdicts
         headers = envelope.headers("verdict", f"resolver/{self._site}", message_id)
         packed = pack(basis) if basis is not None else ""

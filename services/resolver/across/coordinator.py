@@ -9,6 +9,7 @@ begins again when the site is back, when a site says that its answer would chang
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,7 +21,7 @@ from schemas.scope.errors import ScopeError
 from schemas.scope.parse import parse_scope
 from schemas.scope.sites import check_sites
 from schemas.scope.tree import Scope
-from schemas.verdicts import Verdict, Wait
+from schemas.verdicts import Remedy, Verdict, Wait
 from services.resolver.across.following import Following
 from services.resolver.across.hearsay import Hearsay
 from services.resolver.across.order import HybridClock
@@ -36,6 +37,7 @@ from services.resolver.recovery import Unfinished
 from services.resolver.signals import Effect, Moment, SendPeer, StoreVerdict, TellPreview
 
 ANSWER_TIMEOUT_S: Final = 5.0
+SITE_OPTION: Final = re.compile(r" --site \S+")
 TRYING_MAX_S: Final = 20.0  # of all ways together: the intent's sender waits
 TRY_AGAIN_S: Final = 30.0  # a deferred intent begins again by event; this is for an event that never comes
 
@@ -228,7 +230,7 @@ class Coordinator:
         taken, left_out = enough(asked.scope, asked.way, answers)
         whole = combine(list(taken.values()), self.desk.site)
         whole = whole.model_copy(update={"reasons": (*whole.reasons, *left_out)}) if left_out else whole
-        whole = self.following.with_done(whole)
+        whole = self.following.with_done(whole.model_copy(update={"remedies": _for_all(whole.remedies, asked.intent)}))
         if whole.decision == "allow":
             del self.rounds[asked.intent.id]
             whole = not_taken(whole, asked.failed, self.desk.site)
@@ -338,6 +340,17 @@ class Coordinator:
     def _refuse(self, message: Answer, what: str, reason: str) -> Effect:
         names = {"sender": self.desk.site, "receiver": message.sender, "intent": message.intent}
         return SendPeer(Refuse(what=what, reason=reason[:500], **names))
+
+
+def _for_all(remedies: Sequence[Remedy], intent: Intent) -> tuple[Remedy, ...]:
+    """What one site offers to do instead of what was asked is to be asked of all sites."""
+    made: dict[str, Remedy] = {}
+    for one in remedies:
+        command = one.command
+        if command.startswith(f"cheops {intent.verb} "):
+            command = SITE_OPTION.sub(f" --site {intent.site} --scope '{intent.scope.strip()}'", command)
+        made.setdefault(command, one.model_copy(update={"command": command}))
+    return tuple(made.values())
 
 
 def _is_about(asked: Round, verdict: Verdict) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from schemas.basis import Basis
 from schemas.identity import ResourceId, SiteName
 from schemas.outcomes import Outcome
 from schemas.peers import Decide, Part
@@ -38,6 +39,7 @@ class Engagement:
     state: State = "rehearsing"
     intake: Intake | None = None
     verdict: Verdict | None = None
+    basis: Basis | None = None
     lease_until_s: float = 0.0
     repeat_at_s: float = 0.0
     stamp: Stamp | None = None

@@ -23,6 +23,7 @@ from services.resolver.basis import basis_of
 from services.resolver.desk import Desk
 from services.resolver.docket import WAITING_MAX
 from services.resolver.hearing import Elsewhere
+from services.resolver.judge.case import Case
 from services.resolver.pursuit import GOOD, Pursuit
 from services.resolver.recovery import Unfinished
 from services.resolver.signals import (
@@ -123,12 +124,17 @@ class Participant:
         return [self._answer(engaged, verdict)]
 
     def _verdict(self, engaged: Engagement, moment: Moment) -> Verdict:
-        assert engaged.intake is not None, "taken in before it is judged"
-        case = self.desk.hearing.case(engaged.part, engaged.intake, engaged.revision, moment, engaged.elsewhere)
+        case = self._case(engaged, moment)
         return self.desk.hearing.judge(case, self.desk.view(engaged.part.id), moment)
+
+    def _case(self, engaged: Engagement, moment: Moment) -> Case:
+        assert engaged.intake is not None, "taken in before it is judged"
+        hearing = self.desk.hearing
+        return hearing.case(engaged.part, engaged.intake, engaged.revision, moment, engaged.elsewhere)
 
     def _hold(self, engaged: Engagement, verdict: Verdict, moment: Moment) -> None:
         assert engaged.intake is not None, "taken in before it is judged"
+        engaged.basis = basis_of(self._case(engaged, moment), self.desk.holds)
         self.desk.holds.add(verdict, engaged.intake.changes, moment.monotonic_s)
         engaged.state = "held"
         self._lease(engaged, moment)
@@ -239,8 +245,7 @@ class Participant:
         effects: list[Effect] = []
         if engaged.entry != self.desk.site:  # the whole is stored at its entry site
             self.desk.docket.record(stored)
-            case = self.desk.hearing.case(engaged.part, engaged.intake, message.revision, moment)
-            effects += [StoreIntent(engaged.part), StoreVerdict(stored, basis_of(case, self.desk.holds))]
+            effects += [StoreIntent(engaged.part), StoreVerdict(stored, engaged.basis)]
         return effects + self._go_on(engaged, pursuit, moment)
 
     def _own(self, plan: Sequence[Step]) -> list[Step]:

@@ -70,3 +70,24 @@ def test_a_site_that_is_cut_off_defers_the_whole_and_it_is_done_once_when_it_is_
     for name in ("lyon", "nice"):
         assert ResourceId("Secret/shop/ca") not in mesh[name].cluster.objects
         assert mesh[name].effects["i-1", ResourceId("Secret/shop/ca")] == 1
+
+
+def test_a_verdict_on_another_site_alone_is_stored_in_the_name_of_the_entry_site(mesh: VirtualMesh) -> None:
+    mesh.enter("nice", "create", "oslo", manifests=(web(),))
+    mesh.pump()
+    assert (mesh.verdict("nice").site, mesh.verdict("oslo").site) == ("nice", "oslo")
+    assert WEB in mesh["oslo"].cluster.objects
+    assert not mesh["nice"].effects
+
+
+def test_the_next_choice_is_taken_when_the_first_site_denies(mesh: VirtualMesh) -> None:
+    mesh["nice"].cluster.remove(ResourceId("Secret/shop/ca"))
+    mesh["nice"].see(ResourceEvent("delete", resource=ResourceId("Secret/shop/ca")))
+    mesh.pump()
+    mesh.enter("nice", "create", "nice ; oslo", manifests=(web(),))
+    mesh.pump()
+    verdict = mesh.verdict("nice")
+    assert verdict.decision == "allow"
+    assert "N505" in {one.code for one in verdict.reasons}
+    assert WEB in mesh["oslo"].cluster.objects
+    assert WEB not in mesh["nice"].cluster.objects

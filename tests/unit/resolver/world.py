@@ -127,6 +127,7 @@ class World:
     def carry_out(self, effect: Effect) -> None:
         match effect:
             case StoreVerdict():
+                assert effect.verdict.site == self.site, "nobody speaks for another site"
                 self.verdicts.append(effect.verdict)
             case SendOperation():
                 if all(one.id != effect.operation.id for one in self.operations):  # the bus knows the message id
