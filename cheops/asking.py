@@ -19,6 +19,7 @@ from schemas.events import ResourceState
 from schemas.identity import SiteName, site_name
 from schemas.queries import (
     Direction,
+    GatheredAnswer,
     GraphAnswer,
     GraphQuery,
     MissingQuery,
@@ -68,6 +69,10 @@ class Questions:
     async def graph(self, query: GraphQuery, *, site: str | None = None) -> GraphAnswer:
         """The neighbourhood of a resource."""
         return await self._ask(await self.entry_site(site), "graph", query, GraphAnswer)
+
+    async def gather(self, query: GraphQuery, *, site: str | None = None) -> GatheredAnswer:
+        """The same of every site that `site` can hear, `site` first; who did not answer is named."""
+        return await self._ask(await self.entry_site(site), "gather", query, GatheredAnswer)
 
     async def tree(
         self,

@@ -52,6 +52,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "states": queries.StatesAnswer,
     "cancel": queries.CancelRequest,
     "graph": queries.GraphAnswer,
+    "gathered": queries.GatheredAnswer,
     "statusquery": queries.StatusQuery,
     "status": queries.SiteStatus,
     "links": queries.SiteLinks,
@@ -83,6 +84,7 @@ CHANNELS: dict[str, tuple[str, str, str, str]] = {
 QUESTIONS: dict[str, tuple[str, str, str]] = {
     "preview": ("cheops.v1.api.resolver.{site}.preview", "intent", "verdict"),
     "graph": ("cheops.v1.api.resolver.{site}.graph", "graphquery", "graph"),
+    "gather": ("cheops.v1.api.resolver.{site}.gather", "graphquery", "gathered"),
     "why": ("cheops.v1.api.resolver.{site}.why", "whyquery", "graph"),
     "missing": ("cheops.v1.api.resolver.{site}.missing", "missingquery", "graph"),
     "names": ("cheops.v1.api.resolver.{site}.names", "namesquery", "names"),

@@ -190,6 +190,22 @@ class GraphAnswer(Message):
     evidence: Evidence
 
 
+class SilentSite(Message):
+    """A site that did not answer, and why, as far as it is known."""
+
+    site: SiteName
+    why: str
+
+
+class GatheredAnswer(Message):
+    """gathered/v1: the same question answered by every site that can be heard, the asked one first."""
+
+    schema_: Literal["gathered/v1"] = Field("gathered/v1", alias="schema")
+    site: SiteName
+    answers: tuple[GraphAnswer, ...]
+    silent: tuple[SilentSite, ...] = ()
+
+
 class SiteStatus(Message):
     """status/v1: the freshness and the size of one site's knowledge."""
 

@@ -21,7 +21,7 @@ AnyStream = StreamName | SiteStream
 
 # What must not be lost between sites (schemas.peers.STORED), from OUTBOX to INBOX.
 PEER_STORED: Final = ("ask", "answer", "decide", "report", "tell", "wake", "give-way", "refuse")
-PEER_ASKED: Final = ("ping", "sites", "lookup", "tree", "dependents")  # asked and answered: no stream may take them
+PEER_ASKED: Final = ("ping", "sites", "lookup", "tree")  # asked and answered: no stream may take them
 
 
 def escape(text: str) -> str:

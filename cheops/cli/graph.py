@@ -56,6 +56,10 @@ _WALKS: Final[tuple[tuple[str, Direction, str, str], ...]] = (
     ),
     ("dependencies", "dependencies", "What a resource needs, transitively.", "dependencies deployment/web -n shop"),
 )
+AllSitesOption = Annotated[
+    bool, typer.Option("--all-sites", help="Of every site that --site can hear; who does not answer is named.")
+]
+
 _LEGEND: Final = (
     "A line is a resource, how it hangs together and the field that says so. Phases: A at admission, S at each start, "
     "L all its life, D at deletion, P policy."
@@ -68,6 +72,7 @@ def register(app: typer.Typer) -> None:
         epilog = examples(
             f"cheops {shown} --site lyon",
             f"cheops {shown} --depth 1",
+            f"cheops {shown} --all-sites",
             f"cheops {shown} -o dot",
             f"cheops {shown} -f shop/",
         )
@@ -100,6 +105,7 @@ def _walker(direction: Direction) -> Callable[..., None]:
         resource: ResourceArgument,
         namespace: NamespaceOption = "",
         site: SiteOption = None,
+        all_sites: AllSitesOption = False,
         filename: OfflineOption = None,
         depth: DepthOption = 0,
         kinds: KindsOption = None,
@@ -125,6 +131,10 @@ def _walker(direction: Direction) -> Callable[..., None]:
             phases=_phases(phase or ""),
         )
         asked = Asked(filename, site, server, output, ascii_only)
+        if all_sites:
+            from cheops.cli.gathering import print_gathered
+
+            raise typer.Exit(print_gathered(asked, query))
         _insist_that_it_is_there(_print(asked, lambda mesh: mesh.graph(query, site=site), tree_lines))
 
     return walk

@@ -19,6 +19,7 @@ from schemas.intents import BOUND_DEFAULT_S, Intent
 from schemas.peers import Found, Lookup
 from schemas.queries import (
     CancelRequest,
+    GatheredAnswer,
     GraphQuery,
     MissingQuery,
     NamesQuery,
@@ -31,16 +32,16 @@ from schemas.queries import (
     StatusQuery,
     WhyQuery,
 )
-from schemas.verdicts import Evidence, Verdict
+from schemas.verdicts import Evidence
 from services.chassis.bus.port import Bus, Received
 from services.resolver import questions
 from services.resolver.graph.view import View
+from services.resolver.inquiries import Inquiries
 from services.resolver.machine import Machine
 from services.resolver.signals import CancelSeen, Moment
 
 SERVICE: Final = "resolver"
 Links = Callable[[], Awaitable[SiteLinks]]
-AskAll = Callable[[Intent], Awaitable[Verdict]]
 Cancel = Callable[[CancelSeen], Awaitable[None]]
 
 
@@ -52,14 +53,14 @@ class Answers:
         machine: Machine,
         bus: Bus,
         now: Callable[[], Moment],
-        ask_all: AskAll,
+        inquiries: Inquiries,
         cancel: Cancel,
         links: Links,
     ) -> None:
         self._machine = machine
         self._bus = bus
         self._now = now
-        self._ask_all = ask_all
+        self._inquiries = inquiries
         self._give_up = cancel
         self._links = links
         self._started_at: datetime = now().wall
@@ -69,6 +70,7 @@ class Answers:
         handlers = {
             "preview": self._preview,
             "graph": self._graph,
+            "gather": self._gather,
             "why": self._why,
             "missing": self._missing,
             "names": self._names,
@@ -88,17 +90,24 @@ class Answers:
             )
             between = subjects.peer_filter(self._machine.site, "sites")
             await stack.enter_async_context(self._bus.serve(between, _refusing(self._status), name=SERVICE))
-            asked = subjects.peer_filter(self._machine.site, "lookup")
-            await stack.enter_async_context(self._bus.serve(asked, _refusing(self._lookup), name=SERVICE))
+            for what, peer_handler in (("lookup", self._lookup), ("tree", self._graph)):
+                asked = subjects.peer_filter(self._machine.site, what)
+                await stack.enter_async_context(self._bus.serve(asked, _refusing(peer_handler), name=SERVICE))
             if ready is not None:
                 ready.set()
             await asyncio.Event().wait()
 
     async def _preview(self, payload: bytes) -> bytes:
-        return (await self._ask_all(Intent.from_json(payload))).to_json()
+        return (await self._inquiries.ask_all(Intent.from_json(payload))).to_json()
 
     async def _graph(self, payload: bytes) -> bytes:
         return questions.graph(self._view(), GraphQuery.from_json(payload), self._evidence()).to_json()
+
+    async def _gather(self, payload: bytes) -> bytes:
+        query = GraphQuery.from_json(payload)
+        own = questions.graph(self._view(), query, self._evidence())
+        answers, silent = await self._inquiries.gather(query)
+        return GatheredAnswer(site=self._machine.site, answers=(own, *answers), silent=silent).to_json()
 
     async def _why(self, payload: bytes) -> bytes:
         return questions.why(self._view(), WhyQuery.from_json(payload), self._evidence()).to_json()

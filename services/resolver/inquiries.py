@@ -14,7 +14,15 @@ from schemas.envelope import MessageError
 from schemas.identity import ResourceId, SiteName
 from schemas.intents import Intent
 from schemas.peers import Found, Lookup
-from schemas.queries import Rehearsal, RehearsalAnswer, ResyncAnswer
+from schemas.queries import (
+    GraphAnswer,
+    GraphQuery,
+    Refusal,
+    Rehearsal,
+    RehearsalAnswer,
+    ResyncAnswer,
+    SilentSite,
+)
 from schemas.verdicts import Verdict
 from services.chassis.bus.port import Bus
 from services.chassis.errors import TransientError
@@ -35,6 +43,7 @@ from services.resolver.signals import (
 REHEARSAL_TIMEOUT_S: Final = 5.0
 RESYNC_TIMEOUT_S: Final = 2.0
 LOOKUP_TIMEOUT_S: Final = 1.0
+GATHER_TIMEOUT_S: Final = 5.0
 PREVIEW_TIMEOUT_S: Final = 14.0  # who asks waits 15 s
 
 Step = Callable[[Signal], Awaitable[None]]
@@ -119,6 +128,27 @@ class Inquiries:
             return ()
         return tuple(one for one in found.resources if one in resources) if found.site == peer else ()
 
+    async def gather(self, query: GraphQuery) -> tuple[tuple[GraphAnswer, ...], tuple[SilentSite, ...]]:
+        """The same question to every other site; who does not answer is named."""
+        neighbours, now_s = self._machine.desk.neighbours, self._now().monotonic_s
+        peers = sorted(neighbours.known)
+        words = await asyncio.gather(*(self._graph_of(peer, query, neighbours.age_s(peer, now_s)) for peer in peers))
+        answers = tuple(one for one in words if isinstance(one, GraphAnswer))
+        return answers, tuple(one for one in words if isinstance(one, SilentSite))
+
+    async def _graph_of(self, peer: SiteName, query: GraphQuery, age_s: float | None) -> GraphAnswer | SilentSite:
+        if not self._machine.desk.neighbours.reachable(peer, self._now().monotonic_s):
+            return SilentSite(site=peer, why="never heard" if age_s is None else f"last heard {age_s:.0f} s ago")
+        subject = subjects.peer(peer, self._site, "tree", uuid.uuid4().hex)
+        try:
+            reply = await self._bus.request(subject, query.to_json(), GATHER_TIMEOUT_S)
+            answer = GraphAnswer.from_json(reply.payload)
+        except TransientError as error:
+            return SilentSite(site=peer, why=f"no answer within {GATHER_TIMEOUT_S:g} s ({error})")
+        except MessageError:
+            return SilentSite(site=peer, why=_refused(reply.payload))
+        return answer if answer.site == peer else SilentSite(site=peer, why=f"it answered as {answer.site[:80]!r}")
+
     async def _ask_resync(self, effect: AskResync) -> None:
         """Of the watcher, which lists again."""
         subject = subjects.api("watcher", self._site, "resync")
@@ -130,3 +160,10 @@ class Inquiries:
             log.warning("the watcher did not answer", site=self._site, error=str(error))
             return
         await self._step(ResyncAnswered(answer))
+
+
+def _refused(payload: bytes) -> str:
+    try:
+        return Refusal.from_json(payload).message
+    except MessageError as error:
+        return f"its answer is none ({error})"

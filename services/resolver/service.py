@@ -116,7 +116,7 @@ class ResolverService:
 
     def _answers(self) -> Answers:
         links = self._liaison.asked_links
-        return Answers(self.machine, self._bus, self._now, self._inquiries.ask_all, self._step, links)
+        return Answers(self.machine, self._bus, self._now, self._inquiries, self._step, links)
 
     async def _recover(self) -> None:
         verdicts = await self._understood("VERDICTS", Verdict)
