@@ -8,8 +8,8 @@ as if nothing had happened, and a task group would wait for it for ever. Python 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
+from types import TracebackType
 from typing import Final
 
 import nats.errors
@@ -25,28 +25,37 @@ STREAM_EXISTS: Final = 10058
 NO_STREAM: Final = 10059
 
 
-@asynccontextmanager
-async def calling(what: str, timeout_s: float) -> AsyncIterator[None]:
+class calling:  # noqa: N801  # it reads as a word of the language: async with calling(…)
     """Run calls of nats-py inside. `what`: words for a message, `cheops.v1.event.lyon was not stored`."""
-    try:
-        async with asyncio.timeout(timeout_s), _kept_cancellation():
-            yield
-    except nats.js.errors.NotFoundError:
-        raise  # who asks for what may not be there knows what that means
-    except (nats.errors.Error, TimeoutError, OSError) as error:
-        raise _converted(error, what) from error
 
+    __slots__ = ("_before", "_task", "_timeout", "_what")
 
-@asynccontextmanager
-async def _kept_cancellation() -> AsyncIterator[None]:
-    task = asyncio.current_task()
-    assert task is not None, "calls are made by tasks"
-    before = task.cancelling()
-    try:
-        yield
-    finally:
-        if task.cancelling() > before:
-            raise asyncio.CancelledError
+    def __init__(self, what: str, timeout_s: float) -> None:
+        self._what = what
+        self._timeout = asyncio.timeout(timeout_s)
+
+    async def __aenter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "calls are made by tasks"
+        self._task, self._before = task, task.cancelling()
+        await self._timeout.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        cancelled = self._task.cancelling() > self._before
+        if cancelled and kind is not asyncio.CancelledError:
+            kind, error = asyncio.CancelledError, asyncio.CancelledError()  # whatever nats-py made of it
+        try:
+            await self._timeout.__aexit__(kind, error, trace)
+        except TimeoutError as late:
+            raise _converted(late, self._what) from late
+        if cancelled and error is not None:
+            raise error
+        if isinstance(error, nats.js.errors.NotFoundError):
+            return  # who asks for what may not be there knows what that means
+        if isinstance(error, nats.errors.Error | TimeoutError | OSError):
+            raise _converted(error, self._what) from error
 
 
 def _converted(error: Exception, what: str) -> CheopsError:
