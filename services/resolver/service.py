@@ -55,10 +55,11 @@ from services.resolver.signals import (
     TellPreview,
     Tick,
 )
+from services.resolver.turns import Turns
 
 TICK_S: Final = 0.25
 FETCH_WAIT_S: Final = 5.0
-EVENTS_FETCH_MAX: Final = 64
+EVENTS_FETCH_MAX: Final = 16  # what was fetched ahead lies before the next intent in the connection
 INTENTS_FETCH_MAX: Final = 64
 INTENT_ACK_WAIT_S: Final = 10.0  # what a killed resolver had read comes again after it; twice the rehearsal's bound
 DELIVERIES_MAX: Final = 5  # of an intent that ends the resolver each time: it must not end it for ever
@@ -89,6 +90,7 @@ class ResolverService:
         self._bus = bus
         self._now = now
         self._lock = asyncio.Lock()
+        self._turns = Turns()
         self._out = Outgoing(site, bus, now)
         self._liaison = Liaison(site, bus, peers, self._told, self._heard, lambda: now().monotonic_s)
         self._unanswered: dict[str, Delivery] = {}
@@ -163,6 +165,7 @@ class ResolverService:
         while True:
             deliveries = await self._fetch(reader, EVENTS_FETCH_MAX)
             for delivery in deliveries:
+                await self._turns.of_events()
                 try:
                     await self._step(BatchSeen(delivery.message.payload))
                 except MessageError as error:
@@ -178,8 +181,10 @@ class ResolverService:
             ack_wait_s=INTENT_ACK_WAIT_S,
         )
         while True:
-            for delivery in await self._fetch(reader, INTENTS_FETCH_MAX):
-                await self._take_intent(delivery)
+            deliveries = await self._fetch(reader, INTENTS_FETCH_MAX)
+            with self._turns.control():
+                for delivery in deliveries:
+                    await self._take_intent(delivery)
 
     async def _take_intent(self, delivery: Delivery) -> None:
         received = delivery.message
@@ -214,15 +219,20 @@ class ResolverService:
     async def _outcomes(self) -> None:
         reader = await self._bus.reader("OUTCOMES", f"resolver-{self.site}", subjects.filters("OUTCOMES", self.site))
         while True:
-            for delivery in await self._fetch(reader, INTENTS_FETCH_MAX):
-                try:
-                    outcome = Outcome.from_json(delivery.message.payload)
-                except MessageError as error:
-                    await self._out.bury("OUTCOMES", delivery.message, str(error))
-                    await self._out.settle(delivery.terminate(str(error)))
-                    continue
-                await self._step(OutcomeSeen(outcome))
-                await self._out.settle(delivery.ack())
+            deliveries = await self._fetch(reader, INTENTS_FETCH_MAX)
+            with self._turns.control():
+                for delivery in deliveries:
+                    await self._take_outcome(delivery)
+
+    async def _take_outcome(self, delivery: Delivery) -> None:
+        try:
+            outcome = Outcome.from_json(delivery.message.payload)
+        except MessageError as error:
+            await self._out.bury("OUTCOMES", delivery.message, str(error))
+            await self._out.settle(delivery.terminate(str(error)))
+            return
+        await self._step(OutcomeSeen(outcome))
+        await self._out.settle(delivery.ack())
 
     async def _ticks(self) -> None:
         while True:
@@ -230,7 +240,8 @@ class ResolverService:
             await self._step(Tick())
 
     async def _told(self, message: PeerMessage, received: Received) -> None:
-        await self._step(PeerSeen(message))
+        with self._turns.control():
+            await self._step(PeerSeen(message))
 
     async def _heard(self, peer: SiteName, round_trip_s: float) -> None:
         await self._step(PeerBeat(peer, round_trip_s))

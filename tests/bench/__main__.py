@@ -22,9 +22,10 @@ from rich.table import Table
 from tests.bench import history
 from tests.bench.measuring import Row, parse_sizes, shown_size
 
-NAMES = ("extraction", "ingest", "memory", "verdicts", "hubs", "bus")
+NAMES = ("extraction", "ingest", "memory", "verdicts", "hubs", "bus", "backlog")
+OVER_THE_BUS = ("bus", "backlog")
 BUS_SIZES = (30_000,)
-WITHOUT_HISTORY = ("extraction", "hubs", "bus")
+WITHOUT_HISTORY = ("extraction", "hubs", *OVER_THE_BUS)
 
 
 def main() -> int:
@@ -49,7 +50,7 @@ def _measure(names: list[str], sizes: list[int], folder: Path) -> None:
     console.print(_where(), highlight=False)
     figures: list[str] = []
     for name in names:
-        columns = {size: _child(name, size, folder) for size in (BUS_SIZES if name == "bus" else sizes)}
+        columns = {size: _child(name, size, folder) for size in (BUS_SIZES if name in OVER_THE_BUS else sizes)}
         console.print(_table(name, columns))
         largest = max(columns)
         figures += [_figure(row, largest) for row in columns[largest] if row.goal is not None]

@@ -1,22 +1,16 @@
 """Over a real nats-server with the sandbox's settings: ingest end to end; preview and stored intent against bare NATS.
 
-    this process: watcher, client      another: resolver, echo, relay (site.py)      a third: nats-server
-
 What is compared runs in turns, a hundred of each, and the ratio is taken of the medians of each turn.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import logging
-import random
 import statistics
-import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -26,15 +20,9 @@ import uvloop
 from nats.aio.client import Client
 
 from cheops.mesh import Mesh, connect
-from cheops.sandbox.natsserver import NatsServer
 from schemas import subjects
-from schemas.identity import KindId
-from schemas.intents import Intent
-from schemas.queries import SiteStatus, StatusQuery
-from services.chassis.bus import nats as adapter
 from services.chassis.bus.port import Bus, Received
-from services.watcher.service import Watcher
-from tests.bench import site
+from tests.bench import live, site
 from tests.bench.history import SITE
 from tests.bench.measuring import Row
 from tests.bench.told import ToldFleet
@@ -45,9 +33,7 @@ WARM_UP: Final = 50
 PREVIEW_GOAL: Final = 2.0
 STORED_GOAL: Final = 1.5
 BURST: Final = 1_000
-FRESH_TIMEOUT_S: Final = 60.0
 Act = Callable[[], Awaitable[object]]
-_numbers = itertools.count()
 
 
 def run(size: int, file: Path) -> list[Row]:
@@ -58,69 +44,25 @@ def run(size: int, file: Path) -> list[Row]:
 
 
 async def _run(size: int, folder: Path) -> list[Row]:
-    fleet = ToldFleet(size)
-    async with NatsServer(folder, SITE) as server:
-        command = (sys.executable, "-m", "tests.bench.site", server.url)
-        child = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-        try:
-            assert child.stdout is not None, "piped"
-            await child.stdout.readline()
-            bus = await adapter.connect(server.url, name="bench")
-            async with _watching(fleet, server.url) as took, connect(server.url, site=SITE) as mesh:
-                taken_s = await took(bus)
-                rows = [Row("watcher → bus → resolver, events/s", fleet.size / taken_s, "")]
-                client = await nats.connect(server.url)
-                rows += await _previews(client, bus, mesh, fleet)
-                rows += await _stored(client, bus, mesh, fleet)
-                rows += await _burst(bus, fleet)
-                await client.close()
-            await bus.close()
-            return rows
-        finally:
-            child.kill()
-            await child.wait()
-
-
-@contextlib.asynccontextmanager
-async def _watching(fleet: ToldFleet, url: str) -> AsyncIterator[Callable[[Bus], Awaitable[float]]]:
-    """The real watcher; yields how long it takes from its start until the resolver knows all and calls it fresh."""
-    bus = await adapter.connect(url, name="watcher")
-    watcher = Watcher(SITE, fleet, bus, clock=time.monotonic, randomness=random.Random(1))
-    start_s = time.perf_counter()
-    running = asyncio.create_task(watcher.run())
-
-    async def took(asking: Bus) -> float:
-        async with asyncio.timeout(FRESH_TIMEOUT_S):
-            while True:
-                reply = await asking.request(_api("status"), StatusQuery().to_json(), 60.0)
-                status = SiteStatus.from_json(reply.payload)
-                if status.resources == fleet.size and status.lag == 0:
-                    known_s = time.perf_counter() - start_s
-                    break
-                await asyncio.sleep(0.02)
-            while status.state != "fresh":
-                await asyncio.sleep(0.1)
-                reply = await asking.request(_api("status"), StatusQuery().to_json(), 60.0)
-                status = SiteStatus.from_json(reply.payload)
-        return known_s
-
-    try:
-        yield took
-    finally:
-        running.cancel()
-        await asyncio.wait({running})
-        await bus.close()
+    async with live.site(size, folder) as here, connect(here.url, site=SITE) as mesh:
+        rows = [Row("watcher → bus → resolver, events/s", here.fleet.size / here.known_after_s, "")]
+        client = await nats.connect(here.url)
+        rows += await _previews(client, here.bus, mesh, here.fleet)
+        rows += await _stored(client, here.bus, mesh, here.fleet)
+        rows += await _burst(here.bus, here.fleet)
+        await client.close()
+        return rows
 
 
 async def _previews(client: Client, bus: Bus, mesh: Mesh, fleet: ToldFleet) -> list[Row]:
-    intents = _deletions(fleet, preview=True)
+    intents = live.deletions(fleet, preview=True)
     question = next(intents).to_json()
 
     async def bare() -> None:
         await client.request(site.ECHO, question, timeout=10)
 
     async def preview() -> None:
-        await bus.request(_api("preview"), next(intents).to_json(), 10)
+        await bus.request(live.api("preview"), next(intents).to_json(), 10)
 
     async def through_the_sdk() -> None:
         await mesh.preview(next(intents))
@@ -137,7 +79,7 @@ async def _previews(client: Client, bus: Bus, mesh: Mesh, fleet: ToldFleet) -> l
 
 
 async def _stored(client: Client, bus: Bus, mesh: Mesh, fleet: ToldFleet) -> list[Row]:
-    intents = _deletions(fleet, preview=False)
+    intents = live.deletions(fleet, preview=False)
     stream = client.jetstream()
     reader = await site.reader_of(bus, site.BARE_OUT, "bench")
     question = next(intents).to_json()
@@ -147,12 +89,12 @@ async def _stored(client: Client, bus: Bus, mesh: Mesh, fleet: ToldFleet) -> lis
     ):
 
         async def bare() -> None:
-            name = f"x-{next(_numbers)}"
+            name = f"x-{next(live.numbers)}"
             await stream.publish(f"bench.{site.BARE_IN}.{name}", question, headers={"Nats-Msg-Id": name})
             await reader.ack_all((await reader.fetch(64, 10.0))[-1])
 
         async def bare_heard() -> None:
-            name = f"x-{next(_numbers)}"
+            name = f"x-{next(live.numbers)}"
             await stream.publish(f"bench.{site.BARE_IN}.{name}", question, headers={"Nats-Msg-Id": name})
             await _until(answers, name)
 
@@ -177,7 +119,7 @@ async def _stored(client: Client, bus: Bus, mesh: Mesh, fleet: ToldFleet) -> lis
 
 async def _burst(bus: Bus, fleet: ToldFleet) -> list[Row]:
     """A thousand intents at once: how long until the last verdict."""
-    intents = list(itertools.islice(_deletions(fleet, preview=False), BURST))
+    intents = list(itertools.islice(live.deletions(fleet, preview=False), BURST))
     async with bus.subscribe(subjects.verdict(SITE, "*", "*")) as verdicts:
         start_s = time.perf_counter()
         sending = [
@@ -185,7 +127,7 @@ async def _burst(bus: Bus, fleet: ToldFleet) -> list[Row]:
             for one in intents
         ]
         wanted = {one.id for one in intents}
-        async with asyncio.timeout(FRESH_TIMEOUT_S):
+        async with asyncio.timeout(live.FRESH_TIMEOUT_S):
             async for received in verdicts:
                 wanted.discard(subjects.last_name(received.subject))
                 if not wanted:
@@ -222,24 +164,3 @@ def _against(bare: str, ours: str, bare_ms: list[float], ours_ms: list[float], g
     ratio = statistics.median(mine / theirs for mine, theirs in zip(ours_ms, bare_ms, strict=True))
     first = [Row(bare, statistics.median(bare_ms), "ms")] if bare else []
     return [*first, Row(ours, statistics.median(ours_ms), "ms"), Row(f"{ours}, ratio", ratio, "×", goal)]
-
-
-def _deletions(fleet: ToldFleet, *, preview: bool) -> Iterator[Intent]:
-    """Deletions of Secrets in use: denied, so the verdict is the whole answer and the site stays as it is."""
-    secrets = [one.resource for one in fleet.states[KindId("Secret")] if one.resource.endswith("-credentials")]
-    for secret in itertools.cycle(secrets):
-        now = datetime.now(UTC)
-        yield Intent(
-            id=f"i-{next(_numbers)}",
-            verb="delete",
-            site=SITE,
-            resources=(secret,),
-            requester="bench",
-            created_at=now,
-            expires_at=now + timedelta(hours=1),
-            preview=preview,
-        )
-
-
-def _api(verb: str) -> str:
-    return subjects.api("resolver", SITE, verb)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import defaultdict
 from collections.abc import AsyncGenerator
+
+from msgspec import structs
 
 from schemas.events import ResourceState, ServedKind
 from schemas.identity import KindId, kind_of
@@ -16,10 +19,12 @@ from tests.bench.fleet import Fleet
 
 
 class ToldFleet:
-    """Keeps the port `services.watcher.source.Source`; nothing ever changes."""
+    """Keeps the port `services.watcher.source.Source`; nothing changes before `change_all`."""
 
     def __init__(self, size: int) -> None:
         self._surface = builtin_surface()
+        self._changed = asyncio.Condition()
+        self._round = 0
         extractor = Extractor(load_catalogue(), self._surface)
         self.states: dict[KindId, list[ResourceState]] = defaultdict(list)
         for body in Fleet(size).bodies():
@@ -36,15 +41,25 @@ class ToldFleet:
         yield tuple(self._surface.served.values())
         await asyncio.Event().wait()
 
+    async def change_all(self) -> None:
+        """Every resource is at another version."""
+        async with self._changed:
+            self._round += 1
+            self._changed.notify_all()
+
     async def observe(self, served: ServedKind, wants: Wants) -> AsyncGenerator[Observation, None]:
-        """A listing, and then nothing."""
+        """A listing, and then every change."""
         yield Listing()
         for state in self.states.get(served.kind, ()):
             known = (state.resource, state.uid, state.resource_version)
             yield state if wants(*known) else Seen(*known)
         yield Listed()
         yield Health("observed")
-        await asyncio.Event().wait()
+        for round_ in itertools.count(1):
+            async with self._changed:
+                await self._changed.wait_for(lambda wanted=round_: self._round >= wanted)
+            for state in self.states.get(served.kind, ()):
+                yield structs.replace(state, resource_version=f"{state.resource_version}{round_}")
 
     def outdated(self) -> frozenset[KindId]:
         """None."""

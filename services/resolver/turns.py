@@ -1,0 +1,44 @@
+"""Control traffic goes first: batches of events wait while intents, outcomes or words of peers are in hand.
+
+They wait EVENTS_WAIT_MAX_S at most, then one batch goes: who floods a site with intents must not make it blind. And
+between two batches everything else in this process has its turn: taking a batch in awaits nothing by itself, and
+without a pause a backlog would be one piece of work that nothing comes between (measured: 0.9 s for 90,000 events).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+EVENTS_WAIT_MAX_S: Final = 0.1
+
+
+class Turns:
+    """Whose turn it is in one resolver."""
+
+    def __init__(self) -> None:
+        self._in_hand = 0
+        self._none_in_hand = asyncio.Event()
+        self._none_in_hand.set()
+
+    @contextmanager
+    def control(self) -> Iterator[None]:
+        """Control traffic is in hand inside."""
+        self._in_hand += 1
+        self._none_in_hand.clear()
+        try:
+            yield
+        finally:
+            self._in_hand -= 1
+            if not self._in_hand:
+                self._none_in_hand.set()
+
+    async def of_events(self) -> None:
+        """Wait until a batch may be taken in."""
+        await asyncio.sleep(0)
+        if self._in_hand:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(EVENTS_WAIT_MAX_S):
+                    await self._none_in_hand.wait()
