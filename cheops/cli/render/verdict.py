@@ -156,17 +156,19 @@ def _impact(verdict: Verdict, signs: Signs) -> list[str]:
     if not impact.direct or verdict.verb in ("create", "read"):
         return []
     more = "at least " if impact.bounded else ""
-    kinds = ", ".join(
-        f"{count} {kind.rpartition('/')[2]}"
-        for kinds in impact.by_kind.values()
-        for kind, count in sorted(kinds.items())
-    )
-    return _fitting(f"{impact.direct} direct ({kinds}), {more}{impact.reached} in all", signs)
+    counts: Counter[str] = Counter()
+    for kinds in impact.by_kind.values():
+        counts.update({kind.rpartition("/")[2]: count for kind, count in kinds.items()})
+    shown = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+    at = f" at {len(impact.by_kind)} sites" if len(impact.by_kind) > 1 else ""
+    return _fitting(f"{impact.direct} direct{at} ({shown}), {more}{impact.reached} in all", signs)
 
 
 def _evidence(one: Evidence, signs: Signs) -> str:
     if one.age_s is None:
         return f"{one.site}: nothing known yet {signs.deny}"
+    if not one.epoch and not one.fresh:  # no word of its own: it did not answer
+        return f"{one.site}: last heard {_seconds(one.age_s)} ago {signs.deny}"
     fresh = signs.allow if one.fresh else signs.deny
     text = f"{one.site} {one.epoch}:{one.seq}, {_seconds(one.age_s)} old (bound {one.bound_s:g} s) {fresh}"
     if one.blind:
