@@ -28,6 +28,7 @@ from schemas.queries import (
     OrderAnswer,
     OrderQuery,
     Refusal,
+    SiteLinks,
     SiteStatus,
     StatesAnswer,
     StatesQuery,
@@ -134,6 +135,10 @@ class Questions:
     async def status(self, site: str | None = None) -> SiteStatus:
         """How one site is."""
         return await self._ask(await self.entry_site(site), "status", StatusQuery(), SiteStatus)
+
+    async def links(self, site: str | None = None) -> SiteLinks:
+        """How the peers of one site are, as it sees them: reachable, how far, what waits for them."""
+        return await self._ask(await self.entry_site(site), "sites", StatusQuery(), SiteLinks)
 
     async def sites(self) -> list[SiteStatus]:
         """How every site is whose resolver answers now (within 0.6 s), by name."""

@@ -1,13 +1,14 @@
-"""sandbox up|status|down: a whole mesh on this machine."""
+"""sandbox up|status|cut|heal|down: a whole mesh on this machine."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
+from cheops.cli.cutting import OneWay
 from cheops.cli.layout import Command, examples
 from cheops.cli.options import AsciiOption, Output, OutputOption
 
@@ -89,6 +90,48 @@ def status(
     else:
         rows = [one.model_dump(mode="json", by_alias=True) for one in found]
         document({"schema": "sandbox/v1", **state, "status": rows}, output)
+
+
+CUT_EXAMPLES = examples(
+    "cheops sandbox cut nice                            connections end, new ones too",
+    "cheops sandbox cut nice --black-hole               they stand, and nothing arrives",
+    "cheops sandbox cut nice --one-way out              nobody hears it, it hears the others",
+    "cheops sandbox cut nice --latency 300ms --jitter 50ms",
+)
+SitesArgument = Annotated[
+    Optional[list[str]],  # noqa: UP045 – typer reads annotations of aliases in this form only
+    typer.Argument(help="Names of sites.", metavar="SITE..."),
+]
+
+
+@app.command(cls=Command, epilog=CUT_EXAMPLES)
+def cut(
+    sites: Annotated[list[str], typer.Argument(help="Names of sites.", metavar="SITE...")],
+    one_way: Annotated[
+        Optional[OneWay],  # noqa: UP045 – as above
+        typer.Option("--one-way", help="Only what it says (out) or hears (in) is lost."),
+    ] = None,
+    black_hole: Annotated[bool, typer.Option("--black-hole", help="Nothing ends, nothing arrives.")] = False,
+    latency: Annotated[str, typer.Option("--latency", help="So late, each way.", metavar="TIME")] = "",
+    jitter: Annotated[str, typer.Option("--jitter", help="More or less late by up to this.", metavar="TIME")] = "",
+    rate: Annotated[str, typer.Option("--rate", help="Bytes a second, each way.", metavar="RATE")] = "",
+    directory: DirectoryOption = Path(".cheops"),
+) -> None:
+    """Cut a site's links to all others, or only make them bad. The site itself goes on."""
+    from cheops.cli.cutting import apply, fault_of, lines
+    from cheops.cli.render.output import say
+
+    say(lines(apply(directory, sites, fault_of(one_way, black_hole, latency, jitter, rate))))
+
+
+@app.command(cls=Command, epilog=examples("cheops sandbox heal nice", "cheops sandbox heal          (all of them)"))
+def heal(sites: SitesArgument = None, directory: DirectoryOption = Path(".cheops")) -> None:
+    """Undo what `cut` has done; a link is back within about a second."""
+    from cheops.cli.cutting import apply, lines
+    from cheops.cli.render.output import say
+    from cheops.sandbox.faults import NO_FAULT
+
+    say(lines(apply(directory, sites or [], NO_FAULT)))
 
 
 @app.command(cls=Command, epilog=examples("cheops sandbox down", "cheops sandbox down --keep"))

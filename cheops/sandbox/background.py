@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cheops.cli.failures import EXIT_ERROR, BadInputError
-from cheops.sandbox.buses import ROUTERS, Kind
+from cheops.sandbox.buses import ROUTERS, Kind, SiteBuses
 from cheops.sandbox.standing import LOG, STATE, alive, born, is_sandbox, read_state, running, where, write_state
 from cheops.sandbox.testbed import Engine, Testbed
 from schemas.identity import SiteName, site_name
@@ -30,7 +30,7 @@ UP_TIMEOUT_S: Final = 120.0
 DOWN_TIMEOUT_S: Final = 30.0
 KILL_TIMEOUT_S: Final = 5.0
 POLL_INTERVAL_S: Final = 0.05
-RESERVED: Final = ("nats", "routers")
+RESERVED: Final = ("nats", "routers", "links")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +194,7 @@ def _state_of(bed: Testbed) -> dict[str, Any]:
         "pid": os.getpid(),
         "born": born(os.getpid()),
         "servers": {name: bed.buses.server(name).url for name in bed.sites},
+        "links": str(bed.buses.links.directory) if isinstance(bed.buses, SiteBuses) else "",
         "kubeconfig": str(bed.kubeconfig),
         "context": str(bed.context_file),
         "sites": list(bed.sites),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from cheops.contexts import Context, Server
+from cheops.sandbox.links import Links
 from cheops.sandbox.natsserver import NatsServer
 from cheops.sandbox.servers import Servers
 from cheops.topology.folder import MeshFolder
@@ -18,6 +19,7 @@ from schemas.identity import SiteName
 
 Kind = Literal["sites", "shared"]
 FOLDER: Final = "nats"
+LINKS_FOLDER: Final = "links"
 ROUTERS: Final = 2
 
 
@@ -67,7 +69,8 @@ class SiteBuses:
 
     def __init__(self, directory: Path, sites: Sequence[SiteName], routers: int, tell: Callable[[str], None]) -> None:
         self.folder = MeshFolder(directory / FOLDER)
-        self.servers = Servers(self.folder)
+        self.links = Links(directory / LINKS_FOLDER)
+        self.servers = Servers(self.folder, via=self.links.open)
         self._sites = sites
         self._routers = routers
         self._tell = tell
@@ -77,6 +80,7 @@ class SiteBuses:
         self.folder.init(list(self._sites), self._routers if len(self._sites) > 1 else 0, {})
         for former in set(self.folder.plan().names) - set(self._sites):
             self.folder.remove(former)
+        await self.links.start()
         await self.servers.start()
         for name, server in self.servers.sites.items():
             self._tell(f"nats-server {name} {server.url}")
@@ -86,6 +90,7 @@ class SiteBuses:
     async def stop(self) -> None:
         """See Buses."""
         await self.servers.stop()
+        await self.links.stop()
 
     def server(self, site: SiteName) -> NatsServer:
         """See Buses."""

@@ -23,6 +23,7 @@ from cheops.contexts import Context
 from cheops.mesh import Mesh, connect
 from cheops.sandbox.buses import ROUTERS, Buses, Kind, SharedBus, SiteBuses, context_of
 from cheops.sandbox.embedded import EmbeddedProcess
+from cheops.sandbox.faults import CUT, NO_FAULT, Fault
 from cheops.sandbox.natsserver import NatsServer
 from cheops.sandbox.process import ChildProcess
 from cheops.topology.permissions import Role
@@ -184,6 +185,15 @@ class Testbed:
                 if time.monotonic() > end_s:
                     raise TransientError(f"not fresh within {timeout_s:g} s: {', '.join(silent)}")
                 await asyncio.sleep(POLL_INTERVAL_S)
+
+    async def cut(self, name: SiteName, fault: Fault = CUT) -> None:
+        """Make everything between a site and the others bad; `heal` undoes it."""
+        assert isinstance(self.buses, SiteBuses), "sites that share a server have no links"
+        await self.buses.links.set(name, fault)
+
+    async def heal(self, name: SiteName) -> None:
+        """Harmless when nothing is wrong."""
+        await self.cut(name, NO_FAULT)
 
     def _ensure_running(self) -> None:
         for site in self.sites.values():
