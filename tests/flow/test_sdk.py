@@ -135,3 +135,14 @@ async def test_the_context_file_says_where_the_bus_is(
     (tmp_path / ".cheops" / "context.json").write_bytes(bed.context_file.read_bytes())
     async with connect(site="lyon") as found:
         assert (await found.names("namespace", prefix="sho")).resources == ("Namespace/shop",)
+
+
+async def test_no_user_of_a_site_was_refused_what_it_needs(bed: Testbed, mesh: Mesh) -> None:
+    """After everything that the tests before have done; what each may not do is tested elsewhere."""
+    refused = [
+        line
+        for site in bed.sites
+        for line in (bed.buses.server(site).directory / "server.log").read_text().splitlines()
+        if "Violation" in line
+    ]
+    assert refused == []

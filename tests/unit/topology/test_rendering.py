@@ -12,6 +12,7 @@ from hypothesis import strategies as some
 from cheops.topology.permissions import LINK, ROLES
 from cheops.topology.plan import Plan, parse_address
 from cheops.topology.rendering import as_text, router_configuration, site_configuration
+from deploy.nats.examples import HERE, examples
 from schemas.identity import IdentityError
 from services.chassis.bus.matching import matches
 from services.chassis.bus.sizes import SERVER_PAYLOAD_BYTES
@@ -132,3 +133,8 @@ def test_an_address_that_is_none_says_what_was_expected(text: str) -> None:
 def test_an_address_may_leave_out_the_port() -> None:
     assert parse_address("lyon=nats.lyon.example") == ("lyon", ("nats.lyon.example", 0))
     assert parse_address("lyon=10.0.0.1:4300") == ("lyon", ("10.0.0.1", 4300))
+
+
+@pytest.mark.parametrize("name", ["site.conf", "router.conf"])
+def test_the_examples_are_what_would_be_written_now(name: str) -> None:
+    assert (HERE / name).read_text() == examples()[name], "run: python -m deploy.nats.examples"
