@@ -73,7 +73,13 @@ class Questions:
 
     async def gather(self, query: GraphQuery, *, site: str | None = None) -> GatheredAnswer:
         """The same of every site that `site` can hear, `site` first; who did not answer is named."""
-        return await self._ask(await self.entry_site(site), "gather", query, GatheredAnswer)
+        try:
+            asked = await self.entry_site(site)
+        except NoSiteError:  # any will do
+            asked = next((site_name(one) for one in self._context.sites), None) or next(
+                iter(one.site for one in await self.sites())
+            )
+        return await self._ask(asked, "gather", query, GatheredAnswer)
 
     async def tree(
         self,

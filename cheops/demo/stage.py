@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -16,6 +17,7 @@ import yaml
 
 from cheops.sandbox.testbed import Testbed
 from schemas.documents import read_documents
+from schemas.identity import SiteName
 from services.chassis.errors import PermanentError
 
 MANIFESTS: Final = Path(__file__).parent / "manifests"
@@ -67,7 +69,7 @@ class Stage:
 
     async def cheops(self, *words: str, expect: int) -> str:
         """Type a command; its output is shown, its exit code must be the expected one."""
-        self.say(f"\n$ cheops {' '.join(words)}")
+        self.say(f"\n$ cheops {shlex.join(words)}")
         code, output = await self._run(words)
         self.say(output.rstrip("\n"))
         if code != expect:
@@ -107,6 +109,16 @@ class Stage:
         for site in self._bed.sites.values():
             for document in read_documents(MANIFESTS / "shop.yaml"):
                 await self._request(site.name, "POST", _collection(document.body), document.body)
+
+    async def cut(self, site: str) -> None:
+        """End the links of a site, as a lost cable does; its processes go on."""
+        self.say(f"\n$ cheops sandbox cut {site}")
+        await self._bed.cut(SiteName(site))
+
+    async def heal(self, site: str) -> None:
+        """The cable is back."""
+        self.say(f"\n$ cheops sandbox heal {site}")
+        await self._bed.heal(SiteName(site))
 
     async def behind_our_back(self, site: str, method: str, kind: str, namespace: str, name: str) -> None:
         """Plain HTTP to the cluster, as kubectl does it, past Cheops."""

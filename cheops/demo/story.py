@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from typing import Final
 
@@ -14,6 +15,7 @@ from services.chassis.errors import TransientError
 WAIT_S: Final = 30.0
 LYON: Final = ("-n", "shop", "--site", "lyon")
 OSLO: Final = ("-n", "shop", "--site", "oslo")
+INTENT: Final = re.compile(r"i-[0-9a-f]{10}")
 
 
 async def play(stage: Stage, mesh: Mesh) -> None:
@@ -23,6 +25,7 @@ async def play(stage: Stage, mesh: Mesh) -> None:
     await _tree(stage)
     await _delete_in_use(stage)
     await _deploy(stage, mesh)
+    await _cut_off(stage, mesh)
     await _behind_our_back(stage, mesh)
     stage.summary()
 
@@ -55,8 +58,45 @@ async def _deploy(stage: Stage, mesh: Mesh) -> None:
     stage.remember("the same with the ConfigMap", "allowed, planned in order, applied, ready, seen in the cluster")
 
 
+async def _cut_off(stage: Stage, mesh: Mesh) -> None:
+    stage.scene("4. nice is cut off")
+    await stage.cut("nice")
+    output = await stage.cheops(
+        "delete", "configmap/banner-2019", "-n", "shop", "--site", "oslo", "--scope", "oslo & nice", expect=4
+    )
+    stage.remember("delete at oslo & nice, nice is cut off", "deferred: nice is named, and when it was last heard")
+    intent = _intent_of(output)
+    stage.say("\n  nice goes on alone, and begins to use what is to be deleted:")
+    await stage.cheops("apply", "-f", "banner.yaml", "--site", "nice", expect=0)
+    stage.remember("deploy at nice meanwhile", "allowed and done: a site needs nobody to decide for itself")
+    stage.say("\n  The link is back. Nobody asks again:")
+    await stage.heal("nice")
+    healed_s = time.monotonic()
+    await _until_decided(mesh, intent, "deny")
+    decided_s = time.monotonic() - healed_s
+    await stage.cheops("show", intent, "--site", "oslo", expect=3)
+    stage.remember("the link heals", f"after {decided_s:.1f} s decided by itself: denied, nice has a use for it now")
+
+
+def _intent_of(output: str) -> str:
+    found = INTENT.search(output)
+    if found is None:
+        raise StoryError("the verdict names no intent to follow")
+    return found.group()
+
+
+async def _until_decided(mesh: Mesh, intent: str, decision: str) -> None:
+    try:
+        async with asyncio.timeout(WAIT_S):
+            async for verdict in mesh.verdicts(site="oslo", decision=decision, stored=True, follow=True):
+                if verdict.intent == intent:
+                    return
+    except TimeoutError:
+        raise StoryError(f"{intent} was not decided again within {WAIT_S:g} s") from None
+
+
 async def _behind_our_back(stage: Stage, mesh: Mesh) -> None:
-    stage.scene("4. Somebody uses plain kubectl at nice")
+    stage.scene("5. Somebody uses plain kubectl at nice")
     await stage.behind_our_back("nice", "DELETE", "Secret", "shop", "edge-ca")
     deleted_s = time.monotonic()
     await _until_alert(mesh, "nice", "raised")
