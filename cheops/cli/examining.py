@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from cheops.contexts import Context, load_context
+from schemas.queries import PeerLink
 from services.chassis.errors import CheopsError, SettingsError
 
 Finding = tuple[bool, str]
@@ -46,17 +47,20 @@ def _programs() -> list[Finding]:
 
 async def _mesh(context: Context) -> list[Finding]:
     from cheops.mesh import connect
+    from cheops.overview import overview
 
     try:
         async with connect(context) as mesh:
-            found = await mesh.sites()
+            known = await overview(mesh)
     except CheopsError as error:
         return [(False, f"bus: {error}")]
+    found = known.sites
     findings: list[Finding] = [(True, f"bus answers at {context.where}")]
     if not found and not context.sites:
         findings.append((False, "no resolver answers (start one: cheops serve site, or cheops sandbox up)"))
-    for name in sorted(set(context.sites) - {status.site for status in found}):
+    for name in known.silent:
         findings.append((False, f"site {name}: its resolver does not answer (cheops serve resolver)"))
+    findings += [_link(one.site, peer) for one in known.links for peer in one.peers]
     for status in found:
         if status.state == "fresh":
             findings.append((True, f"site {status.site}: fresh, {status.resources} resources"))
@@ -68,3 +72,8 @@ async def _mesh(context: Context) -> list[Finding]:
             (False, f"site {status.site}: {kind} is not observed: {why}") for kind, why in status.blind.items()
         ]
     return findings
+
+
+def _link(site: str, peer: PeerLink) -> Finding:
+    waiting = f"; {peer.outbox.count} messages wait" if peer.outbox.count else ""
+    return peer.state == "up", f"link {site} to {peer.site}: {peer.state}{waiting}"

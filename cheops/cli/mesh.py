@@ -10,6 +10,7 @@ from cheops.cli.layout import Command, examples
 from cheops.cli.options import AsciiOption, Output, OutputOption, ServerOption
 
 FAMILY: Final = "The mesh"
+WORDS: Final = {"peers": {"__all__": {"status"}}}  # of peers: they stand among the sites
 
 
 def register(app: typer.Typer) -> None:
@@ -19,29 +20,27 @@ def register(app: typer.Typer) -> None:
 
 
 def sites(output: OutputOption = Output.TEXT, ascii_only: AsciiOption = False, server: ServerOption = None) -> None:
-    """Every site: how fresh its knowledge is, its size, what it cannot see.
+    """Every site: how fresh its knowledge is, its size, what it cannot see; and the links between sites.
 
     AGE is that of the evidence, KINDS how many are observed, MISSING how many references lead nowhere.
+    OUTBOX is what waits for the site that a link leads to: how many messages, how old the oldest is.
     Exit 1 when an expected site is silent.
     """
     from cheops.cli.render.output import document, say
     from cheops.cli.render.signs import signs_for
-    from cheops.cli.render.sites import table
+    from cheops.cli.render.sites import links_table, table
     from cheops.cli.running import with_mesh
-    from cheops.mesh import Mesh
-    from schemas.queries import SiteStatus
+    from cheops.overview import overview
 
-    async def ask(mesh: Mesh) -> tuple[list[SiteStatus], tuple[str, ...]]:
-        return await mesh.sites(), mesh.expected_sites
-
-    found, expected = with_mesh(ask, server)
-    silent = sorted(set(expected) - {status.site for status in found})
+    found = with_mesh(overview, server)
     if output is Output.TEXT:
-        say(table(found, silent, signs_for(ascii_only)))
+        signs = signs_for(ascii_only)
+        say([*table(found.sites, found.silent, signs), *links_table(found.links, signs)])
     else:
-        rows = [status.model_dump(mode="json", by_alias=True) for status in found]
-        document({"schema": "sites/v1", "sites": rows, "silent": silent}, output)
-    if silent or not found:
+        rows = [status.model_dump(mode="json", by_alias=True) for status in found.sites]
+        links = [one.model_dump(mode="json", by_alias=True, exclude=WORDS) for one in found.links]
+        document({"schema": "sites/v1", "sites": rows, "silent": list(found.silent), "links": links}, output)
+    if found.silent or not found.sites:
         raise typer.Exit(1)
 
 

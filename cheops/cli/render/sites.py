@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from cheops.cli.render.signs import Signs
-from schemas.queries import SiteStatus
+from schemas.queries import PeerLink, SiteLinks, SiteStatus
 
 HEAD: Final = (
     "SITE",
@@ -19,6 +20,7 @@ HEAD: Final = (
     "IN FLIGHT",
     "WAITING",
 )
+LINKS_HEAD: Final = ("FROM", "TO", "LINK", "ROUND TRIP", "HEARD", "OUTBOX", "VERSION")
 
 _WHY: Final = {
     "syncing": "its first lists are on their way",
@@ -27,17 +29,51 @@ _WHY: Final = {
 }
 
 
-def table(found: list[SiteStatus], silent: list[str], signs: Signs) -> list[str]:
+def table(found: Sequence[SiteStatus], silent: Sequence[str], signs: Signs) -> list[str]:
     """A line per site; silent ones are named."""
     rows = [HEAD, *(_row(status) for status in found)]
     rows += [(name, "silent", *("-" for _ in HEAD[2:])) for name in silent]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines = _aligned(rows)
     lines += [f"{status.site}: {why}" for status in found if (why := _WHY.get(status.state))]
     lines += [f"{status.site}: not observed: {kind} ({why})" for status in found for kind, why in status.blind.items()]
     if not found and not silent:
         return ["no resolver answers (cheops doctor says what to start)"]
     return [signs.paint(lines[0], "bold"), *lines[1:]]
+
+
+def links_table(links: Sequence[SiteLinks], signs: Signs) -> list[str]:
+    """A line for each link, and why one is not up or something waits; nothing where no site has peers."""
+    if not links:
+        return []
+    head, *rows = _aligned([LINKS_HEAD, *(_link(one.site, peer, signs) for one in links for peer in one.peers)])
+    whys = [
+        f"{one.site} → {peer.site}: {peer.why or peer.outbox.error}"
+        for one in links
+        for peer in one.peers
+        if peer.state != "up" or (peer.outbox.count and peer.outbox.error)
+    ]
+    return ["", signs.paint(head, "bold"), *rows, *whys]
+
+
+def _link(site: str, peer: PeerLink, signs: Signs) -> tuple[str, ...]:
+    sign = signs.allow if peer.state == "up" else signs.deny
+    trip = "-" if peer.round_trip_s is None or peer.state == "unreachable" else f"{1_000 * peer.round_trip_s:.1f} ms"
+    heard = "never" if peer.heard_s is None else f"{span(peer.heard_s)} ago"
+    waiting = f"{peer.outbox.count}, {span(peer.outbox.oldest_s)}" if peer.outbox.count else "0"
+    return (site, peer.site, f"{sign} {peer.state}", trip, heard, waiting, peer.speaks or "-")
+
+
+def span(seconds: float) -> str:
+    """`0.4 s`, `42 s`, `14 min`, `3 h`, `2 d`."""
+    for limit_s, size_s, unit in ((120, 1, "s"), (7_200, 60, "min"), (172_800, 3_600, "h")):
+        if seconds < limit_s:
+            return f"{seconds:.1f} s" if seconds < 10 else f"{seconds / size_s:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} d"
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _row(status: SiteStatus) -> tuple[str, ...]:
