@@ -332,10 +332,15 @@ def test_sites_doctor_and_status_agree_that_all_is_well(shell: Shell) -> None:
     sites = shell("sites")
     assert (sites.code, sites.err) == (0, "")
     assert sites.lines[0].split()[:3] == ["SITE", "STATE", "AGE"]
-    assert [line.split()[:2] for line in sites.lines[1:]] == [["lyon", "fresh"], ["oslo", "fresh"]]
+    assert [line.split()[:2] for line in sites.lines[1:3]] == [["lyon", "fresh"], ["oslo", "fresh"]]
+    assert sites.lines[4].split()[:3] == ["FROM", "TO", "LINK"]
+    assert [line.split()[:4] for line in sites.lines[5:]] == [["lyon", "oslo", "✓", "up"], ["oslo", "lyon", "✓", "up"]]
     assert max(map(len, sites.lines)) <= 80
     body = shell("sites", "-o", "json").body
     assert (body["schema"], body["silent"]) == ("sites/v1", [])
+    links = {(one["site"], peer["site"]): peer for one in body["links"] for peer in one["peers"]}
+    assert {link: peer["state"] for link, peer in links.items()} == {("lyon", "oslo"): "up", ("oslo", "lyon"): "up"}
+    assert all(peer["round_trip_s"] < 1 and peer["outbox"]["count"] == 0 for peer in links.values())
     assert {row["schema"] for row in body["sites"]} == {"status/v1"}
     doctor = shell("doctor")
     assert doctor.code == 0
