@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 from schemas import subjects
 from schemas.identity import SiteName
 from services.chassis.bus.memory import MemoryBus
-from services.chassis.bus.port import Received
+from services.chassis.bus.port import Received, ToStore
 from services.chassis.bus.streams import ensure_streams
 from services.chassis.errors import BusUnavailableError, TransientError
 
@@ -87,26 +88,38 @@ class LinkedBus(MemoryBus):
             return await super().publish(subject, payload, message_id=message_id, headers=headers, **fence)
         self.ensure_open()
         wait_s = timeout_s or PUBLISH_TIMEOUT_S
-        heard = await self._links.cross(self.site, receiver, wait_s)
-        seq = await self._links.buses[receiver].publish(subject, payload, message_id=message_id, headers=headers)
-        await self._back(heard, wait_s)
-        return seq
+        async with self._crossing(receiver, wait_s) as there:
+            return await there.publish(subject, payload, message_id=message_id, headers=headers)
+
+    async def publish_together(self, messages: Sequence[ToStore], *, timeout_s: float | None = None) -> None:
+        receiver = _receiver(messages[0].subject)
+        if receiver in (None, self.site):
+            await super().publish_together(messages, timeout_s=timeout_s)
+            return
+        self.ensure_open()
+        wait_s = timeout_s or PUBLISH_TIMEOUT_S
+        async with self._crossing(receiver, wait_s) as there:
+            await there.publish_together(messages)
 
     async def request(self, subject: str, payload: bytes, timeout_s: float) -> Received:
         receiver = _receiver(subject)
         if receiver in (None, self.site):
             return await super().request(subject, payload, timeout_s)
         self.ensure_open()
-        heard = await self._links.cross(self.site, receiver, timeout_s)
-        answer = await self._links.buses[receiver].request(subject, payload, timeout_s)
-        await self._back(heard, timeout_s)
-        return answer
+        async with self._crossing(receiver, timeout_s) as there:
+            return await there.request(subject, payload, timeout_s)
 
-    async def _back(self, heard: bool, timeout_s: float) -> None:
-        if not heard:
-            await asyncio.sleep(timeout_s)
-            raise TransientError("no answer in time")
-        await asyncio.sleep(self._links.latency_s)
+    @asynccontextmanager
+    async def _crossing(self, receiver: SiteName, timeout_s: float) -> AsyncIterator[MemoryBus]:
+        """What is done at the other site; its word, also that it refused, may be lost on the way back."""
+        heard = await self._links.cross(self.site, receiver, timeout_s)
+        try:
+            yield self._links.buses[receiver]
+        finally:
+            if not heard:
+                await asyncio.sleep(timeout_s)
+                raise TransientError("no answer in time")
+            await asyncio.sleep(self._links.latency_s)
 
 
 def _receiver(subject: str) -> Any:

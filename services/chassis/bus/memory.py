@@ -8,79 +8,25 @@ his own calls `clock_moved` afterwards.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import islice
 
 from schemas.subjects import AnyStream
 from services.chassis.bus.mailbox import Mailbox
 from services.chassis.bus.matching import matches
-from services.chassis.bus.port import PENDING_MAX, Delivery, Handler, Reader, Received
+from services.chassis.bus.memory_reader import MemoryReader
+from services.chassis.bus.port import PENDING_MAX, Handler, Reader, Received, ToStore
 from services.chassis.bus.serving import Answering, answering
 from services.chassis.bus.sizes import ensure_fits
-from services.chassis.bus.stored import Consumer, Fence, StoredStream
+from services.chassis.bus.stored import Consumer, Fence, StoredStream, headers_of
 from services.chassis.bus.streams import STREAMS, StreamDefinition
 from services.chassis.errors import BusUnavailableError, PermanentError, TransientError
 
 
 def _loop_time() -> float:
     return asyncio.get_running_loop().time()
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryDelivery:
-    """A stored message and how to answer for it."""
-
-    message: Received
-    bus: MemoryBus
-    consumer: Consumer
-
-    async def ack(self) -> None:
-        """See port."""
-        self.bus.ensure_open()
-        self.consumer.ack(self.message.stream_seq)
-
-    async def retry(self, delay_s: float = 0.0) -> None:
-        """See port."""
-        self.bus.ensure_open()
-        self.consumer.retry(self.message.stream_seq, self.bus.now_s() + delay_s)
-        self.bus.clock_moved()
-
-    async def terminate(self, reason: str) -> None:
-        """See port."""
-        await self.ack() if not self.consumer.acks_all else self.consumer.pending.pop(self.message.stream_seq, None)
-
-    async def extend(self) -> None:
-        """See port."""
-        self.bus.ensure_open()
-        self.consumer.retry(self.message.stream_seq, self.bus.now_s() + self.consumer.ack_wait_s)
-
-
-class MemoryReader:
-    """A durable consumer's reader; several readers of one durable share its messages."""
-
-    def __init__(self, bus: MemoryBus, consumer: Consumer) -> None:
-        self._bus = bus
-        self._consumer = consumer
-
-    async def fetch(self, limit: int, wait_s: float) -> list[Delivery]:
-        """See port."""
-        end_s = self._bus.now_s() + wait_s
-        while True:
-            self._bus.ensure_open()
-            now_s = self._bus.now_s()
-            taken = self._consumer.take(limit, now_s)
-            if taken or now_s >= end_s:
-                return [MemoryDelivery(one, self._bus, self._consumer) for one in taken]
-            due_s = self._consumer.next_due_s()
-            await self._bus.wait_changed(min(end_s, due_s if due_s is not None else end_s) - now_s)
-
-    async def ack_all(self, last: Delivery) -> None:
-        """See port."""
-        await last.ack()
-
-    async def close(self) -> None:
-        """See port."""
 
 
 class MemoryBus:
@@ -110,9 +56,7 @@ class MemoryBus:
     ) -> int:
         """See port."""
         self.ensure_open()
-        stream = next((one for one in self._streams.values() if one.takes(subject)), None)
-        if stream is None:
-            raise TransientError(f"no stream takes {subject} (are the streams made?)")
+        stream = self._taking(subject)
         fence = None if expected_last_seq is None else Fence(expected_last_seq, expected_subject or subject)
         kept = {**(headers or {}), "Nats-Msg-Id": message_id}
         ensure_fits(subject, payload, kept)
@@ -121,6 +65,16 @@ class MemoryBus:
         if len(stream.messages) != before:
             self._tell(stream.messages[seq].received())
         return seq
+
+    async def publish_together(self, messages: Sequence[ToStore], *, timeout_s: float | None = None) -> None:
+        """See port."""
+        self.ensure_open()
+        streams = [self._taking(one.subject) for one in messages]
+        assert all(one is streams[0] for one in streams), "messages of one stream"
+        for one in messages:
+            ensure_fits(one.subject, one.payload, headers_of(one))
+        for seq in streams[0].append_all(messages, self.now_s()):
+            self._tell(streams[0].messages[seq].received())
 
     async def reader(
         self,
@@ -146,12 +100,14 @@ class MemoryBus:
         known.ack_wait_s, known.deliveries_max, known.pending_max = ack_wait_s, deliveries_max, pending_max
         return MemoryReader(self, known)
 
-    async def scan(self, stream: AnyStream, subject: str, start_seq: int = 1) -> AsyncIterator[Received]:
+    async def scan(
+        self, stream: AnyStream, subject: str, start_seq: int = 1, limit: int | None = None
+    ) -> AsyncIterator[Received]:
         """See port."""
         self.ensure_open()
         held = self._stream(stream)
         held.prune(self.now_s())
-        for one in list(held.select(subject, start_seq)):
+        for one in list(islice(held.select(subject, start_seq), limit)):
             yield one.received()
 
     async def last(self, stream: AnyStream, subject: str) -> Received | None:
@@ -268,6 +224,12 @@ class MemoryBus:
             if matches(mailbox.subject, received.subject):
                 mailbox.put(received)
         self.clock_moved()
+
+    def _taking(self, subject: str) -> StoredStream:
+        stream = next((one for one in self._streams.values() if one.takes(subject)), None)
+        if stream is None:
+            raise TransientError(f"no stream takes {subject} (are the streams made?)")
+        return stream
 
     def _stream(self, name: AnyStream) -> StoredStream:
         if name not in self._streams:

@@ -6,7 +6,7 @@ Stored messages go to streams (`publish`, `reader`, `scan`, `last`); unstored on
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -27,6 +27,16 @@ class Received:
     headers: Mapping[str, str] = field(default_factory=dict)
     stream_seq: int = 0
     deliveries: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ToStore:
+    """A message that is not stored yet."""
+
+    subject: str
+    payload: bytes
+    message_id: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Delivery(Protocol):
@@ -90,6 +100,13 @@ class Bus(Protocol):
         his own message, and sees that when he reads `last`. TransientError when not acknowledged in `timeout_s` (5 s).
         """
 
+    async def publish_together(self, messages: Sequence[ToStore], *, timeout_s: float | None = None) -> None:
+        """Store messages of one stream in this order, all of them or none, in one round trip.
+
+        ConflictError when one of the ids is known already: who repeats the same messages because the acknowledgement
+        was lost learns by it that all are there. PermanentError when one is too large, or the server cannot do it.
+        """
+
     async def emit(self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:
         """Tell whoever listens now; nothing is stored, unless the subject is a stream's: that stores it, unfenced."""
 
@@ -124,8 +141,13 @@ class Bus(Protocol):
         what a killed reader had taken comes again, after `ack_wait_s`, before anything newer.
         """
 
-    def scan(self, stream: AnyStream, subject: str, start_seq: int = 1) -> AsyncIterator[Received]:
-        """Every stored message from `start_seq` to the end as it is now, in order, without a consumer left behind."""
+    def scan(
+        self, stream: AnyStream, subject: str, start_seq: int = 1, limit: int | None = None
+    ) -> AsyncIterator[Received]:
+        """Every stored message from `start_seq` to the end as it is now (or `limit` of them), in order.
+
+        No consumer is left behind.
+        """
 
     async def ensure_stream(self, definition: StreamDefinition, *, update: bool = True) -> None:
         """Make the stream, or update it to this definition (`update`, which needs more permission)."""

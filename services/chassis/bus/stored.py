@@ -7,13 +7,18 @@ Retention, de-duplication and fences are JetStream's; the contract suite holds b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.chassis.bus.matching import matches
-from services.chassis.bus.port import PENDING_MAX, Received
+from services.chassis.bus.port import PENDING_MAX, Received, ToStore
 from services.chassis.bus.streams import DUPLICATE_WINDOW_S, StreamDefinition
 from services.chassis.errors import ConflictError, PermanentError, TransientError
+
+
+def headers_of(message: ToStore) -> dict[str, str]:
+    """With the id, as JetStream keeps them."""
+    return {**message.headers, "Nats-Msg-Id": message.message_id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +66,12 @@ class StoredStream:
     ) -> int:
         """Its sequence number; the first's when the id is known. Raises ConflictError, PermanentError (too large)."""
         self.prune(now_s)
-        if len(payload) > self.definition.message_bytes_max:
-            raise PermanentError(
-                f"message of {len(payload)} bytes for {subject} (at most {self.definition.message_bytes_max})"
-            )
+        self._ensure_size(subject, payload)
         if fence is not None:
             self._check(fence)
         if message_id and message_id in self._ids:
             return self._ids[message_id][0]
-        if self.definition.work_queue and self._bytes + len(payload) > self.definition.max_bytes:
-            raise TransientError(f"{subject} was not stored: the stream {self.definition.name} is full")
+        self._ensure_room(subject, len(payload))
         self._last_seq += 1
         self.messages[self._last_seq] = Stored(self._last_seq, subject, payload, headers, now_s)
         if message_id:
@@ -79,9 +80,29 @@ class StoredStream:
         self.prune(now_s)
         return self._last_seq
 
+    def append_all(self, messages: Sequence[ToStore], now_s: float) -> list[int]:
+        """Their numbers. Raises as `append`, before anything is stored, and ConflictError for an id that is known."""
+        self.prune(now_s)
+        known = next((one.message_id for one in messages if one.message_id in self._ids), None)
+        if known is not None:
+            raise ConflictError(f"a message with the id {known} is stored already")
+        for one in messages:
+            self._ensure_size(one.subject, one.payload)
+        self._ensure_room(messages[0].subject, sum(len(one.payload) for one in messages))
+        return [self.append(one.subject, one.payload, headers_of(one), one.message_id, None, now_s) for one in messages]
+
     def takes(self, subject: str) -> bool:
         """Is it bound to the subject."""
         return any(matches(pattern, subject) for pattern in self.definition.subjects)
+
+    def _ensure_size(self, subject: str, payload: bytes) -> None:
+        most = self.definition.message_bytes_max
+        if len(payload) > most:
+            raise PermanentError(f"message of {len(payload)} bytes for {subject} (at most {most})")
+
+    def _ensure_room(self, subject: str, size: int) -> None:
+        if self.definition.work_queue and self._bytes + size > self.definition.max_bytes:
+            raise TransientError(f"{subject} was not stored: the stream {self.definition.name} is full")
 
     def _check(self, fence: Fence) -> None:
         last = self.last(fence.subject)

@@ -1,8 +1,10 @@
-"""OUTBOX → one peer's INBOX, in order: take the oldest → publish it at the peer until its server has it → forget it.
+"""OUTBOX → one peer's INBOX, in order: take the oldest → store it at the peer → forget it.
 
-Each peer has a carrier of its own, so one that is cut off delays nobody else. A letter that was stored twice, because
-the peer's word or our own was lost, has the same message id: the peer's server takes it once (for ten minutes), and
-its resolver's machine is not moved by a repetition. Killed anywhere, the next carrier begins with the oldest again.
+Each peer has a carrier of its own, so one that is cut off delays nobody else. What waits behind the oldest goes with it
+in one round trip, all of it or nothing (a parcel): a link is as quick as it is wide, not as it is long. A letter that
+was sent twice, because the peer's word or our own was lost, has the same message id: the peer's server takes it once
+(for ten minutes), and its resolver's machine is not moved by a repetition. Killed anywhere, the next carrier begins
+with the oldest again.
 """
 
 from __future__ import annotations
@@ -19,15 +21,15 @@ from schemas.identity import SiteName
 from services.chassis import metrics
 from services.chassis.backoff import Backoff
 from services.chassis.bus.port import Bus, Delivery, Reader, Received
-from services.chassis.errors import PermanentError, TransientError
+from services.chassis.errors import ConflictError, PermanentError, TransientError
 from services.chassis.peering.backlog import Backlog, Lag
-from services.chassis.peering.letter import MESSAGE_ID, inbox_subject, wire_id
+from services.chassis.peering.letter import wire_id
+from services.chassis.peering.parcel import PARCEL_MAX, Parcel, following
 
 FETCH_WAIT_S: Final = 5.0
 IDLE_LOOK_S: Final = 60.0  # who has nothing to carry looks so often whether somebody else left something
 ACK_WAIT_S: Final = 2.0  # what a killed carrier had taken comes again after it, before anything newer
-ANSWER_TIMEOUT_S: Final = 5.0
-SLOWEST_BYTES_PER_S: Final = 64 * 1024  # half a megabit: a large letter over a thin link is slow, not lost
+RESEND_S: Final = 1.0  # an attempt that is under way when the peer is heard again has so long left
 
 Bury = Callable[[Received, str], Awaitable[None]]
 
@@ -53,6 +55,9 @@ class Carrier:
         self._only = subjects.outbox_filter(site, peer)
         self._something = asyncio.Event()
         self._woken = asyncio.Event()
+        self._attempt: tuple[asyncio.Timeout, Parcel] | None = None
+        self._there: set[str] = set()  # ids of letters that went with an older one
+        self._alone = 0  # letters up to this number go alone
 
     @property
     def lag(self) -> Lag:
@@ -65,10 +70,19 @@ class Carrier:
         self.backlog.add(seq, size, since_s)
         self._something.set()
 
+    def recover(self, seq: int, size: int, since_s: float) -> None:
+        """As `add`, from a former life, which may have sent a parcel of the oldest ones and not have heard of it."""
+        self.add(seq, size, since_s)
+        if len(self.backlog) <= PARCEL_MAX:
+            self._alone = seq
+
     def wake(self) -> None:
         """The peer was heard again: try now, whatever the last failures said."""
         self._backoff.reset()
         self._woken.set()
+        if self._attempt is not None:
+            patience, parcel = self._attempt
+            patience.reschedule(asyncio.get_running_loop().time() + RESEND_S + parcel.travel_s)
 
     async def run(self) -> None:
         """Carry until cancelled."""
@@ -105,31 +119,47 @@ class Carrier:
                 await self._something.wait()
 
     async def _deliver(self, delivery: Delivery) -> None:
+        oldest = delivery.message
+        if wire_id(oldest) not in self._there:
+            await self._bring(await self._parcel(oldest))
+        await delivery.ack()
+        self._there.discard(wire_id(oldest))
+        self.backlog.remove(oldest.stream_seq)
+
+    async def _parcel(self, oldest: Received) -> Parcel:
+        if oldest.stream_seq <= self._alone or len(self.backlog) < 2:
+            return Parcel((oldest,))
+        return Parcel((oldest, *await following(self._bus, self._stream, self._only, oldest)))
+
+    async def _bring(self, parcel: Parcel) -> None:
         """Until the peer has it; what no server would ever take is buried, it must not stop the others."""
-        stored = delivery.message
         while True:
             try:
-                await self._publish(stored)
-                metrics.LETTERS_DELIVERED.labels(site=self._site, peer=self.peer).inc()
+                await self._attempted(parcel)
                 break
             except TransientError as error:
-                await self._failed(error)
+                await self._failed(error)  # and then the same parcel again
+            except ConflictError:
+                break  # it was stored at an attempt before, and the word of it was lost
             except PermanentError as error:
-                await self._bury(stored, str(error))
-                break
+                if parcel.is_one:
+                    await self._bury(parcel.letters[0], str(error))
+                    break
+                self._alone, parcel = parcel.letters[-1].stream_seq, parcel.first
         self._backoff.reset()
         self._error = ""
-        await delivery.ack()
-        self.backlog.remove(stored.stream_seq)
+        self._there = {wire_id(one) for one in parcel.letters[1:]}
 
-    async def _publish(self, stored: Received) -> None:
-        await self._bus.publish(
-            inbox_subject(stored.subject),
-            stored.payload,
-            message_id=wire_id(stored),
-            headers={name: value for name, value in stored.headers.items() if name != MESSAGE_ID},
-            timeout_s=ANSWER_TIMEOUT_S + len(stored.payload) / SLOWEST_BYTES_PER_S,
-        )
+    async def _attempted(self, parcel: Parcel) -> None:
+        try:
+            async with asyncio.timeout(None) as patience:
+                self._attempt = (patience, parcel)
+                await parcel.publish(self._bus)
+        except TimeoutError as error:
+            raise TransientError("the peer was heard again meanwhile") from error
+        finally:
+            self._attempt = None
+        metrics.LETTERS_DELIVERED.labels(site=self._site, peer=self.peer).inc(len(parcel.letters))
 
     async def _failed(self, error: TransientError) -> None:
         self.retries += 1

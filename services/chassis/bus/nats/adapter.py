@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -15,11 +15,12 @@ from nats.js import api
 from schemas.subjects import AnyStream
 from services.chassis.bus.identity import Identity
 from services.chassis.bus.mailbox import Mailbox
+from services.chassis.bus.nats.batching import stored_together
 from services.chassis.bus.nats.calls import NO_STREAM, STREAM_EXISTS, calling, unsubscribe
 from services.chassis.bus.nats.connection import ANSWER_TIMEOUT_S, Link, linked
-from services.chassis.bus.nats.reading import NatsReader, received
+from services.chassis.bus.nats.reading import NatsReader, received, without_batch
 from services.chassis.bus.nats.scanning import scanned
-from services.chassis.bus.port import PENDING_MAX, Handler, Reader, Received
+from services.chassis.bus.port import PENDING_MAX, Handler, Reader, Received, ToStore
 from services.chassis.bus.serving import answering
 from services.chassis.bus.sizes import HINT, SERVER_PAYLOAD_BYTES, ensure_fits
 from services.chassis.bus.streams import DUPLICATE_WINDOW_S, HEADERS_BYTES_MAX, StreamDefinition
@@ -71,6 +72,16 @@ class NatsBus:
                 ack = await self._js.publish(subject, payload, timeout=wait_s, headers=made)
         return ack.seq
 
+    async def publish_together(self, messages: Sequence[ToStore], *, timeout_s: float | None = None) -> None:
+        """See port. JetStream's atomic batch (its ADR 50)."""
+        for one in messages:
+            self._ensure_fits(one.subject, one.payload, one.headers)
+        async with self._window:
+            self._link.ensure_open()
+            wait_s = timeout_s or ANSWER_TIMEOUT_S
+            async with calling(f"{len(messages)} messages were not stored", wait_s):
+                await stored_together(self._client, messages, wait_s)
+
     async def reader(
         self,
         stream: AnyStream,
@@ -111,11 +122,13 @@ class NatsBus:
             raise
         return await NatsReader(self._link, stream, durable).opened()
 
-    async def scan(self, stream: AnyStream, subject: str, start_seq: int = 1) -> AsyncIterator[Received]:
+    async def scan(
+        self, stream: AnyStream, subject: str, start_seq: int = 1, limit: int | None = None
+    ) -> AsyncIterator[Received]:
         """See port."""
         last = await self.last(stream, subject)
         if last is not None:
-            async for one in scanned(self._link, stream, subject, start_seq, last.stream_seq):
+            async for one in scanned(self._link, stream, subject, start_seq, last.stream_seq, limit):
                 yield one
 
     async def last(self, stream: AnyStream, subject: str) -> Received | None:
@@ -130,7 +143,7 @@ class NatsBus:
             return None
         assert raw.subject is not None, "a stored message has a subject"
         assert raw.seq is not None, "a stored message has a number"
-        return Received(raw.subject, raw.data or b"", raw.headers or {}, raw.seq)
+        return Received(raw.subject, raw.data or b"", without_batch(raw.headers or {}), raw.seq)
 
     async def ensure_stream(self, definition: StreamDefinition, *, update: bool = True) -> None:
         """See port."""
@@ -145,6 +158,7 @@ class NatsBus:
             duplicate_window=DUPLICATE_WINDOW_S,
             storage=api.StorageType.FILE,
             allow_direct=True,
+            allow_atomic=True,
         )
         self._link.ensure_open()
         try:

@@ -21,6 +21,8 @@ from services.chassis.errors import BusUnavailableError, CheopsError, ConflictEr
 # nats-server's error codes (server/errors.json)
 WRONG_LAST: Final = (10071, 10164)
 TOO_LARGE: Final = 10054
+KNOWN_ID: Final = 10201  # in an atomic batch
+NO_BATCHES: Final = (10174, 10175)  # disabled for the stream, too many messages
 STREAM_EXISTS: Final = 10058
 NO_STREAM: Final = 10059
 
@@ -62,9 +64,9 @@ def _converted(error: Exception, what: str) -> CheopsError:
     match error:
         case nats.js.errors.NoStreamResponseError():
             return TransientError(f"{what}: no stream takes it (are the streams made?)")
-        case nats.js.errors.APIError(err_code=code) if code in WRONG_LAST:
+        case nats.js.errors.APIError(err_code=code) if code in (*WRONG_LAST, KNOWN_ID):
             return ConflictError(f"{what}: {error.description}")
-        case nats.js.errors.APIError(err_code=code) if code == TOO_LARGE:
+        case nats.js.errors.APIError(err_code=code) if code in (TOO_LARGE, *NO_BATCHES):
             return PermanentError(f"{what}: {error.description}")
         case nats.js.errors.APIError():
             return TransientError(f"{what}: {error.description or error!r}")

@@ -27,6 +27,7 @@ TROUBLE_PAUSE_S: Final = 0.5
 FORGOTTEN_TIMEOUT_S: Final = 0.5
 REASON_LEN_MAX: Final = 200
 NO_MESSAGES, EXPIRED = "404", "408"
+BATCH_ID, *_ = BATCHED = ("Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,4 +152,11 @@ def received(raw: Msg) -> Received:
     if raw.reply.startswith("$JS.ACK."):
         tokens = raw.reply.split(".")
         deliveries, seq = (int(tokens[4]), int(tokens[5])) if len(tokens) == 9 else (int(tokens[6]), int(tokens[7]))
-    return Received(raw.subject, raw.data, raw.headers or {}, seq, deliveries or 1)
+    return Received(raw.subject, raw.data, without_batch(raw.headers or {}), seq, deliveries or 1)
+
+
+def without_batch(headers: dict[str, str]) -> dict[str, str]:
+    """As they were given: a message that was stored together with others remembers how."""
+    if BATCH_ID not in headers:
+        return headers
+    return {name: value for name, value in headers.items() if name not in BATCHED}

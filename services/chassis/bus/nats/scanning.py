@@ -15,6 +15,7 @@ from nats.aio.msg import Msg
 
 from services.chassis.bus.nats.calls import calling, unsubscribe
 from services.chassis.bus.nats.connection import ANSWER_TIMEOUT_S, Link
+from services.chassis.bus.nats.reading import without_batch
 from services.chassis.bus.port import Received
 from services.chassis.errors import TransientError
 
@@ -28,11 +29,13 @@ ADDED: Final = ("Stream", "Subject", "Sequence", "Time-Stamp", "Num-Pending", "L
 _ADDED: Final = frozenset(f"Nats-{name}" for name in ADDED)
 
 
-async def scanned(link: Link, stream: str, subject: str, start_seq: int, last_seq: int) -> AsyncIterator[Received]:
-    """Messages on `subject` from `start_seq` to `last_seq`."""
-    position, empty = start_seq, 0
-    while position <= last_seq:
-        batch = await _batch(link, stream, subject, position)
+async def scanned(
+    link: Link, stream: str, subject: str, start_seq: int, last_seq: int, limit: int | None = None
+) -> AsyncIterator[Received]:
+    """Messages on `subject` from `start_seq` to `last_seq`, at most `limit`."""
+    position, empty, left = start_seq, 0, limit if limit is not None else last_seq
+    while position <= last_seq and left > 0:
+        batch = await _batch(link, stream, subject, position, min(BATCH_MAX, left))
         if not batch:
             empty += 1
             if empty > EMPTY_MAX:
@@ -43,10 +46,11 @@ async def scanned(link: Link, stream: str, subject: str, start_seq: int, last_se
             if one.stream_seq > last_seq:
                 return
             yield one
+        left -= len(batch)
         position, empty = batch[-1].stream_seq + 1, 0
 
 
-async def _batch(link: Link, stream: str, subject: str, start_seq: int) -> list[Received]:
+async def _batch(link: Link, stream: str, subject: str, start_seq: int, count: int) -> list[Received]:
     link.ensure_open()
     found: list[Received] = []
     over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -58,7 +62,7 @@ async def _batch(link: Link, stream: str, subject: str, start_seq: int) -> list[
         elif not over.done():
             over.set_result(headers["Status"])
 
-    question = {"seq": start_seq, "next_by_subj": subject, "batch": BATCH_MAX, "max_bytes": BATCH_BYTES_MAX}
+    question = {"seq": start_seq, "next_by_subj": subject, "batch": count, "max_bytes": BATCH_BYTES_MAX}
     inbox = link.client.new_inbox()
     async with calling(f"{stream} was not read", ANSWER_TIMEOUT_S):
         subscription = await link.client.subscribe(inbox, cb=take)
@@ -76,4 +80,4 @@ async def _batch(link: Link, stream: str, subject: str, start_seq: int) -> list[
 def stored(raw: Msg, headers: dict[str, str]) -> Received:
     """What a direct get answers, as it was published."""
     kept = {name: value for name, value in headers.items() if name not in _ADDED}
-    return Received(headers["Nats-Subject"], raw.data, kept, int(headers["Nats-Sequence"]))
+    return Received(headers["Nats-Subject"], raw.data, without_batch(kept), int(headers["Nats-Sequence"]))
