@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cheops.asking import Questions
 from schemas.identity import SiteName
 from schemas.queries import SiteLinks, SiteStatus
-from services.chassis.errors import BusUnavailableError
+from services.chassis.errors import TransientError
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,5 +38,5 @@ async def _links(mesh: Questions, site: SiteName) -> SiteLinks | None:
     """None from a resolver of before there were links, and from one that went away meanwhile."""
     try:
         return await mesh.links(site)
-    except BusUnavailableError:
+    except TransientError:
         return None

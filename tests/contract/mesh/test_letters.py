@@ -1,27 +1,28 @@
-"""Letters and heartbeats over real nats-servers, one a site, behind a router that is killed, stopped and healed."""
+"""Letters and heartbeats over the real servers of a mesh, whose routers are killed, stopped and healed."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from cheops.sandbox.servers import Servers
 from schemas import subjects
 from schemas.identity import SiteName
 from schemas.peers import PeerMessage, Wake
 from services.chassis.bus import nats
+from services.chassis.bus.identity import identity_of
 from services.chassis.bus.port import Bus, Received
 from services.chassis.bus.streams import ensure_streams
 from services.chassis.errors import TransientError
 from services.chassis.peering.letter import Letter
 from services.chassis.peering.liaison import Liaison
-from tests.kit.router import Routed, routed
+from tests.contract.mesh.world import LYON, NICE, OSLO, SITES, mesh
 
-LYON, OSLO, NICE = map(SiteName, ("lyon", "oslo", "nice"))
-SITES = (LYON, OSLO, NICE)
 PATIENCE_S = 60.0
 PAUSE_S = 0.05
 
@@ -58,9 +59,10 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def working(site: SiteName, url: str) -> AsyncIterator[Site]:
-    """One site's process."""
-    bus = await nats.connect(url, name=site)
+async def working(servers: Servers, site: SiteName) -> AsyncIterator[Site]:
+    """One site's process, with the rights of its resolver."""
+    identity = identity_of(servers.folder.keys_of(site), site, "resolver")
+    bus = await nats.connect(servers.sites[site].url, name=f"resolver-{site}", identity=identity)
     await ensure_streams(bus, site)
     made, ready = Site(site, bus), asyncio.Event()
     running = asyncio.ensure_future(made.liaison.run(ready))
@@ -74,27 +76,41 @@ async def working(site: SiteName, url: str) -> AsyncIterator[Site]:
         await bus.close()
 
 
+@pytest.fixture(params=[2, 0], ids=["two routers", "direct links"])
+async def servers(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Servers]:
+    async with mesh(tmp_path, routers=request.param) as made:
+        yield made
+
+
+def cut(servers: Servers, hole: bool) -> None:
+    """Every way between sites: gone at once, or silent."""
+    for router in servers.routers.values():
+        router.process.send_signal(signal.SIGSTOP) if hole else router.kill()
+
+
+async def heal(servers: Servers, hole: bool) -> None:
+    """As it was."""
+    for router in servers.routers.values():
+        router.process.send_signal(signal.SIGCONT)
+        if not hole:
+            await router.restart()
+
+
 @pytest.fixture
-async def servers(tmp_path: Path) -> AsyncIterator[Routed]:
-    async with routed(tmp_path, *SITES) as made:
+async def lyon(servers: Servers) -> AsyncIterator[Site]:
+    async with working(servers, LYON) as made:
         yield made
 
 
 @pytest.fixture
-async def lyon(servers: Routed) -> AsyncIterator[Site]:
-    async with working(LYON, servers.servers[LYON].url) as made:
+async def oslo(servers: Servers) -> AsyncIterator[Site]:
+    async with working(servers, OSLO) as made:
         yield made
 
 
 @pytest.fixture
-async def oslo(servers: Routed) -> AsyncIterator[Site]:
-    async with working(OSLO, servers.servers[OSLO].url) as made:
-        yield made
-
-
-@pytest.fixture
-async def nice(servers: Routed) -> AsyncIterator[Site]:
-    async with working(NICE, servers.servers[NICE].url) as made:
+async def nice(servers: Servers) -> AsyncIterator[Site]:
+    async with working(servers, NICE) as made:
         yield made
 
 
@@ -117,24 +133,19 @@ async def test_letters_cross_in_order_in_both_directions(lyon: Site, oslo: Site)
     await until(lambda: lyon.waits_for(OSLO) == oslo.waits_for(LYON) == 0)
 
 
+@pytest.mark.parametrize("servers", [2, 1], ids=["two routers", "one router"], indirect=True)
 @pytest.mark.parametrize("hole", [False, True], ids=["killed", "black hole"])
 async def test_through_a_cut_nothing_is_lost_doubled_or_turned_round_and_the_link_is_shown_as_it_is(
-    servers: Routed, lyon: Site, oslo: Site, hole: bool
+    servers: Servers, lyon: Site, oslo: Site, hole: bool
 ) -> None:
     await until(lambda: lyon.state(OSLO) == oslo.state(LYON) == "up")
     await lyon.tell(OSLO, range(50))
-    if hole:
-        servers.hole(True)
-    else:
-        servers.router.kill()
+    cut(servers, hole)
     await lyon.tell(OSLO, range(50, 150))
     await oslo.tell(LYON, range(50))
     await until(lambda: lyon.state(OSLO) == oslo.state(LYON) == "unreachable")
     assert lyon.waits_for(OSLO) >= 100
-    if hole:
-        servers.hole(False)
-    else:
-        await servers.start()
+    await heal(servers, hole)
     await until(lambda: len(oslo.told) >= 150 and len(lyon.told) >= 50)
     assert oslo.told == list(range(150))
     assert lyon.told == list(range(50))
@@ -143,29 +154,29 @@ async def test_through_a_cut_nothing_is_lost_doubled_or_turned_round_and_the_lin
 
 
 async def test_a_site_whose_server_is_away_delays_no_other_and_gets_its_letters_when_it_is_back(
-    servers: Routed, lyon: Site, oslo: Site
+    servers: Servers, lyon: Site, oslo: Site
 ) -> None:
     await until(lambda: lyon.state(OSLO) == "up")
-    servers.servers[OSLO].kill()
+    servers.sites[OSLO].kill()
     await lyon.tell(OSLO, range(30))
-    async with working(NICE, servers.servers[NICE].url) as nice:  # a site that starts while another is away
+    async with working(servers, NICE) as nice:  # a site that starts while another is away
         await lyon.tell(NICE, range(30))
         await until(lambda: len(nice.told) >= 30)
         assert nice.told == list(range(30))
         assert lyon.waits_for(OSLO) == 30
-    await servers.servers[OSLO].restart()
+    await servers.sites[OSLO].restart()
     await until(lambda: len(oslo.told) >= 30)
     assert oslo.told == list(range(30))
 
 
-async def test_a_courier_that_dies_with_its_server_goes_on_where_it_was(servers: Routed, oslo: Site) -> None:
+async def test_a_courier_that_dies_with_its_server_goes_on_where_it_was(servers: Servers, oslo: Site) -> None:
     """Lyon's process and then its nats-server are killed in the middle of a burst; what was taken arrives."""
-    async with working(LYON, servers.servers[LYON].url) as lyon:
+    async with working(servers, LYON) as lyon:
         await until(lambda: lyon.state(OSLO) == "up")
         await lyon.tell(OSLO, range(100))
-    servers.servers[LYON].kill()
-    await servers.servers[LYON].restart()
-    async with working(LYON, servers.servers[LYON].url) as lyon:
+    servers.sites[LYON].kill()
+    await servers.sites[LYON].restart()
+    async with working(servers, LYON) as lyon:
         await lyon.tell(OSLO, range(100, 120))
         await until(lambda: len(oslo.told) >= 120)
         assert list(dict.fromkeys(oslo.told)) == list(range(120))
