@@ -21,7 +21,8 @@ AnyStream = StreamName | SiteStream
 
 # What must not be lost between sites (schemas.peers.STORED), from OUTBOX to INBOX.
 PEER_STORED: Final = ("ask", "answer", "decide", "report", "tell", "wake", "give-way", "refuse")
-PEER_ASKED: Final = ("ping", "sites", "lookup", "tree")  # asked and answered: no stream may take them
+# What is asked and answered between sites; no stream may take it.
+PEER_ASKED: Final = ("ping", "sites", "parcel", "lookup", "tree")
 
 
 def escape(text: str) -> str:

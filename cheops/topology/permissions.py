@@ -96,6 +96,7 @@ def _resolver(site: SiteName) -> Permissions:
             subjects.filters("DEAD"),
             subjects.filters("OUTBOX", site),
             subjects.peer_family(ANY_SITE, site),
+            *subjects.inbox_subjects(site),  # the letters of a parcel, one by one
             *(subjects.api_family(service, site) for service in ("watcher", "resolver", "executor")),
             *_making((*SHARED_STREAMS, *own)),
             *(f"$JS.API.STREAM.UPDATE.{stream}" for stream in (*SHARED_STREAMS, *own)),

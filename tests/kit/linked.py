@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 from schemas import subjects
 from schemas.identity import SiteName
 from services.chassis.bus.memory import MemoryBus
-from services.chassis.bus.port import Received, ToStore
+from services.chassis.bus.port import Received
 from services.chassis.bus.streams import ensure_streams
 from services.chassis.errors import BusUnavailableError, TransientError
 
@@ -90,16 +90,6 @@ class LinkedBus(MemoryBus):
         wait_s = timeout_s or PUBLISH_TIMEOUT_S
         async with self._crossing(receiver, wait_s) as there:
             return await there.publish(subject, payload, message_id=message_id, headers=headers)
-
-    async def publish_together(self, messages: Sequence[ToStore], *, timeout_s: float | None = None) -> None:
-        receiver = _receiver(messages[0].subject)
-        if receiver in (None, self.site):
-            await super().publish_together(messages, timeout_s=timeout_s)
-            return
-        self.ensure_open()
-        wait_s = timeout_s or PUBLISH_TIMEOUT_S
-        async with self._crossing(receiver, wait_s) as there:
-            await there.publish_together(messages)
 
     async def request(self, subject: str, payload: bytes, timeout_s: float) -> Received:
         receiver = _receiver(subject)

@@ -1,10 +1,9 @@
 """OUTBOX → one peer's INBOX, in order: take the oldest → store it at the peer → forget it.
 
 Each peer has a carrier of its own, so one that is cut off delays nobody else. What waits behind the oldest goes with it
-in one round trip, all of it or nothing (a parcel): a link is as quick as it is wide, not as it is long. A letter that
-was sent twice, because the peer's word or our own was lost, has the same message id: the peer's server takes it once
-(for ten minutes), and its resolver's machine is not moved by a repetition. Killed anywhere, the next carrier begins
-with the oldest again.
+in one round trip (a parcel): a link is as quick as it is wide, not as it is long. A letter that was sent twice, because
+the peer's word or our own was lost, has the same message id: the peer's server takes it once (for ten minutes), and its
+resolver's machine is not moved by a repetition. Killed anywhere, the next carrier begins with the oldest again.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ from schemas.identity import SiteName
 from services.chassis import metrics
 from services.chassis.backoff import Backoff
 from services.chassis.bus.port import Bus, Delivery, Reader, Received
-from services.chassis.errors import ConflictError, PermanentError, TransientError
+from services.chassis.errors import PermanentError, TransientError
 from services.chassis.peering.backlog import Backlog, Lag
 from services.chassis.peering.letter import wire_id
-from services.chassis.peering.parcel import PARCEL_MAX, Parcel, following
+from services.chassis.peering.parcel import NotTakenError, Parcel, following
 
 FETCH_WAIT_S: Final = 5.0
 IDLE_LOOK_S: Final = 60.0  # who has nothing to carry looks so often whether somebody else left something
@@ -57,7 +56,7 @@ class Carrier:
         self._woken = asyncio.Event()
         self._attempt: tuple[asyncio.Timeout, Parcel] | None = None
         self._there: set[str] = set()  # ids of letters that went with an older one
-        self._alone = 0  # letters up to this number go alone
+        self._alone = 0  # letters up to this number go alone: what was behind them was not taken as a parcel
 
     @property
     def lag(self) -> Lag:
@@ -69,12 +68,6 @@ class Carrier:
         """There is a letter to carry."""
         self.backlog.add(seq, size, since_s)
         self._something.set()
-
-    def recover(self, seq: int, size: int, since_s: float) -> None:
-        """As `add`, from a former life, which may have sent a parcel of the oldest ones and not have heard of it."""
-        self.add(seq, size, since_s)
-        if len(self.backlog) <= PARCEL_MAX:
-            self._alone = seq
 
     def wake(self) -> None:
         """The peer was heard again: try now, whatever the last failures said."""
@@ -137,15 +130,13 @@ class Carrier:
             try:
                 await self._attempted(parcel)
                 break
-            except TransientError as error:
-                await self._failed(error)  # and then the same parcel again
-            except ConflictError:
-                break  # it was stored at an attempt before, and the word of it was lost
-            except PermanentError as error:
-                if parcel.is_one:
-                    await self._bury(parcel.letters[0], str(error))
-                    break
+            except NotTakenError:
                 self._alone, parcel = parcel.letters[-1].stream_seq, parcel.first
+            except TransientError as error:
+                await self._failed(error)
+            except PermanentError as error:
+                await self._bury(parcel.letters[0], str(error))
+                break
         self._backoff.reset()
         self._error = ""
         self._there = {wire_id(one) for one in parcel.letters[1:]}
@@ -154,7 +145,7 @@ class Carrier:
         try:
             async with asyncio.timeout(None) as patience:
                 self._attempt = (patience, parcel)
-                await parcel.publish(self._bus)
+                await parcel.send(self._bus)
         except TimeoutError as error:
             raise TransientError("the peer was heard again meanwhile") from error
         finally:

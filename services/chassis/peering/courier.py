@@ -82,7 +82,7 @@ class Courier:
         async for stored in self._bus.scan(subjects.outbox_stream(self._site), subjects.filters("OUTBOX", self._site)):
             age_s = (wall - _stored_at(stored, wall)).total_seconds()
             receiver = SiteName(subjects.parts(stored.subject)[2])
-            self._carrier(receiver).recover(stored.stream_seq, len(stored.payload), now_s - max(0.0, age_s))
+            self._carrier(receiver).add(stored.stream_seq, len(stored.payload), now_s - max(0.0, age_s))
         for carrier in self._carriers.values():
             log.info("letters wait since before the start", peer=carrier.peer, count=len(carrier.backlog))
 

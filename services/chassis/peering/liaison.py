@@ -14,15 +14,16 @@ from typing import Final
 from schemas import subjects
 from schemas.envelope import MessageError
 from schemas.identity import SiteName
-from schemas.queries import OutboxLag, PeerLink, SiteLinks, SiteStatus, StatusQuery
+from schemas.queries import OutboxLag, PeerLink, Refusal, SiteLinks, SiteStatus, StatusQuery
 from services.chassis import metrics
-from services.chassis.bus.port import Bus
+from services.chassis.bus.port import Bus, Received
 from services.chassis.errors import TransientError
 from services.chassis.metrics import Figure, Figures
 from services.chassis.peering.backlog import Lag
 from services.chassis.peering.contacts import Contacts
 from services.chassis.peering.courier import Courier
 from services.chassis.peering.inbox import Handle, Inbox
+from services.chassis.peering.parcel import unpack
 from services.chassis.peering.pulse import Heard, Pulse
 
 STATUS_TIMEOUT_S: Final = 2.0
@@ -63,8 +64,20 @@ class Liaison:
                 if ready is not None:
                     ready.set()
                 tasks.create_task(self._pulse.run())
+                tasks.create_task(self._take_parcels())
                 if self._inbox is not None:
                     tasks.create_task(self._inbox.run())
+
+    async def _take_parcels(self) -> None:
+        async def take(received: Received) -> bytes:
+            try:
+                return await unpack(self._bus, self.site, received)
+            except MessageError as error:
+                metrics.PEER_REFUSED.labels(site=self.site, reason="unreadable").inc()
+                return Refusal(code="400", message=str(error)).to_json()
+
+        async with self._bus.serve(subjects.peer_filter(self.site, "parcel"), take, name=f"resolver-{self.site}"):
+            await asyncio.Event().wait()
 
     def links(self) -> tuple[PeerLink, ...]:
         """How every peer is, from here, by name; also one that is no peer any more, while letters wait for it."""

@@ -31,7 +31,9 @@ SAYS = {
     f"{R}.dead.INTENTS": {"resolver", "executor"},
     f"{R}.outbox.lyon.oslo.ask.i-1": {"resolver"},
     f"{R}.peer.oslo.lyon.ask.i-1": {"resolver"},
-    f"{R}.peer.lyon.oslo.ask.i-1": set(),  # in the name of another
+    f"{R}.peer.lyon.oslo.ask.i-1": {"resolver"},  # what it unpacks for itself, out of another's parcel
+    f"{R}.peer.lyon.oslo.ping.1": set(),  # in the name of another
+    f"{R}.peer.nice.oslo.ask.i-1": set(),
     f"{R}.event.oslo": set(),
     f"{R}.intent.oslo.i-1": set(),
     f"{R}.verdict.oslo.allow.i-1": set(),

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from schemas import subjects
 from schemas.identity import SiteName
 from services.chassis.peering.courier import Courier, Limits
 from services.chassis.peering.letter import Letter
+from services.chassis.peering.parcel import unpack
 from tests.kit.linked import Links
 from tests.kit.virtual_time import run_virtually
 
@@ -49,6 +50,17 @@ async def carrying(bus: Any, limits: Limits | None = None, seed: int = 0) -> Asy
     finally:
         running.cancel()
         await asyncio.wait({running})
+
+
+@asynccontextmanager
+async def unpacking(links: Links) -> AsyncIterator[None]:
+    """Every other site's resolver takes parcels."""
+    async with AsyncExitStack() as stack:
+        for site in links.buses.keys() - {LYON}:
+            take = partial(unpack, links.buses[site], site)
+            subject = subjects.peer_filter(site, "parcel")
+            await stack.enter_async_context(links.buses[site].serve(subject, take, name="resolver"))
+        yield
 
 
 async def arrived(links: Links, site: SiteName) -> list[bytes]:

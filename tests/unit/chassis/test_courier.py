@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import pytest
@@ -19,24 +20,37 @@ from services.chassis.peering.courier import RETRY_MAX_S, Courier, Limits
 from services.chassis.peering.letter import OutboxFullError
 from tests.kit.linked import Fate, Links
 from tests.kit.virtual_time import run_virtually
-from tests.unit.chassis.letters import LYON, NICE, OSLO, arrived, carrying, letter, until_arrived, virtually
+from tests.unit.chassis.letters import LYON, NICE, OSLO, arrived, carrying, letter, unpacking, until_arrived, virtually
 from tests.unit.resolver.mortal import Mortal
 
 FATES: list[Fate] = ["pass", "pass", "refused", "lost", "answer lost"]
 
 
-@virtually
-async def test_letters_arrive_in_order_and_nothing_waits_afterwards() -> None:
-    links = await Links.between(LYON, OSLO)
+@pytest.mark.parametrize("parcels", [False, True], ids=["one by one", "together"])
+def test_letters_arrive_in_order_and_nothing_waits_afterwards(parcels: bool) -> None:
+    async def run() -> None:
+        links = await Links.between(LYON, OSLO)
+        links.latency_s = 0.15
+        async with unpacking(links) if parcels else nullcontext():
+            took_s = await _fifty(links)
+        assert (took_s < 1) == parcels  # a link of 300 ms: three round trips, or fifty
+
+    run_virtually(run())
+
+
+async def _fifty(links: Links) -> float:
+    loop = asyncio.get_running_loop()
     async with carrying(links.buses[LYON]) as courier:
         for number in range(50):
             await courier.send(letter(number))
         assert await until_arrived(links, OSLO, 50) == [b"%d" % number for number in range(50)]
+        took_s = loop.time()
         await asyncio.sleep(1)
         assert courier.lags()[OSLO].count == 0
         assert courier.lags()[OSLO].size == 0
     left = links.buses[LYON].scan(subjects.outbox_stream(LYON), subjects.filters("OUTBOX", LYON))
     assert [one async for one in left] == []
+    return took_s
 
 
 @virtually
@@ -245,33 +259,38 @@ LIVES = st.lists(
 
 
 @settings(max_examples=200)
-@given(LIVES, st.lists(st.sampled_from(FATES), max_size=60), st.integers(0, 2**16))
+@given(LIVES, st.lists(st.sampled_from(FATES), max_size=60), st.integers(0, 2**16), st.booleans())
 def test_whatever_becomes_of_messages_and_of_processes_each_peer_gets_everything_in_order(
-    lives: list[Life], fates: list[Fate], seed: int
+    lives: list[Life], fates: list[Fate], seed: int, parcels: bool
 ) -> None:
     """Each attempt has a fate of its own as long as there are some left; the last process lives."""
 
     async def run() -> None:
         links = await Links.between(LYON, OSLO, NICE)
         links.fate = lambda sender, receiver: fates.pop() if fates else "pass"
-        first, last = 0, 0
-        for life in lives:
-            last += life.letters
-            mortal = Mortal(links.buses[LYON], life.waits)
-            async with carrying(mortal, seed=seed) as courier:
-                living = asyncio.ensure_future(_live(courier, range(first, last), life.pause_s, life.then_s))
-                dying = asyncio.ensure_future(mortal.died.wait())
-                await asyncio.wait({living, dying}, return_when=asyncio.FIRST_COMPLETED)
-                first = last if living.done() else first  # who was not told that it was taken sends it again
-                living.cancel()
-                dying.cancel()
-        async with carrying(links.buses[LYON], seed=seed) as courier:
-            await _live(courier, range(first, last + 5), 0.0, 0.0)
-            wanted = [b"%d" % number for number in range(last + 5)]
-            for site in (OSLO, NICE):
-                assert list(dict.fromkeys(await _until_complete(links, site, wanted))) == wanted
+        async with unpacking(links) if parcels else nullcontext():
+            await _live_through(links, lives, seed)
 
     run_virtually(run())
+
+
+async def _live_through(links: Links, lives: list[Life], seed: int) -> None:
+    first, last = 0, 0
+    for life in lives:
+        last += life.letters
+        mortal = Mortal(links.buses[LYON], life.waits)
+        async with carrying(mortal, seed=seed) as courier:
+            living = asyncio.ensure_future(_live(courier, range(first, last), life.pause_s, life.then_s))
+            dying = asyncio.ensure_future(mortal.died.wait())
+            await asyncio.wait({living, dying}, return_when=asyncio.FIRST_COMPLETED)
+            first = last if living.done() else first  # who was not told that it was taken sends it again
+            living.cancel()
+            dying.cancel()
+    async with carrying(links.buses[LYON], seed=seed) as courier:
+        await _live(courier, range(first, last + 5), 0.0, 0.0)
+        wanted = [b"%d" % number for number in range(last + 5)]
+        for site in (OSLO, NICE):
+            assert list(dict.fromkeys(await _until_complete(links, site, wanted))) == wanted
 
 
 async def _live(courier: Courier, numbers: range, pause_s: float, then_s: float) -> None:

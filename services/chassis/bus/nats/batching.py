@@ -13,6 +13,7 @@ import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 
+from services.chassis.bus.nats.calls import NO_BATCHES
 from services.chassis.bus.port import ToStore
 
 
@@ -32,6 +33,8 @@ async def stored_together(client: Client, messages: Sequence[ToStore], timeout_s
     answer = json.loads(reply.data)
     if "error" in answer:
         raise nats.js.errors.APIError.from_error(answer["error"])
+    if answer.get("count") != len(messages):  # a server of before 2.12: each was stored, or not, on its own
+        raise nats.js.errors.APIError(code=400, err_code=NO_BATCHES[0], description="this server stores no batches")
 
 
 def _headers(message: ToStore, batch: str, place: int) -> dict[str, str]:
