@@ -160,10 +160,6 @@ class Questions:
         except TransientError:
             return []
 
-    async def links(self, site: str | None = None) -> SiteLinks:
-        """Which other sites one site reaches, how far they are, and what waits for whom there."""
-        return await self._ask(await self.entry_site(site), "sites", StatusQuery(), SiteLinks)
-
     @property
     def server(self) -> str:
         """Where the bus is: of one site, or all of them."""
