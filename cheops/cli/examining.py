@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from cheops.contexts import Context, load_context
+from schemas.identity import SiteName
 from schemas.queries import PeerLink
 from services.chassis.errors import CheopsError, SettingsError
 
@@ -45,17 +46,38 @@ def _programs() -> list[Finding]:
     return findings
 
 
+async def _servers(context: Context) -> list[Finding]:
+    """Each site's own, or the one that they share."""
+    from cheops.lines import Lines
+
+    if not context.servers:
+        return []
+    findings: list[Finding] = []
+    lines = Lines(context)
+    try:
+        for name, server in sorted(context.servers.items()):
+            try:
+                await lines.to(SiteName(name))
+                findings.append((True, f"bus of {name} answers at {server.nats_url}"))
+            except CheopsError as error:
+                findings.append((False, f"bus of {name}: {error}"))
+    finally:
+        await lines.close()
+    return findings
+
+
 async def _mesh(context: Context) -> list[Finding]:
     from cheops.mesh import connect
     from cheops.overview import overview
 
     try:
+        findings = await _servers(context)
         async with connect(context) as mesh:
             known = await overview(mesh)
+        findings = findings or [(True, f"bus answers at {context.where}")]
     except CheopsError as error:
         return [(False, f"bus: {error}")]
     found = known.sites
-    findings: list[Finding] = [(True, f"bus answers at {context.where}")]
     if not found and not context.sites:
         findings.append((False, "no resolver answers (start one: cheops serve site, or cheops sandbox up)"))
     for name in known.silent:

@@ -28,6 +28,7 @@ SiteArgument = Annotated[str, typer.Argument(help="Name of the site.", metavar="
 INIT_EXAMPLES = examples(
     "cheops mesh init --sites lyon,oslo,nice --routers 2 --out mesh",
     "cheops mesh init --sites lyon,oslo --routers 0 --out mesh      (sites dial each other)",
+    "cheops mesh init --sites lyon,oslo --tls                       (needs the extra: sandbox)",
     "cheops mesh init --sites lyon --at lyon=10.1.0.5:4222 --at router-1=relay.example:7422",
 )
 WHAT_TO_DO = {
@@ -46,6 +47,9 @@ def init(
     ] = None,
     folder: FolderOption = Path("mesh"),
     at: AtOption = None,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="Encrypt links and clients; an authority is made in DIR/ca.")
+    ] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Write a nats-server's configuration for each site and router, and the keys of their users.
@@ -55,7 +59,7 @@ def init(
     from cheops.topology.folder import MeshFolder
 
     names = [name.strip() for name in sites.split(",") if name.strip()]
-    _tell(MeshFolder(folder).init(names, routers, _addresses(at)), folder, output)
+    _tell(MeshFolder(folder).init(names, routers, _addresses(at), tls=tls), folder, output)
 
 
 @app.command(cls=Command, epilog=examples("cheops mesh add rome --out mesh", "cheops mesh add rome --at rome=10.2.0.5"))

@@ -72,7 +72,9 @@ def _up_already(directory: Path, state: dict[str, Any], sites: list[SiteName], w
     if state["state"] == "starting":
         raise BadInputError(f"a sandbox is starting in {directory} (pid {state['pid']}): cheops sandbox status")
     if (sorted(state["sites"]), state["wanted"]) != (sorted(sites), asdict(wanted)):
-        has = f"{state['engine']}: {', '.join(state['sites'])}"
+        asked = state["wanted"]
+        joined = "one nats-server" if asked["bus"] == "shared" else f"{asked['routers']} routers"
+        has = f"{state['engine']}: {', '.join(state['sites'])}; {joined}"
         raise BadInputError(
             f"another sandbox runs in {directory} ({has}); end it first (cheops sandbox down), or take another --dir"
         )

@@ -3,5 +3,6 @@
 plan         names and addresses (mesh.json)        permissions  role → subjects, deny by default     (both pure)
 rendering    plan and public keys → one configuration per server                                     (pure)
 keys         nkeys: made here, kept in files that only their owner reads
+certificates TLS: an authority, a certificate a server
 folder       DIR: written, compared, said what has to be reloaded
 """

@@ -4,6 +4,7 @@
     DIR/lyon/server.conf                   started in its folder: nats-server -c server.conf
     DIR/lyon/keys/{watcher,…,link}.nk      seeds: CHEOPS_NATS_KEYS of the services, --keys of people
     DIR/routers/router-1/server.conf
+    DIR/ca, DIR/*/tls                      with TLS (certificates.py)
 
 Running servers take most changes by a reload (SIGHUP). Only a link that is taken away needs a restart of who accepted
 it: nats-server 2.15 drops clients whose user is gone, not links (measured). A router holds nothing, so that costs a
@@ -63,8 +64,13 @@ class MeshFolder:
         except ValidationError as error:
             raise SettingsError(f"{file}: {describe(error)}") from error
 
-    def init(self, sites: list[str], routers: int | None, addresses: Mapping[str, Address]) -> list[Step]:
-        """A new mesh, or further sites and another number of routers for the one that is here; keys are kept."""
+    def init(
+        self, sites: list[str], routers: int | None, addresses: Mapping[str, Address], *, tls: bool = False
+    ) -> list[Step]:
+        """A new mesh, or further sites and another number of routers for the one that is here; keys are kept.
+
+        `tls` encrypts links and clients from then on.
+        """
         twice = sorted({name for name in sites if sites.count(name) > 1})
         if twice:
             raise SettingsError(f"--sites: a name stands twice: {', '.join(twice)}")
@@ -76,7 +82,7 @@ class MeshFolder:
         known = {*before.names}
         plan = before.with_routers(count, addresses).with_sites([one for one in sites if one not in known], addresses)
         _refuse_unknown(addresses, plan)
-        return self._write(before, plan)
+        return self._write(before, plan.model_copy(update={"tls": before.tls or tls}))
 
     def add(self, name: str, addresses: Mapping[str, Address]) -> list[Step]:
         """One site more."""
@@ -90,9 +96,10 @@ class MeshFolder:
         before = self.plan()
         gone = before.site(name)
         steps = self._write(before, before.without(name), dropped=(gone,))
-        for file in (self.path / name / KEYS_FOLDER).glob("*"):
+        folders = (self.path / name / KEYS_FOLDER, self.path / name / "tls")
+        for file in (file for folder in folders for file in folder.glob("*")):
             file.unlink()
-        for folder in (self.path / name / KEYS_FOLDER, self.path / name):
+        for folder in (*folders, self.path / name):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
         return steps
@@ -121,10 +128,22 @@ class MeshFolder:
                 role: keys.make(self.keys_of(site.name), role) for role in ROLES if role not in site.keys
             }
             plan = plan.with_keys(site.name, fresh) if fresh else plan
+        if plan.tls:
+            self._certify(plan)
         steps = [*self._routers(before, plan, bool(dropped)), *self._sites(before, plan, {one.name for one in dropped})]
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / PLAN_FILE).write_text(plan.model_dump_json(by_alias=True, indent=2) + "\n")
         return steps
+
+    def _certify(self, plan: Plan) -> None:
+        from cheops.topology.certificates import Authority  # needs a library of the sandbox's
+
+        authority = Authority(self.path)
+        for router in plan.routers:
+            authority.certify(self.path / FOLDER_OF_ROUTERS / router.name, router.host)
+        for site in plan.sites:
+            authority.certify(self.path / site.name, site.host)
+            (self.keys_of(site.name) / "ca.pem").write_bytes(authority.trusted())
 
     def _routers(self, before: Plan, plan: Plan, dropping: bool) -> Iterable[Step]:
         for router in plan.routers:

@@ -8,10 +8,10 @@ from typing import Final
 
 import nkeys
 
+from cheops.private_files import write_private
 from cheops.topology.rendering import seed_text
 
 SEED_BYTES: Final = 32
-OWNER_ONLY: Final = 0o600
 
 
 def new_seed() -> str:
@@ -27,17 +27,8 @@ def public_key(seed: str) -> str:
 def make(folder: Path, role: str) -> str:
     """Write a new seed for a role into `folder`, replacing one that is there; returns the public key."""
     seed = new_seed()
-    write_secret(folder / f"{role}.nk", f"{seed}\n")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_private(folder / f"{role}.nk", f"{seed}\n")
     if role == "link":
-        write_secret(folder / "link.conf", seed_text(seed))
+        write_private(folder / "link.conf", seed_text(seed))
     return public_key(seed)
-
-
-def write_secret(path: Path, text: str) -> None:
-    """Whole or not at all, and never readable by others, not for a moment."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNER_ONLY)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    made.replace(path)

@@ -50,6 +50,7 @@ class Plan(_Frozen):
     schema_: Literal["mesh/v1"] = Field("mesh/v1", alias="schema")
     sites: tuple[Site, ...]
     routers: tuple[Router, ...] = ()
+    tls: bool = False
 
     @model_validator(mode="after")
     def _checked(self) -> Self:

@@ -18,6 +18,8 @@ SITE_PING: Final = "2s"  # clients answer it, too: a service may be busy for 4 s
 ROUTER_PING: Final = "1s"  # its peers are servers, which are never that busy: a dead link is noticed within 3 s
 PINGS_MISSED_MAX: Final = 2
 REDIAL: Final = "500ms"
+TLS_FILES: Final = {"cert_file": "tls/cert.pem", "key_file": "tls/key.pem", "ca_file": "tls/ca.pem"}
+TLS_MANNER: Final = {"handshake_first": True, "min_version": "1.3"}  # no word is said before it is encrypted
 ANSWER_WITHIN: Final = "2m"  # how long a question may be answered; the longest wait of ours is 60 s
 
 Configuration = dict[str, Any]
@@ -31,6 +33,7 @@ def site_configuration(plan: Plan, site: Site, *, sync: str = "always") -> Confi
     if not plan.routers:
         links["listen"] = f"{site.host}:{site.links_port}"
         links["isolate_leafnode_interest"] = True  # a site passes nothing on between two others
+        links |= _tls(plan)
     links["remotes"] = [
         *(_remote(plan, site, one) for one in plan.routers),
         *(_remote(plan, site, one, one) for one in plan.dialled_by(site.name)),
@@ -39,6 +42,7 @@ def site_configuration(plan: Plan, site: Site, *, sync: str = "always") -> Confi
         "server_name": site.name,
         "listen": f"{site.host}:{site.port}",
         **_limits(SITE_PING),
+        **_tls(plan),
         "jetstream": {"store_dir": "store", "domain": site.name, "sync_interval": sync},
         "authorization": {"users": [*users, *dialling]},
         "leafnodes": links,
@@ -52,7 +56,7 @@ def router_configuration(plan: Plan, router: Router) -> Configuration:
         "listen": f"{LOOPBACK}:-1",  # nobody is a client of a router
         **_limits(ROUTER_PING),
         "authorization": {"users": [_user(one.keys[LINK], of_link(one.name), link=True) for one in plan.sites]},
-        "leafnodes": {"listen": f"{router.host}:{router.links_port}", "no_advertise": True},
+        "leafnodes": {"listen": f"{router.host}:{router.links_port}", "no_advertise": True, **_tls(plan)},
     }
 
 
@@ -69,6 +73,10 @@ def seed_text(seed: str) -> str:
     return f"{SEED_VARIABLE}: {seed}\n"
 
 
+def _tls(plan: Plan) -> Configuration:
+    return {"tls": {**TLS_FILES, **TLS_MANNER}} if plan.tls else {}
+
+
 def _limits(ping: str) -> Configuration:
     return {"max_payload": SERVER_PAYLOAD_BYTES, "ping_interval": ping, "ping_max": PINGS_MISSED_MAX}
 
@@ -76,8 +84,10 @@ def _limits(ping: str) -> Configuration:
 def _remote(plan: Plan, site: Site, there: Router | Site, sender: Site | None = None) -> Configuration:
     """A link that this site dials. The other end refuses what is not ours; here, what should never come in or leave."""
     never = never_crossing(site.name, plan.names, sender.name if sender else None)
+    trusting = {"tls": {"ca_file": TLS_FILES["ca_file"], "handshake_first": True}} if plan.tls else {}
     return {
-        "url": f"nats-leaf://{there.host}:{there.links_port}",
+        "url": f"{'tls' if plan.tls else 'nats-leaf'}://{there.host}:{there.links_port}",
+        **trusting,
         "nkey": f"${SEED_VARIABLE}",
         "deny_imports": list(never),
         "deny_exports": [one for one in never if ".peer." not in one],

@@ -357,7 +357,7 @@ def test_up_twice_says_where_it_runs_and_refuses_another_shape_or_a_foreign_fold
     assert "export CHEOPS_CONTEXT=" in again.out
     other = shell("sandbox", "up", "--sites", "paris")
     assert other.code == 2
-    assert "another sandbox runs in .cheops (embedded: lyon, oslo)" in other.err
+    assert "another sandbox runs in .cheops (embedded: lyon, oslo; 2 routers)" in other.err
     foreign = shell("sandbox", "up", "--dir", str(MANIFESTS))
     assert foreign.code == 2
     assert "holds something else" in foreign.err

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from cheops.private_files import write_private
 
 TOKEN_BYTES = 24
 KEY_BITS = 2048
@@ -61,14 +62,6 @@ def prepare_credentials(directory: Path, users: Iterable[User]) -> Credentials:
     if not key_file.exists():
         write_private(key_file, _new_key())
     return Credentials(tokens, tokens_file, key_file)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Readable by its owner only, from the first byte on; whole or not at all."""
-    fresh = path.with_name(f".{path.name}.new")
-    with open(fresh, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        file.write(text)
-    os.replace(fresh, path)
 
 
 def _read_tokens(tokens_file: Path) -> dict[str, str]:

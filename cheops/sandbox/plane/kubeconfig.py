@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from cheops.sandbox.plane.credentials import write_private
+from cheops.private_files import write_private
 
 
 def write_kubeconfig(path: Path, *, context: str, user: str, server_url: str, ca_file: Path, token: str) -> None:

@@ -157,7 +157,11 @@ async def linked(url: str, *, name: str, wait: bool, identity: Identity | None =
 
 def _credentials(identity: Identity | None) -> dict[str, Any]:
     """In nats-py's words."""
-    return {"nkeys_seed_str": identity.seed(), "inbox_prefix": identity.inbox.encode()} if identity else {}
+    if identity is None:
+        return {}
+    trust = identity.trust()
+    encrypted = {"tls": trust, "tls_handshake_first": True} if trust else {}
+    return {"nkeys_seed_str": identity.seed(), "inbox_prefix": identity.inbox.encode(), **encrypted}
 
 
 def _explained(link: Link) -> CheopsError:
@@ -166,6 +170,10 @@ def _explained(link: Link) -> CheopsError:
         return SettingsError(
             f"the NATS server at {where} refuses these credentials "
             "(set CHEOPS_NATS_KEYS to the folder of the site's keys, or CHEOPS_NATS_URL to nats://user:password@host)"
+        )
+    if "certificate" in said:
+        return SettingsError(
+            f"the NATS server at {where} has no certificate of the authority in ca.pem, beside the key"
         )
     if "expecting info" in said or "json parse" in said:
         return BusUnavailableError(f"what answers at {where} is no NATS server (set CHEOPS_NATS_URL)")
