@@ -22,8 +22,8 @@ from rich.table import Table
 from tests.bench import history
 from tests.bench.measuring import Row, parse_sizes, shown_size
 
-NAMES = ("extraction", "ingest", "memory", "verdicts", "hubs", "bus", "backlog")
-OVER_THE_BUS = ("bus", "backlog")
+NAMES = ("extraction", "ingest", "memory", "verdicts", "hubs", "bus", "backlog", "letters")
+OVER_THE_BUS = ("bus", "backlog", "letters")
 BUS_SIZES = (30_000,)
 WITHOUT_HISTORY = ("extraction", "hubs", *OVER_THE_BUS)
 

@@ -22,7 +22,7 @@ from schemas.pings import NOT_SPOKEN, Ping, Pong, understood
 from schemas.queries import Refusal
 from services.chassis import metrics
 from services.chassis.bus.port import Bus, Received
-from services.chassis.errors import TransientError
+from services.chassis.errors import BusUnavailableError, TransientError
 from services.chassis.peering.contacts import Contacts
 
 ANSWER_TIMEOUT_S: Final = 2.0  # a slow, lossy link answers within it; a black hole delays the next ping by it
@@ -80,8 +80,11 @@ class Pulse:
         subject, asked_s = subjects.peer(peer, self._site, "ping", str(number)), self._now_s()
         try:
             reply = await self._bus.request(subject, ping.to_json(), ANSWER_TIMEOUT_S)
-        except TransientError as error:
-            self._contacts.failed(peer, str(error))
+        except BusUnavailableError:
+            self._contacts.failed(peer, "no link leads there, or no resolver runs there")
+            return
+        except TransientError:
+            self._contacts.failed(peer, f"no answer within {ANSWER_TIMEOUT_S:g} s")
             return
         try:
             pong = _understood(reply.payload, peer, number)

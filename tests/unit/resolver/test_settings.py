@@ -1,0 +1,26 @@
+"""Which sites a resolver knows is a list of names in an environment variable."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from services.resolver.__main__ import ResolverSettings
+
+
+@pytest.mark.parametrize(
+    ("given", "peers"), [("", ()), ("oslo", ("oslo",)), (" oslo, nice ,", ("oslo", "nice")), ("a-1,b", ("a-1", "b"))]
+)
+def test_peers_are_names_with_commas_between(
+    given: str, peers: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHEOPS_SITE", "lyon")
+    monkeypatch.setenv("CHEOPS_PEERS", given)
+    assert ResolverSettings().peers == peers  # type: ignore[call-arg]  # the site comes from the environment
+
+
+def test_a_peer_that_is_no_site_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHEOPS_SITE", "lyon")
+    monkeypatch.setenv("CHEOPS_PEERS", "oslo,*")
+    with pytest.raises(ValidationError, match="peers"):
+        ResolverSettings()  # type: ignore[call-arg]  # as above
