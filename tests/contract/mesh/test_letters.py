@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cheops.sandbox.faults import CUT, NO_FAULT, Fault
 from cheops.sandbox.servers import Servers
 from schemas import subjects
 from schemas.identity import SiteName
@@ -21,6 +22,7 @@ from services.chassis.bus.streams import ensure_streams
 from services.chassis.errors import TransientError
 from services.chassis.peering.letter import Letter
 from services.chassis.peering.liaison import Liaison
+from tests.contract.mesh.test_cuts import cuttable
 from tests.contract.mesh.world import LYON, NICE, OSLO, SITES, mesh
 
 PATIENCE_S = 60.0
@@ -167,6 +169,66 @@ async def test_a_site_whose_server_is_away_delays_no_other_and_gets_its_letters_
     await servers.sites[OSLO].restart()
     await until(lambda: len(oslo.told) >= 30)
     assert oslo.told == list(range(30))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [CUT, Fault(swallow="both"), Fault(swallow="out"), Fault(swallow="in")],
+    ids=["cut", "black hole", "one way out", "one way in"],
+)
+async def test_whatever_is_wrong_with_a_link_both_ends_see_it_and_everything_arrives_in_order_afterwards(
+    tmp_path: Path, fault: Fault
+) -> None:
+    """A one-way cut (fault 12), too: whoever still hears and is not heard knows it."""
+    async with (
+        cuttable(tmp_path, 2) as (servers, links),
+        working(servers, LYON) as lyon,
+        working(servers, OSLO) as oslo,
+        working(servers, NICE) as nice,
+    ):
+        await until(lambda: lyon.state(OSLO) == oslo.state(LYON) == oslo.state(NICE) == "up")
+        links.set(LYON, fault)
+        await asyncio.gather(lyon.tell(OSLO, range(100)), oslo.tell(LYON, range(100)), oslo.tell(NICE, range(100)))
+        await until(lambda: lyon.state(OSLO) == oslo.state(LYON) == "unreachable")
+        await until(lambda: len(nice.told) >= 100)
+        assert oslo.state(NICE) == "up"
+        links.set(LYON, NO_FAULT)
+        await until(lambda: len(oslo.told) >= 100 <= len(lyon.told))
+        assert oslo.told == lyon.told == nice.told == list(range(100))
+        await until(lambda: lyon.waits_for(OSLO) == oslo.waits_for(LYON) == 0)
+
+
+async def test_a_link_that_flaps_is_tried_seldom_and_loses_nothing(tmp_path: Path) -> None:
+    """Fault 13, shortened: up and down every half second."""
+    async with (
+        cuttable(tmp_path, 1) as (servers, links),
+        working(servers, LYON) as lyon,
+        working(servers, OSLO) as oslo,
+    ):
+        await until(lambda: lyon.state(OSLO) == "up")
+        for turn in range(20):
+            links.set(LYON, CUT if turn % 2 == 0 else NO_FAULT)
+            await lyon.tell(OSLO, range(10 * turn, 10 * turn + 10))
+            await asyncio.sleep(0.5)
+        links.set(LYON, NO_FAULT)
+        await until(lambda: len(oslo.told) >= 200)
+        assert oslo.told == list(range(200))
+        assert lyon.liaison.courier.lags()[OSLO].retries < 100  # 10 s of trouble: some a second at most
+
+
+async def test_a_slow_thin_line_is_slow_and_loses_nothing(tmp_path: Path) -> None:
+    """Fault 14: 300 ms there and back, 8 Mbit/s; what a real line loses, TCP sends again."""
+    async with (
+        cuttable(tmp_path, 2) as (servers, links),
+        working(servers, LYON) as lyon,
+        working(servers, OSLO) as oslo,
+    ):
+        await until(lambda: lyon.state(OSLO) == "up")
+        links.set(LYON, Fault(latency_s=0.15, jitter_s=0.05, bytes_per_s=1_000_000))
+        await asyncio.gather(lyon.tell(OSLO, range(300)), oslo.tell(LYON, range(300)))
+        await until(lambda: len(oslo.told) >= 300 <= len(lyon.told))
+        assert oslo.told == lyon.told == list(range(300))
+        assert lyon.state(OSLO) == oslo.state(LYON) == "up"
 
 
 async def test_a_courier_that_dies_with_its_server_goes_on_where_it_was(servers: Servers, oslo: Site) -> None:
