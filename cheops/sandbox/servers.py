@@ -64,6 +64,9 @@ class Servers:
             if step.action == "stop":
                 known = self.routers if step.folder.startswith(f"{FOLDER_OF_ROUTERS}/") else self.sites
                 await known.pop(step.server).stop()
+                self._dialled.pop(SiteName(step.server), None)
+                for ways in self._dialled.values():
+                    ways.pop(step.server, None)  # who comes back under this name has another port
         for step in todo:
             server = self.routers.get(step.server) or self.sites.get(step.server)
             if step.action == "start":

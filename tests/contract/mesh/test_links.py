@@ -191,6 +191,28 @@ async def test_a_site_is_added_and_removed_while_the_others_talk(servers: Server
         assert [router.process.running for router in servers.routers.values()] == [True] * len(servers.routers)
 
 
+async def test_routers_come_and_go_while_sites_talk(tmp_path: Path) -> None:
+    async with mesh(tmp_path, routers=1) as servers, resolvers(servers) as bus:
+        processes = [server.process.pid for server in servers.sites.values()]
+        await servers.take(servers.folder.init(list(SITES), 2, {}))
+        await until(lambda: _carries(servers, bus[LYON], "router-2", "router-1"))
+        await servers.take(servers.folder.init(list(SITES), 1, {}))
+        await until_told(bus[LYON], LYON, OSLO, "again over the first")
+        await servers.take(servers.folder.init(list(SITES), 2, {}))
+        await until(lambda: _carries(servers, bus[LYON], "router-2", "router-1"))
+        assert [server.process.pid for server in servers.sites.values()] == processes
+
+
+async def _carries(servers: Servers, bus: NatsBus, router: str, other: str) -> bool:
+    """Does it carry alone, while the other one says nothing?"""
+    assert router in servers.routers
+    await servers.routers[other].stop()
+    try:
+        return await told(bus, LYON, OSLO, f"over {router} {time.monotonic()}")
+    finally:
+        await servers.routers[other].start()
+
+
 async def _talk(bus: NatsBus) -> None:
     number = 0
     while True:

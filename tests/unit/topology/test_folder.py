@@ -49,6 +49,13 @@ def test_init_again_with_a_further_site_keeps_keys_and_reloads_routers_only(fold
     assert folder.init(["lyon", "oslo", "nice"], 2, {}) == []
 
 
+def test_one_router_more_or_less_reloads_sites_only(folder: MeshFolder) -> None:
+    more = folder.init(["lyon", "oslo"], 3, {})
+    assert actions(more) == {"router-3": "start", "lyon": "reload", "oslo": "reload"}
+    less = folder.init(["lyon", "oslo"], 1, {})
+    assert actions(less) == {"router-2": "stop", "router-3": "stop", "lyon": "reload", "oslo": "reload"}
+
+
 def test_add_and_remove_come_back_to_the_same_configurations(folder: MeshFolder) -> None:
     before = {file: file.read_text() for file in folder.path.rglob("*") if file.is_file()}
     folder.add("rome", {})
