@@ -60,6 +60,7 @@ class Alone:
         elsewhere: Elsewhere | None = None,
     ) -> list[Effect]:
         desk, docket = self.desk, self.desk.docket
+        desk.holds.drop(intent.id)  # of an earlier revision, which is decided again
         case = desk.hearing.case(intent, intake, docket.revision(intent.id), moment, elsewhere)
         verdict = desk.hearing.judge(case, desk.view(intent.id), moment)
         lacking = desk.to_look_up(verdict, moment) if elsewhere is None else ()
@@ -104,9 +105,9 @@ class Alone:
             return effects
         intent = pursuit.intent
         del self.desk.docket.active[intent.id]
-        self.desk.holds.drop(intent.id)
         if pursuit.conflicted and pursuit.may_decide_again:
             return self.consider(intent, frozenset(pursuit.settled), moment)
+        self.desk.holds.drop(intent.id)
         return effects
 
     def resume(self, unfinished: Sequence[Unfinished], moment: Moment) -> list[Effect]:

@@ -65,15 +65,18 @@ class Holds:
         self.generation += 1
 
     def report(self, outcome: Outcome, now_s: float) -> None:
-        """An outcome: what was not done holds nothing; what was done waits to be seen."""
+        """An outcome: what was not done holds nothing; what was done waits to be seen.
+
+        What conflicted is decided again: until then it is still in flight, and nobody who waits for it comes first.
+        """
         held = self._held.get(outcome.resource)
         if held is None or held.intent != outcome.intent:
             return
         held.resource_version = outcome.resource_version or held.resource_version
         refused = outcome.state == "failed" and outcome.status >= HTTP_REFUSED and held.done_at_s is None
-        if refused or outcome.state in ("conflict", "expired"):
+        if refused or outcome.state == "expired":
             self._end(outcome.resource)
-        elif outcome.state in FINAL_STATES or outcome.state == "applied":
+        elif outcome.state != "conflict" and (outcome.state in FINAL_STATES or outcome.state == "applied"):
             held.done_at_s = held.done_at_s or now_s  # also what failed without an answer: it may have taken effect
 
     def observe(self, event: ResourceEvent) -> None:
