@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.identity import ResourceId
+from services.resolver.graph.names import NOWHERE
+from services.resolver.graph.numbers import Named, Numbers
+from services.resolver.graph.remembered import numbers_of
 from services.resolver.graph.view import OWNING, Edge, View
 
 CASCADE_MAX: Final = 20_000  # a larger cascade is refused: it could not be judged whole
 CHAIN_MAX: Final = 1_000
+TAKEN_MAX: Final = 1_000  # more are left to the walk over states
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,58 @@ class Cascade:
         return tuple(reversed(hops))
 
 
+class Taken:
+    """A set of resources that go, by number; it grows. `strange`: only the walk over states tells what goes."""
+
+    def __init__(self, numbers: Numbers) -> None:
+        self._numbers = numbers
+        self._going: set[int] = set()
+        self._reached: dict[int, tuple[int, Named]] = {}  # a child, by whom and by which of its forms
+
+    @property
+    def strange(self) -> bool:
+        """Something was met that numbers do not tell."""
+        return self._numbers.strange or len(self._going) > TAKEN_MAX
+
+    def take(self, targets: Sequence[int]) -> list[int]:
+        """These go, too, and with them what they contain and make; all that is new, in order."""
+        new = [one for one in targets if one not in self._going]
+        queue = list(targets)
+        self._going.update(queue)
+        for number in queue:  # grows while it is read: breadth first
+            for named in self._numbers.children(number):
+                source = named.source
+                if source in self._going:
+                    continue
+                if named.form.reference.relation == "containment" or self._is_orphaned(source):
+                    self._going.add(source)
+                    self._reached[source] = number, named
+                    new.append(source)
+                    queue.append(source)
+            if len(queue) > TAKEN_MAX:
+                break
+        return new
+
+    def _is_orphaned(self, child: int) -> bool:
+        """The last of its owners goes."""
+        return all(one == NOWHERE or one in self._going for one in self._numbers.owners(child))
+
+    def cascade(self, targets: Sequence[ResourceId]) -> Cascade:
+        """All that goes with these, with names and edges."""
+        name, edge = self._numbers.resource, self._numbers.edge
+        children = {name(child): edge(named, name(above)) for child, (above, named) in self._reached.items()}
+        return Cascade(tuple(targets), children)
+
+
 def cascade_of(view: View, targets: Sequence[ResourceId], so_far: Cascade | None = None) -> Cascade:
     """Targets and what composition and containment take down with them; `so_far`: they come on top of this one."""
+    numbers = numbers_of(view) if so_far is None else None
+    known = [*map(numbers.find, targets)] if numbers is not None else []
+    if numbers is not None and NOWHERE not in known:
+        taken = Taken(numbers)
+        taken.take(known)
+        if not taken.strange:
+            return taken.cascade(targets)
     children = dict(so_far.children) if so_far else {}
     queue = list(targets)
     seen = {*targets, *(so_far.all if so_far else ())}

@@ -247,14 +247,15 @@ def _reasons(case: Case, view: View, policy: Policy, findings: Iterable[Finding]
             message = f"{message} (overridden: {overrides[finding.number]})"
         if letter not in SEVERITIES:
             continue  # set to be ignored
+        relation = edge_ref(finding.edge) if finding.edge else None
         reason = Reason(
             code=f"{letter}{finding.number}",
             severity=SEVERITIES[letter],
             message=message,
             site=case.site,
             resource=finding.resource,
-            relation=edge_ref(finding.edge) if finding.edge else None,
-            chain=tuple(map(edge_ref, finding.chain)),
+            relation=relation,
+            chain=tuple(relation if relation and one is finding.edge else edge_ref(one) for one in finding.chain),
             evidence=-1 if finding.rests_on == "nothing" and letter != "F" else 0,
         )
         made.setdefault((reason.code, reason.resource or "", reason.message), reason)

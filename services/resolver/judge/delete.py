@@ -85,14 +85,14 @@ def judge_delete(view: View, targets: list[ResourceId], blocks: Blocks = blocks_
     for resource in targets:
         if resource not in present:
             yield from _absent(view, resource)
-    cascade = cascade_of(view, present)
+    going = going_of(view, present)
+    cascade = going.cascade(present) if going is not None else cascade_of(view, present)
     if not cascade.whole:
         yield Finding(
             "D314", f"takes down more than {CASCADE_MAX} resources: too many to judge", "presence", present[0]
         )
         return
     after = OverlayView(view, {}, cascade.all)
-    going = going_of(view, present)
     said: set[tuple[ResourceId, str]] = set()
     for resource in (*present, *cascade.children):
         for finding in _users(view, after, resource, cascade, blocks, going):
@@ -274,10 +274,10 @@ def _about_itself(view: View, resource: ResourceId, cascade: Cascade) -> Iterato
 
 
 def _data_and_rights(view: View, resource: ResourceId, cascade: Cascade) -> Iterator[Finding]:
-    state = view.find(resource)
+    kind = kind_of(resource)
+    state = view.find(resource) if kind == CLAIM or kind in BINDINGS else None
     if state is None:
         return
-    kind = kind_of(resource)
     if kind == CLAIM:
         volume = view.find(ResourceId(f"PersistentVolume/{state.facts.get('volume')}"))
         if volume is not None and volume.facts.get("reclaim") == "Delete":

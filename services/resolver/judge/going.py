@@ -18,9 +18,9 @@ from services.resolver.graph.numbers import Named, Numbers
 from services.resolver.graph.remembered import numbers_of
 from services.resolver.graph.selecting import Choosing
 from services.resolver.graph.view import Edge, View
+from services.resolver.judge.cascade import Taken
 from services.resolver.judge.use import BREAKING, POLICY_ONLY, STRONGEST_FIRST, Use, stays, use_by
 
-GOING_MAX: Final = 1_000  # more are left to the walk over states
 USERS_MAX: Final = 128  # more make it a hub (delete.py)
 STORAGE_CLASS: Final = KindId("storage.k8s.io/StorageClass")
 
@@ -40,39 +40,12 @@ class Together(NamedTuple):
     harmless: bool
 
 
-class Going:
-    """A set of resources that go, and grows."""
+class Going(Taken):
+    """What goes, and what that means for the others."""
 
     def __init__(self, numbers: Numbers) -> None:
-        self._numbers = numbers
-        self._going: set[int] = set()
+        super().__init__(numbers)
         self._lives: dict[int, bool] = {}
-
-    @property
-    def strange(self) -> bool:
-        """Something was met that only the walk over states tells right."""
-        return self._numbers.strange or len(self._going) > GOING_MAX
-
-    def take(self, targets: Sequence[int]) -> list[int]:
-        """These go, too, and with them what they contain and make; all that is new, in order."""
-        new = [one for one in targets if one not in self._going]
-        queue = list(targets)
-        self._going.update(queue)
-        for number in queue:  # grows while it is read: breadth first
-            for source, form, _ in self._numbers.children(number):
-                if source in self._going:
-                    continue
-                if form.reference.relation == "containment" or self._is_orphaned(source):
-                    self._going.add(source)
-                    new.append(source)
-                    queue.append(source)
-            if len(queue) > GOING_MAX:
-                break
-        return new
-
-    def _is_orphaned(self, child: int) -> bool:
-        """The last of its owners goes."""
-        return all(one == NOWHERE or one in self._going for one in self._numbers.owners(child))
 
     # ── who is left behind ──────────────────────────────────────────────────────────────────────────────────────────
 
