@@ -20,8 +20,10 @@ from services.resolver.graph.records import Record, Records
 
 POD = KindId("Pod")
 Labels = dict[str, str]
-Anchor = tuple[KindId, str, str, str]
+Anchor = tuple[KindId, str]  # what is selected, and where
+Wanted = tuple[str, str]  # one of the labels that it must have, ("", "") for any
 EVERYWHERE = "*"  # no namespace is called so
+ANY: Wanted = ("", "")
 SCAN_MAX = 32  # groups of equal labels; fewer are matched one by one
 
 
@@ -45,7 +47,7 @@ class LabelIndex:
     def __init__(self, records: Records) -> None:
         self._records = records
         self._fields: dict[KindId, dict[str, _Field]] = {}
-        self._anchored: dict[Anchor, dict[int, int]] = {}  # → sources, and how many of their selectors stand here
+        self._anchored: dict[Anchor, dict[Wanted, dict[int, int]]] = {}  # → sources, and how many of their selectors
 
     # ── resources ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -146,19 +148,24 @@ class LabelIndex:
 
     def add_selector(self, source: int, selector: Selector) -> None:
         """A reference of `source` selects."""
+        wanted = _wanted(selector)
         for anchor in _anchors(selector):
-            row = self._anchored.setdefault(anchor, {})
+            row = self._anchored.setdefault(anchor, {}).setdefault(wanted, {})
             row[source] = row.get(source, 0) + 1
 
     def remove_selector(self, source: int, selector: Selector) -> None:
         """It does not any more."""
+        wanted = _wanted(selector)
         for anchor in _anchors(selector):
-            row = self._anchored[anchor]
+            rows = self._anchored[anchor]
+            row = rows[wanted]
             row[source] -= 1
             if not row[source]:
                 del row[source]
                 if not row:
-                    del self._anchored[anchor]
+                    del rows[wanted]
+                    if not rows:
+                        del self._anchored[anchor]
 
     def selecting(self, kind: KindId, namespace: str, record: Record) -> list[int]:
         """Sources with a selector that could match this resource; the caller looks at each."""
@@ -166,18 +173,22 @@ class LabelIndex:
         for of_kind, packed in ((kind, record.labels), (POD, record.template_labels)):
             if packed is None or of_kind not in self._fields:
                 continue  # nobody asked for this kind yet
-            labels = self._records.labels(packed)
             for where in (namespace, EVERYWHERE):
-                for key, value in (("", ""), *labels.items()):
-                    row = self._anchored.get((of_kind, where, key, value))
-                    if row is not None:
-                        found.update(row)
+                rows = self._anchored.get((of_kind, where))
+                if rows is not None:
+                    for wanted in (ANY, *self._records.labels(packed).items()):
+                        row = rows.get(wanted)
+                        if row is not None:
+                            found.update(row)
         return list(found)
 
 
+def _wanted(selector: Selector) -> Wanted:
+    return next(iter(selector.labels.match_labels.items()), ANY)
+
+
 def _anchors(selector: Selector) -> Iterator[Anchor]:
-    key, value = next(iter(selector.labels.match_labels.items()), ("", ""))
     if selector.namespace_labels is not None or not selector.namespaces:
-        yield selector.kind, EVERYWHERE, key, value
+        yield selector.kind, EVERYWHERE
     for namespace in dict.fromkeys(selector.namespaces):
-        yield selector.kind, namespace, key, value
+        yield selector.kind, namespace

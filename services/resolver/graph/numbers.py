@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final, NamedTuple
 
+from msgspec import Struct
+
 from schemas.events import ResourceState, Selector
 from schemas.identity import KindId, ResourceId
 from services.resolver.graph.forms import Form, Short
@@ -25,7 +27,7 @@ from services.resolver.graph.walk import OWNERS_MAX
 ROW_MAX: Final = 1_000  # users, children or matches; whoever has more is left to the plain walk
 
 
-class Named(NamedTuple):
+class Named(Struct, frozen=True, gc=False, eq=False):
     """A source that names a resource: by which of its forms, and where among its targets."""
 
     source: int
@@ -105,7 +107,7 @@ class Numbers:
             place = -1
             for _ in range(targets.count(number)):
                 place = targets.index(number, place + 1)
-                form = shape.forms[shape.places.index(place)]
+                form = shape.forms[shape.places.index(place) if shape.pinned else place]
                 if form.owning == owning and not (form.pinned and self._is_another(number, targets[place + 1])):
                     found.append(Named(source, form, place))
         return found
@@ -137,25 +139,29 @@ class Numbers:
         """The first of its owners that is there, or NOWHERE."""
         found = self._owners.get(number)
         if found is None:
-            found = self._owners[number] = next((one for one in self.owners(number) if one != NOWHERE), NOWHERE)
+            for found in self.owners(number):
+                if found != NOWHERE:
+                    break
+            else:
+                found = NOWHERE
+            self._owners[number] = found
         return found
 
     def owners(self, number: int) -> list[int]:
         """Each of its owners; NOWHERE for one that is not there."""
         record = self._record(number)
-        owners = record.shape.owners
-        found = []
-        for form in owners:
-            place = record.shape.places[form]
-            target = record.targets[place]
+        shape, targets, found = record.shape, record.targets, []
+        for form in shape.owners:
+            place = shape.places[form]
+            target = targets[place]
             if not isinstance(target, int):
                 self.strange = True  # an owner that is selected
-                continue
-            pinned = record.shape.forms[form].pinned
-            there = self._rows[target] is not None and not (
-                pinned and self._is_another(target, record.targets[place + 1])
-            )
-            found.append(target if there else NOWHERE)
+            elif self._rows[target] is None or (
+                shape.forms[form].pinned and self._is_another(target, targets[place + 1])
+            ):
+                found.append(NOWHERE)
+            else:
+                found.append(target)
         return found
 
     def top(self, number: int) -> int:
@@ -237,10 +243,10 @@ class Numbers:
             if len(sources) > ROW_MAX:
                 yield from self._meaning(number, sources)
             elif sources:
-                for source, _, _ in self.children(number) if owning else self.users(number):
-                    yield source
-        for source, _, _ in self.selecting(number):
-            yield source
+                for named in self.children(number) if owning else self.users(number):
+                    yield named.source
+        for choosing in self.selecting(number):
+            yield choosing.source
 
     def _meaning(self, number: int, sources: Iterable[int]) -> Iterator[int]:
         uid = self._uid(number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from schemas.events import LabelSelector, Reference, Selector
 from schemas.identity import KindId, ResourceId, resource_id
@@ -16,7 +16,7 @@ NAMESPACE = KindId("Namespace")
 ALIKE_MAX = 8_192  # sets of labels of which it is remembered who selects them
 
 
-class Choosing(NamedTuple):
+class Choosing(Struct, frozen=True, gc=False, eq=False):
     """A source, and one of its references that select."""
 
     source: int
@@ -59,8 +59,8 @@ class Selecting:
     def selecting(self, number: int, target: ResourceId, record: Record) -> list[tuple[int, Edge]]:
         """Sources that select a present resource, each with its edge."""
         return [
-            (source, Edge(self._names.resource(source), target, reference))
-            for source, _, reference in self.choosing(number, record)
+            (one.source, Edge(self._names.resource(one.source), target, one.reference))
+            for one in self.choosing(number, record)
         ]
 
     def choosing(self, number: int, record: Record) -> list[Choosing]:
@@ -69,7 +69,7 @@ class Selecting:
         return [one for one in found if one.source != number and self._may(one.selector, record)]
 
     def changed(self) -> None:
-        """Something is another: what was found before may be no more."""
+        """Labels or references are others: who was found before may select no more."""
         if self._alike:
             self._alike.clear()
 

@@ -79,8 +79,8 @@ class Graph:
         if old == new:
             return ()
         self._record[number] = new
-        self._selecting.changed()
         if old is None:
+            self._selecting.changed()
             self.resource_count += 1
             self._link(number, new)
         else:
@@ -138,9 +138,11 @@ class Graph:
         """Most changes leave labels and references as they were."""
         place = self._names.place[number]
         if old.labels is not new.labels or old.template_labels is not new.template_labels:
+            self._selecting.changed()
             self._labels.remove(place.kind, place.namespace, number, old)
             self._labels.add(place.kind, place.namespace, number, new)
         if old.targets != new.targets or old.shape is not new.shape:
+            self._selecting.changed()
             self._unlink_references(number, old, place.kind)
             self._link_references(number, new, place.kind)
 

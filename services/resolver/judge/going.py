@@ -144,8 +144,9 @@ class Going(Taken):
         """Sources that stay and break when all of these go."""
         broken = []
         for number in new:
-            for source, form, _ in self._numbers.users(number):
-                if source not in self._going and self._use(source, form.reference) in BREAKING:
+            for named in self._numbers.users(number):
+                source = named.source
+                if source not in self._going and self._use(source, named.form.reference) in BREAKING:
                     broken.append(source)
             for one in self._numbers.selecting(number):
                 choosing[one.source, id(one.reference)] = one
