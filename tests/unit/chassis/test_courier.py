@@ -110,6 +110,20 @@ async def test_a_peer_that_was_cut_off_for_an_hour_is_asked_seldom_and_at_once_w
 
 
 @virtually
+async def test_an_attempt_that_hangs_in_a_black_hole_ends_soon_after_the_peer_is_heard_again() -> None:
+    links = await Links.between(LYON, OSLO)
+    links.cut(LYON, OSLO, "lost")
+    loop = asyncio.get_running_loop()
+    async with carrying(links.buses[LYON]) as courier:
+        await courier.send(letter(1))
+        await asyncio.sleep(0.1)
+        links.heal()
+        courier.wake(OSLO)
+        await until_arrived(links, OSLO, 1)
+        assert loop.time() < 2  # not after the five seconds that an answer may take
+
+
+@virtually
 async def test_what_waits_survives_the_process_and_its_age_is_known_to_the_next() -> None:
     links = await Links.between(LYON, OSLO)
     links.cut(LYON, OSLO)

@@ -1,0 +1,47 @@
+"""A resolver's process counts, and Prometheus can read it while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+import urllib.request
+from pathlib import Path
+
+from cheops.sandbox.natsserver import NatsServer
+from cheops.sandbox.process import ChildProcess
+
+READY_TIMEOUT_S = 60.0
+
+
+def read(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        return str(answer.read().decode())
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+async def test_a_resolver_that_is_told_a_port_serves_its_links_and_counters_there(tmp_path: Path) -> None:
+    port = free_port()
+
+    async def there() -> bool:
+        return 'cheops_peer_up{peer="oslo",site="lyon"}' in await asyncio.to_thread(read, port)
+
+    async with NatsServer(tmp_path / "nats", "lyon", sync="2m") as server:
+        settings = {
+            "CHEOPS_SITE": "lyon",
+            "CHEOPS_PEERS": "oslo",
+            "CHEOPS_NATS_URL": server.url,
+            "CHEOPS_METRICS_PORT": str(port),
+        }
+        command = [sys.executable, "-m", "cheops", "serve", "resolver"]
+        async with ChildProcess("resolver", command, tmp_path / "resolver.log", environment=settings) as resolver:
+            await resolver.wait_ready(there, READY_TIMEOUT_S)
+            text = await asyncio.to_thread(read, port)
+    assert 'cheops_peer_up{peer="oslo",site="lyon"} 0.0' in text
+    assert 'cheops_outbox_letters{peer="oslo",site="lyon"} 0.0' in text
+    assert "# TYPE cheops_verdicts_total counter" in text
