@@ -18,6 +18,8 @@ PING_INTERVAL_S: Final = 1.0
 PINGS_PER_S_MAX: Final = 100  # of one site to all its peers: with more peers each is asked less often
 SILENT_AFTER: Final = 4  # intervals without an answer: one that is lost, and the next that is late, are no cut
 ROUND_TRIPS: Final = 15
+LEARNED_MAX: Final = 1_000
+FORGOTTEN_AFTER_S: Final = 3_600.0  # of a learned one: a site that was removed
 
 LinkState = Literal["up", "unreachable", "refused"]
 
@@ -26,6 +28,7 @@ LinkState = Literal["up", "unreachable", "refused"]
 class Contact:
     """What is known of one peer.
 
+    learned_at_s  it is none of the settings', it asked us first
     failing   the last ping was not answered (also before the first)
     refusal   why nothing can be decided with it, though it answers: another major version, another site's name
     error     what the last failed ping said
@@ -39,6 +42,7 @@ class Contact:
     failing: bool = True
     refusal: str = ""
     error: str = ""
+    learned_at_s: float | None = None
 
     @property
     def round_trip_s(self) -> float | None:
@@ -52,7 +56,30 @@ class Contacts:
     def __init__(self, peers: Iterable[SiteName], speaks: str = SPEAKS) -> None:
         self.speaks = speaks
         self._contacts = {peer: Contact(peer) for peer in peers}
-        self.interval_s = max(PING_INTERVAL_S, len(self._contacts) / PINGS_PER_S_MAX)
+        self._learned: set[SiteName] = set()
+
+    @property
+    def interval_s(self) -> float:
+        """Between two pings to the same peer."""
+        return max(PING_INTERVAL_S, len(self._contacts) / PINGS_PER_S_MAX)
+
+    def learn(self, peer: SiteName, now_s: float) -> bool:
+        """A site that asks us is a peer, too, whatever our settings say. True when it is new, and there is room."""
+        if peer in self._contacts or len(self._learned) >= LEARNED_MAX:
+            return False
+        self._learned.add(peer)
+        self._contacts[peer] = Contact(peer, learned_at_s=now_s)
+        return True
+
+    def forget(self, peer: SiteName, now_s: float) -> bool:
+        """True for one that was learned and has not answered for so long that it is gone."""
+        contact = self._contacts[peer]
+        heard_at_s = contact.heard_at_s if contact.heard_at_s is not None else contact.learned_at_s
+        if heard_at_s is None or peer not in self._learned or now_s - heard_at_s < FORGOTTEN_AFTER_S:
+            return False
+        self._learned.discard(peer)
+        del self._contacts[peer]
+        return True
 
     @property
     def peers(self) -> tuple[SiteName, ...]:

@@ -1,4 +1,4 @@
-"""Ask each peer every second whether it is there, and answer when peers ask.
+"""Ask each peer every second whether it is there, and answer when peers ask. Who asks is a peer.
 
 The round trip is measured on our own monotonic clock. A peer that answers again after it did not wakes the courier.
 """
@@ -55,25 +55,26 @@ class Pulse:
         self._now_s = now_s
         self._wall = wall
         self._random = randomness or random.Random()
+        self._tasks: asyncio.TaskGroup
         self._speaks = contacts.speaks
 
     async def run(self) -> None:
         """Until cancelled."""
-        asked = subjects.peer_filter(self._site, "ping")
-        async with self._bus.serve(asked, self._answer, name=f"resolver-{self._site}"), asyncio.TaskGroup() as tasks:
+        asked, name = subjects.peer_filter(self._site, "ping"), f"resolver-{self._site}"
+        async with asyncio.TaskGroup() as self._tasks, self._bus.serve(asked, self._answer, name=name):
             for peer in self._contacts.peers:
-                tasks.create_task(self._keep_asking(peer))
+                self._tasks.create_task(self._keep_asking(peer))
             await asyncio.Event().wait()
 
     async def _keep_asking(self, peer: SiteName) -> None:
-        interval_s = self._contacts.interval_s
-        next_s = self._now_s() + self._random.uniform(0, interval_s)  # not all peers in the same moment
+        next_s = self._now_s() + self._random.uniform(0, self._contacts.interval_s)  # not all in the same moment
         number = 0
-        while True:
+        while not self._contacts.forget(peer, self._now_s()):
             await asyncio.sleep(next_s - self._now_s())
             number += 1
             await self._ask(peer, number)
-            next_s = max(next_s + interval_s, self._now_s())
+            next_s = max(next_s + self._contacts.interval_s, self._now_s())
+        log.info("a peer is forgotten", site=self._site, peer=peer)
 
     async def _ask(self, peer: SiteName, number: int) -> None:
         ping = Ping(sender=self._site, receiver=peer, number=number, speaks=self._speaks)
@@ -116,6 +117,9 @@ class Pulse:
         if not understood(ping.speaks, self._speaks):
             text = f"version {ping.speaks} is not spoken here: {self._site} speaks {self._speaks}"
             return Refusal(code=NOT_SPOKEN, message=text).to_json()
+        if ping.sender != self._site and self._contacts.learn(ping.sender, self._now_s()):
+            log.info("a site that asks is a peer from now on", site=self._site, peer=ping.sender)
+            self._tasks.create_task(self._keep_asking(ping.sender))
         pong = Pong(
             site=self._site, number=ping.number, speaks=self._speaks, release=version("cheops"), at=self._wall()
         )

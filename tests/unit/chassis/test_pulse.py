@@ -18,7 +18,14 @@ from schemas.identity import SiteName
 from schemas.pings import Ping, Pong
 from schemas.queries import Refusal
 from services.chassis.bus.port import Received
-from services.chassis.peering.contacts import PING_INTERVAL_S, ROUND_TRIPS, SILENT_AFTER, Contacts
+from services.chassis.peering.contacts import (
+    FORGOTTEN_AFTER_S,
+    LEARNED_MAX,
+    PING_INTERVAL_S,
+    ROUND_TRIPS,
+    SILENT_AFTER,
+    Contacts,
+)
 from services.chassis.peering.pulse import ANSWER_TIMEOUT_S, Pulse
 from tests.kit.linked import Fate, Links
 from tests.kit.virtual_time import run_virtually
@@ -132,6 +139,34 @@ async def test_the_next_minor_version_is_a_peer_and_another_major_one_is_refused
         assert beat.contacts[NICE].of(LYON).refusal == "version 2.0 is not spoken here: lyon speaks 1.0"
 
 
+@virtually
+async def test_a_site_that_asks_is_a_peer_until_it_has_been_gone_for_an_hour() -> None:
+    links = await Links.between(LYON, OSLO)
+    loop = asyncio.get_running_loop()
+    contacts = {LYON: Contacts([OSLO]), OSLO: Contacts([])}  # oslo was there before lyon was thought of
+    back: list[SiteName] = []
+    oslo = asyncio.ensure_future(Pulse(OSLO, links.buses[OSLO], contacts[OSLO], back.append, now_s=loop.time).run())
+    lyon = asyncio.ensure_future(Pulse(LYON, links.buses[LYON], contacts[LYON], _ignore, now_s=loop.time).run())
+    await asyncio.sleep(5)
+    assert contacts[LYON].state(OSLO, loop.time()) == contacts[OSLO].state(LYON, loop.time()) == "up"
+    assert back == [LYON]
+    lyon.cancel()
+    await asyncio.sleep(FORGOTTEN_AFTER_S - 10)
+    assert contacts[OSLO].peers == (LYON,)
+    assert contacts[OSLO].state(LYON, loop.time()) == "unreachable"
+    await asyncio.sleep(30)
+    assert contacts[OSLO].peers == ()
+    oslo.cancel()
+    await asyncio.wait({oslo, lyon})
+
+
+def test_no_more_sites_are_learned_than_there_is_room_for() -> None:
+    contacts = Contacts([OSLO])
+    learned = [contacts.learn(SiteName(f"site-{number}"), 0.0) for number in range(LEARNED_MAX + 5)]
+    assert sum(learned) == LEARNED_MAX
+    assert not contacts.learn(OSLO, 0.0)
+
+
 ANSWERS: dict[str, tuple[bytes, str]] = {  # what a peer answers → why it is refused
     "nonsense": (b"\xff\x00", "message: "),
     "another site": (Pong(site=NICE, number=1, speaks="1.0", release="", at=BEGAN).to_json(), "site, number: nice, 1"),
@@ -159,7 +194,7 @@ def test_a_peer_that_answers_something_else_is_refused_with_the_reason_and_is_up
             await asyncio.sleep(1.5)
             assert contacts.state(OSLO, loop.time()) == "refused"
             assert contacts.of(OSLO).refusal.startswith(reason)
-        oslo = Pulse(OSLO, links.buses[OSLO], Contacts([]), back.append, now_s=loop.time)
+        oslo = Pulse(OSLO, links.buses[OSLO], Contacts([]), _ignore, now_s=loop.time)
         answering = asyncio.ensure_future(oslo.run())
         await asyncio.sleep(5)
         assert contacts.state(OSLO, loop.time()) == "up"
@@ -225,6 +260,10 @@ def test_a_site_that_is_no_peer_is_out_of_reach() -> None:
 
 def _pong(number: int) -> Pong:
     return Pong(site=OSLO, number=number, speaks="1.0", release="0.1.0", at=BEGAN)
+
+
+def _ignore(peer: SiteName) -> None:
+    """Nothing waits for it."""
 
 
 def _nobody(peer: Any) -> None:
