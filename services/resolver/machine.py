@@ -197,18 +197,20 @@ class Machine:
         if self.docket.known(intent.id) is not None:
             self.docket.repeats.ask(intent.id)
             return self._repeat(moment)
-        if self.undecided(intent.id):
-            return []  # delivered again while others are being asked
         if intent.entry is not None:
+            if self.together.is_early(intent, moment):
+                return []
             verdict = self.malformed(intent.id, "entry: set by resolvers only (expected no such field)", moment)
             return [StoreVerdict(verdict)] if verdict is not None else []
+        if self.undecided(intent.id):
+            return []  # delivered again while others are being asked
         if self.together.coordinator.concerns(intent):
             return self.together.coordinator.begin(intent, moment)
         return self.alone.consider(intent, NOTHING, moment)
 
     def undecided(self, intent_id: str) -> bool:
         """Somebody is being asked about it: the API server, or other sites."""
-        return intent_id in self.docket.asked or intent_id in self.together.coordinator.rounds
+        return intent_id in self.docket.asked or self.together.undecided(intent_id)
 
     def _repeat(self, moment: Moment) -> list[Effect]:
         due = map(self.docket.known, self.docket.repeats.due(moment.monotonic_s))
@@ -260,7 +262,7 @@ class Machine:
         self.holds.report(outcome, moment.monotonic_s)
         self.holds.settle(self.graph)
         if self.together.participant.engagements.find(outcome.intent) is not None:
-            return [*self.together.participant.outcome(outcome, moment), *self._wake(moment)]
+            return [*self.together.participant.doing.outcome(outcome, moment), *self._wake(moment)]
         return [*self.alone.go_on(pursuit, moment), *self._wake(moment)]
 
     # ── after a crash ───────────────────────────────────────────────────────────────────────────────────────────────

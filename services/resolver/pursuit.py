@@ -42,13 +42,24 @@ class Pursuit:
         """The operations that may leave now; each is given out once."""
         return [] if self.stopped else self._send(moment)
 
-    def resume(self, moment: Moment) -> list[Operation]:
-        """After a crash: what may have left and is not known to be over leaves again; its id makes that harmless.
+    def replay(self, outcomes: Iterable[Outcome]) -> None:
+        """After a crash: what was heard is heard again, in its order, to know which steps may have left."""
+        self._mark()
+        for outcome in outcomes:
+            self.note(outcome)
+            self._mark()
 
-        Also when another step has failed: what could leave may have left before that was known.
-        """
-        self.sent = {step for step, state in self.states.items() if state in FINAL_STATES}
-        return self._send(moment)
+    def _mark(self) -> None:
+        if not self.stopped:
+            self.sent.update(step.id for step in self.verdict.plan if self._open(step))
+
+    def resume(self, moment: Moment) -> list[Operation]:
+        """After a replay: what may have left and is not known to be over leaves again; its id makes that harmless."""
+        again = [step for step in self.verdict.plan if step.id in self.sent and not self._is_final(step)]
+        return [self._operation(step, moment) for step in again]
+
+    def _is_final(self, step: Step) -> bool:
+        return self.states.get(step.id) in FINAL_STATES
 
     def _send(self, moment: Moment) -> list[Operation]:
         ready = [step for step in self.verdict.plan if step.id not in self.sent and self._open(step)]
@@ -87,6 +98,11 @@ class Pursuit:
         """Nothing is under way any more and nothing will leave."""
         under_way = any(self.states.get(step) not in FINAL_STATES for step in self.sent)
         return not under_way and (self.stopped or len(self.sent) == len(self.verdict.plan))
+
+    @property
+    def never_begun(self) -> list[Step]:
+        """What did not leave; when it is over, it never will."""
+        return [step for step in self.verdict.plan if step.id not in self.sent]
 
     @property
     def conflicted(self) -> bool:

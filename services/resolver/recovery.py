@@ -26,8 +26,7 @@ class Unfinished:
     def pursuit(self, intake: Intake) -> Pursuit:
         """An allowed one as the last process left it."""
         made = Pursuit(self.intent, intake, self.verdict, settled=set(self.settled))
-        for outcome in self.outcomes:
-            made.note(outcome)
+        made.replay(self.outcomes)
         return made
 
 

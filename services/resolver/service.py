@@ -282,7 +282,7 @@ class ResolverService:
                     if instead is not None:
                         left.extend(self.machine.step(PeerSeen(instead), self._now()))
                 case StoreIntent():
-                    await self._out.store_part(effect.part)
+                    await self._out.store_part(effect.part, effect.revision)
                 case StoreOutcome():
                     await self._out.store_outcome(effect.outcome)
                 case TellPreview():

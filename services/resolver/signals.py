@@ -188,6 +188,7 @@ class StoreIntent:
     """Keep this site's part of an intent that another site coordinates, before anything is done for it."""
 
     part: Part
+    revision: int = 1
 
 
 @dataclass(frozen=True, slots=True)

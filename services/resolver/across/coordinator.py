@@ -9,65 +9,31 @@ begins again when the site is back, when a site says that its answer would chang
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from schemas.identity import SiteName
 from schemas.intents import Intent
 from schemas.peers import Answer, Ask, Decide, GiveWay, Part, Refuse, Report, Wake
-from schemas.scope.errors import ScopeError
-from schemas.scope.parse import parse_scope
-from schemas.scope.sites import check_sites
-from schemas.scope.tree import Scope
-from schemas.verdicts import Remedy, Verdict, Wait
+from schemas.verdicts import Verdict, Wait
 from services.resolver.across.following import Following
 from services.resolver.across.hearsay import Hearsay
 from services.resolver.across.order import HybridClock
-from services.resolver.across.parts import parts_of
+from services.resolver.across.reading import Reading
+from services.resolver.across.round import Round, for_all
 from services.resolver.across.splitting import Divides
 from services.resolver.coordinate import combine, enough, not_taken
 from services.resolver.desk import Desk
 from services.resolver.docket import Waiting
-from services.resolver.intake import Intake
 from services.resolver.judge.case import Problem
-from services.resolver.placing import Alternative, alternatives
 from services.resolver.recovery import Unfinished
 from services.resolver.signals import Effect, Moment, SendPeer, StoreVerdict, TellPreview
 
 ANSWER_TIMEOUT_S: Final = 5.0
-SITE_OPTION: Final = re.compile(r" --site \S+")
 TRYING_MAX_S: Final = 20.0  # of all ways together: the intent's sender waits
 TRY_AGAIN_S: Final = 30.0  # a deferred intent begins again by event; this is for an event that never comes
-
-
-@dataclass(slots=True)
-class Round:
-    """One asking. `failed`: the ways that were tried before this one, with what was said of them."""
-
-    intent: Intent
-    scope: Scope
-    ways: Sequence[Alternative]
-    number: int
-    age: int
-    begun_s: float
-    place: int = 0
-    parts: dict[SiteName, Part] = field(default_factory=dict)
-    answers: dict[SiteName, Verdict] = field(default_factory=dict)
-    holding: set[SiteName] = field(default_factory=set)
-    deadline_s: float = 0.0
-    failed: list[tuple[Alternative, Verdict]] = field(default_factory=list)
-
-    @property
-    def way(self) -> Alternative:
-        """How the scope is read in this asking."""
-        return self.ways[self.place]
-
-    @property
-    def silent(self) -> list[SiteName]:
-        """Who has not answered."""
-        return [name for name in self.parts if name not in self.answers]
+TRY_AGAIN_MAX_S: Final = 600.0
 
 
 @dataclass(slots=True)
@@ -80,12 +46,15 @@ class Coordinator:
     rounds: dict[str, Round] = field(default_factory=dict)
     following: Following = field(init=False)
     hearsay: Hearsay = field(init=False)
+    reading: Reading = field(init=False)
     _ages: dict[str, int] = field(default_factory=dict)
-    _tried_s: dict[str, float] = field(default_factory=dict)
+    _next_s: dict[str, float] = field(default_factory=dict)  # when a deferred intent begins again by itself
+    _pause_s: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.following = Following(self.desk.site)
         self.hearsay = Hearsay(self.desk.hearing, self.desk.neighbours)
+        self.reading = Reading(self.desk, self.divides)
 
     def concerns(self, intent: Intent) -> bool:
         """Whether an intent is for more than this site."""
@@ -93,55 +62,25 @@ class Coordinator:
 
     # ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def begin(self, intent: Intent, moment: Moment) -> list[Effect]:
-        """Read the scope and ask the sites of its first way."""
-        self._tried_s[intent.id] = moment.monotonic_s
-        intake = self._take_in(intent, moment)
-        if intake.problems:
-            return self._finish(intent, self._wrong(intent, intake.problems, moment), moment)
-        try:
-            scope = parse_scope(intent.scope)
-            unknown = check_sites(scope, self._sites())
-            if unknown:
-                problems = [Problem("D601", str(one)) for one in unknown]
-                return self._finish(intent, self._wrong(intent, problems, moment), moment)
-            ways = self._ways(scope)
-        except ScopeError as error:
-            problem = Problem("D600", str(error).splitlines()[0])
-            return self._finish(intent, self._wrong(intent, [problem], moment), moment)
+    def begin(self, intent: Intent, moment: Moment, pause_s: float = TRY_AGAIN_S) -> list[Effect]:
+        """Read the scope and ask the sites of its first way. `pause_s`: from here to the next time, unless woken."""
+        self._pause_s[intent.id] = pause_s
+        self._next_s[intent.id] = moment.monotonic_s + pause_s
+        read = self.reading.ways(intent, moment)
+        if not isinstance(read, tuple):
+            return self._finish(intent, self.reading.wrong(intent, read, moment), moment)
         age = self._ages.setdefault(intent.id, self.clock.stamp(moment.wall))
-        asked = Round(intent, scope, ways, self.clock.stamp(moment.wall), age, moment.monotonic_s)
+        asked = Round(intent, read[0], read[1], self.clock.stamp(moment.wall), age, moment.monotonic_s)
         self.rounds[intent.id] = asked
         return self._ask(asked, moment)
 
-    def _ways(self, scope: Scope) -> list[Alternative]:
-        near = {(self.desk.site, name): one for name, one in self.desk.neighbours.round_trip_s.items()}
-        return alternatives(scope, self._sites(), near, self.desk.site)
-
-    def _sites(self) -> list[SiteName]:
-        return [self.desk.site, *self.desk.neighbours.all_but(self.desk.site)]
-
-    def _take_in(self, intent: Intent, moment: Moment) -> Intake:
-        """Only what is wrong wherever it is done: which kinds are served, each site says for itself."""
-        local = intent.model_copy(update={"scope": ""})
-        intake = self.desk.hearing.take_in(local, moment)
-        problems = tuple(one for one in intake.problems if one.code not in ("D001", "F502"))
-        return Intake(intake.changes, problems, intake.manifests)
-
-    def _wrong(self, intent: Intent, problems: Sequence[Problem], moment: Moment) -> Verdict:
-        intake = Intake((), tuple(problems), {})
-        case = self.desk.hearing.case(intent, intake, 1, moment)
-        return self.desk.hearing.judge(case, self.desk.view(), moment)
-
     def _ask(self, asked: Round, moment: Moment) -> list[Effect]:
         """Ask the sites of the way that is to be tried, all at once."""
-        intake = self._take_in(asked.intent, moment)
-        surface = self.desk.evidence.surface
-        parts, problems = parts_of(asked.intent, intake, asked.scope, asked.way, surface, self.divides)
+        parts, problems = self.reading.parts(asked.intent, asked.scope, asked.way, moment)
         asked.parts, asked.answers, asked.holding = dict(parts), {}, set()
         asked.deadline_s = moment.monotonic_s + ANSWER_TIMEOUT_S
         if problems:
-            asked.answers = {self.desk.site: self._wrong(asked.intent, problems, moment)}
+            asked.answers = {self.desk.site: self.reading.wrong(asked.intent, problems, moment)}
             return self._conclude(asked, moment)
         effects: list[Effect] = []
         for name, part in asked.parts.items():
@@ -172,18 +111,22 @@ class Coordinator:
         asked = self.rounds.get(message.intent)
         if asked is None or asked.number != message.round or message.sender not in asked.parts:
             return self._let_go(message, asked)
-        verdict = message.verdict
-        if verdict.intent != message.intent or verdict.site != message.sender or not _is_about(asked, verdict):
-            reason = f"verdict: on {verdict.intent!r} at {verdict.site!r} (expected the part that was asked)"
-            return [self._refuse(message, "answer", reason)]
+        verdict, problem = message.verdict, asked.misfit(message.sender, message.verdict)
         if message.held:
             asked.holding.add(message.sender)
+        if message.sender in asked.answers:
+            return []  # said twice
+        if problem:
+            what = f"does not answer what it was asked: {problem}"
+            asked.answers[message.sender] = self.hearsay.unheard(asked.parts[message.sender], what[:500], moment)
+            refusal = self._refuse(message, "answer", problem)
+            return [refusal] if asked.silent else [refusal, *self._conclude(asked, moment)]
         asked.answers[message.sender] = verdict
         self.hearsay.remember(asked.parts[message.sender], verdict, moment)
         return [] if asked.silent else self._conclude(asked, moment)
 
     def _let_go(self, message: Answer, asked: Round | None) -> list[Effect]:
-        if not message.held or (asked is None and self.following.knows(message.intent)):
+        if not message.held or (asked is None and self.following.is_committed(message.intent, message.sender)):
             return []  # its commit is on the way
         return [self._drop(message.intent, message.round, message.sender)]
 
@@ -201,10 +144,12 @@ class Coordinator:
     def refused(self, message: Refuse, moment: Moment) -> list[Effect]:
         """A site could not read what it was asked."""
         asked = self.rounds.get(message.intent)
-        if asked is None or message.sender not in asked.silent:
+        if message.what == "decide":
+            return self._go_on(self.following.refused(message, moment), moment)
+        if asked is None or message.what != "ask" or message.sender not in asked.silent:
             return []
-        what = f"cannot read what it is asked: {message.reason}"
-        asked.answers[message.sender] = self.hearsay.unheard(asked.parts[message.sender], what, moment)
+        part, what = asked.parts[message.sender], f"cannot read what it is asked: {message.reason}"
+        asked.answers[message.sender] = self.hearsay.unheard(part, what, moment)
         return [] if asked.silent else self._conclude(asked, moment)
 
     def tick(self, moment: Moment) -> list[Effect]:
@@ -217,10 +162,16 @@ class Coordinator:
                 asked.answers[name] = self.hearsay.unheard(asked.parts[name], what, moment)
             effects += self._conclude(asked, moment)
         for waiting in self._waiting():
-            tried_s = self._tried_s.get(waiting.intent.id, float("-inf"))
-            if moment.monotonic_s - tried_s >= TRY_AGAIN_S:
-                effects += self.wake(waiting.intent.id, moment)
+            intent_id = waiting.intent.id
+            if moment.monotonic_s >= self._next_s.get(intent_id, 0.0) and self._is_worth_asking(waiting, moment):
+                pause_s = min(2 * self._pause_s.get(intent_id, TRY_AGAIN_S / 2), TRY_AGAIN_MAX_S)
+                effects += self.begin(waiting.intent, moment, pause_s)
         return effects
+
+    def _is_worth_asking(self, waiting: Waiting, moment: Moment) -> bool:
+        """Who waits for a site that is still not heard waits for that."""
+        sites = (one.site for one in waiting.verdict.waits_for if one.intent is None)
+        return all(self._can_ask(name, moment) for name in sites) or waiting.intent.expires_at <= moment.wall
 
     # ── concluded ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -230,7 +181,7 @@ class Coordinator:
         taken, left_out = enough(asked.scope, asked.way, answers)
         whole = combine(list(taken.values()), self.desk.site)
         whole = whole.model_copy(update={"reasons": (*whole.reasons, *left_out)}) if left_out else whole
-        whole = self.following.with_done(whole.model_copy(update={"remedies": _for_all(whole.remedies, asked.intent)}))
+        whole = whole.model_copy(update={"remedies": for_all(whole.remedies, asked.intent)})
         if whole.decision == "allow":
             del self.rounds[asked.intent.id]
             whole = not_taken(whole, asked.failed, self.desk.site)
@@ -246,6 +197,8 @@ class Coordinator:
             asked.number = self.clock.stamp(moment.wall)
             return effects + self._ask(asked, moment)
         del self.rounds[asked.intent.id]
+        if asked.is_stale:
+            self._next_s[asked.intent.id] = moment.monotonic_s
         # A choice that is only unknown may still come true; a denial may not.
         best = next((row for row in asked.failed if row[1].decision == "defer"), asked.failed[0])
         verdict = not_taken(best[1], [row for row in asked.failed if row is not best], self.desk.site)
@@ -263,7 +216,7 @@ class Coordinator:
         self.rounds.pop(intent.id, None)
         if intent.preview:
             return [TellPreview(verdict)]
-        docket = self.desk.docket
+        verdict, docket = self.following.with_done(verdict), self.desk.docket
         waiting = docket.deferred.get(intent.id)
         if waiting is not None and verdict.decision == "defer" and waiting.says(verdict):
             return []
@@ -274,7 +227,8 @@ class Coordinator:
             docket.deferred[intent.id] = Waiting(intent, verdict, None)
             return effects
         self._ages.pop(intent.id, None)
-        self._tried_s.pop(intent.id, None)
+        self._next_s.pop(intent.id, None)
+        self._pause_s.pop(intent.id, None)
         if verdict.decision == "allow" and asked is not None:
             parts = {name: asked.parts[name] for name in sites}
             return effects + self.following.commit(
@@ -289,7 +243,10 @@ class Coordinator:
 
     def reported(self, message: Report, moment: Moment) -> list[Effect]:
         """How far a site is; when all are over, and the world had changed, it is decided again."""
-        effects, again = self.following.reported(message, moment.monotonic_s)
+        return self._go_on(self.following.reported(message, moment.monotonic_s), moment)
+
+    def _go_on(self, followed: tuple[list[Effect], Intent | None], moment: Moment) -> list[Effect]:
+        effects, again = followed
         return effects if again is None else [*effects, *self.begin(again, moment)]
 
     # ── waiting and waking ──────────────────────────────────────────────────────────────────────────────────────────
@@ -306,8 +263,18 @@ class Coordinator:
         return self.begin(waiting.intent, moment)
 
     def woken(self, message: Wake, moment: Moment) -> list[Effect]:
-        """A site says that its answer would be another one."""
-        return self.wake(message.intent, moment)
+        """A site says that its answer would be another one; or that it knows a later round than the one asked."""
+        asked = self.rounds.get(message.intent)
+        if asked is None or message.sender not in asked.parts:
+            return self.wake(message.intent, moment)
+        is_ahead = message.round > asked.number and self.clock.hear(message.round, moment.wall)
+        if is_ahead and moment.monotonic_s - asked.begun_s < TRYING_MAX_S:
+            effects = self.begin(asked.intent, moment)
+            if asked.intent.id in self.rounds:
+                self.rounds[asked.intent.id].begun_s = asked.begun_s
+            return effects
+        asked.is_stale = asked.is_stale or message.round == asked.number
+        return []
 
     def came_back(self, site: SiteName, moment: Moment) -> list[Effect]:
         """A site is heard again: whatever waits for it begins again."""
@@ -319,39 +286,15 @@ class Coordinator:
         asked = self.rounds.pop(intent.id, None)
         drops = [self._drop(intent.id, asked.number, name) for name in asked.parts] if asked is not None else []
         problem = Problem("D012", f"given up by {requester or 'somebody'}")
-        return [*drops, *self._finish(intent, self._wrong(intent, [problem], moment), moment)]
+        return [*drops, *self._finish(intent, self.reading.wrong(intent, [problem], moment), moment)]
 
     # ── after a crash ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    def resume(self, one: Unfinished, moment: Moment) -> list[Effect]:
+    def resume(self, one: Unfinished, parts: Mapping[SiteName, Part], moment: Moment) -> list[Effect]:
         """Committed before a crash: every site is told again, which repeats nothing, and says how far it is."""
-        sites = {claim.site for claim in one.verdict.evidence}
-        intake = self._take_in(one.intent, moment)
-        surface = self.desk.evidence.surface
-        scope = parse_scope(one.intent.scope)
-        for way in self._ways(scope):
-            parts, _ = parts_of(one.intent, intake, scope, way, surface, self.divides)
-            if sites <= parts.keys():  # a site that was left out (`min`) has given no evidence
-                taken = {name: part for name, part in parts.items() if name in sites}
-                told = self.following.commit(one.intent, one.verdict, taken, (0, 0), moment.monotonic_s)
-                return [*told, *self.following.resume(one.intent.id, one.outcomes)]
-        return []  # a site that took part is not known any more: what is left of it is for people
+        told = self.following.commit(one.intent, one.verdict, parts, (0, 0), moment.monotonic_s)
+        return told + self.following.resume(one.intent.id, one.outcomes)
 
     def _refuse(self, message: Answer, what: str, reason: str) -> Effect:
         names = {"sender": self.desk.site, "receiver": message.sender, "intent": message.intent}
         return SendPeer(Refuse(what=what, reason=reason[:500], **names))
-
-
-def _for_all(remedies: Sequence[Remedy], intent: Intent) -> tuple[Remedy, ...]:
-    """What one site offers to do instead of what was asked is to be asked of all sites."""
-    made: dict[str, Remedy] = {}
-    for one in remedies:
-        command = one.command
-        if command.startswith(f"cheops {intent.verb} "):
-            command = SITE_OPTION.sub(f" --site {intent.site} --scope '{intent.scope.strip()}'", command)
-        made.setdefault(command, one.model_copy(update={"command": command}))
-    return tuple(made.values())
-
-
-def _is_about(asked: Round, verdict: Verdict) -> bool:
-    return all(step.site == verdict.site for step in verdict.plan) and verdict.verb == asked.intent.verb

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -16,7 +16,7 @@ from services.resolver.docket import Stamp
 from services.resolver.hearing import Elsewhere
 from services.resolver.intake import Intake
 
-State = Literal["rehearsing", "blocked", "watching", "held", "committed", "over", "denied"]
+State = Literal["rehearsing", "blocked", "watching", "held", "late", "committed", "over", "denied"]
 OVER_MAX: Final = 10_000  # engagements that ended are remembered: a repeated message must not begin them again
 
 
@@ -28,7 +28,10 @@ class Engagement:
     blocked      only a younger intent's hold is in the way: its entry site was asked to let go
     watching     answered with a defer: the entry site is told when that has changed
     held         answered with an allow, on a lease
+    late         committed without a hold, and it is not known yet whether that is still right
     committed    it is being done      over, denied: nothing is under way
+
+    decided   the last revision that was committed to, or refused, here: what is older than the next one is a repetition
     """
 
     entry: SiteName
@@ -36,6 +39,7 @@ class Engagement:
     round: int
     age: int
     revision: int = 1
+    decided: int = 0
     state: State = "rehearsing"
     intake: Intake | None = None
     verdict: Verdict | None = None
@@ -56,37 +60,43 @@ class Engagement:
 
 
 class Engagements:
-    """By intent; those that are over are forgotten one day, the oldest first."""
+    """By intent; those that are over are forgotten one day, the oldest first.
+
+    done_before   of intents that were entered here: what a process that is gone has done of them here
+    """
 
     def __init__(self) -> None:
-        self._all: OrderedDict[str, Engagement] = OrderedDict()
-        self._ended: OrderedDict[str, None] = OrderedDict()
+        self.done_before: dict[str, set[ResourceId]] = {}
+        self._open: dict[str, Engagement] = {}
+        self._ended: OrderedDict[str, Engagement] = OrderedDict()
 
     def __getitem__(self, intent_id: str) -> Engagement:
-        return self._all[intent_id]
+        found = self.find(intent_id)
+        assert found is not None, f"{intent_id} was never asked of this site"
+        return found
 
     def __len__(self) -> int:
-        return len(self._all) - len(self._ended)
+        return len(self._open)
 
     def find(self, intent_id: str) -> Engagement | None:
         """What was asked of this site in that intent."""
-        return self._all.get(intent_id)
+        return self._open.get(intent_id) or self._ended.get(intent_id)
 
     def put(self, engagement: Engagement) -> Engagement:
         """It begins, or begins again."""
-        self._all[engagement.part.id] = engagement
+        self._open[engagement.part.id] = engagement
         self._ended.pop(engagement.part.id, None)
         return engagement
 
     def end(self, engagement: Engagement, state: Literal["over", "denied"]) -> None:
         """Nothing more will be done for it, unless it is asked again."""
         engagement.state = state
-        self._ended[engagement.part.id] = None
+        self._open.pop(engagement.part.id, None)
+        self._ended[engagement.part.id] = engagement
         while len(self._ended) > OVER_MAX:
-            oldest, _ = self._ended.popitem(last=False)
-            del self._all[oldest]
+            self._ended.popitem(last=False)
 
-    def in_state(self, *states: State) -> Iterator[Engagement]:
+    def in_state(self, *states: State) -> Sequence[Engagement]:
         """Those in one of these states, the oldest intent first."""
-        found = [one for key, one in self._all.items() if key not in self._ended and one.state in states]
-        return iter(sorted(found, key=lambda one: (one.age, one.part.id)))
+        found = [one for one in self._open.values() if one.state in states]
+        return sorted(found, key=lambda one: (one.age, one.part.id)) if len(found) > 1 else found

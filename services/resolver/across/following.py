@@ -10,19 +10,26 @@ from schemas.identity import SiteName
 from schemas.intents import Intent
 from schemas.outcomes import Outcome
 from schemas.peers import Decide, Part, Refuse, Report, Tell
-from schemas.verdicts import Reason, Verdict
+from schemas.verdicts import Reason, Step, Verdict
 from services.resolver.across.undertaking import Undertaking
 from services.resolver.judge.findings import named
-from services.resolver.signals import Effect, SendPeer, StoreOutcome
+from services.resolver.pursuit import GOOD, operation_id
+from services.resolver.signals import Effect, Moment, SendPeer, StoreOutcome
 
 NUDGE_S: Final = 30.0
 
 
 @dataclass(slots=True)
 class Following:
-    """Undertakings by intent."""
+    """Undertakings by intent.
+
+    earlier    what was done for an intent by revisions that are not in force any more
+    expected   committed to by the last process, to be gone on with when the site is known again
+    """
 
     site: SiteName
+    earlier: dict[str, tuple[Outcome, ...]] = field(default_factory=dict)
+    expected: set[str] = field(default_factory=set)
     _all: dict[str, Undertaking] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -31,6 +38,11 @@ class Following:
     def knows(self, intent_id: str) -> bool:
         """Whether it was committed to and is not over."""
         return intent_id in self._all
+
+    def is_committed(self, intent_id: str, name: SiteName) -> bool:
+        """Whether this site's part of it was committed to and is not over, as far as is known already."""
+        undertaking = self._all.get(intent_id)
+        return intent_id in self.expected or (undertaking is not None and name in undertaking.sites)
 
     def commit(
         self,
@@ -42,6 +54,8 @@ class Following:
     ) -> list[Effect]:
         """Tell every site that its part is to be done. `stamps`: the round that held it, and the intent's age."""
         before = self._all.get(intent.id)
+        if before is not None:
+            self.earlier[intent.id] = (*self.earlier.get(intent.id, ()), *before.outcomes.values())
         orders = {
             name: Decide(
                 sender=self.site,
@@ -56,8 +70,7 @@ class Following:
             )
             for name, part in parts.items()
         }
-        made = self._all[intent.id] = Undertaking(intent, verdict, orders, now_s)
-        made.earlier = (*before.earlier, *before.outcomes.values()) if before is not None else ()
+        self._all[intent.id] = Undertaking(intent, verdict, orders, now_s)
         return list(map(SendPeer, orders.values()))
 
     def resume(self, intent_id: str, outcomes: Sequence[Outcome]) -> list[Effect]:
@@ -68,18 +81,32 @@ class Following:
         return [self._tell(undertaking, name, known) for name, known in told if known]
 
     def tick(self, now_s: float) -> list[Effect]:
-        """Who has not said for a while that it is over is told once more: then it says how far it is."""
+        """Who has not said for a while that it is over is told everything once more: then it says how far it is."""
         effects: list[Effect] = []
         for undertaking in self._all.values():
             if now_s - undertaking.heard_s >= NUDGE_S:
                 undertaking.heard_s = now_s
                 silent = (name for name in undertaking.sites if name not in undertaking.over)
-                effects += [SendPeer(undertaking.orders[name]) for name in silent]
+                for name in silent:
+                    effects.append(SendPeer(undertaking.orders[name]))
+                    known = undertaking.awaited_by(name)
+                    effects += [self._tell(undertaking, name, known)] if known else []
         return effects
 
     def forget(self, intent_id: str) -> None:
         """It is denied now: nothing more will be done."""
         self._all.pop(intent_id, None)
+        self.earlier.pop(intent_id, None)
+
+    def refused(self, message: Refuse, moment: Moment) -> tuple[list[Effect], Intent | None]:
+        """A site does not take a commit: nothing of it will be done there."""
+        undertaking = self._all.get(message.intent)
+        if undertaking is None or message.sender not in undertaking.sites or message.sender in undertaking.over:
+            return [], None
+        names = {"sender": message.sender, "receiver": self.site, "intent": message.intent}
+        revision = undertaking.verdict.revision
+        ends = tuple(_not_taken(step, message, revision, moment) for step in undertaking.steps_of(message.sender))
+        return self.reported(Report(revision=revision, outcomes=ends, over=True, **names), moment.monotonic_s)
 
     def reported(self, message: Report, now_s: float) -> tuple[list[Effect], Intent | None]:
         """Store it here, tell who waits for it; and the intent to be decided again, when all are over and it has to."""
@@ -103,7 +130,7 @@ class Following:
             return effects, None
         if undertaking.to_be_decided_again:
             return effects, undertaking.intent
-        del self._all[message.intent]
+        self.forget(message.intent)
         return effects, None
 
     def _tell(
@@ -115,19 +142,21 @@ class Following:
 
     def with_done(self, verdict: Verdict) -> Verdict:
         """What earlier revisions have done already is named, where the whole is not allowed any more."""
-        undertaking = self._all.get(verdict.intent)
-        if undertaking is None or verdict.decision == "allow":
+        if verdict.decision == "allow":
             return verdict
+        undertaking = self._all.get(verdict.intent)
+        now = tuple(undertaking.outcomes.values()) if undertaking is not None else ()
+        done = _done((*self.earlier.get(verdict.intent, ()), *now))
         notes = tuple(
             Reason(
                 code="N520",
                 severity="note",
-                message=f"done already at {name}: {', '.join(f'{one.action} {named(one.resource)}' for one in done)}",
+                message=f"done already at {name}: {', '.join(f'{one.action} {named(one.resource)}' for one in mine)}",
                 site=name,
             )
-            for name, done in undertaking.done.items()
+            for name, mine in done.items()
         )
-        return verdict.model_copy(update={"reasons": (*verdict.reasons, *notes)})
+        return verdict.model_copy(update={"reasons": (*verdict.reasons, *notes)}) if notes else verdict
 
 
 def _to_tell(
@@ -137,3 +166,24 @@ def _to_tell(
     if message.refused is None:
         return list(undertaking.to_tell(message.sender, fresh))
     return [(name, fresh) for name in undertaking.sites if name != message.sender and name not in undertaking.over]
+
+
+def _done(outcomes: Sequence[Outcome]) -> Mapping[SiteName, tuple[Outcome, ...]]:
+    good = [one for one in outcomes if one.state in GOOD and one.changed]
+    return {name: tuple(one for one in good if one.site == name) for name in sorted({one.site for one in good})}
+
+
+def _not_taken(step: Step, message: Refuse, revision: int, moment: Moment) -> Outcome:
+    return Outcome(
+        operation=operation_id(message.intent, revision, step.id),
+        intent=message.intent,
+        revision=revision,
+        step=step.id,
+        site=step.site,
+        action=step.action,
+        resource=step.resource,
+        state="conflict",
+        changed=False,
+        message=f"not taken at {step.site}: {message.reason}",
+        at=moment.wall,
+    )

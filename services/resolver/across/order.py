@@ -24,10 +24,12 @@ class HybridClock:
         self._last = max(self._last + 1, _of(wall))
         return self._last
 
-    def hear(self, stamp: int, wall: datetime) -> None:
-        """A peer has made this one."""
-        if stamp <= _of(wall) + (AHEAD_MAX_MS << COUNTER_BITS):
-            self._last = max(self._last, stamp)
+    def hear(self, stamp: int, wall: datetime) -> bool:
+        """A peer has made this one; False when it is not followed."""
+        if stamp > _of(wall) + (AHEAD_MAX_MS << COUNTER_BITS):
+            return False
+        self._last = max(self._last, stamp)
+        return True
 
 
 def _of(wall: datetime) -> int:

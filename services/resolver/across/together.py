@@ -10,10 +10,11 @@ from schemas.outcomes import Outcome
 from schemas.peers import Answer, Ask, Decide, GiveWay, PeerMessage, Refuse, Report, Tell, Wake
 from schemas.verdicts import Verdict
 from services.resolver.across.coordinator import Coordinator
-from services.resolver.across.participant import Participant
+from services.resolver.across.participant import LEASE_S, Participant
 from services.resolver.across.splitting import Divides
 from services.resolver.desk import Desk
-from services.resolver.docket import Waiting
+from services.resolver.docket import WAITING_MAX, Waiting
+from services.resolver.pursuit import GOOD
 from services.resolver.recovery import Unfinished
 from services.resolver.signals import Effect, Moment, PeerBeat, PeerSeen, SendPeer
 
@@ -27,10 +28,28 @@ class Together:
         self.participant = Participant(desk)
         self._site = desk.site
         self._docket = desk.docket
+        self._early: dict[str, float] = {}
 
     def concerns(self, intent: Intent) -> bool:
         """Whether an intent, or what this site does of it, is decided with others."""
         return intent.entry is not None or self.coordinator.concerns(intent)
+
+    def is_early(self, part: Intent, moment: Moment) -> bool:
+        """A part that was stored, and then its reader was killed: the commit is read again, and then it is known.
+
+        What nobody commits to within a lease was no part, but somebody's intent with a field that is not for people.
+        """
+        if len(self._early) >= WAITING_MAX:
+            return False
+        is_early = moment.monotonic_s < self._early.setdefault(part.id, moment.monotonic_s + LEASE_S)
+        if not is_early:
+            del self._early[part.id]
+        return is_early
+
+    def undecided(self, intent_id: str) -> bool:
+        """Other sites are being asked about it, or its commit is still to be read."""
+        is_early = intent_id in self._early and self._docket.known(intent_id) is None
+        return is_early or intent_id in self.coordinator.rounds
 
     def hear(self, message: PeerMessage, moment: Moment) -> list[Effect]:
         """Another resolver says something."""
@@ -51,7 +70,7 @@ class Together:
             case Report():
                 return self.coordinator.reported(message, moment)
             case Tell():
-                return self.participant.heard(message, moment)
+                return self.participant.doing.heard(message, moment)
             case _:
                 raise AssertionError(f"no such message: {message}")
 
@@ -65,6 +84,7 @@ class Together:
 
     def tick(self, moment: Moment) -> list[Effect]:
         """Time has passed."""
+        self._early = {name: until_s for name, until_s in self._early.items() if self._docket.known(name) is None}
         return [*self.participant.tick(moment), *self.coordinator.tick(moment)]
 
     def settle(self, effects: Sequence[Effect], moment: Moment) -> list[Effect]:
@@ -92,16 +112,29 @@ class Together:
         by_intent: defaultdict[str, list[Outcome]] = defaultdict(list)
         for outcome in outcomes:
             by_intent[outcome.intent].append(outcome)
-        for intent_id, part in intents.items():
-            verdict = verdicts.get(intent_id)
-            if part.entry is not None and verdict is not None:
-                self.participant.remember(part, verdict, by_intent[intent_id], intent_id not in under_way)
+        for intent_id, intent in intents.items():
+            verdict, mine = verdicts.get(intent_id), by_intent[intent_id]
+            if intent.entry is not None and verdict is not None:
+                self.participant.doing.remember(intent, verdict, mine, intent_id not in under_way)
+            elif intent_id in under_way and verdict is not None and self.coordinator.concerns(intent):
+                done = {one.resource for one in mine if one.site == self._site and one.state in GOOD}
+                self.participant.engagements.done_before[intent_id] = done
+                is_earlier = verdict.decision == "defer"
+                earlier = tuple(one for one in mine if is_earlier or one.revision < verdict.revision)
+                self.coordinator.following.earlier[intent_id] = earlier
+                self.coordinator.following.expected |= set() if is_earlier else {intent_id}
 
     def resume(self, one: Unfinished, moment: Moment) -> list[Effect]:
         """Go on with what several sites have committed to."""
         if one.intent.entry is None and one.verdict.decision == "defer":
             self._docket.deferred[one.intent.id] = Waiting(one.intent, one.verdict, None)
             return self.coordinator.wake(one.intent.id, moment)
-        if one.intent.entry is None:
-            return self.coordinator.resume(one, moment)
-        return self.participant.resume(one, moment)
+        if one.intent.entry is not None:
+            return self.participant.doing.resume(one, moment)
+        self.coordinator.following.expected.discard(one.intent.id)
+        parts = self.coordinator.reading.parts_again(one.intent, one.verdict, moment)
+        if not parts:
+            return []  # a site that took part is not known any more: what is left of it is for people
+        told = self.coordinator.resume(one, parts, moment)
+        own = parts.get(self._site)
+        return [*self.participant.doing.resume_own(one, own, moment), *told] if own is not None else told

@@ -21,7 +21,7 @@ class Undertaking:
     """One committed revision.
 
     orders    what each site was told to do     over      who has said that nothing is under way there any more
-    heard_s   when anybody last said anything   earlier   what earlier revisions have done
+    heard_s   when anybody last said anything
     """
 
     intent: Intent
@@ -31,7 +31,6 @@ class Undertaking:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     over: set[SiteName] = field(default_factory=set)
     refused: dict[SiteName, Verdict] = field(default_factory=dict)
-    earlier: tuple[Outcome, ...] = ()
 
     @property
     def sites(self) -> tuple[SiteName, ...]:
@@ -93,12 +92,6 @@ class Undertaking:
         states = {one.state for one in self.outcomes.values()}
         changed = "conflict" in states or bool(self.refused)
         return changed and "failed" not in states and self.verdict.revision < DECISIONS_MAX
-
-    @property
-    def done(self) -> Mapping[SiteName, tuple[Outcome, ...]]:
-        """What this revision and earlier ones have done, by site."""
-        good = [one for one in (*self.earlier, *self.outcomes.values()) if one.state in GOOD and one.changed]
-        return {name: tuple(one for one in good if one.site == name) for name in sorted({one.site for one in good})}
 
 
 def _is_bad(outcome: Outcome) -> bool:

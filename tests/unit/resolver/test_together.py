@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from schemas.events import ResourceEvent
-from schemas.identity import ResourceId
+from schemas.identity import ResourceId, SiteName
 from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
 from tests.unit.resolver.virtual_mesh import VirtualMesh
 
+LYON, OSLO = SiteName("lyon"), SiteName("oslo")
 WEB = ResourceId("apps/Deployment/shop/web")
 
 
@@ -91,3 +92,171 @@ def test_the_next_choice_is_taken_when_the_first_site_denies(mesh: VirtualMesh) 
     assert "N505" in {one.code for one in verdict.reasons}
     assert WEB in mesh["oslo"].cluster.objects
     assert WEB not in mesh["nice"].cluster.objects
+
+
+# ── what the runs of test_together_states.py have found ─────────────────────────────────────────────────────────────
+
+CA = ResourceId("Secret/shop/ca")
+
+
+def test_letters_of_an_intent_that_is_over_begin_nothing_when_they_come_again(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "delete", "lyon & oslo", resources=("secret/ca",))
+    mesh.pump()
+    before = list(mesh["oslo"].verdicts)
+    for wire, payload in list(mesh.arrived):
+        mesh.hand_over(wire, payload)
+    mesh.pump()
+    assert mesh["oslo"].verdicts == before
+    assert mesh["oslo"].effects["i-1", CA] == 1
+    assert not any(len(world.machine.holds) for world in mesh.worlds.values())
+
+
+def test_letters_of_an_intent_that_is_over_begin_nothing_after_a_restart_either(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "delete", "lyon & oslo", resources=("secret/ca",))
+    mesh.pump()
+    again, before = list(mesh.arrived), list(mesh["oslo"].verdicts)
+    mesh["oslo"].kill()
+    mesh.pump()
+    mesh["oslo"].cluster.put(without_uid(secret("ca")))
+    mesh["oslo"].see(ResourceEvent("put", mesh["oslo"].cluster.state(CA)))
+    mesh.pump()
+    for wire, payload in again:
+        mesh.hand_over(wire, payload)
+    mesh.settle()
+    assert mesh["oslo"].verdicts == before
+    assert CA in mesh["oslo"].cluster.objects
+
+
+def test_an_entry_site_that_is_killed_after_its_verdict_goes_on_with_its_own_part(mesh: VirtualMesh) -> None:
+    """It judged its part anew, and its executor, which had done it, did not say so once more."""
+    mesh.enter("oslo", "apply", "lyon & oslo", manifests=(without_uid(secret("ca")),))
+    mesh.collect()
+    mesh.arrive((OSLO, LYON))
+    mesh.catches_up(mesh["lyon"])
+    mesh.catches_up(mesh["oslo"])
+    mesh.collect()
+    mesh.arrive((LYON, OSLO))
+    mesh["oslo"].execute(0)
+    mesh["oslo"].kill()
+    mesh.settle(5)
+    assert mesh.verdict("oslo").decision == "allow"
+    assert not any(len(world.machine.holds) for world in mesh.worlds.values())
+    assert not mesh["oslo"].machine.together.coordinator.following
+
+
+def test_a_commit_that_was_refused_is_not_carried_out_when_it_comes_again(mesh: VirtualMesh) -> None:
+    """Its lease had ended and the world had changed; then it changes back, and a copy of the commit comes late."""
+    mesh.enter("lyon", "create", "lyon & oslo", manifests=(web(),))
+    committed_but_cut(mesh)
+    oslo = mesh["oslo"]
+    oslo.cluster.remove(CA)
+    oslo.see(ResourceEvent("delete", resource=CA))
+    mesh.pump()
+    mesh.mend()
+    mesh.settle(4)
+    assert mesh.verdict("oslo").decision == "deny"
+    assert mesh.verdict("lyon").decision == "deny"
+    assert "done already at lyon" in " ".join(one.message for one in mesh.verdict("lyon").reasons)
+    oslo.cluster.put(without_uid(secret("ca")))
+    oslo.see(ResourceEvent("put", oslo.cluster.state(CA)))
+    for restart in (False, True):
+        if restart:
+            oslo.kill()
+        mesh.pump()
+        for wire, payload in [one for one in mesh.arrived if b'"commit":true' in one[1]]:
+            mesh.hand_over(wire, payload)
+        mesh.settle(4)
+        assert WEB not in oslo.cluster.objects
+        assert len([one for one in oslo.verdicts if one.intent == "i-1"]) == 1
+
+
+def committed_but_cut(mesh: VirtualMesh) -> None:
+    """The answer of oslo is heard at lyon, which commits; then nothing reaches oslo until its lease is over."""
+    mesh.collect()
+    mesh.arrive((LYON, OSLO))
+    mesh.catches_up(mesh["oslo"])
+    mesh.catches_up(mesh["lyon"])
+    mesh.collect()
+    mesh.cut.add((LYON, OSLO))
+    mesh.settle(70)
+    assert mesh.verdict("lyon").decision == "allow"
+    assert not len(mesh["oslo"].machine.holds)
+
+
+def test_a_part_that_was_stored_before_a_kill_is_not_taken_for_an_intent_of_its_own(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "delete", "lyon & oslo", resources=("secret/ca",))
+    mesh.collect()
+    mesh.arrive((LYON, OSLO))
+    mesh.collect()
+    mesh.arrive((OSLO, LYON))
+    mesh.collect()
+    mesh["oslo"].cut_after = 1  # the part is stored, the verdict is not
+    mesh.arrive((LYON, OSLO))
+    mesh.settle(4)
+    assert mesh["oslo"].kills == 1
+    assert [one.decision for one in mesh["oslo"].verdicts] == ["allow"]
+    assert CA not in mesh["oslo"].cluster.objects
+
+
+def test_a_forged_part_is_refused_when_nobody_has_committed_to_it(mesh: VirtualMesh) -> None:
+    world = mesh["oslo"]
+    forged = mesh.intent("oslo", "delete", "", resources=("secret/ca",), entry="lyon")
+    world.publish(forged)
+    assert not world.verdicts
+    mesh.settle(61)
+    assert [one.code for one in mesh.verdict("oslo").reasons] == ["D010"]
+    assert CA in world.cluster.objects
+
+
+def test_an_entry_site_whose_clock_went_back_while_it_was_away_is_answered(mesh: VirtualMesh) -> None:
+    mesh["lyon"].cluster.remove(CA)
+    mesh["lyon"].see(ResourceEvent("delete", resource=CA))
+    mesh.pump()
+    mesh.sever("nice")
+    mesh.settle(6)
+    mesh.enter("lyon", "delete", "oslo & nice", resources=("secret/ca",))
+    mesh.pump()
+    mesh["lyon"].ahead_s = -3600.0
+    mesh["lyon"].kill()
+    mesh.mend()
+    mesh.settle(6)
+    assert mesh.verdict("lyon").decision == "allow"
+
+
+def test_what_was_stopped_does_not_begin_after_a_restart(mesh: VirtualMesh) -> None:
+    """lyon fails; oslo's second step, which waits for its first, is given up, and oslo knows that for good."""
+    bundle = (without_uid(secret("new")), without_uid(deployment("web", mounts_secret("new"), app="web")))
+    mesh.enter("lyon", "create", "lyon & oslo", manifests=bundle)
+    while not (mesh["lyon"].operations and mesh["oslo"].operations):
+        mesh.collect()
+        for wire, waiting in mesh.wires.items():
+            while waiting:
+                mesh.arrive(wire)
+        for world in mesh.worlds.values():
+            mesh.catches_up(world)
+    mesh["lyon"].execute(0, refuse=True)
+    while mesh["lyon"].outcomes:
+        mesh["lyon"].report()
+    mesh.settle(4)
+    ends = {one.step: one.state for one in mesh["lyon"].stored_outcomes}
+    assert set(ends) == {step.id for step in mesh.verdict("lyon").plan}, "the end of each step is known"
+    before = list(mesh["oslo"].operations)
+    mesh["oslo"].kill()
+    mesh["lyon"].kill()
+    mesh.settle(4)
+    assert mesh["oslo"].operations == before
+    assert WEB not in mesh["oslo"].cluster.objects
+
+
+def test_what_was_done_is_named_even_when_the_entry_site_was_killed_meanwhile(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "create", "lyon & oslo", manifests=(web(),))
+    committed_but_cut(mesh)
+    mesh["lyon"].kill()
+    oslo = mesh["oslo"]
+    oslo.cluster.remove(CA)
+    oslo.see(ResourceEvent("delete", resource=CA))
+    mesh.pump()
+    mesh.mend()
+    mesh.settle(10)
+    assert mesh.verdict("lyon").decision == "deny"
+    assert "done already at lyon" in " ".join(one.message for one in mesh.verdict("lyon").reasons)

@@ -1,11 +1,12 @@
 """Several naive sites and the wires between them: what one resolver tells another waits until a test lets it arrive.
 
-In order from one site to another and at least once, as the courier does it; a cut wire keeps what it is given.
+In order from one site to another and at least once, as the courier does it; a cut wire keeps what it is given. A letter
+whose reader is killed is read again; any letter may arrive once more much later.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,8 @@ from services.resolver.signals import PeerBeat, PeerSeen, PeersFound, Rehearsed,
 from tests.unit.resolver.world import World
 
 Wire = tuple[SiteName, SiteName]
+MODELS = {model.schema_name().partition("/")[0]: model for model in STORED.values()}
+AGAIN_MAX = 60  # letters that may arrive once more
 
 
 class VirtualMesh:
@@ -29,26 +32,34 @@ class VirtualMesh:
         self.wires: dict[Wire, deque[bytes]] = {(a, b): deque() for a in sites for b in sites if a != b}
         self.cut: set[Wire] = set()
         self.told: list[PeerMessage] = []
+        self.arrived: deque[tuple[Wire, bytes]] = deque(maxlen=AGAIN_MAX)
+        self.heard_s: Counter[Wire] = Counter()  # when the second has last heard of the first
+        self.entered: dict[str, SiteName] = {}
 
     def __getitem__(self, name: str) -> World:
         return self.worlds[SiteName(name)]
 
     # ── what people do ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def enter(self, site: str, verb: Verb, scope: str, intent_id: str = "i-1", **what: Any) -> Intent:
-        """An intent, stored at its entry site."""
-        world = self[site]
-        intent = Intent(
+    def intent(self, site: str, verb: Verb, scope: str, intent_id: str = "i-1", **what: Any) -> Intent:
+        """What somebody wants at a site, by its clock."""
+        now = self[site].moment.wall
+        return Intent(
             id=intent_id,
-            site=world.site,
+            site=SiteName(site),
             verb=verb,
             scope=scope,
             namespace="shop",
-            created_at=world.moment.wall,
-            expires_at=world.moment.wall + timedelta(seconds=what.pop("lifetime_s", 3600)),
+            created_at=now,
+            expires_at=now + timedelta(seconds=what.pop("lifetime_s", 3600)),
             **what,
         )
-        world.publish(intent)
+
+    def enter(self, site: str, verb: Verb, scope: str, intent_id: str = "i-1", **what: Any) -> Intent:
+        """An intent, stored at its entry site."""
+        intent = self.intent(site, verb, scope, intent_id, **what)
+        self.entered[intent_id] = intent.site
+        self[site].publish(intent)
         return intent
 
     # ── what the network does ───────────────────────────────────────────────────────────────────────────────────────
@@ -62,15 +73,17 @@ class VirtualMesh:
                 self.wires[message.sender, message.receiver].append(message.to_json())
 
     def arrive(self, wire: Wire) -> None:
-        """The first message of a wire."""
-        payload = self.wires[wire].popleft()
-        self.hand_over(wire, payload)
+        """The first letter of a wire; it stays the first when its reader is killed."""
+        payload = self.wires[wire][0]
+        self.heard_s[wire] = self.worlds[wire[1]].now_s  # type: ignore[assignment]
+        if self.hand_over(wire, payload):
+            self.wires[wire].popleft()
+            self.arrived.append((wire, payload))
 
-    def hand_over(self, wire: Wire, payload: bytes) -> None:
-        """A message arrives, perhaps not for the first time."""
+    def hand_over(self, wire: Wire, payload: bytes) -> bool:
+        """A letter is read, perhaps not for the first time; False when its reader was killed."""
         schema = payload.partition(b'"schema":"')[2].partition(b"/")[0].decode()
-        model = next(one for one in STORED.values() if one.schema_name().startswith(f"{schema}/"))
-        self.worlds[wire[1]].step(PeerSeen(model.from_json(payload)))
+        return self.worlds[wire[1]].step(PeerSeen(MODELS[schema].from_json(payload)))
 
     def sever(self, *names: str) -> None:
         """Cut these sites off from all others."""
@@ -85,6 +98,7 @@ class VirtualMesh:
         """Who can be asked and can answer is heard."""
         for a, b in self.wires:
             if (a, b) not in self.cut and (b, a) not in self.cut:
+                self.heard_s[b, a] = self.worlds[a].now_s  # type: ignore[assignment]
                 self.worlds[a].step(PeerBeat(b, 0.01))
 
     # ── until nothing waits any more ────────────────────────────────────────────────────────────────────────────────
@@ -109,11 +123,35 @@ class VirtualMesh:
                     self.arrive(wire)
                     busy = True
             for world in self.worlds.values():
-                busy = self._site_goes_on(world) or self._look_up(world) or busy
+                busy = self.goes_on(world) or busy
 
-    def _look_up(self, world: World) -> bool:
+    def catches_up(self, world: World) -> bool:
+        """The watcher, the API server and near sites have answered everything; intents that were stored are read."""
+        busy = bool(world.rehearsals or world.resyncs or world.batches or world.lookups)
+        while world.rehearsals:
+            world.step(Rehearsed(world.rehearsals.popleft(), None))
+        while world.resyncs:
+            world.answer_resync()
+        while world.batches:
+            world.deliver()
+        self._look_up(world)
+        world.read_again()
+        return busy
+
+    def goes_on(self, world: World) -> bool:
+        """Whatever waits at one site, its operations included."""
+        busy = self.catches_up(world)
+        for place in range(len(world.operations)):
+            if world.operations[place].id not in world.ledger:
+                world.execute(place)
+                busy = True
+        while world.outcomes:
+            world.report()
+            busy = True
+        return busy
+
+    def _look_up(self, world: World) -> None:
         """What a site lacks, asked of those that it can hear."""
-        busy = bool(world.lookups)
         while world.lookups:
             asked = world.lookups.popleft()
             near = [
@@ -126,33 +164,14 @@ class VirtualMesh:
                 for resource in asked.resources
             }
             world.step(PeersFound(asked.intent, {key: sites for key, sites in found.items() if sites}))
-        return busy
 
-    def _site_goes_on(self, world: World) -> bool:
-        busy = False
-        while world.rehearsals:
-            world.step(Rehearsed(world.rehearsals.popleft(), None))
-            busy = True
-        while world.resyncs:
-            world.answer_resync()
-            busy = True
-        while world.batches:
-            world.deliver()
-            busy = True
-        for place in range(len(world.operations)):
-            if world.operations[place].id not in world.ledger:
-                world.execute(place)
-                busy = True
-        while world.outcomes:
-            world.report()
-            busy = True
-        return busy
-
-    def settle(self, seconds: float = 2.0) -> None:
+    def settle(self, seconds: float = 2.0, step_s: float = 0.5) -> None:
         """For as long as this, in steps of half a second."""
-        for _ in range(int(seconds / 0.5)):
-            self.pass_time()
+        for _ in range(int(seconds / step_s)):
+            self.pass_time(step_s)
             self.pump()
+
+    # ── what is to be seen ──────────────────────────────────────────────────────────────────────────────────────────
 
     def verdict(self, site: str, intent_id: str = "i-1") -> Verdict:
         """In force at a site."""

@@ -65,6 +65,7 @@ class World:
         self.peers = peers
         self.cluster = Cluster()
         self.now_s = 1000.0
+        self.ahead_s = 0.0  # of the wall clock, which may be wrong
         self.seq, self.chain = 0, ""
         self.batches: deque[bytes] = deque()
         self.delivered: deque[bytes] = deque(maxlen=5)
@@ -90,7 +91,7 @@ class World:
 
     @property
     def moment(self) -> Moment:
-        return Moment(self.now_s, BEGIN + timedelta(seconds=self.now_s))
+        return Moment(self.now_s, BEGIN + timedelta(seconds=self.now_s + self.ahead_s))
 
     # ── the resolver's process ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -103,8 +104,7 @@ class World:
         self.machine.recover(self.verdicts, self.stored_outcomes, self.intents, self.alerts)
         self.outcomes = deque(self.stored_outcomes[-20:])  # some of them are delivered again
         self.beat()
-        for intent in list(self.unacknowledged.values()):
-            self.step(IntentSeen(intent))
+        self.read_again()
 
     def kill(self) -> None:
         self.kills += 1
@@ -145,9 +145,10 @@ class World:
             case SendPeer():
                 self.to_peers.append(effect.message)
             case StoreIntent():
-                self.intents[effect.part.id] = effect.part
+                self.intents[effect.part.id] = self.unacknowledged[effect.part.id] = effect.part  # it is read, too
             case StoreOutcome():
                 self.stored_outcomes.append(effect.outcome)
+                self.outcomes.append(effect.outcome)
             case TellPreview():
                 self.previews.append(effect.verdict)
 
@@ -186,6 +187,11 @@ class World:
         self.intents.setdefault(intent.id, intent)
         self.unacknowledged[intent.id] = intent
         return self.step(IntentSeen(intent))
+
+    def read_again(self) -> None:
+        """Intents that are not acknowledged come again; parts that were stored are read for the first time."""
+        for intent in list(self.unacknowledged.values()):
+            self.step(IntentSeen(intent))
 
     # ── the executor ────────────────────────────────────────────────────────────────────────────────────────────────
 

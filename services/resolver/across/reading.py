@@ -1,0 +1,84 @@
+"""How an intent's scope is read where it is entered: sites, ways, the part of each; what is wrong with it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from schemas.identity import SiteName
+from schemas.intents import Intent
+from schemas.peers import Part
+from schemas.scope.errors import ScopeError
+from schemas.scope.parse import parse_scope
+from schemas.scope.sites import check_sites
+from schemas.scope.tree import Scope
+from schemas.verdicts import Verdict
+from services.resolver.across.parts import parts_of
+from services.resolver.across.splitting import Divides
+from services.resolver.desk import Desk
+from services.resolver.intake import Intake
+from services.resolver.judge.case import Problem
+from services.resolver.placing import Alternative, alternatives
+from services.resolver.signals import Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One site's way to read intents that are entered there."""
+
+    desk: Desk
+    divides: Divides
+
+    def ways(self, intent: Intent, moment: Moment) -> tuple[Scope, Sequence[Alternative]] | list[Problem]:
+        """The scope and the ways to read it, best first; or what is wrong with the intent wherever it is done."""
+        problems = self._take_in(intent, moment).problems
+        if problems:
+            return list(problems)
+        try:
+            scope = parse_scope(intent.scope)
+            unknown = check_sites(scope, self._sites())
+            if unknown:
+                return [Problem("D601", str(one)) for one in unknown]
+            return scope, self._ways(scope)
+        except ScopeError as error:
+            return [Problem("D600", str(error).splitlines()[0])]
+
+    def parts(
+        self, intent: Intent, scope: Scope, way: Alternative, moment: Moment
+    ) -> tuple[Mapping[SiteName, Part], tuple[Problem, ...]]:
+        """What each site is asked in one way to read the scope."""
+        surface = self.desk.evidence.surface
+        return parts_of(intent, self._take_in(intent, moment), scope, way, surface, self.divides)
+
+    def parts_again(self, intent: Intent, verdict: Verdict, moment: Moment) -> Mapping[SiteName, Part]:
+        """What each site was asked that a verdict rests on; {} when one of them is not known any more.
+
+        A site that was left out (`min`) has given no evidence.
+        """
+        sites = {claim.site for claim in verdict.evidence}
+        scope = parse_scope(intent.scope)
+        for way in self._ways(scope):
+            parts, _ = self.parts(intent, scope, way, moment)
+            if sites <= parts.keys():
+                return {name: part for name, part in parts.items() if name in sites}
+        return {}
+
+    def wrong(self, intent: Intent, problems: Sequence[Problem], moment: Moment) -> Verdict:
+        """The verdict on an intent that is not worth asking about."""
+        intake = Intake((), tuple(problems), {})
+        case = self.desk.hearing.case(intent, intake, 1, moment)
+        return self.desk.hearing.judge(case, self.desk.view(), moment)
+
+    def _ways(self, scope: Scope) -> list[Alternative]:
+        near = {(self.desk.site, name): one for name, one in self.desk.neighbours.round_trip_s.items()}
+        return alternatives(scope, self._sites(), near, self.desk.site)
+
+    def _sites(self) -> list[SiteName]:
+        return [self.desk.site, *self.desk.neighbours.all_but(self.desk.site)]
+
+    def _take_in(self, intent: Intent, moment: Moment) -> Intake:
+        """Only what is wrong wherever it is done: which kinds are served, each site says for itself."""
+        local = intent.model_copy(update={"scope": ""})
+        intake = self.desk.hearing.take_in(local, moment)
+        problems = tuple(one for one in intake.problems if one.code not in ("D001", "F502"))
+        return Intake(intake.changes, problems, intake.manifests)

@@ -1,0 +1,73 @@
+"""One asking of the sites in an intent's scope, and what is to be said of their answers. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from schemas.identity import SiteName
+from schemas.intents import Intent
+from schemas.peers import Part
+from schemas.scope.tree import Scope
+from schemas.verdicts import Remedy, Verdict
+from services.resolver.placing import Alternative
+
+SITE_OPTION: Final = re.compile(r" --site \S+")
+
+
+@dataclass(slots=True)
+class Round:
+    """One asking. `failed`: the ways that were tried before this one, with what was said of them."""
+
+    intent: Intent
+    scope: Scope
+    ways: Sequence[Alternative]
+    number: int
+    age: int
+    begun_s: float
+    place: int = 0
+    parts: dict[SiteName, Part] = field(default_factory=dict)
+    answers: dict[SiteName, Verdict] = field(default_factory=dict)
+    holding: set[SiteName] = field(default_factory=set)
+    deadline_s: float = 0.0
+    failed: list[tuple[Alternative, Verdict]] = field(default_factory=list)
+    is_stale: bool = False  # a site that has answered would answer differently now
+
+    @property
+    def way(self) -> Alternative:
+        """How the scope is read in this asking."""
+        return self.ways[self.place]
+
+    @property
+    def silent(self) -> list[SiteName]:
+        """Who has not answered."""
+        return [name for name in self.parts if name not in self.answers]
+
+    def misfit(self, sender: SiteName, verdict: Verdict) -> str:
+        """Why a verdict cannot be the sender's answer to what it was asked; empty when it can."""
+        part = self.parts[sender]
+        if verdict.intent != part.id or verdict.site != sender or verdict.verb != part.verb:
+            return f"verdict: {verdict.verb} {verdict.intent!r} at {verdict.site!r} (expected the part that was asked)"
+        if verdict.decision != "allow":
+            return ""
+        ids = [step.id for step in verdict.plan]
+        foreign = [
+            one for one in verdict.plan if one.site != sender or (one.action == "delete") != (part.verb == "delete")
+        ]
+        if foreign or len(set(ids)) < len(ids) or not {one for step in verdict.plan for one in step.after} <= set(ids):
+            return f"plan: steps {', '.join(ids)[:100]} (expected steps at {sender}, after each other)"
+        own = [one for one in verdict.evidence if one.site == sender and one.fresh]
+        return "" if own and len(own) == len(verdict.evidence) else "evidence: none of its own that is fresh"
+
+
+def for_all(remedies: Sequence[Remedy], intent: Intent) -> tuple[Remedy, ...]:
+    """What one site offers to do instead of what was asked is to be asked of all sites."""
+    made: dict[str, Remedy] = {}
+    for one in remedies:
+        command = one.command
+        if command.startswith(f"cheops {intent.verb} "):
+            command = SITE_OPTION.sub(f" --site {intent.site} --scope '{intent.scope.strip()}'", command)
+        made.setdefault(command, one.model_copy(update={"command": command}))
+    return tuple(made.values())
