@@ -21,7 +21,7 @@ OFFSETS_MAX: Final = 600  # ten minutes: old minima are forgotten so that clock 
 RESYNC_RETRY_S: Final = 5.0
 EPOCH_SILENCE_S: Final = 3.0  # three heartbeats of the epoch that we follow
 
-Trouble = Literal["", "unknown epoch", "gap", "hash mismatch"]
+Trouble = Literal["", "unknown epoch", "gap", "hash mismatch", "numbered again"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,14 @@ class SiteEvidence:
         self._started: dict[KindId, int] = {}
         self._confirmed: dict[KindId, int] = {}
         self._surface_seq = -1
+        self._had_seq = 0  # the cursor at the last heartbeat that counted all that we had before
+        self._had_at_s = float("-inf")
+        self._numbered_again = False
+
+    @property
+    def epoch_seen(self) -> int:
+        """What the watcher's epoch must not be below: above ours, when somebody else numbers in ours."""
+        return self.epoch + self._numbered_again
 
     @property
     def surface(self) -> Surface:
@@ -122,6 +130,7 @@ class SiteEvidence:
 
     def _begin_epoch(self, epoch: int) -> None:
         self.epoch, self.seq, self.chain = epoch, 0, ""
+        self._had_seq, self._numbered_again = 0, False
         self._pending.clear()
         self._offsets.clear()
         self._watermark_s = None
@@ -133,7 +142,11 @@ class SiteEvidence:
     # ── heartbeats ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def beat(self, heartbeat: Heartbeat, now_s: float) -> Trouble:
-        """Take a heartbeat in; an epoch below ours is trouble: the watcher must be told."""
+        """Take a heartbeat in; an epoch below ours is trouble: the watcher must be told.
+
+        So is one of our epoch that does not count what we have had for a while: a watcher took an epoch that was taken
+        already (the end of its stream was lost, or is a lie), and what it numbers we would take for repetitions.
+        """
         self.heard_at_s = now_s
         if heartbeat.epoch > self.epoch:
             self.distrust("unknown epoch")
@@ -142,6 +155,8 @@ class SiteEvidence:
             if now_s - self._beat_at_s > EPOCH_SILENCE_S:  # else: a last word of the watcher that was replaced
                 self.distrust("unknown epoch")
             return "unknown epoch"
+        elif self._is_behind(heartbeat.seq, now_s):
+            return "numbered again"
         self._beat_at_s = now_s
         if heartbeat.blind.keys() != self.blind.keys():
             self._unconfirmed = None
@@ -150,6 +165,18 @@ class SiteEvidence:
         self._pending.append(_Beat(heartbeat.at_s + min(self._offsets), heartbeat.seq))
         self.settle()
         return ""
+
+    def _is_behind(self, seq: int, now_s: float) -> bool:
+        """A heartbeat counts what we had at the one before it, unless the watcher waits for a late acknowledgement."""
+        if self._numbered_again:
+            return True
+        if seq >= self._had_seq:
+            self._had_seq, self._had_at_s = self.seq, now_s
+            return False
+        if now_s - self._had_at_s > EPOCH_SILENCE_S:
+            self._numbered_again = True
+            self.distrust("numbered again")
+        return True
 
     # ── repair ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

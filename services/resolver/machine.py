@@ -155,7 +155,7 @@ class Machine:
         if reason and self.evidence.heard_at_s is not None:
             self.evidence.asked(moment.monotonic_s)
             kinds = {kind: self.graph.digest(kind) for kind in self.graph.kinds()}
-            request = ResyncRequest(site=self.site, reason=reason, epoch_seen=self.evidence.epoch, kinds=kinds)
+            request = ResyncRequest(site=self.site, reason=reason, epoch_seen=self.evidence.epoch_seen, kinds=kinds)
             effects.append(AskResync(request))
         if self.evidence.synced and not self._was_synced:
             effects += self._resume(moment)

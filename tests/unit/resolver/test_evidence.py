@@ -169,6 +169,41 @@ def test_a_watcher_that_starts_again_below_our_epoch_is_asked_to_go_above_it() -
     assert evidence.wants_resync(110) == "unknown epoch"
 
 
+def test_a_watcher_that_numbers_our_epoch_again_is_not_believed_and_asked_to_go_above_it() -> None:
+    former = Watcher(epoch=7)
+    evidence = synced(former)
+    again = Watcher(epoch=7)  # the stream's last word was an older epoch's: lost, or a lie
+    assert take(evidence, *again.batch(put("a"))).events == ()
+    assert evidence.beat(again.beat(101), 101) == "numbered again"
+    assert evidence.claim(10, 101).age_s == 1, "it makes nothing fresh"
+    assert not evidence.wants_resync(101), "an acknowledgement may be late"
+    assert evidence.beat(again.beat(104), 104) == "numbered again"
+    assert not evidence.claim(10, 104).fresh
+    assert (evidence.wants_resync(104), evidence.epoch_seen) == ("numbered again", 8)
+    evidence.answered(9, 0, 104)
+    assert (evidence.epoch, evidence.epoch_seen) == (9, 9)
+
+
+def test_a_heartbeat_that_comes_after_later_events_of_its_watcher_is_no_trouble() -> None:
+    watcher = Watcher(epoch=7)
+    evidence = synced(watcher)
+    beat = watcher.beat(101)
+    take(evidence, *watcher.batch(put("a"), put("b")))
+    assert evidence.beat(beat, 101) == ""
+    assert evidence.claim(10, 101).fresh
+
+
+def test_a_watcher_whose_acknowledgement_comes_late_is_believed_when_it_counts_again() -> None:
+    watcher = Watcher(epoch=7)
+    evidence = synced(watcher)
+    unaware = watcher.beat(101)
+    take(evidence, *watcher.batch(put("a"), put("b")))
+    for at_s in (101, 102):
+        evidence.beat(unaware, at_s)
+    assert evidence.beat(watcher.beat(103), 103) == ""
+    assert evidence.claim(10, 103).age_s == 0
+
+
 def test_one_last_heartbeat_of_a_replaced_watcher_shakes_nothing() -> None:
     evidence = synced(Watcher(epoch=7))
     evidence.beat(Watcher(epoch=6).beat(100.5), 100.5)
