@@ -2,7 +2,7 @@
 
 nats-py tries for two minutes when nobody listens, whatever `allow_reconnect` says; so each attempt is bounded here.
 A connection that the server ended on purpose (credentials withdrawn, protocol violated) does not come back: nats-py
-closes it for good, and every later use says so.
+closes it for good, and every later use says so. So does one whose key is refused when it comes back.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ CLOSE_TIMEOUT_S: Final = 2
 RECONNECT_WAIT_S: Final = 1
 PING_INTERVAL_S: Final = 10  # and two without an answer: a peer that vanished is noticed within 30 s
 REASONS_MAX: Final = 8
+REFUSALS_MAX: Final = 3  # one a second, while the connection is sought again
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +53,7 @@ class Link:
     on_end: list[Callable[[], None]] = field(default_factory=list)
     reasons: list[Exception] = field(default_factory=list)
     losses: int = 0
+    refusals: int = 0
     _impatient: bool = False
 
     @property
@@ -109,10 +111,19 @@ class Link:
         self.reasons = [*self.reasons[-REASONS_MAX:], error]
         if self._impatient:
             raise error  # out of nats-py's loop of attempts
-        if isinstance(error, nats.errors.SlowConsumerError):
+        if _is_refusal(error) and self.losses and not self.client.is_connected:
+            self._refused()
+        elif isinstance(error, nats.errors.SlowConsumerError):
             log.warning("the client's buffer is full, a message was dropped", subject=error.subject)
         elif "permissions" in str(error).lower():
             log.warning("the bus does not permit it", error=str(error))
+
+    def _refused(self) -> None:
+        """The server is there and does not know us any more: who starts us again may have a renewed key."""
+        self.refusals += 1
+        if self.refusals == REFUSALS_MAX:
+            log.error("the bus refuses this key", url=shown(self.url))
+            self.client.options["max_reconnect_attempts"] = 1  # nats-py closes for good then, by itself
 
     async def _lost(self) -> None:
         self.losses += 1
@@ -120,6 +131,7 @@ class Link:
             log.warning("the bus is lost", url=shown(self.url), reason=self._reason())
 
     async def _found(self) -> None:
+        self.refusals = 0
         log.info("the bus is back", url=shown(self.url))
 
     async def _ended(self) -> None:
@@ -129,6 +141,8 @@ class Link:
             tell()
 
     def _reason(self) -> str:
+        if self.refusals >= REFUSALS_MAX:
+            return "it refuses this key (renewed? start again with the new one)"
         last = self.client.last_error or (self.reasons[-1] if self.reasons else None)
         return str(last) or repr(last) if last else "no reason was given"
 
@@ -155,6 +169,11 @@ async def linked(url: str, *, name: str, wait: bool, identity: Identity | None =
         await asyncio.sleep(random.uniform(0.5, 1.5) * RECONNECT_WAIT_S)
 
 
+def _is_refusal(error: Exception) -> bool:
+    said = str(error).lower()
+    return "authorization" in said or "authentication" in said
+
+
 def _credentials(identity: Identity | None) -> dict[str, Any]:
     """In nats-py's words."""
     if identity is None:
@@ -166,7 +185,7 @@ def _credentials(identity: Identity | None) -> dict[str, Any]:
 
 def _explained(link: Link) -> CheopsError:
     where, said = shown(link.url), " ".join(str(one).lower() for one in link.reasons)
-    if "authorization" in said or "authentication" in said:
+    if any(map(_is_refusal, link.reasons)):
         return SettingsError(
             f"the NATS server at {where} refuses these credentials "
             "(set CHEOPS_NATS_KEYS to the folder of the site's keys, or CHEOPS_NATS_URL to nats://user:password@host)"
