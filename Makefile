@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test soak bench accuracy lint docs lock controlplane clean
+.PHONY: help venv demo test soak bench scale accuracy lint docs lock controlplane clean
 
 help: ## list the verbs
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ lint: $(READY) ## ruff, mypy --strict, import contracts, generated documents are
 SIZES ?= 10k,100k,300k
 bench: $(READY) ## measure speed and memory, figures last (SIZES=10k,100k,300k)
 	@$(BIN)/python -m tests.bench --sizes $(SIZES)
+
+scale: $(READY) ## measure a thousand sites in one process, into docs/scale.md (ten minutes)
+	@$(BIN)/python -m tests.bench.scale --sites 10,100,1000 --out docs/scale.md
 
 accuracy: $(READY) ## measure what the catalogue of relationships sees, figure last
 	@$(BIN)/python -m tests.accuracy

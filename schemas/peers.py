@@ -2,7 +2,7 @@
 
     entry site ── ask ──▶ participant        judge your part; if you would allow it, hold it
                ◀─ answer ─                   the verdict on the part, and whether it is held
-               ── decide ─▶                  commit (with the whole plan) or drop
+               ── decide ─▶                  commit (with the steps to be done) or drop
                ◀─ report ─                   outcomes of its steps; a refusal of a late commit; `over`
                ── tell ──▶                   outcomes of other sites, where its steps wait for them; stop
                ◀─ wake ────                  a deferred part would be answered differently now: ask again
@@ -70,7 +70,7 @@ class Answer(PeerMessage):
 class Decide(PeerMessage):
     """decide/v1: commit the round, or drop it.
 
-    plan    of a commit: all steps of all sites, numbered through; this site does its own
+    plan    of a commit: the receiver's steps, with their numbers in the whole; they may come after other sites' steps
     part    what is committed, once more: a site that lost its hold judges it again
     """
 

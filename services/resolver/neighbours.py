@@ -18,6 +18,7 @@ class Neighbours:
     known: set[SiteName] = field(default_factory=set)
     heard_s: dict[SiteName, float] = field(default_factory=dict)
     round_trip_s: dict[SiteName, float] = field(default_factory=dict)
+    _by_name: list[SiteName] = field(default_factory=list)  # `known`, sorted once: each intent over sites asks for it
 
     def hear(self, site: SiteName, now_s: float, round_trip_s: float = 0.0) -> bool:
         """It answered; True when it was silent before."""
@@ -43,4 +44,6 @@ class Neighbours:
 
     def all_but(self, site: SiteName) -> Collection[SiteName]:
         """Every other site, by name."""
-        return sorted(self.known - {site})
+        if len(self._by_name) != len(self.known):
+            self._by_name = sorted(self.known)
+        return [name for name in self._by_name if name != site] if site in self.known else self._by_name

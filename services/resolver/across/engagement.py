@@ -90,7 +90,7 @@ class Engagements:
 
     def end(self, engagement: Engagement, state: Literal["over", "denied"]) -> None:
         """Nothing more will be done for it, unless it is asked again."""
-        engagement.state = state
+        engagement.state, engagement.intake, engagement.basis = state, None, None
         self._open.pop(engagement.part.id, None)
         self._ended[engagement.part.id] = engagement
         while len(self._ended) > OVER_MAX:

@@ -64,7 +64,7 @@ class Following:
                 round=stamps[0],
                 commit=True,
                 revision=verdict.revision,
-                plan=verdict.plan,
+                plan=tuple(step for step in verdict.plan if step.site == name),
                 part=part,
                 age=stamps[1],
             )

@@ -27,6 +27,7 @@ from services.resolver.judge.case import Case
 from services.resolver.signals import AskPeers, AskRehearsal, Effect, Moment, SendPeer
 
 LEASE_S: Final = 60.0
+WATCH_S: Final = 900.0  # the entry site asks again within ten minutes, unless it waits for another one
 
 
 @dataclass(slots=True)
@@ -126,6 +127,7 @@ class Participant:
             if younger:
                 return self._block(engaged, younger, moment)
             engaged.state, engaged.stamp = "watching", self.desk.stamp(moment)
+            engaged.lease_until_s = moment.monotonic_s + WATCH_S
         elif verdict.decision == "deny" or engaged.part.preview:
             self.engagements.end(engaged, "denied")
         else:
@@ -148,11 +150,7 @@ class Participant:
         self.desk.holds.add(verdict, engaged.intake.changes, moment.monotonic_s)
         engaged.state = "held"
         engaged.repeat_at_s = moment.monotonic_s + LEASE_S / 2
-        self._lease(engaged, moment.monotonic_s)
-
-    def _lease(self, engaged: Engagement, heard_s: float) -> None:
-        """Counted from when the entry site was heard."""
-        engaged.lease_until_s = heard_s + LEASE_S
+        engaged.lease_until_s = moment.monotonic_s + LEASE_S
 
     def _answer(self, engaged: Engagement, verdict: Verdict) -> Effect:
         held = engaged.state == "held"
@@ -211,7 +209,7 @@ class Participant:
         self.desk.holds.drop(message.intent)
         late = Engagement(message.sender, message.part, message.round, message.age, message.revision, late=message)
         late.decided = message.revision
-        self._lease(late, moment.monotonic_s)
+        late.lease_until_s = moment.monotonic_s + LEASE_S
         late.settled |= engaged.settled if engaged is not None else set()
         return self._consider(self.engagements.put(late), moment)
 
@@ -257,14 +255,14 @@ class Participant:
     def tick(self, moment: Moment) -> list[Effect]:
         """Leases end; at half of one the answer is said again, so that who has forgotten the round drops it."""
         effects: list[Effect] = []
-        for engaged in self.engagements.in_state("held"):
+        for engaged in self.engagements.in_state("held", "watching"):
             heard_s = self._heard_s(engaged, moment)
-            if heard_s is not None:
-                self._lease(engaged, heard_s)
+            if heard_s is not None and engaged.state == "held":
+                engaged.lease_until_s = heard_s + LEASE_S
             if moment.monotonic_s >= engaged.lease_until_s:
                 self.desk.holds.drop(engaged.part.id)
                 self.engagements.end(engaged, "denied")
-            elif moment.monotonic_s >= engaged.repeat_at_s and engaged.verdict is not None:
+            elif moment.monotonic_s >= engaged.repeat_at_s and engaged.state == "held" and engaged.verdict is not None:
                 effects.append(self._answer(engaged, engaged.verdict))
                 engaged.repeat_at_s = moment.monotonic_s + LEASE_S / 2
         return effects + self.look_again(moment)

@@ -36,7 +36,7 @@ class Reading:
             return list(problems)
         try:
             scope = parse_scope(intent.scope)
-            unknown = check_sites(scope, self._sites())
+            unknown = check_sites(scope, self.desk.neighbours.known | {self.desk.site})
             if unknown:
                 return [Problem("D601", str(one)) for one in unknown]
             return scope, self._ways(scope)

@@ -6,6 +6,7 @@ import pytest
 
 from schemas.events import ResourceEvent
 from schemas.identity import ResourceId, SiteName
+from services.resolver.signals import Tick
 from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
 from tests.unit.resolver.virtual_mesh import VirtualMesh
 
@@ -260,3 +261,24 @@ def test_what_was_done_is_named_even_when_the_entry_site_was_killed_meanwhile(me
     mesh.settle(10)
     assert mesh.verdict("lyon").decision == "deny"
     assert "done already at lyon" in " ".join(one.message for one in mesh.verdict("lyon").reasons)
+
+
+def test_a_site_does_not_watch_for_ever_for_an_asker_that_has_forgotten(mesh: VirtualMesh) -> None:
+    """Its evidence is never young enough, so nothing changes that would wake anybody."""
+    oslo = mesh["oslo"]
+    mesh.enter("lyon", "delete", "lyon & oslo", resources=("secret/ca",), bound_s=0.001)
+    mesh.collect()
+    oslo.now_s += 0.01
+    mesh.arrive((LYON, OSLO))
+    engagements = oslo.machine.together.participant.engagements
+    assert [one.state for one in engagements.in_state("watching")] == ["watching"]
+    mesh["lyon"].unacknowledged.clear()
+    mesh["lyon"].kill()
+    for _ in range(449):
+        oslo.now_s += 2.0
+        oslo.beat()
+        oslo.step(Tick())
+    assert len(engagements) == 1
+    oslo.now_s += 3.0
+    oslo.step(Tick())
+    assert len(engagements) == 0
