@@ -10,9 +10,11 @@ from typing import Any, Final
 from schemas.events import LabelSelector, Requirement, Selector
 from schemas.identity import KindId
 from schemas.kinds import Surface
-from schemas.relations.path import Step, compile_first, steps_of
-from schemas.relations.reading import NOBODY, RuleReader, Run, first_at, shown
+from schemas.relations.path import At, Where, compile_first
+from schemas.relations.places import Read
+from schemas.relations.reading import NOBODY, Goal, RuleReader, first_at, shown
 from schemas.relations.rule import Rule
+from schemas.relations.run import Run
 from schemas.relations.selector import from_object, labels_of
 
 EVERYTHING: Final = LabelSelector()
@@ -21,35 +23,37 @@ EVERYTHING: Final = LabelSelector()
 class LabelReader(RuleReader):
     """Reads `to.selector` (or nothing: `every`, `marked_default`) and where it looks."""
 
-    def __init__(self, rule: Rule, surface: Surface) -> None:
-        super().__init__(rule, surface)
+    def __init__(self, rule: Rule, where: Where, source: KindId, surface: Surface) -> None:
+        super().__init__(rule, where, source, surface)
         to = rule.to
         self._unsaid = first_at(to.marked_default)
         self._namespaces, self._namespace_labels = first_at(to.namespaces), first_at(to.namespace_selector)
         # Read at the field itself when nothing beside it matters.
-        beside = self._namespaces or self._namespace_labels or to.absent != "nothing" or not self._is_simple
-        self._is_at_field = to.selector is not None and not beside
-        self._selector = None if to.selector is None else compile_first("" if self._is_at_field else to.selector)
-        self._suffix = "" if self._is_at_field else shown(to.selector or to.marked_default)
+        words = self._optional or self._soft or self._kind_at or self._conditional or self._parts
+        beside = self._namespaces or self._namespace_labels or to.absent != "nothing" or words
+        is_at_field = to.selector is not None and not beside
+        if is_at_field:
+            self.where = where.deeper(to.selector or "")
+        else:
+            self.where = where.showing(shown(to.selector or to.marked_default))
+        self._selector = None if to.selector is None else compile_first("" if is_at_field else to.selector)
 
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """The field, when nothing beside it matters."""
-        return steps_of(self._to.selector or "") if self._is_at_field else ()
-
-    def read(self, value: Any, path: str, run: Run) -> None:
+    def reading(self) -> Read:
         """One reference per granule."""
+        return self._read
+
+    def _read(self, value: Any, at: At, run: Run) -> None:
         if self._unsaid is not None and self._unsaid(value) is not None:
             return
         if self._conditional and not self._applies(value):
             return
         labels = EVERYTHING if self._selector is None else self._labels(self._selector(value))
-        kind = self._read_kind(value)
-        if labels is None or kind is None:
+        goal = self._read_goal(value)
+        if labels is None or goal is None:
             return
-        namespaces, of_labels = self._where(kind, value, run)
-        chosen = Selector(kind, namespaces, labels, of_labels, self._unsaid is not None)
-        where = path + self._suffix if path else self._suffix[1:]
+        namespaces, of_labels = self._where(goal, value, run)
+        chosen = Selector(goal.kind, namespaces, labels, of_labels, self._unsaid is not None)
+        where = self.path(at)
         optional, soft = self._optional_in(value), self._soft_in(value)
         for granule in self._granules(value):
             run.found.append(self._made(where, NOBODY, chosen, "", granule, optional, soft))
@@ -67,10 +71,9 @@ class LabelReader(RuleReader):
             read = LabelSelector({}, (Requirement(raw, "Exists"),)) if raw and isinstance(raw, str) else None
         return None if read == EVERYTHING and to.empty == "nothing" else read
 
-    def _where(self, kind: KindId, value: Any, run: Run) -> tuple[tuple[str, ...], LabelSelector | None]:
+    def _where(self, goal: Goal, value: Any, run: Run) -> tuple[tuple[str, ...], LabelSelector | None]:
         """Namespaces by name and by labels; ((), None): everywhere."""
-        served = self._surface.find(kind)
-        if self._to.namespace == "cluster" or (served is not None and not served.namespaced):
+        if goal.is_cluster:
             return (), None
         rows = self._namespaces(value) if self._namespaces is not None else None
         named = tuple(map(str, rows)) if isinstance(rows, list) else (rows,) if rows and isinstance(rows, str) else ()

@@ -7,48 +7,63 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from schemas.events import Selector
-from schemas.identity import kind_id, split_kind
+from schemas.events import Reference, Selector
+from schemas.identity import KindId, kind_id, split_kind
 from schemas.kinds import Surface, one_group
+from schemas.relations.path import At, Where
+from schemas.relations.places import Read
 from schemas.relations.readers import READERS, Pointer, Source
-from schemas.relations.reading import NOBODY, SHARED_MAX, Key, RuleReader, Run
+from schemas.relations.reading import NOBODY, RuleReader
 from schemas.relations.rule import Rule
+from schemas.relations.run import Run
+from schemas.relations.silence import MUTE, NEEDS
 
-OWN_NAMESPACE: Final = "own-namespace"  # says the same for every object of a namespace
+Key = tuple[Any, ...]
+TEXTS_MAX: Final = 8_192  # texts at one place that are remembered
+OWN_NAMESPACE: Final = "own-namespace"
+NAMESPACES_MAX: Final = 8_192  # that are remembered
 
 
 class TextReader(RuleReader):
     """Reads with `to.reads`."""
 
-    def __init__(self, rule: Rule, surface: Surface) -> None:
-        super().__init__(rule, surface)
+    def __init__(self, rule: Rule, where: Where, source: KindId, surface: Surface) -> None:
+        super().__init__(rule, where, source, surface)
         self._grammar = READERS[rule.to.reads]
+        self.needs = NEEDS.get(rule.to.reads, "")
+        self._is_mute = MUTE.get(rule.to.reads)
+        self._group, self._bare = split_kind(source)
+        self._texts: dict[Key, tuple[Reference, ...]] = {}
 
-    def read(self, value: Any, path: str, run: Run) -> None:
+    def reading(self) -> Read:
         """A reference per thing that the text names."""
-        source = run.source
-        if self._to.reads == OWN_NAMESPACE:
-            key: Key = (self, path, source.namespace)
-        elif isinstance(value, str):
-            key = (self, path, value, source.namespace, source.kind, source.group)
-        else:
-            self._understand(value, path, run)
-            return
-        found = run.texts.get(key)
-        if found is not None:
-            run.found.extend(found)
-            return
-        before = len(run.found)
-        self._understand(value, path, run)
-        if len(run.texts) >= SHARED_MAX:
-            run.texts.clear()
-        run.texts[key] = tuple(run.found[before:])
+        return self._read
 
-    def _understand(self, value: Any, path: str, run: Run) -> None:
+    def _read(self, value: Any, at: At, run: Run) -> None:
+        is_mute = self._is_mute
+        if is_mute is not None and is_mute(value):
+            return
+        if isinstance(value, str):
+            key = (at, value, run.namespace, run.name if self._is_elsewhere else "")
+        else:
+            self._understand(value, at, run)
+            return
+        found = self._texts.get(key)
+        if found is None:
+            before = len(run.found)
+            self._understand(value, at, run)
+            if len(self._texts) >= TEXTS_MAX:
+                self._texts.clear()
+            self._texts[key] = tuple(run.found[before:])
+        elif found:
+            run.found.extend(found)
+
+    def _understand(self, value: Any, at: At, run: Run) -> None:
         if self._conditional and not self._applies(value):
             return
-        for pointer in self._grammar(value, self._kind, Source(run.source, run.body, self._surface)):
-            where = path + pointer.suffix if path else pointer.suffix.removeprefix(".")
+        source = Source(self._group, self._bare, run.namespace, run.name, run.body, self._surface)
+        for pointer in self._grammar(value, self._kind, source):
+            where = self.where.showing(pointer.suffix).text(at)
             if pointer.name:
                 self._name(pointer, where, run)
             elif pointer.namespace is not None:
@@ -57,14 +72,29 @@ class TextReader(RuleReader):
 
     def _name(self, pointer: Pointer, where: str, run: Run) -> None:
         namespace = self._near(run) if pointer.namespace is None else pointer.namespace
-        key = (self, where, pointer.kind, pointer.name, namespace, pointer.granule, pointer.inferred)
-        found = run.shared.get(key)
-        if found is None:
-            group, bare = split_kind(pointer.kind)
-            target = self._placed(kind_id(one_group(group, bare), bare), pointer.name, namespace)
-            if target is None:
-                return
+        group, bare = split_kind(pointer.kind)
+        goal = self._goal_of(kind_id(one_group(group, bare), bare))
+        target = None if goal is None else self._placed(goal, pointer.name, namespace)
+        if target is not None:
             permission, inferred = self._permitted(namespace, run), pointer.inferred
             made = self._made(where, target, None, "", pointer.granule, permission=permission, inferred=inferred)
-            found = self._keep(run, key, made)
-        run.found.append(found)
+            run.found.append(made)
+
+
+class OwnNamespaceReader(TextReader):
+    """Says the same for every object of a namespace."""
+
+    def __init__(self, rule: Rule, where: Where, source: KindId, surface: Surface) -> None:
+        super().__init__(rule, where, source, surface)
+        self._said: dict[str, list[Reference]] = {}
+
+    def _read(self, value: Any, at: At, run: Run) -> None:
+        said = self._said.get(run.namespace)
+        if said is None:
+            before = len(run.found)
+            self._understand(value, at, run)
+            if len(self._said) >= NAMESPACES_MAX:
+                self._said.clear()
+            self._said[run.namespace] = run.found[before:]
+        else:
+            run.found += said

@@ -1,20 +1,22 @@
 """What is known of an object besides its references: parts that others may need, and small facts. Pure.
 
-The catalogue says per kind where they stand; health is by kstatus rules (health.py).
+The catalogue says per kind where they stand. What stands at a path is put into a slot on the one way through the object
+that finds its references too (places.py), and made into facts afterwards; health is by kstatus rules (health.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice, product
 from typing import Any, Final
 
-from schemas.events import Grant, Scalar
-from schemas.identity import ResourceKey
-from schemas.relations.grants import read_listeners, read_reference_grant
+from schemas.events import Scalar
+from schemas.identity import KindId, split_kind
 from schemas.relations.health import health
-from schemas.relations.path import First, Values, compile_first, compile_values
+from schemas.relations.path import First, Step, compile_values, steps_of
+from schemas.relations.places import Keeps, Row, Slot
 from schemas.relations.rule import Condition, KindFacts
+from schemas.relations.run import Run
 from schemas.relations.selector import labels_of
 
 WITH_HEALTH: Final = frozenset(
@@ -23,45 +25,89 @@ WITH_HEALTH: Final = frozenset(
 
 
 class Facts:
-    """Compiled knowledge of one kind."""
+    """Compiled knowledge of one kind. `rows`: what has to be read for it, and where; each row fills its slot."""
 
-    def __init__(self, known: KindFacts | None, every: KindFacts | None = None) -> None:
+    def __init__(self, kind: KindId, known: KindFacts | None, every: KindFacts | None = None) -> None:
         """`every`: facts of every kind."""
         known = known or KindFacts(kind="")
-        self.confidential = known.confidential
-        self._template = compile_first(known.template_labels) if known.template_labels else None
-        self._parts = tuple((part, tuple(map(_offered, paths))) for part, paths in known.parts.items())
+        self.rows: list[Row] = []
+        self.slots_count = 0
+        self._taken: dict[str, int] = {}
+        self._template = self._first(known.template_labels) if known.template_labels else None
+        self._parts = tuple((part, tuple(map(self._offered, paths))) for part, paths in known.parts.items())
         facts = {**(every.facts if every else {}), **known.facts}
-        self._facts = tuple((name, compile_first(path)) for name, path in facts.items())
-        self._grants = {"ReferenceGrant": read_reference_grant, "listeners": read_listeners}.get(known.grants or "")
+        self._facts = tuple((name, self._first(path)) for name, path in facts.items())
         self._never = known.recurs is False
-        self._recurs = _recurrence(known)
+        conditions = known.recurs if isinstance(known.recurs, tuple) else ()
+        self._recurs = (
+            None if known.recurs is None else tuple((self._condition(one), _test_of(one)) for one in conditions)
+        )
+        self._with_health = split_kind(kind)[1] in WITH_HEALTH
 
-    def template_labels(self, body: Mapping[str, Any]) -> dict[str, str] | None:
+    # ── where things stand ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def mark(self, name: str, places: Iterable[str]) -> int:
+        """A slot with something in it when anything stands at one of these places."""
+        slot = self._take(name)
+        self.rows += [Row(steps_of(path), Slot(slot)) for path in places]
+        return slot
+
+    def _first(self, path: str) -> int:
+        """The slot of the first thing at a path."""
+        return self._slot(path, steps_of(path), "first" if "[*]" in path else "last")
+
+    def _offered(self, path: str) -> int:
+        """The slot of everything at a path."""
+        if path in PARTS:
+            return self._slot(f"part {path}", (), make=PARTS[path])
+        return self._slot(f"each {path}", steps_of(path), "all")
+
+    def _condition(self, one: Condition) -> int:
+        if not one.condition:
+            return self._first(one.path)
+        return self._slot(f"condition {one.condition}", (), make=_status_of(one.condition))
+
+    def _slot(
+        self, key: str, steps: tuple[Step, ...], keeps: Keeps = "last", make: Callable[[Any], Any] | None = None
+    ) -> int:
+        if key not in self._taken:
+            self.rows.append(Row(steps, Slot(self._take(key), keeps, make)))
+        return self._taken[key]
+
+    def _take(self, key: str) -> int:
+        slot = self._taken[key] = self.slots_count
+        self.slots_count += 1
+        return slot
+
+    # ── what was found there ────────────────────────────────────────────────────────────────────────────────────────
+
+    def template_labels(self, run: Run) -> dict[str, str] | None:
         """Labels of the pods that it makes; None when it makes none."""
-        return None if self._template is None else labels_of(self._template(body))
+        return None if self._template is None else labels_of(run.values[self._template])
 
-    def parts(self, body: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    def parts(self, run: Run) -> dict[str, tuple[str, ...]]:
         """What others can need of it; a map at a path offers its keys."""
         made: dict[str, tuple[str, ...]] = {}
-        for part, walks in self._parts:
+        for part, slots in self._parts:
             found: dict[str, None] = {}
-            for walk in walks:
-                for value in walk(body):
-                    rows = map(str, value) if isinstance(value, (dict, Mapping)) else (str(value),)
-                    found.update(dict.fromkeys(rows))
+            for slot in slots:
+                for value in run.values[slot] or ():
+                    if isinstance(value, (str, int)):
+                        found[str(value)] = None
+                    else:
+                        rows = map(str, value) if isinstance(value, (dict, Mapping)) else (str(value),)
+                        found.update(dict.fromkeys(rows))
             made[part] = tuple(found)
         return made
 
-    def grants(self, body: Mapping[str, Any], key: ResourceKey) -> tuple[Grant, ...]:
-        """Permissions that it gives."""
-        return () if self._grants is None else tuple(self._grants(body, key))
-
-    def read(self, body: Mapping[str, Any]) -> dict[str, Scalar]:
+    def read(self, run: Run) -> dict[str, Scalar]:
         """The facts; what is absent is left out."""
         made: dict[str, Scalar] = {}
-        for name, walk in self._facts:
-            value = walk(body)
+        values = run.values
+        for name, slot in self._facts:
+            value = values[slot]
+            if value is None:
+                continue
             if isinstance(value, (str, int, float, bool)):
                 made[name] = value
             elif isinstance(value, dict):
@@ -69,14 +115,13 @@ class Facts:
         if self._never:
             made["recurs"] = False
         elif self._recurs is not None:
-            made["recurs"] = all(_holds(condition, walk, body) for condition, walk in self._recurs)
-        if str(body.get("kind")) in WITH_HEALTH and "status" in body:
-            made["health"] = health(body)
+            recurs = True
+            for slot, holds in self._recurs:
+                recurs = recurs and holds(values[slot])
+            made["recurs"] = recurs
+        if self._with_health and "status" in run.body:
+            made["health"] = health(run.body)
         return made
-
-
-def _offered(path: str) -> Values:
-    return PARTS[path] if path in PARTS else compile_values(path)
 
 
 def _served_versions(body: Any) -> Iterator[Any]:
@@ -99,17 +144,13 @@ def _role_rules(body: Any) -> Iterator[Any]:
 
 
 ROLE_RULES_MAX: Final = 256
-PARTS: Final[Mapping[str, Values]] = {"served-versions": _served_versions, "role-rules": _role_rules}
+PARTS: Final[Mapping[str, Callable[[Any], Iterable[Any]]]] = {
+    "served-versions": _served_versions,
+    "role-rules": _role_rules,
+}  # of the body
 
 
-def _recurrence(known: KindFacts) -> tuple[tuple[Condition, First], ...] | None:
-    if known.recurs is None:
-        return None
-    conditions = known.recurs if isinstance(known.recurs, tuple) else ()
-    return tuple((one, _condition(one.condition) if one.condition else compile_first(one.path)) for one in conditions)
-
-
-def _condition(wanted: str) -> First:
+def _status_of(wanted: str) -> First:
     rows = compile_values("status.conditions[*]")
 
     def status(body: Any) -> Any:
@@ -120,12 +161,17 @@ def _condition(wanted: str) -> First:
     return status
 
 
-def _holds(condition: Condition, walk: First, body: Mapping[str, Any]) -> bool:
-    found = walk(body)
-    value = condition.default if found is None else found
-    if condition.equals is not None:
-        return bool(value == condition.equals)
+def _test_of(condition: Condition) -> Callable[[Any], bool]:
+    """A condition → does it hold of what was found? Nothing found is its default."""
+    default, equals, above = condition.default, condition.equals, condition.above
+    if equals is not None:
+        return lambda found: bool((default if found is None else found) == equals)
     if condition.differs is not None:
         excluded = condition.differs if isinstance(condition.differs, list) else [condition.differs]
-        return value not in excluded
-    return isinstance(value, (int, float)) and condition.above is not None and value > condition.above
+        return lambda found: (default if found is None else found) not in excluded
+
+    def is_above(found: Any) -> bool:
+        value = default if found is None else found
+        return isinstance(value, (int, float)) and above is not None and value > above
+
+    return is_above

@@ -16,6 +16,7 @@ from schemas.relations.selector import from_object, matches
 GATEWAY_GROUP: Final = "gateway.networking.k8s.io"
 LISTENING: Final = frozenset(kind_id(GATEWAY_GROUP, kind) for kind in ("Gateway", "ListenerSet"))
 Labels = Mapping[str, str]
+GrantsReader = Callable[[Mapping[str, Any], str], Iterator[Grant]]
 
 
 def granted(
@@ -58,7 +59,12 @@ def _admits(grant: Grant, origin: ResourceKey, granule: str, namespace_labels: C
     return not grant.namespaces or origin.namespace in grant.namespaces
 
 
-def read_reference_grant(body: Mapping[str, Any], key: ResourceKey) -> Iterator[Grant]:
+def grants_reader(how: str) -> GrantsReader | None:
+    """How a kind gives permissions (`grants` of its facts) → what reads them of an object in a namespace."""
+    return {"ReferenceGrant": read_reference_grant, "listeners": read_listeners}.get(how)
+
+
+def read_reference_grant(body: Mapping[str, Any], namespace: str) -> Iterator[Grant]:
     """`spec.from` × `spec.to`."""
     spec = _map(body.get("spec"))
     for origin in _rows(spec.get("from")):
@@ -73,7 +79,7 @@ def read_reference_grant(body: Mapping[str, Any], key: ResourceKey) -> Iterator[
             )
 
 
-def read_listeners(body: Mapping[str, Any], key: ResourceKey) -> Iterator[Grant]:
+def read_listeners(body: Mapping[str, Any], namespace: str) -> Iterator[Grant]:
     """`spec.listeners[].allowedRoutes`: kinds (none named: any) from Same (the default), All, Selector or None."""
     for listener in _rows(_map(body.get("spec")).get("listeners")):
         allowed = _map(listener.get("allowedRoutes"))
@@ -84,7 +90,7 @@ def read_listeners(body: Mapping[str, Any], key: ResourceKey) -> Iterator[Grant]
         labels = from_object(where.get("selector")) if how == "Selector" else None
         if how == "Selector" and labels is None:
             continue
-        namespaces = (key.namespace,) if how == "Same" else ()
+        namespaces = (namespace,) if how == "Same" else ()
         for kind in _kinds(allowed) or [KindId("")]:
             yield Grant(kind, namespaces, labels, KindId(""), "", f"listener:{listener.get('name')}")
 

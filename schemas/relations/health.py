@@ -13,12 +13,11 @@ def health(body: Mapping[str, Any]) -> Health:
     metadata, status = _map(body.get("metadata")), _map(body.get("status"))
     if metadata.get("deletionTimestamp"):
         return "terminating"
-    observed = status.get("observedGeneration")
-    if isinstance(observed, int) and isinstance(metadata.get("generation"), int) and observed < metadata["generation"]:
+    observed, generation = status.get("observedGeneration"), metadata.get("generation")
+    if isinstance(observed, int) and isinstance(generation, int) and observed < generation:
         return "progressing"
-    conditions = {
-        row.get("type"): row.get("status") for row in status.get("conditions") or () if isinstance(row, (dict, Mapping))
-    }
+    rows = status.get("conditions") or ()
+    conditions = {row.get("type"): row.get("status") for row in rows if isinstance(row, (dict, Mapping))}
     if conditions.get("Stalled") == "True" or conditions.get("Failed") == "True":
         return "failed"
     if conditions.get("Reconciling") == "True":

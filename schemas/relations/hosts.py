@@ -32,9 +32,14 @@ class Host(NamedTuple):
     port: str
 
 
+def names_no_host(text: object) -> bool:
+    """Whether that is known at a glance, as of most values."""
+    return not isinstance(text, str) or (":" not in text and ".svc" not in text)
+
+
 def hosts_in(text: str, namespace: str) -> tuple[Host, ...]:
     """Every Service named in `text`, once, in order; `namespace` is the reader's own."""
-    if (":" not in text and ".svc" not in text) or len(text) > TEXT_LEN_MAX:
+    if names_no_host(text) or len(text) > TEXT_LEN_MAX:
         return ()
     return _hosts_in(text, namespace)
 

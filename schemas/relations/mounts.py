@@ -6,7 +6,7 @@ mount will not receive updates"), so its phase L goes and it is a requirement.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +15,19 @@ from schemas.events import Reference
 
 VOLUME_RULES: Final = ("podspec.volume.configmap", "podspec.volume.secret", "podspec.volume.projected.")
 _CONTAINERS: Final = ("containers", "initContainers", "ephemeralContainers")
+
+
+def copies_in(volume_places: Iterable[str]) -> Iterator[str]:
+    """Places of the rules → where mounts by subPath would stand; with nothing there, nothing is copied."""
+    for root in dict.fromkeys(map(_root_of, volume_places)):
+        for field in _CONTAINERS:
+            yield from (f"{root}{field}[*].volumeMounts[*].{one}" for one in ("subPath", "subPathExpr"))
+
+
+def _root_of(place: str) -> str:
+    """Where the volumes and the containers stand: `spec.`; a rule is about one volume, or about all of a pod."""
+    root, found, _ = place.partition("volumes[")
+    return root if found or not place else f"{place}."
 
 
 def start_only(references: list[Reference], body: Mapping[str, Any]) -> list[Reference]:

@@ -37,7 +37,10 @@ class Pointer(NamedTuple):
 class Source(NamedTuple):
     """The object that is read."""
 
-    key: ResourceKey
+    group: str
+    kind: str
+    namespace: str
+    name: str
     body: Mapping[str, Any]
     surface: Surface
 
@@ -48,7 +51,7 @@ Reader = Callable[[Any, KindId, Source], Iterator[Pointer]]
 def _hosts(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
     """Row 18: `name:port`, `name.ns.svc`, URLs in an env value or an argument."""
     if isinstance(value, str):
-        for host in hosts_in(value, source.key.namespace):
+        for host in hosts_in(value, source.namespace):
             yield Pointer(kind, host.name, host.namespace, f"port:{host.port}" if host.port else "")
 
 
@@ -152,8 +155,8 @@ def _pod_claim(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
     if not isinstance(value, dict) or not value.get("ephemeral"):
         return
     name = value.get("name")
-    if source.key.kind == "Pod" and isinstance(name, str):
-        yield Pointer(CLAIM, f"{source.key.name}-{name}", suffix=".ephemeral.volumeClaimTemplate")
+    if source.kind == "Pod" and isinstance(name, str):
+        yield Pointer(CLAIM, f"{source.name}-{name}", suffix=".ephemeral.volumeClaimTemplate")
 
 
 def _pod_tokens(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
@@ -182,7 +185,7 @@ def _set_claims(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
     count = spec.get("replicas", 1)
     if isinstance(start, int) and isinstance(count, int):
         for ordinal in range(start, start + min(count, ORDINALS_MAX)):
-            yield Pointer(CLAIM, f"{name}-{source.key.name}-{ordinal}", suffix=".metadata.name")
+            yield Pointer(CLAIM, f"{name}-{source.name}-{ordinal}", suffix=".metadata.name")
 
 
 def _role_rule(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
@@ -202,7 +205,7 @@ def _role_rule(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
                 suffix = f".resourceNames[{place}]"
                 if comes_later:
                     yield Pointer(DEFINITION, f"{plural}.{group}", "", suffix=suffix)
-                elif served is not None and (source.key.namespace or not served.namespaced):
+                elif served is not None and (source.namespace or not served.namespaced):
                     yield Pointer(served.kind, name, suffix=suffix)
 
 
@@ -221,8 +224,8 @@ def _resource_ref(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]
 
 def _own_namespace(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
     """Row 42."""
-    if source.key.namespace:
-        yield Pointer(kind, source.key.namespace, "", suffix=".namespace")
+    if source.namespace:
+        yield Pointer(kind, source.namespace, "", suffix=".namespace")
 
 
 def _own_definition(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
@@ -230,11 +233,11 @@ def _own_definition(value: Any, kind: KindId, source: Source) -> Iterator[Pointe
 
     Nobody said the plural of an unknown kind: then it is guessed, and the edge is inferred.
     """
-    group = source.key.group
+    group = source.group
     if source.surface.is_built_in(group):
         return
-    served = source.surface.find(source.key.kind_id)
-    plural = served.plural if served is not None else _plural(source.key.kind)
+    served = source.surface.find(kind_id(source.group, source.kind))
+    plural = served.plural if served is not None else _plural(source.kind)
     version = str(source.body.get("apiVersion")).rpartition("/")[2]
     yield Pointer(kind, f"{plural}.{group}", "", f"version:{version}", inferred=served is None)
 

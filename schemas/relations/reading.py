@@ -1,59 +1,64 @@
 """One rule → a function that reads its references at one place of an object: what all ways of pointing share. Pure.
 
-A reader gets the value at the rule's place and the path to it, and adds what it finds to the run. Whatever is malformed
-is read as absent. Equal references are made once and shared: the pods of one workload refer to the same things in the
-same way, so most of the work is one look into `Run.shared`.
+A reader is made for one kind and one place, so all but the names is known before an object comes. It gets the value
+there and which items lie on the way to it, and adds what it finds to the run. Whatever is malformed is read as absent.
+A reference is made anew each time: that takes less than looking whether an equal one is there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
 from schemas.events import Reference, Selector
-from schemas.identity import NAME_LEN_MAX, KindId, ResourceId, ResourceKey, kind_id, resource_id, split_kind
+from schemas.identity import KindId, ResourceId, kind_id, split_kind
 from schemas.kinds import Surface, one_group
-from schemas.relations.path import First, Step, compile_first, compile_values, steps_of, suffix_of
-from schemas.relations.rule import Rule
+from schemas.relations.naming import NAMES, is_kind, is_name
+from schemas.relations.path import At, First, Where, compile_first, compile_values, only_field, steps_of, suffix_of
+from schemas.relations.places import Read
+from schemas.relations.rule import Rule, Target
+from schemas.relations.run import Run
 
-SHARED_MAX: Final = 65_536
 KINDS_MAX: Final = 1_024  # kinds in one rule's references that are remembered
+PATHS_MAX: Final = 1_024  # paths of one place that are remembered
 NOBODY: Final = ResourceId("")
 WHOLE: Final = ("",)  # no granule: the whole target
-Key = tuple[Any, ...]
 
 
-@dataclass(slots=True)
-class Run:
-    """One object on its way through the rules of its kind.
+class Goal(NamedTuple):
+    """A kind that a rule points at: how identities of it begin, and whether its objects have namespaces."""
 
-    shared, texts   the references that were made before: by what was read, by the text that was read
-    """
-
-    source: ResourceKey
-    body: Mapping[str, Any]
-    shared: dict[Key, Reference]
-    texts: dict[Key, tuple[Reference, ...]]
-    found: list[Reference] = field(default_factory=list)
-
-
-Read = Callable[[Any, str, Run], None]
+    kind: KindId
+    head: str
+    is_cluster: bool
+    is_served: bool
 
 
 class RuleReader:
-    """A rule, compiled for the surface of a site."""
+    """A rule, compiled for the surface of a site, the objects of a kind, and one place in them.
 
-    def __init__(self, rule: Rule, surface: Surface) -> None:
+    where    the place, and its path as it is shown
+    needs    a mapping without this field says nothing, and is not read at all; "": it always is
+    lacks    one with any of these says nothing either
+    """
+
+    needs = ""
+    lacks: tuple[str, ...] = ()
+
+    def __init__(self, rule: Rule, where: Where, source: KindId, surface: Surface) -> None:
         to = rule.to
-        self._rule, self._to, self._surface = rule, to, surface
+        self.where = where
+        self.paths: dict[At, str] = {}
+        self._rule, self._to, self._source, self._surface = rule, to, source, surface
+        self._id, self._confidence = rule.rule, rule.confidence
+        self._relation, self._phases, self._once = rule.kind_of_relation, rule.phase_letters, not rule.recurs
         self._kind = KindId(to.kind)
-        served = surface.find(self._kind)
-        self._must_be_placed = served is not None and served.namespaced  # a namespaced thing has a namespace
-        self._is_cluster = to.namespace == "cluster" or (served is not None and not served.namespaced)
+        self._goal = self._goal_of(self._kind)
+        self._is_cluster = self._goal is not None and self._goal.is_cluster
         self._constant = to.namespace[1:] if to.namespace.startswith("=") else ""
+        self._is_elsewhere = to.namespace == "self" or bool(self._constant)  # not in the source's own namespace
         self._kind_at, self._group_at = first_at(to.kind_from), first_at(to.group_from)
-        self._kinds_read: dict[tuple[str, str], KindId | None] = {}
+        self._goals: dict[tuple[str, str], Goal | None] = {}
         self._optional = compile_first(rule.optional) if isinstance(rule.optional, str) else None
         self._soft = compile_first(rule.soft) if isinstance(rule.soft, str) else None
         self._is_optional, self._is_soft = rule.optional is True, rule.soft is True
@@ -62,20 +67,25 @@ class RuleReader:
         self._when = tuple((compile_first(path), frozenset(words)) for path, words in rule.when.items())
         self._unless = tuple((compile_first(path), frozenset(words)) for path, words in rule.unless.items())
         self._absent = tuple(map(compile_first, rule.absent))
+        if all(map(only_field, rule.absent)):
+            self.lacks = rule.absent
         self._conditional = bool(self._when or self._unless or self._absent)
         self._parts = tuple((part, compile_values(path)) for part, paths in rule.parts.items() for path in paths)
+        self._part_fields = _first_fields(path for paths in rule.parts.values() for path in paths)
         self._only_part = _only_part(rule)
-        # It looks at the value alone: then it may stand deeper, at the very field that it reads.
-        self._is_simple = not (self._conditional or self._parts or self._optional or self._soft or self._kind_at)
 
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """What the place of this reader has below the rule's `at`."""
-        return ()
-
-    def read(self, value: Any, path: str, run: Run) -> None:
-        """Add the references that stand in `value`, which stands at `path`."""
+    def reading(self) -> Read:
+        """What adds the references that stand in a value, to which these items lead, to the run."""
         raise NotImplementedError
+
+    def path(self, at: At) -> str:
+        """The path as it is shown, with these items in it."""
+        found = self.paths.get(at)
+        if found is None:
+            if len(self.paths) >= PATHS_MAX:
+                self.paths.clear()
+            found = self.paths[at] = self.where.text(at)
+        return found
 
     # ── conditions, words, granules ─────────────────────────────────────────────────────────────────────────────────
 
@@ -95,35 +105,39 @@ class RuleReader:
         return self._is_soft if self._soft is None else str(self._soft(value)) in self._rule.soft_when
 
     def _granules(self, value: Any) -> Sequence[str]:
-        if not self._parts:
+        if not self._parts or (self._part_fields and isinstance(value, dict) and self._part_fields.isdisjoint(value)):
             return WHOLE
         if self._only_part is not None:
             part, at = self._only_part
             one = at(value)
             return WHOLE if one is None else (f"{part}:{one}",)
-        return tuple(dict.fromkeys(self._found_parts(value))) or WHOLE
-
-    def _found_parts(self, value: Any) -> Iterator[str]:
-        for part, every in self._parts:
-            for one in every(value):
-                if isinstance(one, str) or not self._rule.named_parts:
-                    yield f"{part}:{one}"
+        texts_only = self._rule.named_parts
+        rows = [
+            f"{part}:{one}"
+            for part, every in self._parts
+            for one in every(value)
+            if not texts_only or isinstance(one, str)
+        ]
+        return tuple(dict.fromkeys(rows)) or WHOLE
 
     # ── what it points at ───────────────────────────────────────────────────────────────────────────────────────────
 
-    def _read_kind(self, value: Any) -> KindId | None:
+    def _read_goal(self, value: Any) -> Goal | None:
         kind = None if self._kind_at is None else self._kind_at(value)
         if not isinstance(kind, str) or not kind:
-            return self._kind or None
+            return self._goal
         group = None if self._group_at is None else self._group_at(value)
-        key = (kind, group if isinstance(group, str) else "")
-        if key not in self._kinds_read:  # the same few kinds own and are referred to again and again
-            if len(self._kinds_read) >= KINDS_MAX:
-                self._kinds_read.clear()
-            self._kinds_read[key] = self._kind_named(*key)
-        return self._kinds_read[key]
+        return self._goal_read(kind, group if isinstance(group, str) else "")
 
-    def _kind_named(self, kind: str, group: str) -> KindId | None:
+    def _goal_read(self, kind: str, group: str) -> Goal | None:
+        key = (kind, group)
+        if key not in self._goals:  # the same few kinds own and are referred to again and again
+            if len(self._goals) >= KINDS_MAX:
+                self._goals.clear()
+            self._goals[key] = self._goal_named(kind, group)
+        return self._goals[key]
+
+    def _goal_named(self, kind: str, group: str) -> Goal | None:
         to = self._to
         if not is_name(kind):
             return None
@@ -133,28 +147,40 @@ class RuleReader:
         elif "/" in group or to.group_from.endswith("apiVersion"):
             group = group.rpartition("/")[0]
         found = kind_id(one_group(group, kind), kind)
-        return found if is_kind(found) and (not to.kinds or found in to.kinds) else None
+        return self._goal_of(found) if not to.kinds or found in to.kinds else None
+
+    def _goal_of(self, kind: KindId) -> Goal | None:
+        if not is_kind(kind):
+            return None
+        served = self._surface.find(kind)
+        is_cluster = self._to.namespace == "cluster" or (served is not None and not served.namespaced)
+        return Goal(kind, f"{kind}/", is_cluster, served is not None)
 
     def _near(self, run: Run) -> str:
         """The namespace when the reference names none."""
-        return self._constant or (run.source.name if self._to.namespace == "self" else run.source.namespace)
+        return self._constant or (run.name if self._to.namespace == "self" else run.namespace)
 
-    def _placed(self, kind: KindId, name: str, namespace: str) -> ResourceId | None:
-        served = self._surface.find(kind)
-        if self._to.namespace == "cluster" or (served is not None and not served.namespaced):
-            namespace = ""
-        elif served is not None and not namespace:
+    def _placed(self, goal: Goal, name: str, namespace: str) -> ResourceId | None:
+        """What is called so, there; None when nothing can be."""
+        if (name not in NAMES and not is_name(name)) or (self._skip_whole and self._skips(name)):
             return None
-        if not is_name(name) or (namespace and not is_name(namespace)):
-            return None
-        if name in self._skip_whole or (self._skip and name.startswith(self._skip)) or not is_kind(kind):
-            return None
-        return resource_id(*split_kind(kind), namespace, name)
+        _, head, is_cluster, is_served = goal
+        made: Any = None  # ResourceId(…) would be a call for each reference
+        if is_cluster:
+            made = head + name
+        elif not namespace:
+            made = None if is_served else head + name  # a namespaced thing has a namespace
+        elif namespace in NAMES or is_name(namespace):
+            made = f"{head}{namespace}/{name}"
+        return made  # type: ignore[no-any-return]  # as said above
+
+    def _skips(self, name: str) -> bool:
+        return name in self._skip_whole or bool(self._skip and name.startswith(self._skip))
 
     def _permitted(self, namespace: str, run: Run) -> bool:
         """Whether it needs a permission."""
         how = self._rule.permission
-        return how == "target" or (how == "grant" and namespace != run.source.namespace)
+        return how == "target" or (how == "grant" and namespace != run.namespace)
 
     # ── the reference ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -170,40 +196,26 @@ class RuleReader:
         permission: bool = False,
         inferred: bool = False,
     ) -> Reference:
-        rule = self._rule
         return Reference(
-            rule.rule,
+            self._id,
             where,
-            rule.kind_of_relation,
-            rule.phase_letters,
+            self._relation,
+            self._phases,
             target,
             selector,
             uid,
             granule,
             self._is_optional if optional is None else optional,
             self._is_soft if soft is None else soft,
-            "inferred" if inferred else rule.confidence,
+            "inferred" if inferred else self._confidence,
             permission,
-            not rule.recurs,
+            self._once,
         )
 
-    def _keep(self, run: Run, key: Key, made: Reference) -> Reference:
-        if len(run.shared) >= SHARED_MAX:
-            run.shared.clear()
-        run.shared[key] = made
-        return made
 
-
-def is_name(text: str) -> bool:
-    """Whether it can be a name in an identity; a template (`${…}`, `{{…}}`) is none."""
-    strange = "/" in text or "$" in text or "{{" in text or not text.isprintable()
-    return bool(text) and not strange and len(text) <= NAME_LEN_MAX
-
-
-def is_kind(kind: KindId) -> bool:
-    """Whether it can be a kind in an identity: a group does not begin with a capital letter, a kind does."""
-    group, name = split_kind(kind)
-    return name[:1].isupper() and is_name(name) and (not group or (is_name(group) and not group[0].isupper()))
+def is_told_where(to: Target) -> bool:
+    """Whether the namespace stands in a field."""
+    return to.namespace not in ("same", "cluster", "self") and not to.namespace.startswith("=")
 
 
 def first_at(path: str) -> First | None:
@@ -214,6 +226,12 @@ def first_at(path: str) -> First | None:
 def shown(path: str) -> str:
     """A relative path as it is added to a concrete one."""
     return "".join("[0]" if step is None else suffix_of(step) for step in steps_of(path))
+
+
+def _first_fields(paths: Iterable[str]) -> frozenset[str]:
+    """The fields of which a value must have one, for anything to stand at these paths; none when that is not said."""
+    fields = [steps[0] if steps else None for steps in map(steps_of, paths)]
+    return frozenset() if None in fields else frozenset(one for one in fields if one is not None)
 
 
 def _only_part(rule: Rule) -> tuple[str, First] | None:

@@ -90,4 +90,11 @@ def labels_of(value: Any) -> dict[str, str]:
     """A map of labels, whatever was written."""
     if not isinstance(value, (dict, Mapping)):  # a dict first: it is one nearly always, and that is known at once
         return {}
+    if isinstance(value, dict):
+        try:
+            "".join(value), "".join(value.values())  # nothing but texts, as nearly always: joining refuses all else
+        except TypeError:
+            pass
+        else:
+            return value.copy()
     return {str(key): str(one) for key, one in value.items() if one is not None}

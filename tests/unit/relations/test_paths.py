@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.identity import ResourceKey
-from schemas.relations.path import PathError, compile_first, compile_values, steps_of
-from schemas.relations.places import compiled, place_of
-from schemas.relations.reading import Run
+from schemas.relations.path import ROOT, PathError, compile_first, compile_values, steps_of
+from schemas.relations.places import Row, place_of
+from schemas.relations.run import Run
+from schemas.relations.walking import compiled
 
 OBJECT: dict[str, Any] = {
     "metadata": {"labels": {"a.b/c": "x"}},
@@ -50,10 +50,13 @@ def test_what_is_no_path_is_refused_with_the_place(text: str) -> None:
         steps_of(text)
 
 
-def places_found(text: str, value: Any) -> list[tuple[str, Any]]:
+def places_found(text: str, value: Any, *beside: str) -> list[tuple[str, Any]]:
+    """What the function of a tree finds at a path; `beside` are other paths in the same tree."""
     found: list[tuple[str, Any]] = []
-    place = place_of([(steps_of(text), lambda inner, path, _: found.append((path, inner)))])
-    compiled(place)(value, "", Run(ResourceKey("", "Pod", "", "a"), {}, {}, {}))
+    where = ROOT.deeper(text)
+    row = Row(where.steps, lambda inner, at, _: found.append((where.text(at), inner)))
+    others = [Row(steps_of(one), lambda inner, at, _: None) for one in beside]
+    compiled(place_of([*others, row]))(value, (), Run("", "a", {}, [], []))
     return found
 
 
@@ -66,10 +69,27 @@ def test_concrete_paths_carry_the_indices_of_the_object() -> None:
     assert places_found("metadata.labels[*]", OBJECT) == [("metadata.labels['a.b/c']", "x")]
 
 
-@given(paths, json_values)
-def test_the_tree_of_places_finds_what_the_path_alone_finds(text: str, value: Any) -> None:
+@given(paths, st.lists(paths, max_size=4), json_values)
+def test_the_tree_of_places_finds_what_the_path_alone_finds(text: str, beside: list[str], value: Any) -> None:
     alone = [] if value is None else list(compile_values(text)(value))
-    assert [inner for _, inner in places_found(text, value)] == alone or value is None
+    assert [inner for _, inner in places_found(text, value, *beside)] == alone or value is None
+
+
+def test_a_place_with_many_fields_is_found_by_the_fields_of_the_object() -> None:
+    many = [f"field{place}" for place in range(30)]
+    assert places_found("field7", {"field7": "x", "other": "y", "field8": None}, *many) == [("field7", "x")]
+
+
+@pytest.mark.parametrize("name", ['"]', "\\", "{x}", "a\nb", '"""', "import os", "#"])
+def test_the_name_of_a_field_is_a_text_in_the_function_whatever_it_says(name: str) -> None:
+    assert places_found(f"['{name}'].a", {name: {"a": 1}}) == [(f"['{name}'].a", 1)]
+
+
+def test_a_path_may_be_deeper_than_functions_nest() -> None:
+    value: Any = "x"
+    for _ in range(40):
+        value = [{"a": value}]
+    assert places_found("[*].a" * 40, value) == [("[0].a" * 40, "x")]
 
 
 @given(paths, json_values)

@@ -1,0 +1,30 @@
+"""Where a reader of texts (readers.py) says nothing, known at a glance: so it is not asked. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from schemas.identity import KindId, split_kind
+from schemas.kinds import Surface
+from schemas.relations.hosts import names_no_host
+
+
+def can_speak(reads: str, source: KindId, surface: Surface) -> bool:
+    """Whether it can say anything of the objects of a kind."""
+    if reads == "own-definition":
+        return not surface.is_built_in(split_kind(source)[0])
+    return reads != "pod-claim" or split_kind(source)[1] == "Pod"
+
+
+def _projects_nothing(value: Any) -> bool:
+    volumes = value.get("volumes") if isinstance(value, dict) else None
+    for volume in volumes if isinstance(volumes, list) else ():
+        if isinstance(volume, dict) and "projected" in volume:
+            return False
+    return True
+
+
+# Fields without which a mapping points at nothing; values that point at nothing.
+NEEDS: Final[Mapping[str, str]] = {"pod-claim": "ephemeral", "pod-tokens": "volumes", "role-rule": "resourceNames"}
+MUTE: Final[Mapping[str, Callable[[Any], bool]]] = {"hosts": names_no_host, "pod-tokens": _projects_nothing}
