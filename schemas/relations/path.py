@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 Step = str | None  # the name of a field; None: each
@@ -16,6 +17,7 @@ Values = Callable[[Any], list[Any]]
 Collect = Callable[[Any, list[Any]], None]
 First = Callable[[Any], Any]
 
+STEPS_MAX: Final = 8_192
 _STEP: Final = re.compile(r"""(?P<name>[A-Za-z0-9_$-]+)|\['(?P<quoted>[^']+)'\]|(?P<each>\[\*\])|\.""")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_$-]+")
 
@@ -24,6 +26,7 @@ class PathError(ValueError):
     """Not a path of the subset."""
 
 
+@lru_cache(maxsize=STEPS_MAX)  # the same places are mounted in many kinds
 def steps_of(text: str) -> tuple[Step, ...]:
     """Text → steps; "" and "." are the value itself. Raises PathError."""
     steps: list[Step] = []

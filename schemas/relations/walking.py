@@ -13,11 +13,14 @@ function for each, found by name, so that a volume costs two looks and not thirt
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
+from types import CodeType
 from typing import Any, Final
 
 from schemas.relations.places import Place, Read, Row, Slot
 
 WIDE: Final = 4  # fields; fewer are asked for one by one, which is as fast
+CODES_MAX: Final = 2_048
 DEPTH_MAX: Final = 12  # places inside each other in one function: Python has a limit, too
 
 
@@ -30,9 +33,14 @@ def compiled(place: Place) -> Read:
     writer = _Writer()
     writer.place(place, "v0", (), 1)
     made: dict[str, Any] = dict(writer.held)
-    exec(writer.source(), made)  # of quoted texts and our own words alone
+    exec(_code(writer.source()), made)  # of quoted texts and our own words alone
     read: Read = made["read"]
     return read
+
+
+@lru_cache(maxsize=CODES_MAX)  # a container is the same tree in a Pod and in a Job, and for every surface
+def _code(source: str) -> CodeType:
+    return compile(source, "<places>", "exec")
 
 
 class _Writer:

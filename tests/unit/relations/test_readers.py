@@ -71,6 +71,22 @@ def test_an_example_with_junk_in_it_is_read_at_once_as_it_is_read_plainly(data: 
     check(body)
 
 
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"priorityClassName": "system-node-critical"},
+        {"volumes": [{"secret": {"secretName": "ca", "optional": word}} for word in (True, False, 1, "true", None)]},
+        {"volumes": [{"secret": {"secretName": "ca", "items": [{"key": key} for key in ("a", 1, True, None, "a")]}}]},
+        {"containers": [{"envFrom": {"first": {"secretRef": {"name": "ca"}}}}], "serviceAccountName": 7},
+        {"nodeName": "a/b", "imagePullSecrets": [None, {"name": ""}, {"name": "ca"}]},
+        "text",
+    ],
+)
+def test_words_skipped_names_and_strange_lists_are_read_at_once_as_they_are_read_plainly(spec: Any) -> None:
+    for namespace in ("shop", "", "a/b"):
+        check(made("Pod", namespace=namespace, spec=spec))
+
+
 def test_the_permission_that_one_needs_is_not_asked_of_another() -> None:
     parents = [{"name": "edge", "namespace": "infra"}]
     needs = []
