@@ -152,7 +152,7 @@ class Outgoing:
 
     async def tell(self, courier: Courier, message: PeerMessage) -> Refuse | None:
         """To another site's resolver; with too much on its way there, a refusal in its place: it is out of reach."""
-        letter = Letter.of(message)
+        letter = Letter.of(message, said_at=f"{self._now().wall.timestamp():.6f}")
         try:
             await self._insist(lambda: courier.send(letter), letter.what, message.intent)
         except OutboxFullError as error:

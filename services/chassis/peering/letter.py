@@ -35,11 +35,14 @@ class Letter:
     traceparent: str = ""
 
     @classmethod
-    def of(cls, message: PeerMessage, message_id: str = "", traceparent: str = "") -> Letter:
-        """A message under an id that nothing else of this sender has: by default, who says the same says it once."""
+    def of(cls, message: PeerMessage, message_id: str = "", traceparent: str = "", said_at: str = "") -> Letter:
+        """A message under an id that nothing else of this sender has: by default what it says, and when.
+
+        Who says the same at another time means it: whoever nudges a silent site must not be taken for an echo.
+        """
         sender, receiver = SiteName(message.sender), SiteName(message.receiver)
         what, payload = what_of(message), message.to_json()
-        its_id = message_id or f"{what}.{receiver}.{hashlib.blake2b(payload, digest_size=12).hexdigest()}"
+        its_id = message_id or f"{what}.{receiver}.{hashlib.blake2b(payload, digest_size=12).hexdigest()}.{said_at}"
         return cls(sender, receiver, what, message.intent, payload, its_id, traceparent)
 
     @property

@@ -171,7 +171,8 @@ class Doing:
             self.desk.holds.report(outcome, moment.monotonic_s)
         self.desk.holds.settle(self.desk.graph)
         sent: list[Effect] = [SendOperation(operation) for operation in pursuit.resume(moment)]
-        gone_on = self._go_on(engaged, pursuit, moment)
+        known = tuple(engaged.outcomes.values())  # with the word that it is over, or nobody would ask for them
+        gone_on = self._go_on(engaged, pursuit, moment, known)
         return [*sent, *gone_on, self.report(engaged, tuple(engaged.outcomes.values()), again=True)]
 
     def resume_own(self, one: Unfinished, part: Part, moment: Moment) -> list[Effect]:
