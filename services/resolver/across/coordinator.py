@@ -33,7 +33,7 @@ from services.resolver.signals import Effect, Moment, SendPeer, StoreVerdict, Te
 ANSWER_TIMEOUT_S: Final = 5.0
 TRYING_MAX_S: Final = 20.0  # of all ways together: the intent's sender waits
 TRY_AGAIN_S: Final = 30.0  # a deferred intent begins again by event; this is for an event that never comes
-TRY_AGAIN_MAX_S: Final = 600.0
+TRY_AGAIN_MAX_S: Final = 120.0
 
 
 @dataclass(slots=True)

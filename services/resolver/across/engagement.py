@@ -50,6 +50,7 @@ class Engagement:
     late: Decide | None = None
     elsewhere: Elsewhere | None = None  # None: other sites were not asked yet for what is missing
     asked_to_yield: Set[str] = frozenset()
+    yields: bool = False  # its entry site was asked to let go of it for an older one: then it waits for that one
     settled: set[ResourceId] = field(default_factory=set)
     outcomes: dict[str, Outcome] = field(default_factory=dict)  # the last of each step of this revision
 

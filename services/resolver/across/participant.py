@@ -27,7 +27,7 @@ from services.resolver.judge.case import Case
 from services.resolver.signals import AskPeers, AskRehearsal, Effect, Moment, SendPeer
 
 LEASE_S: Final = 60.0
-WATCH_S: Final = 900.0  # the entry site asks again within ten minutes, unless it waits for another one
+WATCH_S: Final = 900.0  # the entry site asks again within two minutes, unless it waits for another one
 
 
 @dataclass(slots=True)
@@ -197,7 +197,10 @@ class Participant:
         self.desk.holds.drop(engaged.part.id)
         if engaged.state == "watching":  # the entry site waits for a word from here
             return []
-        self.engagements.end(engaged, "denied")
+        if engaged.yields:
+            engaged.state, engaged.stamp, engaged.lease_until_s = "watching", None, moment.monotonic_s + WATCH_S
+        else:
+            self.engagements.end(engaged, "denied")
         return self.look_again(moment)
 
     def _commit_late(self, engaged: Engagement | None, message: Decide, moment: Moment) -> list[Effect]:

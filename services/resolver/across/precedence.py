@@ -25,6 +25,8 @@ def ask_to_yield(site: SiteName, engaged: Engagement, younger: Sequence[Engageme
     asked = {f"{one.part.id}.{one.round}" for one in younger}
     fresh = [one for one in younger if f"{one.part.id}.{one.round}" not in engaged.asked_to_yield]
     engaged.asked_to_yield = asked
+    for one in younger:
+        one.yields = True
     return [
         SendPeer(GiveWay(sender=site, receiver=one.entry, intent=one.part.id, round=one.round, older=engaged.part.id))
         for one in fresh

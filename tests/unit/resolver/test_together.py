@@ -282,3 +282,18 @@ def test_a_site_does_not_watch_for_ever_for_an_asker_that_has_forgotten(mesh: Vi
     oslo.now_s += 3.0
     oslo.step(Tick())
     assert len(engagements) == 0
+
+
+def test_who_gave_way_is_woken_when_the_older_one_has_ended(mesh: VirtualMesh) -> None:
+    """lyon holds for the younger, oslo asks for the older: without a word from lyon the younger waited for a clock."""
+    mesh["oslo"].ahead_s = -60.0  # what is entered there is older
+    mesh.enter("lyon", "delete", "lyon & nice", "younger", resources=("secret/ca",))
+    mesh.enter("oslo", "delete", "lyon & oslo", "older", resources=("secret/ca",))
+    mesh.pump()
+    assert mesh.said("give-way") == 0, "both are at lyon itself"
+    assert [one.decision for one in mesh["lyon"].verdicts if one.intent == "younger"][:1] == ["defer"]
+    assert mesh.verdict("oslo", "older").decision == "allow"
+    assert mesh.verdict("lyon", "younger").decision == "allow", "without time having passed"
+    for name in ("lyon", "nice"):
+        assert CA not in mesh[name].cluster.objects
+    assert not any(len(world.machine.holds) for world in mesh.worlds.values())
