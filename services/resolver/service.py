@@ -259,8 +259,9 @@ class ResolverService:
     async def _step(self, signal: Signal) -> None:
         async with self._lock:
             await self._carry_out(self.machine.step(signal, self._now()))
-        for intent in [one for one in self._unanswered if not self.machine.undecided(one)]:
-            await self._out.settle(self._unanswered.pop(intent).ack())
+        decided = [one for one in self._unanswered if not self.machine.undecided(one)]
+        for delivery in [self._unanswered.pop(one) for one in decided]:  # all at once: other steps go on meanwhile
+            await self._out.settle(delivery.ack())
 
     async def _carry_out(self, effects: Sequence[Effect]) -> None:
         left = deque(effects)

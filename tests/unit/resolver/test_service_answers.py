@@ -1,0 +1,48 @@
+"""Intents that were decided are acknowledged once, however slow the bus is and whatever goes on meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+
+from services.chassis.bus.memory import MemoryBus
+from services.chassis.bus.port import Received
+from services.resolver.judge.policy import Policy
+from services.resolver.machine import Machine
+from services.resolver.service import ResolverService
+from services.resolver.signals import Tick
+from tests.unit.resolver.world import CATALOGUE, LYON
+
+
+class Slow:
+    """A delivery whose acknowledgement takes until it is let go, as while a server is away."""
+
+    def __init__(self) -> None:
+        self.acknowledged, self.go = 0, asyncio.Event()
+        self.message = Received("cheops.v1.intent.lyon.i-1", b"")
+
+    async def ack(self) -> None:
+        self.acknowledged += 1
+        await self.go.wait()
+
+    async def retry(self, delay_s: float = 0.0) -> None:
+        raise AssertionError("it was decided")
+
+    async def terminate(self, reason: str) -> None:
+        raise AssertionError("it was decided")
+
+    async def extend(self) -> None:
+        raise AssertionError("it was decided")
+
+
+async def test_steps_that_meet_while_acknowledgements_are_slow_acknowledge_each_intent_once() -> None:
+    machine = Machine(LYON, CATALOGUE, Policy(), "resolver/lyon@test")
+    service = ResolverService(LYON, MemoryBus(), machine)
+    waiting = {f"i-{number}": Slow() for number in range(3)}
+    service._unanswered.update(waiting)
+    async with asyncio.TaskGroup() as tasks:
+        steps = [tasks.create_task(service._step(Tick())) for _ in range(3)]
+        await asyncio.sleep(0)
+        for one in waiting.values():
+            one.go.set()
+    assert all(step.exception() is None for step in steps)
+    assert [one.acknowledged for one in waiting.values()] == [1, 1, 1]
