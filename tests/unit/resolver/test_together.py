@@ -74,6 +74,28 @@ def test_a_site_that_is_cut_off_defers_the_whole_and_it_is_done_once_when_it_is_
         assert mesh[name].effects["i-1", ResourceId("Secret/shop/ca")] == 1
 
 
+def test_what_ended_while_a_site_was_without_a_resolver_is_told_and_decided_again(mesh: VirtualMesh) -> None:
+    """Its executor meets a change of the world and says so to nobody; the next process reads it in the streams."""
+    mesh.enter("lyon", "create", "lyon & oslo", manifests=(web(),))
+    oslo = mesh["oslo"]
+    while not oslo.operations:
+        mesh.collect()
+        for wire, waiting in mesh.wires.items():
+            while waiting:
+                mesh.arrive(wire)
+        for world in mesh.worlds.values():
+            mesh.catches_up(world)
+    oslo.see(ResourceEvent("put", oslo.cluster.put(deployment("web", mounts_secret("ca"), app="web"))))
+    oslo.execute(0)
+    oslo.outcomes.clear()  # they stand in the stream, and are read from there
+    assert [one.state for one in oslo.stored_outcomes] == ["conflict"]
+    oslo.start()
+    mesh.settle(6)
+    told = [(one.site, one.revision, one.state) for one in mesh["lyon"].stored_outcomes]
+    assert ("oslo", 1, "conflict") in told
+    assert mesh.verdict("lyon").revision == 2
+
+
 def test_a_verdict_on_another_site_alone_is_stored_in_the_name_of_the_entry_site(mesh: VirtualMesh) -> None:
     mesh.enter("nice", "create", "oslo", manifests=(web(),))
     mesh.pump()
