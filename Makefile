@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test soak bench scale accuracy lint docs lock controlplane clean
+.PHONY: help venv demo test faults faults-long soak bench scale accuracy lint docs lock controlplane clean
 
 help: ## list the verbs
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 $(READY): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -22,11 +22,17 @@ demo: $(READY) ## play the main job on the embedded sandbox (under 90 s)
 	@$(BIN)/python -m cheops.demo
 
 test: $(READY) ## pass the tests (real control planes where they are built: make controlplane)
-	@$(BIN)/python -m pytest -m "not soak" tests/unit tests/accuracy tests/contract tests/flow tests/e2e
+	@$(BIN)/python -m pytest -m "not soak and not faults" tests/unit tests/accuracy tests/contract tests/flow tests/e2e
 
 soak: $(READY) ## what takes long: runs marked so, and properties tried on new examples
 	@$(BIN)/python -m pytest -m soak tests
 	@$(BIN)/python -m pytest --hypothesis-profile=new tests/unit
+
+faults: $(READY) ## three sites on real control planes under every fault of docs/faults.md, a table last
+	@$(BIN)/python -m tests.e2e.faults
+
+faults-long: $(READY) ## the same with an hour's backlog and ten minutes of flapping (over two hours)
+	@$(BIN)/python -m tests.e2e.faults --long
 
 lint: $(READY) ## ruff, mypy --strict, import contracts, generated documents are current
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

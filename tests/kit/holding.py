@@ -26,9 +26,12 @@ class Cut:
 
 
 class HoldingProxy:
-    """`async with HoldingProxy(nats_url, cut) as proxy:`, then connect to `proxy.url` and await `proxy.reached()`."""
+    """`async with HoldingProxy(nats_url, cut) as proxy:`, then connect to `proxy.url` and await `proxy.reached()`.
 
-    def __init__(self, upstream_url: str, cut: Cut) -> None:
+    Without a cut everything passes, until `proxy.hold(cut)`, which counts from then on.
+    """
+
+    def __init__(self, upstream_url: str, cut: Cut | None = None) -> None:
         parts = urlsplit(upstream_url)
         assert parts.hostname is not None
         assert parts.port is not None
@@ -42,6 +45,9 @@ class HoldingProxy:
     @property
     def url(self) -> str:
         return f"nats://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    def hold(self, cut: Cut) -> None:
+        self._cut, self._seen = cut, 0
 
     async def reached(self) -> None:
         """Return when the chosen message is held; from then on nothing passes, in either direction."""
@@ -82,7 +88,7 @@ class HoldingProxy:
             body = b""
             if words and words[0].upper() in (b"PUB", b"HPUB"):
                 body = await reader.readexactly(int(words[-1]) + 2)
-                if self._is_it(words[1].decode()):
+                if self._cut is not None and self._is_it(self._cut, words[1].decode()):
                     if self._cut.arrives:
                         self._reached.set()  # before it leaves: its answer must not come back
                         writer.write(line + body)
@@ -100,8 +106,8 @@ class HoldingProxy:
                 await writer.drain()
         writer.close()
 
-    def _is_it(self, subject: str) -> bool:
-        if not subject.startswith(self._cut.subject):
+    def _is_it(self, cut: Cut, subject: str) -> bool:
+        if not subject.startswith(cut.subject):
             return False
         self._seen += 1
-        return self._seen == self._cut.number
+        return self._seen == cut.number
