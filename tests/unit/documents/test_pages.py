@@ -27,8 +27,8 @@ def commands() -> list[str]:
 
 def test_every_verb_of_make_is_listed_by_its_help_and_is_no_file() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    verbs = re.findall(r"^([a-z]+):", makefile, re.MULTILINE)
-    listed = re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE)
+    verbs = re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)
+    listed = re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE)
     assert listed == verbs
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert phony is not None
