@@ -20,6 +20,7 @@ from schemas import (
     basis,
     deadletters,
     events,
+    exports,
     intents,
     operations,
     outcomes,
@@ -67,6 +68,11 @@ MODELS: dict[str, type[BaseModel]] = {
     "rehearsalanswer": queries.RehearsalAnswer,
     "lookup": peers.Lookup,
     "found": peers.Found,
+    "fetch": peers.Fetch,
+    "fetched": peers.Fetched,
+    "export": exports.Export,
+    "exported": exports.Exported,
+    "key": exports.KeyAnswer,
     **{model.schema_name().partition("/")[0]: model for model in peers.STORED.values()},
 }
 FILES: dict[str, type[BaseModel]] = {"policy": policy.PolicyFile}  # read from disk, never sent
@@ -102,6 +108,9 @@ QUESTIONS: dict[str, tuple[str, str, str]] = {
     "cancel": ("cheops.v1.api.resolver.{site}.cancel", "cancel", "verdict"),
     "watcherStatus": ("cheops.v1.api.watcher.{site}.status", "statusquery", "heartbeat"),
     "resync": ("cheops.v1.api.watcher.{site}.resync", "resync", "resyncanswer"),
+    "export": ("cheops.v1.api.executor.{site}.export", "export", "exported"),
+    "key": ("cheops.v1.api.executor.{site}.key", "statusquery", "key"),
+    "fetch": ("cheops.v1.peer.{receiver}.{sender}.fetch.{number}", "fetch", "fetched"),
     "rehearse": ("cheops.v1.api.executor.{site}.rehearse", "rehearsal", "rehearsalanswer"),
 }
 DESCRIPTION = """\

@@ -66,6 +66,7 @@ class Basis(Struct, frozen=True, omit_defaults=True):
     cascade: Literal["none", "dependents"] = "none"
     overrides: tuple[tuple[str, str], ...] = ()
     elsewhere: dict[ResourceId, tuple[SiteName, ...]] = {}
+    together: tuple[SiteName, ...] = ()
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode

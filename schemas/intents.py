@@ -33,6 +33,14 @@ class Override(StrictMessage):
     reason: Annotated[str, StringConstraints(min_length=3, max_length=500)]
 
 
+class Mark(StrictMessage):
+    """Sites to which a resource is shared from now on (`add`), or no more (`remove`): a word on it, else unchanged."""
+
+    resource: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+    add: tuple[SiteToken, ...] = ()
+    remove: tuple[SiteToken, ...] = ()
+
+
 class Intent(StrictMessage):
     """An intent, entered at `site`.
 
@@ -41,6 +49,9 @@ class Intent(StrictMessage):
     namespace   for whatever does not name its own
     bound_s     how old evidence may be
     entry       of one site's part of an intent that several sites decide: the site where the whole was entered
+    brings      of a part: what it needs from elsewhere, applied whatever the verb
+    marks       of a part: resources of the site that are shared, or shared no more
+    together    of a part: all sites of the whole
     """
 
     bytes_max: ClassVar[int] = INTENT_BYTES_MAX
@@ -61,17 +72,22 @@ class Intent(StrictMessage):
     overrides: Annotated[tuple[Override, ...], Field(max_length=OVERRIDES_MAX)] = ()
     traceparent: Annotated[str, StringConstraints(max_length=128)] = ""
     entry: SiteToken | None = None
+    brings: tuple[dict[str, Any], ...] = ()
+    marks: Annotated[tuple[Mark, ...], Field(max_length=RESOURCES_MAX)] = ()
+    together: tuple[SiteToken, ...] = ()
 
     @model_validator(mode="after")
     def _has_what_its_verb_needs(self) -> Self:
         needs, other = ("resources", "manifests") if self.verb in ("delete", "read") else ("manifests", "resources")
-        if not getattr(self, needs):
+        if (self.brings or self.marks or self.together) and self.entry is None:
+            raise ValueError("brings, marks, together: set by resolvers only")
+        if not getattr(self, needs) and not self.brings and not self.marks:
             raise ValueError(f"verb {self.verb!r} needs {needs!r}")
         if getattr(self, other):
             raise ValueError(f"verb {self.verb!r} takes {needs!r}, not {other!r}")
-        if len(self.resources) + len(self.manifests) > RESOURCES_MAX:
+        if len(self.resources) + len(self.manifests) + len(self.brings) > RESOURCES_MAX:
             raise ValueError(f"at most {RESOURCES_MAX} resources in one intent")
-        for place, manifest in enumerate(self.manifests):
+        for place, manifest in enumerate((*self.manifests, *self.brings)):
             found = _not_json(manifest, 0)
             if found:
                 raise ValueError(f"{field_path(('manifests', place, *found[:-1]))}: {found[-1]}")

@@ -15,7 +15,7 @@ An unknown field is tolerated (a newer minor version adds some), an unknown majo
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -148,6 +148,24 @@ class Found(Message):
     site: SiteToken
     resources: tuple[ResourceId, ...] = ()
     fresh: bool = False
+
+
+class Fetch(Message):
+    """fetch/v1 (asked and answered at once): give me these as they may travel to `destination`, whose scope says so."""
+
+    schema_: Literal["fetch/v1"] = Field("fetch/v1", alias="schema")
+    sender: SiteToken
+    receiver: SiteToken
+    destination: SiteToken
+    resources: Annotated[tuple[ResourceId, ...], Field(max_length=LOOKUP_MAX)]
+
+
+class Fetched(Message):
+    """fetched/v1: those that are here, whole objects. Values of a Secret are sealed for the destination's executor."""
+
+    schema_: Literal["fetched/v1"] = Field("fetched/v1", alias="schema")
+    site: SiteToken
+    manifests: dict[ResourceId, dict[str, Any]] = Field(default_factory=dict)
 
 
 STORED: Final[dict[str, type[PeerMessage]]] = {  # by the token of its subject

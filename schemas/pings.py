@@ -29,7 +29,10 @@ class Ping(Message):
 
 
 class Pong(Message):
-    """pong/v1: yes. `release`: of the program; `at`: the answerer's wall clock, for people only."""
+    """pong/v1: yes. `release`: of the program; `at`: the answerer's wall clock, for people only.
+
+    key   what Secrets that go to its site are sealed with (hexadecimal); "" while that is not known
+    """
 
     schema_: Literal["pong/v1"] = Field("pong/v1", alias="schema")
     site: SiteToken
@@ -37,6 +40,7 @@ class Pong(Message):
     speaks: Speech
     release: str
     at: AwareDatetime
+    key: Annotated[str, StringConstraints(max_length=128)] = ""
 
 
 def understood(theirs: str, ours: str) -> bool:

@@ -22,7 +22,7 @@ AnyStream = StreamName | SiteStream
 # What must not be lost between sites (schemas.peers.STORED), from OUTBOX to INBOX.
 PEER_STORED: Final = ("ask", "answer", "decide", "report", "tell", "wake", "give-way", "refuse")
 # What is asked and answered between sites; no stream may take it.
-PEER_ASKED: Final = ("ping", "sites", "parcel", "lookup", "tree")
+PEER_ASKED: Final = ("ping", "sites", "parcel", "lookup", "tree", "fetch")
 
 
 def escape(text: str) -> str:

@@ -13,7 +13,7 @@ from schemas.intents import Verb
 
 Decision = Literal["allow", "deny", "defer"]
 Severity = Literal["deny", "defer", "warning", "note"]
-Action = Literal["create", "update", "apply", "delete", "read"]
+Action = Literal["create", "update", "apply", "delete", "read", "annotate"]
 
 
 class EdgeRef(Message):
@@ -34,6 +34,7 @@ class Reason(Message):
     resource   what the reason is about: the user that blocks, the missing resource, the object that lacks the part
     relation   the edge that it rests on; `chain`: every hop from the target to the one that blocks
     evidence   index into the verdict's `evidence`, -1 for none (a finding about the intent itself)
+    at         other sites that it is about: those that have what is missing, a copy, the original, a replica
     """
 
     code: str
@@ -44,6 +45,7 @@ class Reason(Message):
     relation: EdgeRef | None = None
     chain: tuple[EdgeRef, ...] = ()
     evidence: int = -1
+    at: tuple[SiteName, ...] = ()
 
 
 class Impact(Message):

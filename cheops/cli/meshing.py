@@ -84,12 +84,12 @@ def remove(site: SiteArgument, folder: FolderOption = Path("mesh"), output: Outp
 def revoke(
     site: SiteArgument,
     role: Annotated[
-        str, typer.Option("--role", help="watcher, resolver, executor, client, admin or link.", metavar="ROLE")
+        str, typer.Option("--role", help="watcher, resolver, executor, client, admin, link or sealing.", metavar="ROLE")
     ] = "link",
     folder: FolderOption = Path("mesh"),
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Replace a key: whoever holds the old one is refused from then on."""
+    """Replace a key: whoever holds the old one is refused from then on (sealing: Secrets use the new one)."""
     from cheops.topology.folder import MeshFolder
 
     _tell(MeshFolder(folder).revoke(site, role), folder, output)

@@ -3,6 +3,7 @@
     DIR/mesh.json                          names, addresses, public keys
     DIR/lyon/server.conf                   started in its folder: nats-server -c server.conf
     DIR/lyon/keys/{watcher,…,link}.nk      seeds: CHEOPS_NATS_KEYS of the services, --keys of people
+    DIR/lyon/keys/sealing.key              what the site's executor opens Secrets of other sites with
     DIR/routers/router-1/server.conf
     DIR/ca, DIR/*/tls                      with TLS (certificates.py)
 
@@ -26,10 +27,12 @@ from cheops.topology.plan import FOLDER_OF_ROUTERS, Address, Plan, Router, Site
 from cheops.topology.rendering import Configuration, as_text, router_configuration, site_configuration
 from schemas.envelope import describe
 from services.chassis.errors import SettingsError
+from services.executor import sealing
 
 PLAN_FILE: Final = "mesh.json"
 SERVER_FILE: Final = "server.conf"
 KEYS_FOLDER: Final = "keys"
+SEALING: Final = "sealing"  # not a user: what Secrets from other sites are sealed with
 DEFAULT_ROUTERS: Final = 2
 
 Action = Literal["start", "reload", "restart", "stop"]
@@ -108,8 +111,11 @@ class MeshFolder:
         """The key of a role, or of the link, is refused from then on; a new one lies in its place."""
         before = self.plan()
         site = before.site(name)
+        if role == SEALING:  # no server knows it: what is under way is still opened with the old one
+            sealing.renew(self.keys_of(name) / sealing.FILE)
+            return []
         if role not in ROLES:
-            raise SettingsError(f"no role is called {role!r} (there are {', '.join(ROLES)})")
+            raise SettingsError(f"no role is called {role!r} (there are {', '.join((*ROLES, SEALING))})")
         plan = before.with_keys(name, {role: keys.make(self.path / name / KEYS_FOLDER, role)})
         return self._write(before, plan, dropped=(site,) if role == LINK else ())
 
@@ -130,6 +136,8 @@ class MeshFolder:
             plan = plan.with_keys(site.name, fresh) if fresh else plan
         if plan.tls:
             self._certify(plan)
+            if not (self.keys_of(site.name) / sealing.FILE).exists():
+                sealing.renew(self.keys_of(site.name) / sealing.FILE)
         steps = [*self._routers(before, plan, bool(dropped)), *self._sites(before, plan, {one.name for one in dropped})]
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / PLAN_FILE).write_text(plan.model_dump_json(by_alias=True, indent=2) + "\n")

@@ -151,4 +151,22 @@ TAKING_AWAY: Final = (
         "Name the other sites in the scope, too.",
         "delete at lyon of what is replicated at lyon & oslo",
     ),
+    Code(
+        "N",
+        "341",
+        "copies go, too",
+        "It is shared to other sites, which are asked.",
+        "A copy is nothing without its original.",
+        "Nothing to do: where a copy is in use, the deletion is denied there.",
+        "delete at oslo of a Secret that lyon has a copy of",
+    ),
+    Code(
+        "N",
+        "342",
+        "a copy is left behind",
+        "Only what is deleted used the copy of another site's resource.",
+        "The copy goes, too, and the original is told.",
+        "Nothing to do.",
+        "delete of the Deployment that a Secret was shared to",
+    ),
 )

@@ -202,10 +202,15 @@ class Condition(_Model):
     above: float | None = None
 
 
+Ownership = Literal["portable", "site-bound", "identity"]
+
+
 class KindFacts(_Model):
     """What is known of a kind besides its references; the facts of `*` hold for every kind.
 
-    ownership   portable, site-bound, identity (scope.md); divides: the numbers that a cross scope splits
+    ownership   portable, site-bound, identity (scope.md); ownership_by: a field → its values → the ownership then
+    divides: the numbers that a cross scope splits
+    local       fields that one cluster gives it and another would refuse: they do not travel with a copy
     immutable   fields that cannot be changed; immutable_when: a flag in the object → fields that it fixes
     recurs      when what it needs at a start is needed again by itself (verdicts.md, 311): false, true, or conditions
     parts       what others can need of it; grants: how it permits references (grants.py)
@@ -215,8 +220,10 @@ class KindFacts(_Model):
     kind: str = Field(pattern=r"^[*]$|" + KIND_PATTERN)
     plural: str = ""
     namespaced: bool = True
-    ownership: Literal["portable", "site-bound", "identity"] = "portable"
+    ownership: Ownership = "portable"
+    ownership_by: dict[PathText, dict[str, Ownership]] = Field(default_factory=dict)
     divides: Paths = ()
+    local: Paths = ()
     immutable: Paths = ()
     immutable_when: dict[PathText, Paths] = Field(default_factory=dict)
     recurs: bool | tuple[Condition, ...] | None = None

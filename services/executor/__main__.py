@@ -19,6 +19,7 @@ from services.chassis.settings import ServiceSettings
 from services.executor.carrying import Limits
 from services.executor.kubernetes.adapter import KubernetesTarget
 from services.executor.kubernetes.client import KubernetesClient
+from services.executor.sealing import Keyring
 from services.executor.service import ExecutorService
 
 
@@ -51,7 +52,8 @@ async def run(settings: ExecutorSettings, bus: Bus | None = None, ready: asyncio
             settings.nats_url, name=f"executor-{settings.site}", identity=settings.identity("executor")
         )
         limits = Limits(acting_max=settings.acting_max, in_flight_max=settings.in_flight_max)
-        await ExecutorService(settings.site, bus, target, limits).run_until_cancelled(ready)
+        keys = Keyring(settings.nats_keys)
+        await ExecutorService(settings.site, bus, target, limits, keys=keys).run_until_cancelled(ready)
     finally:
         await target.close()
         if own and bus is not None:

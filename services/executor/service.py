@@ -14,6 +14,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Final
 
@@ -28,10 +29,12 @@ from services.chassis.bus.port import Bus, Delivery, Reader, Received
 from services.chassis.bus.streams import ensure_streams
 from services.chassis.errors import CheopsError, PermanentError, TransientError
 from services.chassis.poison import bury
+from services.executor import exports
 from services.executor.carrying import Carrier, Limits, StoppingError
 from services.executor.ledger import Ledger
 from services.executor.permit import Lease, OperationPermit
 from services.executor.rehearsals import answer
+from services.executor.sealing import Keyring, Opening
 from services.executor.target import Effect, LeaseLostError, Target
 
 FETCH_MAX: Final = 64
@@ -58,13 +61,15 @@ class ExecutorService:
         limits: Limits | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], datetime] = utc_now,
+        keys: Keyring | None = None,
     ) -> None:
         self.site = site
-        self._bus, self._target, self._limits = bus, target, limits or Limits()
+        self._keys = keys or Keyring(None)
+        self._bus, self._target, self._limits = bus, Opening(target, self._keys), limits or Limits()
         self._clock, self._wall = clock, wall
         self._stopping = asyncio.Event()
         self._ledger = Ledger(site, bus, wall)
-        self._carrier = Carrier(target, self._limits, self._stopping, clock, wall)
+        self._carrier = Carrier(self._target, self._limits, self._stopping, clock, wall)
         self._permits: OrderedDict[str, OperationPermit] = OrderedDict()
         self._pending: dict[str, int] = {}
         self._busy: set[str] = set()
@@ -77,8 +82,11 @@ class ExecutorService:
         """Serve until `stop` or until cancelled."""
         await ensure_streams(self._bus, update=False)
         self._pending = await self._left_behind()
-        subject = subjects.api("executor", self.site, "rehearse")
-        async with self._bus.serve(subject, self._rehearse, name=f"executor-{self.site}"):
+        async with AsyncExitStack() as stack:
+            answers = {"rehearse": self._rehearse, "export": self._export, "key": self._key}
+            for verb, answering in answers.items():
+                subject = subjects.api("executor", self.site, verb)
+                await stack.enter_async_context(self._bus.serve(subject, answering, name=f"executor-{self.site}"))
             reader = await self._bus.reader(
                 "OPERATIONS",
                 f"executor-{self.site}",
@@ -263,3 +271,9 @@ class ExecutorService:
 
     async def _rehearse(self, question: Received) -> bytes:
         return await answer(self.site, self._target, question)
+
+    async def _export(self, question: Received) -> bytes:
+        return await exports.export(self.site, self._target, question)
+
+    async def _key(self, question: Received) -> bytes:
+        return exports.key(self.site, self._keys, question)

@@ -13,10 +13,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from schemas.identity import ResourceId
 from schemas.operations import Operation
 from schemas.outcomes import OutcomeState
 from schemas.queries import RehearsedChange, RehearsedResult
 from services.chassis.errors import CheopsError, TransientError
+
+Manifest = dict[str, Any]
 
 
 class NotServedError(TransientError):
@@ -104,6 +107,9 @@ class Target(Protocol):
 
     async def rehearse(self, changes: tuple[RehearsedChange, ...]) -> tuple[RehearsedResult, ...]:
         """What each change would do, in their order; nothing is written."""
+
+    async def take(self, resources: dict[ResourceId, str]) -> dict[ResourceId, Manifest]:
+        """Whole objects, values included, by resource and the version to read it at; without what servers set."""
 
     async def close(self) -> None:
         """Let go of connections."""

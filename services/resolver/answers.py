@@ -90,7 +90,11 @@ class Answers:
             )
             between = subjects.peer_filter(self._machine.site, "sites")
             await stack.enter_async_context(self._bus.serve(between, _refusing(self._status), name=SERVICE))
-            for what, peer_handler in (("lookup", self._lookup), ("tree", self._graph)):
+            for what, peer_handler in (
+                ("lookup", self._lookup),
+                ("tree", self._graph),
+                ("fetch", self._inquiries.fetching.answer),
+            ):
                 asked = subjects.peer_filter(self._machine.site, what)
                 await stack.enter_async_context(self._bus.serve(asked, _refusing(peer_handler), name=SERVICE))
             if ready is not None:

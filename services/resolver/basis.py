@@ -32,6 +32,7 @@ def basis_of(case: Case, holds: Holds) -> Basis:
         cascade=case.cascade,
         overrides=tuple((one.code, one.reason) for one in case.overrides),
         elsewhere=dict(case.elsewhere),
+        together=case.together,
     )
 
 
@@ -69,6 +70,7 @@ def decide_again(
         revision=verdict.revision,
         decided_by=verdict.decided_by,
         elsewhere=basis.elsewhere,
+        together=basis.together,
     )
     rows = [(one.resource, one.intent, one.state) for one in basis.in_flight]
     view = InFlightView(observed, rows, verdict.intent) if rows else observed

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from schemas.identity import ResourceId, SiteName
+from schemas.intents import Intent
 from schemas.peers import LOOKUP_MAX
 from schemas.verdicts import Verdict
 from services.resolver.docket import Docket, Stamp
@@ -14,6 +15,7 @@ from services.resolver.graph.store import Graph
 from services.resolver.graph.view import View
 from services.resolver.hearing import Hearing
 from services.resolver.holds import Holds
+from services.resolver.intake import Intake, marked
 from services.resolver.neighbours import Neighbours
 from services.resolver.signals import Moment
 
@@ -36,6 +38,11 @@ class Desk:
     def view(self, own: str = "") -> View:
         """The site under everything that was allowed and is not visible yet; `own`: the intent that asks."""
         return self.holds.view(self.graph, own)
+
+    def take_in(self, part: Intent, moment: Moment) -> Intake:
+        """A part made concrete; what is to be marked is as it is known now, and the word on it."""
+        intake = self.hearing.take_in(part, moment)
+        return marked(intake, part.marks, self.graph) if part.marks else intake
 
     def to_look_up(self, verdict: Verdict, moment: Moment) -> tuple[ResourceId, ...]:
         """What it lacks and another site may have, worth asking for before it is denied; () when nobody is near."""

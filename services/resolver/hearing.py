@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
-from schemas.identity import ResourceId, SiteName
+from schemas.identity import KindId, ResourceId, SiteName
 from schemas.intents import BOUND_DEFAULT_S, Intent
 from schemas.kinds import Surface
 from schemas.queries import Rehearsal
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import Catalogue
+from schemas.relations.rule import KindFacts
 from schemas.verdicts import Evidence, Verdict
 from services.resolver.evidence import SiteEvidence
 from services.resolver.graph.store import Graph
@@ -81,7 +82,16 @@ class Hearing:
             revision=revision,
             decided_by=self._decided_by,
             elsewhere=elsewhere or {},
+            together=intent.together,
         )
+
+    def identity(self, body: Mapping[str, Any]) -> ResourceId:
+        """What an object is called here."""
+        return self._extractor.key(body).id
+
+    def knows(self, kind: KindId) -> KindFacts | None:
+        """What the catalogue says of a kind."""
+        return self._catalogue.kinds.get(kind)
 
     def malformed(self, intent_id: str, reason: str, moment: Moment) -> Case:
         """The case of a body that is no intent, under the name in its subject."""

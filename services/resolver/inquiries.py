@@ -26,12 +26,14 @@ from schemas.queries import (
 from schemas.verdicts import Verdict
 from services.chassis.bus.port import Bus
 from services.chassis.errors import TransientError
+from services.resolver.fetching import Fetching
 from services.resolver.hearing import Elsewhere
 from services.resolver.machine import Machine
 from services.resolver.signals import (
     AskPeers,
     AskRehearsal,
     AskResync,
+    AskSupply,
     Moment,
     PeersFound,
     PreviewSeen,
@@ -54,7 +56,16 @@ log = structlog.get_logger(__name__)
 class Inquiries:
     """One resolver's; each answer comes back to the machine as a signal."""
 
-    def __init__(self, site: SiteName, bus: Bus, machine: Machine, now: Callable[[], Moment], step: Step) -> None:
+    def __init__(
+        self,
+        site: SiteName,
+        bus: Bus,
+        machine: Machine,
+        now: Callable[[], Moment],
+        step: Step,
+        fetching: Fetching,
+    ) -> None:
+        self.fetching = fetching
         self._site = site
         self._bus = bus
         self._machine = machine
@@ -71,7 +82,9 @@ class Inquiries:
             lacking = self._machine.desk.to_look_up(verdict, self._now())
             if not lacking:
                 return verdict
-            return self._machine.preview(intent, self._now(), answer, await self._look_up(lacking))
+            elsewhere = await self._look_up(lacking)
+            if not elsewhere:
+                return self._machine.preview(intent, self._now(), answer, elsewhere)
         asking = self._previews[intent.id] = asyncio.get_running_loop().create_future()
         try:
             await self._step(PreviewSeen(intent.model_copy(update={"preview": True})))
@@ -87,13 +100,15 @@ class Inquiries:
         if asking is not None and not asking.done():
             asking.set_result(verdict)
 
-    async def ask(self, effect: AskRehearsal | AskResync | AskPeers) -> None:
+    async def ask(self, effect: AskRehearsal | AskResync | AskPeers | AskSupply) -> None:
         """What the machine wants to know."""
         match effect:
             case AskRehearsal():
                 await self._step(Rehearsed(effect.intent, await self._rehearse(effect.rehearsal)))
             case AskPeers():
                 await self._step(PeersFound(effect.intent, await self._look_up(effect.resources)))
+            case AskSupply():
+                await self._step(await self.fetching.supply(effect))
             case AskResync():
                 await self._ask_resync(effect)
 

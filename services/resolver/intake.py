@@ -6,19 +6,22 @@ turns them into one verdict. Values of Secrets and ConfigMaps end here: a state 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from schemas.events import ResourceState, ServedKind
 from schemas.identity import IdentityError, ResourceId, ResourceKey, SiteName
-from schemas.intents import Intent
+from schemas.intents import Intent, Mark
 from schemas.kinds import Surface, UnknownKindError
 from schemas.queries import RehearsalAnswer, RehearsedChange, RehearsedResult
 from schemas.relations.extract import Extractor
+from schemas.ties import SHARED_TO, SHARED_TO_FACT, listed, shared_to
+from services.resolver.graph.view import View
 from services.resolver.judge.case import Change, Problem
 
 Manifest = Mapping[str, Any]
@@ -45,7 +48,7 @@ class Intake:
                 manifest=self.manifests[change.resource],
             )
             for change in self.changes
-            if change.resource in self.manifests
+            if change.resource in self.manifests and change.action != "annotate"
         )
 
     def without(self, settled: Set[ResourceId]) -> Intake:
@@ -64,11 +67,34 @@ class Intake:
 def take_in(intent: Intent, site: SiteName, surface: Surface, extractor: Extractor, now: datetime) -> Intake:
     """Resolve and shape everything that the intent names."""
     problems = _of_the_intent(intent, site, now)
-    if intent.verb in ("delete", "read"):
-        changes, more = _named(intent, surface)
-        return Intake(changes, (*problems, *more), {})
+    marks = tuple(Change(ResourceId(one.resource), "annotate") for one in intent.marks)
     changes, manifests, more = _shaped(intent, surface, extractor)
-    return Intake(changes, (*problems, *more), manifests)
+    if intent.verb in ("delete", "read"):
+        named, unnamed = _named(intent, surface)
+        changes, more = (*named, *changes), [*unnamed, *more]
+    return Intake((*changes, *marks), (*problems, *more), manifests)
+
+
+def marked(intake: Intake, marks: Sequence[Mark], view: View) -> Intake:
+    """The words on what is shared, or shared no more, on what is known of it now."""
+    by_resource = {one.resource: one for one in marks}
+    manifests = dict(intake.manifests)
+    changes = []
+    for change in intake.changes:
+        state = view.find(change.resource) if change.action == "annotate" else None
+        if state is not None:
+            mark, key = by_resource[change.resource], ResourceKey.parse(change.resource)
+            text = listed(one for one in (*shared_to(state), *mark.add) if one not in mark.remove)
+            metadata: dict[str, Any] = {"name": key.name, "annotations": {SHARED_TO: text}}
+            if key.namespace:
+                metadata["namespace"] = key.namespace
+            version = f"{key.group}/{state.version}" if key.group else state.version
+            manifests[change.resource] = {"apiVersion": version, "kind": key.kind, "metadata": metadata}
+            after = structs.replace(state, facts={**state.facts, SHARED_TO_FACT: text})
+            changes.append(replace(change, version=state.version, after=after))
+        else:
+            changes.append(change)
+    return replace(intake, changes=tuple(changes), manifests=manifests)
 
 
 def _of_the_intent(intent: Intent, site: SiteName, now: datetime) -> list[Problem]:
@@ -106,7 +132,7 @@ def _shaped(
     changes: dict[ResourceId, Change] = {}
     manifests: dict[ResourceId, dict[str, Any]] = {}
     problems = []
-    for place, manifest in enumerate(intent.manifests):
+    for place, manifest in enumerate((*intent.manifests, *intent.brings)):
         checked = _check_form(manifest, f"manifests[{place}]")
         if isinstance(checked, Problem):
             problems.append(checked)
@@ -124,7 +150,8 @@ def _shaped(
         unserved = _check_served(state, surface, intent)
         if unserved is not None:
             problems.append(unserved)
-        changes[state.resource] = Change(state.resource, intent.verb, state.version, state)
+        action = intent.verb if place < len(intent.manifests) else "apply"
+        changes[state.resource] = Change(state.resource, action, state.version, state)
         manifests[state.resource] = placed
     return tuple(changes.values()), manifests, problems
 
@@ -163,7 +190,7 @@ def _check_served(state: ResourceState, surface: Surface, intent: Intent) -> Pro
     served = surface.find(key.kind_id)
     if served is not None and state.version in served.versions:
         return None
-    if served is None and _defined_in_bundle(key, intent.manifests):
+    if served is None and _defined_in_bundle(key, (*intent.manifests, *intent.brings)):
         return None
     return _not_served(key, state.version, surface, served)
 

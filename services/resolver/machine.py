@@ -51,6 +51,7 @@ from services.resolver.signals import (
     SendAlert,
     Signal,
     StoreVerdict,
+    Supplied,
 )
 from services.resolver.vigil import Vigil
 
@@ -108,7 +109,7 @@ class Machine:
                 return self._cancel(signal, moment)
             case PeersFound():
                 return self._found(signal, moment)
-            case PeerSeen() | PeerBeat():
+            case PeerSeen() | PeerBeat() | Supplied():
                 return [*self.together.step(signal, moment), *self._wake(moment)]
             case _:
                 self.holds.expire(moment.monotonic_s)
@@ -226,6 +227,8 @@ class Machine:
         asked = self.docket.asked.pop(signal.intent, None)
         if asked is None:
             return self.together.participant.found(signal.intent, signal.elsewhere, moment)
+        if signal.elsewhere:  # other sites have it: they are asked what scope would do
+            return self.together.coordinator.begin(asked.intent, moment)
         return self.alone.found(asked, signal.elsewhere, moment)
 
     # ── waiting and waking ──────────────────────────────────────────────────────────────────────────────────────────

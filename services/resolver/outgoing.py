@@ -17,14 +17,16 @@ from schemas.basis import HEADER, Basis, pack
 from schemas.identity import SiteName
 from schemas.operations import Operation
 from schemas.outcomes import Outcome
-from schemas.peers import Part, PeerMessage, Refuse
+from schemas.peers import Part, PeerMessage, Refuse, what_of
 from schemas.verdicts import Verdict
 from services.chassis import metrics
 from services.chassis.bus.port import Bus, Received
 from services.chassis.errors import ConflictError, PermanentError, TransientError
+from services.chassis.kubernetes.sealing import SealError
 from services.chassis.peering.courier import Courier
 from services.chassis.peering.letter import Letter, OutboxFullError
 from services.chassis.poison import bury
+from services.resolver.sealed import sealed_for
 from services.resolver.signals import Moment
 
 STORE_RETRY_S: Final = 0.5
@@ -150,15 +152,15 @@ class Outgoing:
         )
         log.warning("alert", site=self._site, code=alert.code, state=alert.state, message=alert.message)
 
-    async def tell(self, courier: Courier, message: PeerMessage) -> Refuse | None:
-        """To another site's resolver; with too much on its way there, a refusal in its place: it is out of reach."""
-        letter = Letter.of(message, said_at=f"{self._now().wall.timestamp():.6f}")
+    async def tell(self, courier: Courier, message: PeerMessage, key: str) -> Refuse | None:
+        """To another site's resolver, Secrets sealed with `key`. Instead of what cannot be sent: a refusal of it."""
         try:
+            letter = Letter.of(sealed_for(message, key), said_at=f"{self._now().wall.timestamp():.6f}")
             await self._insist(lambda: courier.send(letter), letter.what, message.intent)
-        except OutboxFullError as error:
+        except (OutboxFullError, SealError) as error:
             log.error("not told", site=self._site, peer=message.receiver, error=str(error))
             names = {"sender": message.receiver, "receiver": self._site, "intent": message.intent}
-            return Refuse(what=letter.what, reason=str(error)[:500], **names)
+            return Refuse(what=what_of(message), reason=str(error)[:500], **names)
         return None
 
     async def bury(self, stream: subjects.StreamName, received: Received, reason: str) -> None:

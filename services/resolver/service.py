@@ -29,6 +29,7 @@ from services.chassis.bus.streams import ensure_streams
 from services.chassis.errors import TransientError
 from services.chassis.peering.liaison import Liaison
 from services.resolver.answers import Answers
+from services.resolver.fetching import Fetching
 from services.resolver.inquiries import Inquiries
 from services.resolver.machine import Machine
 from services.resolver.outgoing import STORE_RETRY_S, Outgoing
@@ -36,6 +37,7 @@ from services.resolver.signals import (
     AskPeers,
     AskRehearsal,
     AskResync,
+    AskSupply,
     BatchSeen,
     BeatSeen,
     Effect,
@@ -92,9 +94,12 @@ class ResolverService:
         self._lock = asyncio.Lock()
         self._turns = Turns()
         self._out = Outgoing(site, bus, now)
-        self._liaison = Liaison(site, bus, peers, self._told, self._heard, lambda: now().monotonic_s)
+        self._liaison = Liaison(
+            site, bus, peers, self._told, self._heard, lambda: now().monotonic_s, lambda: self._fetching.own_key
+        )
+        self._fetching = Fetching(site, bus, machine, now, self._liaison.key_of)
         self._unanswered: dict[str, Delivery] = {}
-        self._inquiries = Inquiries(site, bus, machine, now, self._step)
+        self._inquiries = Inquiries(site, bus, machine, now, self._step, self._fetching)
         self._tasks: asyncio.TaskGroup
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -109,6 +114,7 @@ class ResolverService:
             letters = asyncio.Event()
             tasks.create_task(self._liaison.run(letters))
             await letters.wait()
+            tasks.create_task(self._fetching.run())
             tasks.create_task(self._beats())
             tasks.create_task(self._events(start_seq))
             tasks.create_task(self._intents())
@@ -276,10 +282,12 @@ class ResolverService:
                     await self._out.send_alert(effect.alert)
                 case RepeatVerdict():
                     await self._out.repeat_verdict(effect.verdict)
-                case AskRehearsal() | AskResync() | AskPeers():
+                case AskRehearsal() | AskResync() | AskPeers() | AskSupply():
                     self._tasks.create_task(self._inquiries.ask(effect))
                 case SendPeer():
-                    instead = await self._out.tell(self._liaison.courier, effect.message)
+                    instead = await self._out.tell(
+                        self._liaison.courier, effect.message, self._liaison.key_of(effect.message.receiver)
+                    )
                     if instead is not None:
                         left.extend(self.machine.step(PeerSeen(instead), self._now()))
                 case StoreIntent():

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from schemas.alerts import Alert
 from schemas.basis import Basis
@@ -116,6 +117,29 @@ class PeersFound:
     elsewhere: Mapping[ResourceId, tuple[SiteName, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What a site lacks. `origins`: where it may be, the best first; `shared`: a copy, else the same at both."""
+
+    site: SiteName
+    resource: ResourceId
+    shared: bool
+    origins: tuple[SiteName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Supplied:
+    """What was fetched for an asking: (site that lacks it, resource) → where it is, and the object without values.
+
+    heard   the sites that answered
+    """
+
+    intent: str
+    round: int
+    bodies: Mapping[tuple[SiteName, ResourceId], tuple[SiteName, dict[str, Any]]]
+    heard: tuple[SiteName, ...] = ()
+
+
 Signal = (
     BatchSeen
     | BeatSeen
@@ -128,6 +152,7 @@ Signal = (
     | PeerSeen
     | PeerBeat
     | PeersFound
+    | Supplied
     | Tick
 )
 
@@ -213,6 +238,15 @@ class AskPeers:
     resources: tuple[ResourceId, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class AskSupply:
+    """Fetch what sites lack from where it is; answer with `Supplied`."""
+
+    intent: str
+    round: int
+    wants: tuple[Want, ...]
+
+
 Effect = (
     StoreVerdict
     | RepeatVerdict
@@ -225,4 +259,5 @@ Effect = (
     | StoreOutcome
     | TellPreview
     | AskPeers
+    | AskSupply
 )

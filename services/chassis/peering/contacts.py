@@ -31,6 +31,7 @@ class Contact:
     learned_at_s  it is none of the settings', it asked us first
     failing   the last ping was not answered (also before the first)
     refusal   why nothing can be decided with it, though it answers: another major version, another site's name
+    key       what Secrets that go there are sealed with
     error     what the last failed ping said
     """
 
@@ -39,6 +40,7 @@ class Contact:
     round_trips_s: deque[float] = field(default_factory=lambda: deque(maxlen=ROUND_TRIPS))
     speaks: str = ""
     release: str = ""
+    key: str = ""
     failing: bool = True
     refusal: str = ""
     error: str = ""
@@ -119,6 +121,7 @@ class Contacts:
         contact.heard_at_s = now_s
         contact.round_trips_s.append(now_s - asked_s)
         contact.speaks, contact.release, contact.error = pong.speaks, pong.release, ""
+        contact.key = pong.key
         contact.refusal = "" if understood(pong.speaks, self.speaks) else f"it speaks version {pong.speaks}"
         return back
 

@@ -33,7 +33,7 @@ NOTHING: Final = Lag(0, 0, 0.0, 0, "")
 class Liaison:
     """One site's. Needs its streams. `handle`: is given what peers say; without it nothing is read (inbox.py).
 
-    `heard` is told of each answer to a ping.
+    `heard` is told of each answer to a ping; `key`: what Secrets that come here are to be sealed with.
     """
 
     def __init__(
@@ -44,13 +44,14 @@ class Liaison:
         handle: Handle | None = None,
         heard: Heard | None = None,
         now_s: Callable[[], float] = time.monotonic,
+        key: Callable[[], str] = str,
     ) -> None:
         self.site = site
         self.contacts = Contacts(peer for peer in peers if peer != site)
         self.courier = Courier(site, bus, now_s=now_s)
         self._bus = bus
         self._now_s = now_s
-        self._pulse = Pulse(site, bus, self.contacts, self.courier.wake, heard, now_s=now_s)
+        self._pulse = Pulse(site, bus, self.contacts, self.courier.wake, heard, now_s=now_s, key=key)
         self._inbox = Inbox(site, bus, self.courier, handle) if handle else None
         self._numbers = itertools.count(1)
 
@@ -78,6 +79,11 @@ class Liaison:
 
         async with self._bus.serve(subjects.peer_filter(self.site, "parcel"), take, name=f"resolver-{self.site}"):
             await asyncio.Event().wait()
+
+    def key_of(self, peer: SiteName) -> str:
+        """What Secrets that go to a peer are sealed with; "" while that is not known."""
+        known = self.contacts.known(peer)
+        return known.key if known is not None else ""
 
     def links(self) -> tuple[PeerLink, ...]:
         """How every peer is, from here, by name; also one that is no peer any more, while letters wait for it."""

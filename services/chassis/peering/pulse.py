@@ -46,6 +46,7 @@ class Pulse:
         now_s: Callable[[], float] = time.monotonic,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
         randomness: random.Random | None = None,
+        key: Callable[[], str] = str,
     ) -> None:
         self._site = site
         self._bus = bus
@@ -57,6 +58,7 @@ class Pulse:
         self._random = randomness or random.Random()
         self._tasks: asyncio.TaskGroup
         self._speaks = contacts.speaks
+        self._key = key
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -121,7 +123,12 @@ class Pulse:
             log.info("a site that asks is a peer from now on", site=self._site, peer=ping.sender)
             self._tasks.create_task(self._keep_asking(ping.sender))
         pong = Pong(
-            site=self._site, number=ping.number, speaks=self._speaks, release=version("cheops"), at=self._wall()
+            site=self._site,
+            number=ping.number,
+            speaks=self._speaks,
+            release=version("cheops"),
+            at=self._wall(),
+            key=self._key(),
         )
         return pong.to_json()
 

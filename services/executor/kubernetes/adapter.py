@@ -6,13 +6,15 @@ knows how long.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
-from schemas.identity import ResourceKey
+from schemas.identity import ResourceId, ResourceKey
 from schemas.kinds import Surface
 from schemas.operations import Operation
 from schemas.queries import RehearsedChange, RehearsedResult
 from services.executor.kubernetes import manifests
+from services.executor.kubernetes.annotate import annotate
 from services.executor.kubernetes.apply import apply, later, raced
 from services.executor.kubernetes.client import KubernetesClient
 from services.executor.kubernetes.cluster import Cluster
@@ -22,7 +24,7 @@ from services.executor.kubernetes.readiness import assess
 from services.executor.kubernetes.rehearse import Shapes, rehearse
 from services.executor.kubernetes.secrecy import without_values
 from services.executor.kubernetes.surface import Surfaces
-from services.executor.target import Effect, NotServedError, Permit, Progress, RefusedError
+from services.executor.target import Effect, Manifest, NotServedError, Permit, Progress, RefusedError
 
 Step = Callable[[Cluster, Operation, Permit], Awaitable[Effect]]
 
@@ -36,8 +38,9 @@ class KubernetesTarget:
         self._shapes_for = shapes_for
 
     async def apply(self, operation: Operation, permit: Permit) -> Effect:
-        """One try to create, update or apply."""
-        return await _one_try(apply, self._cluster, operation, permit)
+        """One try to create, update, apply or annotate."""
+        step = annotate if operation.action == "annotate" else apply
+        return await _one_try(step, self._cluster, operation, permit)
 
     async def delete(self, operation: Operation, permit: Permit) -> Effect:
         """One try to delete."""
@@ -66,6 +69,17 @@ class KubernetesTarget:
         """Dry runs of all changes, in their order."""
         surface = await self._surfaces.covering(ResourceKey.parse(change.resource).kind_id for change in changes)
         return await rehearse(self._cluster, changes, self._shapes_for(surface))
+
+    async def take(self, resources: dict[ResourceId, str]) -> dict[ResourceId, Manifest]:
+        """Whole objects without what servers set; what is not there is left out."""
+        found = await asyncio.gather(*(self._take(one, version) for one, version in resources.items()))
+        return {one: body for one, body in zip(resources, found, strict=True) if body is not None}
+
+    async def _take(self, resource: ResourceId, version: str) -> Manifest | None:
+        key = ResourceKey.parse(resource)
+        place = await self._cluster.locate(key, version)
+        live = await self._cluster.look(place)
+        return None if live is None else manifests.clean(live, key, version)
 
     async def close(self) -> None:
         """Let go of connections."""

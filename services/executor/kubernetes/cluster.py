@@ -18,6 +18,7 @@ from services.executor.target import NotServedError
 FIELD_MANAGER: Final = "cheops"
 # Never forced: a 409 that names the other managers is what a person has to decide on.
 _APPLY: Final = {"fieldManager": FIELD_MANAGER, "force": "false", "fieldValidation": "Strict"}
+_MARK: Final = {"fieldManager": f"{FIELD_MANAGER}-sharing", "force": "true"}
 _DRY: Final = {**_APPLY, "dryRun": "All"}
 
 
@@ -45,6 +46,13 @@ class Cluster:
         """Server-side apply; dry: only what would come of it."""
         try:
             return await self._client.apply(place.path, _DRY if dry else _APPLY, manifest)
+        except ApiError as error:
+            raise self._explained(error) from error
+
+    async def mark(self, place: Place, manifest: Object) -> Object:
+        """Server-side apply of a few words of ours, beside whatever else is there."""
+        try:
+            return await self._client.apply(place.path, _MARK, manifest)
         except ApiError as error:
             raise self._explained(error) from error
 

@@ -41,7 +41,11 @@ class Resources:
         self._known: dict[str, dict[str, ServedResource]] = {}
 
     async def find(self, key: ResourceKey, version: str) -> Place:
-        """The object's address; NotServedError when this version does not serve its kind."""
+        """The object's address; NotServedError when this version does not serve its kind.
+
+        `version` "": whatever the group prefers, as for what goes along with a deletion.
+        """
+        version = version or await self._preferred(key)
         root = root_path(key.group, version)
         served = self._known.get(root, {}).get(key.kind)
         if served is None:
@@ -57,6 +61,18 @@ class Resources:
     def forget(self) -> None:
         """A path was not served: what is known is old."""
         self._known.clear()
+
+    async def _preferred(self, key: ResourceKey) -> str:
+        if not key.group:
+            return "v1"
+        try:
+            answer = await self._client.get(f"/apis/{_segment(key.group)}")
+        except ApiError as error:
+            if error.status == 404:
+                raise _not_served(key, "any version") from error
+            raise
+        preferred = answer.get("preferredVersion")
+        return str(preferred.get("version", "")) if isinstance(preferred, dict) else ""
 
     async def _ask(self, root: str, key: ResourceKey, version: str) -> dict[str, ServedResource]:
         try:

@@ -17,18 +17,20 @@ from schemas.identity import SiteName
 from schemas.intents import Intent
 from schemas.peers import Answer, Ask, Decide, GiveWay, Part, Refuse, Report, Wake
 from schemas.verdicts import Verdict, Wait
+from services.resolver.across.bringing import Bringer, Bringing
 from services.resolver.across.following import Following
 from services.resolver.across.hearsay import Hearsay
 from services.resolver.across.order import HybridClock
 from services.resolver.across.reading import Reading
 from services.resolver.across.round import Round, for_all
 from services.resolver.across.splitting import Divides
+from services.resolver.across.widening import Trial, widenings
 from services.resolver.coordinate import combine, enough, not_taken
 from services.resolver.desk import Desk
 from services.resolver.docket import Waiting
 from services.resolver.judge.case import Problem
 from services.resolver.recovery import Unfinished
-from services.resolver.signals import Effect, Moment, SendPeer, StoreVerdict, TellPreview
+from services.resolver.signals import Effect, Moment, SendPeer, StoreVerdict, Supplied, TellPreview
 
 ANSWER_TIMEOUT_S: Final = 5.0
 TRYING_MAX_S: Final = 20.0  # of all ways together: the intent's sender waits
@@ -47,6 +49,7 @@ class Coordinator:
     following: Following = field(init=False)
     hearsay: Hearsay = field(init=False)
     reading: Reading = field(init=False)
+    bringer: Bringer = field(init=False)
     _ages: dict[str, int] = field(default_factory=dict)
     _next_s: dict[str, float] = field(default_factory=dict)  # when a deferred intent begins again by itself
     _pause_s: dict[str, float] = field(default_factory=dict)
@@ -55,10 +58,12 @@ class Coordinator:
         self.following = Following(self.desk.site)
         self.hearsay = Hearsay(self.desk.hearing, self.desk.neighbours)
         self.reading = Reading(self.desk, self.divides)
+        self.bringer = Bringer(self.desk)
 
     def concerns(self, intent: Intent) -> bool:
-        """Whether an intent is for more than this site."""
-        return intent.entry is None and intent.scope.strip() not in ("", self.desk.site)
+        """Whether an intent is for more than this site, or its targets are tied to others."""
+        here = intent.scope.strip() in ("", self.desk.site)
+        return intent.entry is None and (not here or self.reading.is_tied(intent))
 
     # ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -77,8 +82,10 @@ class Coordinator:
     def _ask(self, asked: Round, moment: Moment) -> list[Effect]:
         """Ask the sites of the way that is to be tried, all at once."""
         parts, problems = self.reading.parts(asked.intent, asked.scope, asked.way, moment)
-        asked.parts, asked.answers, asked.holding = dict(parts), {}, set()
+        asked.bundle = self.reading.bundle(asked.intent, moment)
+        asked.parts, asked.answers, asked.holding = self.bringer.complete(asked, parts), {}, set()
         asked.deadline_s = moment.monotonic_s + ANSWER_TIMEOUT_S
+        problems = (*problems, *asked.bringing.problems)
         if problems:
             asked.answers = {self.desk.site: self.reading.wrong(asked.intent, problems, moment)}
             return self._conclude(asked, moment)
@@ -88,7 +95,7 @@ class Coordinator:
                 effects.append(SendPeer(self._ask_message(asked, name, part)))
             else:
                 asked.answers[name] = self.hearsay.unheard(asked.parts[name], "is unreachable", moment)
-        return effects if asked.silent else self._conclude(asked, moment)
+        return effects if asked.silent else self._after_answers(asked, moment)
 
     def _can_ask(self, name: SiteName, moment: Moment) -> bool:
         return name == self.desk.site or self.desk.neighbours.reachable(name, moment.monotonic_s)
@@ -123,7 +130,27 @@ class Coordinator:
             return [refusal] if asked.silent else [refusal, *self._conclude(asked, moment)]
         asked.answers[message.sender] = verdict
         self.hearsay.remember(asked.parts[message.sender], verdict, moment)
-        return [] if asked.silent else self._conclude(asked, moment)
+        return [] if asked.silent else self._after_answers(asked, moment)
+
+    def supplied(self, message: Supplied, moment: Moment) -> list[Effect]:
+        """What was missing has been fetched, as far as it was to be had: ask again, or conclude without it."""
+        asked = self.rounds.get(message.intent)
+        if asked is None or asked.number != message.round or not asked.bringing.wanted:
+            return []
+        brought = self.bringer.supplied(asked, message, moment)
+        return self._ask_again(asked, moment) if brought else self._conclude(asked, moment)
+
+    def _after_answers(self, asked: Round, moment: Moment) -> list[Effect]:
+        """All have answered: what they lack is brought first, whom they name is asked, too."""
+        more = self.bringer.go_on(asked, moment)
+        if more is None:
+            return self._conclude(asked, moment)
+        return more or self._ask_again(asked, moment)
+
+    def _ask_again(self, asked: Round, moment: Moment) -> list[Effect]:
+        """A newer round replaces what an older one holds."""
+        asked.number = self.clock.stamp(moment.wall)
+        return self._ask(asked, moment)
 
     def _let_go(self, message: Answer, asked: Round | None) -> list[Effect]:
         if not message.held or (asked is None and self.following.is_committed(message.intent, message.sender)):
@@ -179,11 +206,13 @@ class Coordinator:
         """Commit when enough sites allow; else let go of what is held, and try the next way."""
         answers = {name: asked.answers[name] for name in asked.parts if name in asked.answers} or asked.answers
         taken, left_out = enough(asked.scope, asked.way, answers)
-        whole = combine(list(taken.values()), self.desk.site)
+        whole = self.bringer.ordered(asked, combine(list(taken.values()), self.desk.site))
         whole = whole.model_copy(update={"reasons": (*whole.reasons, *left_out)}) if left_out else whole
         whole = whole.model_copy(update={"remedies": for_all(whole.remedies, asked.intent)})
         if whole.decision == "allow":
             del self.rounds[asked.intent.id]
+            if asked.trial is not None:
+                return self._tried(asked, True, moment)
             whole = not_taken(whole, asked.failed, self.desk.site)
             out = [self._drop(asked.intent.id, asked.number, one) for one in asked.holding if one not in taken]
             return out + self._finish(asked.intent, whole, moment, asked, tuple(taken))
@@ -194,6 +223,7 @@ class Coordinator:
         asked.failed.append((asked.way, whole))
         if asked.place + 1 < len(asked.ways) and moment.monotonic_s - asked.begun_s < TRYING_MAX_S:
             asked.place += 1
+            asked.bringing = Bringing()
             asked.number = self.clock.stamp(moment.wall)
             return effects + self._ask(asked, moment)
         del self.rounds[asked.intent.id]
@@ -202,7 +232,37 @@ class Coordinator:
         # A choice that is only unknown may still come true; a denial may not.
         best = next((row for row in asked.failed if row[1].decision == "defer"), asked.failed[0])
         verdict = not_taken(best[1], [row for row in asked.failed if row is not best], self.desk.site)
-        return effects + self._finish(asked.intent, verdict, moment)
+        if asked.trial is not None:
+            return effects + self._tried(asked, False, moment)
+        offers = widenings(asked.intent.scope.strip() or self.desk.site, verdict)
+        return effects + self._try_next(asked.intent, Trial(verdict, offers), moment)
+
+    # ── a wider scope ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _try_next(self, intent: Intent, trial: Trial, moment: Moment) -> list[Effect]:
+        """All sites are asked what they would say in a wider scope; nothing is held for it."""
+        if not trial.left:
+            return self._finish(intent, trial.verdict, moment)
+        trial.trying = trial.left.pop(0)
+        read = self.reading.wider(trial.trying.scope)
+        if read is None:
+            return self._try_next(intent, trial, moment)
+        asking = intent.model_copy(update={"preview": True, "scope": trial.trying.scope})
+        number = self.clock.stamp(moment.wall)
+        asked = Round(asking, *read, number, number, moment.monotonic_s, trial=trial, original=intent)
+        self.rounds[intent.id] = asked
+        return self._ask(asked, moment)
+
+    def _tried(self, asked: Round, allowed: bool, moment: Moment) -> list[Effect]:
+        trial, intent = asked.trial, asked.original
+        assert trial is not None, "a round that tries something"
+        assert intent is not None, "a trial knows what was asked"
+        assert trial.trying is not None, "a trial tries something"
+        if not allowed:
+            return self._try_next(intent, trial, moment)
+        offer = trial.trying.remedy(intent.verb)
+        verdict = trial.verdict.model_copy(update={"remedies": (offer, *trial.verdict.remedies)})
+        return self._finish(intent, verdict, moment)
 
     def _finish(
         self,
@@ -269,7 +329,7 @@ class Coordinator:
             return self.wake(message.intent, moment)
         is_ahead = message.round > asked.number and self.clock.hear(message.round, moment.wall)
         if is_ahead and moment.monotonic_s - asked.begun_s < TRYING_MAX_S:
-            effects = self.begin(asked.intent, moment)
+            effects = self.begin(asked.original or asked.intent, moment)
             if asked.intent.id in self.rounds:
                 self.rounds[asked.intent.id].begun_s = asked.begun_s
             return effects

@@ -163,7 +163,7 @@ class Doing:
     def resume(self, one: Unfinished, moment: Moment) -> list[Effect]:
         """Go on with a part as the last process left it, and say how far it is."""
         engaged = self.engagements[one.intent.id]
-        intake = self.desk.hearing.take_in(engaged.part, moment)
+        intake = self.desk.take_in(engaged.part, moment)
         pursuit = self.desk.docket.active[one.intent.id] = one.pursuit(intake)
         engaged.intake = intake
         self.desk.holds.add(one.verdict, intake.changes, moment.monotonic_s)

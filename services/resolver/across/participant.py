@@ -93,7 +93,7 @@ class Participant:
     def _consider(self, engaged: Engagement, moment: Moment) -> list[Effect]:
         """Take it in as it is now; the API server is asked first where it can be."""
         engaged.state = "rehearsing"
-        engaged.intake = self.desk.hearing.take_in(engaged.part, moment).without(engaged.settled)
+        engaged.intake = self.desk.take_in(engaged.part, moment).without(engaged.settled)
         rehearsal = self.desk.hearing.rehearsal(engaged.intake)
         return self._judge(engaged, moment) if rehearsal is None else [AskRehearsal(engaged.part.id, rehearsal)]
 
@@ -244,7 +244,7 @@ class Participant:
                 again = self._judge if engaged.state == "blocked" else self._consider
                 effects += again(engaged, moment)
                 continue
-            engaged.intake = self.desk.hearing.take_in(engaged.part, moment).without(engaged.settled)
+            engaged.intake = self.desk.take_in(engaged.part, moment).without(engaged.settled)
             engaged.stamp = self.desk.stamp(moment)
             if self._verdict(engaged, moment).decision != "defer" or engaged.part.expires_at <= moment.wall:
                 self.engagements.end(engaged, "denied")

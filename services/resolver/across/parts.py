@@ -22,7 +22,7 @@ def parts_of(
     common = intent.model_dump(by_alias=True, exclude={"site", "scope", "resources", "manifests", "entry"})
     splitter = Splitter(scope, way, surface, intent.site, divides)
     if intent.verb in ("delete", "read"):
-        at = splitter.names((text, _resolved(surface, text, intent.namespace)) for text in intent.resources)
+        at = splitter.names((text, resolved(surface, text, intent.namespace)) for text in intent.resources)
         named = {name: Part(**common, site=name, entry=intent.site, resources=tuple(mine)) for name, mine in at.items()}
         return named, ()
     states = {one.resource: one.after for one in intake.changes if one.after is not None}
@@ -34,7 +34,8 @@ def parts_of(
     return made, tuple(split.problems.values())
 
 
-def _resolved(surface: Surface, text: str, namespace: str) -> ResourceId | None:
+def resolved(surface: Surface, text: str, namespace: str) -> ResourceId | None:
+    """What a person's word names here; None when nothing."""
     try:
         return surface.resolve(text, namespace)
     except IdentityError:  # judged where it is entered, which says what is wrong with it

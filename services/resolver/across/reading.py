@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from schemas.identity import SiteName
+from schemas.identity import ResourceId, SiteName
 from schemas.intents import Intent
 from schemas.peers import Part
 from schemas.scope.errors import ScopeError
@@ -13,11 +14,12 @@ from schemas.scope.parse import parse_scope
 from schemas.scope.sites import check_sites
 from schemas.scope.tree import Scope
 from schemas.verdicts import Verdict
-from services.resolver.across.parts import parts_of
+from services.resolver.across.parts import parts_of, resolved
 from services.resolver.across.splitting import Divides
 from services.resolver.desk import Desk
 from services.resolver.intake import Intake
 from services.resolver.judge.case import Problem
+from services.resolver.judge.ties import is_tied
 from services.resolver.placing import Alternative, alternatives
 from services.resolver.signals import Moment
 
@@ -29,13 +31,31 @@ class Reading:
     desk: Desk
     divides: Divides
 
+    def is_tied(self, intent: Intent) -> bool:
+        """Whether other sites have to be heard or told about what a deletion names here."""
+        surface, view = self.desk.evidence.surface, self.desk.graph
+        named = (resolved(surface, text, intent.namespace) for text in intent.resources)
+        return intent.verb == "delete" and any(is_tied(view, one) for one in named if one is not None)
+
+    def wider(self, text: str) -> tuple[Scope, Sequence[Alternative]] | None:
+        """A scope that is tried; None for a name that the language cannot say."""
+        try:
+            scope = parse_scope(text)
+            return scope, self._ways(scope)
+        except ScopeError:
+            return None
+
+    def bundle(self, intent: Intent, moment: Moment) -> Mapping[ResourceId, dict[str, Any]]:
+        """The manifests of an intent by what they are called here."""
+        return self._take_in(intent, moment).manifests
+
     def ways(self, intent: Intent, moment: Moment) -> tuple[Scope, Sequence[Alternative]] | list[Problem]:
         """The scope and the ways to read it, best first; or what is wrong with the intent wherever it is done."""
         problems = self._take_in(intent, moment).problems
         if problems:
             return list(problems)
         try:
-            scope = parse_scope(intent.scope)
+            scope = parse_scope(intent.scope.strip() or self.desk.site)
             unknown = check_sites(scope, self.desk.neighbours.known | {self.desk.site})
             if unknown:
                 return [Problem("D601", str(one)) for one in unknown]
@@ -56,12 +76,21 @@ class Reading:
         A site that was left out (`min`) has given no evidence.
         """
         sites = {claim.site for claim in verdict.evidence}
-        scope = parse_scope(intent.scope)
+        scope = parse_scope(intent.scope.strip() or self.desk.site)
         for way in self._ways(scope):
             parts, _ = self.parts(intent, scope, way, moment)
-            if sites <= parts.keys():
+            if sites <= parts.keys() and self._explains(parts, verdict):
                 return {name: part for name, part in parts.items() if name in sites}
         return {}
+
+    def _explains(self, parts: Mapping[SiteName, Part], verdict: Verdict) -> bool:
+        """Whether the parts hold all that is to be written: what was brought from elsewhere is in no intent."""
+        held = {(name, self.desk.hearing.identity(body)) for name, part in parts.items() for body in part.manifests}
+        return all(step.action == "delete" or (step.site, step.resource) in held for step in verdict.plan)
+
+    def is_known(self, verdict: Verdict) -> bool:
+        """Whether every site that a verdict rests on is a site of ours still."""
+        return {claim.site for claim in verdict.evidence} <= {*self._sites()}
 
     def wrong(self, intent: Intent, problems: Sequence[Problem], moment: Moment) -> Verdict:
         """The verdict on an intent that is not worth asking about."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from schemas.identity import SiteName
+from schemas.identity import ResourceId, SiteName
 from schemas.intents import Intent
 from schemas.peers import Part
 from schemas.scope.tree import Scope
 from schemas.verdicts import Remedy, Verdict
+from services.resolver.across.bringing import Bringing
+from services.resolver.across.widening import Trial
 from services.resolver.placing import Alternative
 
 SITE_OPTION: Final = re.compile(r" --site \S+")
@@ -33,6 +35,10 @@ class Round:
     holding: set[SiteName] = field(default_factory=set)
     deadline_s: float = 0.0
     failed: list[tuple[Alternative, Verdict]] = field(default_factory=list)
+    bundle: Mapping[ResourceId, dict[str, Any]] = field(default_factory=dict)
+    bringing: Bringing = field(default_factory=Bringing)
+    trial: Trial | None = None
+    original: Intent | None = None  # what was asked, when this is a trial
     is_stale: bool = False  # a site that has answered would answer differently now
 
     @property
@@ -54,7 +60,9 @@ class Round:
             return ""
         ids = [step.id for step in verdict.plan]
         foreign = [
-            one for one in verdict.plan if one.site != sender or (one.action == "delete") != (part.verb == "delete")
+            one
+            for one in verdict.plan
+            if one.site != sender or (one.action != "annotate" and (one.action == "delete") != (part.verb == "delete"))
         ]
         if foreign or len(set(ids)) < len(ids) or not {one for step in verdict.plan for one in step.after} <= set(ids):
             return f"plan: steps {', '.join(ids)[:100]} (expected steps at {sender}, after each other)"

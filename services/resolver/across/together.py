@@ -16,7 +16,7 @@ from services.resolver.desk import Desk
 from services.resolver.docket import WAITING_MAX, Waiting
 from services.resolver.pursuit import GOOD
 from services.resolver.recovery import Unfinished
-from services.resolver.signals import Effect, Moment, PeerBeat, PeerSeen, SendPeer
+from services.resolver.signals import Effect, Moment, PeerBeat, PeerSeen, SendPeer, Supplied
 
 
 class Together:
@@ -74,8 +74,10 @@ class Together:
             case _:
                 raise AssertionError(f"no such message: {message}")
 
-    def step(self, signal: PeerSeen | PeerBeat, moment: Moment) -> list[Effect]:
-        """Another resolver says something, or has answered a ping."""
+    def step(self, signal: PeerSeen | PeerBeat | Supplied, moment: Moment) -> list[Effect]:
+        """Another resolver says something, has answered a ping, or has given what was fetched."""
+        if isinstance(signal, Supplied):
+            return self.coordinator.supplied(signal, moment)
         if isinstance(signal, PeerSeen):
             return self.hear(signal.message, moment)
         if not self.neighbours.hear(signal.site, moment.monotonic_s, signal.round_trip_s):
@@ -133,6 +135,8 @@ class Together:
             return self.participant.doing.resume(one, moment)
         self.coordinator.following.expected.discard(one.intent.id)
         parts = self.coordinator.reading.parts_again(one.intent, one.verdict, moment)
+        if not parts and self.coordinator.reading.is_known(one.verdict):
+            return self.coordinator.begin(one.intent, moment)  # what was fetched is fetched again, what is done stays
         if not parts:
             return []  # a site that took part is not known any more: what is left of it is for people
         told = self.coordinator.resume(one, parts, moment)

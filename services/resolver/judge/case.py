@@ -50,6 +50,7 @@ class Case:
     """An intent at one site, ready to be decided.
 
     elsewhere   resource → the other sites that are known to have it (asked for what is missing here)
+    together    all sites that are asked about the whole
     """
 
     intent: str
@@ -67,3 +68,4 @@ class Case:
     revision: int = 1
     decided_by: str = ""
     elsewhere: Mapping[ResourceId, tuple[SiteName, ...]] = field(default_factory=dict)
+    together: tuple[SiteName, ...] = ()

@@ -31,6 +31,7 @@ from services.resolver.judge.read import judge_read
 from services.resolver.judge.remedies import remedies_for
 from services.resolver.judge.steps import steps_of
 from services.resolver.judge.summary import summary_of
+from services.resolver.judge.ties import judge_mark, judge_ties, left_behind
 from services.resolver.judge.update import judge_change, takes_away
 from services.resolver.plan import cycle
 
@@ -44,13 +45,18 @@ SourcesOf = Callable[[KindId], frozenset[KindId]]
 def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: SourcesOf | None = None) -> Verdict:
     """`sources_of(kind)`: the kinds whose objects can refer to that kind; None: any kind may."""
     view = RememberedView(view)
-    targets = [change.resource for change in case.changes]
+    targets = [change.resource for change in case.changes if change.action != "annotate"]
+    copies: list[ResourceId] = []
     if case.problems:
         findings = [Finding(one.code, one.message, "nothing", one.resource) for one in case.problems]
     else:
         if case.cascade == "dependents" and case.verb == "delete":
             targets = with_dependents(view, targets)
+        copies = left_behind(view, targets) if case.verb == "delete" else []
+        targets += copies
         findings = [_elsewhere(case, one) for one in _findings(case, view, policy, targets)]
+        if case.verb == "delete":
+            findings += judge_ties(view, [one for one in targets if one not in copies], copies, case.together)
         findings = [_unknown(case, one) or one for one in findings]
     reasons = _reasons(case, view, policy, findings)
     if not case.problems and _decision(reasons) != "deny":
@@ -84,14 +90,17 @@ def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: So
 
 
 def _findings(case: Case, view: View, policy: Policy, targets: list[ResourceId]) -> list[Finding]:
+    marks = [one for change in case.changes if change.action == "annotate" for one in judge_mark(view, change)]
     blocks = _blocks(case, view, policy)
     if case.verb == "delete":
-        return list(judge_delete(view, targets, blocks))
+        return [*marks, *judge_delete(view, targets, blocks)]
     if case.verb == "read":
-        return [finding for target in targets for finding in judge_read(view, target)]
+        return [*marks, *(finding for target in targets for finding in judge_read(view, target))]
     after = OverlayView(view, {one.resource: one.after for one in case.changes if one.after is not None})
-    findings: list[Finding] = []
+    findings = marks
     for change in case.changes:
+        if change.action == "annotate":
+            continue
         findings += judge_presence(view, change)
         if change.after is not None and not change.unchanged:
             findings += judge_needs(view, after, change)
@@ -118,7 +127,7 @@ def _elsewhere(case: Case, finding: Finding) -> Finding:
         return finding
     who = f"; {named(finding.edge.source)} needs it" if finding.edge else ""
     message = f"{named(finding.resource)} is at {', '.join(sites)}, not at {case.site}{who}"
-    return replace(finding, code="D113", message=message)
+    return replace(finding, code="D113", message=message, at=sites)
 
 
 # ── the rule of evidence ────────────────────────────────────────────────────────────────────────────────────────────
@@ -257,6 +266,7 @@ def _reasons(case: Case, view: View, policy: Policy, findings: Iterable[Finding]
             relation=relation,
             chain=tuple(relation if relation and one is finding.edge else edge_ref(one) for one in finding.chain),
             evidence=-1 if finding.rests_on == "nothing" and letter != "F" else 0,
+            at=finding.at,
         )
         made.setdefault((reason.code, reason.resource or "", reason.message), reason)
     return tuple(sorted(made.values(), key=_rank))

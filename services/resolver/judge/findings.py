@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from schemas.identity import ResourceId, ResourceKey
+from schemas.identity import ResourceId, ResourceKey, SiteName
 from schemas.verdicts import EdgeRef
 from services.resolver.graph.view import Edge
 
@@ -19,6 +19,7 @@ class Finding:
     rests_on   presence: "it exists and blocks" holds however old the observation is; absence: "it is not there",
                "nobody uses it" needs fresh evidence, else it is unknown; nothing: about the intent itself
     waits_for  the intent in flight that decides it (F510)
+    at         other sites that it is about
     """
 
     code: str
@@ -28,6 +29,7 @@ class Finding:
     edge: Edge | None = None
     chain: tuple[Edge, ...] = ()
     waits_for: str = ""
+    at: tuple[SiteName, ...] = ()
 
     @property
     def letter(self) -> str:

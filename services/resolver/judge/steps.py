@@ -16,9 +16,13 @@ from services.resolver.plan import Planned, plan, preconditions_of
 
 def steps_of(case: Case, view: View, targets: Sequence[ResourceId], findings: Iterable[Finding]) -> tuple[Step, ...]:
     """The steps of an allowed case, in order."""
-    if case.verb == "delete":
-        return _of_delete(case, view, targets)
     nothing_to_do = {finding.resource for finding in findings if finding.number == "102" and finding.letter == "N"}
+    if case.verb == "delete":
+        marks = [one for one in case.changes if one.action == "annotate" and one.resource not in nothing_to_do]
+        marked = [
+            Planned(one.resource, one.action, preconditions_of(view.find(one.resource)), one.after) for one in marks
+        ]
+        return _of_delete(case, view, targets) if not marked else _with_marks(case, view, targets, marked)
     planned = []
     for change in case.changes:
         if change.resource in nothing_to_do:
@@ -35,6 +39,17 @@ def _of_delete(case: Case, view: View, targets: Sequence[ResourceId]) -> tuple[S
     states = {one: view.find(one) for one in present if not goes_by_itself(view, one, going - {one})}
     planned = [Planned(one, "delete", preconditions_of(state), state) for one, state in states.items()]
     return plan(case.site, planned, _selecting(view, states))
+
+
+def _with_marks(case: Case, view: View, targets: Sequence[ResourceId], marked: Sequence[Planned]) -> tuple[Step, ...]:
+    """Deletions, and words on what is not shared any more: they do not wait for each other."""
+    steps = list(_of_delete(case, view, targets))
+    for one in marked:
+        number = str(len(steps) + 1)
+        steps.append(
+            Step(id=number, site=case.site, action=one.action, resource=one.resource, preconditions=one.preconditions)
+        )
+    return tuple(steps)
 
 
 def _selecting(

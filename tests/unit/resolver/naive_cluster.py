@@ -9,6 +9,7 @@ from schemas.identity import ResourceId
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
 from schemas.relations.surface import builtin_surface
+from schemas.ties import with_words
 from tests.kit.manifests import Manifest
 
 CATALOGUE = load_catalogue()
@@ -32,6 +33,11 @@ class Cluster:
         metadata = {**manifest["metadata"], "uid": kept, "resourceVersion": str(self.version)}
         self.objects[key.id] = {**manifest, "metadata": metadata}
         return self.state(key.id)
+
+    def annotate(self, manifest: Manifest) -> ResourceState:
+        """Write words on an object, which stays as it is."""
+        live = self.objects[EXTRACTOR.key(manifest).id]
+        return self.put(with_words(live, annotations=manifest["metadata"]["annotations"]))
 
     def remove(self, resource: ResourceId) -> None:
         self.version += 1

@@ -15,7 +15,7 @@ from schemas.identity import SiteName
 from schemas.intents import Intent, Verb
 from schemas.peers import STORED, PeerMessage, what_of
 from schemas.verdicts import Verdict
-from services.resolver.signals import PeerBeat, PeerSeen, PeersFound, Rehearsed, Tick
+from services.resolver.signals import PeerBeat, PeerSeen, PeersFound, Rehearsed, Supplied, Tick
 from tests.unit.resolver.world import World
 
 Wire = tuple[SiteName, SiteName]
@@ -135,6 +135,7 @@ class VirtualMesh:
         while world.batches:
             world.deliver()
         self._look_up(world)
+        busy = self._fetch(world) or busy
         world.read_again()
         return busy
 
@@ -148,6 +149,21 @@ class VirtualMesh:
         while world.outcomes:
             world.report()
             busy = True
+        return busy
+
+    def _fetch(self, world: World) -> bool:
+        """What sites lack, taken from the first of its origins that the entry site can hear and that has it."""
+        busy = bool(world.supplies)
+        while world.supplies:
+            asked = world.supplies.popleft()
+            cut = {name for name in self.worlds if {(name, world.site), (world.site, name)} & self.cut}
+            near = {name: one for name, one in self.worlds.items() if name not in cut}
+            bodies = {}
+            for want in asked.wants:
+                at = [one for one in want.origins if one in near and want.resource in near[one].cluster.objects]
+                if at:
+                    bodies[want.site, want.resource] = (at[0], near[at[0]].cluster.objects[want.resource])
+            world.step(Supplied(asked.intent, asked.round, bodies, tuple(near)))
         return busy
 
     def _look_up(self, world: World) -> None:

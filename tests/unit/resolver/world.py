@@ -26,6 +26,7 @@ from services.resolver.signals import (
     AskPeers,
     AskRehearsal,
     AskResync,
+    AskSupply,
     BatchSeen,
     BeatSeen,
     Effect,
@@ -83,6 +84,7 @@ class World:
         self.to_peers: deque[PeerMessage] = deque()
         self.previews: list[Verdict] = []
         self.lookups: deque[AskPeers] = deque()
+        self.supplies: deque[AskSupply] = deque()
         self.effects: Counter[tuple[str, ResourceId]] = Counter()
         self.cut_after: int | None = None
         self.kills = 0
@@ -101,6 +103,7 @@ class World:
         self.resyncs.clear()
         self.rehearsals.clear()
         self.lookups.clear()
+        self.supplies.clear()
         self.machine.recover(self.verdicts, self.stored_outcomes, self.intents, self.alerts)
         self.outcomes = deque(self.stored_outcomes[-20:])  # some of them are delivered again
         self.beat()
@@ -142,6 +145,8 @@ class World:
                 self.resyncs.append(effect)
             case AskPeers():
                 self.lookups.append(effect)
+            case AskSupply():
+                self.supplies.append(effect)
             case SendPeer():
                 self.to_peers.append(effect.message)
             case StoreIntent():
@@ -220,7 +225,8 @@ class World:
             found = [self._outcome(operation, "done")]
         else:
             assert operation.manifest is not None, "a write carries what it writes"
-            state = self.cluster.put(operation.manifest)
+            write = self.cluster.annotate if operation.action == "annotate" else self.cluster.put
+            state = write(operation.manifest)
             self.see(ResourceEvent("put", state))
             found = [self._outcome(operation, one, version=state.resource_version) for one in ("applied", "ready")]
         self.effects[operation.intent, operation.resource] += 1

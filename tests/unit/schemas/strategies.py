@@ -55,11 +55,13 @@ def _whole(kind: type[Any]) -> SearchStrategy[Any]:
 
 @st.composite
 def _intents(draw: st.DrawFn, kind: type[Intent]) -> Intent:
-    """An intent has names or manifests, by its verb."""
+    """An intent has names or manifests, by its verb; only a part of one has what resolvers add."""
     fields = {name: _values(field.annotation, field.metadata) for name, field in kind.model_fields.items()}
-    given = {
-        name: draw(strategy) for name, strategy in fields.items() if name not in ("schema_", "resources", "manifests")
-    }
+    own = ("schema_", "resources", "manifests", "brings", "marks", "together")
+    given = {name: draw(strategy) for name, strategy in fields.items() if name not in own}
+    if given["entry"] is not None:
+        given |= {name: draw(fields[name]) for name in ("marks", "together")}
+        given["brings"] = tuple(draw(st.lists(MANIFESTS, max_size=2)))
     names = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=20), min_size=1, max_size=3)
     if given["verb"] in ("delete", "read"):
         return kind(resources=tuple(draw(names)), **given)

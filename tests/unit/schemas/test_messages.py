@@ -19,6 +19,7 @@ every_message = pytest.mark.parametrize("kind", MODELS, ids=title)
 FEW = settings(max_examples=25, deadline=None)
 FOREIGN = {
     "manifests",
+    "brings",
     "manifest",
     "object",
     "changes",

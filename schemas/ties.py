@@ -1,0 +1,67 @@
+"""The words on resources by which sites belong together: they survive the loss of everything else. Pure.
+
+cheops.io/shared-from   label of a copy: the site of its original
+cheops.io/shared-to     annotation of an original: the sites that have a copy, by commas
+cheops.io/replica-set   label of what is the same at several sites: the identity of the set
+cheops.io/replicas      annotation beside it: the sites of the set, by commas
+cheops.io/part-of       label of what is one resource spread over several sites: the identity of the whole
+cheops.io/parts         annotation beside it: `lyon=3,oslo=1`, how much of it is where
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from schemas.events import ResourceState
+from schemas.identity import SiteName
+
+SHARED_FROM: Final = "cheops.io/shared-from"
+SHARED_TO: Final = "cheops.io/shared-to"
+REPLICA_SET: Final = "cheops.io/replica-set"
+REPLICAS: Final = "cheops.io/replicas"
+PART_OF: Final = "cheops.io/part-of"
+PARTS: Final = "cheops.io/parts"
+# Facts of every kind (schemas/relations/catalogue/kubernetes/meta.yaml) that read the annotations.
+SHARED_TO_FACT: Final = "shared_to"
+REPLICAS_FACT: Final = "replicas_at"
+PARTS_FACT: Final = "parts_at"
+
+
+def sites_in(text: object) -> tuple[SiteName, ...]:
+    """`lyon,oslo` or `lyon=3,oslo=1` → the sites."""
+    words = (word.partition("=")[0].strip() for word in text.split(",")) if isinstance(text, str) else ()
+    return tuple(SiteName(word) for word in dict.fromkeys(words) if word)
+
+
+def shared_to(state: ResourceState) -> tuple[SiteName, ...]:
+    """The sites that have a copy of it."""
+    return sites_in(state.facts.get(SHARED_TO_FACT))
+
+
+def shared_from(state: ResourceState) -> SiteName | None:
+    """The site of its original, when it is a copy."""
+    found = state.labels.get(SHARED_FROM)
+    return SiteName(found) if found else None
+
+
+def replicas_at(state: ResourceState) -> tuple[SiteName, ...]:
+    """The sites of its replica set, or of its parts."""
+    facts = state.facts
+    return sites_in(facts.get(REPLICAS_FACT)) if REPLICA_SET in state.labels else sites_in(facts.get(PARTS_FACT))
+
+
+def listed(sites: Iterable[str]) -> str:
+    """The value of an annotation."""
+    return ",".join(sorted(set(sites)))
+
+
+def with_words(
+    body: Mapping[str, Any], labels: Mapping[str, str] | None = None, annotations: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The object, carrying these besides its own."""
+    metadata = dict(body.get("metadata") or {})
+    for name, words in (("labels", labels), ("annotations", annotations)):
+        if words:
+            metadata[name] = {**(metadata.get(name) or {}), **words}
+    return {**body, "metadata": metadata}

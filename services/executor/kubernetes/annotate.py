@@ -1,0 +1,52 @@
+"""Words of ours on an object that is otherwise left alone: what is shared to whom.
+
+They are written under a field manager of their own, so that whoever applies the object leaves them where they are; and
+forced, because nobody else has a say in them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.identity import ResourceKey
+from schemas.operations import Operation
+from services.chassis.errors import TransientError
+from services.executor.kubernetes import manifests
+from services.executor.kubernetes.apply import after_write, broken_identity, conflict
+from services.executor.kubernetes.cluster import Cluster
+from services.executor.kubernetes.readiness import assess
+from services.executor.target import Effect, Permit
+
+
+async def annotate(cluster: Cluster, operation: Operation, permit: Permit) -> Effect:
+    """One try. Written twice it is the same; a write rests on the version that was seen."""
+    key = ResourceKey.parse(operation.resource)
+    place = await cluster.locate(key, operation.version)
+    live = await cluster.look(place)
+    if live is None:
+        return conflict(None, f"{operation.resource} is not there any more")
+    wanted = _words(operation.manifest or {})
+    if all(_words(live).get(name, "") == text for name, text in wanted.items()):
+        return _done(live, changed=bool(permit.open))
+    broken = broken_identity(operation, live)
+    if broken:
+        return conflict(live, broken)
+    metadata: dict[str, Any] = {"name": key.name, "annotations": wanted, "resourceVersion": manifests.version_of(live)}
+    if key.namespace:
+        metadata["namespace"] = key.namespace
+    body = {"apiVersion": manifests.api_version(key, operation.version), "kind": key.kind, "metadata": metadata}
+    permit.take(basis=manifests.version_of(live))
+    try:
+        return _done(await cluster.mark(place, body), changed=True)
+    except TransientError as error:
+        return after_write(error, permit)
+
+
+def _words(body: manifests.Object) -> dict[str, str]:
+    found = (body.get("metadata") or {}).get("annotations")
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def _done(live: manifests.Object, *, changed: bool) -> Effect:
+    uid, version = manifests.uid_of(live), manifests.version_of(live)
+    return Effect("ready", changed, assess(live).reason, uid=uid, resource_version=version)

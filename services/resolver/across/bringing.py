@@ -1,0 +1,208 @@
+"""One asking of several sites, between an answer that lacks something and the next asking, which has it. Pure.
+
+answers ──▶ wants ──▶ from the bundle, or AskSupply ──▶ Supplied ──▶ parts with what is brought, and marks
+        ──▶ ties of a deletion (copies, originals) ──▶ parts for the sites that they name
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from schemas.identity import ResourceId, SiteName
+from schemas.intents import Intent, Mark
+from schemas.peers import Part
+from schemas.scope.tree import Scope
+from schemas.verdicts import Step, Verdict, Wait
+from services.resolver.across.supply import Naming, Supplies, bare_namespace, shared_to_more
+from services.resolver.desk import Desk
+from services.resolver.judge.case import Problem
+from services.resolver.judge.findings import named
+from services.resolver.placing import Alternative
+from services.resolver.signals import AskSupply, Effect, Moment, Supplied, Want
+
+FETCH_TIMEOUT_S: Final = 3.0
+COPIES: Final = "341"
+LEFT_BEHIND: Final = "342"
+Body = dict[str, Any]
+
+
+class Asking(Protocol):
+    """What is needed of a round."""
+
+    intent: Intent
+    scope: Scope
+    number: int
+    parts: dict[SiteName, Part]
+    answers: dict[SiteName, Verdict]
+    deadline_s: float
+    bundle: Mapping[ResourceId, Body]
+    bringing: Bringing
+
+    @property
+    def way(self) -> Alternative:
+        """How the scope is read."""
+
+
+@dataclass(slots=True)
+class Bringing:
+    """What this asking has found out so far, over all its rounds in one way.
+
+    wanted    being fetched now     deletes   copies of what is deleted, by site     unmarks   originals to be told
+    """
+
+    supplies: Supplies = field(default_factory=Supplies)
+    wanted: tuple[Want, ...] = ()
+    deletes: dict[SiteName, list[ResourceId]] = field(default_factory=dict)
+    unmarks: dict[SiteName, dict[ResourceId, list[SiteName]]] = field(default_factory=dict)
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What cannot be brought (D610)."""
+        return list(self.supplies.problems.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Bringer:
+    """At the site where intents are entered."""
+
+    desk: Desk
+
+    def go_on(self, asked: Asking, moment: Moment) -> list[Effect] | None:
+        """After all answers. None: they stand; nothing: all are asked again; else what is fetched first."""
+        if asked.intent.verb == "delete":
+            return [] if self._tied(asked, moment) else None
+        if asked.intent.verb == "read":
+            return None
+        known = [self.desk.site, *self.desk.neighbours.all_but(self.desk.site)]
+        naming = Naming(asked.scope, asked.way, self.desk.evidence.surface, known)
+        supplies = asked.bringing.supplies
+        wants = supplies.fresh(naming.wants(asked.answers))
+        if not wants:
+            return None
+        supplies.rounds += 1
+        left = [one for one in wants if not self._from_bundle(asked, one)]
+        if not left:
+            return []
+        asked.bringing.wanted = tuple(left)
+        asked.deadline_s = moment.monotonic_s + FETCH_TIMEOUT_S
+        return [AskSupply(asked.intent.id, asked.number, tuple(left))]
+
+    def supplied(self, asked: Asking, signal: Supplied, moment: Moment) -> bool:
+        """What was fetched has come, or not; True: ask again."""
+        bringing, brought = asked.bringing, False
+        for want in bringing.wanted:
+            found = signal.bodies.get((want.site, want.resource))
+            if found is None and want.resource.startswith("Namespace/"):
+                at = [one for one in want.origins if one in signal.heard]
+                found = (at[0], bare_namespace(want.resource)) if at else None
+            if found is not None:
+                origin, body = found
+                bringing.supplies.bring(want, origin, body, self.desk.hearing.knows)
+                bringing.supplies.mark(want, origin)
+                brought = True
+            elif not self._reachable(want.origins[0], moment):
+                self._wait_for(asked, want, moment)
+        bringing.wanted = ()
+        return brought
+
+    def _from_bundle(self, asked: Asking, want: Want) -> bool:
+        body = asked.bundle.get(want.resource)
+        if body is None:
+            return False
+        asked.bringing.supplies.bring(want, want.origins[0], body, self.desk.hearing.knows)
+        asked.bringing.supplies.mark(want, want.origins[0])
+        return True
+
+    def _reachable(self, name: SiteName, moment: Moment) -> bool:
+        return name == self.desk.site or self.desk.neighbours.reachable(name, moment.monotonic_s)
+
+    def _wait_for(self, asked: Asking, want: Want, moment: Moment) -> None:
+        """A new sharing from a site that is out of reach is deferred: unknown is not absent."""
+        origin = want.origins[0]
+        message = f"{named(want.resource)} is to come from {origin}, which is unreachable"
+        verdict = self.desk.hearing.unheard(asked.parts[want.site], "F501", message, None, moment)
+        asked.answers[want.site] = verdict.model_copy(update={"waits_for": (Wait(site=origin),)})
+
+    def _tied(self, asked: Asking, moment: Moment) -> bool:
+        """Sites with copies of what goes are asked; sites whose copies go are told. True: something is new."""
+        bringing, new = asked.bringing, False
+        for name, verdict in asked.answers.items():
+            for reason in verdict.reasons:
+                if reason.resource is None:
+                    continue
+                for other in reason.at:
+                    if reason.code[1:] == COPIES and not _is_asked(asked, other, reason.resource):
+                        bringing.deletes.setdefault(other, []).append(reason.resource)
+                        new = True
+                    if reason.code[1:] == LEFT_BEHIND and self._reachable(other, moment):
+                        told = bringing.unmarks.setdefault(other, {}).setdefault(reason.resource, [])
+                        if name not in told and not _is_asked(asked, other, reason.resource):
+                            told.append(name)
+                            new = True
+        return new
+
+    # ── the parts ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def complete(self, asked: Asking, parts: Mapping[SiteName, Part]) -> dict[SiteName, Part]:
+        """The parts with all that is brought, marked, or goes with it; sites that only lend something get one, too."""
+        bringing, supplies = asked.bringing, asked.bringing.supplies
+        names = (*parts, *supplies.brought, *supplies.marks, *bringing.deletes, *bringing.unmarks)
+        common = asked.intent.model_dump(by_alias=True, exclude={"site", "scope", "resources", "manifests", "entry"})
+        made: dict[SiteName, Part] = {}
+        for name in dict.fromkeys(names):
+            part = parts.get(name)
+            marks = supplies.marks.get(name, {})
+            more: dict[str, Any] = {
+                "brings": tuple(supplies.brought.get(name, {}).values()),
+                "marks": (
+                    *(Mark(resource=one, add=tuple(to)) for one, to in marks.items() if one not in asked.bundle),
+                    *(Mark(resource=one, remove=tuple(to)) for one, to in bringing.unmarks.get(name, {}).items() if to),
+                ),
+                "resources": tuple(dict.fromkeys((*(part.resources if part else ()), *bringing.deletes.get(name, ())))),
+            }
+            if part is not None:
+                more["manifests"] = tuple(self._marked(one, marks) for one in part.manifests)
+                made[name] = part.model_copy(update=more)
+            elif any(more.values()):
+                made[name] = Part(**{**common, **more}, site=name, entry=self.desk.site)
+        if asked.intent.verb == "delete":
+            return {name: part.model_copy(update={"together": tuple(made)}) for name, part in made.items()}
+        return made
+
+    def _marked(self, body: Body, marks: Mapping[ResourceId, Sequence[SiteName]]) -> Body:
+        """An original that comes with the bundle carries the word from the start."""
+        sites = marks.get(self.desk.hearing.identity(body)) if marks else None
+        return shared_to_more(body, sites) if sites else body
+
+    def ordered(self, asked: Asking, verdict: Verdict) -> Verdict:
+        """The whole with its steps in order across sites: an original before its copy, when both go the other way."""
+        steps = {(step.site, step.resource): step for step in verdict.plan}
+        before: dict[str, set[str]] = {}
+        for (name, resource), origin in asked.bringing.supplies.origins.items():
+            _put_before(before, steps.get((origin, resource)), steps.get((name, resource)))
+        for name, resources in asked.bringing.deletes.items():
+            for resource in resources:
+                for other in verdict.plan:
+                    if other.resource == resource and other.site != name and other.site not in asked.bringing.deletes:
+                        _put_before(before, steps.get((name, resource)), other)
+        if not before:
+            return verdict
+        plan = tuple(
+            step.model_copy(update={"after": tuple(dict.fromkeys((*step.after, *sorted(before.get(step.id, ())))))})
+            for step in verdict.plan
+        )
+        return verdict.model_copy(update={"plan": plan})
+
+
+def _put_before(before: dict[str, set[str]], first: Step | None, then: Step | None) -> None:
+    if first is not None and then is not None:
+        before.setdefault(then.id, set()).add(first.id)
+
+
+def _is_asked(asked: Asking, name: SiteName, resource: ResourceId) -> bool:
+    """Whether a site is asked to delete it already."""
+    part = asked.parts.get(name)
+    verdict = asked.answers.get(name)
+    return part is not None and (resource in part.resources or (verdict is not None and resource in verdict.targets))

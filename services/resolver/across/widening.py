@@ -1,0 +1,66 @@
+"""A denial because what is needed is elsewhere → the smallest changes to the scope that could make it an allow. Pure.
+
+Each is tried before it is offered: offline by judging it, live by asking all sites without holding anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from schemas.identity import ResourceId, ResourceKey, kind_of
+from schemas.verdicts import Reason, Remedy, Verdict
+from services.resolver.judge.findings import named
+
+ELSEWHERE = "D113"
+
+
+@dataclass(frozen=True, slots=True)
+class Widening:
+    """A scope to try, and what it would do."""
+
+    scope: str
+    effect: str
+
+    def remedy(self, verb: str) -> Remedy:
+        """To be offered when it works."""
+        return Remedy(command=f"cheops {verb} -f FILE --scope '{self.scope}'", effect=self.effect)
+
+
+@dataclass(slots=True)
+class Trial:
+    """A denied intent whose remedy is looked for. `left`: not tried yet, the smallest first."""
+
+    verdict: Verdict
+    left: list[Widening] = field(default_factory=list)
+    trying: Widening | None = None
+
+
+def widenings(scope: str, verdict: Verdict) -> list[Widening]:
+    """The smallest first: shared from where it is; else the same at both. None where anything else is wrong, too."""
+    denials = [one for one in verdict.reasons if one.severity == "deny"]
+    missing = list(dict.fromkeys(one.resource for one in denials if one.resource is not None))
+    if verdict.decision != "deny" or verdict.verb in ("delete", "read") or not missing:
+        return []
+    if any(one.code != ELSEWHERE or not one.at for one in denials):
+        return []
+    shared, both = (_scope(scope, missing, denials, whole) for whole in (False, True))
+    names = ", ".join(map(named, missing))
+    brought = Widening(both, f"bring the same along: {names}")
+    if all(kind_of(one) == "Namespace" for one in missing):
+        return [brought]
+    return [Widening(shared, f"share it from where it is: {names}"), brought]
+
+
+def _scope(scope: str, missing: list[ResourceId], denials: list[Reason], whole: bool) -> str:
+    parts = [scope]
+    for resource in missing:
+        key = ResourceKey.parse(resource)
+        mine = [one for one in denials if one.resource == resource]
+        users = [one.site for one in mine] if whole or key.kind == "Namespace" else []
+        places = dict.fromkeys((*(one.at[0] for one in mine[:1]), *users))
+        parts.append(f"{_selector(key)}/{key.name}: {' & '.join(places)}")
+    return ", ".join(parts)
+
+
+def _selector(key: ResourceKey) -> str:
+    return f"{key.kind.lower()}.{key.group}" if key.group and "." in key.group else key.kind.lower()

@@ -1,0 +1,124 @@
+"""What sites lack, fetched from where it is: asked of the resolvers there, whose executors read it and seal it.
+
+AskSupply ──▶ each origin of each want, side by side ──▶ the best that has it ──▶ Supplied
+fetch, from another site ──▶ our own executor's export, sealed for the destination ──▶ Fetched
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import structlog
+
+from schemas import subjects
+from schemas.envelope import MessageError
+from schemas.exports import Export, Exported, KeyAnswer
+from schemas.identity import ResourceId, SiteName
+from schemas.peers import Fetch, Fetched
+from schemas.queries import StatusQuery
+from services.chassis.bus.port import Bus
+from services.chassis.errors import TransientError
+from services.resolver.machine import Machine
+from services.resolver.signals import AskSupply, Moment, Supplied
+
+FETCH_TIMEOUT_S: Final = 2.5  # less than the machine waits for it
+EXPORT_TIMEOUT_S: Final = 2.0
+KEY_TIMEOUT_S: Final = 1.0
+KEY_AGAIN_S: Final = 10.0  # a renewed key is known everywhere after this and a ping
+KEY_UNKNOWN_S: Final = 0.5
+Bodies = Mapping[ResourceId, dict[str, Any]]
+KeyOf = Callable[[SiteName], str]
+
+log = structlog.get_logger(__name__)
+
+
+class Fetching:
+    """One site's. `key_of`: what a peer has said its Secrets are sealed with."""
+
+    def __init__(self, site: SiteName, bus: Bus, machine: Machine, now: Callable[[], Moment], key_of: KeyOf) -> None:
+        self._site, self._bus, self._machine, self._now, self._key_of = site, bus, machine, now, key_of
+        self.own_key = ""
+
+    # ── for our own askings ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def supply(self, effect: AskSupply) -> Supplied:
+        """Everything that was found in time."""
+        asked: defaultdict[tuple[SiteName, SiteName], list[ResourceId]] = defaultdict(list)
+        near = {self._site, *self._machine.desk.neighbours.near(self._now().monotonic_s)}
+        for want in effect.wants:
+            for origin in want.origins:
+                if origin in near:
+                    asked[origin, want.site].append(want.resource)
+        answers = await asyncio.gather(*(self._from(*pair, resources) for pair, resources in asked.items()))
+        found = dict(zip(asked, answers, strict=True))
+        bodies: dict[tuple[SiteName, ResourceId], tuple[SiteName, dict[str, Any]]] = {}
+        for want in effect.wants:
+            for origin in want.origins:
+                body = (found.get((origin, want.site)) or {}).get(want.resource)
+                if body is not None:
+                    bodies[want.site, want.resource] = (origin, body)
+                    break
+        heard = tuple(sorted({origin for (origin, _), body in found.items() if body is not None}))
+        return Supplied(effect.intent, effect.round, bodies, heard)
+
+    async def _from(self, origin: SiteName, destination: SiteName, resources: Sequence[ResourceId]) -> Bodies | None:
+        """What an origin gives; None when it does not say so in time."""
+        if origin == self._site:
+            return await self.export(destination, resources)
+        subject = subjects.peer(origin, self._site, "fetch", uuid.uuid4().hex)
+        fetch = Fetch(sender=self._site, receiver=origin, destination=destination, resources=tuple(resources))
+        try:
+            reply = await self._bus.request(subject, fetch.to_json(), FETCH_TIMEOUT_S)
+            fetched = Fetched.from_json(reply.payload)
+        except (TransientError, MessageError) as error:
+            log.warning("a peer did not give what it has", site=self._site, peer=origin, error=str(error))
+            return None
+        if fetched.site != origin:
+            return None
+        return {one: body for one, body in fetched.manifests.items() if one in resources}
+
+    # ── for others ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def answer(self, payload: bytes) -> bytes:
+        """Fetched, for another site."""
+        fetch = Fetch.from_json(payload)
+        found = await self.export(fetch.destination, fetch.resources)
+        return Fetched(site=self._site, manifests=dict(found or {})).to_json()
+
+    async def export(self, destination: SiteName, resources: Sequence[ResourceId]) -> Bodies | None:
+        """Of our own cluster, what is known to be there; Secrets sealed for the destination's executor."""
+        graph = self._machine.graph
+        states = {one: state for one in resources if (state := graph.find(one)) is not None}
+        if not states:
+            return {}
+        key = self.own_key if destination == self._site else self._key_of(destination)
+        versions = {one: state.version for one, state in states.items()}
+        export = Export(site=self._site, resources=tuple(states), versions=versions, key=key)
+        try:
+            reply = await self._bus.request(
+                subjects.api("executor", self._site, "export"), export.to_json(), EXPORT_TIMEOUT_S
+            )
+            return Exported.from_json(reply.payload).manifests
+        except (TransientError, MessageError) as error:
+            log.warning("the executor did not give what is here", site=self._site, error=str(error))
+            return None
+
+    # ── the key ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def run(self) -> None:
+        """Keep asking our executor what others seal with for it, until cancelled."""
+        while True:
+            await self._ask_key()
+            await asyncio.sleep(KEY_AGAIN_S if self.own_key else KEY_UNKNOWN_S)
+
+    async def _ask_key(self) -> None:
+        subject = subjects.api("executor", self._site, "key")
+        try:
+            reply = await self._bus.request(subject, StatusQuery().to_json(), KEY_TIMEOUT_S)
+            self.own_key = KeyAnswer.from_json(reply.payload).key
+        except (TransientError, MessageError) as error:
+            log.debug("the executor's key is not known", site=self._site, error=str(error))

@@ -1,0 +1,87 @@
+"""What ties a resource to other sites: copies, originals, replicas, parts. Pure. scope.md is the source.
+
+The findings name the sites (`at`); whoever coordinates asks them, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from schemas.identity import ResourceId, SiteName
+from schemas.ties import replicas_at, shared_from, shared_to
+from services.resolver.graph.view import View
+from services.resolver.judge.cascade import cascade_of
+from services.resolver.judge.case import Change
+from services.resolver.judge.findings import Finding, named
+
+COPIES: Final = "N341"  # of what is deleted: each is judged where it is
+LEFT_BEHIND: Final = "N342"  # a copy that nobody uses any more goes, and its original is told
+USERS_LOOKED_AT: Final = 128
+
+
+def judge_mark(view: View, change: Change) -> Iterator[Finding]:
+    """May it be written on a resource that it is shared, or shared no more?"""
+    resource, holder = change.resource, view.held_by(change.resource)
+    state = view.find(resource)
+    if holder is not None:
+        yield Finding("F510", f"intent {holder} changes {named(resource)}", "presence", resource, waits_for=holder)
+    elif state is None:
+        yield Finding("D102", f"{named(resource)} is not there", "absence", resource)
+    elif state.deleting:
+        yield Finding("D111", f"{named(resource)} is being deleted", "presence", resource)
+    elif change.after is not None and shared_to(change.after) == shared_to(state):
+        yield Finding("N102", f"{named(resource)} is marked already", "presence", resource)
+
+
+def judge_ties(
+    view: View, targets: Sequence[ResourceId], copies: Sequence[ResourceId], together: Sequence[SiteName]
+) -> Iterator[Finding]:
+    """Who else is concerned by a deletion. `together`: the sites that are asked about it already."""
+    for resource in targets:
+        state = view.find(resource)
+        if state is None:
+            continue
+        stay = tuple(one for one in replicas_at(state) if one not in (view.site, *together))
+        if stay:
+            message = f"replicas of {named(resource)} stay at {', '.join(stay)}"
+            yield Finding("W340", message, "presence", resource, at=stay)
+        sharing = tuple(one for one in shared_to(state) if one != view.site)
+        if sharing:
+            message = f"{named(resource)} is shared to {', '.join(sharing)}: its copies go, too"
+            yield Finding(COPIES, message, "presence", resource, at=sharing)
+    for resource in copies:
+        state = view.find(resource)
+        origin = shared_from(state) if state is not None else None
+        if origin is not None:
+            message = f"{named(resource)}, a copy from {origin}, goes, too: nothing else uses it"
+            yield Finding(LEFT_BEHIND, message, "presence", resource, at=(origin,))
+
+
+def copies_of(view: View, resource: ResourceId) -> Iterator[ResourceId]:
+    """The copies from other sites that a resource refers to."""
+    state = view.find(resource)
+    for target in dict.fromkeys(one.target for one in state.references if one.target) if state is not None else ():
+        found = view.find(target)
+        if found is not None and shared_from(found) is not None:
+            yield target
+
+
+def is_tied(view: View, resource: ResourceId) -> bool:
+    """Whether other sites have to be heard or told about its deletion."""
+    state = view.find(resource)
+    return state is not None and (bool(shared_to(state)) or any(True for _ in copies_of(view, resource)))
+
+
+def left_behind(view: View, targets: Sequence[ResourceId]) -> list[ResourceId]:
+    """Copies that only these use, however often: nothing needs them afterwards."""
+    copies = dict.fromkeys(copy for one in targets for copy in copies_of(view, one) if copy not in targets)
+    if not copies:
+        return []
+    going = cascade_of(view, [one for one in targets if view.find(one) is not None]).all
+    found = []
+    for copy in copies:
+        users = view.dependents(copy, USERS_LOOKED_AT, "users")
+        if users.count <= USERS_LOOKED_AT and all(edge.source in going for edge in users.edges):
+            found.append(copy)
+    return found

@@ -1,0 +1,203 @@
+"""What a site lacks and the scope names is brought there: shared or replicated, marked, in order, and only then."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schemas.events import ResourceEvent
+from schemas.identity import ResourceId, SiteName
+from schemas.ties import SHARED_FROM, SHARED_TO
+from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
+from tests.unit.resolver.virtual_mesh import VirtualMesh
+
+WEB = ResourceId("apps/Deployment/shop/web")
+CA = ResourceId("Secret/shop/ca")
+
+
+@pytest.fixture
+def mesh() -> VirtualMesh:
+    """The Secret is at nice only."""
+    made = VirtualMesh(["lyon", "oslo", "nice"])
+    made["nice"].cluster.put(secret("ca"))
+    made.settle()
+    return made
+
+
+def web(name: str = "web") -> dict[str, Any]:
+    return without_uid(deployment(name, mounts_secret("ca"), app=name))
+
+
+def notes(mesh: VirtualMesh, site: str, resource: ResourceId = CA) -> dict[str, str]:
+    found: dict[str, str] = mesh[site].cluster.objects[resource]["metadata"].get("annotations") or {}
+    return found
+
+
+def labels(mesh: VirtualMesh, site: str, resource: ResourceId = CA) -> dict[str, str]:
+    found: dict[str, str] = mesh[site].cluster.objects[resource]["metadata"].get("labels") or {}
+    return found
+
+
+def test_a_shared_dependency_is_copied_before_its_user_and_its_original_says_so(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "create", "deployment: lyon & oslo, secret: nice", manifests=(web(),))
+    mesh.pump()
+    verdict = mesh.verdict("lyon")
+    assert verdict.decision == "allow", verdict
+    steps = {(one.site, one.action, one.resource): one for one in verdict.plan}
+    mark = steps[SiteName("nice"), "annotate", CA]
+    for site in ("lyon", "oslo"):
+        copy, user = steps[SiteName(site), "apply", CA], steps[SiteName(site), "create", WEB]
+        assert mark.id in copy.after
+        assert copy.id in user.after
+        assert labels(mesh, site)[SHARED_FROM] == "nice"
+        assert WEB in mesh[site].cluster.objects
+    assert notes(mesh, "nice")[SHARED_TO] == "lyon,oslo"
+    assert mesh["nice"].cluster.objects[CA]["data"] == secret("ca")["data"]
+    mesh.settle()
+    assert not any(len(world.machine.holds) for world in mesh.worlds.values())
+    assert not mesh["lyon"].machine.together.coordinator.following
+
+
+def test_a_part_that_names_both_sites_brings_the_same_along_without_a_mark(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "create", "lyon, secret: nice & lyon", manifests=(web(),))
+    mesh.pump()
+    assert mesh.verdict("lyon").decision == "allow", mesh.verdict("lyon")
+    assert SHARED_FROM not in labels(mesh, "lyon")
+    assert SHARED_TO not in notes(mesh, "nice")
+
+
+def test_a_denial_offers_the_smallest_wider_scope_and_it_works(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "create", "lyon & oslo", manifests=(web(),))
+    mesh.pump()
+    verdict = mesh.verdict("lyon")
+    assert verdict.decision == "deny"
+    assert {(one.code, one.site, one.at) for one in verdict.reasons} == {
+        ("D113", "lyon", ("nice",)),
+        ("D113", "oslo", ("nice",)),
+    }
+    offer = verdict.remedies[0].command
+    assert offer == "cheops create -f FILE --scope 'lyon & oslo, secret/ca: nice'"
+    assert not any(len(world.machine.holds) for world in mesh.worlds.values())
+    mesh.enter("lyon", "create", offer.split("'")[1], "i-2", manifests=(web(),))
+    mesh.pump()
+    assert mesh.verdict("lyon", "i-2").decision == "allow"
+    assert WEB in mesh["oslo"].cluster.objects
+
+
+def test_without_a_scope_the_denial_names_the_scope_too(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "create", "", manifests=(web(),))
+    mesh.pump()
+    verdict = mesh.verdict("lyon")
+    assert verdict.decision == "deny"
+    assert verdict.remedies[0].command == "cheops create -f FILE --scope 'lyon, secret/ca: nice'"
+
+
+def test_a_new_sharing_from_a_site_that_is_cut_off_is_deferred_until_it_is_back(mesh: VirtualMesh) -> None:
+    mesh.sever("nice")
+    mesh.settle(6)
+    mesh.enter("lyon", "create", "lyon, secret: nice", manifests=(web(),))
+    mesh.pump()
+    verdict = mesh.verdict("lyon")
+    assert (verdict.decision, {one.site for one in verdict.waits_for}) == ("defer", {"nice"}), verdict
+    mesh.mend()
+    mesh.settle(2)
+    assert mesh.verdict("lyon").decision == "allow"
+    assert labels(mesh, "lyon")[SHARED_FROM] == "nice"
+
+
+def test_what_the_bundle_holds_for_another_site_is_shared_from_there(mesh: VirtualMesh) -> None:
+    mesh["nice"].cluster.remove(CA)
+    mesh["nice"].see(ResourceEvent("delete", resource=CA))
+    mesh.pump()
+    bundle = (web(), without_uid(secret("ca")))
+    mesh.enter("lyon", "create", "deployment: lyon, secret: oslo", manifests=bundle)
+    mesh.pump()
+    assert mesh.verdict("lyon").decision == "allow", mesh.verdict("lyon")
+    assert labels(mesh, "lyon")[SHARED_FROM] == "oslo"
+    assert notes(mesh, "oslo")[SHARED_TO] == "lyon"
+    assert CA not in mesh["nice"].cluster.objects
+
+
+def test_a_token_cannot_be_shared(mesh: VirtualMesh) -> None:
+    token = {**secret("ca"), "type": "kubernetes.io/service-account-token"}
+    mesh["nice"].see(ResourceEvent("put", mesh["nice"].cluster.put(token)))
+    mesh.pump()
+    mesh.enter("lyon", "create", "lyon, secret: nice", manifests=(web(),))
+    mesh.pump()
+    verdict = mesh.verdict("lyon")
+    assert (verdict.decision, verdict.reasons[0].code) == ("deny", "D610"), verdict
+    assert CA not in mesh["lyon"].cluster.objects
+
+
+def test_a_namespace_is_brought_where_the_scope_names_it(mesh: VirtualMesh) -> None:
+    namespace = ResourceId("Namespace/shop")
+    mesh["lyon"].cluster.remove(namespace)
+    mesh["lyon"].see(ResourceEvent("delete", resource=namespace))
+    mesh.pump()
+    mesh.enter("lyon", "create", "lyon", manifests=(without_uid(secret("other")),))
+    mesh.pump()
+    offers = mesh.verdict("lyon").remedies
+    assert [one.command for one in offers][:1] == ["cheops create -f FILE --scope 'lyon, namespace/shop: oslo & lyon'"]
+    mesh.enter("lyon", "create", offers[0].command.split("'")[1], "i-2", manifests=(without_uid(secret("other")),))
+    mesh.pump()
+    assert mesh.verdict("lyon", "i-2").decision == "allow", mesh.verdict("lyon", "i-2")
+    assert ResourceId("Secret/shop/other") in mesh["lyon"].cluster.objects
+
+
+def test_the_original_goes_with_its_copies_and_not_while_one_is_in_use(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "create", "deployment: lyon, secret: nice", manifests=(web(),))
+    mesh.pump()
+    mesh.settle()
+    mesh.enter("nice", "delete", "", "d-1", resources=("secret/ca",))
+    mesh.pump()
+    verdict = mesh.verdict("nice", "d-1")
+    assert verdict.decision == "deny", verdict
+    assert ("D310", "lyon") in {(one.code, one.site) for one in verdict.reasons}
+
+
+def test_a_copy_goes_with_its_last_user_and_the_original_is_told(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "create", "deployment: lyon, secret: nice", manifests=(web(),))
+    mesh.pump()
+    mesh.settle()
+    mesh.enter("lyon", "delete", "", "d-1", resources=("deployment/web",))
+    mesh.pump()
+    verdict = mesh.verdict("lyon", "d-1")
+    assert verdict.decision == "allow", verdict
+    assert WEB not in mesh["lyon"].cluster.objects
+    assert CA not in mesh["lyon"].cluster.objects
+    assert notes(mesh, "nice")[SHARED_TO] == ""
+    mesh.settle()
+    mesh.enter("nice", "delete", "", "d-2", resources=("secret/ca",))
+    mesh.pump()
+    assert mesh.verdict("nice", "d-2").decision == "allow"
+
+
+def test_a_deletion_waits_for_a_site_with_a_copy_that_is_cut_off(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "create", "deployment: lyon, secret: nice", manifests=(web(),))
+    mesh.pump()
+    mesh.sever("lyon")
+    mesh.settle(6)
+    mesh.enter("nice", "delete", "", "d-1", resources=("secret/ca",))
+    mesh.pump()
+    verdict = mesh.verdict("nice", "d-1")
+    assert (verdict.decision, verdict.waits_for[0].site) == ("defer", "lyon"), verdict
+    assert CA in mesh["nice"].cluster.objects
+
+
+def test_a_crash_of_the_entry_site_amid_a_sharing_is_survived(mesh: VirtualMesh) -> None:
+    """What was fetched is in no stream: it is fetched again, and what was done already is found there."""
+    for cut_after in range(6):
+        name = f"web-{cut_after}"
+        mesh["lyon"].cut_after = cut_after
+        mesh.enter("lyon", "apply", "deployment: lyon & oslo, secret: nice", f"i-{cut_after}", manifests=(web(name),))
+        mesh.pump()
+        mesh["lyon"].cut_after = cut_after
+        mesh.settle(3)
+        mesh["lyon"].cut_after = None
+        mesh.settle(40)
+        assert mesh.verdict("lyon", f"i-{cut_after}").decision == "allow", mesh.verdict("lyon", f"i-{cut_after}")
+        for site in ("lyon", "oslo"):
+            assert ResourceId(f"apps/Deployment/shop/{name}") in mesh[site].cluster.objects, (site, name)
+            assert labels(mesh, site)[SHARED_FROM] == "nice"
+    assert mesh["lyon"].kills
