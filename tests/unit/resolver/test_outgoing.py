@@ -22,8 +22,8 @@ async def test_what_is_said_again_later_is_carried_again() -> None:
     wake = Wake(sender=LYON, receiver=OSLO, intent="i-1", round=1)
     async with carrying(links.buses[LYON]) as courier:
         for _ in range(2):
-            await out.tell(courier, wake)
+            await out.tell(courier, wake, "")
         await until_arrived(links, OSLO, 1)
         moments.pop(0)
-        await out.tell(courier, wake)
+        await out.tell(courier, wake, "")
         assert await until_arrived(links, OSLO, 2) == [wake.to_json()] * 2
