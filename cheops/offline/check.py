@@ -34,7 +34,10 @@ LIFETIME: Final = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What is to be judged. `verb` None: what is there is updated, what is not there is created."""
+    """What is to be judged. `verb` None: what is there is updated, what is not there is created.
+
+    together   all sites that are asked about the whole
+    """
 
     verb: Verb | None = None
     manifests: tuple[Mapping[str, Any], ...] = ()
@@ -43,6 +46,7 @@ class Act:
     cascade: Literal["none", "dependents"] = "none"
     bound_s: float = BOUND_DEFAULT_S
     overrides: tuple[Override, ...] = ()
+    together: tuple[SiteName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ def judge_at(court: Court, act: Act, site: OfflineSite, problems: tuple[Problem,
         preview=True,
         decided_by="check",
         elsewhere=_Elsewhere(court.sites, site.name),
+        together=act.together,
     )
     return decide(case, site.graph, court.policy, court.now, court.catalogue.sources_of)
 

@@ -7,22 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 from cheops.offline.check import Act, Court, judge_at
-from cheops.offline.merging import SERVER_METADATA
 from cheops.offline.sites import OfflineSite, placed
 from schemas.events import ResourceState
-from schemas.identity import ResourceId, ResourceKey, SiteName, kind_of
+from schemas.identity import ResourceId, SiteName, kind_of
 from schemas.scope.tree import Scope
 from schemas.verdicts import Verdict
 from services.resolver.across.splitting import Splitter
+from services.resolver.across.supply import Naming, Supplies, bare_namespace
 from services.resolver.judge.case import Problem
-from services.resolver.judge.findings import named
-from services.resolver.placing import Alternative, part_of
+from services.resolver.placing import Alternative
+from services.resolver.signals import Want
 
-SHARED_FROM: Final = "cheops.io/shared-from"
-MISSING: Final = ("D113", "D110", "D140")
 Body = dict[str, Any]
 
 
@@ -37,6 +35,7 @@ class Delivery:
     bodies: dict[SiteName, dict[ResourceId, Body]] = field(default_factory=dict)
     problems: dict[SiteName, dict[ResourceId, Problem]] = field(default_factory=dict)
     bundle: dict[ResourceId, Body] = field(default_factory=dict)
+    supplies: Supplies = field(default_factory=Supplies)
 
     @property
     def entry(self) -> OfflineSite:
@@ -69,52 +68,30 @@ class Delivery:
 
     def supply(self, verdicts: Mapping[SiteName, Verdict]) -> bool:
         """Bring what is missing where a part names it; False when there is nothing more to bring."""
+        naming = Naming(self.scope, self.way, self.entry.surface, list(self.court.sites))
         brought = False
-        for name, verdict in verdicts.items():
-            for reason in verdict.reasons:
-                wanted = reason.code in MISSING and reason.resource is not None
-                if wanted and reason.resource is not None and self._bring(name, reason.resource):
-                    brought = True
+        for want in self.supplies.fresh(naming.wants(verdicts)):
+            found = self._found(want)
+            if found is None or want.resource in self.bodies.get(want.site, {}):
+                continue
+            self.supplies.bring(want, *found, self.court.catalogue.kinds.get)
+            problem = self.supplies.problems.get((want.site, want.resource))
+            if problem is not None:
+                self.problems.setdefault(want.site, {})[want.resource] = problem
+            else:
+                self.bodies.setdefault(want.site, {})[want.resource] = self.supplies.brought[want.site][want.resource]
+            brought = True
         return brought
 
-    def _bring(self, name: SiteName, resource: ResourceId) -> bool:
-        mine = self.bodies.setdefault(name, {})
-        number = part_of(self.scope, resource, self.entry.surface, is_root=False)
-        if number is None or resource in mine or resource in self.problems.get(name, {}):
-            return False
-        shares = self.way.shares[number]
-        found = self._origin(resource, shares)
-        if found is None:
-            return False
-        origin, body = found
-        shared = name not in shares
-        known = self.court.catalogue.kinds.get(kind_of(resource))
-        ownership = known.ownership if known is not None else "portable"
-        if ownership == "site-bound" or (shared and ownership != "portable"):
-            message = f"{named(resource)} means something only at {origin} ({ownership})"
-            self.problems.setdefault(name, {})[resource] = Problem("D610", message, resource)
-            return True
-        mine[resource] = _copy(body, origin if shared else None)
-        return True
-
-    def _origin(self, resource: ResourceId, shares: Mapping[SiteName, Any]) -> tuple[SiteName, Body] | None:
+    def _found(self, want: Want) -> tuple[SiteName, Body] | None:
         """Where it is taken from: the bundle first, then the sites of its part, then any other."""
-        if resource in self.bundle:
-            return next(iter(shares)), self.bundle[resource]
-        for name in (*shares, *self.court.sites):
-            body = self.court.sites[name].bodies.get(resource)
+        if want.resource in self.bundle:
+            return want.origins[0], self.bundle[want.resource]
+        for name in want.origins:
+            site = self.court.sites[name]
+            body = site.bodies.get(want.resource)
             if body is not None:
                 return name, body
-            if kind_of(resource) == "Namespace" and self.court.sites[name].graph.find(resource) is not None:
-                metadata = {"name": ResourceKey.parse(resource).name}
-                return name, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+            if kind_of(want.resource) == "Namespace" and site.graph.find(want.resource) is not None:
+                return name, bare_namespace(want.resource)
         return None
-
-
-def _copy(body: Body, shared_from: SiteName | None) -> Body:
-    """What may travel: no server's fields, no owners (they are valid in one cluster only), no status."""
-    dropped = (*SERVER_METADATA, "ownerReferences", "finalizers", "deletionTimestamp")
-    metadata = {name: value for name, value in body["metadata"].items() if name not in dropped}
-    if shared_from is not None:
-        metadata["labels"] = {**metadata.get("labels", {}), SHARED_FROM: shared_from}
-    return {**{name: value for name, value in body.items() if name != "status"}, "metadata": metadata}

@@ -13,22 +13,21 @@ from typing import Any, Final
 from cheops.offline.check import Act, Court, judge_at, verb_of
 from cheops.offline.delivery import Delivery
 from cheops.offline.sites import OfflineSite
-from schemas.identity import ResourceId, ResourceKey, SiteName, kind_of
+from schemas.identity import ResourceId, SiteName
 from schemas.scope.errors import ScopeError
 from schemas.scope.parse import parse_scope
 from schemas.scope.sites import Latencies, check_sites
 from schemas.scope.tree import Scope
+from schemas.ties import REPLICA_SET, SHARED_TO
 from schemas.verdicts import Reason, Remedy, Verdict
 from services.resolver.across.splitting import Splitter
+from services.resolver.across.widening import widenings
 from services.resolver.coordinate import combine, enough, not_taken
 from services.resolver.judge.case import Problem
 from services.resolver.judge.findings import named
 from services.resolver.placing import Alternative, alternatives
 
-SHARED_TO: Final = "cheops.io/shared-to"
-REPLICA_SET: Final = "cheops.io/replica-set"
 ROUNDS_MAX: Final = 16  # a supplied dependency may need others; chains are short
-ELSEWHERE: Final = "D113"
 Body = dict[str, Any]
 
 
@@ -50,24 +49,9 @@ def check(court: Court, act: Act, scope: str = "", latencies: Latencies | None =
 
 def _wider(court: Court, act: Act, scope: str, verdict: Verdict, latencies: Latencies) -> Remedy | None:
     """The smallest change to the scope that makes it an allow, where all that is missing is at other sites."""
-    denials = [one for one in verdict.reasons if one.severity == "deny"]
-    missing = list(dict.fromkeys(one.resource for one in denials if one.resource is not None))
-    if verdict.decision != "deny" or not missing or any(one.code != ELSEWHERE for one in denials):
-        return None
-    for both in (False, True):  # shared from where it is; else the same at both
-        parts = []
-        for resource in missing:
-            key = ResourceKey.parse(resource)
-            homes = [name for name, site in court.sites.items() if site.graph.find(resource) is not None]
-            users = [one.site for one in denials if one.resource == resource]
-            places = [*homes[:1], *(name for name in users if both or key.kind == "Namespace")]
-            parts.append(f"{key.kind.lower()}/{key.name}: {' & '.join(dict.fromkeys(places))}")
-        wider = ", ".join([scope, *parts])
-        if check_scoped(court, act, parse_scope(wider), latencies).decision == "allow":
-            whole = both or all(kind_of(one) == "Namespace" for one in missing)
-            how = "bring the same along" if whole else "share it from where it is"
-            command = f"cheops {verb_of(act)} -f FILE --scope '{wider}'"
-            return Remedy(command=command, effect=f"{how}: {', '.join(map(named, missing))}")
+    for offer in widenings(scope, verdict):
+        if check_scoped(court, act, parse_scope(offer.scope), latencies).decision == "allow":
+            return offer.remedy(verb_of(act))
     return None
 
 
@@ -125,6 +109,7 @@ def deleted_at(court: Court, acts: Mapping[SiteName, Act]) -> Verdict:
     """Deletes, with the copies that were shared from what goes, and a word about replicas that stay."""
     rows = dict(acts)
     lost: list[Reason] = []
+    gone: list[str] = []
     notes: list[Reason] = []
     for name, act in acts.items():
         for text in act.resources:
@@ -135,6 +120,7 @@ def deleted_at(court: Court, acts: Mapping[SiteName, Act]) -> Verdict:
             for other in _listed(body, SHARED_TO):
                 if other not in court.sites:
                     message = f"{named(resource)} is shared to {other}, which does not answer"
+                    gone.append(other)
                     lost.append(Reason(code="F501", severity="defer", message=message, site=name, resource=resource))
                 elif resource not in rows.get(SiteName(other), act).resources or SiteName(other) not in rows:
                     mine = rows.get(SiteName(other), replace(act, resources=()))
@@ -143,7 +129,9 @@ def deleted_at(court: Court, acts: Mapping[SiteName, Act]) -> Verdict:
             if stay:
                 message = f"replicas of {named(resource)} stay at {', '.join(stay)}"
                 notes.append(Reason(code="W340", severity="warning", message=message, site=name, resource=resource))
-    whole = combine([judge_at(court, one, court.sites[name]) for name, one in rows.items()], next(iter(court.sites)))
+    together = (*rows, *(SiteName(one) for one in gone))
+    made = {name: replace(one, together=together) for name, one in rows.items()}
+    whole = combine([judge_at(court, one, court.sites[name]) for name, one in made.items()], next(iter(court.sites)))
     if lost and whole.decision == "allow":
         whole = whole.model_copy(update={"decision": "defer", "plan": (), "summary": lost[0].message})
     return whole.model_copy(update={"reasons": (*lost, *whole.reasons, *notes)}) if lost or notes else whole

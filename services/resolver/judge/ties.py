@@ -46,7 +46,7 @@ def judge_ties(
         if stay:
             message = f"replicas of {named(resource)} stay at {', '.join(stay)}"
             yield Finding("W340", message, "presence", resource, at=stay)
-        sharing = tuple(one for one in shared_to(state) if one != view.site)
+        sharing = tuple(one for one in shared_to(state) if one not in (view.site, *together))
         if sharing:
             message = f"{named(resource)} is shared to {', '.join(sharing)}: its copies go, too"
             yield Finding(COPIES, message, "presence", resource, at=sharing)
