@@ -54,6 +54,13 @@ class Engagement:
     settled: set[ResourceId] = field(default_factory=set)
     outcomes: dict[str, Outcome] = field(default_factory=dict)  # the last of each step of this revision
 
+    before: Engagement | None = None  # of the last revision that was decided, when this one is asked anew
+
+    @property
+    def last_done(self) -> Engagement | None:
+        """Of the last revision that was committed to, or refused: a killed entry site may ask for it again."""
+        return self if self.state in ("committed", "over") else self.before
+
     @property
     def is_free(self) -> bool:
         """Nothing of it lies over the site, and nothing is under way."""

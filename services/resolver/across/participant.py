@@ -60,7 +60,7 @@ class Participant:
         if known is not None:
             self.desk.holds.drop(message.intent)
             engaged.settled |= known.settled
-            engaged.decided = known.decided
+            engaged.decided, engaged.before = known.decided, known.last_done
         return self._consider(self.engagements.put(engaged), moment)
 
     def _asked_before(self, known: Engagement, message: Ask) -> list[Effect]:
@@ -181,8 +181,8 @@ class Participant:
         if not message.commit:
             return self._drop(engaged, message.round, moment)
         if engaged is not None and message.revision <= engaged.decided:
-            is_known = message.revision == engaged.decided and engaged.state in ("committed", "over")
-            return [self.doing.report_all(engaged)] if is_known else []
+            done = engaged.last_done
+            return [self.doing.report_all(done)] if done is not None and done.revision == message.revision else []
         if engaged is not None and engaged.state == "held" and engaged.round == message.round:
             assert engaged.verdict is not None, "judged before it is held"
             if self._is_consented(message, engaged.verdict):

@@ -6,6 +6,7 @@ import pytest
 
 from schemas.events import ResourceEvent
 from schemas.identity import ResourceId, SiteName
+from schemas.peers import Ask
 from services.resolver.signals import Tick
 from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
 from tests.unit.resolver.virtual_mesh import VirtualMesh
@@ -319,3 +320,27 @@ def test_who_gave_way_is_woken_when_the_older_one_has_ended(mesh: VirtualMesh) -
     for name in ("lyon", "nice"):
         assert CA not in mesh[name].cluster.objects
     assert not any(len(world.machine.holds) for world in mesh.worlds.values())
+
+
+def test_an_entry_site_that_is_killed_while_it_decides_again_hears_the_end_of_what_it_had_decided(
+    mesh: VirtualMesh,
+) -> None:
+    """oslo had been asked anew, and answered nothing any more to the commit of before."""
+    mesh.enter("lyon", "create", "lyon & oslo", manifests=(web(),))
+    committed_but_cut(mesh)
+    oslo = mesh["oslo"]
+    oslo.cluster.remove(CA)
+    oslo.see(ResourceEvent("delete", resource=CA))
+    mesh.pump()
+    mesh.mend()
+    mesh.ping()
+    for wire in ((LYON, OSLO), (OSLO, LYON), (LYON, OSLO)):  # the commit, its refusal, the next question
+        mesh.collect()
+        while mesh.wires[wire]:
+            mesh.arrive(wire)
+        mesh.catches_up(mesh.worlds[wire[1]])
+    assert [one.revision for one in mesh.told if isinstance(one, Ask)] == [1, 2]
+    mesh["lyon"].kill()
+    mesh.settle(100, step_s=2.0)
+    assert mesh.verdict("lyon").decision == "deny"
+    assert not mesh["lyon"].machine.together.coordinator.following
