@@ -99,6 +99,7 @@ class ResolverService:
         )
         self._fetching = Fetching(site, bus, machine, now, self._liaison.key_of)
         self._unanswered: dict[str, Delivery] = {}
+        self._failed = False
         self._inquiries = Inquiries(site, bus, machine, now, self._step, self._fetching)
         self._tasks: asyncio.TaskGroup
 
@@ -264,7 +265,13 @@ class ResolverService:
 
     async def _step(self, signal: Signal) -> None:
         async with self._lock:
-            await self._carry_out(self.machine.step(signal, self._now()))
+            if self._failed:  # the machine knows of decisions that were not stored: nothing may rest on them
+                await asyncio.Event().wait()  # until the process ends, which it is about to do
+            try:
+                await self._carry_out(self.machine.step(signal, self._now()))
+            except Exception:
+                self._failed = True
+                raise
         decided = [one for one in self._unanswered if not self.machine.undecided(one)]
         for delivery in [self._unanswered.pop(one) for one in decided]:  # all at once: other steps go on meanwhile
             await self._out.settle(delivery.ack())

@@ -1,15 +1,22 @@
-"""Intents that were decided are acknowledged once, however slow the bus is and whatever goes on meanwhile."""
+"""An intent is acknowledged once, when its verdict is stored: not before, whatever goes on meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from schemas import subjects
+from schemas.intents import Intent
 from services.chassis.bus.memory import MemoryBus
 from services.chassis.bus.port import Received
+from services.chassis.bus.streams import ensure_streams
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
+from services.resolver.outgoing import SteppedDownError
 from services.resolver.service import ResolverService
-from services.resolver.signals import Tick
+from services.resolver.signals import IntentSeen, Tick
 from tests.unit.resolver.world import CATALOGUE, LYON
 
 
@@ -46,3 +53,29 @@ async def test_steps_that_meet_while_acknowledgements_are_slow_acknowledge_each_
             one.go.set()
     assert all(step.exception() is None for step in steps)
     assert [one.acknowledged for one in waiting.values()] == [1, 1, 1]
+
+
+async def test_an_intent_whose_verdict_another_resolver_kept_from_being_stored_is_left_to_that_one() -> None:
+    """It was acknowledged by whatever step came next, and lost: the machine took it for decided."""
+    bus = MemoryBus()
+    await ensure_streams(bus, LYON)
+    service = ResolverService(LYON, bus, Machine(LYON, CATALOGUE, Policy(), "resolver/lyon@test"))
+    await service._out.begin()
+    await bus.publish(subjects.verdict(LYON, "allow", "i-0"), b"{}", message_id="of the other resolver")
+    now = datetime.now(UTC)
+    intent = Intent(
+        id="i-1",
+        site=LYON,
+        verb="read",
+        resources=("secret/ca",),
+        created_at=now,
+        expires_at=now + timedelta(hours=1),
+    )
+    service._unanswered["i-1"] = delivery = Slow()
+    deciding = asyncio.create_task(service._step(IntentSeen(intent)))
+    next_one = asyncio.create_task(service._step(Tick()))
+    with pytest.raises(SteppedDownError):
+        await deciding
+    await asyncio.wait({next_one}, timeout=0.1)
+    assert delivery.acknowledged == 0
+    next_one.cancel()
