@@ -115,17 +115,13 @@ class ResolverService:
             letters = asyncio.Event()
             tasks.create_task(self._liaison.run(letters))
             await letters.wait()
-            tasks.create_task(self._fetching.run())
-            tasks.create_task(self._beats())
-            tasks.create_task(self._events(start_seq))
-            tasks.create_task(self._intents())
-            tasks.create_task(self._outcomes())
-            tasks.create_task(self._ticks())
-            tasks.create_task(self._answers().run(ready))
+            for reading in (self._beats(), self._events(start_seq), self._intents(), self._outcomes()):
+                tasks.create_task(reading)
+            for besides in (self._fetching.run(), self._ticks(), self._answers().run(ready)):
+                tasks.create_task(besides)
 
     def _answers(self) -> Answers:
-        links = self._liaison.asked_links
-        return Answers(self.machine, self._bus, self._now, self._inquiries, self._step, links)
+        return Answers(self.machine, self._bus, self._now, self._inquiries, self._step, self._liaison.asked_links)
 
     async def _recover(self) -> None:
         verdicts = await self._understood("VERDICTS", Verdict)
@@ -292,9 +288,8 @@ class ResolverService:
                 case AskRehearsal() | AskResync() | AskPeers() | AskSupply():
                     self._tasks.create_task(self._inquiries.ask(effect))
                 case SendPeer():
-                    instead = await self._out.tell(
-                        self._liaison.courier, effect.message, self._liaison.key_of(effect.message.receiver)
-                    )
+                    key = self._liaison.key_of(effect.message.receiver)
+                    instead = await self._out.tell(self._liaison.courier, effect.message, key)
                     if instead is not None:
                         left.extend(self.machine.step(PeerSeen(instead), self._now()))
                 case StoreIntent():
