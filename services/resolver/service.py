@@ -263,8 +263,9 @@ class ResolverService:
         async with self._lock:
             if self._failed:  # the machine knows of decisions that were not stored: nothing may rest on them
                 await asyncio.Event().wait()  # until the process ends, which it is about to do
+            effects = self.machine.step(signal, self._now())  # a batch that is none is its reader's to bury
             try:
-                await self._carry_out(self.machine.step(signal, self._now()))
+                await self._carry_out(effects)
             except Exception:
                 self._failed = True
                 raise
