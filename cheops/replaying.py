@@ -5,8 +5,10 @@ VERDICTS (verdict, basis) ──▶ EVENTS up to its cursor ──▶ graph ─�
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from schemas import subjects
 from schemas.basis import HEADER, Basis, unpack
@@ -19,6 +21,8 @@ from services.chassis.errors import PermanentError
 from services.resolver.basis import decide_again
 from services.resolver.graph.store import Graph
 from services.resolver.judge.policy import Policy
+
+STORED_WITHIN_S: Final = 0.5
 
 
 class ReplayError(PermanentError):
@@ -79,7 +83,12 @@ async def replay(
     bus: Bus, intent_id: str, catalogue: Catalogue, policy: Policy, *, site: str = "*", revision: int = 0
 ) -> Replay:
     """Run a stored decision again (the newest revision, unless one is named). Raises ReplayError."""
-    received = await _stored(bus, site_name(site) if site != "*" else SiteName("*"), intent_id, revision)
+    where = site_name(site) if site != "*" else SiteName("*")
+    try:
+        received = await _stored(bus, where, intent_id, revision)
+    except ReplayError:  # who subscribes hears a verdict a moment before it is stored
+        await asyncio.sleep(STORED_WITHIN_S)
+        received = await _stored(bus, where, intent_id, revision)
     verdict = Verdict.from_json(received.payload)
     basis = _basis(received, verdict)
     if verdict.policy != policy.digest:

@@ -14,7 +14,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -62,8 +62,11 @@ class ExecutorService:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], datetime] = utc_now,
         keys: Keyring | None = None,
+        silence_s: float = 0.0,
     ) -> None:
+        """`silence_s`: nothing is taken for so long, until the bus has forgotten what a former process asked for."""
         self.site = site
+        self._silence_s = silence_s
         self._keys = keys or Keyring(None)
         self._bus, self._target, self._limits = bus, Opening(target, self._keys), limits or Limits()
         self._clock, self._wall = clock, wall
@@ -131,6 +134,9 @@ class ExecutorService:
             log.warning("stopped while something was being written; it is found again", site=self.site)
 
     async def _consume(self, reader: Reader, handlers: asyncio.TaskGroup) -> None:
+        if self._silence_s:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), self._silence_s)
         while not self._stopping.is_set():
             free = self._limits.in_flight_max - self._in_flight
             if free <= 0:
