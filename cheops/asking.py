@@ -76,9 +76,10 @@ class Questions:
         try:
             asked = await self.entry_site(site)
         except NoSiteError:  # any will do
-            asked = next((site_name(one) for one in self._context.sites), None) or next(
-                iter(one.site for one in await self.sites())
-            )
+            there = [*self._context.sites, *(status.site for status in await self.sites())]
+            if not there:
+                raise
+            asked = site_name(there[0])
         return await self._ask(asked, "gather", query, GatheredAnswer)
 
     async def tree(

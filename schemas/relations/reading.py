@@ -7,6 +7,7 @@ A reference is made anew each time: that takes less than looking whether an equa
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -34,7 +35,7 @@ class Goal(NamedTuple):
     is_served: bool
 
 
-class RuleReader:
+class RuleReader(ABC):
     """A rule, compiled for the surface of a site, the objects of a kind, and one place in them.
 
     where    the place, and its path as it is shown
@@ -74,9 +75,9 @@ class RuleReader:
         self._part_fields = _first_fields(path for paths in rule.parts.values() for path in paths)
         self._only_part = _only_part(rule)
 
+    @abstractmethod
     def reading(self) -> Read:
         """What adds the references that stand in a value, to which these items lead, to the run."""
-        raise NotImplementedError
 
     def path(self, at: At) -> str:
         """The path as it is shown, with these items in it."""

@@ -82,9 +82,11 @@ def settle() -> None:
 
 
 def _innermost(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+    """The one error that several tasks may have seen; the group when they are several."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    first, *others = map(_innermost, error.exceptions)
+    return first if all(one is first for one in others) else error
 
 
 def usage(name: str, model: type[ServiceSettings]) -> str:

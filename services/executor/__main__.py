@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Final
 
 from pydantic import Field
 
@@ -22,9 +21,6 @@ from services.executor.kubernetes.adapter import KubernetesTarget
 from services.executor.kubernetes.client import KubernetesClient
 from services.executor.sealing import Keyring
 from services.executor.service import ExecutorService
-
-# A nats-server with leaf links holds the pull request of a client that was killed for 2 s, and gives it what comes.
-DEAD_REQUEST_S: Final = 2.2
 
 
 class ExecutorSettings(ServiceSettings):
@@ -57,8 +53,7 @@ async def run(settings: ExecutorSettings, bus: Bus | None = None, ready: asyncio
         )
         limits = Limits(acting_max=settings.acting_max, in_flight_max=settings.in_flight_max)
         keys = Keyring(settings.nats_keys)
-        service = ExecutorService(settings.site, bus, target, limits, keys=keys, silence_s=DEAD_REQUEST_S)
-        await service.run_until_cancelled(ready)
+        await ExecutorService(settings.site, bus, target, limits, keys=keys).run_until_cancelled(ready)
     finally:
         await target.close()
         if own and bus is not None:

@@ -14,7 +14,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Final
 
@@ -62,11 +62,8 @@ class ExecutorService:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], datetime] = utc_now,
         keys: Keyring | None = None,
-        silence_s: float = 0.0,
     ) -> None:
-        """`silence_s`: nothing is taken for so long, until the bus has forgotten what a former process asked for."""
         self.site = site
-        self._silence_s = silence_s
         self._keys = keys or Keyring(None)
         self._bus, self._target, self._limits = bus, Opening(target, self._keys), limits or Limits()
         self._clock, self._wall = clock, wall
@@ -95,6 +92,7 @@ class ExecutorService:
                 f"executor-{self.site}",
                 subjects.filters("OPERATIONS", self.site),
                 ack_wait_s=self._limits.ack_wait_s,
+                alone=True,
             )
             if ready is not None:
                 ready.set()
@@ -134,9 +132,6 @@ class ExecutorService:
             log.warning("stopped while something was being written; it is found again", site=self.site)
 
     async def _consume(self, reader: Reader, handlers: asyncio.TaskGroup) -> None:
-        if self._silence_s:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), self._silence_s)
         while not self._stopping.is_set():
             free = self._limits.in_flight_max - self._in_flight
             if free <= 0:

@@ -4,34 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Final
 
 from schemas.identity import SiteName
-
-SILENT_S: Final = 4.0  # a peer that answers no ping for so long is not asked: it would only time out
 
 
 @dataclass(slots=True)
 class Neighbours:
-    """Who is known, and when each was last heard, in seconds of our own monotonic clock."""
+    """Who is known, when each was last heard and until when that stands, in seconds of our own monotonic clock."""
 
     known: set[SiteName] = field(default_factory=set)
     heard_s: dict[SiteName, float] = field(default_factory=dict)
+    until_s: dict[SiteName, float] = field(default_factory=dict)
     round_trip_s: dict[SiteName, float] = field(default_factory=dict)
     _by_name: list[SiteName] = field(default_factory=list)  # `known`, sorted once: each intent over sites asks for it
 
-    def hear(self, site: SiteName, now_s: float, round_trip_s: float = 0.0) -> bool:
+    def hear(self, site: SiteName, now_s: float, round_trip_s: float, good_for_s: float) -> bool:
         """It answered; True when it was silent before."""
         was_silent = not self.reachable(site, now_s)
         self.known.add(site)
-        self.heard_s[site] = now_s
+        self.heard_s[site], self.until_s[site] = now_s, now_s + good_for_s
         self.round_trip_s[site] = round_trip_s
         return was_silent
 
     def reachable(self, site: SiteName, now_s: float) -> bool:
-        """Whether it is worth asking."""
-        age_s = self.age_s(site, now_s)
-        return age_s is not None and age_s <= SILENT_S
+        """Whether it is worth asking: a site that answers no ping would only time out."""
+        return now_s <= self.until_s.get(site, float("-inf"))
 
     def near(self, now_s: float) -> list[SiteName]:
         """Who can be asked now, by name."""

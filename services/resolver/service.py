@@ -100,7 +100,7 @@ class ResolverService:
         self._fetching = Fetching(site, bus, machine, now, self._liaison.key_of)
         self._unanswered: dict[str, Delivery] = {}
         self._failed = False
-        self._inquiries = Inquiries(site, bus, machine, now, self._step, self._fetching)
+        self._inquiries = Inquiries(site, bus, machine, now, self._asked_step, self._fetching)
         self._tasks: asyncio.TaskGroup
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -109,7 +109,8 @@ class ResolverService:
         """Recover, then serve until cancelled. Raises SteppedDownError when another resolver holds the site."""
         await ensure_streams(self._bus, self.site)
         await self._recover()
-        start_seq = await self._end_of_events()
+        last = await self._bus.last("EVENTS", subjects.event(self.site))
+        start_seq = last.stream_seq + 1 if last else 1  # older ones are worth nothing to an empty graph: all is listed
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             letters = asyncio.Event()
@@ -121,7 +122,7 @@ class ResolverService:
                 tasks.create_task(besides)
 
     def _answers(self) -> Answers:
-        return Answers(self.machine, self._bus, self._now, self._inquiries, self._step, self._liaison.asked_links)
+        return Answers(self.machine, self._bus, self._now, self._inquiries, self._asked_step, self._liaison.asked_links)
 
     async def _recover(self) -> None:
         verdicts = await self._understood("VERDICTS", Verdict)
@@ -141,11 +142,6 @@ class ResolverService:
             except MessageError as error:
                 log.warning("left out at the start", stream=stream, subject=one.subject, reason=str(error))
         return found
-
-    async def _end_of_events(self) -> int:
-        """Older events are worth nothing to an empty graph: the watcher lists again."""
-        last = await self._bus.last("EVENTS", subjects.event(self.site))
-        return last.stream_seq + 1 if last else 1
 
     # ── what comes in ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -247,7 +243,7 @@ class ResolverService:
             await self._step(PeerSeen(message))
 
     async def _heard(self, peer: SiteName, round_trip_s: float) -> None:
-        await self._step(PeerBeat(peer, round_trip_s))
+        await self._step(PeerBeat(peer, round_trip_s, self._liaison.contacts.good_for_s))
 
     async def _fetch(self, reader: Reader, limit: int) -> list[Delivery]:
         try:
@@ -272,6 +268,10 @@ class ResolverService:
         decided = [one for one in self._unanswered if not self.machine.undecided(one)]
         for delivery in [self._unanswered.pop(one) for one in decided]:  # all at once: other steps go on meanwhile
             await self._out.settle(delivery.ack())
+
+    async def _asked_step(self, signal: Signal) -> None:
+        """The same for a question: who answers those survives every error, and some have to end the service."""
+        await self._tasks.create_task(self._step(signal))
 
     async def _carry_out(self, effects: Sequence[Effect]) -> None:
         left = deque(effects)

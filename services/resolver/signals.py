@@ -103,10 +103,11 @@ class PeerSeen:
 
 @dataclass(frozen=True, slots=True)
 class PeerBeat:
-    """Another site's resolver has answered a ping. `round_trip_s` on our own clock."""
+    """Another site's resolver has answered a ping, `round_trip_s` ago on our clock; that stands for `good_for_s`."""
 
     site: SiteName
-    round_trip_s: float = 0.0
+    round_trip_s: float
+    good_for_s: float
 
 
 @dataclass(frozen=True, slots=True)

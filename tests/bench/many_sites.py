@@ -54,6 +54,7 @@ BEGIN: Final = datetime(2026, 1, 1, tzinfo=UTC)
 BEGIN_S: Final = 1_000.0
 LATENCY_MIN_S, LATENCY_MAX_S = 0.005, 0.050  # one way
 HEARD_FOR_S: Final = 3.0
+GOOD_FOR_S: Final = 4.0  # an answer to a ping
 WRITTEN_VERSION: Final = "99000000"  # later than everything that the fleet holds
 
 
@@ -173,7 +174,7 @@ class ManySites:
             site = self.sites[a]
             if self.now_s - site.heard_s.get(b, float("-inf")) > HEARD_FOR_S:
                 site.heard_s[b] = self.now_s
-                self._carry_out(site, site.machine.step(PeerBeat(b, 2 * self.latency_s(a, b)), self.moment))
+                self._carry_out(site, site.machine.step(PeerBeat(b, 2 * self.latency_s(a, b), GOOD_FOR_S), self.moment))
 
     def _send(self, message: PeerMessage) -> None:
         payload = message.to_json()

@@ -88,6 +88,7 @@ class MemoryBus:
         ack_wait_s: float = 30.0,
         deliveries_max: int = -1,
         pending_max: int = PENDING_MAX,
+        alone: bool = False,
     ) -> Reader:
         """See port."""
         self.ensure_open()

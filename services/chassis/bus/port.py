@@ -134,11 +134,13 @@ class Bus(Protocol):
         ack_wait_s: float = 30.0,
         deliveries_max: int = -1,
         pending_max: int = PENDING_MAX,
+        alone: bool = False,
     ) -> Reader:
         """Bind to the durable consumer, making it if needed; a changed configuration is applied, not ignored.
 
         `pending_max`: so many messages may wait for their answer at a time. With 1 the order is kept through crashes:
         what a killed reader had taken comes again, after `ack_wait_s`, before anything newer.
+        `alone`: first wait, some seconds at most, until the bus has forgotten what a killed reader had asked for.
         """
 
     def scan(

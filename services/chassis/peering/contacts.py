@@ -65,6 +65,11 @@ class Contacts:
         """Between two pings to the same peer."""
         return max(PING_INTERVAL_S, len(self._contacts) / PINGS_PER_S_MAX)
 
+    @property
+    def good_for_s(self) -> float:
+        """How long an answer stands for: more silence than this is a cut."""
+        return SILENT_AFTER * self.interval_s
+
     def learn(self, peer: SiteName, now_s: float) -> bool:
         """A site that asks us is a peer, too, whatever our settings say. True when it is new, and there is room."""
         if peer in self._contacts or len(self._learned) >= LEARNED_MAX:
@@ -101,7 +106,7 @@ class Contacts:
         contact = self._contacts.get(peer)
         if contact is None or contact.heard_at_s is None:
             return "refused" if contact and contact.refusal else "unreachable"
-        if now_s - contact.heard_at_s > SILENT_AFTER * self.interval_s:
+        if now_s - contact.heard_at_s > self.good_for_s:
             return "unreachable"
         return "refused" if contact.refusal else "up"
 

@@ -37,8 +37,11 @@ class Asking(Protocol):
     parts: dict[SiteName, Part]
     answers: dict[SiteName, Verdict]
     deadline_s: float
-    bundle: Mapping[ResourceId, Body]
     bringing: Bringing
+
+    @property
+    def bundle(self) -> Mapping[ResourceId, Body]:
+        """The manifests of the intent by what they are called here."""
 
     @property
     def way(self) -> Alternative:

@@ -71,18 +71,18 @@ class Coordinator:
         """Read the scope and ask the sites of its first way. `pause_s`: from here to the next time, unless woken."""
         self._pause_s[intent.id] = pause_s
         self._next_s[intent.id] = moment.monotonic_s + pause_s
-        read = self.reading.ways(intent, moment)
+        intake = self.reading.take_in(intent, moment)
+        read = self.reading.ways(intent, intake)
         if not isinstance(read, tuple):
             return self._finish(intent, self.reading.wrong(intent, read, moment), moment)
         age = self._ages.setdefault(intent.id, self.clock.stamp(moment.wall))
-        asked = Round(intent, read[0], read[1], self.clock.stamp(moment.wall), age, moment.monotonic_s)
+        asked = Round(intent, intake, *read, self.clock.stamp(moment.wall), age, moment.monotonic_s)
         self.rounds[intent.id] = asked
         return self._ask(asked, moment)
 
     def _ask(self, asked: Round, moment: Moment) -> list[Effect]:
         """Ask the sites of the way that is to be tried, all at once."""
-        parts, problems = self.reading.parts(asked.intent, asked.scope, asked.way, moment)
-        asked.bundle = self.reading.bundle(asked.intent, moment)
+        parts, problems = self.reading.parts(asked.intent, asked.intake, asked.scope, asked.way)
         asked.parts, asked.answers, asked.holding = self.bringer.complete(asked, parts), {}, set()
         asked.deadline_s = moment.monotonic_s + ANSWER_TIMEOUT_S
         problems = (*problems, *asked.bringing.problems)
@@ -235,7 +235,7 @@ class Coordinator:
         if asked.trial is not None:
             return effects + self._tried(asked, False, moment)
         offers = widenings(asked.intent.scope.strip() or self.desk.site, verdict)
-        return effects + self._try_next(asked.intent, Trial(verdict, offers), moment)
+        return effects + self._try_next(asked.intent, Trial(verdict, asked.intake, offers), moment)
 
     # ── a wider scope ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -249,7 +249,7 @@ class Coordinator:
             return self._try_next(intent, trial, moment)
         asking = intent.model_copy(update={"preview": True, "scope": trial.trying.scope})
         number = self.clock.stamp(moment.wall)
-        asked = Round(asking, *read, number, number, moment.monotonic_s, trial=trial, original=intent)
+        asked = Round(asking, trial.intake, *read, number, number, moment.monotonic_s, trial=trial, original=intent)
         self.rounds[intent.id] = asked
         return self._ask(asked, moment)
 

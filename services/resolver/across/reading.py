@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from schemas.identity import ResourceId, SiteName
+from schemas.identity import SiteName
 from schemas.intents import Intent
 from schemas.peers import Part
 from schemas.scope.errors import ScopeError
@@ -45,15 +44,10 @@ class Reading:
         except ScopeError:
             return None
 
-    def bundle(self, intent: Intent, moment: Moment) -> Mapping[ResourceId, dict[str, Any]]:
-        """The manifests of an intent by what they are called here."""
-        return self._take_in(intent, moment).manifests
-
-    def ways(self, intent: Intent, moment: Moment) -> tuple[Scope, Sequence[Alternative]] | list[Problem]:
+    def ways(self, intent: Intent, intake: Intake) -> tuple[Scope, Sequence[Alternative]] | list[Problem]:
         """The scope and the ways to read it, best first; or what is wrong with the intent wherever it is done."""
-        problems = self._take_in(intent, moment).problems
-        if problems:
-            return list(problems)
+        if intake.problems:
+            return list(intake.problems)
         try:
             scope = parse_scope(intent.scope.strip() or self.desk.site)
             unknown = check_sites(scope, self.desk.neighbours.known | {self.desk.site})
@@ -64,11 +58,10 @@ class Reading:
             return [Problem("D600", str(error).splitlines()[0])]
 
     def parts(
-        self, intent: Intent, scope: Scope, way: Alternative, moment: Moment
+        self, intent: Intent, intake: Intake, scope: Scope, way: Alternative
     ) -> tuple[Mapping[SiteName, Part], tuple[Problem, ...]]:
         """What each site is asked in one way to read the scope."""
-        surface = self.desk.evidence.surface
-        return parts_of(intent, self._take_in(intent, moment), scope, way, surface, self.divides)
+        return parts_of(intent, intake, scope, way, self.desk.evidence.surface, self.divides)
 
     def parts_again(self, intent: Intent, verdict: Verdict, moment: Moment) -> Mapping[SiteName, Part]:
         """What each site was asked that a verdict rests on; {} when one of them is not known any more.
@@ -76,9 +69,9 @@ class Reading:
         A site that was left out (`min`) has given no evidence.
         """
         sites = {claim.site for claim in verdict.evidence}
-        scope = parse_scope(intent.scope.strip() or self.desk.site)
+        scope, intake = parse_scope(intent.scope.strip() or self.desk.site), self.take_in(intent, moment)
         for way in self._ways(scope):
-            parts, _ = self.parts(intent, scope, way, moment)
+            parts, _ = self.parts(intent, intake, scope, way)
             if sites <= parts.keys() and self._explains(parts, verdict):
                 return {name: part for name, part in parts.items() if name in sites}
         return {}
@@ -105,7 +98,7 @@ class Reading:
     def _sites(self) -> list[SiteName]:
         return [self.desk.site, *self.desk.neighbours.all_but(self.desk.site)]
 
-    def _take_in(self, intent: Intent, moment: Moment) -> Intake:
+    def take_in(self, intent: Intent, moment: Moment) -> Intake:
         """Only what is wrong wherever it is done: which kinds are served, each site says for itself."""
         local = intent.model_copy(update={"scope": ""})
         intake = self.desk.hearing.take_in(local, moment)

@@ -14,6 +14,7 @@ from schemas.scope.tree import Scope
 from schemas.verdicts import Remedy, Verdict
 from services.resolver.across.bringing import Bringing
 from services.resolver.across.widening import Trial
+from services.resolver.intake import Intake
 from services.resolver.placing import Alternative
 
 SITE_OPTION: Final = re.compile(r" --site \S+")
@@ -24,6 +25,7 @@ class Round:
     """One asking. `failed`: the ways that were tried before this one, with what was said of them."""
 
     intent: Intent
+    intake: Intake
     scope: Scope
     ways: Sequence[Alternative]
     number: int
@@ -35,7 +37,6 @@ class Round:
     holding: set[SiteName] = field(default_factory=set)
     deadline_s: float = 0.0
     failed: list[tuple[Alternative, Verdict]] = field(default_factory=list)
-    bundle: Mapping[ResourceId, dict[str, Any]] = field(default_factory=dict)
     bringing: Bringing = field(default_factory=Bringing)
     trial: Trial | None = None
     original: Intent | None = None  # what was asked, when this is a trial
@@ -45,6 +46,11 @@ class Round:
     def way(self) -> Alternative:
         """How the scope is read in this asking."""
         return self.ways[self.place]
+
+    @property
+    def bundle(self) -> Mapping[ResourceId, dict[str, Any]]:
+        """The manifests of the intent by what they are called here."""
+        return self.intake.manifests
 
     @property
     def silent(self) -> list[SiteName]:

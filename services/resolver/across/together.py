@@ -80,7 +80,7 @@ class Together:
             return self.coordinator.supplied(signal, moment)
         if isinstance(signal, PeerSeen):
             return self.hear(signal.message, moment)
-        if not self.neighbours.hear(signal.site, moment.monotonic_s, signal.round_trip_s):
+        if not self.neighbours.hear(signal.site, moment.monotonic_s, signal.round_trip_s, signal.good_for_s):
             return []
         return self.coordinator.came_back(signal.site, moment)
 

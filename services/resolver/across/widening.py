@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from schemas.identity import ResourceId, ResourceKey, kind_of
 from schemas.verdicts import Reason, Remedy, Verdict
+from services.resolver.intake import Intake
 from services.resolver.judge.findings import named
 
 ELSEWHERE = "D113"
@@ -31,6 +32,7 @@ class Trial:
     """A denied intent whose remedy is looked for. `left`: not tried yet, the smallest first."""
 
     verdict: Verdict
+    intake: Intake
     left: list[Widening] = field(default_factory=list)
     trying: Widening | None = None
 

@@ -9,9 +9,11 @@ import pytest
 
 from schemas import subjects
 from schemas.intents import Intent
+from schemas.queries import CancelRequest
 from services.chassis.bus.memory import MemoryBus
 from services.chassis.bus.port import Received
 from services.chassis.bus.streams import ensure_streams
+from services.chassis.lifecycle import _innermost
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
 from services.resolver.outgoing import SteppedDownError
@@ -79,3 +81,23 @@ async def test_an_intent_whose_verdict_another_resolver_kept_from_being_stored_i
     await asyncio.wait({next_one}, timeout=0.1)
     assert delivery.acknowledged == 0
     next_one.cancel()
+
+
+async def test_a_question_that_finds_another_resolver_in_charge_ends_the_service_and_does_not_hang_it() -> None:
+    bus = MemoryBus()
+    service = ResolverService(LYON, bus, Machine(LYON, CATALOGUE, Policy(), "resolver/lyon@test"))
+    ready = asyncio.Event()
+    running = asyncio.create_task(service.run(ready))
+    await ready.wait()
+    now = datetime.now(UTC)
+    later = now + timedelta(hours=1)
+    intent = Intent(id="i-1", site=LYON, verb="read", resources=("secret/ca",), created_at=now, expires_at=later)
+    await service._step(IntentSeen(intent))  # nothing was heard of the site yet: it waits
+    await bus.publish(subjects.verdict(LYON, "allow", "i-0"), b"{}", message_id="of the other resolver")
+    question = CancelRequest(intent="i-1").to_json()
+    async with asyncio.timeout(30):
+        asking = asyncio.create_task(bus.request(subjects.api("resolver", LYON, "cancel"), question, 20.0))
+        with pytest.raises(ExceptionGroup) as ended:
+            await running
+        asking.cancel()
+    assert isinstance(_innermost(ended.value), SteppedDownError)

@@ -20,6 +20,7 @@ from tests.unit.resolver.world import World
 
 Wire = tuple[SiteName, SiteName]
 MODELS = {model.schema_name().partition("/")[0]: model for model in STORED.values()}
+GOOD_FOR_S = 4.0  # an answer to a ping
 AGAIN_MAX = 60  # letters that may arrive once more
 
 
@@ -99,7 +100,7 @@ class VirtualMesh:
         for a, b in self.wires:
             if (a, b) not in self.cut and (b, a) not in self.cut:
                 self.heard_s[b, a] = self.worlds[a].now_s  # type: ignore[assignment]
-                self.worlds[a].step(PeerBeat(b, 0.01))
+                self.worlds[a].step(PeerBeat(b, 0.01, GOOD_FOR_S))
 
     # ── until nothing waits any more ────────────────────────────────────────────────────────────────────────────────
 

@@ -18,7 +18,7 @@ from services.chassis.bus.mailbox import Mailbox
 from services.chassis.bus.nats.batching import stored_together
 from services.chassis.bus.nats.calls import NO_STREAM, STREAM_EXISTS, calling, unsubscribe
 from services.chassis.bus.nats.connection import ANSWER_TIMEOUT_S, Link, linked
-from services.chassis.bus.nats.reading import NatsReader, received, without_batch
+from services.chassis.bus.nats.reading import PULL_EXPIRES_S, PULL_GRACE_S, NatsReader, received, without_batch
 from services.chassis.bus.nats.scanning import scanned
 from services.chassis.bus.port import PENDING_MAX, Handler, Reader, Received, ToStore
 from services.chassis.bus.serving import answering
@@ -26,6 +26,7 @@ from services.chassis.bus.sizes import HINT, SERVER_PAYLOAD_BYTES, ensure_fits
 from services.chassis.bus.streams import DUPLICATE_WINDOW_S, HEADERS_BYTES_MAX, StreamDefinition
 from services.chassis.errors import BusUnavailableError, PermanentError, TransientError
 
+FORGETTING_POLL_S: Final = 0.1
 WINDOW: Final = 256  # publishes that wait for their acknowledgement at a time
 
 log = structlog.get_logger(__name__)
@@ -94,6 +95,7 @@ class NatsBus:
         ack_wait_s: float = 30.0,
         deliveries_max: int = -1,
         pending_max: int = PENDING_MAX,
+        alone: bool = False,
     ) -> Reader:
         """See port."""
         policy = api.DeliverPolicy.NEW if new_only else api.DeliverPolicy.ALL
@@ -113,7 +115,7 @@ class NatsBus:
                 if start_seq or new_only:
                     with suppress(nats.js.errors.NotFoundError):
                         await self._js.delete_consumer(stream, durable)
-                await self._js.add_consumer(stream, wanted)
+                await self._bind(stream, wanted, alone)
         except nats.js.errors.NotFoundError as error:
             raise PermanentError(f"there is no stream {stream}") from error
         except TransientError as error:
@@ -121,6 +123,14 @@ class NatsBus:
                 raise PermanentError(str(error)) from error  # a configuration that the server refuses
             raise
         return await NatsReader(self._link, stream, durable).opened()
+
+    async def _bind(self, stream: AnyStream, wanted: api.ConsumerConfig, alone: bool) -> None:
+        """With leaf links a server holds a killed client's pull request for up to 2 s, and gives it what comes."""
+        end_s = asyncio.get_running_loop().time() + PULL_EXPIRES_S + PULL_GRACE_S  # another reader may well be alive
+        while (await self._js.add_consumer(stream, wanted)).num_waiting and alone:
+            if asyncio.get_running_loop().time() >= end_s:
+                return
+            await asyncio.sleep(FORGETTING_POLL_S)
 
     async def scan(
         self, stream: AnyStream, subject: str, start_seq: int = 1, limit: int | None = None
