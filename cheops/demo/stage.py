@@ -105,10 +105,12 @@ class Stage:
         return process.returncode or 0, output.decode()
 
     async def seed(self) -> None:
-        """What people did with kubectl before: the shop at every site."""
-        for site in self._bed.sites.values():
+        """What people did with kubectl before: the shop at every site, and what checkout needs at lyon alone."""
+        for site in self._bed.sites:
             for document in read_documents(MANIFESTS / "shop.yaml"):
-                await self._request(site.name, "POST", _collection(document.body), document.body)
+                await self._request(site, "POST", _collection(document.body), document.body)
+        for document in read_documents(MANIFESTS / "checkout-settings.yaml"):
+            await self._request("lyon", "POST", _collection(document.body), document.body)
 
     async def cut(self, site: str) -> None:
         """End the links of a site, as a lost cable does; its processes go on."""

@@ -14,7 +14,8 @@ from services.chassis.errors import TransientError
 
 WAIT_S: Final = 30.0
 LYON: Final = ("-n", "shop", "--site", "lyon")
-OSLO: Final = ("-n", "shop", "--site", "oslo")
+BOTH: Final = "lyon & oslo"
+OFFER: Final = re.compile(r"--scope '([^']+)'")
 INTENT: Final = re.compile(r"i-[0-9a-f]{10}")
 
 
@@ -48,14 +49,24 @@ async def _delete_in_use(stage: Stage) -> None:
 
 
 async def _deploy(stage: Stage, mesh: Mesh) -> None:
-    stage.scene("3. Deploying to oslo, where a ConfigMap is missing")
-    await stage.cheops("apply", "-f", "checkout.yaml", "--site", "oslo", expect=3)
-    stage.remember("deploy checkout to oslo", "denied: its ConfigMap is missing there")
-    stage.say("\n  With the ConfigMap in the bundle, whatever the order of the files:")
-    await stage.cheops("apply", "-f", "checkout.yaml", "-f", "checkout-settings.yaml", "--site", "oslo", expect=0)
-    await _until_seen(mesh, "oslo", "deployment/checkout")
-    await stage.cheops("dependencies", "deployment/checkout", *OSLO, "--depth", "1", expect=0)
-    stage.remember("the same with the ConfigMap", "allowed, planned in order, applied, ready, seen in the cluster")
+    stage.scene("3. Deploying to lyon and oslo, where oslo lacks a ConfigMap")
+    output = await stage.cheops("apply", "-f", "checkout.yaml", "--scope", BOTH, "--site", "lyon", expect=3)
+    stage.remember(f"deploy checkout to {BOTH}", "denied: its ConfigMap is at lyon only; a scope that works is offered")
+    stage.say("\n  With the scope that was offered:")
+    scope = _scope_offered(output)
+    await stage.cheops("apply", "-f", "checkout.yaml", "--scope", scope, "--site", "lyon", expect=0)
+    stage.remember("the same with the scope offered", "allowed, planned in order over both sites, done, ready")
+    stage.say("\n  Seen in both clusters; oslo has a copy of the ConfigMap:")
+    for site in ("lyon", "oslo"):
+        await _until_seen(mesh, site, "deployment/checkout")
+    await stage.cheops("dependents", "configmap/checkout-settings", "-n", "shop", "--all-sites", expect=0)
+
+
+def _scope_offered(output: str) -> str:
+    found = OFFER.search(output)
+    if found is None:
+        raise StoryError("the denial offers no scope")
+    return found.group(1)
 
 
 async def _cut_off(stage: Stage, mesh: Mesh) -> None:
