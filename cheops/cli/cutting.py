@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -40,6 +39,8 @@ def fault_of(one_way: OneWay | None, black_hole: bool, latency: str, jitter: str
 
 def apply(directory: Path, sites: list[str], fault: Fault) -> list[dict[str, Any]]:
     """Tell the links of the sandbox that runs in `directory`; what they are now."""
+    import asyncio  # here: every command's start would pay for it
+
     from cheops.sandbox.links import Links
     from cheops.sandbox.standing import running
     from schemas.identity import SiteName

@@ -33,7 +33,7 @@ from schemas.queries import (
     WhyQuery,
 )
 from schemas.verdicts import Evidence
-from services.chassis.bus.port import Bus, Received
+from services.chassis.bus.port import Bus, Handler, Received
 from services.resolver import questions
 from services.resolver.graph.view import View
 from services.resolver.inquiries import Inquiries
@@ -67,7 +67,7 @@ class Answers:
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
         """Serve until cancelled."""
-        handlers = {
+        handlers: dict[str, Callable[[bytes], Awaitable[bytes] | bytes]] = {
             "preview": self._preview,
             "graph": self._graph,
             "gather": self._gather,
@@ -90,21 +90,27 @@ class Answers:
             )
             between = subjects.peer_filter(self._machine.site, "sites")
             await stack.enter_async_context(self._bus.serve(between, _refusing(self._status), name=SERVICE))
-            for what, peer_handler in (
-                ("lookup", self._lookup),
-                ("tree", self._graph),
-                ("fetch", self._inquiries.fetching.answer),
-            ):
+            peers: dict[str, Callable[[bytes], Awaitable[bytes] | bytes]] = {
+                "lookup": self._lookup,
+                "tree": self._graph,
+                "fetch": self._inquiries.fetching.answer,
+            }
+            for what, peer_handler in peers.items():
                 asked = subjects.peer_filter(self._machine.site, what)
                 await stack.enter_async_context(self._bus.serve(asked, _refusing(peer_handler), name=SERVICE))
             if ready is not None:
                 ready.set()
             await asyncio.Event().wait()
 
-    async def _preview(self, payload: bytes) -> bytes:
-        return (await self._inquiries.ask_all(Intent.from_json(payload))).to_json()
+    def _preview(self, payload: bytes) -> bytes | Awaitable[bytes]:
+        intent = Intent.from_json(payload)
+        verdict = self._inquiries.known(intent)
+        return self._asked(intent) if verdict is None else verdict.to_json()
 
-    async def _graph(self, payload: bytes) -> bytes:
+    async def _asked(self, intent: Intent) -> bytes:
+        return (await self._inquiries.ask_all(intent)).to_json()
+
+    def _graph(self, payload: bytes) -> bytes:
         return questions.graph(self._view(), GraphQuery.from_json(payload), self._evidence()).to_json()
 
     async def _gather(self, payload: bytes) -> bytes:
@@ -113,17 +119,17 @@ class Answers:
         answers, silent = await self._inquiries.gather(query)
         return GatheredAnswer(site=self._machine.site, answers=(own, *answers), silent=silent).to_json()
 
-    async def _why(self, payload: bytes) -> bytes:
+    def _why(self, payload: bytes) -> bytes:
         return questions.why(self._view(), WhyQuery.from_json(payload), self._evidence()).to_json()
 
-    async def _missing(self, payload: bytes) -> bytes:
+    def _missing(self, payload: bytes) -> bytes:
         query = MissingQuery.from_json(payload)
         return questions.missing(self._view(), self._machine.graph, query, self._evidence()).to_json()
 
-    async def _names(self, payload: bytes) -> bytes:
+    def _names(self, payload: bytes) -> bytes:
         return questions.names(self._machine.graph, NamesQuery.from_json(payload)).to_json()
 
-    async def _order(self, payload: bytes) -> bytes:
+    def _order(self, payload: bytes) -> bytes:
         return questions.order(self._view(), OrderQuery.from_json(payload), self._evidence()).to_json()
 
     def _view(self) -> View:
@@ -140,7 +146,7 @@ class Answers:
         assert verdict is not None, "a deferred intent has a verdict"
         return verdict.to_json()
 
-    async def _states(self, payload: bytes) -> bytes:
+    def _states(self, payload: bytes) -> bytes:
         query = StatesQuery.from_json(payload)
         wanted = frozenset(self._machine.evidence.surface.kind(name) for name in query.kinds)
         graph = self._machine.graph
@@ -153,7 +159,7 @@ class Answers:
             evidence=self._evidence(),
         ).to_json()
 
-    async def _status(self, payload: bytes) -> bytes:
+    def _status(self, payload: bytes) -> bytes:
         StatusQuery.from_json(payload)
         machine, evidence = self._machine, self._machine.evidence
         claim = self._evidence()
@@ -173,7 +179,7 @@ class Answers:
             started_at=self._started_at,
         ).to_json()
 
-    async def _lookup(self, payload: bytes) -> bytes:
+    def _lookup(self, payload: bytes) -> bytes:
         """Of another site: which of these are here."""
         lookup, graph = Lookup.from_json(payload), self._machine.graph
         here = tuple(one for one in lookup.resources if graph.find(one) is not None)
@@ -199,13 +205,24 @@ def _why_blind(reason: str, message: str) -> str:
     return f"{reason}: {message}" if message else reason
 
 
-def _refusing(handler: Callable[[bytes], Awaitable[bytes]]) -> Callable[[Received], Awaitable[bytes]]:
+def _refusing(handler: Callable[[bytes], Awaitable[bytes] | bytes]) -> Handler:
     """A question that cannot be answered gets a sentence, not silence."""
 
-    async def answer(received: Received) -> bytes:
+    def answer(received: Received) -> Awaitable[bytes] | bytes:
         try:
-            return await handler(received.payload)
+            found = handler(received.payload)
         except (MessageError, IdentityError) as error:
-            return Refusal(code="D010", message=str(error)).to_json()
+            return _refusal(error)
+        return found if isinstance(found, bytes) else late(found)
+
+    async def late(found: Awaitable[bytes]) -> bytes:
+        try:
+            return await found
+        except (MessageError, IdentityError) as error:
+            return _refusal(error)
 
     return answer
+
+
+def _refusal(error: Exception) -> bytes:
+    return Refusal(code="D010", message=str(error)).to_json()

@@ -73,6 +73,14 @@ class Inquiries:
         self._step = step
         self._previews: dict[str, asyncio.Future[Verdict]] = {}
 
+    def known(self, intent: Intent) -> Verdict | None:
+        """A preview that needs nobody else's word; None when it does, see `ask_all`."""
+        if intent.manifests or self._machine.together.coordinator.concerns(intent):
+            return None
+        now = self._now()
+        verdict = self._machine.preview(intent, now)
+        return None if self._machine.desk.to_look_up(verdict, now) else verdict
+
     async def ask_all(self, intent: Intent) -> Verdict:
         """A preview: of this site, or of all sites in the intent's scope. Raises MessageError when none comes."""
         if not self._machine.together.coordinator.concerns(intent):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cheops.cli.render.signs import Signs
 from schemas.identity import ResourceId, ResourceKey
-from schemas.outcomes import Outcome
-from schemas.verdicts import Step
+
+if TYPE_CHECKING:  # `relations` shows names only, and starts sooner without these
+    from schemas.outcomes import Outcome
+    from schemas.verdicts import Step
 
 STEPS_SHOWN_MAX: Final = 30
 STEPS_FOLLOWED_MAX: Final = 8  # of a plan that is carried out: each step is told again as it ends

@@ -15,7 +15,7 @@ from schemas.subjects import AnyStream
 from services.chassis.bus.streams import StreamDefinition
 
 PENDING_MAX = 10_000
-Handler = Callable[["Received"], Awaitable[bytes]]
+Handler = Callable[["Received"], Awaitable[bytes] | bytes]  # bytes at once, when there is nothing to wait for
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class Bus(Protocol):
         """Ask everybody who serves the subject; the answers that came within `wait_s` ([] when nobody serves it)."""
 
     def serve(self, subject: str, handler: Handler, *, name: str) -> AbstractAsyncContextManager[None]:
-        """Answer requests on `subject` while the context lasts; handlers run concurrently, bounded."""
+        """Answer requests on `subject` while the context lasts; handlers that wait do so concurrently, bounded."""
 
     async def reader(  # one durable consumer is described by this much
         self,

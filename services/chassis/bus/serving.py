@@ -1,6 +1,7 @@
-"""Answer questions: take one → run its handler beside others → reply. The same for every bus.
+"""Answer questions: take one → run its handler → reply. The same for every bus.
 
-At most `HANDLERS_MAX` run at a time; further questions wait in the adapter. A handler that fails still answers, with
+A handler that knows its answer gives it at once, without a task of its own; who has to wait does so beside others. At
+most `HANDLERS_MAX` wait at a time; further questions wait in the adapter. A handler that fails still answers, with
 a refusal: whoever asked must not wait for our defect. What a defect says stays in the log, it may quote values.
 When the context ends, what is being answered may finish for a moment.
 """
@@ -22,6 +23,7 @@ from services.chassis.errors import CheopsError, PermanentError
 HANDLERS_MAX: Final = 64
 FINISH_TIMEOUT_S: Final = 2.0
 
+Answer = tuple[bytes, dict[str, str] | None]
 Reply = Callable[[bytes, dict[str, str] | None], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
@@ -38,9 +40,13 @@ class Answering:
         self._running: set[asyncio.Task[None]] = set()
 
     async def take(self, received: Received, reply: Reply) -> None:
-        """Begin to answer; waits while there is no room."""
+        """Answer, or begin to; waits while there is no room."""
+        answer = self._begin(received)
+        if isinstance(answer, tuple):
+            await self._reply(reply, *answer)
+            return
         await self._room.acquire()
-        task = self._tasks.create_task(self._answer(received, reply))
+        task = self._tasks.create_task(self._answer(answer, reply))
         self._running.add(task)
         task.add_done_callback(self._ended)
 
@@ -55,26 +61,38 @@ class Answering:
         for task in set(self._running):
             task.cancel()
 
-    async def _answer(self, received: Received, reply: Reply) -> None:
-        payload, headers = await self._handled(received)
+    def _begin(self, received: Received) -> Awaitable[bytes] | Answer:
+        try:
+            found = self._handler(received)
+            return self._whole(found) if isinstance(found, bytes) else found
+        except Exception as error:  # a defect in one answer must not end the service
+            return self._refusal(error)
+
+    async def _answer(self, found: Awaitable[bytes], reply: Reply) -> None:
+        try:
+            answer = self._whole(await found)
+        except Exception as error:  # as above
+            answer = self._refusal(error)
+        await self._reply(reply, *answer)
+
+    async def _reply(self, reply: Reply, payload: bytes, headers: dict[str, str] | None) -> None:
         try:
             await reply(payload, headers)
         except CheopsError as error:
             log.warning("an answer could not be sent", subject=self._subject, error=str(error))
 
-    async def _handled(self, received: Received) -> tuple[bytes, dict[str, str] | None]:
-        try:
-            answer = await self._handler(received)
-            if len(answer) > MESSAGE_BYTES_MAX:
-                raise PermanentError(f"the answer has {len(answer)} bytes (at most {MESSAGE_BYTES_MAX}); ask for less")
-            return answer, None
-        except CheopsError as error:
-            return self._refused("400", str(error))
-        except Exception as error:  # a defect in one answer must not end the service
-            log.exception("a question could not be answered", subject=self._subject)
-            return self._refused("500", f"internal error ({type(error).__name__}); the service's log has it")
+    def _whole(self, answer: bytes) -> Answer:
+        if len(answer) > MESSAGE_BYTES_MAX:
+            raise PermanentError(f"the answer has {len(answer)} bytes (at most {MESSAGE_BYTES_MAX}); ask for less")
+        return answer, None
 
-    def _refused(self, code: str, message: str) -> tuple[bytes, dict[str, str]]:
+    def _refusal(self, error: Exception) -> Answer:
+        if isinstance(error, CheopsError):
+            return self._refused("400", str(error))
+        log.error("a question could not be answered", subject=self._subject, exc_info=error)
+        return self._refused("500", f"internal error ({type(error).__name__}); the service's log has it")
+
+    def _refused(self, code: str, message: str) -> Answer:
         headers = {"Nats-Service-Error": message.replace("\n", " "), "Nats-Service-Error-Code": code}
         return Refusal(code=code, message=message).to_json(), headers
 

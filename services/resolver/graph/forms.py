@@ -34,6 +34,7 @@ class Shape(Struct, frozen=True, gc=False, eq=False):
     """The forms of all references of a resource; two resources with equal shapes share one.
 
     places   where the target of each form stands among a record's targets
+    at       the other way round: whose target stands there, None where a uid stands
     pinned   those of the places that a uid follows
     roles    what each of a record's targets is: the number of something used, or of an owner, or no number
     owners   which of the forms name an owner
@@ -41,6 +42,7 @@ class Shape(Struct, frozen=True, gc=False, eq=False):
 
     forms: tuple[Form, ...]
     places: tuple[int, ...]
+    at: tuple[Form | None, ...]
     roles: tuple[int, ...]
     selects: bool
     pinned: tuple[int, ...]
@@ -55,15 +57,18 @@ def form_of(bare: Reference, pinned: bool, selects: bool) -> Form:
 def shape_of(forms: tuple[Form, ...]) -> Shape:
     """The shape of these forms."""
     places: list[int] = []
+    at: list[Form | None] = []
     roles: list[int] = []
     for form in forms:
         places.append(len(roles))
+        at.append(form)
         roles.append(NO_NUMBER if form.selects else OWNER if form.owning else USED)
         if form.pinned:
+            at.append(None)
             roles.append(NO_NUMBER)
     pinned = tuple(place for form, place in zip(forms, places, strict=True) if form.pinned)
     owners = tuple(number for number, form in enumerate(forms) if form.reference.relation == "composition")
-    return Shape(forms, tuple(places), tuple(roles), any(form.selects for form in forms), pinned, owners)
+    return Shape(forms, tuple(places), tuple(at), tuple(roles), any(form.selects for form in forms), pinned, owners)
 
 
 def with_target(form: Form, target: ResourceId, selector: Selector | None, uid: str) -> Reference:

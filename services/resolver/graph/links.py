@@ -20,17 +20,17 @@ class Links:
     def __init__(self, names: Names, records: Records) -> None:
         self._names = names
         self._records = records
-        self._users = Reverse(names.kind)
-        self._children = Reverse(names.kind)
+        self.users = Reverse(names.kind)  # read by who walks over numbers; changed only here
+        self.children = Reverse(names.kind)
 
     def grow(self, more: int) -> None:
         """So many new numbers."""
-        self._users.rows.extend([None] * more)
-        self._children.rows.extend([None] * more)
+        self.users.rows.extend([None] * more)
+        self.children.rows.extend([None] * more)
 
     def add(self, number: int, record: Record, kind: KindId) -> None:
         """A resource names its targets."""
-        users, children = self._users.add, self._children.add
+        users, children = self.users.add, self.children.add
         for target, role in zip(record.targets, record.shape.roles, strict=True):
             if role == USED:
                 users(target, number, kind)  # type: ignore[arg-type]  # the role says that it is a number
@@ -42,13 +42,13 @@ class Links:
         for target, role in zip(record.targets, record.shape.roles, strict=True):
             if role in (USED, OWNER):
                 assert isinstance(target, int), "the role says so"
-                (self._users if role == USED else self._children).remove(target, number, kind)
+                (self.users if role == USED else self.children).remove(target, number, kind)
                 if not self.names(target):
                     yield target
 
     def names(self, number: int) -> bool:
         """Whether anything names it."""
-        return self._users.rows[number] is not None or self._children.rows[number] is not None
+        return self.users.rows[number] is not None or self.children.rows[number] is not None
 
     def missing_count(self) -> int:
         """How many are not there, and named by something that misses them."""
@@ -58,7 +58,7 @@ class Links:
         )
 
     def _is_missed(self, number: int, missing: dict[Shape, tuple[int, ...]]) -> bool:
-        for index in (self._users, self._children):
+        for index in (self.users, self.children):
             for source in index.sources(number) if index.rows[number] is not None else ():
                 record = self._records.rows[source]
                 assert record is not None, "who names something is there"
@@ -74,37 +74,37 @@ class Links:
 
     def contains(self, number: int, source: int, which: Which) -> bool:
         """Whether the source names it."""
-        return (which in ("all", "users") and self._users.contains(number, source)) or (
-            which in ("all", "children") and self._children.contains(number, source)
+        return (which in ("all", "users") and self.users.contains(number, source)) or (
+            which in ("all", "children") and self.children.contains(number, source)
         )
 
     def count(self, number: int, which: Which) -> tuple[int, dict[KindId, int]]:
         """Distinct sources that name it, in all and by kind."""
         if which == "selectors":
             return 0, {}
-        if which == "all" and self._children.rows[number] is None:
+        if which == "all" and self.children.rows[number] is None:
             which = "users"  # nothing to add, and nothing stands in both
         if which != "all":
-            one = self._users if which == "users" else self._children
+            one = self.users if which == "users" else self.children
             return (len(one.sources(number)), one.by_kind(number)) if one.rows[number] is not None else (0, {})
-        by_kind = self._users.by_kind(number)
-        for kind, count in self._children.by_kind(number).items():
+        by_kind = self.users.by_kind(number)
+        for kind, count in self.children.by_kind(number).items():
             by_kind[kind] = by_kind.get(kind, 0) + count
-        twice = self._users.common(self._children, number)
+        twice = self.users.common(self.children, number)
         for source in twice:
             by_kind[self._names.kind(source)] -= 1
-        return len(self._users.sources(number)) + len(self._children.sources(number)) - len(twice), by_kind
+        return len(self.users.sources(number)) + len(self.children.sources(number)) - len(twice), by_kind
 
     def sources_of(self, number: int, *, owning: bool) -> Sequence[int]:
         """All children, or all users, whatever object they mean."""
-        index = self._children if owning else self._users
+        index = self.children if owning else self.users
         return () if index.rows[number] is None else index.sources(number)
 
     def needing(self, number: int, target: ResourceId, uid: str, granules: AbstractSet[str]) -> list[Edge]:
         """Edges of all users that need one of these parts; most shapes of references name none of them."""
         names_one: dict[Shape, bool] = {}
         sources = []
-        for source in self._users.sources(number):
+        for source in self.users.sources(number):
             record = self._records.rows[source]
             assert record is not None, "who names something is there"
             found = names_one.get(record.shape)
@@ -119,11 +119,11 @@ class Links:
     def edges(self, number: int, target: ResourceId, uid: str, limit: int, which: Which) -> list[Edge]:
         """Edges of the first `limit` sources; `uid` is that of the target, "" when it is not there."""
         found: list[Edge] = []
-        if which in ("all", "users") and self._users.rows[number] is not None:
-            found += self._edges(self._users.sources(number)[:limit], number, target, uid, owning=False)
-        if which in ("all", "children") and self._children.rows[number] is not None:
+        if which in ("all", "users") and self.users.rows[number] is not None:
+            found += self._edges(self.users.sources(number)[:limit], number, target, uid, owning=False)
+        if which in ("all", "children") and self.children.rows[number] is not None:
             left = max(0, limit - len(found))
-            found += self._edges(self._children.sources(number)[:left], number, target, uid, owning=True)
+            found += self._edges(self.children.sources(number)[:left], number, target, uid, owning=True)
         return found
 
     def _edges(

@@ -8,13 +8,12 @@ walk over states (walk.py) tells right, and what was found is to be thrown away.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from schemas.events import ResourceState, Selector
+from schemas.events import ResourceState, Scalar, Selector
 from schemas.identity import KindId, ResourceId
 from services.resolver.graph.forms import Form, Short
 from services.resolver.graph.links import Links
@@ -35,6 +34,9 @@ class Named(Struct, frozen=True, gc=False, eq=False):
     place: int
 
 
+NOBODY: Final[list[Named]] = []
+
+
 class Touched(NamedTuple):
     """Who depends on something directly: how many by name or selector, and who of them means this very object."""
 
@@ -51,6 +53,7 @@ class Numbers:
         self.find = names.find
         self.resource = names.resource
         self.kind = names.kind
+        self._place = names.place
         self._records, self._rows = records, records.rows
         self._links, self._selecting = links, selecting
         self._owners: dict[int, int] = {}
@@ -66,6 +69,12 @@ class Numbers:
         record = self._rows[number]
         return None if record is None else self._records.traits(record)
 
+    def facts(self, number: int) -> tuple[KindId, Mapping[str, Scalar], bool]:
+        """Kind and facts of what is there, and whether it has a template."""
+        record = self._rows[number]
+        assert record is not None, "who refers to something is there"
+        return self._place[number].kind, self._records.traits(record).facts, record.template_labels is not None
+
     def makes_pods(self, number: int) -> bool:
         """Whether it has a template."""
         record = self._rows[number]
@@ -75,6 +84,8 @@ class Numbers:
 
     def users(self, number: int) -> list[Named]:
         """Everybody who names it and is not taken down with it."""
+        if self._links.users.rows[number] is None:
+            return NOBODY
         found = self._users.get(number)
         if found is None:
             found = self._users[number] = self._naming(number, owning=False)
@@ -88,6 +99,8 @@ class Numbers:
 
     def children(self, number: int) -> list[Named]:
         """Everybody who names it as container or owner."""
+        if self._links.children.rows[number] is None:
+            return NOBODY
         found = self._children.get(number)
         if found is None:
             found = self._children[number] = self._naming(number, owning=True)
@@ -96,26 +109,29 @@ class Numbers:
     def _naming(self, number: int, *, owning: bool) -> list[Named]:
         found: list[Named] = []
         sources = self._links.sources_of(number, owning=owning)
-        if not sources:
-            return found
         if len(sources) > ROW_MAX:
             self.strange = True
             return found
+        rows = self._rows
         for source in sources:
-            record = self._record(source)
-            targets, shape = record.targets, record.shape
+            record = rows[source]
+            assert record is not None, "who refers to something is there"
+            targets, at = record.targets, record.shape.at
             place = -1
             for _ in range(targets.count(number)):
                 place = targets.index(number, place + 1)
-                form = shape.forms[shape.places.index(place) if shape.pinned else place]
-                if form.owning == owning and not (form.pinned and self._is_another(number, targets[place + 1])):
+                form = at[place]
+                assert form is not None, "a number is a target's"
+                if form.owning is owning and not (form.pinned and self._is_another(number, targets[place + 1])):
                     found.append(Named(source, form, place))
         return found
 
     def _is_another(self, number: int, uid: object) -> bool:
         """Of the resource that is there the uid is known, and it is not this one."""
-        known = self._uid(number)
-        return bool(known) and known != uid
+        known = self._uids.get(number)
+        if known is None:
+            known = self._uid(number)
+        return known not in (uid, "")
 
     def _uid(self, number: int) -> Short:
         found = self._uids.get(number)
@@ -146,6 +162,10 @@ class Numbers:
                 found = NOWHERE
             self._owners[number] = found
         return found
+
+    def has_one_owner(self, number: int) -> bool:
+        """It names one owner and no more."""
+        return len(self._record(number).shape.owners) == 1
 
     def owners(self, number: int) -> list[int]:
         """Each of its owners; NOWHERE for one that is not there."""
@@ -223,37 +243,49 @@ class Numbers:
         return Touched(len(sources), by_kind, [*map(self.resource, named)])
 
     def reach(self, resources: Collection[ResourceId], limit: int) -> Reach:
-        """How many depend on these resources, transitively, up to `limit`; they themselves do not count."""
-        start = {*map(self.find, resources)} - {NOWHERE}
-        seen, queue, most = set(start), deque(start), len(start) + limit
-        while queue:
-            for source in self._pointing(queue.popleft()):
-                if source in seen:
-                    continue
-                if len(seen) >= most:
-                    return Reach(limit, True)
-                seen.add(source)
-                queue.append(source)
-        return Reach(len(seen) - len(start), False)
+        """How many depend on these resources, transitively, up to `limit`; they themselves do not count.
 
-    def _pointing(self, number: int) -> Iterable[int]:
-        """Whoever names it (who means another object of its name does not) or selects it; some come twice."""
-        for owning in (False, True):
-            sources = self._links.sources_of(number, owning=owning)
-            if len(sources) > ROW_MAX:
-                yield from self._meaning(number, sources)
-            elif sources:
-                for named in self.children(number) if owning else self.users(number):
-                    yield named.source
-        for choosing in self.selecting(number):
-            yield choosing.source
+        The longest walk of a decision, so it makes nothing on its way: whoever is seen already is passed by first.
+        """
+        seen = {*map(self.find, resources)} - {NOWHERE}
+        queue, start, most = [*seen], len(seen), len(seen) + limit
+        rows, indexes = self._rows, (self._links.users.each, self._links.children.each)
+        looked_at: dict[int, list[Choosing]] = {}  # replicas share the list of those who select them
+        for number in queue:  # grows while it is read
+            for each in indexes:
+                for source in each(number):
+                    if source not in seen and self._means(source, number):
+                        seen.add(source)
+                        queue.append(source)
+                        if len(seen) > most:
+                            return Reach(limit, True)
+            record = rows[number]
+            choosing = self._selecting.alike(number, record) if record is not None else None
+            if not choosing or id(choosing) in looked_at:
+                continue
+            looked_at[id(choosing)] = choosing
+            for one in choosing:
+                if one.selector.default and not self._selecting.may(one.selector, record):
+                    del looked_at[id(choosing)]  # what it asks besides labels may be so of another
+                    break
+            for one in choosing if id(choosing) in looked_at else self.selecting(number):
+                if one.source not in seen:
+                    seen.add(one.source)
+                    queue.append(one.source)
+            if len(seen) > most:
+                return Reach(limit, True)
+        return Reach(len(seen) - start, False)
 
-    def _meaning(self, number: int, sources: Iterable[int]) -> Iterator[int]:
-        uid = self._uid(number)
-        for source in sources:
-            mine = self._record(source)
-            if not mine.shape.pinned or not uid or self._records.means(mine, number, uid):
-                yield source
+    def _means(self, source: int, number: int) -> bool:
+        """It is to this very object, or to whatever has the name."""
+        record = self._rows[source]
+        assert record is not None, "who refers to something is there"
+        targets = record.targets
+        for place in record.shape.pinned:
+            if targets[place] == number:
+                uid = self._uid(number)
+                return not uid or self._records.means(record, number, uid)
+        return True
 
     def _record(self, number: int) -> Record:
         record = self._rows[number]

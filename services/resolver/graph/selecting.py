@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
 
 from schemas.events import LabelSelector, Reference, Selector
 from schemas.identity import KindId, ResourceId, resource_id
 from schemas.relations.selector import marked_default, matches
 from services.resolver.graph.label_index import POD, LabelIndex
-from services.resolver.graph.names import NOWHERE, Names, Place
+from services.resolver.graph.names import NOWHERE, Names
 from services.resolver.graph.records import Record, Records
 from services.resolver.graph.view import Edge
 
 NAMESPACE = KindId("Namespace")
 ALIKE_MAX = 8_192  # sets of labels of which it is remembered who selects them
+SELECTED_MAX = 65_536  # matches of selectors that are remembered
 
 
 class Choosing(Struct, frozen=True, gc=False, eq=False):
@@ -24,6 +27,9 @@ class Choosing(Struct, frozen=True, gc=False, eq=False):
     reference: Reference
 
 
+NOBODY: Final[list[Choosing]] = []
+
+
 class Selecting:
     """The selectors and labels of one graph."""
 
@@ -32,6 +38,8 @@ class Selecting:
         self._records = records
         self.labels = LabelIndex(records)
         self._alike: dict[tuple[str, bytes, bytes | None], list[Choosing]] = {}
+        self._selected: dict[int, tuple[Selector, list[int]]] = {}  # by the very object, which has no hash
+        self._selected_len = 0
 
     def index(self, kind: KindId) -> None:
         """Index a kind by labels when the first selector asks for it."""
@@ -47,12 +55,26 @@ class Selecting:
                     self.labels.put(kind, place.namespace, record.template_labels, number)
 
     def selected(self, selector: Selector) -> list[int]:
-        """Numbers of the present resources that it selects."""
+        """Numbers of the present resources that it selects; found once between two changes, nobody may change it."""
+        known = self._selected.get(id(selector))
+        if known is not None:
+            return known[1]
         self.index(selector.kind)
-        found = dict.fromkeys(self.labels.select(selector, self._namespaces(selector)))
-        return [one for one in found if self._may(selector, self._records.rows[one])]
+        every = dict.fromkeys(self.labels.select(selector, self._namespaces(selector)))
+        if selector.default:  # what is marked as default may change while labels stay
+            return [one for one in every if self.may(selector, self._records.rows[one])]
+        if self._selected_len > SELECTED_MAX:
+            self._forget_selected()
+        found = [*every]
+        self._selected[id(selector)] = selector, found
+        self._selected_len += 1 + len(found)
+        return found
 
-    def _may(self, selector: Selector, record: Record | None) -> bool:
+    def _forget_selected(self) -> None:
+        self._selected.clear()
+        self._selected_len = 0
+
+    def may(self, selector: Selector, record: Record | None) -> bool:
         """What a selector asks besides labels."""
         return not selector.default or (record is not None and marked_default(self._records.traits(record)))
 
@@ -65,16 +87,25 @@ class Selecting:
 
     def choosing(self, number: int, record: Record) -> list[Choosing]:
         """Who selects a present resource; who does in two ways comes twice."""
-        found = self._choosing(self._names.place[number], record)
-        return [one for one in found if one.source != number and self._may(one.selector, record)]
+        found = self.alike(number, record)
+        return [
+            one
+            for one in found
+            if one.source != number and (not one.selector.default or self.may(one.selector, record))
+        ]
 
     def changed(self) -> None:
         """Labels or references are others: who was found before may select no more."""
         if self._alike:
             self._alike.clear()
+        if self._selected:
+            self._forget_selected()
 
-    def _choosing(self, place: Place, record: Record) -> list[Choosing]:
-        """Selectors that match these labels in this place: found once for all replicas, between two changes."""
+    def alike(self, number: int, record: Record) -> list[Choosing]:
+        """Selectors that match its labels in its place: found once for all replicas, between two changes."""
+        place = self._names.place[number]
+        if record.template_labels is None and not self.labels.indexes(place.kind):
+            return NOBODY
         key = (place.head, record.labels, record.template_labels)
         found = self._alike.get(key)
         if found is None:

@@ -74,7 +74,9 @@ class Taken:
         return new
 
     def _is_orphaned(self, child: int) -> bool:
-        """The last of its owners goes."""
+        """The last of its owners goes; one of them does."""
+        if self._numbers.has_one_owner(child):
+            return True
         return all(one == NOWHERE or one in self._going for one in self._numbers.owners(child))
 
     def cascade(self, targets: Sequence[ResourceId]) -> Cascade:

@@ -88,9 +88,7 @@ class Going(Taken):
                 strongest[source] = rank, by
 
     def _use(self, source: int, reference: Reference) -> Use:
-        traits = self._numbers.traits(source)
-        assert traits is not None, "who refers to something is there"
-        return use_by(reference, self._numbers.kind(source), traits.facts, self._numbers.makes_pods(source))
+        return use_by(reference, *self._numbers.facts(source))
 
     def _has_another(self, choosing: Choosing) -> bool:
         """It selects something else that lives; policy edges never count."""

@@ -68,6 +68,21 @@ async def test_a_handler_that_fails_answers_a_refusal_and_keeps_serving(bus: Bus
         assert (await bus.request(QUESTION, b"", WAIT_S)).payload == b"fine"
 
 
+async def test_a_handler_that_knows_at_once_answers_and_refuses_without_waiting(bus: Bus) -> None:
+    def known(received: Received) -> bytes:
+        if received.payload == b"defect":
+            raise KeyError("secret value")
+        return b"x" * (MESSAGE_BYTES_MAX + 1) if received.payload == b"large" else b"heard " + received.payload
+
+    async with bus.serve(QUESTION, known, name="resolver"):
+        assert (await bus.request(QUESTION, b"it", WAIT_S)).payload == b"heard it"
+        codes = [
+            json.loads((await bus.request(QUESTION, one, WAIT_S)).payload)["code"] for one in (b"defect", b"large")
+        ]
+        assert codes == ["500", "400"]
+        assert (await bus.request(QUESTION, b"it", WAIT_S)).payload == b"heard it"
+
+
 async def test_an_answer_that_is_too_large_is_refused_instead_of_kept_silent(bus: Bus) -> None:
     async def large(received: Received) -> bytes:
         return b"x" * (MESSAGE_BYTES_MAX + int(received.payload))

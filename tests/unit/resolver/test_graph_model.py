@@ -141,6 +141,21 @@ def test_selectors_find_their_targets(log: list[ResourceEvent]) -> None:
 
 
 @settings(deadline=None)
+@given(LOGS)
+def test_what_was_found_before_a_change_is_not_the_answer_after_it(log: list[ResourceEvent]) -> None:
+    graph, model = Graph(SiteName("lyon")), Model()
+    for event in log:
+        graph.apply(event)
+        model.apply(event)
+        for source, state in model.there.items():
+            for reference in state.references:
+                if reference.selector is not None:
+                    assert set(graph.targets(source, reference).present) == model.targets(source, reference)
+        for name in NAMES[:: len(NAMES) // 5]:
+            assert {edge.source for edge in graph.dependents(name).edges} == model.dependents(name)
+
+
+@settings(deadline=None)
 @given(LOGS, st.data())
 def test_any_order_that_keeps_each_objects_own_and_any_repetition_ends_in_the_same_graph(
     log: list[ResourceEvent], data: st.DataObject

@@ -22,6 +22,7 @@ from schemas.policy import PolicyFile
 from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.remembered import RememberedView, numbers_of
 from services.resolver.graph.store import Graph
+from services.resolver.graph.view import WALK_MAX, Reach, reach_by_edges
 from services.resolver.judge.case import Case, Change
 from services.resolver.judge.decide import decide
 from services.resolver.judge.delete import blocks_by_default, judge_delete, with_dependents
@@ -146,6 +147,15 @@ def test_what_goes_together_is_the_same_and_harmless_means_that_nothing_denies(s
     assert found.resources == with_dependents(plain, targets)
     if found.harmless:
         assert not any(map(blocks_by_default, judge_delete(plain, found.resources)))
+
+
+@settings(max_examples=500, deadline=None)
+@given(SEEDS, st.integers(0, 12))
+def test_as_many_are_reached_by_number_as_by_edges(seed: int, limit: int) -> None:
+    sketch = Sketch(seed)
+    graph, targets = sketch.graph(), sketch.targets()
+    every = reach_by_edges(OverlayView(graph, {}), targets, WALK_MAX).count
+    assert graph.reach(targets, limit) == Reach(min(every, limit), every > limit)
 
 
 def test_numbers_decide_most_sites_in_every_way() -> None:
