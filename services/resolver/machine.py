@@ -228,7 +228,7 @@ class Machine:
         if asked is None:
             return self.together.participant.found(signal.intent, signal.elsewhere, moment)
         if signal.elsewhere:  # other sites have it: they are asked what scope would do
-            return self.together.coordinator.begin(asked.intent, moment)
+            return self.together.take_over(asked, moment)
         return self.alone.found(asked, signal.elsewhere, moment)
 
     # ── waiting and waking ──────────────────────────────────────────────────────────────────────────────────────────
@@ -241,7 +241,7 @@ class Machine:
         for waiting in [*expired, *self.docket.due(self.desk.stamp(moment))]:
             if waiting.stamp is None:
                 effects += self.together.coordinator.wake(waiting.intent.id, moment)
-            else:
+            elif not self.undecided(waiting.intent.id):
                 effects += self.alone.wake(waiting, moment)
         return effects
 
@@ -249,7 +249,7 @@ class Machine:
         waiting = self.docket.deferred.get(signal.intent)
         if waiting is None:
             return []
-        if waiting.stamp is None:
+        if waiting.stamp is None or self.together.undecided(signal.intent):
             return self.together.coordinator.cancel(waiting.intent, signal.requester, moment)
         return self.alone.cancel(waiting, signal, moment)
 

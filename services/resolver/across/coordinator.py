@@ -279,6 +279,7 @@ class Coordinator:
         verdict, docket = self.following.with_done(verdict), self.desk.docket
         waiting = docket.deferred.get(intent.id)
         if waiting is not None and verdict.decision == "defer" and waiting.says(verdict):
+            docket.deferred[intent.id] = Waiting(intent, waiting.verdict, None)
             return []
         verdict = verdict.model_copy(update={"revision": docket.revision(intent.id)})
         docket.record(verdict)

@@ -13,7 +13,7 @@ from services.resolver.across.coordinator import Coordinator
 from services.resolver.across.participant import LEASE_S, Participant
 from services.resolver.across.splitting import Divides
 from services.resolver.desk import Desk
-from services.resolver.docket import WAITING_MAX, Waiting
+from services.resolver.docket import WAITING_MAX, Asked, Waiting
 from services.resolver.pursuit import GOOD
 from services.resolver.recovery import Unfinished
 from services.resolver.signals import Effect, Moment, PeerBeat, PeerSeen, SendPeer, Supplied
@@ -50,6 +50,12 @@ class Together:
         """Other sites are being asked about it, or its commit is still to be read."""
         is_early = intent_id in self._early and self._docket.known(intent_id) is None
         return is_early or intent_id in self.coordinator.rounds
+
+    def take_over(self, asked: Asked, moment: Moment) -> list[Effect]:
+        """What this site would decide alone, if it did not lack what others have; what it has done of it stays done."""
+        if asked.settled:
+            self.participant.engagements.done_before[asked.intent.id] = {*asked.settled}
+        return self.coordinator.begin(asked.intent, moment)
 
     def hear(self, message: PeerMessage, moment: Moment) -> list[Effect]:
         """Another resolver says something."""

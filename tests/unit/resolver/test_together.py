@@ -7,7 +7,7 @@ import pytest
 from schemas.events import ResourceEvent
 from schemas.identity import ResourceId, SiteName
 from schemas.peers import Ask
-from services.resolver.signals import Tick
+from services.resolver.signals import CancelSeen, Tick
 from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
 from tests.unit.resolver.virtual_mesh import VirtualMesh
 
@@ -344,3 +344,41 @@ def test_an_entry_site_that_is_killed_while_it_decides_again_hears_the_end_of_wh
     mesh.settle(100, step_s=2.0)
     assert mesh.verdict("lyon").decision == "deny"
     assert not mesh["lyon"].machine.together.coordinator.following
+
+
+TLS = mounts_secret("tls")
+
+
+@pytest.fixture
+def unknowing(mesh: VirtualMesh) -> VirtualMesh:
+    """nice alone has tls; lyon, which does not know itself yet, defers what mounts it there."""
+    nice = mesh["nice"]
+    nice.see(ResourceEvent("put", nice.cluster.put(without_uid(secret("tls")))))
+    mesh.pump()
+    mesh["lyon"].kill()
+    mesh.ping()
+    mesh.enter("lyon", "create", "", manifests=(without_uid(deployment("web", TLS, app="web")),))
+    assert (mesh.verdict("lyon").decision, mesh.verdict("lyon").reasons[0].code) == ("defer", "F502")
+    return mesh
+
+
+def test_what_a_site_decided_alone_and_then_asks_others_about_is_decided_once(unknowing: VirtualMesh) -> None:
+    """Each answer woke it anew, and it asked again: two sites talked for ever."""
+    unknowing.pump()
+    verdict = unknowing.verdict("lyon")
+    assert (verdict.decision, verdict.revision, [one.code for one in verdict.reasons]) == ("deny", 2, ["D113"])
+    assert "secret/tls: nice" in verdict.remedies[0].command
+    assert unknowing.said("ask") == 1
+
+
+def test_what_is_given_up_while_others_are_asked_about_it_stays_given_up(unknowing: VirtualMesh) -> None:
+    lyon = unknowing["lyon"]
+    for _ in range(5):
+        lyon.beat()
+        unknowing.catches_up(lyon)
+    unknowing.collect()
+    assert unknowing.said("ask") == 1
+    lyon.step(CancelSeen("i-1"))
+    unknowing.settle(10)
+    assert [one.decision for one in lyon.verdicts] == ["defer", "deny"]
+    assert [one.code for one in unknowing.verdict("lyon").reasons] == ["D012"]

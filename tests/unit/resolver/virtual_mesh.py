@@ -22,6 +22,7 @@ Wire = tuple[SiteName, SiteName]
 MODELS = {model.schema_name().partition("/")[0]: model for model in STORED.values()}
 GOOD_FOR_S = 4.0  # an answer to a ping
 AGAIN_MAX = 60  # letters that may arrive once more
+SAID_AT_ONCE_MAX = 500  # letters in one moment; more is a circle
 
 
 class VirtualMesh:
@@ -114,10 +115,12 @@ class VirtualMesh:
             world.step(Tick())
 
     def pump(self) -> None:
-        """Everything that can arrive arrives, everything that waits at a site goes on."""
-        busy = True
+        """Everything that can arrive arrives, everything that waits at a site goes on; no two sites talk for ever."""
+        busy, told = True, len(self.told)
         while busy:
             busy = False
+            said = len(self.told) - told
+            assert said <= SAID_AT_ONCE_MAX, f"{said} letters and no end: {[*map(_line, self.told[-12:])]}"
             self.collect()
             for wire, waiting in self.wires.items():
                 while waiting and wire not in self.cut:
@@ -197,3 +200,7 @@ class VirtualMesh:
     def said(self, what: str) -> int:
         """How many messages of a kind were told."""
         return sum(what_of(one) == what for one in self.told)
+
+
+def _line(message: PeerMessage) -> str:
+    return f"{message.sender} > {message.receiver}: {what_of(message)} {message.intent}"
