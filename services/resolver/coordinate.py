@@ -14,6 +14,7 @@ from schemas.scope.tree import Scope
 from schemas.verdicts import Decision, Evidence, Impact, Reason, Step, Verdict
 from services.resolver.judge.findings import counted
 from services.resolver.judge.impact import NAMED_MAX
+from services.resolver.judge.summary import what
 from services.resolver.placing import Alternative
 
 _ORDER: Final[tuple[Decision, ...]] = ("deny", "defer", "allow")
@@ -36,12 +37,13 @@ def combine(answers: Sequence[Verdict], entry: SiteName) -> Verdict:
             for one in answer.reasons
         ]
     first = answers[0]
+    targets = tuple(dict.fromkeys(target for answer in answers for target in answer.targets))
     return first.model_copy(
         update={
             "decision": decision,
             "site": entry,
-            "targets": tuple(dict.fromkeys(target for answer in answers for target in answer.targets)),
-            "summary": _summary(answers, decision),
+            "targets": targets,
+            "summary": _summary(answers, targets, decision),
             "valid_until": min(answer.valid_until for answer in answers),
             "reasons": tuple(sorted(reasons, key=_rank)),
             "impact": _impact([answer.impact for answer in answers]),
@@ -94,17 +96,17 @@ def _rank(reason: Reason) -> tuple[int, str, str, str, str]:
     return _LETTERS.index(reason.code[0]), reason.code, reason.site, reason.resource or "", reason.message
 
 
-def _summary(answers: Sequence[Verdict], decision: Decision) -> str:
+def _summary(answers: Sequence[Verdict], targets: Sequence[ResourceId], decision: Decision) -> str:
     sites = " & ".join(dict.fromkeys(answer.site for answer in answers))
+    head = f"{answers[0].verb} {what(targets)} @ {sites}"
     if decision != "allow":
         first, *others = [answer for answer in answers if answer.decision == decision]
-        head, _, why = first.summary.partition(": ")
+        why = first.summary.partition(": ")[2]
         more = f" (and {counted(len(others), 'more site')})" if others else ""
         at = "" if first.site in why else f" at {first.site}"
-        return f"{head.rpartition(' @ ')[0]} @ {sites}: {why}{at}{more}"
+        return f"{head}: {why}{at}{more}"
     steps = sum(len(answer.plan) for answer in answers)
-    head = ", ".join(dict.fromkeys(answer.summary.partition(" @ ")[0] for answer in answers))
-    return f"{head} @ {sites}: {counted(steps, 'step') if steps else 'nothing to do'}"
+    return f"{head}: {counted(steps, 'step') if steps else 'nothing to do'}"
 
 
 def _impact(parts: Sequence[Impact]) -> Impact:

@@ -66,7 +66,7 @@ def _head(verdict: Verdict, signs: Signs, took_ms: float | None) -> list[str]:
 
 
 def _reasons(verdict: Verdict, signs: Signs, place: Place) -> list[str]:
-    reasons, folded = _folded(_notes_together(verdict.reasons))
+    reasons, folded = _folded(_notes_together(_sites_together(verdict)))
     shown = reasons[:REASONS_SHOWN_MAX]
     more = len(reasons) - len(shown)
     lines = []
@@ -74,11 +74,25 @@ def _reasons(verdict: Verdict, signs: Signs, place: Place) -> list[str]:
         last = number == len(shown) - 1 and not more
         lead = "" if len(reasons) == 1 else signs.last if last else signs.branch
         hanging = "" if len(reasons) == 1 else signs.gap if last else signs.pipe
-        said = len(reasons) == 1 and verdict.summary.endswith(reason.message) and reason.relation is None
+        said = len(reasons) == 1 and reason.relation is None and reason.message.partition(" @ ")[0] in verdict.summary
         lines += _reason(reason, signs, place(reason), folded.get(reason.resource or "", 0), (lead, hanging), said)
     if more:
         lines.append(f"{signs.last}and {more} more (-o json)")
     return lines
+
+
+def _sites_together(verdict: Verdict) -> tuple[Reason, ...]:
+    """Of several sites each reason says where; what several say is one line."""
+    if len({one.site for one in verdict.evidence}) < 2:
+        return verdict.reasons
+    alike: dict[tuple[str, str], list[Reason]] = {}
+    for reason in verdict.reasons:
+        alike.setdefault((reason.code, reason.message), []).append(reason)
+    said = []
+    for (_, message), reasons in alike.items():
+        sites = [one for one in dict.fromkeys(reason.site for reason in reasons) if one not in message]
+        said.append(reasons[0].model_copy(update={"message": f"{message} @ {', '.join(sites)}"} if sites else {}))
+    return tuple(said)
 
 
 def _notes_together(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:

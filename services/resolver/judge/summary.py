@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from schemas.identity import ResourceKey
+from schemas.identity import ResourceId, kind_of
 from schemas.verdicts import Decision, Reason, Step
 from services.resolver.judge.case import Case
 from services.resolver.judge.delete import USERS_LOOKED_AT
@@ -17,7 +17,7 @@ def summary_of(
     case: Case, decision: Decision, reasons: Sequence[Reason], steps: Sequence[Step], dependents_count: int = 0
 ) -> str:
     """`delete Secret shop/edge-ca @ lyon: still used by 2 resources`."""
-    head = f"{case.verb} {_what(case)} @ {case.site}"
+    head = f"{case.verb} {what([change.resource for change in case.changes])} @ {case.site}"
     if decision == "allow":
         return head + _why_allowed(case, reasons, steps)
     wanted = "deny" if decision == "deny" else "defer"
@@ -32,15 +32,14 @@ def summary_of(
     return f"{head}: {first}{more}"
 
 
-def _what(case: Case) -> str:
-    changes = case.changes
-    if not changes:
+def what(resources: Sequence[ResourceId]) -> str:
+    """`Secret shop/a`, `Secret shop/a and 3 more`, `4 resources`."""
+    if not resources:
         return "intent"
-    if len(changes) == 1:
-        return named(changes[0].resource)
-    kinds = {ResourceKey.parse(change.resource).kind for change in changes}
-    first = named(changes[0].resource)
-    return f"{first} and {len(changes) - 1} more" if len(kinds) == 1 else f"{counted(len(changes), 'resource')}"
+    if len(resources) == 1:
+        return named(resources[0])
+    alike = len({kind_of(one) for one in resources}) == 1
+    return f"{named(resources[0])} and {len(resources) - 1} more" if alike else counted(len(resources), "resource")
 
 
 def _why_allowed(case: Case, reasons: Sequence[Reason], steps: Sequence[Step]) -> str:
