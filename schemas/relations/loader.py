@@ -54,7 +54,7 @@ class MountedRule:
     area: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Catalogue:
     """Every rule by the kind of its source (`*`: all, `?`: strangers), and what is known of the kinds."""
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final
 
+from schemas.events import ServedKind
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.intents import BOUND_DEFAULT_S, Intent
 from schemas.kinds import Surface
@@ -30,6 +32,12 @@ EMPTY: Final = Graph(SiteName(""))
 Elsewhere = Mapping[ResourceId, tuple[SiteName, ...]]
 
 
+@lru_cache(maxsize=4)
+def extractor_of(catalogue: Catalogue, served: tuple[ServedKind, ...]) -> Extractor:
+    """Made once for a surface: each listing says it again, and it is the same nearly always."""
+    return Extractor(catalogue, Surface(served))
+
+
 class Hearing:
     """How intents are heard at one site: its catalogue, its policy, the kinds that it serves now."""
 
@@ -39,11 +47,11 @@ class Hearing:
         self._catalogue = catalogue
         self._policy = policy
         self._decided_by = decided_by
-        self._extractor = Extractor(catalogue, Surface())
+        self._extractor = extractor_of(catalogue, ())
 
     def serve(self, surface: Surface) -> None:
         """The site serves these kinds from now on."""
-        self._extractor = Extractor(self._catalogue, surface)
+        self._extractor = extractor_of(self._catalogue, tuple(surface.served.values()))
 
     def take_in(self, intent: Intent, moment: Moment) -> Intake:
         """Names and manifests made concrete; what is wrong with the intent itself is among the problems."""

@@ -293,4 +293,5 @@ class Machine:
         for one in recovering:
             if self.together.concerns(one.intent):
                 effects += self.together.resume(one, moment)
+        effects += self.together.tell_ended(moment)
         return effects + [effect for outcome in early for effect in self._outcome(outcome, moment)]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Container, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from schemas.intents import Intent
 from schemas.outcomes import Outcome
 from schemas.peers import Answer, Ask, Decide, GiveWay, PeerMessage, Refuse, Report, Tell, Wake
 from schemas.verdicts import Verdict
 from services.resolver.across.coordinator import Coordinator
+from services.resolver.across.following import NUDGE_S
 from services.resolver.across.participant import LEASE_S, Participant
 from services.resolver.across.splitting import Divides
 from services.resolver.desk import Desk
@@ -29,6 +31,7 @@ class Together:
         self._site = desk.site
         self._docket = desk.docket
         self._early: dict[str, float] = {}
+        self._ended: dict[str, datetime] = {}  # parts that were over at the start, and when
 
     def concerns(self, intent: Intent) -> bool:
         """Whether an intent, or what this site does of it, is decided with others."""
@@ -96,13 +99,16 @@ class Together:
         return [*self.participant.tick(moment), *self.coordinator.tick(moment)]
 
     def settle(self, effects: Sequence[Effect], moment: Moment) -> list[Effect]:
-        """The effects, with what this site tells itself heard in its place."""
+        """The effects, then those of what this site tells itself: in the order in which they came about.
+
+        Heard in its place, a word to itself would put a later revision before the one that is just being stored.
+        """
         settled: list[Effect] = []
-        left = list(reversed(effects))
+        left = deque(effects)
         while left:
-            effect = left.pop()
+            effect = left.popleft()
             if isinstance(effect, SendPeer) and effect.message.receiver == self._site:
-                left += reversed(self.hear(effect.message, moment))
+                left += self.hear(effect.message, moment)
             else:
                 settled.append(effect)
         return settled
@@ -123,7 +129,10 @@ class Together:
         for intent_id, intent in intents.items():
             verdict, mine = verdicts.get(intent_id), by_intent[intent_id]
             if intent.entry is not None and verdict is not None:
-                self.participant.doing.remember(intent, verdict, mine, intent_id not in under_way)
+                is_over = intent_id not in under_way
+                self.participant.doing.remember(intent, verdict, mine, is_over)
+                if is_over and mine:
+                    self._ended[intent_id] = max(one.at for one in mine)
             elif intent_id in under_way and verdict is not None and self.coordinator.concerns(intent):
                 done = {one.resource for one in mine if one.site == self._site and one.state in GOOD}
                 self.participant.engagements.done_before[intent_id] = done
@@ -131,6 +140,16 @@ class Together:
                 earlier = tuple(one for one in mine if is_earlier or one.revision < verdict.revision)
                 self.coordinator.following.earlier[intent_id] = earlier
                 self.coordinator.following.expected |= set() if is_earlier else {intent_id}
+
+    def tell_ended(self, moment: Moment) -> list[Effect]:
+        """What ended while no resolver was here, or as the last one was killed, was perhaps told to nobody.
+
+        Only what ended just now: of what is older the entry site has asked, and the letter waits to be read.
+        """
+        ended, self._ended = self._ended, {}
+        since = moment.wall - timedelta(seconds=2 * NUDGE_S)
+        found = [self.participant.engagements.find(intent_id) for intent_id, at in ended.items() if at >= since]
+        return [self.participant.doing.report_all(one) for one in found if one is not None and one.state == "over"]
 
     def resume(self, one: Unfinished, moment: Moment) -> list[Effect]:
         """Go on with what several sites have committed to."""

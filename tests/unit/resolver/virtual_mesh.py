@@ -16,6 +16,7 @@ from schemas.intents import Intent, Verb
 from schemas.peers import STORED, PeerMessage, what_of
 from schemas.verdicts import Verdict
 from services.resolver.signals import PeerBeat, PeerSeen, PeersFound, Rehearsed, Supplied, Tick
+from tests.kit.manifests import Manifest, deployment, mounts_secret, secret, without_uid
 from tests.unit.resolver.world import World
 
 Wire = tuple[SiteName, SiteName]
@@ -191,6 +192,14 @@ class VirtualMesh:
             self.pass_time(step_s)
             self.pump()
 
+    def settle_down(self, seconds: float, step_s: float) -> None:
+        """Until nothing waits anywhere, for so long at most."""
+        for _ in range(int(seconds / step_s)):
+            self.pass_time(step_s)
+            self.pump()
+            if all(world.is_idle for world in self.worlds.values()):
+                return
+
     # ── what is to be seen ──────────────────────────────────────────────────────────────────────────────────────────
 
     def verdict(self, site: str, intent_id: str = "i-1") -> Verdict:
@@ -200,6 +209,20 @@ class VirtualMesh:
     def said(self, what: str) -> int:
         """How many messages of a kind were told."""
         return sum(what_of(one) == what for one in self.told)
+
+
+def three_sites() -> VirtualMesh:
+    """lyon, oslo and nice know themselves and each other, and each has the secret ca."""
+    mesh = VirtualMesh(["lyon", "oslo", "nice"])
+    for world in mesh.worlds.values():
+        world.cluster.put(secret("ca"))
+    mesh.settle()
+    return mesh
+
+
+def web() -> Manifest:
+    """A workload that mounts ca."""
+    return without_uid(deployment("web", mounts_secret("ca"), app="web"))
 
 
 def _line(message: PeerMessage) -> str:

@@ -283,6 +283,14 @@ class World:
                 self.report()
             self.step(Tick())
 
+    @property
+    def is_idle(self) -> bool:
+        """The resolver knows its site, and nothing is asked, held, deferred or under way."""
+        machine, together = self.machine, self.machine.together
+        docket, coordinator = machine.docket, together.coordinator
+        busy = (docket.active, docket.asked, docket.deferred, coordinator.rounds, coordinator.following)
+        return machine.evidence.synced and not (any(busy) or machine.holds.any or len(together.participant.engagements))
+
     def latest(self) -> dict[str, Verdict]:
         """The verdict in force of each intent."""
         found: dict[str, Verdict] = {}

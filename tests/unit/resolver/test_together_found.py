@@ -1,0 +1,293 @@
+"""What the runs of test_together_states.py have found among sites that decide together, one by one."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas.events import ResourceEvent
+from schemas.identity import ResourceId, SiteName
+from schemas.peers import Ask
+from services.resolver.signals import CancelSeen, Tick
+from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
+from tests.unit.resolver.virtual_mesh import VirtualMesh, three_sites, web
+
+LYON, OSLO = SiteName("lyon"), SiteName("oslo")
+WEB = ResourceId("apps/Deployment/shop/web")
+CA = ResourceId("Secret/shop/ca")
+
+
+@pytest.fixture
+def mesh() -> VirtualMesh:
+    return three_sites()
+
+
+def test_letters_of_an_intent_that_is_over_begin_nothing_when_they_come_again(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "delete", "lyon & oslo", resources=("secret/ca",))
+    mesh.pump()
+    before = list(mesh["oslo"].verdicts)
+    for wire, payload in list(mesh.arrived):
+        mesh.hand_over(wire, payload)
+    mesh.pump()
+    assert mesh["oslo"].verdicts == before
+    assert mesh["oslo"].effects["i-1", CA] == 1
+    assert not any(len(world.machine.holds) for world in mesh.worlds.values())
+
+
+def test_letters_of_an_intent_that_is_over_begin_nothing_after_a_restart_either(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "delete", "lyon & oslo", resources=("secret/ca",))
+    mesh.pump()
+    again, before = list(mesh.arrived), list(mesh["oslo"].verdicts)
+    mesh["oslo"].kill()
+    mesh.pump()
+    mesh["oslo"].cluster.put(without_uid(secret("ca")))
+    mesh["oslo"].see(ResourceEvent("put", mesh["oslo"].cluster.state(CA)))
+    mesh.pump()
+    for wire, payload in again:
+        mesh.hand_over(wire, payload)
+    mesh.settle()
+    assert mesh["oslo"].verdicts == before
+    assert CA in mesh["oslo"].cluster.objects
+
+
+def test_an_entry_site_that_is_killed_after_its_verdict_goes_on_with_its_own_part(mesh: VirtualMesh) -> None:
+    """It judged its part anew, and its executor, which had done it, did not say so once more."""
+    mesh.enter("oslo", "apply", "lyon & oslo", manifests=(without_uid(secret("ca")),))
+    mesh.collect()
+    mesh.arrive((OSLO, LYON))
+    mesh.catches_up(mesh["lyon"])
+    mesh.catches_up(mesh["oslo"])
+    mesh.collect()
+    mesh.arrive((LYON, OSLO))
+    mesh["oslo"].execute(0)
+    mesh["oslo"].kill()
+    mesh.settle(5)
+    assert mesh.verdict("oslo").decision == "allow"
+    assert not any(len(world.machine.holds) for world in mesh.worlds.values())
+    assert not mesh["oslo"].machine.together.coordinator.following
+
+
+def test_a_commit_that_was_refused_is_not_carried_out_when_it_comes_again(mesh: VirtualMesh) -> None:
+    """Its lease had ended and the world had changed; then it changes back, and a copy of the commit comes late."""
+    mesh.enter("lyon", "create", "lyon & oslo", manifests=(web(),))
+    committed_but_cut(mesh)
+    oslo = mesh["oslo"]
+    oslo.cluster.remove(CA)
+    oslo.see(ResourceEvent("delete", resource=CA))
+    mesh.pump()
+    mesh.mend()
+    mesh.settle(4)
+    assert mesh.verdict("oslo").decision == "deny"
+    assert mesh.verdict("lyon").decision == "deny"
+    assert "done already at lyon" in " ".join(one.message for one in mesh.verdict("lyon").reasons)
+    oslo.cluster.put(without_uid(secret("ca")))
+    oslo.see(ResourceEvent("put", oslo.cluster.state(CA)))
+    for restart in (False, True):
+        if restart:
+            oslo.kill()
+        mesh.pump()
+        for wire, payload in [one for one in mesh.arrived if b'"commit":true' in one[1]]:
+            mesh.hand_over(wire, payload)
+        mesh.settle(4)
+        assert WEB not in oslo.cluster.objects
+        assert len([one for one in oslo.verdicts if one.intent == "i-1"]) == 1
+
+
+def committed_but_cut(mesh: VirtualMesh) -> None:
+    """The answer of oslo is heard at lyon, which commits; then nothing reaches oslo until its lease is over."""
+    mesh.collect()
+    mesh.arrive((LYON, OSLO))
+    mesh.catches_up(mesh["oslo"])
+    mesh.catches_up(mesh["lyon"])
+    mesh.collect()
+    mesh.cut.add((LYON, OSLO))
+    mesh.settle(70)
+    assert mesh.verdict("lyon").decision == "allow"
+    assert not len(mesh["oslo"].machine.holds)
+
+
+def test_a_part_that_was_stored_before_a_kill_is_not_taken_for_an_intent_of_its_own(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "delete", "lyon & oslo", resources=("secret/ca",))
+    mesh.collect()
+    mesh.arrive((LYON, OSLO))
+    mesh.collect()
+    mesh.arrive((OSLO, LYON))
+    mesh.collect()
+    mesh["oslo"].cut_after = 1  # the part is stored, the verdict is not
+    mesh.arrive((LYON, OSLO))
+    mesh.settle(4)
+    assert mesh["oslo"].kills == 1
+    assert [one.decision for one in mesh["oslo"].verdicts] == ["allow"]
+    assert CA not in mesh["oslo"].cluster.objects
+
+
+def test_a_forged_part_is_refused_when_nobody_has_committed_to_it(mesh: VirtualMesh) -> None:
+    world = mesh["oslo"]
+    forged = mesh.intent("oslo", "delete", "", resources=("secret/ca",), entry="lyon")
+    world.publish(forged)
+    assert not world.verdicts
+    mesh.settle(61)
+    assert [one.code for one in mesh.verdict("oslo").reasons] == ["D010"]
+    assert CA in world.cluster.objects
+
+
+def test_an_entry_site_whose_clock_went_back_while_it_was_away_is_answered(mesh: VirtualMesh) -> None:
+    mesh["lyon"].cluster.remove(CA)
+    mesh["lyon"].see(ResourceEvent("delete", resource=CA))
+    mesh.pump()
+    mesh.sever("nice")
+    mesh.settle(6)
+    mesh.enter("lyon", "delete", "oslo & nice", resources=("secret/ca",))
+    mesh.pump()
+    mesh["lyon"].ahead_s = -3600.0
+    mesh["lyon"].kill()
+    mesh.mend()
+    mesh.settle(6)
+    assert mesh.verdict("lyon").decision == "allow"
+
+
+def test_what_was_stopped_does_not_begin_after_a_restart(mesh: VirtualMesh) -> None:
+    """lyon fails; oslo's second step, which waits for its first, is given up, and oslo knows that for good."""
+    bundle = (without_uid(secret("new")), without_uid(deployment("web", mounts_secret("new"), app="web")))
+    mesh.enter("lyon", "create", "lyon & oslo", manifests=bundle)
+    while not (mesh["lyon"].operations and mesh["oslo"].operations):
+        mesh.collect()
+        for wire, waiting in mesh.wires.items():
+            while waiting:
+                mesh.arrive(wire)
+        for world in mesh.worlds.values():
+            mesh.catches_up(world)
+    mesh["lyon"].execute(0, refuse=True)
+    while mesh["lyon"].outcomes:
+        mesh["lyon"].report()
+    mesh.settle(4)
+    ends = {one.step: one.state for one in mesh["lyon"].stored_outcomes}
+    assert set(ends) == {step.id for step in mesh.verdict("lyon").plan}, "the end of each step is known"
+    before = list(mesh["oslo"].operations)
+    mesh["oslo"].kill()
+    mesh["lyon"].kill()
+    mesh.settle(4)
+    assert mesh["oslo"].operations == before
+    assert WEB not in mesh["oslo"].cluster.objects
+
+
+def test_what_was_done_is_named_even_when_the_entry_site_was_killed_meanwhile(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "create", "lyon & oslo", manifests=(web(),))
+    committed_but_cut(mesh)
+    mesh["lyon"].kill()
+    oslo = mesh["oslo"]
+    oslo.cluster.remove(CA)
+    oslo.see(ResourceEvent("delete", resource=CA))
+    mesh.pump()
+    mesh.mend()
+    mesh.settle(10)
+    assert mesh.verdict("lyon").decision == "deny"
+    assert "done already at lyon" in " ".join(one.message for one in mesh.verdict("lyon").reasons)
+
+
+def test_a_site_does_not_watch_for_ever_for_an_asker_that_has_forgotten(mesh: VirtualMesh) -> None:
+    """Its evidence is never young enough, so nothing changes that would wake anybody."""
+    oslo = mesh["oslo"]
+    mesh.enter("lyon", "delete", "lyon & oslo", resources=("secret/ca",), bound_s=0.001)
+    mesh.collect()
+    oslo.now_s += 0.01
+    mesh.arrive((LYON, OSLO))
+    engagements = oslo.machine.together.participant.engagements
+    assert [one.state for one in engagements.in_state("watching")] == ["watching"]
+    mesh["lyon"].unacknowledged.clear()
+    mesh["lyon"].kill()
+    for _ in range(449):
+        oslo.now_s += 2.0
+        oslo.beat()
+        oslo.step(Tick())
+    assert len(engagements) == 1
+    oslo.now_s += 3.0
+    oslo.step(Tick())
+    assert len(engagements) == 0
+
+
+def test_who_gave_way_is_woken_when_the_older_one_has_ended(mesh: VirtualMesh) -> None:
+    """lyon holds for the younger, oslo asks for the older: without a word from lyon the younger waited for a clock."""
+    mesh["oslo"].ahead_s = -60.0  # what is entered there is older
+    mesh.enter("lyon", "delete", "lyon & nice", "younger", resources=("secret/ca",))
+    mesh.enter("oslo", "delete", "lyon & oslo", "older", resources=("secret/ca",))
+    mesh.pump()
+    assert mesh.said("give-way") == 0, "both are at lyon itself"
+    assert [one.decision for one in mesh["lyon"].verdicts if one.intent == "younger"][:1] == ["defer"]
+    assert mesh.verdict("oslo", "older").decision == "allow"
+    assert mesh.verdict("lyon", "younger").decision == "allow", "without time having passed"
+    for name in ("lyon", "nice"):
+        assert CA not in mesh[name].cluster.objects
+    assert not any(len(world.machine.holds) for world in mesh.worlds.values())
+
+
+def test_an_entry_site_that_is_killed_while_it_decides_again_hears_the_end_of_what_it_had_decided(
+    mesh: VirtualMesh,
+) -> None:
+    """oslo had been asked anew, and answered nothing any more to the commit of before."""
+    mesh.enter("lyon", "create", "lyon & oslo", manifests=(web(),))
+    committed_but_cut(mesh)
+    oslo = mesh["oslo"]
+    oslo.cluster.remove(CA)
+    oslo.see(ResourceEvent("delete", resource=CA))
+    mesh.pump()
+    mesh.mend()
+    mesh.ping()
+    for wire in ((LYON, OSLO), (OSLO, LYON), (LYON, OSLO)):  # the commit, its refusal, the next question
+        mesh.collect()
+        while mesh.wires[wire]:
+            mesh.arrive(wire)
+        mesh.catches_up(mesh.worlds[wire[1]])
+    assert [one.revision for one in mesh.told if isinstance(one, Ask)] == [1, 2]
+    mesh["lyon"].kill()
+    mesh.settle(100, step_s=2.0)
+    assert mesh.verdict("lyon").decision == "deny"
+    assert not mesh["lyon"].machine.together.coordinator.following
+
+
+def test_revisions_are_stored_in_their_order_when_one_deferral_sets_another_intent_free(mesh: VirtualMesh) -> None:
+    """Both end in one tick: the hold that the first lets go woke the second, whose next verdict overtook its first."""
+    mesh.cut.add((LYON, OSLO))
+    for name in ("i-1", "i-2"):
+        mesh.enter("lyon", "delete", "lyon & oslo", name, resources=("secret/ca",))
+    mesh.pass_time(6.0)
+    mesh.pump()
+    revisions = {name: [one.revision for one in mesh["lyon"].verdicts if one.intent == name] for name in ("i-1", "i-2")}
+    assert revisions == {"i-1": [1], "i-2": [1, 2]}
+
+
+TLS = mounts_secret("tls")
+
+
+@pytest.fixture
+def unknowing(mesh: VirtualMesh) -> VirtualMesh:
+    """nice alone has tls; lyon, which does not know itself yet, defers what mounts it there."""
+    nice = mesh["nice"]
+    nice.see(ResourceEvent("put", nice.cluster.put(without_uid(secret("tls")))))
+    mesh.pump()
+    mesh["lyon"].kill()
+    mesh.ping()
+    mesh.enter("lyon", "create", "", manifests=(without_uid(deployment("web", TLS, app="web")),))
+    assert (mesh.verdict("lyon").decision, mesh.verdict("lyon").reasons[0].code) == ("defer", "F502")
+    return mesh
+
+
+def test_what_a_site_decided_alone_and_then_asks_others_about_is_decided_once(unknowing: VirtualMesh) -> None:
+    """Each answer woke it anew, and it asked again: two sites talked for ever."""
+    unknowing.pump()
+    verdict = unknowing.verdict("lyon")
+    assert (verdict.decision, verdict.revision, [one.code for one in verdict.reasons]) == ("deny", 2, ["D113"])
+    assert "secret/tls: nice" in verdict.remedies[0].command
+    assert unknowing.said("ask") == 1
+
+
+def test_what_is_given_up_while_others_are_asked_about_it_stays_given_up(unknowing: VirtualMesh) -> None:
+    lyon = unknowing["lyon"]
+    for _ in range(5):
+        lyon.beat()
+        unknowing.catches_up(lyon)
+    unknowing.collect()
+    assert unknowing.said("ask") == 1
+    lyon.step(CancelSeen("i-1"))
+    unknowing.settle(10)
+    assert [one.decision for one in lyon.verdicts] == ["defer", "deny"]
+    assert [one.code for one in unknowing.verdict("lyon").reasons] == ["D012"]
