@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from schemas.envelope import MessageError, describe
 from schemas.identity import SiteName
-from schemas.intents import BOUND_DEFAULT_S, LIFETIME_DEFAULT_S, Override, Verb
+from schemas.intents import BOUND_DEFAULT_S, LIFETIME_DEFAULT_S, OnFailure, Override, Verb
 from schemas.intents import Intent as EnteredIntent
 
 Manifest = Mapping[str, Any]
@@ -24,7 +24,10 @@ Manifest = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """An intent that is not entered yet. `bound_s`: how old evidence may be; `lifetime_s`: when it expires."""
+    """An intent that is not entered yet. `bound_s`: how old evidence may be; `lifetime_s`: when it expires.
+
+    `on_failure`: when a step fails, undo what was done in reverse, stop, or continue with what does not need it.
+    """
 
     verb: Verb
     resources: tuple[str, ...] = ()
@@ -32,6 +35,7 @@ class Intent:
     namespace: str = ""
     scope: str = ""
     cascade: Literal["none", "dependents"] = "none"
+    on_failure: OnFailure = "undo"
     preview: bool = False
     bound_s: float = BOUND_DEFAULT_S
     lifetime_s: float = LIFETIME_DEFAULT_S
@@ -78,6 +82,7 @@ class Intent:
                 expires_at=now + timedelta(seconds=self.lifetime_s),
                 bound_s=self.bound_s,
                 cascade=self.cascade,
+                on_failure=self.on_failure,
                 preview=self.preview,
                 overrides=tuple(Override(code=code, reason=why) for code, why in self.overrides.items()),
             )

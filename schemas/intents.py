@@ -12,6 +12,7 @@ from schemas.envelope import MessageError, StrictMessage, field_path
 from schemas.identity import SITE_NAME_PATTERN, SiteName
 
 Verb = Literal["create", "update", "apply", "delete", "read"]
+OnFailure = Literal["undo", "stop", "continue"]
 SiteToken = Annotated[SiteName, StringConstraints(pattern=SITE_NAME_PATTERN)]
 INTENT_ID: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")  # it becomes a subject token as it is
 IntentId = Annotated[str, StringConstraints(pattern=INTENT_ID.pattern)]
@@ -48,6 +49,7 @@ class Intent(StrictMessage):
     manifests   for create, update and apply: whole objects, in the application's own form
     namespace   for whatever does not name its own
     bound_s     how old evidence may be
+    on_failure  of a step: undo what was done, in reverse; stop; or continue with what does not need it
     entry       of one site's part of an intent that several sites decide: the site where the whole was entered
     brings      of a part: what it needs from elsewhere, applied whatever the verb
     marks       of a part: resources of the site that are shared, or shared no more
@@ -68,6 +70,7 @@ class Intent(StrictMessage):
     expires_at: AwareDatetime
     bound_s: Annotated[float, Field(gt=0, le=3600)] = BOUND_DEFAULT_S
     cascade: Literal["none", "dependents"] = "none"
+    on_failure: OnFailure = "undo"
     preview: bool = False
     overrides: Annotated[tuple[Override, ...], Field(max_length=OVERRIDES_MAX)] = ()
     traceparent: Annotated[str, StringConstraints(max_length=128)] = ""

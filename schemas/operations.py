@@ -14,7 +14,11 @@ Propagation = Literal["background", "foreground", "orphan"]
 
 
 class Operation(Message):
-    """What to do. `id` is unique for (intent, revision, step): a redelivery is answered from the ledger."""
+    """What to do. `id` is unique for (intent, revision, step): a redelivery is answered from the ledger.
+
+    keep     what it replaces is kept before it is written, so that it can be undone
+    undoes   the operation whose effect is taken back: what that one kept says what there was
+    """
 
     schema_: Literal["operation/v1"] = Field("operation/v1", alias="schema")
     id: str
@@ -27,6 +31,8 @@ class Operation(Message):
     version: str = "v1"
     manifest: dict[str, Any] | None = None
     preconditions: Preconditions = Preconditions()
+    keep: bool = False
+    undoes: str = ""
     propagation: Propagation = "background"
     ready_timeout_s: float = 300.0
     issued_at: AwareDatetime

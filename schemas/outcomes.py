@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import AwareDatetime, Field
 
@@ -10,17 +10,23 @@ from schemas.envelope import Message
 from schemas.identity import ResourceId, SiteName
 from schemas.verdicts import Action
 
-OutcomeState = Literal["applied", "ready", "done", "conflict", "failed", "expired"]
+OutcomeState = Literal["begun", "applied", "ready", "done", "conflict", "failed", "expired"]
 FINAL_STATES: frozenset[OutcomeState] = frozenset({"ready", "done", "conflict", "failed", "expired"})
+
+KEPT_AT_ITS_SITE: Final = "kept"
 
 
 class Outcome(Message):
     """outcome/v1.
 
+    begun      what it replaces is kept, and it is about to be written (not final)
     applied    the API server took it; readiness is being followed (not final)
     ready      applied, and ready by kstatus rules      done: deleted, gone, or nothing to do (`changed` says which)
     conflict   a precondition failed: to be decided again      failed: refused, or not ready in time
-    expired    not begun: its time was over
+    expired    not begun: its time was over, or another step failed
+
+    former   what it replaced, sealed for its own site's executor; "": nothing was there; None: not kept, or unchanged
+    before   the same as resolvers know it, without values        left   the object as it was left, for comparison
     """
 
     schema_: Literal["outcome/v1"] = Field("outcome/v1", alias="schema")
@@ -39,5 +45,18 @@ class Outcome(Message):
     uid: str = ""
     resource_version: str = ""
     object: dict[str, Any] | None = None
+    former: str | None = None
+    before: dict[str, Any] | None = None
+    left: str = ""
     at: AwareDatetime
     duration_ms: float = 0.0
+
+    @property
+    def can_be_undone(self) -> bool:
+        """It changed something, and what it replaced is kept (or there was nothing)."""
+        return self.changed and self.former is not None and self.state not in ("begun", "conflict", "expired")
+
+    def abroad(self) -> Outcome:
+        """As other sites hear of it: what was replaced stays where it was."""
+        former = KEPT_AT_ITS_SITE if self.former else self.former
+        return self.model_copy(update={"former": former, "before": None})

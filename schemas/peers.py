@@ -72,6 +72,7 @@ class Decide(PeerMessage):
 
     plan    of a commit: the receiver's steps, with their numbers in the whole; they may come after other sites' steps
     part    what is committed, once more: a site that lost its hold judges it again
+    undoes  the steps take back what the receiver has done in this revision, and before it
     """
 
     schema_: Literal["decide/v1"] = Field("decide/v1", alias="schema")
@@ -81,6 +82,7 @@ class Decide(PeerMessage):
     plan: tuple[Step, ...] = ()
     part: Part | None = None
     age: int = 0
+    undoes: int | None = None
 
 
 class Report(PeerMessage):

@@ -80,15 +80,19 @@ class Evidence(Message):
 
 
 class Preconditions(Message):
-    """What the verdict rested on; the executor's API server checks it."""
+    """What the verdict rested on; the executor's API server checks it.
+
+    left   of an undo: the object as the step left it (`Outcome.left`); what else changed it since stays
+    """
 
     uid: str = ""
     resource_version: str = ""
     absent: bool = False
+    left: str = ""
 
 
 class Step(Message):
-    """One operation of the plan; it starts when the steps in `after` are done."""
+    """One operation of the plan; it starts when the steps in `after` are done. `undoes`: the operation it takes back."""
 
     id: str
     site: SiteName
@@ -96,6 +100,7 @@ class Step(Message):
     resource: ResourceId
     after: tuple[str, ...] = ()
     preconditions: Preconditions = Preconditions()
+    undoes: str = ""
 
 
 class Touch(Message):
@@ -127,7 +132,11 @@ class Wait(Message):
 
 
 class Verdict(Message):
-    """verdict/v1. Revision n replaces n-1 of the same intent. `policy`: digest of the policy in force, or `default`."""
+    """verdict/v1. Revision n replaces n-1 of the same intent.
+
+    policy   digest of the policy in force, or `default`
+    undoes   the revision that failed; the plan takes back what it, and those before it, had done
+    """
 
     schema_: Literal["verdict/v1"] = Field("verdict/v1", alias="schema")
     intent: str
@@ -146,6 +155,7 @@ class Verdict(Message):
     impact: Impact = Impact()
     evidence: tuple[Evidence, ...] = ()
     plan: tuple[Step, ...] = ()
+    undoes: int | None = None
     remedies: tuple[Remedy, ...] = ()
     waits_for: tuple[Wait, ...] = ()
     expires_at: AwareDatetime | None = None

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from schemas import envelope, subjects
 from schemas.envelope import MessageError
@@ -21,7 +22,7 @@ from schemas.operations import Operation
 from schemas.outcomes import FINAL_STATES, Outcome
 from services.chassis.bus.port import Bus, Received
 from services.chassis.errors import ConflictError, PermanentError, TransientError
-from services.executor.target import Effect
+from services.executor.target import Effect, Manifest
 
 REMEMBERED_MAX: Final = 10_000
 STORE_TRIES_MAX: Final = 5
@@ -59,12 +60,35 @@ class Ledger:
             await self._store(operation, entry)
         return entry
 
+    async def begin(self, operation: Operation, former: str, before: dict[str, Any] | None, live: Manifest) -> None:
+        """Store what is about to be replaced; raises TransientError when it is not stored."""
+        entry = self._entries.get(operation.id) or await self.look_up(operation)
+        if entry.final or (entry.outcome is None and not former):
+            return
+        version = str(live.get("metadata", {}).get("resourceVersion", ""))
+        begun = self._outcome(operation, Effect("begun", False, resource_version=version), 0.0, None)
+        entry.outcome, entry.stored = begun.model_copy(update={"former": former, "before": before}), False
+        stored = await self._store(operation, entry)
+        if stored.state != "begun" or entry.superseded:
+            raise TransientError(f"{operation.id} is carried out by another executor")
+
+    async def of_operation(self, operation: Operation) -> Outcome | None:
+        """What is stored of the operation that this one takes back, with what that one replaced."""
+        step = operation.undoes.rpartition(".")[2]
+        found = None
+        async for one in self._bus.scan("OUTCOMES", subjects.outcome(self._site, operation.intent, step)):
+            with suppress(MessageError):
+                said = Outcome.from_json(one.payload)
+                if said.operation == operation.undoes and said.former is not None:
+                    found = said
+        return found
+
     async def record(self, operation: Operation, effect: Effect, duration_ms: float) -> Outcome:
         """Store what became of it; returns what stands in the ledger, which may be another executor's word."""
         entry = self._entries.get(operation.id) or await self.look_up(operation)
         if entry.final and entry.outcome is not None:
             return entry.outcome
-        entry.outcome, entry.stored = self._outcome(operation, effect, duration_ms), False
+        entry.outcome, entry.stored = self._outcome(operation, effect, duration_ms, entry.outcome), False
         return await self._store(operation, entry)
 
     async def repeat(self, operation: Operation, entry: Entry) -> None:
@@ -82,6 +106,8 @@ class Ledger:
         outcome = entry.outcome
         assert outcome is not None, "nothing to store"
         message_id = f"{outcome.operation}.{outcome.state}"
+        if outcome.state == "begun":  # tried again on another state, it is another word
+            message_id += f".{outcome.resource_version}"
         source = f"executor/{self._site}"
         headers = envelope.headers("outcome", source, message_id, operation.traceparent)
         for _ in range(STORE_TRIES_MAX):
@@ -105,7 +131,12 @@ class Ledger:
                 return outcome
         raise TransientError(f"the outcome of {operation.id} could not be stored: others store on its subject")
 
-    def _outcome(self, operation: Operation, effect: Effect, duration_ms: float) -> Outcome:
+    def _outcome(self, operation: Operation, effect: Effect, duration_ms: float, known: Outcome | None) -> Outcome:
+        former, before = (known.former, known.before) if known is not None else (None, None)
+        if not operation.keep or not effect.changed or effect.state == "conflict":
+            former, before = None, None
+        elif former is None and operation.action not in ("delete", "annotate"):
+            former = ""  # else it had been kept before it was written
         return Outcome(
             operation=operation.id,
             intent=operation.intent,
@@ -122,6 +153,9 @@ class Ledger:
             uid=effect.uid,
             resource_version=effect.resource_version,
             object=effect.object,
+            former=former,
+            before=before,
+            left=effect.left or (known.left if known is not None else ""),
             at=self._wall(),
             duration_ms=round(duration_ms, 3),
         )
@@ -144,8 +178,11 @@ def _entry(operation: Operation, last: Received) -> Entry:
 
 def _settles(found: Entry, ours: Outcome) -> bool:
     """What is stored meanwhile makes ours needless: the same word, or a final one."""
-    same = found.outcome is not None and found.outcome.state == ours.state
-    return found.final or same
+    if found.outcome is None:
+        return found.final
+    if ours.state == "begun":
+        return found.outcome.state != "begun" or found.outcome.resource_version == ours.resource_version
+    return found.final or found.outcome.state == ours.state
 
 
 def _subject(operation: Operation) -> str:

@@ -8,7 +8,7 @@ is still known not to have been done.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final
 
@@ -17,7 +17,7 @@ import structlog
 from schemas.operations import Operation
 from services.chassis.bus.port import Delivery
 from services.chassis.errors import TransientError
-from services.executor.target import ExpiredError, LeaseLostError
+from services.executor.target import ExpiredError, LeaseLostError, Manifest
 
 EXTENSIONS_PER_WAIT: Final = 3  # two may be lost
 log = structlog.get_logger(__name__)
@@ -54,6 +54,7 @@ class OperationPermit:
     def __init__(self, operation: Operation, *, maybe_begun: bool, wall: Callable[[], datetime]) -> None:
         """`maybe_begun`: another process may have written. Only a version in the preconditions can disprove it."""
         self._expires_at, self._wall = operation.expires_at, wall
+        self.keeper: Callable[[Manifest | None], Awaitable[None]] | None = None
         self.lease: Lease | None = None
         self.open = maybe_begun
         self.basis = operation.preconditions.resource_version if maybe_begun else ""
@@ -63,6 +64,11 @@ class OperationPermit:
     def expired(self) -> bool:
         """Its time is over."""
         return self._wall() >= self._expires_at
+
+    async def keep(self, live: Manifest | None) -> None:
+        """Where the operation says so."""
+        if self.keeper is not None:
+            await self.keeper(live)
 
     def take(self, basis: str) -> None:
         """The last look at the clock and at the lease before something is written."""

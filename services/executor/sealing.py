@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from nacl.public import PrivateKey
 
@@ -42,6 +42,10 @@ class Keyring:
     def public(self) -> str:
         """What others seal with now."""
         return public_half(self._current()[0])
+
+    def private(self, name: str) -> PrivateKey | None:
+        """The key of that name (the beginning of its public half), while it is in the file."""
+        return next((one for one in self._current() if public_half(one)[:KEY_NAME_LEN] == name), None)
 
     def open(self, manifest: Manifest) -> Manifest:
         """Raises SealError."""
@@ -88,6 +92,10 @@ class Opening:
     async def take(self, resources: dict[ResourceId, str]) -> dict[ResourceId, Manifest]:
         """Whole objects."""
         return await self._target.take(resources)
+
+    async def state(self, manifest: Manifest) -> dict[str, Any]:
+        """As resolvers know it."""
+        return await self._target.state(manifest)
 
     async def rehearse(self, changes: tuple[RehearsedChange, ...]) -> tuple[RehearsedResult, ...]:
         """Dry runs, in their order; what cannot be opened is refused, as it would be in the end."""

@@ -31,11 +31,12 @@ from services.chassis.errors import CheopsError, PermanentError, TransientError
 from services.chassis.poison import bury
 from services.executor import exports
 from services.executor.carrying import Carrier, Limits, StoppingError
+from services.executor.keeping import concrete, keep
 from services.executor.ledger import Ledger
 from services.executor.permit import Lease, OperationPermit
 from services.executor.rehearsals import answer
 from services.executor.sealing import Keyring, Opening
-from services.executor.target import Effect, LeaseLostError, Target
+from services.executor.target import Effect, LeaseLostError, Manifest, Target
 
 FETCH_MAX: Final = 64
 FETCH_WAIT_S: Final = 2.0
@@ -215,12 +216,30 @@ class ExecutorService:
     async def _act_and_follow(self, operation: Operation, known: Outcome | None, permit: OperationPermit) -> None:
         begun_s = self._clock()
         outcome = known
-        if outcome is None:
-            effect = await self._carrier.carry_out(operation, permit)
+        if outcome is None or outcome.state == "begun":
+            effect = await self._carry_out(operation, permit)
             outcome = await self._record(operation, effect, begun_s)
         if outcome.state not in FINAL_STATES:
             effect = await self._carrier.follow(operation, outcome)
             await self._record(operation, effect, begun_s)
+
+    async def _carry_out(self, operation: Operation, permit: OperationPermit) -> Effect:
+        if operation.undoes:
+            forward = await self._ledger.of_operation(operation)
+            made = concrete(operation, forward, self._keys)
+            if isinstance(made, Effect):
+                return made
+            operation = made
+        if operation.keep:
+            permit.keeper = lambda live: self._keep(operation, live)
+        return await self._carrier.carry_out(operation, permit)
+
+    async def _keep(self, operation: Operation, live: Manifest | None) -> None:
+        if live is None:
+            await self._ledger.begin(operation, "", None, {})
+            return
+        before = await self._target.state(live)
+        await self._ledger.begin(operation, keep(live, self._keys), before, live)
 
     async def _record(self, operation: Operation, effect: Effect, begun_s: float) -> Outcome:
         outcome = await self._ledger.record(operation, effect, (self._clock() - begun_s) * 1_000)

@@ -44,7 +44,7 @@ class LeaseLostError(CheopsError):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What became of a try; the ledger makes an Outcome of it."""
+    """What became of a try; the ledger makes an Outcome of it. `left`: see there."""
 
     state: OutcomeState
     changed: bool = True
@@ -54,6 +54,7 @@ class Effect:
     uid: str = ""
     resource_version: str = ""
     object: dict[str, Any] | None = None
+    left: str = ""
 
 
 ProgressState = Literal["current", "progressing", "failed", "terminating", "gone", "replaced"]
@@ -83,6 +84,9 @@ class Permit(Protocol):
     def basis(self) -> str:
         """The version it was conditional on."""
 
+    async def keep(self, live: Manifest | None) -> None:
+        """Store what is about to be replaced (None: nothing is there). Raises TransientError: then write nothing."""
+
     def take(self, basis: str) -> None:
         """From now on a write may be under way. Raises ExpiredError or LeaseLostError: then nothing may be written."""
 
@@ -110,6 +114,9 @@ class Target(Protocol):
 
     async def take(self, resources: dict[ResourceId, str]) -> dict[ResourceId, Manifest]:
         """Whole objects, values included, by resource and the version to read it at; without what servers set."""
+
+    async def state(self, manifest: Manifest) -> dict[str, Any]:
+        """A live object as resolvers know it: references, labels, key names; no values."""
 
     async def close(self) -> None:
         """Let go of connections."""

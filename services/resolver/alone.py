@@ -20,7 +20,17 @@ from services.resolver.hearing import Elsewhere
 from services.resolver.intake import Intake
 from services.resolver.pursuit import Pursuit
 from services.resolver.recovery import Unfinished
-from services.resolver.signals import AskPeers, AskRehearsal, CancelSeen, Effect, Moment, SendOperation, StoreVerdict
+from services.resolver.signals import (
+    AskPeers,
+    AskRehearsal,
+    CancelSeen,
+    Effect,
+    Moment,
+    SendOperation,
+    StoreOutcome,
+    StoreVerdict,
+)
+from services.resolver.undoing import Undoing, has_failed, lasting
 
 NOTHING: Final[Set[ResourceId]] = frozenset()
 NEVER: Final[Stamp] = (False, (), -1)  # no world is like it: judged at the next look
@@ -31,6 +41,7 @@ class Alone:
     """One site's own intents."""
 
     desk: Desk
+    undoing: Undoing
 
     def consider(self, intent: Intent, settled: Set[ResourceId], moment: Moment) -> list[Effect]:
         """Take it in as it is now, less what it has done already, and judge it, after the API server was asked."""
@@ -79,6 +90,8 @@ class Alone:
             pursuit = docket.active[intent.id] = Pursuit(intent, intake, verdict, settled=set(settled))
             desk.holds.add(verdict, intake.changes, moment.monotonic_s)
             effects += map(SendOperation, pursuit.release(moment))
+        if verdict.decision == "deny" and not intent.preview and self.undoing.is_due(intent, verdict):
+            effects += self.undoing.begin(intent, moment)  # what earlier revisions did
         return effects
 
     # ── waiting and waking ──────────────────────────────────────────────────────────────────────────────────────────
@@ -108,7 +121,11 @@ class Alone:
         if pursuit.conflicted and pursuit.may_decide_again:
             return self.consider(intent, frozenset(pursuit.settled), moment)
         self.desk.holds.drop(intent.id)
-        return effects
+        effects += map(StoreOutcome, pursuit.ends("another step did not do what was allowed", moment))
+        if not has_failed(pursuit) or not self.undoing.is_due(intent, pursuit.verdict):
+            self.desk.deeds.forget(intent.id)
+            return effects
+        return [*effects, *self.undoing.begin(intent, moment)]
 
     def resume(self, unfinished: Sequence[Unfinished], moment: Moment) -> list[Effect]:
         """After a crash: what was under way is laid over the site before anything is decided."""
@@ -117,7 +134,10 @@ class Alone:
             if one.verdict.decision == "defer":
                 self.desk.docket.deferred[one.intent.id] = Waiting(one.intent, one.verdict, NEVER, one.settled)
                 continue
-            intake = self.desk.hearing.take_in(one.intent, moment)
+            is_undo = one.verdict.undoes is not None
+            intake = self.undoing.intake(one.verdict) if is_undo else self.desk.hearing.take_in(one.intent, moment)
+            if is_undo:
+                one = replace(one, intent=lasting(one.intent, moment))
             pursuit = self.desk.docket.active[one.intent.id] = one.pursuit(intake)
             self.desk.holds.add(one.verdict, intake.changes, moment.monotonic_s)
             for outcome in one.outcomes:

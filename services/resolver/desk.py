@@ -9,6 +9,7 @@ from schemas.identity import ResourceId, SiteName
 from schemas.intents import Intent
 from schemas.peers import LOOKUP_MAX
 from schemas.verdicts import Verdict
+from services.resolver.deeds import Deeds
 from services.resolver.docket import Docket, Stamp
 from services.resolver.evidence import SiteEvidence
 from services.resolver.graph.store import Graph
@@ -34,6 +35,7 @@ class Desk:
     neighbours: Neighbours
     holds: Holds = field(default_factory=Holds)
     docket: Docket = field(default_factory=Docket)
+    deeds: Deeds = field(default_factory=Deeds)
 
     def view(self, own: str = "") -> View:
         """The site under everything that was allowed and is not visible yet; `own`: the intent that asks."""

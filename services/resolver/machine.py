@@ -53,6 +53,7 @@ from services.resolver.signals import (
     StoreVerdict,
     Supplied,
 )
+from services.resolver.undoing import Undoing
 from services.resolver.vigil import Vigil
 
 
@@ -76,7 +77,8 @@ class Machine:
         self.holds = self.desk.holds
         self.docket = self.desk.docket
         self.vigil = Vigil(site)
-        self.alone = Alone(self.desk)
+        self.undoing = Undoing(self.desk)
+        self.alone = Alone(self.desk, self.undoing)
         self.together = Together(self.desk, catalogue.divides)
         self._recovering: list[Unfinished] = []
         self._early: list[Outcome] = []
@@ -234,7 +236,7 @@ class Machine:
     # ── waiting and waking ──────────────────────────────────────────────────────────────────────────────────────────
 
     def _wake(self, moment: Moment) -> list[Effect]:
-        effects = self.together.participant.look_again(moment)
+        effects = [*self.together.participant.look_again(moment), *self.undoing.look_again(moment)]
         if not self.docket.deferred:
             return effects
         expired = [one for one in self.docket.deferred.values() if one.intent.expires_at <= moment.wall]
@@ -262,6 +264,7 @@ class Machine:
         pursuit = self.docket.active.get(outcome.intent)
         if pursuit is None or not pursuit.note(outcome):
             return []
+        self.desk.deeds.note(outcome, pursuit.verdict)
         self.holds.report(outcome, moment.monotonic_s)
         self.holds.settle(self.graph)
         if self.together.participant.engagements.find(outcome.intent) is not None:
@@ -281,6 +284,8 @@ class Machine:
         self.vigil.recover(alerts)
         self.docket.remember(verdicts)
         self._recovering = list(unfinished(verdicts, outcomes, intents))
+        self.desk.deeds.recover(verdicts, outcomes)
+        self.undoing.recover(latest(verdicts), intents)
         under_way = {one.intent.id for one in self._recovering}
         self.together.remember(latest(verdicts), outcomes, intents, under_way)
 

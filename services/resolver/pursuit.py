@@ -1,7 +1,8 @@
 """One intent between verdict and outcome: which steps may leave, which are over, what is decided again. Pure.
 
 A step leaves when the steps before it are there (`applied`), or ready where it lives inside what they make (a
-namespace, a definition). The first failure stops what has not left yet.
+namespace, a definition). The first failure stops what has not left yet; where the intent says `continue`, it stops only
+what comes after it.
 """
 
 from __future__ import annotations
@@ -91,18 +92,35 @@ class Pursuit:
     @property
     def stopped(self) -> bool:
         """Some step, here or at another site, did not do what the verdict allowed: nothing more leaves."""
+        if self.intent.on_failure == "continue":
+            return self.is_stopped
         return self.is_stopped or any(map(_is_bad, (*self.states.values(), *self.elsewhere.values())))
 
     @property
     def over(self) -> bool:
         """Nothing is under way any more and nothing will leave."""
         under_way = any(self.states.get(step) not in FINAL_STATES for step in self.sent)
-        return not under_way and (self.stopped or len(self.sent) == len(self.verdict.plan))
+        return not under_way and (self.stopped or len(self.sent) + len(self._dead) == len(self.verdict.plan))
+
+    @property
+    def _dead(self) -> set[str]:
+        """What will never leave, because something before it came to no good end."""
+        states = {**self.elsewhere, **self.states}
+        bad = {step for step, state in states.items() if _is_bad(state)}
+        found: set[str] = set()
+        left = [step for step in self.verdict.plan if step.id not in self.sent]
+        while bad and (more := [step for step in left if step.id not in found and (bad | found) & set(step.after)]):
+            found |= {step.id for step in more}
+        return found
 
     @property
     def never_begun(self) -> list[Step]:
         """What did not leave; when it is over, it never will."""
         return [step for step in self.verdict.plan if step.id not in self.sent]
+
+    def ends(self, why: str, moment: Moment) -> list[Outcome]:
+        """What did not leave gets an outcome, too: the end of each step stands in the streams."""
+        return [end_of(self.verdict, step, "expired", f"not begun: {why}", moment) for step in self.never_begun]
 
     @property
     def conflicted(self) -> bool:
@@ -146,6 +164,8 @@ class Pursuit:
             manifest=self.intake.manifests.get(step.resource),
             preconditions=step.preconditions,
             issued_at=moment.wall,
+            keep=self.verdict.undoes is None and self.intent.on_failure == "undo" and step.action != "read",
+            undoes=step.undoes,
             expires_at=self.intent.expires_at,
             traceparent=self.intent.traceparent,
         )
@@ -153,6 +173,23 @@ class Pursuit:
 
 def _is_bad(state: OutcomeState) -> bool:
     return state in FINAL_STATES and state not in GOOD
+
+
+def end_of(verdict: Verdict, step: Step, state: OutcomeState, message: str, moment: Moment) -> Outcome:
+    """The end of a step that no executor was asked to do."""
+    return Outcome(
+        operation=operation_id(verdict.intent, verdict.revision, step.id),
+        intent=verdict.intent,
+        revision=verdict.revision,
+        step=step.id,
+        site=step.site,
+        action=step.action,
+        resource=step.resource,
+        state=state,
+        changed=False,
+        message=message,
+        at=moment.wall,
+    )
 
 
 def operation_id(intent: str, revision: int, step: str) -> str:

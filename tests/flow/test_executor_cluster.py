@@ -32,6 +32,9 @@ class FreePermit:
     def __init__(self, *, open: bool = False, basis: str = "", expired: bool = False) -> None:
         self.open, self.basis, self._expired = open, basis, expired
 
+    async def keep(self, live: Object | None) -> None:
+        """Nobody asks for it here."""
+
     def take(self, basis: str) -> None:
         if self._expired:
             raise ExpiredError("over")

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
 
 from schemas.identity import ResourceId, ResourceKey
 from schemas.kinds import Surface
@@ -80,6 +83,12 @@ class KubernetesTarget:
         place = await self._cluster.locate(key, version)
         live = await self._cluster.look(place)
         return None if live is None else manifests.clean(live, key, version)
+
+    async def state(self, manifest: Manifest) -> dict[str, Any]:
+        """A live object as resolvers know it."""
+        surface = await self._surfaces.covering([manifests.kind_of(manifest)])
+        shaped: dict[str, Any] = msgspec.to_builtins(self._shapes_for(surface).state(manifest))
+        return shaped
 
     async def close(self) -> None:
         """Let go of connections."""

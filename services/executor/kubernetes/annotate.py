@@ -10,6 +10,7 @@ from typing import Any
 
 from schemas.identity import ResourceKey
 from schemas.operations import Operation
+from schemas.ties import SHARED_TO
 from services.chassis.errors import TransientError
 from services.executor.kubernetes import manifests
 from services.executor.kubernetes.apply import after_write, broken_identity, conflict
@@ -29,12 +30,15 @@ async def annotate(cluster: Cluster, operation: Operation, permit: Permit) -> Ef
     if all(_words(live).get(name, "") == text for name, text in wanted.items()):
         return _done(live, changed=bool(permit.open))
     broken = broken_identity(operation, live)
+    if not broken and operation.preconditions.left not in ("", _left(live)):
+        broken = f"{operation.resource}: what it is shared to was changed since"
     if broken:
         return conflict(live, broken)
     metadata: dict[str, Any] = {"name": key.name, "annotations": wanted, "resourceVersion": manifests.version_of(live)}
     if key.namespace:
         metadata["namespace"] = key.namespace
     body = {"apiVersion": manifests.api_version(key, operation.version), "kind": key.kind, "metadata": metadata}
+    await permit.keep(live)
     permit.take(basis=manifests.version_of(live))
     try:
         return _done(await cluster.mark(place, body), changed=True)
@@ -47,6 +51,10 @@ def _words(body: manifests.Object) -> dict[str, str]:
     return dict(found) if isinstance(found, dict) else {}
 
 
+def _left(live: manifests.Object) -> str:
+    return f"words:{_words(live).get(SHARED_TO, '')}"
+
+
 def _done(live: manifests.Object, *, changed: bool) -> Effect:
     uid, version = manifests.uid_of(live), manifests.version_of(live)
-    return Effect("ready", changed, assess(live).reason, uid=uid, resource_version=version)
+    return Effect("ready", changed, assess(live).reason, uid=uid, resource_version=version, left=_left(live))

@@ -22,9 +22,10 @@ from schemas.operations import Operation
 from schemas.outcomes import OutcomeState
 from services.chassis.errors import TransientError
 from services.executor.kubernetes import manifests
-from services.executor.kubernetes.cluster import Cluster
+from services.executor.kubernetes.cluster import FIELD_MANAGER, Cluster
 from services.executor.kubernetes.errors import ApiError, failed, standing
 from services.executor.kubernetes.manifests import Object
+from services.executor.kubernetes.owned import changed_since, left, owned
 from services.executor.kubernetes.readiness import assess
 from services.executor.kubernetes.resources import Place
 from services.executor.target import Effect, Permit, RefusedError
@@ -42,11 +43,15 @@ async def apply(cluster: Cluster, operation: Operation, permit: Permit) -> Effec
     settled = judge(operation, live, permit)
     if settled is not None:
         return settled
-    wanted = manifests.marked(manifests.clean(operation.manifest or {}, key, operation.version), operation.id)
+    body = operation.manifest or {}
+    if operation.undoes and operation.action == "update":
+        body = owned(body, FIELD_MANAGER)
+    wanted = manifests.marked(manifests.clean(body, key, operation.version), operation.id)
     guarded = manifests.guarded(wanted, live)
     preview = await _rehearsed(cluster, place, guarded)
     if live is not None and preview is not None and manifests.same(preview, live):
         return _taken(live, changed=False, message="unchanged")
+    await permit.keep(live)
     return await _write(cluster, place, guarded, permit)
 
 
@@ -72,7 +77,7 @@ def broken_precondition(operation: Operation, live: Object | None) -> str:
         return f"{operation.resource} exists meanwhile"
     if manifests.is_terminating(live):
         return f"{operation.resource} is being deleted"
-    return broken_identity(operation, live)
+    return broken_identity(operation, live) or touched(operation, live)
 
 
 def broken_identity(operation: Operation, live: Object) -> str:
@@ -84,6 +89,14 @@ def broken_identity(operation: Operation, live: Object) -> str:
     if wanted.resource_version and wanted.resource_version != version:
         return f"{operation.resource} was changed meanwhile (version {version}, not {wanted.resource_version})"
     return ""
+
+
+def touched(operation: Operation, live: Object) -> str:
+    """An undo takes back what a step left, and nothing that somebody else has made of it. Pure."""
+    if not operation.preconditions.left:
+        return ""
+    who = changed_since(live, manifests.marker_of(live), operation.preconditions.left)
+    return f"{operation.resource} was changed by {who} since, and is left as it is" if who else ""
 
 
 def conflict(live: Object | None, message: str) -> Effect:
@@ -148,4 +161,5 @@ def later(error: TransientError) -> TransientError:
 def _taken(live: Object, *, changed: bool, message: str = "") -> Effect:
     uid, version, now = manifests.uid_of(live), manifests.version_of(live), assess(live)
     state: OutcomeState = "ready" if now.state == "current" else "applied"
-    return Effect(state, changed, message or now.reason, uid=uid, resource_version=version)
+    as_left = left(live, manifests.marker_of(live))
+    return Effect(state, changed, message or now.reason, uid=uid, resource_version=version, left=as_left)

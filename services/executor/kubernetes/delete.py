@@ -12,7 +12,7 @@ from schemas.identity import ResourceKey
 from schemas.operations import Operation
 from services.chassis.errors import TransientError
 from services.executor.kubernetes import manifests
-from services.executor.kubernetes.apply import after_write, broken_identity, conflict
+from services.executor.kubernetes.apply import after_write, broken_identity, conflict, touched
 from services.executor.kubernetes.cluster import Cluster
 from services.executor.kubernetes.manifests import Object
 from services.executor.target import Effect, Permit
@@ -26,9 +26,10 @@ async def delete(cluster: Cluster, operation: Operation, permit: Permit) -> Effe
     settled = judge(operation, live, permit)
     if settled is not None or live is None:
         return settled or _gone(operation, permit)
+    await permit.keep(live)
     permit.take(basis=manifests.version_of(live))
     try:
-        left = await cluster.delete(place, _options(operation))
+        left = await cluster.delete(place, _options(operation, live))
     except TransientError as error:
         return after_write(error, permit)
     if left is None:
@@ -45,15 +46,17 @@ def judge(operation: Operation, live: Object | None, permit: Permit) -> Effect |
         return _gone(operation, permit) if permit.open else conflict(live, broken_identity(operation, live))
     if manifests.is_terminating(live):
         return _held(live, changed=permit.open)
-    broken = broken_identity(operation, live)
+    broken = broken_identity(operation, live) or touched(operation, live)
     return conflict(live, broken) if broken else None
 
 
-def _options(operation: Operation) -> dict[str, Any]:
+def _options(operation: Operation, live: Object) -> dict[str, Any]:
     wanted = operation.preconditions
     preconditions = {"uid": wanted.uid}
     if wanted.resource_version:
         preconditions["resourceVersion"] = wanted.resource_version
+    elif wanted.left or operation.keep:  # exactly what was looked at
+        preconditions["resourceVersion"] = manifests.version_of(live)
     return {
         "apiVersion": "v1",
         "kind": "DeleteOptions",

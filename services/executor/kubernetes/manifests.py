@@ -6,10 +6,11 @@ effect is there already.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any, Final
 
-from schemas.identity import IdentityError, ResourceKey
+from schemas.identity import IdentityError, KindId, ResourceKey
 from schemas.operations import Operation
 
 Object = dict[str, Any]
@@ -34,6 +35,12 @@ _NO_PATH_NAMES: Final = (".", "..")
 def api_version(key: ResourceKey, version: str) -> str:
     """`apps/v1`, or `v1` for the core group."""
     return f"{key.group}/{version}" if key.group else version
+
+
+def kind_of(live: Object) -> KindId:
+    """`apps/Deployment`, or `Secret` of the core group."""
+    group, _, _ = str(live.get("apiVersion") or "").rpartition("/")
+    return KindId(f"{group}/{live.get('kind')}" if group else str(live.get("kind")))
 
 
 def misfit(operation: Operation) -> str:
@@ -62,6 +69,7 @@ def clean(manifest: Mapping[str, Any], key: ResourceKey, version: str) -> Object
     if annotations:
         metadata["annotations"] = annotations
     kept = {name: value for name, value in manifest.items() if name not in ("status", "metadata")}
+    kept = _without_string_data(kept) if key.kind_id == "Secret" else kept
     return {**kept, "apiVersion": api_version(key, version), "kind": key.kind, "metadata": metadata}
 
 
@@ -122,6 +130,16 @@ def _manifest_misfit(operation: Operation, key: ResourceKey) -> str:
     if metadata.get("name") != key.name or metadata.get("namespace", key.namespace) != key.namespace:
         return f"the manifest is named {metadata.get('namespace', '')}/{metadata.get('name')}, not as {key}"
     return ""
+
+
+def _without_string_data(manifest: Object) -> Object:
+    """As it is stored: of what was applied as `stringData` the API server forgets who owns it, so no key could go."""
+    texts = _mapping(manifest, "stringData")
+    if not texts or not all(isinstance(text, str) for text in texts.values()):
+        return manifest
+    encoded = {name: base64.b64encode(text.encode()).decode() for name, text in texts.items()}
+    kept = {name: value for name, value in manifest.items() if name != "stringData"}
+    return {**kept, "data": {**_mapping(manifest, "data"), **encoded}}
 
 
 def _essence(live: Object) -> Object:

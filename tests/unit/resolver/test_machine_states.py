@@ -211,7 +211,14 @@ class Resolving(RuleBasedStateMachine):
     def touched(self, intent: str, steps: list[Step]) -> dict[ResourceId, Manifest | None]:
         """What an intent may still change: resource → what it becomes, None when it goes."""
         written = {EXTRACTOR.key(one).id: one for one in self.world.intents[intent].manifests}
-        return {step.resource: written.get(step.resource) for step in steps}
+        return {
+            step.resource: None
+            if step.action == "delete"
+            else self.world.kept[step.undoes]
+            if step.undoes
+            else written.get(step.resource)
+            for step in steps
+        }
 
     @invariant()
     def revisions_count_up_and_none_is_decided_twice(self) -> None:
@@ -222,7 +229,7 @@ class Resolving(RuleBasedStateMachine):
     @invariant()
     def nothing_is_allowed_after_its_time(self) -> None:
         for verdict in self.world.verdicts:
-            if verdict.decision == "allow":
+            if verdict.decision == "allow" and verdict.undoes is None:  # the way back has time of its own
                 assert verdict.decided_at < self.world.intents[verdict.intent].expires_at
 
     def teardown(self) -> None:
@@ -244,6 +251,22 @@ class Resolving(RuleBasedStateMachine):
         assert states(world.machine.graph) == {one: world.cluster.state(one) for one in world.cluster.objects}
         self.what_is_done_breaks_nothing()
         self.each_step_has_one_effect()
+        self.what_failed_is_undone_or_named()
+
+    def what_failed_is_undone_or_named(self) -> None:
+        """All of it, or nothing, or a word on each step that stays."""
+        for intent, verdict in self.world.latest().items():
+            mine = [one for one in self.world.stored_outcomes if one.intent == intent]
+            done = {one.resource for one in mine if one.state in ("ready", "done")}
+            if verdict.undoes is None:
+                ends = {one.step for one in mine if one.revision == verdict.revision and one.state in ("ready", "done")}
+                whole = verdict.decision == "allow" and all(step.id in ends for step in verdict.plan)
+                assert whole or not done, f"{intent}: {sorted(done)} stays, and nobody says so"
+                continue
+            named = {one.resource for one in verdict.reasons if one.code == "W522"}
+            stays = {one.resource for one in mine if one.step.startswith("u") and one.state not in ("ready", "done")}
+            back = {one for name, one in self.world.taken_back if name == intent}
+            assert done <= named | stays | back, f"{intent}: {sorted(done)}"
 
 
 def takes(deleting: dict[ResourceId, Manifest | None], writing: dict[ResourceId, Manifest | None]) -> bool:

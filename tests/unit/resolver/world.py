@@ -7,9 +7,12 @@ counts what the executor changed, and notes every change that takes away what so
 
 from __future__ import annotations
 
+import copy
 from collections import Counter, deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from schemas.alerts import Alert
 from schemas.events import EventBatch, Heartbeat, ResourceEvent, ServedKind, batch_hash, encode
@@ -46,7 +49,7 @@ from services.resolver.signals import (
     TellPreview,
     Tick,
 )
-from tests.kit.manifests import namespace
+from tests.kit.manifests import Manifest, namespace
 from tests.unit.resolver.naive_cluster import CATALOGUE, Cluster
 
 LYON = SiteName("lyon")
@@ -74,6 +77,7 @@ class World:
         self.rehearsals: deque[str] = deque()
         self.operations: list[Operation] = []
         self.ledger: dict[str, list[Outcome]] = {}
+        self.kept: dict[str, Manifest] = {}
         self.outcomes: deque[Outcome] = deque()  # on their way to the resolver
         self.unacknowledged: dict[str, Intent] = {}
         self.intents: dict[str, Intent] = {}
@@ -86,6 +90,7 @@ class World:
         self.lookups: deque[AskPeers] = deque()
         self.supplies: deque[AskSupply] = deque()
         self.effects: Counter[tuple[str, ResourceId]] = Counter()
+        self.taken_back: Counter[tuple[str, ResourceId]] = Counter()  # by undos
         self.cut_after: int | None = None
         self.kills = 0
         self.cluster.put(namespace("shop"))
@@ -210,11 +215,16 @@ class World:
             self.outcomes.append(outcome)
 
     def _do(self, operation: Operation, refuse: bool) -> list[Outcome]:
-        live = self.cluster.objects.get(operation.resource)
-        wanted = operation.preconditions
+        live = copy.deepcopy(self.cluster.objects.get(operation.resource))
+        state = self.cluster.state(operation.resource) if live else None
+        wanted, manifest = operation.preconditions, operation.manifest
+        if operation.undoes and operation.action != "delete":
+            manifest = self.kept[operation.undoes]
         if operation.expires_at <= self.moment.wall:
             return [self._outcome(operation, "expired")]
         if (wanted.absent and live) or (wanted.uid and (live is None or live["metadata"]["uid"] != wanted.uid)):
+            return [self._outcome(operation, "conflict")]
+        if wanted.left and live and wanted.left != live["metadata"]["resourceVersion"]:
             return [self._outcome(operation, "conflict")]
         if refuse:
             return [self._outcome(operation, "failed", status=403)]
@@ -224,12 +234,20 @@ class World:
             self.see(ResourceEvent("delete", resource=operation.resource, uid=wanted.uid))
             found = [self._outcome(operation, "done")]
         else:
-            assert operation.manifest is not None, "a write carries what it writes"
+            assert manifest is not None, "a write carries what it writes"
             write = self.cluster.annotate if operation.action == "annotate" else self.cluster.put
-            state = write(operation.manifest)
-            self.see(ResourceEvent("put", state))
-            found = [self._outcome(operation, one, version=state.resource_version) for one in ("applied", "ready")]
-        self.effects[operation.intent, operation.resource] += 1
+            made = write(manifest)
+            self.see(ResourceEvent("put", made))
+            found = [
+                self._outcome(operation, one, version=made.resource_version, uid=made.uid)
+                for one in ("applied", "ready")
+            ]
+        if operation.keep:
+            self.kept[operation.id] = live or {}
+            known = {"former": "kept" if live else "", "before": msgspec.to_builtins(state) if state else None}
+            found = [one.model_copy(update={**known, "left": one.resource_version}) for one in found]
+        counted = self.taken_back if operation.undoes else self.effects
+        counted[operation.intent, operation.resource] += 1
         self._note_broken(operation, before)
         return found
 
@@ -245,7 +263,9 @@ class World:
             if not (one.endswith("selects nothing") and excused):
                 self.cluster.broken.append(f"{operation.id}: {operation.action} {operation.resource}: {one}")
 
-    def _outcome(self, operation: Operation, state: OutcomeState, status: int = 0, version: str = "") -> Outcome:
+    def _outcome(
+        self, operation: Operation, state: OutcomeState, status: int = 0, version: str = "", uid: str = ""
+    ) -> Outcome:
         return Outcome(
             operation=operation.id,
             intent=operation.intent,
@@ -257,6 +277,7 @@ class World:
             state=state,
             status=status,
             resource_version=version,
+            uid=uid,
             at=self.moment.wall,
         )
 
@@ -309,7 +330,7 @@ class World:
                 continue
             head = f"{name}.{verdict.revision}."
             ends = [rows[-1].state for one, rows in self.ledger.items() if one.startswith(head)]
-            stopped = any(state in ("failed", "conflict", "expired") for state in ends)
+            stopped = verdict.undoes is None and any(state in ("failed", "conflict", "expired") for state in ends)
             found[name] = [
                 step
                 for step in verdict.plan

@@ -1,0 +1,151 @@
+"""What intents have done here and can take back: outcomes that changed something, with the place of their steps. Pure.
+
+At its entry site an intent's deeds are those of all its sites, elsewhere those of this one. What was replaced is not
+here: it stands in the outcomes' stream, sealed for the executor that wrote it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+import msgspec
+import networkx
+
+from schemas.events import ResourceState
+from schemas.outcomes import KEPT_AT_ITS_SITE, Outcome
+from schemas.verdicts import Preconditions, Step, Verdict
+
+REMEMBERED_MAX: Final = 10_000  # intents; of older ones nothing is undone
+BOUND_VOLUME_FACT: Final = "volume"
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One step that was done. `after`: all steps of its plan that came before it."""
+
+    outcome: Outcome
+    after: tuple[str, ...]
+
+    @property
+    def before(self) -> ResourceState | None:
+        """What was replaced; None when nothing was there, or at another site."""
+        known: dict[str, Any] | None = self.outcome.before
+        return msgspec.convert(known, ResourceState) if known else None
+
+    @property
+    def is_lost(self) -> bool:
+        """What it took away cannot be had back: a claim that is made anew is empty."""
+        before = self.before
+        return self.outcome.action == "delete" and before is not None and bool(before.facts.get(BOUND_VOLUME_FACT))
+
+    def undo(self, name: str, after: Iterable[str]) -> Step:
+        """The step that takes it back."""
+        outcome = self.outcome
+        if outcome.action == "delete":
+            action, conditions = "create", Preconditions(absent=True)
+        else:
+            action = "annotate" if outcome.action == "annotate" else "update" if outcome.former else "delete"
+            conditions = Preconditions(uid=outcome.uid, left=outcome.left)
+        return Step.model_validate(
+            {
+                "id": name,
+                "site": outcome.site,
+                "action": action,
+                "resource": outcome.resource,
+                "after": tuple(after),
+                "preconditions": conditions,
+                "undoes": outcome.operation,
+            }
+        )
+
+
+class Deeds:
+    """By intent and operation."""
+
+    def __init__(self) -> None:
+        self._all: OrderedDict[str, dict[str, Deed]] = OrderedDict()
+
+    def note(self, outcome: Outcome, verdict: Verdict | None) -> None:
+        """Something became of a step of this verdict."""
+        if verdict is None or verdict.undoes is not None or not outcome.can_be_undone:
+            return
+        step = next((one for one in verdict.plan if one.id == outcome.step), None)
+        if step is None or outcome.revision != verdict.revision:
+            return
+        mine = self._all.setdefault(outcome.intent, {})
+        known = mine.get(outcome.operation)
+        if known is not None and known.outcome.before is not None:
+            outcome = outcome.model_copy(update={"before": known.outcome.before})
+        former = KEPT_AT_ITS_SITE if outcome.former else outcome.former
+        mine[outcome.operation] = Deed(outcome.model_copy(update={"former": former}), _before(step, verdict))
+        self._all.move_to_end(outcome.intent)
+        while len(self._all) > REMEMBERED_MAX:
+            self._all.popitem(last=False)
+
+    def recover(self, verdicts: Iterable[Verdict], outcomes: Iterable[Outcome]) -> None:
+        """What the streams hold."""
+        by_revision = {(one.intent, one.revision): one for one in verdicts}
+        for outcome in outcomes:
+            self.note(outcome, by_revision.get((outcome.intent, outcome.revision)))
+
+    def of(self, intent: str) -> Sequence[Deed]:
+        """Everything it has done."""
+        return list(self._all.get(intent, {}).values())
+
+    def find(self, intent: str, operation: str) -> Deed | None:
+        """One of them."""
+        return self._all.get(intent, {}).get(operation)
+
+    def forget(self, intent: str) -> None:
+        """It has ended: nothing of it will be undone."""
+        self._all.pop(intent, None)
+
+
+def reversed_steps(deeds: Iterable[Deed]) -> tuple[Step, ...]:
+    """The way back: what came last goes first, and what a step waited for is undone after it.
+
+    Between revisions everything waits: a later one was planned on what the earlier ones had done.
+    """
+    mine = {deed.outcome.operation: deed for deed in deeds}
+    ways: networkx.DiGraph[str] = networkx.DiGraph()
+    ways.add_nodes_from(mine)
+    by_step = {(deed.outcome.revision, deed.outcome.step): name for name, deed in mine.items()}
+    for name, deed in mine.items():
+        needed = (by_step.get((deed.outcome.revision, one)) for one in deed.after)
+        ways.add_edges_from((name, one) for one in needed if one is not None)
+    for earlier, later in pairwise(sorted({deed.outcome.revision for deed in mine.values()})):
+        ways.add_edges_from(
+            (name, one)
+            for name in mine
+            for one in mine
+            if (mine[name].outcome.revision, mine[one].outcome.revision) == (later, earlier)
+        )
+    ways = networkx.transitive_reduction(ways)
+    order = list(networkx.lexicographical_topological_sort(ways, key=lambda name: _place(mine[name])))
+    names = {name: f"u{place + 1}" for place, name in enumerate(order)}
+    return tuple(
+        mine[name].undo(names[name], [names[one] for one in order if ways.has_edge(one, name)]) for name in order
+    )
+
+
+def _place(deed: Deed) -> tuple[int, int, str]:
+    """The last one first."""
+    step = deed.outcome.step
+    return (-deed.outcome.revision, -int(step) if step.isdecimal() else 0, step)
+
+
+def _before(step: Step, verdict: Verdict) -> tuple[str, ...]:
+    """Everything that came before a step, also by way of steps that changed nothing."""
+    steps = {one.id: one for one in verdict.plan}
+    found: dict[str, None] = {}
+    left = list(step.after)
+    while left:
+        name = left.pop()
+        if name not in found:
+            found[name] = None
+            left += steps[name].after if name in steps else ()
+    return tuple(found)
