@@ -14,6 +14,7 @@ from typing import Final
 
 from schemas import subjects
 from schemas.identity import SiteName
+from schemas.intents import OnFailure
 from schemas.outcomes import FINAL_STATES, Outcome
 from schemas.verdicts import Verdict
 from services.chassis.bus.port import Bus, Received
@@ -41,6 +42,7 @@ class Follower:
         intent_id: str,
         verdicts: AsyncIterator[Received],
         outcomes: AsyncIterator[Received],
+        on_failure: OnFailure = "stop",
     ) -> None:
         self._bus = bus
         self._site = site
@@ -49,11 +51,17 @@ class Follower:
         self._verdict: Verdict | None = None
         self._states: dict[str, Outcome] = {}
         self._early: list[Outcome] = []
+        self._undoes = on_failure == "undo"
+        self._has_done = False
 
-    async def run(self, verdict_timeout_s: float) -> AsyncIterator[Progress]:
+    async def run(self, verdict_timeout_s: float, *, from_begin: bool = False) -> AsyncIterator[Progress]:
+        """Until it has ended. `from_begin`: what the streams hold already comes first, in its order."""
         waits = {name: asyncio.ensure_future(anext(source)) for name, source in self._sources.items()}
         deadline_s = time.monotonic() + verdict_timeout_s
         try:
+            if from_begin:
+                async for progress in self._catch_up():
+                    yield progress
             while not self._ended:
                 done, _ = await asyncio.wait(waits.values(), timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
                 for name in [name for name, wait in waits.items() if wait in done]:
@@ -77,21 +85,20 @@ class Follower:
 
     @property
     def _ended(self) -> bool:
+        """Nothing more will come: neither another revision, nor a step, nor the way back."""
         verdict = self._verdict
         if verdict is None or verdict.decision == "defer":
             return False
-        states = {step: outcome.state for step, outcome in self._states.items()}
-        finished = {step for step, state in states.items() if state in FINAL_STATES}
-        # After a conflict the intent is decided again, until that is given up.
-        last = verdict.revision >= DECISIONS_MAX
-        failed = any(
-            states[step] not in ("ready", "done") and (last or states[step] != "conflict") for step in finished
-        )
-        return (
-            verdict.decision == "deny"
-            or failed
-            or (len(finished) == len(verdict.plan) and "conflict" not in states.values())
-        )
+        goes_back = self._undoes and self._has_done and verdict.undoes is None
+        if verdict.decision == "deny":
+            return not goes_back
+        states = [one.state for one in self._states.values()]
+        decided_again = "conflict" in states and "failed" not in states and verdict.revision < DECISIONS_MAX
+        if decided_again and verdict.undoes is None:
+            return False
+        if any(step.id not in self._states or self._states[step.id].state not in FINAL_STATES for step in verdict.plan):
+            return False
+        return not goes_back or all(state in ("ready", "done") for state in states)
 
     def _take(self, name: str, received: Received) -> list[Progress]:
         if name == "verdict":
@@ -107,6 +114,7 @@ class Follower:
         return [Progress(verdict), *taken]
 
     def _take_outcome(self, outcome: Outcome) -> list[Progress]:
+        self._has_done = self._has_done or outcome.can_be_undone
         if self._verdict is None or outcome.revision > self._verdict.revision:
             self._early.append(outcome)
             return []
@@ -117,10 +125,15 @@ class Follower:
         return [Progress(self._verdict, outcome)]
 
     async def _catch_up(self) -> AsyncIterator[Progress]:
+        """Each verdict, and then what became of its steps."""
+        found: list[tuple[int, str, Received]] = []
         for name, stream, subject in (
             ("verdict", "VERDICTS", subjects.verdict(self._site, "*", self._intent)),
             ("outcome", "OUTCOMES", subjects.outcome(self._site, self._intent, "*")),
         ):
+            model = Verdict if name == "verdict" else Outcome
             async for received in self._bus.scan(stream, subject):  # type: ignore[arg-type]  # a pair of literals
-                for progress in self._take(name, received):
-                    yield progress
+                found.append((model.from_json(received.payload).revision, name, received))
+        for _, name, received in sorted(found, key=lambda row: (row[0], row[1] == "outcome")):
+            for progress in self._take(name, received):
+                yield progress

@@ -119,7 +119,7 @@ class Mesh(Questions):
     ) -> AsyncIterator[Progress]:
         """Publish (unless told not to) and yield each verdict and outcome until the intent has ended.
 
-        Ends after a deny, a defer's expiry, or the last outcome of an allowed plan. Raises TransientError when no
+        Ends after a deny, a defer's expiry, or the last outcome of an allowed plan, its undoing included. Raises TransientError when no
         verdict came in time: the intent stays stored and is decided when the resolver is back.
         """
         site, intent_id = intent.site, intent.id
@@ -130,8 +130,8 @@ class Mesh(Questions):
         ):
             if publish:
                 await self.publish(intent)
-            follower = Follower(bus, site, intent_id, verdicts, outcomes)
-            async for progress in follower.run(verdict_timeout_s):
+            follower = Follower(bus, site, intent_id, verdicts, outcomes, intent.on_failure)
+            async for progress in follower.run(verdict_timeout_s, from_begin=not publish):
                 yield progress
 
     async def show(self, intent_id: str, *, site: str | None = None) -> Chain:

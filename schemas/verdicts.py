@@ -92,7 +92,7 @@ class Preconditions(Message):
 
 
 class Step(Message):
-    """One operation of the plan; it starts when the steps in `after` are done. `undoes`: the operation it takes back."""
+    """One operation of the plan; it starts when the steps in `after` are done. `undoes`: the operation taken back."""
 
     id: str
     site: SiteName

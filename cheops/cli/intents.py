@@ -31,6 +31,14 @@ class Cascade(StrEnum):
     DEPENDENTS = "dependents"
 
 
+class OnFailure(StrEnum):
+    """What becomes of a plan of which a step fails."""
+
+    UNDO = "undo"
+    STOP = "stop"
+    CONTINUE = "continue"
+
+
 FileOption = Annotated[
     list[str],
     typer.Option("--filename", "-f", help="Manifests: a file, a folder, or - for standard input.", metavar="PATH"),
@@ -40,6 +48,12 @@ DeleteFileOption = Annotated[
     typer.Option("--filename", "-f", help="What these manifests name.", metavar="PATH"),
 ]
 CascadeOption = Annotated[Cascade, typer.Option("--cascade", help="dependents: delete what uses it first.")]
+OnFailureOption = Annotated[
+    OnFailure,
+    typer.Option(
+        "--on-failure", help="Of a step: undo what was done (all or nothing), stop, or continue with what can go on."
+    ),
+]
 PreviewOption = Annotated[bool, typer.Option("--preview", help="Only the verdict: nothing is stored, nothing is done.")]
 NoWaitOption = Annotated[bool, typer.Option("--no-wait", help="Publish, print the id, do not follow.")]
 ScopeOption = Annotated[
@@ -86,6 +100,7 @@ _WRITERS: Final = (
 )
 _FOLLOWS: Final = (
     "The intent is published, its verdict printed with its proof, and each step of an allowed plan as it ends. "
+    "When a step fails, what was done is undone (--on-failure), the last step first. "
     "Ctrl-C stops the following only, not the intent."
 )
 _DELETE_EXAMPLES: Final = examples(
@@ -118,6 +133,7 @@ def _writer(verb: str) -> Callable[..., None]:
         namespace: NamespaceOption = "",
         site: SiteOption = None,
         scope: ScopeOption = None,
+        on_failure: OnFailureOption = OnFailure.UNDO,
         preview: PreviewOption = False,
         no_wait: NoWaitOption = False,
         bound: BoundOption = 10.0,
@@ -143,6 +159,7 @@ def delete(
     site: SiteOption = None,
     scope: ScopeOption = None,
     cascade: CascadeOption = Cascade.NONE,
+    on_failure: OnFailureOption = OnFailure.UNDO,
     preview: PreviewOption = False,
     no_wait: NoWaitOption = False,
     bound: BoundOption = 10.0,
@@ -222,6 +239,7 @@ def _submit(verb: str, namespace: str, site: str | None, server: str | None, **g
         namespace=namespace,
         scope=given["scope"] or "",
         cascade=str(given.get("cascade", Cascade.NONE)),  # type: ignore[arg-type]  # the same two words
+        on_failure=str(given.get("on_failure", OnFailure.UNDO)),  # type: ignore[arg-type]  # the same three words
         preview=given.get("preview", False),
         bound_s=given["bound"],
         overrides=dict.fromkeys(given.get("override") or (), given.get("reason", "")),

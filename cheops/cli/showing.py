@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cheops.cli.options import Output
 from cheops.cli.render.output import document, say
-from cheops.cli.render.signs import signs_for
+from cheops.cli.render.signs import Signs, signs_for
 from cheops.cli.render.steps import outcome_line
 from cheops.cli.render.verdict import render
 from cheops.mesh import Chain, Mesh
 from schemas.intents import Intent
+from schemas.outcomes import FINAL_STATES, Outcome
+from schemas.verdicts import Verdict
 
 
 async def show(mesh: Mesh, intent_id: str, follow: bool, site: str | None, output: Output, ascii_only: bool) -> int:
-    """Print the chain, and go on with it when asked to; the exit code is the last decision's."""
-    from cheops.cli.submitting import CODES
-
+    """Print the chain, and go on with it when asked to; the exit code is the last decision's, once it is over."""
     chain = await mesh.show(intent_id, site=site)
     signs = signs_for(ascii_only)
     if output is not Output.TEXT:
@@ -22,18 +24,35 @@ async def show(mesh: Mesh, intent_id: str, follow: bool, site: str | None, outpu
         return 0
     if chain.intent is not None:
         say([_intent_line(chain.intent)])
+    last: Verdict | None = chain.verdicts[-1] if chain.verdicts else None
+    outcomes: dict[tuple[int, str], Outcome] = {(one.revision, one.step): one for one in chain.outcomes}
     if follow and chain.intent is not None:
-        decision = "defer"
         async for progress in mesh.follow(chain.intent, publish=False):
-            decision = progress.verdict.decision
-            say([outcome_line(progress.outcome, signs)] if progress.outcome else render(progress.verdict, signs))
-        return CODES[decision]
+            last, one = progress.verdict, progress.outcome
+            if one is not None:
+                outcomes[one.revision, one.step] = one
+            say([outcome_line(one, signs)] if one is not None else _revision(last, signs))
+        return _code(last, outcomes)
     for verdict in chain.verdicts:
-        at = f"{verdict.decided_at.astimezone():%Y-%m-%d %H:%M:%S}"
-        say([f"revision {verdict.revision}, {at} by {verdict.decided_by}"])
-        say(render(verdict, signs))
+        say(_revision(verdict, signs))
         say(outcome_line(one, signs) for one in chain.outcomes if one.revision == verdict.revision)
-    return CODES[chain.verdicts[-1].decision] if chain.verdicts else CODES["defer"]
+    return _code(last, outcomes)
+
+
+def _revision(verdict: Verdict, signs: Signs) -> list[str]:
+    at = f"{verdict.decided_at.astimezone():%Y-%m-%d %H:%M:%S}"
+    return [f"revision {verdict.revision}, {at} by {verdict.decided_by}", *render(verdict, signs)]
+
+
+def _code(last: Verdict | None, outcomes: Mapping[tuple[int, str], Outcome]) -> int:
+    """The last decision's, and what became of it; 0 while its steps are under way."""
+    from cheops.cli.submitting import CODES, exit_code
+
+    if last is None:
+        return CODES["defer"]
+    mine = [one for (revision, _), one in outcomes.items() if revision == last.revision]
+    is_over = {one.step for one in mine if one.state in FINAL_STATES} >= {step.id for step in last.plan}
+    return exit_code(last, mine) if is_over else CODES[last.decision]
 
 
 def _intent_line(intent: Intent) -> str:

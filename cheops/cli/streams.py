@@ -123,7 +123,8 @@ def show(
 ) -> None:
     """One intent, whole: what was asked, what was decided and why, what was done.
 
-    The exit code is the last decision's: 0 allow, 3 deny, 4 defer or not decided yet.
+    The exit code is the last decision's, and of what became of it: 0 allow or done, 1 undone or failed, 3 deny,
+    4 defer or not decided yet, 5 partly done.
     """
     from cheops.cli.running import with_mesh
     from cheops.cli.showing import show as show_chain

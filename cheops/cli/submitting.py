@@ -28,6 +28,7 @@ from schemas.verdicts import Reason, Verdict
 
 CODES: Final = {"allow": 0, "deny": EXIT_DENY, "defer": EXIT_DEFER}
 ABOUT_MANIFESTS: Final = frozenset(("001", "010", "101", "110", "112", "130", "140", "150", "220"))
+NOT_UNDONE: Final = "W522"
 GOOD_STATES: Final = ("ready", "done")
 PROGRESS_MARGIN: Final = 12  # for the sign and the seconds
 
@@ -52,7 +53,11 @@ def submit(wanted: Wanted) -> int:
 
 
 def exit_code(verdict: Verdict, outcomes: Iterable[Outcome]) -> int:
-    """The decision's; of what was allowed and done: 0 all of it, 5 a part, 1 nothing."""
+    """The decision's; of what was allowed and done: 0 all of it, 5 a part, 1 nothing (all that was done is undone)."""
+    if verdict.undoes is not None:
+        back = {one.step for one in outcomes if one.state in GOOD_STATES and one.revision == verdict.revision}
+        stays = any(one.code == NOT_UNDONE for one in verdict.reasons)
+        return EXIT_PARTLY if stays or any(step.id not in back for step in verdict.plan) else EXIT_ERROR
     if verdict.decision != "allow" or verdict.preview:
         return CODES[verdict.decision]
     good = sum(outcome.state in GOOD_STATES for outcome in outcomes)
@@ -144,6 +149,9 @@ class _Submission:
         code = exit_code(verdict, self._outcomes.values())
         if code in (EXIT_PARTLY, EXIT_ERROR):
             told = f"cheops: {self._good} of {len(verdict.plan)} steps done, not the whole plan"
+            if verdict.undoes is not None:
+                told = "cheops: not done; all that was done is undone"
+                told = "cheops: not done, and not all of it could be undone" if code == EXIT_PARTLY else told
             sys.stderr.write(f"{told}; what happened: cheops show {verdict.intent}\n")
         return code
 

@@ -134,11 +134,11 @@ class Alone:
             if one.verdict.decision == "defer":
                 self.desk.docket.deferred[one.intent.id] = Waiting(one.intent, one.verdict, NEVER, one.settled)
                 continue
-            is_undo = one.verdict.undoes is not None
-            intake = self.undoing.intake(one.verdict) if is_undo else self.desk.hearing.take_in(one.intent, moment)
-            if is_undo:
-                one = replace(one, intent=lasting(one.intent, moment))
-            pursuit = self.desk.docket.active[one.intent.id] = one.pursuit(intake)
+            if one.verdict.undoes is not None:
+                intake, intent = self.undoing.intake(one.verdict), lasting(one.intent, moment)
+            else:
+                intake, intent = self.desk.hearing.take_in(one.intent, moment), one.intent
+            pursuit = self.desk.docket.active[intent.id] = replace(one, intent=intent).pursuit(intake)
             self.desk.holds.add(one.verdict, intake.changes, moment.monotonic_s)
             for outcome in one.outcomes:
                 self.desk.holds.report(outcome, moment.monotonic_s)

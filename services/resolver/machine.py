@@ -79,7 +79,7 @@ class Machine:
         self.vigil = Vigil(site)
         self.undoing = Undoing(self.desk)
         self.alone = Alone(self.desk, self.undoing)
-        self.together = Together(self.desk, catalogue.divides)
+        self.together = Together(self.desk, catalogue.divides, self.undoing)
         self._recovering: list[Unfinished] = []
         self._early: list[Outcome] = []
         self._was_synced = False

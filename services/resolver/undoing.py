@@ -1,4 +1,4 @@
-"""What an intent had done is taken back when one of its steps fails: judged like anything else, named where it cannot be. Pure.
+"""What an intent had done is taken back when a step of it fails: judged like anything else, or named. Pure.
 
 deeds ──▶ reversed steps ──▶ judge (deletions on the state after what is put back) ──▶ verdict with `undoes`
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from schemas.events import ResourceState
 from schemas.identity import ResourceId
@@ -32,11 +32,22 @@ NOT_UNDONE: Final = "W522"
 WRITES: Final = ("update", "create")
 
 
+class Across(Protocol):
+    """Who takes back what several sites have done."""
+
+    def concerns(self, intent: Intent) -> bool:
+        """Whether an intent was for more than this site."""
+
+    def begin(self, intent: Intent, moment: Moment) -> list[Effect]:
+        """Decide it, store it, have it done."""
+
+
 @dataclass(slots=True)
 class Undoing:
     """One site's way back. `waiting`: intents whose undoing waits until enough is known of the site."""
 
     desk: Desk
+    across: Across | None = None
     waiting: dict[str, Intent] = field(default_factory=dict)
 
     @property
@@ -50,14 +61,14 @@ class Undoing:
 
     def begin(self, intent: Intent, moment: Moment) -> list[Effect]:
         """At one site: decide it, store it, do it; or wait for evidence."""
-        failed = self.desk.docket.known(intent.id)
-        assert failed is not None, "what has done something was decided"
-        verdict = self.judged(intent, failed, reversed_steps(self.deeds.of(intent.id)), moment)
-        if verdict is None:
+        if self.across is not None and self.across.concerns(intent):
+            return self.across.begin(intent, moment)
+        steps = reversed_steps(self.deeds.of(intent.id))
+        judged = self.judged(intent, steps, moment)
+        if judged is None:
             self.waiting[intent.id] = intent
             return []
-        self.waiting.pop(intent.id, None)
-        self.desk.docket.record(verdict)
+        verdict = self.decided(intent, steps, judged, moment)
         effects: list[Effect] = [StoreVerdict(verdict)]
         if not verdict.plan:
             self.deeds.forget(intent.id)
@@ -93,21 +104,48 @@ class Undoing:
 
     # ── judged ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def judged(self, intent: Intent, failed: Verdict, steps: Sequence[Step], moment: Moment) -> Verdict | None:
-        """The verdict on the way back, at this site; None while too little is known to say."""
+    def judged(self, intent: Intent, steps: Sequence[Step], moment: Moment) -> dict[str, str] | None:
+        """Which of this site's steps back cannot be taken, and why; None while too little is known to say."""
         lasts = lasting(intent, moment)
-        left, kept = list(steps), {step.id: why for step in steps if (why := self._lost(intent.id, step))}
+        kept = {step.id: why for step in steps if (why := self._lost(intent.id, step))}
+        kept = with_what_waits(kept, steps)
         while True:
-            left = [step for step in left if step.id not in kept]
-            verdicts = [self._judge(lasts, case, view, moment) for case, view in self._cases(lasts, left, moment)]
+            left = [step for step in steps if step.id not in kept]
+            verdicts = [self.desk.hearing.judge(*row, moment) for row in self._cases(lasts, left, moment)]
             if any(one.decision == "defer" for one in verdicts):
                 return None
-            blocked = {id: why for one in verdicts for id, why in _blocked(one, left).items()}
+            blocked = {name: why for one in verdicts for name, why in _blocked(one, left).items()}
             if not blocked:
-                break
-            kept |= blocked
-            kept |= {id: f"it waits for {name}" for name in blocked for id in _waiting_for(name, left)}
-        return self._verdict(lasts, failed, left, {step: kept[step.id] for step in steps if step.id in kept}, moment)
+                return kept
+            kept = with_what_waits({**kept, **blocked}, steps)
+
+    def decided(self, intent: Intent, steps: Sequence[Step], kept: Mapping[str, str], moment: Moment) -> Verdict:
+        """The verdict on the way back, in force from now on. `kept`: steps that are not taken, and why."""
+        failed = self.desk.docket.known(intent.id)
+        assert failed is not None, "what has done something was decided"
+        self.waiting.pop(intent.id, None)
+        lasts = lasting(intent, moment)
+        (case, view), *_ = self._cases(lasts, (), moment)
+        base = self.desk.hearing.judge(case, view, moment)
+        stays = [step for step in steps if step.id in kept]
+        plan = tuple(step for step in steps if step.id not in kept)
+        verdict = base.model_copy(
+            update={
+                "decision": "allow",
+                "verb": intent.verb,
+                "undoes": failed.revision,
+                "targets": tuple(dict.fromkeys(step.resource for step in steps)),
+                "summary": _summary(intent, steps, len(plan), failed),
+                "reasons": (_why(failed), *(_named(step, kept[step.id]) for step in stays)),
+                "plan": plan,
+                "waits_for": (),
+                "remedies": (),
+                "expires_at": None,
+                "preview": False,
+            }
+        )
+        self.desk.docket.record(verdict)
+        return verdict
 
     def _cases(self, intent: Intent, steps: Sequence[Step], moment: Moment) -> list[tuple[Case, View]]:
         """What is put back is judged as one bundle; what was made goes from the site as it is then."""
@@ -124,9 +162,6 @@ class Undoing:
             cases.append((replace(plain, verb="delete", changes=goes), OverlayView(view, puts) if puts else view))
         return cases
 
-    def _judge(self, intent: Intent, case: Case, view: View, moment: Moment) -> Verdict:
-        return self.desk.hearing.judge(case, view, moment)
-
     def _change(self, intent_id: str, step: Step) -> Change:
         deed = self.deeds.find(intent_id, step.undoes)
         before: ResourceState | None = deed.before if deed is not None else None
@@ -142,36 +177,6 @@ class Undoing:
             return "the volume that it was bound to is gone, or may be; made anew it would be empty"
         return ""
 
-    def _verdict(
-        self,
-        intent: Intent,
-        failed: Verdict,
-        steps: Sequence[Step],
-        kept: Mapping[Step, str],
-        moment: Moment,
-    ) -> Verdict:
-        (case, view), *_ = self._cases(intent, (), moment)
-        base = self.desk.hearing.judge(case, view, moment)
-        plan = tuple(
-            step.model_copy(update={"after": tuple(one for one in step.after if one in {x.id for x in steps})})
-            for step in steps
-        )
-        return base.model_copy(
-            update={
-                "decision": "allow",
-                "verb": intent.verb,
-                "undoes": failed.revision,
-                "targets": tuple(dict.fromkeys(step.resource for step in (*steps, *kept))),
-                "summary": summary(intent, self.desk.site, len(plan), len(kept), failed.revision),
-                "reasons": (why(failed, self.desk.site), *(_named(step, text) for step, text in kept.items())),
-                "plan": plan,
-                "waits_for": (),
-                "remedies": (),
-                "expires_at": None,
-                "preview": False,
-            }
-        )
-
 
 def lasting(intent: Intent, moment: Moment) -> Intent:
     """The way back has time of its own, and goes as far as it can."""
@@ -184,17 +189,28 @@ def has_failed(pursuit: Pursuit) -> bool:
     return any(pursuit.states.get(step.id) not in GOOD for step in pursuit.verdict.plan)
 
 
-def summary(intent: Intent, site: str, done: int, kept: int, revision: int) -> str:
-    """One line that stands alone."""
-    left = f", {counted(kept, 'step')} cannot be undone" if kept else ""
-    return f"undo of {intent.verb} @ {site}: {counted(done, 'step')} back{left} (revision {revision} failed)"
+def with_what_waits(kept: Mapping[str, str], steps: Sequence[Step]) -> dict[str, str]:
+    """The same with what would have to come after something that stays."""
+    found = dict(kept)
+    by_id = {step.id: step for step in steps}
+    while more := [one for one in steps if one.id not in found and any(name in found for name in one.after)]:
+        for step in more:
+            first = next(name for name in step.after if name in found)
+            found[step.id] = f"{named(by_id[first].resource)}, which would have to go before it, stays"
+    return found
 
 
-def why(failed: Verdict, site: str) -> Reason:
-    """Why there is an undo at all."""
+def _summary(intent: Intent, steps: Sequence[Step], taken: int, failed: Verdict) -> str:
+    left = len(steps) - taken
+    sites = " & ".join(dict.fromkeys(step.site for step in reversed(steps)))
+    stays = f", {counted(left, 'step')} cannot be undone" if left else ""
+    return f"undo {intent.verb} @ {sites}: {counted(taken, 'step')} back{stays}; revision {failed.revision} failed"
+
+
+def _why(failed: Verdict) -> Reason:
     what = "was not done as a whole" if failed.decision == "allow" else "cannot be gone on with"
-    message = f"revision {failed.revision} {what}: what it had done is undone, the last step first"
-    return Reason(code=UNDONE, severity="warning", message=message, site=failed.site if not site else site)
+    message = f"revision {failed.revision} {what}: what was done is taken back, the last step first"
+    return Reason(code=UNDONE, severity="warning", message=message, site=failed.site)
 
 
 def _named(step: Step, text: str) -> Reason:
@@ -221,14 +237,3 @@ def _blocked(verdict: Verdict, steps: Sequence[Step]) -> dict[str, str]:
     if verdict.decision == "deny" and not found:
         return {step.id: verdict.summary for step in steps}
     return found
-
-
-def _waiting_for(name: str, steps: Sequence[Step]) -> set[str]:
-    """Everything that comes after a step."""
-    found = {name}
-    grown = True
-    while grown:
-        more = {step.id for step in steps if found & set(step.after)} - found
-        found |= more
-        grown = bool(more)
-    return found - {name}

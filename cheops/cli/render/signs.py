@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass, replace
 from typing import Final
 
-DECISION_STYLES: Final = {"allow": "green", "deny": "red", "defer": "yellow"}
+DECISION_STYLES: Final = {"allow": "green", "deny": "red", "defer": "yellow", "undo": "yellow"}
 WIDTH_MIN: Final = 60
 _ANSI: Final = {"green": "32", "red": "31", "yellow": "33", "bold": "1", "dim": "2", "cyan": "36"}
 
@@ -24,6 +24,7 @@ class Signs:
     last: str = "└─ "
     pipe: str = "│  "
     gap: str = "   "
+    undo: str = "↩"
     ellipsis: str = "…"
     dot: str = "·"
     colour: bool = False
@@ -31,7 +32,7 @@ class Signs:
 
     def decision(self, decision: str) -> str:
         """`✓ ALLOW`, coloured."""
-        sign = {"allow": self.allow, "deny": self.deny, "defer": self.defer}[decision]
+        sign = {"allow": self.allow, "deny": self.deny, "defer": self.defer, "undo": self.undo}[decision]
         return self.paint(f"{sign} {decision.upper()}", DECISION_STYLES[decision])
 
     def paint(self, text: str, style: str) -> str:
@@ -50,7 +51,7 @@ class Signs:
         return text[: max(0, room - len(self.ellipsis))] + self.ellipsis
 
 
-ASCII: Final = Signs("+", "x", "?", "|- ", "`- ", "|  ", "   ", "...", "-")
+ASCII: Final = Signs("+", "x", "?", "|- ", "`- ", "|  ", "   ", "<", "...", "-")
 
 
 def signs_for(ascii_only: bool) -> Signs:

@@ -49,10 +49,11 @@ def _given(step: Step) -> str:
 def outcome_line(outcome: Outcome, signs: Signs) -> str:
     """One step's outcome."""
     sign = {"ready": signs.allow, "done": signs.allow, "applied": signs.ellipsis}.get(outcome.state, signs.deny)
+    back = "undo: " if outcome.step.startswith("u") else ""
     word = "already gone" if outcome.state == "done" and not outcome.changed else outcome.state
     message = f": {outcome.message}" if outcome.message else ""
     took = f"  {outcome.duration_ms / 1000:.1f} s" if outcome.duration_ms >= 100 else ""
-    what = f"{outcome.action} {named(outcome.resource)} @ {outcome.site}"
+    what = f"{back}{outcome.action} {named(outcome.resource)} @ {outcome.site}"
     text = f"  {sign} {outcome.step:<3} {what}  {word}{took}{message}"
     style = {signs.allow: "green", signs.deny: "red"}.get(sign)
     return signs.paint(text, style) if style else text

@@ -50,6 +50,8 @@ def one_line(verdict: Verdict, signs: Signs) -> str:
 
 
 def _word(verdict: Verdict, signs: Signs) -> str:
+    if verdict.undoes is not None:
+        return signs.decision("undo")
     first = next((one.code for one in verdict.reasons if one.severity in ("deny", "defer")), "")
     return signs.decision(verdict.decision) + (f" {first}" if verdict.decision != "allow" and first else "")
 

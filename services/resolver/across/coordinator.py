@@ -31,6 +31,7 @@ from services.resolver.docket import Waiting
 from services.resolver.judge.case import Problem
 from services.resolver.recovery import Unfinished
 from services.resolver.signals import Effect, Moment, SendPeer, StoreVerdict, Supplied, TellPreview
+from services.resolver.undoing import Undoing
 
 ANSWER_TIMEOUT_S: Final = 5.0
 TRYING_MAX_S: Final = 20.0  # of all ways together: the intent's sender waits
@@ -44,6 +45,7 @@ class Coordinator:
 
     desk: Desk
     divides: Divides
+    undoing: Undoing
     clock: HybridClock = field(default_factory=HybridClock)
     rounds: dict[str, Round] = field(default_factory=dict)
     following: Following = field(init=False)
@@ -55,7 +57,7 @@ class Coordinator:
     _pause_s: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.following = Following(self.desk.site)
+        self.following = Following(self.desk.site, self.desk.deeds)
         self.hearsay = Hearsay(self.desk.hearing, self.desk.neighbours)
         self.reading = Reading(self.desk, self.divides)
         self.bringer = Bringer(self.desk)
@@ -296,6 +298,8 @@ class Coordinator:
                 intent, verdict, parts, (asked.number, asked.age), moment.monotonic_s
             )
         self.following.forget(intent.id)
+        if verdict.decision == "deny" and self.undoing.is_due(intent, verdict):
+            effects += self.undoing.begin(intent, moment)
         return effects
 
     def _drop(self, intent_id: str, round_number: int, name: SiteName) -> Effect:
@@ -304,7 +308,7 @@ class Coordinator:
 
     def reported(self, message: Report, moment: Moment) -> list[Effect]:
         """How far a site is; when all are over, and the world had changed, it is decided again."""
-        return self._go_on(self.following.reported(message, moment.monotonic_s), moment)
+        return self._go_on(self.following.reported(message, moment), moment)
 
     def _go_on(self, followed: tuple[list[Effect], Intent | None], moment: Moment) -> list[Effect]:
         effects, again = followed

@@ -9,17 +9,18 @@ Steps that will never begin get an outcome, too: the end of each step stands in 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from schemas.intents import Intent
-from schemas.outcomes import Outcome, OutcomeState
+from schemas.outcomes import Outcome
 from schemas.peers import Decide, Part, Report, Tell
 from schemas.verdicts import Step, Verdict
 from services.resolver.across.engagement import Engagement, Engagements
 from services.resolver.desk import Desk
-from services.resolver.pursuit import GOOD, Pursuit, operation_id
+from services.resolver.pursuit import GOOD, Pursuit, end_of
 from services.resolver.recovery import Unfinished
 from services.resolver.signals import Effect, Moment, SendOperation, SendPeer, StoreIntent, StoreOutcome, StoreVerdict
+from services.resolver.undoing import Undoing, lasting
 
 
 @dataclass(slots=True)
@@ -28,6 +29,7 @@ class Doing:
 
     desk: Desk
     engagements: Engagements
+    undoing: Undoing
 
     # ── committed, or refused ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -45,21 +47,22 @@ class Doing:
         engaged.outcomes.clear()
         pursuit = Pursuit(engaged.part, engaged.intake, stored, settled=set(engaged.settled))
         self.desk.docket.active[engaged.part.id] = pursuit
-        return [*self._store(engaged, stored), *self._go_on(engaged, pursuit, moment)]
+        return [*self.store(engaged, stored), *self.go_on(engaged, pursuit, moment)]
 
     def refuse(self, engaged: Engagement, message: Decide, verdict: Verdict, moment: Moment) -> list[Effect]:
         """A commit that came too late is not carried out; its repetition finds that in the streams."""
         nothing = {"decision": "deny", "plan": (), "waits_for": (), "expires_at": None, "revision": message.revision}
         stored = verdict.model_copy(update=nothing)
         reason = f"refused at {self.desk.site}: {verdict.summary}"
-        ends = tuple(self._end(engaged, step, "conflict", reason, moment) for step in self.own(message.plan))
+        ends = tuple(end_of(stored, step, "conflict", reason, moment) for step in self.own(message.plan))
         engaged.verdict = stored
         engaged.revision = engaged.decided = message.revision
         engaged.outcomes = {one.step: one for one in ends}
         self.engagements.end(engaged, "over")
-        return [*self._store(engaged, stored), *map(StoreOutcome, ends), self.report(engaged, ends)]
+        return [*self.store(engaged, stored), *map(StoreOutcome, ends), self.report(engaged, ends)]
 
-    def _store(self, engaged: Engagement, verdict: Verdict) -> list[Effect]:
+    def store(self, engaged: Engagement, verdict: Verdict) -> list[Effect]:
+        """In this site's own streams."""
         if engaged.entry == self.desk.site:  # the whole is stored at its entry site
             return []
         self.desk.docket.record(verdict)
@@ -74,7 +77,7 @@ class Doing:
     def outcome(self, outcome: Outcome, moment: Moment) -> list[Effect]:
         """An outcome of this site's executor that the pursuit has taken in."""
         engaged, pursuit = self.engagements[outcome.intent], self.desk.docket.active[outcome.intent]
-        return self._go_on(engaged, pursuit, moment, (outcome,))
+        return self.go_on(engaged, pursuit, moment, (outcome,) if outcome.state != "begun" else ())
 
     def heard(self, message: Tell, moment: Moment) -> list[Effect]:
         """The entry site says how far the other sites are."""
@@ -89,11 +92,12 @@ class Doing:
                 pursuit.hear(outcome)
         if message.stop:
             pursuit.stop()
-        return self._go_on(engaged, pursuit, moment)
+        return self.go_on(engaged, pursuit, moment)
 
-    def _go_on(
+    def go_on(
         self, engaged: Engagement, pursuit: Pursuit, moment: Moment, outcomes: tuple[Outcome, ...] = ()
     ) -> list[Effect]:
+        """What may leave now; and the word on it to the entry site."""
         effects: list[Effect] = [SendOperation(one) for one in pursuit.release(moment)]
         if pursuit.over:
             engaged.settled |= pursuit.settled
@@ -101,28 +105,15 @@ class Doing:
             self.desk.holds.drop(engaged.part.id)
             self.engagements.end(engaged, "over")
             reason = f"not begun at {self.desk.site}: another step did not do what was allowed"
-            ends = [self._end(engaged, step, "expired", reason, moment) for step in pursuit.never_begun]
+            ends = [end_of(pursuit.verdict, step, "expired", reason, moment) for step in pursuit.never_begun]
             effects += map(StoreOutcome, ends)
             outcomes = (*outcomes, *ends)
         engaged.outcomes |= {one.step: one for one in outcomes}
+        if pursuit.over:  # everything: an entry site that was killed may not have heard the rest
+            outcomes = tuple(engaged.outcomes.values())
         if outcomes or pursuit.over:
             effects.append(self.report(engaged, outcomes))
         return effects
-
-    def _end(self, engaged: Engagement, step: Step, state: OutcomeState, message: str, moment: Moment) -> Outcome:
-        return Outcome(
-            operation=operation_id(engaged.part.id, engaged.revision, step.id),
-            intent=engaged.part.id,
-            revision=engaged.revision,
-            step=step.id,
-            site=step.site,
-            action=step.action,
-            resource=step.resource,
-            state=state,
-            changed=False,
-            message=message,
-            at=moment.wall,
-        )
 
     def report(self, engaged: Engagement, outcomes: tuple[Outcome, ...] = (), again: bool = False) -> Effect:
         """To the entry site: how far this one is."""
@@ -133,7 +124,7 @@ class Doing:
                 receiver=engaged.entry,
                 intent=engaged.part.id,
                 revision=engaged.revision,
-                outcomes=outcomes,
+                outcomes=outcomes if engaged.entry == self.desk.site else tuple(one.abroad() for one in outcomes),
                 over=engaged.is_free,
                 refused=engaged.verdict if refused else None,
                 again=again,
@@ -163,7 +154,9 @@ class Doing:
     def resume(self, one: Unfinished, moment: Moment) -> list[Effect]:
         """Go on with a part as the last process left it, and say how far it is."""
         engaged = self.engagements[one.intent.id]
-        intake = self.desk.take_in(engaged.part, moment)
+        is_undo = one.verdict.undoes is not None
+        intake = self.undoing.intake(one.verdict) if is_undo else self.desk.take_in(engaged.part, moment)
+        one = replace(one, intent=lasting(one.intent, moment)) if is_undo else one
         pursuit = self.desk.docket.active[one.intent.id] = one.pursuit(intake)
         engaged.intake = intake
         self.desk.holds.add(one.verdict, intake.changes, moment.monotonic_s)
@@ -172,7 +165,7 @@ class Doing:
         self.desk.holds.settle(self.desk.graph)
         sent: list[Effect] = [SendOperation(operation) for operation in pursuit.resume(moment)]
         known = tuple(engaged.outcomes.values())  # with the word that it is over, or nobody would ask for them
-        gone_on = self._go_on(engaged, pursuit, moment, known)
+        gone_on = self.go_on(engaged, pursuit, moment, known)
         return [*sent, *gone_on, self.report(engaged, tuple(engaged.outcomes.values()), again=True)]
 
     def resume_own(self, one: Unfinished, part: Part, moment: Moment) -> list[Effect]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,6 +12,7 @@ from schemas.outcomes import Outcome
 from schemas.peers import Decide, Part, Refuse, Report, Tell
 from schemas.verdicts import Reason, Step, Verdict
 from services.resolver.across.undertaking import Undertaking
+from services.resolver.deeds import Deeds
 from services.resolver.judge.findings import named
 from services.resolver.pursuit import GOOD, operation_id
 from services.resolver.signals import Effect, Moment, SendPeer, StoreOutcome
@@ -24,10 +25,13 @@ class Following:
     """Undertakings by intent.
 
     earlier    what was done for an intent by revisions that are not in force any more
+    ended      what is to be done when all sites are over and nothing is decided again
     expected   committed to by the last process, to be gone on with when the site is known again
     """
 
     site: SiteName
+    deeds: Deeds
+    ended: Callable[[Undertaking, Moment], list[Effect]] = lambda _, __: []
     earlier: dict[str, tuple[Outcome, ...]] = field(default_factory=dict)
     expected: set[str] = field(default_factory=set)
     _all: dict[str, Undertaking] = field(default_factory=dict)
@@ -73,6 +77,11 @@ class Following:
         self._all[intent.id] = Undertaking(intent, verdict, orders, now_s)
         return list(map(SendPeer, orders.values()))
 
+    def take_back(self, intent: Intent, verdict: Verdict, now_s: float) -> list[Effect]:
+        """Tell every site which of its steps are to be undone."""
+        self._all[intent.id] = Undertaking(intent, verdict, undo_orders(self.site, verdict), now_s)
+        return list(map(SendPeer, self._all[intent.id].orders.values()))
+
     def resume(self, intent_id: str, outcomes: Sequence[Outcome]) -> list[Effect]:
         """After a crash: what was reported before it is known, and perhaps was not told on."""
         undertaking = self._all[intent_id]
@@ -106,9 +115,9 @@ class Following:
         names = {"sender": message.sender, "receiver": self.site, "intent": message.intent}
         revision = undertaking.verdict.revision
         ends = tuple(_not_taken(step, message, revision, moment) for step in undertaking.steps_of(message.sender))
-        return self.reported(Report(revision=revision, outcomes=ends, over=True, **names), moment.monotonic_s)
+        return self.reported(Report(revision=revision, outcomes=ends, over=True, **names), moment)
 
-    def reported(self, message: Report, now_s: float) -> tuple[list[Effect], Intent | None]:
+    def reported(self, message: Report, moment: Moment) -> tuple[list[Effect], Intent | None]:
         """Store it here, tell who waits for it; and the intent to be decided again, when all are over and it has to."""
         undertaking = self._all.get(message.intent)
         if undertaking is None or message.revision != undertaking.verdict.revision:
@@ -117,8 +126,10 @@ class Following:
         if problem:
             names = {"sender": self.site, "receiver": message.sender, "intent": message.intent}
             return [SendPeer(Refuse(what="report", reason=problem[:500], **names))], None
-        was_over, undertaking.heard_s = undertaking.is_over, now_s
+        was_over, undertaking.heard_s = undertaking.is_over, moment.monotonic_s
         fresh = undertaking.note(message)
+        for one in fresh:
+            self.deeds.note(one, undertaking.verdict)
         effects: list[Effect] = []
         if message.sender != self.site:  # our own executor's are stored by itself
             effects += map(StoreOutcome, fresh)
@@ -131,7 +142,7 @@ class Following:
         if undertaking.to_be_decided_again:
             return effects, undertaking.intent
         self.forget(message.intent)
-        return effects, None
+        return [*effects, *self.ended(undertaking, moment)], None
 
     def _tell(
         self, undertaking: Undertaking, name: SiteName, outcomes: tuple[Outcome, ...], *, stop: bool = False
@@ -157,6 +168,23 @@ class Following:
             for name, mine in done.items()
         )
         return verdict.model_copy(update={"reasons": (*verdict.reasons, *notes)}) if notes else verdict
+
+
+def undo_orders(entry: SiteName, verdict: Verdict) -> dict[SiteName, Decide]:
+    """Each site's steps of the way back."""
+    return {
+        name: Decide(
+            sender=entry,
+            receiver=name,
+            intent=verdict.intent,
+            round=0,
+            commit=True,
+            revision=verdict.revision,
+            plan=tuple(step for step in verdict.plan if step.site == name),
+            undoes=verdict.undoes,
+        )
+        for name in dict.fromkeys(step.site for step in verdict.plan)
+    }
 
 
 def _to_tell(

@@ -14,20 +14,25 @@ from services.resolver.across.coordinator import Coordinator
 from services.resolver.across.following import NUDGE_S
 from services.resolver.across.participant import LEASE_S, Participant
 from services.resolver.across.splitting import Divides
+from services.resolver.across.undoing import WayBack
 from services.resolver.desk import Desk
 from services.resolver.docket import WAITING_MAX, Asked, Waiting
 from services.resolver.pursuit import GOOD
 from services.resolver.recovery import Unfinished
 from services.resolver.signals import Effect, Moment, PeerBeat, PeerSeen, SendPeer, Supplied
+from services.resolver.undoing import Undoing
 
 
 class Together:
     """What one resolver does with others."""
 
-    def __init__(self, desk: Desk, divides: Divides) -> None:
+    def __init__(self, desk: Desk, divides: Divides, undoing: Undoing) -> None:
         self.neighbours = desk.neighbours
-        self.coordinator = Coordinator(desk, divides)
-        self.participant = Participant(desk)
+        self.coordinator = Coordinator(desk, divides, undoing)
+        self.participant = Participant(desk, undoing)
+        following, doing = self.coordinator.following, self.participant.doing
+        self.back = WayBack(desk, undoing, following, doing, self.coordinator.concerns)
+        self.participant.back = undoing.across = self.back
         self._site = desk.site
         self._docket = desk.docket
         self._early: dict[str, float] = {}
@@ -96,7 +101,7 @@ class Together:
     def tick(self, moment: Moment) -> list[Effect]:
         """Time has passed."""
         self._early = {name: until_s for name, until_s in self._early.items() if self._docket.known(name) is None}
-        return [*self.participant.tick(moment), *self.coordinator.tick(moment)]
+        return [*self.participant.tick(moment), *self.back.look_again(moment), *self.coordinator.tick(moment)]
 
     def settle(self, effects: Sequence[Effect], moment: Moment) -> list[Effect]:
         """The effects, then those of what this site tells itself: in the order in which they came about.
@@ -159,6 +164,8 @@ class Together:
         if one.intent.entry is not None:
             return self.participant.doing.resume(one, moment)
         self.coordinator.following.expected.discard(one.intent.id)
+        if one.verdict.undoes is not None:
+            return self.back.resume(one, moment)
         parts = self.coordinator.reading.parts_again(one.intent, one.verdict, moment)
         if not parts and self.coordinator.reading.is_known(one.verdict):
             return self.coordinator.begin(one.intent, moment)  # what was fetched is fetched again, what is done stays

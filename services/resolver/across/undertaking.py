@@ -91,6 +91,8 @@ class Undertaking:
         """The world had changed somewhere, or a site did not do what it had consented to; and nothing failed."""
         states = {one.state for one in self.outcomes.values()}
         changed = "conflict" in states or bool(self.refused)
+        if self.verdict.undoes is not None:
+            return False
         return changed and "failed" not in states and self.verdict.revision < DECISIONS_MAX
 
 

@@ -45,6 +45,7 @@ def enter(world: World, verb: Verb, on_failure: OnFailure = "undo", **what: Any)
 
 def goes_on(world: World, execute: bool = True, refuse: str = "") -> None:
     """Everything that waits goes on; operations on `refuse` are refused."""
+    world.refuses = {ResourceId(refuse)}
     for _ in range(20):
         world.now_s += 0.5
         world.beat()
@@ -57,7 +58,7 @@ def goes_on(world: World, execute: bool = True, refuse: str = "") -> None:
             world.deliver()
         for place, one in enumerate(world.operations):
             if execute and one.id not in world.ledger:
-                world.execute(place, refuse=one.resource == refuse and not one.undoes)
+                world.execute(place)
         while world.outcomes:
             world.report()
 

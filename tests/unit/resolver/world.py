@@ -77,6 +77,7 @@ class World:
         self.rehearsals: deque[str] = deque()
         self.operations: list[Operation] = []
         self.ledger: dict[str, list[Outcome]] = {}
+        self.refuses: set[ResourceId] = set()  # writes on these, but not their undoing
         self.kept: dict[str, Manifest] = {}
         self.outcomes: deque[Outcome] = deque()  # on their way to the resolver
         self.unacknowledged: dict[str, Intent] = {}
@@ -226,7 +227,7 @@ class World:
             return [self._outcome(operation, "conflict")]
         if wanted.left and live and wanted.left != live["metadata"]["resourceVersion"]:
             return [self._outcome(operation, "conflict")]
-        if refuse:
+        if refuse or (operation.resource in self.refuses and not operation.undoes):
             return [self._outcome(operation, "failed", status=403)]
         before = self.cluster.complaints()
         if operation.action == "delete":

@@ -1,0 +1,140 @@
+"""What several sites have done together is taken back by each of them, cut, killed and mended in the middle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schemas.events import ResourceEvent
+from schemas.identity import ResourceId
+from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
+from tests.unit.resolver.virtual_mesh import VirtualMesh
+
+CA = ResourceId("Secret/shop/ca")
+WEB = ResourceId("apps/Deployment/shop/web")
+
+
+@pytest.fixture
+def mesh() -> VirtualMesh:
+    made = VirtualMesh(["lyon", "oslo", "nice"])
+    made.settle()
+    return made
+
+
+def shop() -> tuple[dict[str, Any], ...]:
+    return without_uid(secret("ca")), without_uid(deployment("web", mounts_secret("ca"), app="web"))
+
+
+def nothing_is_left(mesh: VirtualMesh) -> None:
+    for name, world in mesh.worlds.items():
+        assert not {CA, WEB} & world.cluster.objects.keys(), name
+        assert not world.machine.docket.active, name
+        assert not list(world.machine.holds.rows()), name
+        assert not world.machine.together.coordinator.following, name
+        assert not world.cluster.broken, name
+        assert all(times == 1 for times in (*world.effects.values(), *world.taken_back.values())), name
+
+
+def test_a_step_that_fails_at_one_site_takes_back_what_all_have_done(mesh: VirtualMesh) -> None:
+    mesh["nice"].refuses = {WEB}
+    mesh.enter("lyon", "create", "lyon & oslo & nice", manifests=shop())
+    mesh.settle(4)
+    nothing_is_left(mesh)
+    whole = mesh.verdict("lyon")
+    assert (whole.decision, whole.undoes) == ("allow", 1)
+    assert {step.site for step in whole.plan} == {"lyon", "oslo", "nice"}
+    for name in ("oslo", "nice"):
+        assert mesh.verdict(name).undoes == 1, "each site has said so itself"
+    ends = {one.step: one.state for one in mesh["lyon"].stored_outcomes if one.revision == 2}
+    assert set(ends.values()) == {"done"}
+    assert set(ends) == {step.id for step in whole.plan}
+    assert not any(one.former not in (None, "", "kept") for one in mesh["lyon"].stored_outcomes if one.site != "lyon")
+
+
+def test_what_a_site_uses_since_stays_there_and_is_named(mesh: VirtualMesh) -> None:
+    mesh["nice"].refuses = {WEB}
+    mesh.enter("lyon", "create", "oslo & nice", manifests=shop())
+    oslo = mesh["oslo"]
+    for _ in range(4):
+        mesh.collect()
+        for wire, waiting in mesh.wires.items():
+            while waiting:
+                mesh.arrive(wire)
+        for world in mesh.worlds.values():
+            mesh.catches_up(world)
+    assert [one.resource for one in oslo.operations] == [CA]
+    oslo.execute(0)
+    oslo.see(ResourceEvent("put", oslo.cluster.put(deployment("user", mounts_secret("ca"), app="user"))))
+    mesh.settle(4)
+    assert CA in oslo.cluster.objects
+    assert WEB not in oslo.cluster.objects
+    assert CA not in mesh["nice"].cluster.objects
+    said = [one for one in mesh["lyon"].stored_outcomes if one.site == "oslo" and one.state == "conflict"]
+    assert "shop/user" in said[0].message
+    assert [one.code for one in mesh.verdict("oslo").reasons] == ["W521", "W522"]
+
+
+@pytest.mark.parametrize("cut", ["lyon", "oslo", "nice"])
+def test_a_site_that_is_cut_off_takes_its_part_back_when_it_returns(mesh: VirtualMesh, cut: str) -> None:
+    mesh["nice"].refuses = {WEB}
+    mesh.enter("lyon", "create", "lyon & oslo & nice", manifests=shop())
+    mesh.collect()
+    for wire, waiting in mesh.wires.items():
+        while waiting:
+            mesh.arrive(wire)
+    mesh.sever(cut)
+    mesh.settle(10)
+    mesh.mend()
+    mesh.settle(40, 2.0)
+    nothing_is_left(mesh)
+
+
+def test_stop_and_continue_hold_for_several_sites(mesh: VirtualMesh) -> None:
+    mesh["nice"].refuses = {CA}
+    mesh.enter("lyon", "create", "oslo & nice", "i-1", manifests=shop(), on_failure="continue")
+    mesh.settle(4)
+    assert {CA, WEB} <= mesh["oslo"].cluster.objects.keys()
+    assert WEB not in mesh["nice"].cluster.objects
+    assert mesh.verdict("lyon").revision == 1
+    ends = {(one.site, one.resource): one.state for one in mesh["lyon"].stored_outcomes}
+    assert ends["nice", WEB] == "expired", "every step's end is named"
+    assert not mesh["lyon"].machine.together.coordinator.following
+    mesh["lyon"].refuses = {WEB}
+    mesh.enter("nice", "create", "lyon", "i-2", manifests=shop(), on_failure="stop")
+    mesh.settle(4)
+    assert CA in mesh["lyon"].cluster.objects
+    assert mesh.verdict("nice", "i-2").undoes is None
+
+
+def test_each_resolver_may_be_killed_at_any_of_its_effects(mesh: VirtualMesh) -> None:
+    kills = 0
+    for victim in ("lyon", "oslo", "nice"):
+        for dies_at in range(24):
+            again = VirtualMesh(["lyon", "oslo", "nice"])
+            again.settle()
+            again["nice"].refuses = {WEB}
+            _dies(again, victim, dies_at)
+            again.enter("lyon", "create", "lyon & oslo & nice", manifests=shop())
+            again.settle(80, 2.0)
+            kills += again[victim].kills
+            try:
+                nothing_is_left(again)
+            except AssertionError as error:
+                raise AssertionError(f"{victim} killed at {dies_at}") from error
+    assert kills > 30
+
+
+def _dies(mesh: VirtualMesh, victim: str, at: int) -> None:
+    world = mesh[victim]
+    step, carry_out, left = world.step, world.carry_out, [at]
+
+    def counted(effect: Any) -> None:
+        left[0] -= 1
+        carry_out(effect)
+
+    def mortal(signal: Any) -> bool:
+        world.cut_after = left[0] if left[0] >= 0 and not world.kills else None
+        return step(signal)
+
+    world.carry_out, world.step = counted, mortal  # type: ignore[method-assign]  # it counts, and dies once
