@@ -119,8 +119,8 @@ class Mesh(Questions):
     ) -> AsyncIterator[Progress]:
         """Publish (unless told not to) and yield each verdict and outcome until the intent has ended.
 
-        Ends after a deny, a defer's expiry, or the last outcome of an allowed plan, its undoing included. Raises TransientError when no
-        verdict came in time: the intent stays stored and is decided when the resolver is back.
+        Ends after a deny, a defer's expiry, or the last outcome of an allowed plan, its undoing included. Raises
+        TransientError when no verdict came in time: the intent stays stored and is decided when the resolver is back.
         """
         site, intent_id = intent.site, intent.id
         bus = await self._lines.to(site)

@@ -16,7 +16,7 @@ from tests.kit.command import TIMEOUT_S, Shell, api, sandbox
 
 CORE = "/api/v1/namespaces/default"
 SITES = ("lyon", "oslo", "nice")
-SCOPE = "persistentvolumeclaim: nice, lyon & oslo & nice"
+SCOPE = "pod: nice, lyon & oslo & nice"
 BEFORE = {"colour": "blue"}
 
 
@@ -27,10 +27,10 @@ def thing(kind: str, name: str, **more: Any) -> dict[str, Any]:
 BUNDLE = [
     thing("ConfigMap", "settings", data={"colour": "green", "size": "large"}),
     thing("Secret", "token", stringData={"key": "canary-of-an-undo"}),
-    thing(
-        "PersistentVolumeClaim",
-        "data",
-        spec={"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    thing(  # nobody takes the gate away: it is never ready
+        "Pod",
+        "gated",
+        spec={"schedulingGates": [{"name": "example.com/never"}], "containers": [{"name": "main", "image": "nginx"}]},
     ),
 ]
 
@@ -68,10 +68,10 @@ def test_a_step_that_fails_at_one_site_leaves_all_as_they_were(shell: Shell) -> 
     entered = shell("apply", "-f", "bundle.yaml", "--scope", SCOPE, "--no-wait")
     intent = entered.out.strip()
     with shell.started("show", intent, "--follow") as following:
-        until_there(shell, "nice", "persistentvolumeclaims/data")
+        until_there(shell, "nice", "pods/gated")
         for site in SITES:
             until_there(shell, site, "secrets/token")
-        api(shell, "nice", "DELETE", f"{CORE}/persistentvolumeclaims/data")  # nobody waits for it to be bound any more
+        api(shell, "nice", "DELETE", f"{CORE}/pods/gated")
         out, err = following.communicate(timeout=TIMEOUT_S)
     assert following.returncode == 1, out + err
     for site in SITES:
@@ -79,7 +79,7 @@ def test_a_step_that_fails_at_one_site_leaves_all_as_they_were(shell: Shell) -> 
         assert settings is not None
         assert settings["data"] == BEFORE, site
         assert live(shell, site, "secrets/token") is None, site
-    assert live(shell, "nice", "persistentvolumeclaims/data") is None
+    assert live(shell, "nice", "pods/gated") is None
     assert "removed by somebody else" in out
     assert "UNDO" in out
     for site in SITES:
@@ -95,8 +95,8 @@ def test_what_was_left_says_so_where_it_is_asked_for(shell: Shell) -> None:
     intent = entered.out.strip()
     for site in SITES:
         until_there(shell, site, "secrets/token")
-    until_there(shell, "nice", "persistentvolumeclaims/data")
-    api(shell, "nice", "DELETE", f"{CORE}/persistentvolumeclaims/data")
+    until_there(shell, "nice", "pods/gated")
+    api(shell, "nice", "DELETE", f"{CORE}/pods/gated")
     followed = shell("show", intent, "--follow")
     assert followed.code == 5, followed.out + followed.err
     assert live(shell, "oslo", "secrets/token") is not None

@@ -48,7 +48,9 @@ def _given(step: Step) -> str:
 
 def outcome_line(outcome: Outcome, signs: Signs) -> str:
     """One step's outcome."""
-    sign = {"ready": signs.allow, "done": signs.allow, "applied": signs.ellipsis}.get(outcome.state, signs.deny)
+    sign = {"ready": signs.allow, "done": signs.allow, "applied": signs.ellipsis, "begun": signs.ellipsis}.get(
+        outcome.state, signs.deny
+    )
     back = "undo: " if outcome.step.startswith("u") else ""
     word = "already gone" if outcome.state == "done" and not outcome.changed else outcome.state
     message = f": {outcome.message}" if outcome.message else ""
