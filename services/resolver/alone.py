@@ -30,7 +30,7 @@ from services.resolver.signals import (
     StoreOutcome,
     StoreVerdict,
 )
-from services.resolver.undoing import Undoing, has_failed, lasting
+from services.resolver.undoing import Undoing, has_failed, lasting, way_back
 
 NOTHING: Final[Set[ResourceId]] = frozenset()
 NEVER: Final[Stamp] = (False, (), -1)  # no world is like it: judged at the next look
@@ -135,7 +135,7 @@ class Alone:
                 self.desk.docket.deferred[one.intent.id] = Waiting(one.intent, one.verdict, NEVER, one.settled)
                 continue
             if one.verdict.undoes is not None:
-                intake, intent = self.undoing.intake(one.verdict), lasting(one.intent, moment)
+                intake, intent = way_back(self.desk, one.verdict), lasting(one.intent, moment)
             else:
                 intake, intent = self.desk.hearing.take_in(one.intent, moment), one.intent
             pursuit = self.desk.docket.active[intent.id] = replace(one, intent=intent).pursuit(intake)

@@ -284,10 +284,8 @@ class Machine:
         self.vigil.recover(alerts)
         self.docket.remember(verdicts)
         self._recovering = list(unfinished(verdicts, outcomes, intents))
-        self.desk.deeds.recover(verdicts, outcomes)
-        self.undoing.recover(latest(verdicts), intents)
-        under_way = {one.intent.id for one in self._recovering}
-        self.together.remember(latest(verdicts), outcomes, intents, under_way)
+        self.undoing.recover(verdicts, outcomes, intents)
+        self.together.remember(latest(verdicts), outcomes, intents, {one.intent.id for one in self._recovering})
 
     def _resume(self, moment: Moment) -> list[Effect]:
         """The site is known again: go on with what was under way."""

@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from schemas.events import ResourceState
 from schemas.identity import ResourceId
 from schemas.intents import LIFETIME_DEFAULT_S, Intent
+from schemas.outcomes import Outcome
 from schemas.verdicts import Reason, Step, Verdict
 from services.resolver.deeds import Deeds, reversed_steps
 from services.resolver.desk import Desk
@@ -24,7 +25,7 @@ from services.resolver.graph.view import View
 from services.resolver.intake import Intake
 from services.resolver.judge.case import Case, Change
 from services.resolver.judge.findings import counted, named
-from services.resolver.pursuit import GOOD, Pursuit
+from services.resolver.pursuit import GOOD, Pursuit, latest
 from services.resolver.signals import Effect, Moment, SendOperation, StoreVerdict
 
 UNDONE: Final = "W521"
@@ -82,19 +83,16 @@ class Undoing:
 
     def pursue(self, intent: Intent, verdict: Verdict, moment: Moment) -> Pursuit:
         """It is under way: over the site until it is seen."""
-        intake = self.intake(verdict)
+        intake = way_back(self.desk, verdict)
         pursuit = Pursuit(lasting(intent, moment), intake, verdict)
         self.desk.docket.active[intent.id] = pursuit
         self.desk.holds.add(verdict, intake.changes, moment.monotonic_s)
         return pursuit
 
-    def intake(self, verdict: Verdict) -> Intake:
-        """What the steps of an undo come to; what they write, only the executor knows."""
-        return Intake(tuple(self._change(verdict.intent, step) for step in verdict.plan), (), {})
-
-    def recover(self, verdicts: Mapping[str, Verdict], intents: Mapping[str, Intent]) -> None:
-        """Denied after something was done, and the process ended before the way back was decided."""
-        for name, verdict in verdicts.items():
+    def recover(self, verdicts: Sequence[Verdict], outcomes: Sequence[Outcome], intents: Mapping[str, Intent]) -> None:
+        """What was denied after something was done, and whose process ended before the way back was decided."""
+        self.deeds.recover(verdicts, outcomes)
+        for name, verdict in latest(verdicts).items():
             intent = intents.get(name)
             ended = intent is None or verdict.undoes is not None or intent.on_failure != "undo"
             if ended or verdict.preview:
@@ -149,8 +147,8 @@ class Undoing:
 
     def _cases(self, intent: Intent, steps: Sequence[Step], moment: Moment) -> list[tuple[Case, View]]:
         """What is put back is judged as one bundle; what was made goes from the site as it is then."""
-        writes = tuple(self._change(intent.id, step) for step in steps if step.action in WRITES)
-        goes = tuple(self._change(intent.id, step) for step in steps if step.action == "delete")
+        writes = tuple(_change(self.desk, intent.id, step) for step in steps if step.action in WRITES)
+        goes = tuple(_change(self.desk, intent.id, step) for step in steps if step.action == "delete")
         view = self.desk.view(intent.id)
         puts = {one.resource: one.after for one in writes if one.after is not None}
         whole = self.desk.hearing.case(intent, Intake((), (), {}), self.desk.docket.revision(intent.id), moment)
@@ -162,13 +160,6 @@ class Undoing:
             cases.append((replace(plain, verb="delete", changes=goes), OverlayView(view, puts) if puts else view))
         return cases
 
-    def _change(self, intent_id: str, step: Step) -> Change:
-        deed = self.deeds.find(intent_id, step.undoes)
-        before: ResourceState | None = deed.before if deed is not None else None
-        now = self.desk.graph.find(step.resource)
-        version = before.version if before is not None else now.version if now is not None else ""
-        return Change(step.resource, step.action, version, before if step.action in WRITES else None)
-
     def _lost(self, intent_id: str, step: Step) -> str:
         deed = self.deeds.find(intent_id, step.undoes)
         if deed is None:
@@ -176,6 +167,19 @@ class Undoing:
         if deed.is_lost:
             return "the volume that it was bound to is gone, or may be; made anew it would be empty"
         return ""
+
+
+def way_back(desk: Desk, verdict: Verdict) -> Intake:
+    """What the steps of an undo come to; what they write, only the executor knows."""
+    return Intake(tuple(_change(desk, verdict.intent, step) for step in verdict.plan), (), {})
+
+
+def _change(desk: Desk, intent_id: str, step: Step) -> Change:
+    deed = desk.deeds.find(intent_id, step.undoes)
+    before: ResourceState | None = deed.before if deed is not None else None
+    now = desk.graph.find(step.resource)
+    version = before.version if before is not None else now.version if now is not None else ""
+    return Change(step.resource, step.action, version, before if step.action in WRITES else None)
 
 
 def lasting(intent: Intent, moment: Moment) -> Intent:

@@ -20,7 +20,7 @@ from services.resolver.desk import Desk
 from services.resolver.pursuit import GOOD, Pursuit, end_of
 from services.resolver.recovery import Unfinished
 from services.resolver.signals import Effect, Moment, SendOperation, SendPeer, StoreIntent, StoreOutcome, StoreVerdict
-from services.resolver.undoing import Undoing, lasting
+from services.resolver.undoing import lasting, way_back
 
 
 @dataclass(slots=True)
@@ -29,7 +29,6 @@ class Doing:
 
     desk: Desk
     engagements: Engagements
-    undoing: Undoing
 
     # ── committed, or refused ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -155,7 +154,7 @@ class Doing:
         """Go on with a part as the last process left it, and say how far it is."""
         engaged = self.engagements[one.intent.id]
         is_undo = one.verdict.undoes is not None
-        intake = self.undoing.intake(one.verdict) if is_undo else self.desk.take_in(engaged.part, moment)
+        intake = way_back(self.desk, one.verdict) if is_undo else self.desk.take_in(engaged.part, moment)
         one = replace(one, intent=lasting(one.intent, moment)) if is_undo else one
         pursuit = self.desk.docket.active[one.intent.id] = one.pursuit(intake)
         engaged.intake = intake

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from schemas.peers import Answer, Ask, Decide, Refuse, Wake
 from schemas.queries import RehearsalAnswer
@@ -25,17 +25,9 @@ from services.resolver.docket import WAITING_MAX
 from services.resolver.hearing import Elsewhere
 from services.resolver.judge.case import Case
 from services.resolver.signals import AskPeers, AskRehearsal, Effect, Moment, SendPeer
-from services.resolver.undoing import Undoing
 
 LEASE_S: Final = 60.0
 WATCH_S: Final = 900.0  # the entry site asks again within two minutes, unless it waits for another one
-
-
-class Back(Protocol):
-    """Who undoes this site's part."""
-
-    def decide(self, message: Decide, moment: Moment) -> list[Effect]:
-        """Take back what was done here."""
 
 
 @dataclass(slots=True)
@@ -43,13 +35,11 @@ class Participant:
     """Judges and holds this site's parts. `doing`: what becomes of them after the commit."""
 
     desk: Desk
-    undoing: Undoing
-    back: Back = field(init=False)
     engagements: Engagements = field(default_factory=Engagements)
     doing: Doing = field(init=False)
 
     def __post_init__(self) -> None:
-        self.doing = Doing(self.desk, self.engagements, self.undoing)
+        self.doing = Doing(self.desk, self.engagements)
 
     # ── asked ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -193,8 +183,6 @@ class Participant:
         if engaged is not None and message.revision <= engaged.decided:
             done = engaged.last_done
             return [self.doing.report_all(done)] if done is not None and done.revision == message.revision else []
-        if message.undoes is not None:
-            return self.back.decide(message, moment)
         if engaged is not None and engaged.state == "held" and engaged.round == message.round:
             assert engaged.verdict is not None, "judged before it is held"
             if self._is_consented(message, engaged.verdict):

@@ -29,10 +29,10 @@ class Together:
     def __init__(self, desk: Desk, divides: Divides, undoing: Undoing) -> None:
         self.neighbours = desk.neighbours
         self.coordinator = Coordinator(desk, divides, undoing)
-        self.participant = Participant(desk, undoing)
+        self.participant = Participant(desk)
         following, doing = self.coordinator.following, self.participant.doing
         self.back = WayBack(desk, undoing, following, doing, self.coordinator.concerns)
-        self.participant.back = undoing.across = self.back
+        undoing.across = self.back
         self._site = desk.site
         self._docket = desk.docket
         self._early: dict[str, float] = {}
@@ -71,6 +71,8 @@ class Together:
             case Ask():
                 self.coordinator.clock.hear(message.age, moment.wall)
                 return self.participant.ask(message, moment)
+            case Decide() if message.undoes is not None:
+                return self.back.decide(message, moment)
             case Decide():
                 return self.participant.decide(message, moment)
             case Answer():

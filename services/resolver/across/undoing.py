@@ -85,7 +85,9 @@ class WayBack:
     def decide(self, message: Decide, moment: Moment) -> list[Effect]:
         """Take back what was done here, as far as this site allows it now."""
         engaged = self.doing.engagements.find(message.intent)
-        if engaged is None:
+        if engaged is not None and engaged.entry == message.sender and message.revision <= engaged.decided:
+            return [self.doing.report_all(engaged)] if message.revision == engaged.revision else []
+        if engaged is None or engaged.entry != message.sender:
             reason = f"nothing is known at {self.desk.site} of what is to be undone"
             names = {"sender": self.desk.site, "receiver": message.sender, "intent": message.intent}
             return [SendPeer(Refuse(what="decide", reason=reason, **names))]

@@ -33,6 +33,7 @@ def nothing_is_broken(mesh: VirtualMesh) -> None:
 def each_step_has_one_effect(mesh: VirtualMesh) -> None:
     for name, world in mesh.worlds.items():
         assert all(times == 1 for times in world.effects.values()), f"{name}: {world.effects}"
+        assert all(times == 1 for times in world.taken_back.values()), f"{name}: {world.taken_back}"
 
 
 def a_site_does_only_what_its_own_resolver_consents_to(mesh: VirtualMesh) -> None:
@@ -79,6 +80,8 @@ def revisions_count_up(mesh: VirtualMesh) -> None:
 def nothing_is_allowed_after_its_time(mesh: VirtualMesh) -> None:
     for name, world in mesh.worlds.items():
         for verdict in world.verdicts:
+            if verdict.undoes is not None:  # the way back has time of its own
+                continue
             late = verdict.decision == "allow" and verdict.decided_at >= world.intents[verdict.intent].expires_at
             assert not late, f"{name}: {verdict.intent}"
 
@@ -141,7 +144,12 @@ def under_way(mesh: VirtualMesh, world: World) -> Iterator[tuple[str, list[Step]
 
 
 def _went_wrong(mesh: VirtualMesh, verdict: Verdict) -> bool:
-    """Somewhere a step of this revision did not do what was allowed, or a site refused its part."""
+    """Somewhere a step of this revision did not do what was allowed, or a site refused its part.
+
+    A way back goes on with what it can.
+    """
+    if verdict.undoes is not None:
+        return False
     head = f"{verdict.intent}.{verdict.revision}."
     ends = (
         rows[-1].state for world in mesh.worlds.values() for one, rows in world.ledger.items() if one.startswith(head)
@@ -158,7 +166,13 @@ def _possible(world: World, step: Step) -> bool:
 
 def touched(world: World, intent: str, steps: list[Step]) -> Touched:
     written = {EXTRACTOR.key(one).id: one for one in world.intents[intent].manifests}
-    return {step.resource: written.get(step.resource) for step in steps}
+    return {step.resource: _becomes(world, step, written) for step in steps}
+
+
+def _becomes(world: World, step: Step, written: Mapping[ResourceId, Manifest]) -> Manifest | None:
+    if step.action == "delete":
+        return None
+    return world.kept.get(step.undoes) if step.undoes else written.get(step.resource)
 
 
 def takes(deleting: Touched, writing: Touched) -> bool:
@@ -222,7 +236,26 @@ def all_is_done_or_what_was_done_is_named(mesh: VirtualMesh) -> None:
             assert not left or _went_wrong(mesh, verdict), f"{intent}: never done: {left}"
 
 
+def what_failed_is_undone_or_named(mesh: VirtualMesh) -> None:
+    """All of it, or nothing, or a word at its entry site on each step that stays."""
+    for intent, site in mesh.entered.items():
+        world = mesh.worlds[site]
+        verdict = world.latest()[intent]
+        done = {(name, what) for name, at in mesh.worlds.items() for other, what in at.effects if other == intent}
+        back = {(name, what) for name, at in mesh.worlds.items() for other, what in at.taken_back if other == intent}
+        mine = [one for one in world.stored_outcomes if one.intent == intent]
+        if verdict.undoes is None:
+            ends = {one.step for one in mine if one.revision == verdict.revision and one.state in ("ready", "done")}
+            whole = verdict.decision == "allow" and all(step.id in ends for step in verdict.plan)
+            assert whole or not done, f"{intent}: {sorted(done)} stays, and nobody says so"
+            continue
+        named = {(one.site, one.resource) for one in verdict.reasons if one.code == "W522"}
+        stays = {(one.site, one.resource) for one in mine if one.step.startswith("u") and one.state in BAD}
+        assert done <= named | stays | back, f"{intent}: {sorted(done - named - stays - back)}"
+
+
 AT_THE_END = (
+    what_failed_is_undone_or_named,
     every_intent_has_ended,
     nothing_is_left_over,
     all_is_done_or_what_was_done_is_named,

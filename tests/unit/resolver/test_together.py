@@ -69,7 +69,7 @@ def test_a_site_that_is_cut_off_defers_the_whole_and_it_is_done_once_when_it_is_
 
 def released_at_oslo(mesh: VirtualMesh) -> World:
     """An intent of two sites; oslo's operation has left, and no executor has acted."""
-    mesh.enter("lyon", "create", "lyon & oslo", manifests=(web(),))
+    mesh.enter("lyon", "create", "lyon & oslo", manifests=(web(),), on_failure="stop")
     while not mesh["oslo"].operations:
         mesh.collect()
         for wire, waiting in mesh.wires.items():

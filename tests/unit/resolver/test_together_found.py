@@ -68,7 +68,7 @@ def test_an_entry_site_that_is_killed_after_its_verdict_goes_on_with_its_own_par
 
 def test_a_commit_that_was_refused_is_not_carried_out_when_it_comes_again(mesh: VirtualMesh) -> None:
     """Its lease had ended and the world had changed; then it changes back, and a copy of the commit comes late."""
-    mesh.enter("lyon", "create", "lyon & oslo", manifests=(web(),))
+    mesh.enter("lyon", "create", "lyon & oslo", manifests=(web(),), on_failure="stop")
     committed_but_cut(mesh)
     oslo = mesh["oslo"]
     oslo.cluster.remove(CA)
@@ -148,7 +148,7 @@ def test_an_entry_site_whose_clock_went_back_while_it_was_away_is_answered(mesh:
 def test_what_was_stopped_does_not_begin_after_a_restart(mesh: VirtualMesh) -> None:
     """lyon fails; oslo's second step, which waits for its first, is given up, and oslo knows that for good."""
     bundle = (without_uid(secret("new")), without_uid(deployment("web", mounts_secret("new"), app="web")))
-    mesh.enter("lyon", "create", "lyon & oslo", manifests=bundle)
+    mesh.enter("lyon", "create", "lyon & oslo", manifests=bundle, on_failure="stop")
     while not (mesh["lyon"].operations and mesh["oslo"].operations):
         mesh.collect()
         for wire, waiting in mesh.wires.items():
@@ -171,7 +171,7 @@ def test_what_was_stopped_does_not_begin_after_a_restart(mesh: VirtualMesh) -> N
 
 
 def test_what_was_done_is_named_even_when_the_entry_site_was_killed_meanwhile(mesh: VirtualMesh) -> None:
-    mesh.enter("lyon", "create", "lyon & oslo", manifests=(web(),))
+    mesh.enter("lyon", "create", "lyon & oslo", manifests=(web(),), on_failure="stop")
     committed_but_cut(mesh)
     mesh["lyon"].kill()
     oslo = mesh["oslo"]
@@ -224,7 +224,7 @@ def test_an_entry_site_that_is_killed_while_it_decides_again_hears_the_end_of_wh
     mesh: VirtualMesh,
 ) -> None:
     """oslo had been asked anew, and answered nothing any more to the commit of before."""
-    mesh.enter("lyon", "create", "lyon & oslo", manifests=(web(),))
+    mesh.enter("lyon", "create", "lyon & oslo", manifests=(web(),), on_failure="stop")
     committed_but_cut(mesh)
     oslo = mesh["oslo"]
     oslo.cluster.remove(CA)
