@@ -18,6 +18,7 @@ from cheops.cli import (
     mesh,
     meshing,
     offline,
+    planning,
     policy,
     replay,
     rules,
@@ -54,7 +55,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for family in (intents, streams, replay, graph, offline, check, mesh):
+for family in (intents, planning, streams, replay, graph, offline, check, mesh):
     family.register(app)
 app.add_typer(
     serve.app,

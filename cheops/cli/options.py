@@ -29,6 +29,15 @@ class GraphOutput(StrEnum):
     SVG = "svg"
 
 
+class PlanOutput(StrEnum):
+    """How a plan is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    DOT = "dot"
+    SVG = "svg"
+
+
 class Decision(StrEnum):
     """What a verdict says."""
 

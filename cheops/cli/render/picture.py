@@ -72,7 +72,7 @@ def svg(answer: GraphAnswer) -> str:
     _add_nodes(graph, answer, shown)
     _add_edges(graph, drawn_lines, labelled=len(shown) <= LABELLED_MAX)
     _add_legend(graph, {kind for _, _, kind in drawn_lines})
-    with _quiet():
+    with quietly():
         drawn: bytes = graph.draw(format="svg", prog="dot")
     return drawn.decode()
 
@@ -176,7 +176,7 @@ def _literal(text: str) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Graphviz is a library that writes its doubts about fonts to our standard error: they help nobody here."""
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
