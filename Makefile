@@ -40,9 +40,10 @@ lint: $(READY) ## ruff, mypy --strict, import contracts, generated documents are
 	@$(BIN)/lint-imports
 	@$(BIN)/python docs/generate.py --check
 
-SIZES ?= 10k,100k,300k
-bench: $(READY) ## measure speed and memory, figures last (SIZES=10k,100k,300k)
-	@$(BIN)/python -m tests.bench --sizes $(SIZES)
+SIZES ?= 10k,100k,1M
+HISTORY ?= .bench.jsonl
+bench: $(READY) ## measure speed and memory, figures last, plots into docs/performance.md (SIZES=10k,100k,1M)
+	@$(BIN)/python -m tests.bench --sizes $(SIZES) --json $(HISTORY) --out docs/performance.md
 
 scale: $(READY) ## measure a thousand sites in one process, into docs/scale.md (ten minutes)
 	@$(BIN)/python -m tests.bench.scale --sites 10,100,1000 --out docs/scale.md

@@ -1,5 +1,6 @@
-"""`python -m tests.bench [--sizes 10k,100k,300k] [NAME …]`: measure, print a table each, the figures last.
+"""`python -m tests.bench [--sizes 10k,100k,1M] [--json FILE] [--out FILE] [NAME …]`: a table each, the figures last.
 
+`--json` adds a line to a history, `--out` writes tables and plots into a page (docs/performance.md).
 Each measurement of each size runs in a process of its own, so that none inherits another's memory. Nothing here passes
 or fails: figures are for reading (docs/performance.md), tests never look at a clock.
 """
@@ -14,24 +15,30 @@ import platform
 import subprocess
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import history
+from tests.bench import growth, history
 from tests.bench.measuring import Row, parse_sizes, shown_size
 
-NAMES = ("extraction", "ingest", "memory", "verdicts", "hubs", "bus", "backlog", "letters")
-OVER_THE_BUS = ("bus", "backlog", "letters")
-BUS_SIZES = (30_000,)
-WITHOUT_HISTORY = ("extraction", "hubs", *OVER_THE_BUS)
+NAMES = (
+    *("extraction", "watching", "ingest", "streaming", "memory", "pauses", "verdicts", "compared", "hubs"),
+    *("bus", "backlog", "letters", "starting"),
+)
+AT_ONE_SIZE = {"streaming": 100_000, "bus": 30_000, "backlog": 30_000, "letters": 30_000, "starting": 10_000}
+WITHOUT_HISTORY = ("extraction", "watching", "hubs", "bus", "backlog", "letters", "starting")
 
 
 def main() -> int:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--sizes", default="10k,100k,300k", help="resources, growing")
+    parser.add_argument("--sizes", default="10k,100k,1M", help="resources, growing")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="add the figures to this history, a line a run")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write tables and plots into this page")
     parser.add_argument("--child", nargs=2, metavar=("SIZE", "FILE"), help=argparse.SUPPRESS)
     parser.add_argument("names", nargs="*", default=NAMES, help=f"of {', '.join(NAMES)}")
     chosen = parser.parse_args()
@@ -40,21 +47,39 @@ def main() -> int:
         rows = importlib.import_module(f"tests.bench.{chosen.names[0]}").run(int(size), Path(file))
         print(json.dumps(rows))
         return 0
+    where, at = _where(), datetime.now(UTC).isoformat(timespec="seconds")
     with tempfile.TemporaryDirectory() as folder:
-        _measure(list(chosen.names), parse_sizes(chosen.sizes), Path(folder))
+        measured = _measure(list(chosen.names), parse_sizes(chosen.sizes), Path(folder), where)
+    if chosen.json:
+        with chosen.json.open("a") as out:
+            out.write(json.dumps({"at": at, "where": where, "figures": _as_json(measured)}) + "\n")
+    if chosen.out:
+        growth.write(chosen.out, where, measured)
     return 0
 
 
-def _measure(names: list[str], sizes: list[int], folder: Path) -> None:
+def _measure(names: list[str], sizes: list[int], folder: Path, where: str) -> dict[str, dict[int, list[Row]]]:
     console = Console(width=118)
-    console.print(_where(), highlight=False)
+    console.print(where, highlight=False)
     figures: list[str] = []
+    measured: dict[str, dict[int, list[Row]]] = {}
     for name in names:
-        columns = {size: _child(name, size, folder) for size in (BUS_SIZES if name in OVER_THE_BUS else sizes)}
+        at = [min(AT_ONE_SIZE[name], max(sizes))] if name in AT_ONE_SIZE else sizes
+        columns = measured[name] = {size: _child(name, size, folder) for size in at}
         console.print(_table(name, columns))
         largest = max(columns)
         figures += [_figure(row, largest) for row in columns[largest] if row.goal is not None]
     console.print(*figures, sep="\n", highlight=False, markup=False)
+    return measured
+
+
+def _as_json(measured: dict[str, dict[int, list[Row]]]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "size": size, **row._asdict()}
+        for name, columns in measured.items()
+        for size, rows in columns.items()
+        for row in rows
+    ]
 
 
 def _child(name: str, size: int, folder: Path) -> list[Row]:
@@ -72,27 +97,15 @@ def _table(name: str, columns: dict[int, list[Row]]) -> Table:
     for size in columns:
         table.add_column(shown_size(size), justify="right")
     table.add_column("goal", justify="right")
-    first = next(iter(columns.values()))
-    for row in first:
-        found = [next((one for one in rows if one.what == row.what), None) for rows in columns.values()]
-        table.add_row(row.what, *(_shown(one) if one else "–" for one in found), _goal(row))
+    for first, found in growth.by_row(columns):
+        cells = (growth.shown(found[size]) if size in found else "–" for size in columns)
+        table.add_row(first.what, *cells, growth.goal(first))
     return table
 
 
-def _shown(row: Row) -> str:
-    text = f"{row.value:,.0f}" if row.value >= 1000 else f"{row.value:.3g}"
-    return f"{text} {row.unit}".strip()
-
-
-def _goal(row: Row) -> str:
-    if row.goal is None:
-        return ""
-    sign = "≥" if row.better == "more" else "≤"
-    return f"{sign} {row.goal:,g} {row.unit}".strip()
-
-
 def _figure(row: Row, size: int) -> str:
-    return f"{row.what} @ {shown_size(size)}: {_shown(row)} (goal {_goal(row)}: {'met' if row.met else 'not met'})"
+    met = "met" if row.met else "not met"
+    return f"{row.what} @ {shown_size(size)}: {growth.shown(row)} (goal {growth.goal(row)}: {met})"
 
 
 def _where() -> str:

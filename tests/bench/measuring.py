@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
 
 
 class Row(NamedTuple):
@@ -32,6 +35,13 @@ def cpu_s(act: Callable[[], object]) -> float:
     return time.thread_time() - start_s
 
 
+def resident() -> int:
+    """Bytes of memory that this process has."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """The value that `share` of all do not exceed."""
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
@@ -45,11 +55,18 @@ def spread(what: str, values_s: Sequence[float], p99_goal_ms: float | None = Non
     ]
 
 
+UNITS: Final = {"k": 1_000, "m": 1_000_000}
+
+
 def parse_sizes(text: str) -> list[int]:
-    """`10k,100k` → numbers."""
-    return [int(one[:-1]) * 1000 if one.endswith("k") else int(one) for one in text.lower().split(",") if one]
+    """`10k,100k,1M` → numbers."""
+    words = [one for one in text.lower().split(",") if one]
+    return [int(one[:-1]) * UNITS[one[-1]] if one[-1] in UNITS else int(one) for one in words]
 
 
 def shown_size(size: int) -> str:
     """10000 → 10k."""
-    return f"{size // 1000}k" if size % 1000 == 0 else str(size)
+    for unit, many in (("M", UNITS["m"]), ("k", UNITS["k"])):
+        if size % many == 0:
+            return f"{size // many}{unit}"
+    return str(size)

@@ -1,0 +1,119 @@
+"""Watch → batch in the watcher, one core: bytes as they come from an API server, to batches ready to be published.
+
+    chunks of 64 KiB ─▶ lines ─▶ observations ─▶ what the bus must be told ─▶ numbered, chained batches
+
+The same chunks are split into lines and no more, in turns, for comparison. First every object is new to the extractor;
+then all of them come again at another version, which is what most lines of a watch are. CPU time of the thread.
+"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from schemas.events import ServedKind
+from schemas.identity import KindId, kind_id
+from schemas.relations.extract import Extractor
+from schemas.relations.loader import load_catalogue
+from schemas.relations.surface import builtin_surface
+from services.watcher.batching import Batcher
+from services.watcher.following import KindFollower
+from services.watcher.kubernetes.discovery import Resource
+from services.watcher.kubernetes.lines import LineSplitter
+from services.watcher.kubernetes.reading import WatchReading
+from services.watcher.kubernetes.shaping import Shaping
+from services.watcher.source import Listed, Listing
+from tests.bench.fleet import Fleet
+from tests.bench.history import SITE
+from tests.bench.measuring import Row, cpu_s
+
+SAMPLE: Final = 10_000  # lines: more of them change nothing
+CHUNK_BYTES: Final = 64 * 1024
+ROUNDS: Final = 3
+GOAL: Final = 60_000
+Chunks = list[bytes]
+
+
+class Watched:
+    """One kind as the watcher follows it, with its chunks."""
+
+    def __init__(self, served: ServedKind, shaping: Shaping) -> None:
+        group, _, kind = served.kind.rpartition("/")
+        resource = Resource(group, served.versions[0], kind, served.plural, served.namespaced)
+        self.follower = KindFollower(served, announce=True)
+        self._reading = WatchReading(resource, self.follower.wants, shaping, Counter())
+        self._splitter = LineSplitter()
+        for observation in (Listing(), Listed()):
+            list(self.follower.take(observation))
+
+    def read(self, chunk: bytes, batcher: Batcher) -> None:
+        """As services/watcher/kubernetes/kind_loop.py and services/watcher/service.py do it."""
+        for line in self._splitter.feed(chunk):
+            for observation in self._reading.line(line, listing=False):
+                for event in self.follower.take(observation):
+                    batcher.add(event)
+
+
+def run(size: int, file: Path) -> list[Row]:
+    """Lines a second: new objects, the same objects again, and splitting alone."""
+    bodies = list(Fleet(min(size, SAMPLE)).bodies())
+    first, again = (_chunks(bodies, version) for version in (1, 2))
+    gc.collect()
+    gc.freeze()
+    fresh, known, split = [], [], []
+    for _ in range(ROUNDS):
+        surface = builtin_surface()
+        shaping = Shaping(lambda one: Extractor(load_catalogue(), one))
+        shaping.use(surface)
+        kinds = {kind: Watched(surface.served[kind], shaping) for kind in first}
+        batcher = Batcher(SITE, 1)
+        fresh.append(cpu_s(lambda kinds=kinds, batcher=batcher: _watch(kinds, first, batcher)))
+        known.append(cpu_s(lambda kinds=kinds, batcher=batcher: _watch(kinds, again, batcher)))
+        split.append(cpu_s(lambda: _split(first)))
+        assert batcher.acknowledged >= 2 * len(bodies), "every line was told"
+    return [
+        Row("watch → batch, new objects, events/s", len(bodies) / statistics.median(fresh), "", GOAL, "more"),
+        Row("watch → batch, changed objects, events/s", len(bodies) / statistics.median(known), "", GOAL, "more"),
+        Row("splitting the same lines, lines/s", len(bodies) / statistics.median(split), ""),
+    ]
+
+
+def _watch(kinds: dict[KindId, Watched], chunks: dict[KindId, Chunks], batcher: Batcher) -> None:
+    for kind, watched in kinds.items():
+        for chunk in chunks[kind]:
+            watched.read(chunk, batcher)
+            _drain(batcher)
+
+
+def _drain(batcher: Batcher) -> None:
+    while (batch := batcher.take()) is not None:
+        batcher.acknowledge(batch)
+
+
+def _split(chunks: dict[KindId, Chunks]) -> None:
+    for mine in chunks.values():
+        splitter = LineSplitter()
+        for chunk in mine:
+            splitter.feed(chunk)
+
+
+def _chunks(bodies: list[dict[str, Any]], version: int) -> dict[KindId, Chunks]:
+    """What an API server would send of each kind."""
+    streams: defaultdict[KindId, list[bytes]] = defaultdict(list)
+    for body in bodies:
+        metadata = {**body["metadata"], "resourceVersion": f"{version}{body['metadata']['resourceVersion']}"}
+        line = {"type": "ADDED" if version == 1 else "MODIFIED", "object": {**body, "metadata": metadata}}
+        group = body["apiVersion"].rpartition("/")[0]
+        streams[kind_id(group, body["kind"])].append(msgspec.json.encode(line) + b"\n")
+    return {kind: list(_cut(b"".join(lines))) for kind, lines in streams.items()}
+
+
+def _cut(stream: bytes) -> Iterator[bytes]:
+    for place in range(0, len(stream), CHUNK_BYTES):
+        yield stream[place : place + CHUNK_BYTES]
