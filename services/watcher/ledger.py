@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
-from schemas.events import ResourceState, kind_digest
+from schemas.events import ResourceState, member_weight, weighed
 from schemas.identity import ResourceId
 
 Difference = Literal["same", "changed", "recreated"]
@@ -69,21 +69,16 @@ class KindLedger:
         """Keep an entry; one without a version stands for a resource that exists and could not be told."""
         self.remove(resource)
         self._entries[resource] = "\0".join(entry)
-        self._sum += _weight(entry.uid, entry.version)
+        self._sum += member_weight(entry.uid, entry.version)
 
     def remove(self, resource: ResourceId) -> Entry | None:
         """The deletion is published."""
         known = self.find(resource)
         if known is not None:
             del self._entries[resource]
-            self._sum -= _weight(known.uid, known.version)
+            self._sum -= member_weight(known.uid, known.version)
         return known
 
     def digest(self) -> str:
         """What a receiver that missed nothing computes as well (events.kind_digest)."""
-        return f"{len(self._entries)}:{self._sum % 2**64:016x}"
-
-
-def _weight(uid: str, version: str) -> int:
-    """What one member adds to the digest of its kind."""
-    return int(kind_digest([(uid, version)]).partition(":")[2], 16)
+        return weighed(len(self._entries), self._sum)

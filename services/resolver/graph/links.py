@@ -53,9 +53,8 @@ class Links:
     def missing_count(self) -> int:
         """How many are not there, and named by something that misses them."""
         missing: dict[Shape, tuple[int, ...]] = {}  # the places of the targets that would be missed
-        return sum(
-            record is None and self._is_missed(number, missing) for number, record in enumerate(self._records.rows)
-        )
+        absent = [number for number, record in enumerate(self._records.rows) if record is None]
+        return sum(self._is_missed(number, missing) for number in absent)
 
     def _is_missed(self, number: int, missing: dict[Shape, tuple[int, ...]]) -> bool:
         for index in (self.users, self.children):

@@ -16,10 +16,11 @@ from itertools import islice
 
 from msgspec import structs
 
-from schemas.events import Reference, ResourceEvent, ResourceState, kind_digest
+from schemas.events import Reference, ResourceEvent, ResourceState
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.kinds import Surface
 from services.resolver.graph.changed import Changed
+from services.resolver.graph.digests import Digests
 from services.resolver.graph.links import Links
 from services.resolver.graph.names import NOWHERE, Names
 from services.resolver.graph.numbers import Numbers
@@ -48,6 +49,7 @@ class Graph:
         self._states: dict[int, ResourceState] = {}
         self._unused: list[int] = []
         self._marks: dict[KindId, set[int]] = {}
+        self._digests = Digests()
 
     # ── mutation ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -79,6 +81,8 @@ class Graph:
         if old == new:
             return ()
         self._record[number] = new
+        kind = self._names.kind(number)
+        self._digests.put(number, kind, state.uid, state.resource_version, new=old is None)
         if old is None:
             self._selecting.changed()
             self.resource_count += 1
@@ -105,6 +109,10 @@ class Graph:
         if uid and known and uid != known:
             return ()
         self._record[number] = None
+        kind = self._names.kind(number)
+        self._digests.remove(number, kind)
+        if kind in self._marks:
+            self._marks[kind].discard(number)
         self._selecting.changed()
         self._states.pop(number, None)
         self.resource_count -= 1
@@ -116,8 +124,8 @@ class Graph:
 
     def _sweep(self, kind: KindId) -> Sequence[Changed]:
         mark = self._marks.pop(kind, None)
-        if mark is None:
-            return ()
+        if mark is None or len(mark) == self._digests.count(kind):
+            return ()  # all that is there was named, which is the rule: no walk over it
         gone = [number for number in self._present(kind) if number not in mark]
         return [changed for number in gone for changed in self._delete(self._names.resource(number), "")]
 
@@ -206,8 +214,7 @@ class Graph:
 
     def digest(self, kind: KindId) -> str:
         """What the watcher compares before a resync."""
-        records = (self._record[number] for number in self._present(kind))
-        return kind_digest([self._records.version(record) for record in records if record is not None])
+        return self._digests.digest(kind)
 
     def members(self, kind: KindId, namespace: str | None = None) -> Iterator[ResourceId]:
         """Present resources of a kind."""

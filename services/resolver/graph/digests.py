@@ -1,0 +1,57 @@
+"""A digest of what is known of each kind, kept while events come. Pure.
+
+A resync begins with these digests, and a walk over a million resources would be a pause of seconds. So what a resource
+adds to its kind's sum is kept by its number (eight bytes), and taken off again when it changes or goes; the watcher's
+ledger does the same.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+from msgspec import Struct
+
+from schemas.events import member_weight, weighed
+from schemas.identity import KindId
+
+
+class _Sum(Struct, gc=False):
+    count: int = 0
+    total: int = 0
+
+
+class Digests:
+    """One graph's."""
+
+    def __init__(self) -> None:
+        self._weights: array[int] = array("Q")  # by number; 0 for what is not there
+        self._sums: dict[KindId, _Sum] = {}
+
+    def put(self, number: int, kind: KindId, uid: str, version: str, *, new: bool) -> None:
+        """A resource is there at this version."""
+        if number >= len(self._weights):
+            self._weights.extend([0] * (number + 1 - len(self._weights)))
+        found = self._sums.get(kind)
+        if found is None:
+            found = self._sums[kind] = _Sum()
+        weight = member_weight(uid, version)
+        found.total += weight - self._weights[number]
+        found.count += new
+        self._weights[number] = weight
+
+    def remove(self, number: int, kind: KindId) -> None:
+        """It is gone."""
+        found = self._sums[kind]
+        found.count -= 1
+        found.total -= self._weights[number]
+        self._weights[number] = 0
+
+    def count(self, kind: KindId) -> int:
+        """How many of a kind are there."""
+        found = self._sums.get(kind)
+        return found.count if found is not None else 0
+
+    def digest(self, kind: KindId) -> str:
+        """What the watcher computes as well (schemas/events.py)."""
+        found = self._sums.get(kind)
+        return weighed(found.count, found.total) if found is not None else weighed(0, 0)
