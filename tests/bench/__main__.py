@@ -15,6 +15,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ NAMES = (
     *("extraction", "watching", "ingest", "streaming", "memory", "pauses", "verdicts", "compared", "hubs"),
     *("bus", "backlog", "letters", "starting"),
 )
+Columns = dict[int, list[Row]]
 AT_ONE_SIZE = {"streaming": 100_000, "bus": 30_000, "backlog": 30_000, "letters": 30_000, "starting": 10_000}
 WITHOUT_HISTORY = ("extraction", "watching", "hubs", "bus", "backlog", "letters", "starting")
 
@@ -48,32 +50,33 @@ def main() -> int:
         print(json.dumps(rows))
         return 0
     where, at = _where(), datetime.now(UTC).isoformat(timespec="seconds")
+    measured: dict[str, Columns] = {}
     with tempfile.TemporaryDirectory() as folder:
-        measured = _measure(list(chosen.names), parse_sizes(chosen.sizes), Path(folder), where)
+        for name, columns in _measure(list(chosen.names), parse_sizes(chosen.sizes), Path(folder), where):
+            measured[name] = columns
+            if chosen.out:
+                growth.write(chosen.out, where, measured)
     if chosen.json:
         with chosen.json.open("a") as out:
             out.write(json.dumps({"at": at, "where": where, "figures": _as_json(measured)}) + "\n")
-    if chosen.out:
-        growth.write(chosen.out, where, measured)
     return 0
 
 
-def _measure(names: list[str], sizes: list[int], folder: Path, where: str) -> dict[str, dict[int, list[Row]]]:
+def _measure(names: list[str], sizes: list[int], folder: Path, where: str) -> Iterator[tuple[str, Columns]]:
     console = Console(width=118)
     console.print(where, highlight=False)
     figures: list[str] = []
-    measured: dict[str, dict[int, list[Row]]] = {}
     for name in names:
         at = [min(AT_ONE_SIZE[name], max(sizes))] if name in AT_ONE_SIZE else sizes
-        columns = measured[name] = {size: _child(name, size, folder) for size in at}
+        columns = {size: _child(name, size, folder) for size in at}
         console.print(_table(name, columns))
+        yield name, columns
         largest = max(columns)
         figures += [_figure(row, largest) for row in columns[largest] if row.goal is not None]
     console.print(*figures, sep="\n", highlight=False, markup=False)
-    return measured
 
 
-def _as_json(measured: dict[str, dict[int, list[Row]]]) -> list[dict[str, Any]]:
+def _as_json(measured: dict[str, Columns]) -> list[dict[str, Any]]:
     return [
         {"name": name, "size": size, **row._asdict()}
         for name, columns in measured.items()
