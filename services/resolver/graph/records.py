@@ -8,6 +8,7 @@ ConfigMap are a hundred thousand numbers.
 
 from __future__ import annotations
 
+from itertools import islice
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 
@@ -18,9 +19,11 @@ from schemas.events import Reference, ResourceState, Selector
 from schemas.identity import ResourceId
 from services.resolver.graph.forms import Form, Shape, Short, Target, form_of, long, shape_of, short, with_target
 from services.resolver.graph.names import Names
+from services.resolver.graph.pool import Pool
 
 RECENT_MAX: Final = 2_048  # references, and as many unpacked bytes, that are remembered for the next resource
 SWEEP_MIN: Final = 8_192  # interned values; fewer are not worth a look
+SWEEP_ROWS: Final = 8_192  # records that are looked at in one piece: some milliseconds
 
 WORD_BITS: Final = 63
 T = TypeVar("T")
@@ -57,9 +60,9 @@ class Records:
         self.crowded = False  # `tidy` is due
         self.rows: list[Record | None] = []  # by number; None: only named
         self._names = names
-        self._bytes: dict[bytes, bytes] = {}
-        self._forms: dict[tuple[Reference, bool, bool], Form] = {}
-        self._shapes: dict[tuple[Form, ...], Shape] = {}
+        self._bytes: Pool[bytes, bytes] = Pool()
+        self._forms: Pool[tuple[Reference, bool, bool], Form] = Pool()
+        self._shapes: Pool[tuple[Form, ...], Shape] = Pool()
         self._recent: dict[Reference, tuple[Form, tuple[Target, ...]]] = {}
         self._recent_targets: dict[tuple[Target, ...], tuple[Target, ...]] = {}
         self._wholes: dict[tuple[Form, Target, Short], Reference] = {}
@@ -67,6 +70,7 @@ class Records:
         self._unpacked_traits: dict[bytes, ResourceState] = {}
         self._unpacked_selectors: dict[bytes, Selector] = {}
         self._sweep_at = SWEEP_MIN
+        self._swept: int | None = None  # up to this number, while a sweep is under way
 
     # ── in ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -84,9 +88,9 @@ class Records:
         )
 
     def _share(self, packed: bytes) -> bytes:
-        found = self._bytes.get(packed)
+        found = self._bytes.now.get(packed)
         if found is None:
-            found = self._bytes[packed] = packed
+            found = self._bytes.keep(packed, packed)
             self.crowded = self.crowded or len(self._bytes) > self._sweep_at
         return found
 
@@ -99,9 +103,9 @@ class Records:
             found = [one or self._placed(reference) for one, reference in zip(found, references, strict=True)]
         key = tuple([form for form, _ in found])  # type: ignore[misc]  # no None is left
         made = tuple([target for _, mine in found for target in mine])  # type: ignore[misc]  # as above
-        shape = self._shapes.get(key)
+        shape = self._shapes.find(key)
         if shape is None:
-            shape = self._shapes[key] = shape_of(key)
+            shape = self._shapes.keep(key, shape_of(key))
             self.crowded = self.crowded or len(self._shapes) > self._sweep_at
         if len(self._recent_targets) > RECENT_MAX:
             self._recent_targets.clear()
@@ -126,39 +130,45 @@ class Records:
     def _form(self, reference: Reference, target: ResourceId, *, selects: bool) -> Form:
         bare = _replace(reference, target=target, uid="", selector=None)
         key = (bare, bool(reference.uid), selects)
-        form = self._forms.get(key)
-        if form is None:
-            form = self._forms[key] = form_of(*key)
-        return form
+        return self._forms.find(key) or self._forms.keep(key, form_of(*key))
 
     # ── upkeep ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def tidy(self) -> None:
-        """Forget the recent references; when what is shared has doubled, also what no record uses any more."""
+        """Forget the recent references; when what is shared has doubled, also what no record uses, piece by piece."""
         self._recent.clear()
         self._wholes.clear()
         self.crowded = False
-        if max(len(self._bytes), len(self._shapes)) <= self._sweep_at:
-            return
-        self._bytes.clear()
-        self._shapes.clear()
-        self._forms.clear()
-        for record in self.rows:
+        pools = (self._bytes, self._forms, self._shapes)
+        if self._swept is None:
+            if max(len(self._bytes), len(self._shapes)) <= self._sweep_at:
+                return
+            for pool in pools:
+                pool.begin()
+            self._swept = 0
+        for record in islice(self.rows, self._swept, self._swept + SWEEP_ROWS):
             if record is not None:
                 self._keep(record)
-        self._sweep_at = max(SWEEP_MIN, 2 * len(self._bytes), 2 * len(self._shapes))
+        self._swept += SWEEP_ROWS
+        if self._swept >= len(self.rows):
+            for pool in pools:
+                pool.end()
+            self._swept = None
+            self._sweep_at = max(SWEEP_MIN, 2 * len(self._bytes), 2 * len(self._shapes))
 
     def _keep(self, record: Record) -> None:
         for packed in (record.labels, record.traits, record.template_labels):
             if packed is not None:
-                self._bytes[packed] = packed
-        if record.shape.forms not in self._shapes:
-            self._shapes[record.shape.forms] = record.shape
-            self._forms.update(((form.reference, form.pinned, form.selects), form) for form in record.shape.forms)
-        for form, place in zip(record.shape.forms, record.shape.places, strict=True):
+                self._bytes.keep(packed, packed)
+        shape = record.shape
+        if shape.forms not in self._shapes.now:
+            self._shapes.keep(shape.forms, shape)
+            for form in shape.forms:
+                self._forms.keep((form.reference, form.pinned, form.selects), form)
+        for form, place in zip(shape.forms, shape.places, strict=True) if shape.selects else ():
             target = record.targets[place]
             if form.selects and isinstance(target, bytes):
-                self._bytes[target] = target
+                self._bytes.keep(target, target)
 
     # ── out ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -78,8 +78,14 @@ class Graph:
             if mark is not None:
                 mark.add(number)
         old = self._record[number]
-        if old == new:
-            return ()
+        changed = old != new
+        if changed:
+            self._replace(number, old, new, state)
+        if self._records.crowded or len(self._unused) > UNUSED_MAX:
+            self._tidy()  # also after what said nothing new: a listing names as many references as the first one
+        return (Changed(state.resource, state, old, new, self._records),) if changed else ()
+
+    def _replace(self, number: int, old: Record | None, new: Record, state: ResourceState) -> None:
         self._record[number] = new
         kind = self._names.kind(number)
         self._digests.put(number, kind, state.uid, state.resource_version, new=old is None)
@@ -90,9 +96,6 @@ class Graph:
         else:
             self._states.pop(number, None)
             self._relink(number, old, new)
-        if self._records.crowded or len(self._unused) > UNUSED_MAX:
-            self._tidy()
-        return (Changed(state.resource, state, old, new, self._records),)
 
     def _grow(self) -> None:
         more = len(self._names) - len(self._record)
