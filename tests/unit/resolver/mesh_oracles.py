@@ -5,6 +5,7 @@ Each function looks at a whole virtual mesh, at any moment or at the end, and ra
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from schemas.identity import ResourceId
@@ -105,6 +106,19 @@ def a_deferred_intent_names_what_it_waits_for(mesh: VirtualMesh) -> None:
             assert verdict.decision != "defer" or verdict.waits_for, f"{name}: {verdict.intent}: {verdict.summary}"
 
 
+def an_allow_rests_on_the_whole_scope(mesh: VirtualMesh) -> None:
+    """`a & b` and `a % b` are nothing without both; with `min` or a choice (`;`) fewer are enough."""
+    for intent, site in mesh.entered.items():
+        scope = mesh.worlds[site].intents[intent].scope
+        if ";" in scope or "min" in scope:
+            continue
+        whole = set(mesh.worlds) if scope == "all" else {one.strip() for one in re.split("[&%]", scope or site)}
+        for verdict in mesh.worlds[site].verdicts:
+            if verdict.intent == intent and verdict.decision == "allow" and verdict.undoes is None:
+                heard = {one.site for one in verdict.evidence}
+                assert whole <= heard, f"{intent} for {scope!r} is allowed without {sorted(whole - heard)}"
+
+
 def previews_leave_nothing(mesh: VirtualMesh) -> None:
     for name, world in mesh.worlds.items():
         found = [one.intent for one in world.verdicts if one.intent.startswith("p-")]
@@ -121,6 +135,7 @@ ALWAYS = (
     nothing_is_allowed_after_its_time,
     no_hold_outlives_its_lease,
     a_deferred_intent_names_what_it_waits_for,
+    an_allow_rests_on_the_whole_scope,
     previews_leave_nothing,
 )
 
@@ -255,10 +270,10 @@ def what_failed_is_undone_or_named(mesh: VirtualMesh) -> None:
 
 
 AT_THE_END = (
-    what_failed_is_undone_or_named,
     every_intent_has_ended,
     nothing_is_left_over,
     all_is_done_or_what_was_done_is_named,
+    what_failed_is_undone_or_named,
 )
 
 

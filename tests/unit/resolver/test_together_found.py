@@ -9,7 +9,7 @@ from schemas.identity import ResourceId, SiteName
 from schemas.peers import Ask
 from services.resolver.signals import CancelSeen, Tick
 from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
-from tests.unit.resolver.virtual_mesh import VirtualMesh, three_sites, web
+from tests.unit.resolver.virtual_mesh import VirtualMesh, committed_but_cut, three_sites, web
 
 LYON, OSLO = SiteName("lyon"), SiteName("oslo")
 WEB = ResourceId("apps/Deployment/shop/web")
@@ -90,19 +90,6 @@ def test_a_commit_that_was_refused_is_not_carried_out_when_it_comes_again(mesh: 
         mesh.settle(4)
         assert WEB not in oslo.cluster.objects
         assert len([one for one in oslo.verdicts if one.intent == "i-1"]) == 1
-
-
-def committed_but_cut(mesh: VirtualMesh) -> None:
-    """The answer of oslo is heard at lyon, which commits; then nothing reaches oslo until its lease is over."""
-    mesh.collect()
-    mesh.arrive((LYON, OSLO))
-    mesh.catches_up(mesh["oslo"])
-    mesh.catches_up(mesh["lyon"])
-    mesh.collect()
-    mesh.cut.add((LYON, OSLO))
-    mesh.settle(70)
-    assert mesh.verdict("lyon").decision == "allow"
-    assert not len(mesh["oslo"].machine.holds)
 
 
 def test_a_part_that_was_stored_before_a_kill_is_not_taken_for_an_intent_of_its_own(mesh: VirtualMesh) -> None:

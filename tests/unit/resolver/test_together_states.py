@@ -182,6 +182,11 @@ class Deciding(RuleBasedStateMachine):
         if a != b:
             self.mesh.cut |= {(one, other), (other, one)} if both else {(one, other)}
 
+    @rule(at=SITES, passed_s=st.sampled_from([6.0, 31.0, 70.0]))
+    def a_site_is_cut_off_for_a_while(self, at: int, passed_s: float) -> None:
+        self.mesh.sever(NAMES[at])
+        self.mesh.pass_time(passed_s)
+
     @precondition(lambda self: self.mesh.cut)
     @rule()
     def all_wires_are_mended(self) -> None:

@@ -225,5 +225,19 @@ def web() -> Manifest:
     return without_uid(deployment("web", mounts_secret("ca"), app="web"))
 
 
+def committed_but_cut(mesh: VirtualMesh) -> None:
+    """The answer of oslo is heard at lyon, which commits; then nothing reaches oslo until its lease is over."""
+    lyon, oslo = SiteName("lyon"), SiteName("oslo")
+    mesh.collect()
+    mesh.arrive((lyon, oslo))
+    mesh.catches_up(mesh["oslo"])
+    mesh.catches_up(mesh["lyon"])
+    mesh.collect()
+    mesh.cut.add((lyon, oslo))
+    mesh.settle(70)
+    assert mesh.verdict("lyon").decision == "allow"
+    assert not len(mesh["oslo"].machine.holds)
+
+
 def _line(message: PeerMessage) -> str:
     return f"{message.sender} > {message.receiver}: {what_of(message)} {message.intent}"
