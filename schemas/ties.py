@@ -6,6 +6,8 @@ cheops.io/replica-set   label of what is the same at several sites: the identity
 cheops.io/replicas      annotation beside it: the sites of the set, by commas
 cheops.io/part-of       label of what is one resource spread over several sites: the identity of the whole
 cheops.io/parts         annotation beside it: `lyon=3,oslo=1`, how much of it is where
+cheops.io/scope         annotation beside it: how it was divided, weights and options: `lyon*3 % oslo {prime: lyon}`
+cheops.io/declared      annotation of replicas and parts: when and by which intent they were written, to order updates
 """
 
 from __future__ import annotations
@@ -22,10 +24,14 @@ REPLICA_SET: Final = "cheops.io/replica-set"
 REPLICAS: Final = "cheops.io/replicas"
 PART_OF: Final = "cheops.io/part-of"
 PARTS: Final = "cheops.io/parts"
+SCOPE: Final = "cheops.io/scope"
+DECLARED: Final = "cheops.io/declared"
 # Facts of every kind (schemas/relations/catalogue/kubernetes/meta.yaml) that read the annotations.
 SHARED_TO_FACT: Final = "shared_to"
 REPLICAS_FACT: Final = "replicas_at"
 PARTS_FACT: Final = "parts_at"
+SCOPE_FACT: Final = "declared_scope"
+DECLARED_FACT: Final = "declared"
 
 
 def sites_in(text: object) -> tuple[SiteName, ...]:
@@ -49,6 +55,20 @@ def replicas_at(state: ResourceState) -> tuple[SiteName, ...]:
     """The sites of its replica set, or of its parts."""
     facts = state.facts
     return sites_in(facts.get(REPLICAS_FACT)) if REPLICA_SET in state.labels else sites_in(facts.get(PARTS_FACT))
+
+
+def is_member(state: ResourceState) -> bool:
+    """Whether it is one of several: a replica, or a part."""
+    return REPLICA_SET in state.labels or PART_OF in state.labels
+
+
+def declared(state: ResourceState) -> tuple[int, str]:
+    """When it was declared (hybrid logical clock) and by which intent; (0, "") when it does not say."""
+    stamp, _, intent = str(state.facts.get(DECLARED_FACT) or "").partition(".")
+    try:
+        return int(stamp, 16), intent
+    except ValueError:
+        return 0, ""
 
 
 def listed(sites: Iterable[str]) -> str:

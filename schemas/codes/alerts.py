@@ -34,4 +34,13 @@ ALERTS: Final = (
         "See the watcher's log and its rights.",
         "a removed ClusterRole",
     ),
+    Code(
+        "A",
+        "506",
+        "an update was overtaken",
+        "Two updates of one replica set were made while its sites could not hear each other.",
+        "The newer one stays, the older one is lost.",
+        "Apply the older one again if it is still wanted.",
+        "an update at each side of a cut, after it has healed",
+    ),
 )

@@ -169,4 +169,13 @@ TAKING_AWAY: Final = (
         "Nothing to do.",
         "delete of the Deployment that a Secret was shared to",
     ),
+    Code(
+        "N",
+        "343",
+        "a replica goes, too",
+        "The new scope of what is replicated or divided leaves a site out.",
+        "It is deleted there, as its dependents there allow.",
+        "Name the site in the scope to keep it there.",
+        "apply with the scope lyon of what is replicated at lyon & oslo",
+    ),
 )

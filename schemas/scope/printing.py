@@ -53,15 +53,16 @@ def print_selector(selector: Selector | None) -> str:
 
 def to_json(scope: Scope) -> dict[str, str]:
     """`{"deployment": "lyon & oslo", ".": "nice"}`; the key "." is the part without selector."""
-    return {print_selector(one.selector) or UNSELECTED: _placement(one) for one in scope.parts}
+    return {print_selector(one.selector) or UNSELECTED: print_placement(one) for one in scope.parts}
 
 
 def _part(part: Part) -> str:
     selector = print_selector(part.selector)
-    return f"{selector}: {_placement(part)}" if selector else _placement(part)
+    return f"{selector}: {print_placement(part)}" if selector else print_placement(part)
 
 
-def _placement(part: Part) -> str:
+def print_placement(part: Part) -> str:
+    """`lyon*2 % oslo {prime: lyon}`: where, without for what."""
     options = _options(part.options)
     return print_location(part.location) + (f" {{{', '.join(options)}}}" if options else "")
 

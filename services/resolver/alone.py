@@ -46,7 +46,7 @@ class Alone:
     def consider(self, intent: Intent, settled: Set[ResourceId], moment: Moment) -> list[Effect]:
         """Take it in as it is now, less what it has done already, and judge it, after the API server was asked."""
         docket = self.desk.docket
-        intake = self.desk.hearing.take_in(intent, moment).without(settled)
+        intake = self.desk.take_in(intent, moment).without(settled)
         rehearsal = None if docket.full else self.desk.hearing.rehearsal(intake)
         if rehearsal is None:
             return self._decide(intent, intake, settled, moment)
@@ -137,7 +137,7 @@ class Alone:
             if one.verdict.undoes is not None:
                 intake, intent = way_back(self.desk, one.verdict), lasting(one.intent, moment)
             else:
-                intake, intent = self.desk.hearing.take_in(one.intent, moment), one.intent
+                intake, intent = self.desk.take_in(one.intent, moment), one.intent
             pursuit = self.desk.docket.active[intent.id] = replace(one, intent=intent).pursuit(intake)
             self.desk.holds.add(one.verdict, intake.changes, moment.monotonic_s)
             for outcome in one.outcomes:

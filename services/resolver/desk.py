@@ -16,7 +16,7 @@ from services.resolver.graph.store import Graph
 from services.resolver.graph.view import View
 from services.resolver.hearing import Hearing
 from services.resolver.holds import Holds
-from services.resolver.intake import Intake, marked
+from services.resolver.intake import Intake, keeping_words, marked
 from services.resolver.neighbours import Neighbours
 from services.resolver.signals import Moment
 
@@ -44,6 +44,8 @@ class Desk:
     def take_in(self, part: Intent, moment: Moment) -> Intake:
         """A part made concrete; what is to be marked is as it is known now, and the word on it."""
         intake = self.hearing.take_in(part, moment)
+        if intake.manifests:
+            intake = keeping_words(intake, self.graph)
         return marked(intake, part.marks, self.graph) if part.marks else intake
 
     def to_look_up(self, verdict: Verdict, moment: Moment) -> tuple[ResourceId, ...]:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from schemas.events import ServedKind
-from schemas.identity import KindId, ResourceId, SiteName
+from schemas.identity import IdentityError, KindId, ResourceId, ResourceKey, SiteName
 from schemas.intents import BOUND_DEFAULT_S, Intent
 from schemas.kinds import Surface
 from schemas.queries import Rehearsal
@@ -96,6 +96,17 @@ class Hearing:
     def identity(self, body: Mapping[str, Any]) -> ResourceId:
         """What an object is called here."""
         return self._extractor.key(body).id
+
+    def placed(self, body: Mapping[str, Any], namespace: str) -> ResourceId | None:
+        """What a manifest is called here, in the namespace that is filled in; None for what is no object."""
+        try:
+            key = self._extractor.key(body)
+        except (IdentityError, KeyError, TypeError, AttributeError):
+            return None
+        served = self._evidence.surface.find(key.kind_id)
+        if key.namespace or served is None or not served.namespaced:
+            return key.id
+        return ResourceKey(key.group, key.kind, namespace or "default", key.name).id
 
     def knows(self, kind: KindId) -> KindFacts | None:
         """What the catalogue says of a kind."""

@@ -20,7 +20,7 @@ from schemas.intents import Intent, Mark
 from schemas.kinds import Surface, UnknownKindError
 from schemas.queries import RehearsalAnswer, RehearsedChange, RehearsedResult
 from schemas.relations.extract import Extractor
-from schemas.ties import SHARED_TO, SHARED_TO_FACT, listed, shared_to
+from schemas.ties import SHARED_TO, SHARED_TO_FACT, listed, shared_to, with_words
 from services.resolver.graph.view import View
 from services.resolver.judge.case import Change, Problem
 
@@ -92,6 +92,21 @@ def marked(intake: Intake, marks: Sequence[Mark], view: View) -> Intake:
             manifests[change.resource] = {"apiVersion": version, "kind": key.kind, "metadata": metadata}
             after = structs.replace(state, facts={**state.facts, SHARED_TO_FACT: text})
             changes.append(replace(change, version=state.version, after=after))
+        else:
+            changes.append(change)
+    return replace(intake, changes=tuple(changes), manifests=manifests)
+
+
+def keeping_words(intake: Intake, view: View) -> Intake:
+    """Whoever applies an original anew does not take the word away that it is shared."""
+    manifests, changes = dict(intake.manifests), []
+    for change in intake.changes:
+        state = view.find(change.resource) if change.after is not None and change.action != "annotate" else None
+        text = state.facts.get(SHARED_TO_FACT) if state is not None else None
+        if text and change.after is not None and not change.after.facts.get(SHARED_TO_FACT):
+            manifests[change.resource] = with_words(manifests[change.resource], annotations={SHARED_TO: str(text)})
+            after = structs.replace(change.after, facts={**change.after.facts, SHARED_TO_FACT: text})
+            changes.append(replace(change, after=after))
         else:
             changes.append(change)
     return replace(intake, changes=tuple(changes), manifests=manifests)

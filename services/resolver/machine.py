@@ -292,9 +292,10 @@ class Machine:
         self._was_synced = True
         recovering, self._recovering = self._recovering, []
         early, self._early = self._early, []
-        effects = self.alone.resume([one for one in recovering if not self.together.concerns(one.intent)], moment)
+        shared = {one.intent.id for one in recovering if self.together.concerns(one.intent, one.verdict)}
+        effects = self.alone.resume([one for one in recovering if one.intent.id not in shared], moment)
         for one in recovering:
-            if self.together.concerns(one.intent):
+            if one.intent.id in shared:
                 effects += self.together.resume(one, moment)
         effects += self.together.tell_ended(moment)
         return effects + [effect for outcome in early for effect in self._outcome(outcome, moment)]

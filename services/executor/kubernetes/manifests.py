@@ -15,6 +15,7 @@ from schemas.operations import Operation
 
 Object = dict[str, Any]
 MARKER: Final = "cheops.io/operation"
+DECLARED: Final = "cheops.io/declared"
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 # No stored object has it: etcd's first write is revision 2. An apply that carries it creates, or is refused with 409.
 ABSENT_VERSION: Final = "1"
@@ -28,6 +29,7 @@ _SET_BY_SERVERS: Final = (
     "managedFields",
     "selfLink",
 )
+_OURS: Final = (MARKER, DECLARED)
 _INCIDENTAL: Final = ("managedFields", "resourceVersion", "generation")
 _NO_PATH_NAMES: Final = (".", "..")
 
@@ -89,7 +91,7 @@ def guarded(manifest: Object, live: Object | None) -> Object:
 
 
 def same(left: Object, right: Object) -> bool:
-    """Equal in all that a person could mean; our own annotation and the servers' bookkeeping do not count."""
+    """Equal in all that a person could mean; our own annotations and the servers' bookkeeping do not count."""
     return _essence(left) == _essence(right)
 
 
@@ -144,7 +146,7 @@ def _without_string_data(manifest: Object) -> Object:
 
 def _essence(live: Object) -> Object:
     metadata = {name: value for name, value in _mapping(live, "metadata").items() if name not in _INCIDENTAL}
-    annotations = {name: text for name, text in _mapping(metadata, "annotations").items() if name != MARKER}
+    annotations = {name: text for name, text in _mapping(metadata, "annotations").items() if name not in _OURS}
     return {**live, "metadata": {**metadata, "annotations": annotations}}
 
 

@@ -25,6 +25,7 @@ from services.resolver.signals import AskSupply, Effect, Moment, Supplied, Want
 FETCH_TIMEOUT_S: Final = 3.0
 COPIES: Final = "341"
 LEFT_BEHIND: Final = "342"
+LEAVES: Final = "343"
 Body = dict[str, Any]
 
 
@@ -53,17 +54,25 @@ class Bringing:
     """What this asking has found out so far, over all its rounds in one way.
 
     wanted    being fetched now     deletes   copies of what is deleted, by site     unmarks   originals to be told
+    leaving   replicas and parts at sites that a new scope leaves out
     """
 
     supplies: Supplies = field(default_factory=Supplies)
     wanted: tuple[Want, ...] = ()
     deletes: dict[SiteName, list[ResourceId]] = field(default_factory=dict)
     unmarks: dict[SiteName, dict[ResourceId, list[SiteName]]] = field(default_factory=dict)
+    leaving: dict[SiteName, list[ResourceId]] = field(default_factory=dict)
 
     @property
     def problems(self) -> list[Problem]:
         """What cannot be brought (D610)."""
         return list(self.supplies.problems.values())
+
+    def torn(self, parts: Mapping[SiteName, Part]) -> list[Problem]:
+        """A site that is to lose one thing and to get another in one intent: nothing of one part can be both (D600)."""
+        both = {name: resources[0] for name, resources in self.leaving.items() if name in parts}
+        message = "is to leave {}, which gets something else in the same intent: say that in an intent of its own"
+        return [Problem("D600", f"{named(one)} {message.format(name)}", one) for name, one in both.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,8 @@ class Bringer:
             return [] if self._tied(asked, moment) else None
         if asked.intent.verb == "read":
             return None
+        if self._leaving(asked):
+            return []
         known = [self.desk.site, *self.desk.neighbours.all_but(self.desk.site)]
         naming = Naming(asked.scope, asked.way, self.desk.evidence.surface, known)
         supplies = asked.bringing.supplies
@@ -146,6 +157,19 @@ class Bringer:
                             new = True
         return new
 
+    def _leaving(self, asked: Asking) -> bool:
+        """Sites that a new scope leaves out are to delete their replica or part. True: something is new."""
+        bringing, new = asked.bringing, False
+        for verdict in asked.answers.values():
+            for reason in (one for one in verdict.reasons if one.code[1:] == LEAVES and one.resource):
+                for name in reason.at:
+                    leaving = bringing.leaving.setdefault(name, [])
+                    if reason.resource not in leaving:
+                        assert reason.resource is not None, "asked for above"
+                        leaving.append(reason.resource)
+                        new = True
+        return new
+
     # ── the parts ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def complete(self, asked: Asking, parts: Mapping[SiteName, Part]) -> dict[SiteName, Part]:
@@ -170,7 +194,11 @@ class Bringer:
                 made[name] = part.model_copy(update=more)
             elif any(more.values()):
                 made[name] = Part(**{**common, **more}, site=name, entry=self.desk.site)
-        if asked.intent.verb == "delete":
+        for name, leaving in bringing.leaving.items():
+            if name not in made:
+                gone = {**common, "verb": "delete", "resources": tuple(leaving)}
+                made[name] = Part(**gone, site=name, entry=self.desk.site)
+        if asked.intent.verb == "delete" or bringing.leaving:
             return {name: part.model_copy(update={"together": tuple(made)}) for name, part in made.items()}
         return made
 

@@ -16,18 +16,22 @@ from typing import Final
 from schemas.identity import SiteName
 from schemas.intents import Intent
 from schemas.peers import Answer, Ask, Decide, GiveWay, Part, Refuse, Report, Wake
+from schemas.ties import declared
 from schemas.verdicts import Verdict, Wait
 from services.resolver.across.bringing import Bringer, Bringing
 from services.resolver.across.following import Following
 from services.resolver.across.hearsay import Hearsay
 from services.resolver.across.order import HybridClock
+from services.resolver.across.pending import Backlog, overtaken
 from services.resolver.across.reading import Reading
 from services.resolver.across.round import Round, for_all
+from services.resolver.across.sets import members
 from services.resolver.across.splitting import Divides
 from services.resolver.across.widening import Trial, widenings
 from services.resolver.coordinate import combine, enough, not_taken
 from services.resolver.desk import Desk
 from services.resolver.docket import Waiting
+from services.resolver.intake import Intake
 from services.resolver.judge.case import Problem
 from services.resolver.recovery import Unfinished
 from services.resolver.signals import Effect, Moment, SendPeer, StoreVerdict, Supplied, TellPreview
@@ -52,6 +56,7 @@ class Coordinator:
     hearsay: Hearsay = field(init=False)
     reading: Reading = field(init=False)
     bringer: Bringer = field(init=False)
+    backlog: Backlog = field(init=False)
     _ages: dict[str, int] = field(default_factory=dict)
     _next_s: dict[str, float] = field(default_factory=dict)  # when a deferred intent begins again by itself
     _pause_s: dict[str, float] = field(default_factory=dict)
@@ -61,6 +66,7 @@ class Coordinator:
         self.hearsay = Hearsay(self.desk.hearing, self.desk.neighbours)
         self.reading = Reading(self.desk, self.divides)
         self.bringer = Bringer(self.desk)
+        self.backlog = Backlog(self.desk)
 
     def concerns(self, intent: Intent) -> bool:
         """Whether an intent is for more than this site, or its targets are tied to others."""
@@ -69,22 +75,38 @@ class Coordinator:
 
     # ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def begin(self, intent: Intent, moment: Moment, pause_s: float = TRY_AGAIN_S) -> list[Effect]:
-        """Read the scope and ask the sites of its first way. `pause_s`: from here to the next time, unless woken."""
+    def begin(
+        self, intent: Intent, moment: Moment, pause_s: float = TRY_AGAIN_S, only: tuple[SiteName, ...] = ()
+    ) -> list[Effect]:
+        """Read the scope and ask the sites of its first way. `pause_s`: from here to the next time, unless woken.
+
+        only   the sites for which it is still open; it is done at the others
+        """
         self._pause_s[intent.id] = pause_s
         self._next_s[intent.id] = moment.monotonic_s + pause_s
         intake = self.reading.take_in(intent, moment)
         read = self.reading.ways(intent, intake)
         if not isinstance(read, tuple):
             return self._finish(intent, self.reading.wrong(intent, read, moment), moment)
-        age = self._ages.setdefault(intent.id, self.clock.stamp(moment.wall))
-        asked = Round(intent, intake, *read, self.clock.stamp(moment.wall), age, moment.monotonic_s)
+        age = self._age(intent, intake, moment)
+        asked = Round(intent, intake, *read, self.clock.stamp(moment.wall), age, moment.monotonic_s, only=only)
         self.rounds[intent.id] = asked
         return self._ask(asked, moment)
 
+    def _age(self, intent: Intent, intake: Intake, moment: Moment) -> int:
+        """Later than what is declared of its resources; what it has declared itself, before a restart, is its own."""
+        known = (declared(one) for one in members(self.desk.graph, (one.resource for one in intake.changes)))
+        for stamp, declarer in known:
+            if declarer == intent.id:
+                self._ages.setdefault(intent.id, stamp)
+            self.clock.hear(stamp, moment.wall)
+        return self._ages.setdefault(intent.id, self.clock.stamp(moment.wall))
+
     def _ask(self, asked: Round, moment: Moment) -> list[Effect]:
         """Ask the sites of the way that is to be tried, all at once."""
-        parts, problems = self.reading.parts(asked.intent, asked.intake, asked.scope, asked.way)
+        parts, problems = self.reading.parts(asked.intent, asked.intake, asked.scope, asked.way, asked.age)
+        parts = {name: part for name, part in parts.items() if not asked.only or name in asked.only}
+        problems = (*problems, *asked.bringing.torn(parts))
         asked.parts, asked.answers, asked.holding = self.bringer.complete(asked, parts), {}, set()
         asked.deadline_s = moment.monotonic_s + ANSWER_TIMEOUT_S
         problems = (*problems, *asked.bringing.problems)
@@ -195,7 +217,7 @@ class Coordinator:
             if moment.monotonic_s >= self._next_s.get(intent_id, 0.0) and self._is_worth_asking(waiting, moment):
                 pause_s = min(2 * self._pause_s.get(intent_id, TRY_AGAIN_S / 2), TRY_AGAIN_MAX_S)
                 effects += self.begin(waiting.intent, moment, pause_s)
-        return effects
+        return effects + self._go_on_with_open(moment)
 
     def _is_worth_asking(self, waiting: Waiting, moment: Moment) -> bool:
         """Who waits for a site that is still not heard waits for that."""
@@ -207,7 +229,11 @@ class Coordinator:
     def _conclude(self, asked: Round, moment: Moment) -> list[Effect]:
         """Commit when enough sites allow; else let go of what is held, and try the next way."""
         answers = {name: asked.answers[name] for name in asked.parts if name in asked.answers} or asked.answers
-        taken, left_out = enough(asked.scope, asked.way, answers)
+        pending = self.backlog.put_off(asked, answers, moment)
+        away = {one.site for one in pending}
+        judged = {name: one for name, one in answers.items() if name not in away}
+        taken, left_out = enough(asked.scope, asked.way, judged)
+        left_out = (*left_out, *pending)
         whole = self.bringer.ordered(asked, combine(list(taken.values()), self.desk.site))
         whole = whole.model_copy(update={"reasons": (*whole.reasons, *left_out)}) if left_out else whole
         whole = whole.model_copy(update={"remedies": for_all(whole.remedies, asked.intent)})
@@ -217,6 +243,7 @@ class Coordinator:
                 return self._tried(asked, True, moment)
             whole = not_taken(whole, asked.failed, self.desk.site)
             out = [self._drop(asked.intent.id, asked.number, one) for one in asked.holding if one not in taken]
+            out += [] if asked.intent.preview else overtaken(asked.intent, taken, moment)
             return out + self._finish(asked.intent, whole, moment, asked, tuple(taken))
         effects = [self._drop(asked.intent.id, asked.number, name) for name in sorted(asked.holding)]
         effects += [
@@ -234,6 +261,8 @@ class Coordinator:
         # A choice that is only unknown may still come true; a denial may not.
         best = next((row for row in asked.failed if row[1].decision == "defer"), asked.failed[0])
         verdict = not_taken(best[1], [row for row in asked.failed if row is not best], self.desk.site)
+        if asked.only and verdict.decision == "defer":
+            return effects  # still open: what is in force says so
         if asked.trial is not None:
             return effects + self._tried(asked, False, moment)
         offers = widenings(asked.intent.scope.strip() or self.desk.site, verdict)
@@ -286,6 +315,7 @@ class Coordinator:
         verdict = verdict.model_copy(update={"revision": docket.revision(intent.id)})
         docket.record(verdict)
         effects: list[Effect] = [StoreVerdict(verdict)]
+        self.backlog.keep(intent, verdict.reasons if verdict.decision == "allow" else (), moment.monotonic_s)
         if verdict.decision == "defer":
             docket.deferred[intent.id] = Waiting(intent, verdict, None)
             return effects
@@ -344,7 +374,17 @@ class Coordinator:
     def came_back(self, site: SiteName, moment: Moment) -> list[Effect]:
         """A site is heard again: whatever waits for it begins again."""
         waits = [one for one in self._waiting() if any(wait.site == site for wait in one.verdict.waits_for)]
-        return [effect for one in waits for effect in self.wake(one.intent.id, moment)]
+        effects = [effect for one in waits for effect in self.wake(one.intent.id, moment)]
+        return effects + self._go_on_with_open(moment, site)
+
+    def _go_on_with_open(self, moment: Moment, site: SiteName | None = None) -> list[Effect]:
+        """What is done but for some sites is asked of these, now that they are heard."""
+        effects: list[Effect] = []
+        for one in self.backlog.due(moment.monotonic_s, site):
+            if one.intent.id not in self.rounds and not self.following.knows(one.intent.id):
+                self.following.earlier[one.intent.id] = one.done
+                effects += self.begin(one.intent, moment, only=one.sites)
+        return effects
 
     def cancel(self, intent: Intent, requester: str, moment: Moment) -> list[Effect]:
         """Somebody gives up a deferred intent, perhaps while it is asked again."""

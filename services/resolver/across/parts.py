@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from schemas.identity import IdentityError, ResourceId, SiteName
 from schemas.intents import Intent
 from schemas.kinds import Surface
 from schemas.peers import Part
 from schemas.scope.tree import Scope
+from services.resolver.across.sets import stamped
 from services.resolver.across.splitting import Divides, Splitter
 from services.resolver.intake import Intake
 from services.resolver.judge.case import Problem
@@ -16,9 +18,9 @@ from services.resolver.placing import Alternative
 
 
 def parts_of(
-    intent: Intent, intake: Intake, scope: Scope, way: Alternative, surface: Surface, divides: Divides
+    intent: Intent, intake: Intake, scope: Scope, way: Alternative, surface: Surface, divides: Divides, age: int = 0
 ) -> tuple[Mapping[SiteName, Part], tuple[Problem, ...]]:
-    """What each site is asked; and what of it makes no sense (D620)."""
+    """What each site is asked; and what of it makes no sense (D620). `age`: the intent's place in the order of all."""
     common = intent.model_dump(by_alias=True, exclude={"site", "scope", "resources", "manifests", "entry"})
     splitter = Splitter(scope, way, surface, intent.site, divides)
     if intent.verb in ("delete", "read"):
@@ -28,10 +30,14 @@ def parts_of(
     states = {one.resource: one.after for one in intake.changes if one.after is not None}
     split = splitter.bundle(intake.manifests, states)
     made = {
-        name: Part(**common, site=name, entry=intent.site, manifests=tuple(mine.values()))
+        name: Part(**common, site=name, entry=intent.site, manifests=_declared(mine.values(), age, intent.id))
         for name, mine in split.bodies.items()
     }
     return made, tuple(split.problems.values())
+
+
+def _declared(bodies: Iterable[dict[str, Any]], age: int, intent_id: str) -> tuple[dict[str, Any], ...]:
+    return tuple(stamped(body, age, intent_id) for body in bodies)
 
 
 def resolved(surface: Surface, text: str, namespace: str) -> ResourceId | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.identity import SiteName
@@ -14,6 +14,7 @@ from schemas.scope.sites import check_sites
 from schemas.scope.tree import Scope
 from schemas.verdicts import Verdict
 from services.resolver.across.parts import parts_of, resolved
+from services.resolver.across.sets import members, scope_without_words
 from services.resolver.across.splitting import Divides
 from services.resolver.desk import Desk
 from services.resolver.intake import Intake
@@ -31,10 +32,22 @@ class Reading:
     divides: Divides
 
     def is_tied(self, intent: Intent) -> bool:
-        """Whether other sites have to be heard or told about what a deletion names here."""
+        """Whether other sites have to be heard or told: replicas and parts, what a deletion names here."""
         surface, view = self.desk.evidence.surface, self.desk.graph
-        named = (resolved(surface, text, intent.namespace) for text in intent.resources)
-        return intent.verb == "delete" and any(is_tied(view, one) for one in named if one is not None)
+        if intent.verb == "delete":
+            named = (resolved(surface, text, intent.namespace) for text in intent.resources)
+            return any(is_tied(view, one) for one in named if one is not None)
+        if intent.verb == "read":
+            return False
+        written = (self.desk.hearing.placed(body, intent.namespace) for body in intent.manifests)
+        return any(True for _ in members(view, (one for one in written if one is not None)))
+
+    def scope_of(self, intent: Intent, intake: Intake) -> Scope:
+        """What it says, or what no scope means. Raises ScopeError."""
+        text = intent.scope.strip()
+        if text:
+            return parse_scope(text)
+        return scope_without_words(self.desk.graph, [one.resource for one in intake.changes], self.desk.site)
 
     def wider(self, text: str) -> tuple[Scope, Sequence[Alternative]] | None:
         """A scope that is tried; None for a name that the language cannot say."""
@@ -49,7 +62,7 @@ class Reading:
         if intake.problems:
             return list(intake.problems)
         try:
-            scope = parse_scope(intent.scope.strip() or self.desk.site)
+            scope = self.scope_of(intent, intake)
             unknown = check_sites(scope, self.desk.neighbours.known | {self.desk.site})
             if unknown:
                 return [Problem("D601", str(one)) for one in unknown]
@@ -58,10 +71,10 @@ class Reading:
             return [Problem("D600", str(error).splitlines()[0])]
 
     def parts(
-        self, intent: Intent, intake: Intake, scope: Scope, way: Alternative
+        self, intent: Intent, intake: Intake, scope: Scope, way: Alternative, age: int = 0
     ) -> tuple[Mapping[SiteName, Part], tuple[Problem, ...]]:
         """What each site is asked in one way to read the scope."""
-        return parts_of(intent, intake, scope, way, self.desk.evidence.surface, self.divides)
+        return parts_of(intent, intake, scope, way, self.desk.evidence.surface, self.divides, age)
 
     def parts_again(self, intent: Intent, verdict: Verdict, moment: Moment) -> Mapping[SiteName, Part]:
         """What each site was asked that a verdict rests on; {} when one of them is not known any more.
@@ -69,9 +82,11 @@ class Reading:
         A site that was left out (`min`) has given no evidence.
         """
         sites = {claim.site for claim in verdict.evidence}
-        scope, intake = parse_scope(intent.scope.strip() or self.desk.site), self.take_in(intent, moment)
+        intake = self.take_in(intent, moment)
+        scope = self.scope_of(intent, intake)
         for way in self._ways(scope):
             parts, _ = self.parts(intent, intake, scope, way)
+            parts = {**parts, **_deleting(intent, verdict, parts)}
             if sites <= parts.keys() and self._explains(parts, verdict):
                 return {name: part for name, part in parts.items() if name in sites}
         return {}
@@ -104,3 +119,18 @@ class Reading:
         intake = self.desk.hearing.take_in(local, moment)
         problems = tuple(one for one in intake.problems if one.code not in ("D001", "F502"))
         return Intake(intake.changes, problems, intake.manifests)
+
+
+def _deleting(intent: Intent, verdict: Verdict, parts: Container[SiteName]) -> dict[SiteName, Part]:
+    """The parts of sites that only delete, of what they were to do: their copies, or a set that they leave.
+
+    What tied them to the intent may be gone with what was done of it before.
+    """
+    made: dict[SiteName, Part] = {}
+    common = intent.model_dump(by_alias=True, exclude={"site", "scope", "resources", "manifests", "entry", "verb"})
+    for name in dict.fromkeys(claim.site for claim in verdict.evidence if claim.site not in parts):
+        steps = [one for one in verdict.plan if one.site == name]
+        if steps and all(one.action == "delete" for one in steps):
+            resources = tuple(one.resource for one in steps)
+            made[name] = Part(**common, verb="delete", site=name, entry=intent.site, resources=resources)
+    return made

@@ -40,6 +40,7 @@ class Round:
     bringing: Bringing = field(default_factory=Bringing)
     trial: Trial | None = None
     original: Intent | None = None  # what was asked, when this is a trial
+    only: tuple[SiteName, ...] = ()  # of an intent that is done but for these: they alone are asked
     is_stale: bool = False  # a site that has answered would answer differently now
 
     @property

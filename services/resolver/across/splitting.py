@@ -14,7 +14,9 @@ from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, SiteName, kind_of
 from schemas.kinds import Surface
 from schemas.relations.path import steps_of
-from schemas.scope.tree import Scope
+from schemas.scope.tree import Options, Scope
+from services.resolver.across.sets import part as as_part
+from services.resolver.across.sets import replica
 from services.resolver.judge.case import Problem
 from services.resolver.judge.findings import named
 from services.resolver.placing import Alternative, Placement, divided, part_of, place
@@ -56,11 +58,14 @@ class Splitter:
     def _parts(self, resource: ResourceId, body: Body, placement: Placement) -> Iterator[tuple[SiteName, Body]]:
         fields = self.divides(kind_of(resource)) if placement.crossed else ()
         if not fields:
-            yield from ((name, body) for name in placement.shares)
+            whole = replica(body, resource, placement.shares) if len(placement.shares) > 1 else body
+            yield from ((name, whole) for name in placement.shares)
             return
         part = self.scope.parts[placement.part] if placement.part is not None else None
-        prime = part.options.prime if part is not None else None
-        split = {path: divided(_number(body, path), placement.shares, prime) for path in fields}
+        options = part.options if part is not None else Options()
+        split = {path: divided(_number(body, path), placement.shares, options.prime) for path in fields}
+        if len(placement.shares) > 1:
+            body = as_part(body, resource, split[fields[0]], placement.shares, options)
         for name in placement.shares:
             mine = body
             for path, numbers in split.items():

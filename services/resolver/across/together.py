@@ -38,9 +38,13 @@ class Together:
         self._early: dict[str, float] = {}
         self._ended: dict[str, datetime] = {}  # parts that were over at the start, and when
 
-    def concerns(self, intent: Intent) -> bool:
-        """Whether an intent, or what this site does of it, is decided with others."""
-        return intent.entry is not None or self.coordinator.concerns(intent)
+    def concerns(self, intent: Intent, verdict: Verdict) -> bool:
+        """Whether an intent, or what this site does of it, was decided with others.
+
+        What tied it to them may be gone with what it has done: then the verdict still names them.
+        """
+        others = any(claim.site != self._site for claim in verdict.evidence)
+        return intent.entry is not None or others or self.coordinator.concerns(intent)
 
     def is_early(self, part: Intent, moment: Moment) -> bool:
         """A part that was stored, and then its reader was killed: the commit is read again, and then it is known.
@@ -140,13 +144,14 @@ class Together:
                 self.participant.doing.remember(intent, verdict, mine, is_over)
                 if is_over and mine:
                     self._ended[intent_id] = max(one.at for one in mine)
-            elif intent_id in under_way and verdict is not None and self.coordinator.concerns(intent):
+            elif intent_id in under_way and verdict is not None and self.concerns(intent, verdict):
                 done = {one.resource for one in mine if one.site == self._site and one.state in GOOD}
                 self.participant.engagements.done_before[intent_id] = done
                 is_earlier = verdict.decision == "defer"
                 earlier = tuple(one for one in mine if is_earlier or one.revision < verdict.revision)
                 self.coordinator.following.earlier[intent_id] = earlier
                 self.coordinator.following.expected |= set() if is_earlier else {intent_id}
+        self.coordinator.backlog.recover(verdicts, intents, by_intent)
 
     def tell_ended(self, moment: Moment) -> list[Effect]:
         """What ended while no resolver was here, or as the last one was killed, was perhaps told to nobody.

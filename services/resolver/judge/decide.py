@@ -31,7 +31,7 @@ from services.resolver.judge.read import judge_read
 from services.resolver.judge.remedies import remedies_for
 from services.resolver.judge.steps import steps_of
 from services.resolver.judge.summary import summary_of
-from services.resolver.judge.ties import judge_mark, judge_ties, left_behind
+from services.resolver.judge.ties import OVERTAKEN, judge_mark, judge_membership, judge_ties, left_behind
 from services.resolver.judge.update import judge_change, takes_away
 from services.resolver.plan import cycle
 
@@ -102,6 +102,10 @@ def _findings(case: Case, view: View, policy: Policy, targets: list[ResourceId])
         if change.action == "annotate":
             continue
         findings += judge_presence(view, change)
+        bound = list(judge_membership(view, change))
+        findings += bound
+        if any(one.code == OVERTAKEN for one in bound):
+            continue
         if change.after is not None and not change.unchanged:
             findings += judge_needs(view, after, change)
             findings += judge_change(view, after, change, blocks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 from schemas.events import ResourceState
 from schemas.identity import ResourceId
@@ -13,10 +14,12 @@ from services.resolver.judge.case import Case
 from services.resolver.judge.findings import Finding
 from services.resolver.plan import Planned, plan, preconditions_of
 
+NOTHING_TO_DO: Final = ("N102", "N506")
+
 
 def steps_of(case: Case, view: View, targets: Sequence[ResourceId], findings: Iterable[Finding]) -> tuple[Step, ...]:
     """The steps of an allowed case, in order."""
-    nothing_to_do = {finding.resource for finding in findings if finding.number == "102" and finding.letter == "N"}
+    nothing_to_do = {finding.resource for finding in findings if finding.code in NOTHING_TO_DO}
     if case.verb == "delete":
         marks = [one for one in case.changes if one.action == "annotate" and one.resource not in nothing_to_do]
         marked = [

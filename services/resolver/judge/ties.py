@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from schemas.events import ResourceState
 from schemas.identity import ResourceId, SiteName
-from schemas.ties import replicas_at, shared_from, shared_to
+from schemas.ties import declared, is_member, replicas_at, shared_from, shared_to
 from services.resolver.graph.view import View
 from services.resolver.judge.cascade import cascade_of
 from services.resolver.judge.case import Change
@@ -17,6 +18,8 @@ from services.resolver.judge.findings import Finding, named
 
 COPIES: Final = "N341"  # of what is deleted: each is judged where it is
 LEFT_BEHIND: Final = "N342"  # a copy that nobody uses any more goes, and its original is told
+LEAVES: Final = "N343"  # a site is left out of a set
+OVERTAKEN: Final = "N506"
 USERS_LOOKED_AT: Final = 128
 
 
@@ -32,6 +35,28 @@ def judge_mark(view: View, change: Change) -> Iterator[Finding]:
         yield Finding("D111", f"{named(resource)} is being deleted", "presence", resource)
     elif change.after is not None and shared_to(change.after) == shared_to(state):
         yield Finding("N102", f"{named(resource)} is marked already", "presence", resource)
+
+
+def judge_membership(view: View, change: Change) -> Iterator[Finding]:
+    """Which sites of a set the new scope leaves out, and whether what is there was declared later."""
+    state, after = view.find(change.resource), change.after
+    if state is None or after is None or not is_member(state):
+        return
+    if is_overtaken(state, after):
+        message = f"{named(change.resource)} was declared later by intent {declared(state)[1]}: that stays"
+        yield Finding(OVERTAKEN, message, "presence", change.resource)
+        return
+    kept = replicas_at(after) if is_member(after) else (view.site,)
+    gone = tuple(one for one in replicas_at(state) if one not in kept)
+    if gone:
+        message = f"{named(change.resource)} leaves {', '.join(gone)}: it is deleted there"
+        yield Finding(LEAVES, message, "presence", change.resource, at=gone)
+
+
+def is_overtaken(state: ResourceState, after: ResourceState) -> bool:
+    """Whether what is there was declared later than what is to be written."""
+    stamp = declared(after)
+    return stamp[0] > 0 and declared(state) > stamp
 
 
 def judge_ties(
@@ -70,7 +95,9 @@ def copies_of(view: View, resource: ResourceId) -> Iterator[ResourceId]:
 def is_tied(view: View, resource: ResourceId) -> bool:
     """Whether other sites have to be heard or told about its deletion."""
     state = view.find(resource)
-    return state is not None and (bool(shared_to(state)) or any(True for _ in copies_of(view, resource)))
+    if state is None:
+        return False
+    return is_member(state) or bool(shared_to(state)) or any(True for _ in copies_of(view, resource))
 
 
 def left_behind(view: View, targets: Sequence[ResourceId]) -> list[ResourceId]:

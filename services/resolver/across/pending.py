@@ -1,0 +1,137 @@
+"""An update of replicas with a site that is not heard: done where it can be, and open for that site. Pure.
+
+answers ──▶ those unheard that only miss an update ──▶ W503, the others commit
+        ──▶ the site is back ──▶ it is asked alone ──▶ done there, overtaken by a newer update (A506), or denied
+
+What is open stands in the verdict in force (its W503), so that a restart finds it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from schemas.alerts import Alert
+from schemas.identity import ResourceId, SiteName
+from schemas.intents import Intent
+from schemas.outcomes import Outcome
+from schemas.peers import Part
+from schemas.ties import is_member, replicas_at
+from schemas.verdicts import Reason, Verdict
+from services.resolver.desk import Desk
+from services.resolver.judge.findings import named
+from services.resolver.judge.update import takes_away
+from services.resolver.signals import Effect, Moment, SendAlert
+
+PENDING: Final = "W503"
+OVERTAKEN: Final = "N506"
+AGAIN_S: Final = 30.0  # a site may be heard and still not answer
+
+
+class Asking(Protocol):
+    """What is needed of a round."""
+
+    intent: Intent
+    parts: dict[SiteName, Part]
+
+
+@dataclass(slots=True)
+class Open:
+    """One intent that is done but for some sites. `done`: elsewhere."""
+
+    intent: Intent
+    sites: tuple[SiteName, ...]
+    next_s: float = 0.0
+    done: tuple[Outcome, ...] = ()
+
+
+@dataclass(slots=True)
+class Backlog:
+    """What is open, by intent."""
+
+    desk: Desk
+    rows: dict[str, Open] = field(default_factory=dict)
+
+    def put_off(self, asked: Asking, answers: Mapping[SiteName, Verdict], moment: Moment) -> tuple[Reason, ...]:
+        """The sites that get an update when they return; none when it has to wait for them."""
+        silent = [name for name, one in answers.items() if _is_unheard(one)]
+        if asked.intent.verb not in ("update", "apply") or len(silent) == len(answers):
+            return ()
+        if not silent or not all(self._only_misses_an_update(asked, name, moment) for name in silent):
+            return ()
+        return tuple(
+            Reason(code=PENDING, severity="warning", message=f"pending at {name}: {_why(answers[name])}", site=name)
+            for name in silent
+        )
+
+    def _only_misses_an_update(self, asked: Asking, name: SiteName, moment: Moment) -> bool:
+        """All that it is to get is a replica that it has, as far as is known here; and nothing is taken away."""
+        part, view = asked.parts[name], self.desk.graph  # as it was before: what is held here lies over the view
+        if part.verb == "delete" or part.brings or part.marks:
+            return False
+        changes = self.desk.hearing.take_in(part, moment).changes
+        for change in changes:
+            state = view.find(change.resource)
+            if state is None or not is_member(state) or name not in replicas_at(state) or takes_away(view, change):
+                return False
+        return len(changes) == len(part.manifests) > 0
+
+    def keep(self, intent: Intent, reasons: Sequence[Reason], now_s: float, done: Iterable[Outcome] = ()) -> None:
+        """The verdict with these is in force: open for the sites that it names, or for none any more."""
+        sites = tuple(one.site for one in reasons if one.code == PENDING)
+        if not sites:
+            self.rows.pop(intent.id, None)
+        else:
+            self.rows[intent.id] = Open(intent, sites, now_s + AGAIN_S, tuple(done))
+
+    def recover(
+        self, verdicts: Mapping[str, Verdict], intents: Mapping[str, Intent], outcomes: Mapping[str, Sequence[Outcome]]
+    ) -> None:
+        """After a restart: what the verdicts in force say is open."""
+        for intent_id, verdict in verdicts.items():
+            intent = intents.get(intent_id)
+            if intent is not None and intent.entry is None and verdict.decision == "allow":
+                self.keep(intent, verdict.reasons, 0.0, outcomes.get(intent_id, ()))
+
+    def due(self, now_s: float, site: SiteName | None = None) -> list[Open]:
+        """What is to be tried again now; `site`: it is heard again."""
+        near = self.desk.neighbours
+        due = [one for one in self.rows.values() if site in one.sites or (site is None and now_s >= one.next_s)]
+        found = [one for one in due if any(near.reachable(name, now_s) for name in one.sites)]
+        for one in found:
+            one.next_s = now_s + AGAIN_S
+        return found
+
+
+def overtaken(intent: Intent, answers: Mapping[SiteName, Verdict], moment: Moment) -> list[Effect]:
+    """The loser of two updates at both sides of a cut is recorded."""
+    lost: dict[ResourceId, tuple[SiteName, str]] = {}
+    for name, verdict in answers.items():
+        for one in verdict.reasons:
+            if one.code == OVERTAKEN and one.resource is not None:
+                lost.setdefault(one.resource, (name, one.message))
+    return [
+        SendAlert(
+            Alert(
+                id=f"{intent.site}:A506:{resource}:{intent.id}",
+                code="A506",
+                state="raised",
+                site=intent.site,
+                message=f"the update of {named(resource)} by intent {intent.id} is lost: at {name}, {message}",
+                resource=resource,
+                at=moment.wall,
+            )
+        )
+        for resource, (name, message) in lost.items()
+    ]
+
+
+def _is_unheard(verdict: Verdict) -> bool:
+    """Nobody there has judged it."""
+    blocking = {one.code for one in verdict.reasons if one.severity in ("deny", "defer")}
+    return verdict.decision == "defer" and blocking == {"F501"} and verdict.evidence[0].epoch == 0
+
+
+def _why(verdict: Verdict) -> str:
+    return next((one.message for one in verdict.reasons if one.code == "F501"), verdict.summary)

@@ -1,0 +1,113 @@
+"""What makes replicas of one resource a set, and parts of one resource a whole: words on the objects. Pure.
+
+scope ── split ──▶ objects that carry the set, its sites and shares ──▶ … everything else is lost …
+live object ──▶ its words ──▶ the scope of a later intent that names none
+
+The identity of a set is the resource's own: the same at every site, at both sides of a cut, after any loss.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
+from functools import lru_cache
+from math import lcm
+from typing import Any, Final
+
+from schemas.events import ResourceState
+from schemas.identity import ResourceId, ResourceKey, SiteName
+from schemas.scope.errors import ScopeError
+from schemas.scope.parse import parse_scope
+from schemas.scope.printing import print_placement
+from schemas.scope.tree import Cross, KindSelector, Options, Part, Replicate, Scope, Site
+from schemas.ties import (
+    DECLARED,
+    PART_OF,
+    PARTS,
+    REPLICA_SET,
+    REPLICAS,
+    SCOPE,
+    SCOPE_FACT,
+    is_member,
+    listed,
+    replicas_at,
+    with_words,
+)
+from services.resolver.graph.view import View
+
+ID_BYTES: Final = 10
+PLACEMENTS_REMEMBERED: Final = 1_024
+Body = dict[str, Any]
+
+
+def set_id(resource: ResourceId) -> str:
+    """A word that a label can hold."""
+    return hashlib.blake2s(resource.encode(), digest_size=ID_BYTES).hexdigest()
+
+
+def replica(body: Body, resource: ResourceId, sites: Iterable[SiteName]) -> Body:
+    """One of several that are the same."""
+    return with_words(body, {REPLICA_SET: set_id(resource)}, {REPLICAS: listed(sites)})
+
+
+def part(
+    body: Body,
+    resource: ResourceId,
+    numbers: Mapping[SiteName, int],
+    shares: Mapping[SiteName, Fraction],
+    options: Options,
+) -> Body:
+    """One site's share of a whole. `numbers`: how much of it each site has."""
+    parts = ",".join(f"{name}={number}" for name, number in sorted(numbers.items()))
+    return with_words(body, {PART_OF: set_id(resource)}, {PARTS: parts, SCOPE: _as_divided(shares, options)})
+
+
+def _as_divided(shares: Mapping[SiteName, Fraction], options: Options) -> str:
+    whole = lcm(*(one.denominator for one in shares.values()))
+    weighted = tuple((Site(name), int(share * whole)) for name, share in shares.items())
+    return print_placement(Part(None, Cross(weighted), options))
+
+
+def stamped(body: Body, age: int, intent_id: str) -> Body:
+    """A replica or a part that says when it was declared; anything else as it is."""
+    labels = (body.get("metadata") or {}).get("labels") or {}
+    if REPLICA_SET not in labels and PART_OF not in labels:
+        return body
+    return with_words(body, annotations={DECLARED: f"{age:016x}.{intent_id}"})
+
+
+# ── read back ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def members(view: View, resources: Iterable[ResourceId]) -> Iterator[ResourceState]:
+    """Those that are replicas or parts, as they are known here."""
+    for resource in resources:
+        state = view.find(resource)
+        if state is not None and is_member(state):
+            yield state
+
+
+def scope_without_words(view: View, resources: Iterable[ResourceId], entry: SiteName) -> Scope:
+    """What no scope means: members of sets at the sites of their set, everything else here."""
+    parts = [_part_of(state, entry) for state in members(view, resources)]
+    return Scope((*parts, Part(None, Site(entry))))
+
+
+def _part_of(state: ResourceState, entry: SiteName) -> Part:
+    key = ResourceKey.parse(state.resource)
+    selector = KindSelector(key.kind.lower(), key.group, key.name)
+    if REPLICA_SET not in state.labels:
+        divided = _read(str(state.facts.get(SCOPE_FACT) or ""))
+        if divided is not None:
+            return Part(selector, divided.location, divided.options)
+    sites = tuple(map(Site, replicas_at(state))) or (Site(entry),)
+    return Part(selector, sites[0] if len(sites) == 1 else Replicate(sites))
+
+
+@lru_cache(PLACEMENTS_REMEMBERED)
+def _read(text: str) -> Part | None:
+    try:
+        return parse_scope(text).parts[0]
+    except ScopeError:  # somebody has written on the object: its sites still say where it is
+        return None
