@@ -294,8 +294,7 @@ class Machine:
         early, self._early = self._early, []
         shared = {one.intent.id for one in recovering if self.together.concerns(one.intent, one.verdict)}
         effects = self.alone.resume([one for one in recovering if one.intent.id not in shared], moment)
-        for one in recovering:
-            if one.intent.id in shared:
-                effects += self.together.resume(one, moment)
+        for one in (one for one in recovering if one.intent.id in shared):
+            effects += self.together.resume(one, moment)
         effects += self.together.tell_ended(moment)
         return effects + [effect for outcome in early for effect in self._outcome(outcome, moment)]
