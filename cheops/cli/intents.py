@@ -54,6 +54,9 @@ OnFailureOption = Annotated[
         "--on-failure", help="Of a step: undo what was done (all or nothing), stop, or continue with what can go on."
     ),
 ]
+AllOption = Annotated[
+    bool, typer.Option("--all", help="Every site of the scope (else every site), and how they differ.")
+]
 PreviewOption = Annotated[bool, typer.Option("--preview", help="Only the verdict: nothing is stored, nothing is done.")]
 NoWaitOption = Annotated[bool, typer.Option("--no-wait", help="Publish, print the id, do not follow.")]
 ScopeOption = Annotated[
@@ -112,6 +115,8 @@ _DELETE_EXAMPLES: Final = examples(
 _GET_EXAMPLES: Final = examples(
     "cheops get deployment/web -n shop --site lyon",
     "cheops get deployment web cart -n shop -o json",
+    "cheops get deployment/web -n shop --scope 'lyon & oslo' --all",
+    "cheops get deployment/web -n shop --scope 'lyon % oslo'",
 )
 
 
@@ -184,6 +189,7 @@ def get(
     namespace: NamespaceOption = "",
     site: SiteOption = None,
     scope: ScopeOption = None,
+    everywhere: AllOption = False,
     bound: BoundOption = 10.0,
     timeout: TimeoutOption = 30.0,
     output: OutputOption = Output.TEXT,
@@ -192,9 +198,17 @@ def get(
 ) -> None:
     """Read, with the age of the observation. Values of Secrets stay at home.
 
-    Prints YAML (JSON with -o json); exit 3 when it is not there.
+    Of replicas (--scope 'lyon & oslo') the nearest fresh one is read, and it is said which; --all compares every one.
+    Of what is spread ('lyon % oslo') the parts are added up. Prints YAML (JSON with -o json); exit 3 when it is not
+    there, 4 when a site that was asked for is unknown.
     """
     given = {name: value for name, value in locals().items() if name not in ("resources", "filename", "namespace")}
+    if given.pop("everywhere") or "%" in (scope or ""):
+        from cheops.cli.reading import Everywhere, print_everywhere
+
+        names = _named(resources, filename, namespace)
+        asked = Everywhere(names, namespace, scope or "", site, server, output, ascii_only, timeout)
+        raise typer.Exit(print_everywhere(asked))
     _submit("read", namespace, resources=_named(resources, filename, namespace), **given)
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from cheops.cli.failures import EXIT_DEFER, EXIT_DENY, EXIT_ERROR, EXIT_INTERRUPTED, EXIT_PARTLY
 from cheops.cli.options import Output
+from cheops.cli.reading import say_where
 from cheops.cli.render.output import document, say
 from cheops.cli.render.places import place_of
 from cheops.cli.render.signs import Signs, signs_for
@@ -76,6 +77,7 @@ class _Submission:
         self._outcomes: dict[str, Outcome] = {}
         self._started_s = time.monotonic()
         self._patience = Patience()
+        self._trips_s: dict[str, float] = {}
 
     async def run(self) -> int:
         wanted = self._wanted
@@ -104,6 +106,9 @@ class _Submission:
                 self._take(progress)
                 if progress.verdict.decision == "defer":
                     break  # it goes on by itself; `cheops show ID --follow` watches it
+        if intent.verb == "read" and any(one.site != intent.site for one in self._outcomes.values()):
+            links = await self._mesh.links(intent.site)
+            self._trips_s = {one.site: one.round_trip_s for one in links.peers if one.round_trip_s is not None}
         return self._finish()
 
     def _take(self, progress: Progress) -> None:
@@ -139,9 +144,9 @@ class _Submission:
 
     def _print_objects(self, verdict: Verdict) -> None:
         objects = [outcome.object for outcome in self._outcomes.values() if outcome.object]
-        age = next((f"{one.age_s:.1f} s old" for one in verdict.evidence if one.age_s is not None), "age unknown")
         if self._text:
-            sys.stderr.write(f"{verdict.site}: read now; the verdict's evidence was {age}\n")
+            for site in dict.fromkeys(one.site for one in self._outcomes.values()):
+                say_where(site, self._trips_s.get(site), next((one.age_s for one in verdict.evidence), None))
         for one in objects:
             document(one, Output.JSON if self._wanted.output is Output.JSON else Output.YAML)
 

@@ -28,11 +28,18 @@ from tests.bench.measuring import Row, parse_sizes, shown_size
 
 NAMES = (
     *("extraction", "watching", "ingest", "streaming", "memory", "pauses", "verdicts", "compared", "hubs"),
-    *("bus", "backlog", "letters", "starting"),
+    *("plans", "bus", "backlog", "letters", "starting"),
 )
 Columns = dict[int, list[Row]]
-AT_ONE_SIZE = {"streaming": 100_000, "bus": 30_000, "backlog": 30_000, "letters": 30_000, "starting": 10_000}
-WITHOUT_HISTORY = ("extraction", "watching", "hubs", "bus", "backlog", "letters", "starting")
+AT_ONE_SIZE = {
+    "streaming": 100_000,
+    "bus": 30_000,
+    "backlog": 30_000,
+    "letters": 30_000,
+    "starting": 10_000,
+    "plans": 1_000,
+}
+WITHOUT_HISTORY = ("extraction", "watching", "hubs", "plans", "bus", "backlog", "letters", "starting")
 
 
 def main() -> int:

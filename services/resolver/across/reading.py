@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from schemas.scope.parse import parse_scope
 from schemas.scope.sites import check_sites
 from schemas.scope.tree import Scope
 from schemas.verdicts import Verdict
+from services.resolver.across.nearest import nearest_first
 from services.resolver.across.parts import parts_of, resolved
 from services.resolver.across.sets import members, scope_without_words
 from services.resolver.across.splitting import Divides
@@ -66,7 +68,7 @@ class Reading:
             unknown = check_sites(scope, self.desk.neighbours.known | {self.desk.site})
             if unknown:
                 return [Problem("D601", str(one)) for one in unknown]
-            return scope, self._ways(scope)
+            return scope, self._ways(scope, is_read=intent.verb == "read")
         except ScopeError as error:
             return [Problem("D600", str(error).splitlines()[0])]
 
@@ -84,7 +86,7 @@ class Reading:
         sites = {claim.site for claim in verdict.evidence}
         intake = self.take_in(intent, moment)
         scope = self.scope_of(intent, intake)
-        for way in self._ways(scope):
+        for way in self._ways(scope, is_read=intent.verb == "read"):
             parts, _ = self.parts(intent, intake, scope, way)
             parts = {**parts, **_deleting(intent, verdict, parts)}
             if sites <= parts.keys() and self._explains(parts, verdict):
@@ -106,9 +108,13 @@ class Reading:
         case = self.desk.hearing.case(intent, intake, 1, moment)
         return self.desk.hearing.judge(case, self.desk.view(), moment)
 
-    def _ways(self, scope: Scope) -> list[Alternative]:
-        near = {(self.desk.site, name): one for name, one in self.desk.neighbours.round_trip_s.items()}
-        return alternatives(scope, self._sites(), near, self.desk.site)
+    def _ways(self, scope: Scope, *, is_read: bool = False) -> list[Alternative]:
+        trips_s = self.desk.neighbours.round_trip_s
+        near = {(self.desk.site, name): one for name, one in trips_s.items()}
+        ways = alternatives(scope, self._sites(), near, self.desk.site)
+        if not is_read:
+            return ways
+        return nearest_first(ways, lambda name: 0.0 if name == self.desk.site else trips_s.get(name, math.inf))
 
     def _sites(self) -> list[SiteName]:
         return [self.desk.site, *self.desk.neighbours.all_but(self.desk.site)]
