@@ -100,11 +100,11 @@ class Hearing:
     def placed(self, body: Mapping[str, Any], namespace: str) -> ResourceId | None:
         """What a manifest is called here, in the namespace that is filled in; None for what is no object."""
         try:
-            key = self._extractor.key(body)
+            key, names_its_own = self._extractor.key(body), bool(body["metadata"].get("namespace"))
         except (IdentityError, KeyError, TypeError, AttributeError):
             return None
         served = self._evidence.surface.find(key.kind_id)
-        if key.namespace or served is None or not served.namespaced:
+        if names_its_own or served is None or not served.namespaced:
             return key.id
         return ResourceKey(key.group, key.kind, namespace or "default", key.name).id
 

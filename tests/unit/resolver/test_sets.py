@@ -128,6 +128,14 @@ def test_an_update_without_scope_reaches_every_replica_and_keeps_their_words(mes
     assert sets_of(mesh, NEW, "lyon", "oslo") == before
 
 
+def test_an_update_whose_namespace_stands_in_the_intent_reaches_every_replica(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "apply", "lyon & oslo", "i-1", manifests=(new("crt"),))
+    bare = new("crt", "key")
+    del bare["metadata"]["namespace"]
+    assert do(mesh, "lyon", "apply", "", "i-2", manifests=(bare,)).decision == "allow"
+    assert keys(mesh, "lyon") == keys(mesh, "oslo") == {"crt", "key"}
+
+
 def test_a_wider_scope_adds_a_site_and_a_narrower_one_removes_it_there(mesh: VirtualMesh) -> None:
     do(mesh, "lyon", "create", "lyon & oslo", "i-1", manifests=(new(),))
     assert do(mesh, "lyon", "apply", "lyon & oslo & nice", "i-2", manifests=(new(),)).decision == "allow"
