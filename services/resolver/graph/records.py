@@ -8,7 +8,6 @@ ConfigMap are a hundred thousand numbers.
 
 from __future__ import annotations
 
-from itertools import islice
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 
@@ -23,7 +22,7 @@ from services.resolver.graph.pool import Pool
 
 RECENT_MAX: Final = 2_048  # references, and as many unpacked bytes, that are remembered for the next resource
 SWEEP_MIN: Final = 8_192  # interned values; fewer are not worth a look
-SWEEP_ROWS: Final = 8_192  # records that are looked at in one piece: some milliseconds
+SWEEP_ROWS: Final = 4_096  # records that are looked at in one piece: some milliseconds
 
 WORD_BITS: Final = 63
 T = TypeVar("T")
@@ -146,7 +145,7 @@ class Records:
             for pool in pools:
                 pool.begin()
             self._swept = 0
-        for record in islice(self.rows, self._swept, self._swept + SWEEP_ROWS):
+        for record in self.rows[self._swept : self._swept + SWEEP_ROWS]:
             if record is not None:
                 self._keep(record)
         self._swept += SWEEP_ROWS

@@ -37,6 +37,7 @@ class Selecting:
         self._names = names
         self._records = records
         self.labels = LabelIndex(records)
+        self.labels.begin(POD)  # most selectors ask for Pods: the first one is not to walk over all that are there
         self._alike: dict[tuple[str, bytes, bytes | None], list[Choosing]] = {}
         self._selected: dict[int, tuple[Selector, list[int]]] = {}  # by the very object, which has no hash
         self._selected_len = 0
