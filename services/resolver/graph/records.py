@@ -90,7 +90,7 @@ class Records:
         found = self._bytes.now.get(packed)
         if found is None:
             found = self._bytes.keep(packed, packed)
-            self.crowded = self.crowded or len(self._bytes) > self._sweep_at
+            self.crowded = self.crowded or self._shared_len > self._sweep_at
         return found
 
     def _references(self, references: tuple[Reference, ...]) -> tuple[Shape, tuple[Target, ...]]:
@@ -105,7 +105,7 @@ class Records:
         shape = self._shapes.find(key)
         if shape is None:
             shape = self._shapes.keep(key, shape_of(key))
-            self.crowded = self.crowded or len(self._shapes) > self._sweep_at
+            self.crowded = self.crowded or self._shared_len > self._sweep_at
         if len(self._recent_targets) > RECENT_MAX:
             self._recent_targets.clear()
         return shape, self._recent_targets.setdefault(made, made)
@@ -140,7 +140,7 @@ class Records:
         self.crowded = False
         pools = (self._bytes, self._forms, self._shapes)
         if self._swept is None:
-            if max(len(self._bytes), len(self._shapes)) <= self._sweep_at:
+            if self._shared_len <= self._sweep_at:
                 return
             for pool in pools:
                 pool.begin()
@@ -149,11 +149,16 @@ class Records:
             if record is not None:
                 self._keep(record)
         self._swept += SWEEP_ROWS
-        if self._swept >= len(self.rows):
-            for pool in pools:
-                pool.end()
-            self._swept = None
-            self._sweep_at = max(SWEEP_MIN, 2 * len(self._bytes), 2 * len(self._shapes))
+        if self._swept < len(self.rows):
+            self._sweep_at = self._shared_len + SWEEP_ROWS // 4  # on, before much is new
+            return
+        for pool in pools:
+            pool.end()
+        self._swept, self._sweep_at = None, max(SWEEP_MIN, 2 * self._shared_len)
+
+    @property
+    def _shared_len(self) -> int:
+        return max(len(self._bytes), len(self._shapes))
 
     def _keep(self, record: Record) -> None:
         for packed in (record.labels, record.traits, record.template_labels):
