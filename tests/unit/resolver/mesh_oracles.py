@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from schemas.identity import ResourceId
+from schemas.identity import ResourceId, SiteName
 from schemas.outcomes import FINAL_STATES
 from schemas.peers import Report, Tell
 from schemas.verdicts import Step, Verdict
@@ -88,16 +88,19 @@ def nothing_is_allowed_after_its_time(mesh: VirtualMesh) -> None:
 
 
 def no_hold_outlives_its_lease(mesh: VirtualMesh) -> None:
-    """What is held and not committed: the entry site was heard within the lease."""
+    """What is held and not committed: the entry site was heard within the lease, or the hold is younger than that."""
+    held: dict[tuple[SiteName, str], float] = {}
     for name, world in mesh.worlds.items():
         for _, intent, _ in world.machine.holds.rows():
             entry = mesh.entered[intent]
             if entry == name or any(one.intent == intent for one in world.verdicts):
                 continue
-            silent_s = world.now_s - mesh.heard_s[entry, name]
+            since_s = held[name, intent] = mesh.held_s.get((name, intent), world.now_s)
+            silent_s = world.now_s - max(since_s, mesh.heard_s[entry, name])
             assert silent_s <= LEASE_S + HEARD_WITHIN_S, (
                 f"{name} holds for {intent}; {entry} is silent for {silent_s} s"
             )
+    mesh.held_s = held
 
 
 def a_deferred_intent_names_what_it_waits_for(mesh: VirtualMesh) -> None:

@@ -37,6 +37,7 @@ class VirtualMesh:
         self.told: list[PeerMessage] = []
         self.arrived: deque[tuple[Wire, bytes]] = deque(maxlen=AGAIN_MAX)
         self.heard_s: Counter[Wire] = Counter()  # when the second has last heard of the first
+        self.held_s: dict[tuple[SiteName, str], float] = {}  # since when an intent is seen to be held at a site
         self.entered: dict[str, SiteName] = {}
 
     def __getitem__(self, name: str) -> World:
