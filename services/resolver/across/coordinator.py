@@ -15,16 +15,18 @@ from typing import Final
 
 from schemas.identity import SiteName
 from schemas.intents import Intent
-from schemas.peers import Answer, Ask, Decide, GiveWay, Part, Refuse, Report, Wake
+from schemas.peers import Answer, GiveWay, Part, Refuse, Report, Wake
 from schemas.ties import declared
 from schemas.verdicts import Verdict, Wait
 from services.resolver.across.bringing import Bringer, Bringing
 from services.resolver.across.following import Following
 from services.resolver.across.hearsay import Hearsay
+from services.resolver.across.letters import ask, drop, let_go, refuse
 from services.resolver.across.order import HybridClock
 from services.resolver.across.pending import Backlog, overtaken
 from services.resolver.across.reading import Reading
-from services.resolver.across.round import Round, for_all
+from services.resolver.across.retries import TRY_AGAIN_S, Retries
+from services.resolver.across.round import Round, for_all, next_trial
 from services.resolver.across.sets import members
 from services.resolver.across.splitting import Divides
 from services.resolver.across.widening import Trial, widenings
@@ -34,13 +36,11 @@ from services.resolver.docket import Waiting
 from services.resolver.intake import Intake
 from services.resolver.judge.case import Problem
 from services.resolver.recovery import Unfinished
-from services.resolver.signals import Effect, Moment, SendPeer, StoreVerdict, Supplied, TellPreview
+from services.resolver.signals import Effect, Moment, StoreVerdict, Supplied, TellPreview
 from services.resolver.undoing import Undoing
 
 ANSWER_TIMEOUT_S: Final = 5.0
 TRYING_MAX_S: Final = 20.0  # of all ways together: the intent's sender waits
-TRY_AGAIN_S: Final = 30.0  # a deferred intent begins again by event; this is for an event that never comes
-TRY_AGAIN_MAX_S: Final = 120.0
 
 
 @dataclass(slots=True)
@@ -52,14 +52,13 @@ class Coordinator:
     undoing: Undoing
     clock: HybridClock = field(default_factory=HybridClock)
     rounds: dict[str, Round] = field(default_factory=dict)
+    retries: Retries = field(default_factory=Retries)
     following: Following = field(init=False)
     hearsay: Hearsay = field(init=False)
     reading: Reading = field(init=False)
     bringer: Bringer = field(init=False)
     backlog: Backlog = field(init=False)
     _ages: dict[str, int] = field(default_factory=dict)
-    _next_s: dict[str, float] = field(default_factory=dict)  # when a deferred intent begins again by itself
-    _pause_s: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.following = Following(self.desk.site, self.desk.deeds)
@@ -82,8 +81,7 @@ class Coordinator:
 
         only   the sites for which it is still open; it is done at the others
         """
-        self._pause_s[intent.id] = pause_s
-        self._next_s[intent.id] = moment.monotonic_s + pause_s
+        self.retries.begun(intent.id, moment.monotonic_s, pause_s)
         intake = self.reading.take_in(intent, moment)
         read = self.reading.ways(intent, intake)
         if not isinstance(read, tuple):
@@ -116,24 +114,13 @@ class Coordinator:
         effects: list[Effect] = []
         for name, part in asked.parts.items():
             if self._can_ask(name, moment):
-                effects.append(SendPeer(self._ask_message(asked, name, part)))
+                effects.append(ask(asked, part, self.desk.docket.revision(asked.intent.id)))
             else:
                 asked.answers[name] = self.hearsay.unheard(asked.parts[name], "is unreachable", moment)
         return effects if asked.silent else self._after_answers(asked, moment)
 
     def _can_ask(self, name: SiteName, moment: Moment) -> bool:
         return name == self.desk.site or self.desk.neighbours.reachable(name, moment.monotonic_s)
-
-    def _ask_message(self, asked: Round, name: SiteName, part: Part) -> Ask:
-        return Ask(
-            sender=self.desk.site,
-            receiver=name,
-            intent=asked.intent.id,
-            round=asked.number,
-            age=asked.age,
-            part=part,
-            revision=self.desk.docket.revision(asked.intent.id),
-        )
 
     # ── answered ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -150,7 +137,7 @@ class Coordinator:
         if problem:
             what = f"does not answer what it was asked: {problem}"
             asked.answers[message.sender] = self.hearsay.unheard(asked.parts[message.sender], what[:500], moment)
-            refusal = self._refuse(message, "answer", problem)
+            refusal = refuse(message, "answer", problem)
             return [refusal] if asked.silent else [refusal, *self._conclude(asked, moment)]
         asked.answers[message.sender] = verdict
         self.hearsay.remember(asked.parts[message.sender], verdict, moment)
@@ -179,7 +166,7 @@ class Coordinator:
     def _let_go(self, message: Answer, asked: Round | None) -> list[Effect]:
         if not message.held or (asked is None and self.following.is_committed(message.intent, message.sender)):
             return []  # its commit is on the way
-        return [self._drop(message.intent, message.round, message.sender)]
+        return [let_go(message)]
 
     def give_way(self, message: GiveWay, moment: Moment) -> list[Effect]:
         """An older intent waits for what this one holds: unless it is decided, it lets go and waits itself."""
@@ -213,10 +200,8 @@ class Coordinator:
                 asked.answers[name] = self.hearsay.unheard(asked.parts[name], what, moment)
             effects += self._conclude(asked, moment)
         for waiting in self._waiting():
-            intent_id = waiting.intent.id
-            if moment.monotonic_s >= self._next_s.get(intent_id, 0.0) and self._is_worth_asking(waiting, moment):
-                pause_s = min(2 * self._pause_s.get(intent_id, TRY_AGAIN_S / 2), TRY_AGAIN_MAX_S)
-                effects += self.begin(waiting.intent, moment, pause_s)
+            if self.retries.is_due(waiting.intent.id, moment.monotonic_s) and self._is_worth_asking(waiting, moment):
+                effects += self.begin(waiting.intent, moment, self.retries.next_pause_s(waiting.intent.id))
         return effects + self._go_on_with_open(moment)
 
     def _is_worth_asking(self, waiting: Waiting, moment: Moment) -> bool:
@@ -242,13 +227,11 @@ class Coordinator:
             if asked.trial is not None:
                 return self._tried(asked, True, moment)
             whole = not_taken(whole, asked.failed, self.desk.site)
-            out = [self._drop(asked.intent.id, asked.number, one) for one in asked.holding if one not in taken]
+            out: list[Effect] = [drop(asked, one) for one in asked.holding if one not in taken]
             out += [] if asked.intent.preview else overtaken(asked.intent, taken, moment)
             return out + self._finish(asked.intent, whole, moment, asked, tuple(taken))
-        effects = [self._drop(asked.intent.id, asked.number, name) for name in sorted(asked.holding)]
-        effects += [
-            self._drop(asked.intent.id, asked.number, name) for name in asked.silent if self._can_ask(name, moment)
-        ]
+        silent = [name for name in asked.silent if self._can_ask(name, moment)]
+        effects: list[Effect] = [drop(asked, name) for name in (*sorted(asked.holding), *silent)]
         asked.failed.append((asked.way, whole))
         if asked.place + 1 < len(asked.ways) and moment.monotonic_s - asked.begun_s < TRYING_MAX_S:
             asked.place += 1
@@ -257,10 +240,8 @@ class Coordinator:
             return effects + self._ask(asked, moment)
         del self.rounds[asked.intent.id]
         if asked.is_stale:
-            self._next_s[asked.intent.id] = moment.monotonic_s
-        # A choice that is only unknown may still come true; a denial may not.
-        best = next((row for row in asked.failed if row[1].decision == "defer"), asked.failed[0])
-        verdict = not_taken(best[1], [row for row in asked.failed if row is not best], self.desk.site)
+            self.retries.at_once(asked.intent.id)
+        verdict = asked.best_of_failed(self.desk.site)
         if asked.only and verdict.decision == "defer":
             return effects  # still open: what is in force says so
         if asked.trial is not None:
@@ -272,15 +253,9 @@ class Coordinator:
 
     def _try_next(self, intent: Intent, trial: Trial, moment: Moment) -> list[Effect]:
         """All sites are asked what they would say in a wider scope; nothing is held for it."""
-        if not trial.left:
+        asked = next_trial(self.reading, intent, trial, self.clock.stamp(moment.wall), moment.monotonic_s)
+        if asked is None:
             return self._finish(intent, trial.verdict, moment)
-        trial.trying = trial.left.pop(0)
-        read = self.reading.wider(trial.trying.scope)
-        if read is None:
-            return self._try_next(intent, trial, moment)
-        asking = intent.model_copy(update={"preview": True, "scope": trial.trying.scope})
-        number = self.clock.stamp(moment.wall)
-        asked = Round(asking, trial.intake, *read, number, number, moment.monotonic_s, trial=trial, original=intent)
         self.rounds[intent.id] = asked
         return self._ask(asked, moment)
 
@@ -288,12 +263,7 @@ class Coordinator:
         trial, intent = asked.trial, asked.original
         assert trial is not None, "a round that tries something"
         assert intent is not None, "a trial knows what was asked"
-        assert trial.trying is not None, "a trial tries something"
-        if not allowed:
-            return self._try_next(intent, trial, moment)
-        offer = trial.trying.remedy(intent.verb)
-        verdict = trial.verdict.model_copy(update={"remedies": (offer, *trial.verdict.remedies)})
-        return self._finish(intent, verdict, moment)
+        return self._finish(intent, trial.offered(), moment) if allowed else self._try_next(intent, trial, moment)
 
     def _finish(
         self,
@@ -320,8 +290,7 @@ class Coordinator:
             docket.deferred[intent.id] = Waiting(intent, verdict, None)
             return effects
         self._ages.pop(intent.id, None)
-        self._next_s.pop(intent.id, None)
-        self._pause_s.pop(intent.id, None)
+        self.retries.forget(intent.id)
         if verdict.decision == "allow" and asked is not None:
             parts = {name: asked.parts[name] for name in sites}
             return effects + self.following.commit(
@@ -331,10 +300,6 @@ class Coordinator:
         if verdict.decision == "deny" and self.undoing.is_due(intent, verdict):
             effects += self.undoing.begin(intent, moment)
         return effects
-
-    def _drop(self, intent_id: str, round_number: int, name: SiteName) -> Effect:
-        names = {"sender": self.desk.site, "receiver": name, "intent": intent_id}
-        return SendPeer(Decide(round=round_number, commit=False, **names))
 
     def reported(self, message: Report, moment: Moment) -> list[Effect]:
         """How far a site is; when all are over, and the world had changed, it is decided again."""
@@ -389,7 +354,7 @@ class Coordinator:
     def cancel(self, intent: Intent, requester: str, moment: Moment) -> list[Effect]:
         """Somebody gives up a deferred intent, perhaps while it is asked again."""
         asked = self.rounds.pop(intent.id, None)
-        drops = [self._drop(intent.id, asked.number, name) for name in asked.parts] if asked is not None else []
+        drops = [drop(asked, name) for name in asked.parts] if asked is not None else []
         problem = Problem("D012", f"given up by {requester or 'somebody'}")
         return [*drops, *self._finish(intent, self.reading.wrong(intent, [problem], moment), moment)]
 
@@ -399,7 +364,3 @@ class Coordinator:
         """Committed before a crash: every site is told again, which repeats nothing, and says how far it is."""
         told = self.following.commit(one.intent, one.verdict, parts, (0, 0), moment.monotonic_s)
         return told + self.following.resume(one.intent.id, one.outcomes)
-
-    def _refuse(self, message: Answer, what: str, reason: str) -> Effect:
-        names = {"sender": self.desk.site, "receiver": message.sender, "intent": message.intent}
-        return SendPeer(Refuse(what=what, reason=reason[:500], **names))

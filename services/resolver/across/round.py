@@ -13,7 +13,9 @@ from schemas.peers import Part
 from schemas.scope.tree import Scope
 from schemas.verdicts import Remedy, Verdict
 from services.resolver.across.bringing import Bringing
+from services.resolver.across.reading import Reading
 from services.resolver.across.widening import Trial
+from services.resolver.coordinate import not_taken
 from services.resolver.intake import Intake
 from services.resolver.placing import Alternative
 
@@ -58,6 +60,11 @@ class Round:
         """Who has not answered."""
         return [name for name in self.parts if name not in self.answers]
 
+    def best_of_failed(self, entry: SiteName) -> Verdict:
+        """What is said when no way was allowed: a choice that is only unknown may still come true, a denial may not."""
+        best = next((row for row in self.failed if row[1].decision == "defer"), self.failed[0])
+        return not_taken(best[1], [row for row in self.failed if row is not best], entry)
+
     def misfit(self, sender: SiteName, verdict: Verdict) -> str:
         """Why a verdict cannot be the sender's answer to what it was asked; empty when it can."""
         part = self.parts[sender]
@@ -75,6 +82,17 @@ class Round:
             return f"plan: steps {', '.join(ids)[:100]} (expected steps at {sender}, after each other)"
         own = [one for one in verdict.evidence if one.site == sender and one.fresh]
         return "" if own and len(own) == len(verdict.evidence) else "evidence: none of its own that is fresh"
+
+
+def next_trial(reading: Reading, intent: Intent, trial: Trial, number: int, now_s: float) -> Round | None:
+    """The asking that tries the next wider scope, as a preview; None when there is none left."""
+    while trial.left:
+        trial.trying = trial.left.pop(0)
+        read = reading.wider(trial.trying.scope)
+        if read is not None:
+            asking = intent.model_copy(update={"preview": True, "scope": trial.trying.scope})
+            return Round(asking, trial.intake, *read, number, number, now_s, trial=trial, original=intent)
+    return None
 
 
 def for_all(remedies: Sequence[Remedy], intent: Intent) -> tuple[Remedy, ...]:

@@ -36,6 +36,12 @@ class Trial:
     left: list[Widening] = field(default_factory=list)
     trying: Widening | None = None
 
+    def offered(self) -> Verdict:
+        """The denial with what was tried, and would work, as its first remedy."""
+        assert self.trying is not None, "a trial tries something"
+        offer = self.trying.remedy(self.verdict.verb)
+        return self.verdict.model_copy(update={"remedies": (offer, *self.verdict.remedies)})
+
 
 def widenings(scope: str, verdict: Verdict) -> list[Widening]:
     """The smallest first: shared from where it is; else the same at both. None where anything else is wrong, too."""

@@ -1,0 +1,41 @@
+"""When a deferred intent of several sites begins again by itself. Pure.
+
+It begins again by event; this is for an event that never comes: after half a minute, then more and more seldom.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+TRY_AGAIN_S: Final = 30.0
+TRY_AGAIN_MAX_S: Final = 120.0
+
+
+@dataclass(slots=True)
+class Retries:
+    """By intent: the time of the next try, and how long it was waited for."""
+
+    _next_s: dict[str, float] = field(default_factory=dict)
+    _pause_s: dict[str, float] = field(default_factory=dict)
+
+    def begun(self, intent_id: str, now_s: float, pause_s: float) -> None:
+        """It begins now; the next time after this pause, unless it is woken."""
+        self._next_s[intent_id], self._pause_s[intent_id] = now_s + pause_s, pause_s
+
+    def at_once(self, intent_id: str) -> None:
+        """What it was told is out of date already."""
+        self._next_s[intent_id] = 0.0
+
+    def is_due(self, intent_id: str, now_s: float) -> bool:
+        """Whether it has waited long enough."""
+        return now_s >= self._next_s.get(intent_id, 0.0)
+
+    def next_pause_s(self, intent_id: str) -> float:
+        """Twice the last one, within bounds."""
+        return min(2 * self._pause_s.get(intent_id, TRY_AGAIN_S / 2), TRY_AGAIN_MAX_S)
+
+    def forget(self, intent_id: str) -> None:
+        """It is decided."""
+        self._next_s.pop(intent_id, None)
+        self._pause_s.pop(intent_id, None)
