@@ -217,6 +217,7 @@ class ExecutorService:
         begun_s = self._clock()
         outcome = known
         if outcome is None or outcome.state == "begun":
+            permit.basis = permit.basis or (outcome.resource_version if outcome is not None and permit.open else "")
             effect = await self._carry_out(operation, permit)
             outcome = await self._record(operation, effect, begun_s)
         if outcome.state not in FINAL_STATES:

@@ -1,0 +1,167 @@
+"""What an operation replaces is kept by the executor, and put back by it: exactly, once, never over somebody else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.operations import Operation
+from schemas.outcomes import Outcome
+from schemas.verdicts import Action, Preconditions
+from services.chassis.bus.memory import MemoryBus
+from services.chassis.bus.port import Bus
+from services.executor.sealing import Keyring
+from tests.flow.executor_engines import Engine, engine, real_kubeconfig
+from tests.flow.executor_proxy import FaultyProxy, lose_answer, lose_request
+from tests.flow.test_executor_service import executor, final, outcomes, send, until
+from tests.unit.executor.builders import config_map, deployment, operation, secret
+
+__all__ = ["engine", "real_kubeconfig"]
+
+
+@pytest.fixture
+def bus() -> Bus:
+    return MemoryBus()
+
+
+@pytest.fixture
+async def proxy(engine: Engine, tmp_path: Path) -> AsyncIterator[FaultyProxy]:
+    async with FaultyProxy(engine.kubeconfig, tmp_path / "proxied") as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def one_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An executor that comes after a killed one has its key file."""
+    shared = Keyring(None)
+    monkeypatch.setattr("services.executor.service.Keyring", lambda _: shared)
+
+
+def keeping(action: Action, manifest: dict[str, Any], **how: Any) -> Operation:
+    return operation(action, manifest, **how).model_copy(update={"keep": True})
+
+
+def undo(forward: Operation, done: Outcome, action: Action) -> Operation:
+    conditions = Preconditions(uid=done.uid, left=done.left) if action != "create" else Preconditions(absent=True)
+    made = operation(action, resource=forward.resource, revision=2, step="u1")
+    return made.model_copy(update={"undoes": forward.id, "preconditions": conditions, "manifest": None})
+
+
+async def test_an_update_is_put_back_exactly(engine: Engine, bus: Bus, proxy: FaultyProxy) -> None:
+    first = operation("apply", deployment(engine.namespace), intent="i0")
+    changed = deployment(engine.namespace, replicas=3)
+    changed["metadata"]["labels"] = {"team": "shop"}
+    async with executor(bus, proxy):
+        await send(bus, first)
+        await until(lambda: engine.get("deployments", "web", "/apis/apps/v1"))
+        before = await engine.get("deployments", "web", "/apis/apps/v1")
+        wanted = keeping("update", changed)
+        await send(bus, wanted)
+
+        async def applied() -> Outcome | None:
+            mine = [one for one in await outcomes(bus) if one.operation == wanted.id and one.state != "begun"]
+            return mine[-1] if mine else None
+
+        done = await until(applied)
+        assert done.former.startswith("cheops-kept:v1:")
+        back = undo(wanted, done, "update")
+        await send(bus, back)
+        await until(lambda: _says(bus, back))
+    after = await engine.get("deployments", "web", "/apis/apps/v1")
+    assert before is not None
+    assert after is not None
+    assert after["spec"] == before["spec"]
+    assert after["metadata"].get("labels") == before["metadata"].get("labels")
+
+
+async def _says(bus: Bus, wanted: Operation) -> list[Outcome]:
+    return [one for one in await outcomes(bus) if one.operation == wanted.id]
+
+
+async def test_a_deleted_secret_is_made_again_and_nobody_could_read_it_meanwhile(
+    engine: Engine, bus: Bus, proxy: FaultyProxy
+) -> None:
+    canary = "canary-of-what-was-kept"
+    async with executor(bus, proxy):
+        first = operation("apply", secret(engine.namespace, password=canary), intent="i0")
+        await send(bus, first)
+        made = await final(bus, first)
+        gone = operation("delete", resource=first.resource, uid=made.uid).model_copy(update={"keep": True})
+        await send(bus, gone)
+        done = await final(bus, gone)
+        before = await engine.get("secrets", "token")
+        assert before is None
+        back = undo(gone, done, "create")
+        await send(bus, back)
+        assert (await final(bus, back)).state == "ready"
+    found = await engine.get("secrets", "token")
+    assert found is not None
+    assert list(found["data"]) == ["password"]
+    stored = [one.payload async for one in bus.scan("OUTCOMES", "cheops.v1.outcome.>")]
+    assert not any(canary.encode() in one or found["data"]["password"].encode() in one for one in stored)
+
+
+async def test_a_key_that_a_step_added_to_a_secret_goes_again(engine: Engine, bus: Bus, proxy: FaultyProxy) -> None:
+    async with executor(bus, proxy):
+        first = operation("apply", secret(engine.namespace, user="a"), intent="i0")
+        await send(bus, first)
+        await final(bus, first)
+        wanted = keeping("update", secret(engine.namespace, user="b", password="c"))
+        await send(bus, wanted)
+        back = undo(wanted, await final(bus, wanted), "update")
+        await send(bus, back)
+        assert (await final(bus, back)).state == "ready"
+    found = await engine.get("secrets", "token")
+    assert found is not None
+    assert found["data"] == {"user": "YQ=="}
+
+
+@pytest.mark.parametrize("action", ["update", "delete"])
+async def test_what_somebody_has_changed_since_is_left_as_it_is(
+    engine: Engine, bus: Bus, proxy: FaultyProxy, action: Action
+) -> None:
+    async with executor(bus, proxy):
+        if action == "update":
+            first = operation("apply", config_map(engine.namespace), intent="i0")
+            await send(bus, first)
+            await final(bus, first)
+        wanted = keeping("apply", config_map(engine.namespace, colour="green"))
+        await send(bus, wanted)
+        done = await final(bus, wanted)
+        await engine.write("configmaps", config_map(engine.namespace, theirs="yes"))
+        back = undo(wanted, done, action)
+        await send(bus, back)
+        ended = await final(bus, back)
+    assert (ended.state, ended.changed) == ("conflict", False)
+    assert "changed by somebody since" in ended.message
+    found = await engine.get("configmaps", "settings")
+    assert found is not None
+    assert found["data"]["theirs"] == "yes"
+
+
+@pytest.mark.parametrize("fault", [lose_request, lose_answer], ids=["before", "after"])
+async def test_an_executor_killed_at_its_write_has_kept_what_it_replaced(
+    engine: Engine, bus: Bus, proxy: FaultyProxy, fault: Any
+) -> None:
+    wanted = keeping("update", config_map(engine.namespace, colour="green"))
+    async with executor(bus, proxy):
+        first = operation("apply", config_map(engine.namespace), intent="i0")
+        await send(bus, first)
+        await final(bus, first)
+    async with executor(bus, proxy):
+        proxy.scripts.append(fault)
+        await send(bus, wanted)
+        await until(lambda: _says(bus, wanted))
+    async with executor(bus, proxy):
+        done = await final(bus, wanted)
+        assert done.former
+        if done.state == "ready":
+            back = undo(wanted, done, "update")
+            await send(bus, back)
+            assert (await final(bus, back)).state == "ready"
+    found = await engine.get("configmaps", "settings")
+    assert found is not None
+    assert found["data"] == {"colour": "blue"}
