@@ -36,6 +36,15 @@ ALERTS: Final = (
     ),
     Code(
         "A",
+        "504",
+        "a replica is behind",
+        "A site that was away does not allow an update that the others have.",
+        "The replicas of one set differ.",
+        "Apply it again when the site allows it, or take it back at the others.",
+        "an update that a dependent at the site would not survive, or that expired meanwhile",
+    ),
+    Code(
+        "A",
         "506",
         "an update was overtaken",
         "Two updates of one replica set were made while its sites could not hear each other.",

@@ -29,6 +29,7 @@ RECHECK_S: Final = 1.0
 EDGES_NAMED_MAX: Final = 10
 SUSPICIONS_MAX: Final = 50_000
 RAISED_MAX: Final = 10_000
+OWN: Final = ("A210", "A310", "A503")  # others are raised, and healed, elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Vigil:
 
     def recover(self, alerts: Iterable[Alert]) -> None:
         """What was raised before a restart and has not healed."""
-        for alert in alerts:
+        for alert in (one for one in alerts if one.code in OWN):
             if alert.state == "raised":
                 self._raised[alert.id] = alert
             else:

@@ -16,24 +16,21 @@ from typing import Final
 from schemas.identity import SiteName
 from schemas.intents import Intent
 from schemas.peers import Answer, GiveWay, Part, Refuse, Report, Wake
-from schemas.ties import declared
 from schemas.verdicts import Verdict, Wait
 from services.resolver.across.bringing import Bringer, Bringing
 from services.resolver.across.following import Following
 from services.resolver.across.hearsay import Hearsay
 from services.resolver.across.letters import ask, drop, let_go, refuse
 from services.resolver.across.order import HybridClock
-from services.resolver.across.pending import Backlog, overtaken
+from services.resolver.across.pending import Backlog, behind, moot, overtaken
 from services.resolver.across.reading import Reading
 from services.resolver.across.retries import TRY_AGAIN_S, Retries
 from services.resolver.across.round import Round, for_all, next_trial
-from services.resolver.across.sets import members
 from services.resolver.across.splitting import Divides
 from services.resolver.across.widening import Trial, widenings
 from services.resolver.coordinate import combine, enough, not_taken
 from services.resolver.desk import Desk
 from services.resolver.docket import Waiting
-from services.resolver.intake import Intake
 from services.resolver.judge.case import Problem
 from services.resolver.recovery import Unfinished
 from services.resolver.signals import Effect, Moment, StoreVerdict, Supplied, TellPreview
@@ -85,25 +82,26 @@ class Coordinator:
         intake = self.reading.take_in(intent, moment)
         read = self.reading.ways(intent, intake)
         if not isinstance(read, tuple):
-            return self._finish(intent, self.reading.wrong(intent, read, moment), moment)
-        age = self._age(intent, intake, moment)
-        asked = Round(intent, intake, *read, self.clock.stamp(moment.wall), age, moment.monotonic_s, only=only)
+            verdict = self.reading.wrong(intent, read, moment)
+            return [*behind(intent, intake, only, verdict, moment), *self._finish(intent, verdict, moment)]
+        for stamp, _ in self.reading.declared(intake):
+            self.clock.hear(stamp, moment.wall)  # what is decided now is later than what is there
+        number = self.clock.stamp(moment.wall)
+        age = self._ages.setdefault(intent.id, number)
+        asked = Round(intent, intake, *read, number, age, moment.monotonic_s, only=only)
+        asked.declared = self.reading.declared_by(intent, intake) if only else 0
         self.rounds[intent.id] = asked
         return self._ask(asked, moment)
 
-    def _age(self, intent: Intent, intake: Intake, moment: Moment) -> int:
-        """Later than what is declared of its resources; what it has declared itself, before a restart, is its own."""
-        known = (declared(one) for one in members(self.desk.graph, (one.resource for one in intake.changes)))
-        for stamp, declarer in known:
-            if declarer == intent.id:
-                self._ages.setdefault(intent.id, stamp)
-            self.clock.hear(stamp, moment.wall)
-        return self._ages.setdefault(intent.id, self.clock.stamp(moment.wall))
-
     def _ask(self, asked: Round, moment: Moment) -> list[Effect]:
         """Ask the sites of the way that is to be tried, all at once."""
-        parts, problems = self.reading.parts(asked.intent, asked.intake, asked.scope, asked.way, asked.age)
+        parts, problems = self.reading.parts(
+            asked.intent, asked.intake, asked.scope, asked.way, asked.declared or asked.number
+        )
         parts = {name: part for name, part in parts.items() if not asked.only or name in asked.only}
+        in_force = self.desk.docket.known(asked.intent.id) if asked.only and not parts else None
+        if in_force is not None:
+            return self._finish(asked.intent, moot(in_force), moment)
         problems = (*problems, *asked.bringing.torn(parts))
         asked.parts, asked.answers, asked.holding = self.bringer.complete(asked, parts), {}, set()
         asked.deadline_s = moment.monotonic_s + ANSWER_TIMEOUT_S
@@ -244,6 +242,7 @@ class Coordinator:
         verdict = asked.best_of_failed(self.desk.site)
         if asked.only and verdict.decision == "defer":
             return effects  # still open: what is in force says so
+        effects += behind(asked.intent, asked.intake, asked.only, verdict, moment)
         if asked.trial is not None:
             return effects + self._tried(asked, False, moment)
         offers = widenings(asked.intent.scope.strip() or self.desk.site, verdict)

@@ -20,7 +20,7 @@ from services.resolver.placing import Alternative
 def parts_of(
     intent: Intent, intake: Intake, scope: Scope, way: Alternative, surface: Surface, divides: Divides, age: int = 0
 ) -> tuple[Mapping[SiteName, Part], tuple[Problem, ...]]:
-    """What each site is asked; and what of it makes no sense (D620). `age`: the intent's place in the order of all."""
+    """What each site is asked; and what of it makes no sense (D620). `age`: when what it writes is declared."""
     common = intent.model_dump(by_alias=True, exclude={"site", "scope", "resources", "manifests", "entry"})
     splitter = Splitter(scope, way, surface, intent.site, divides)
     if intent.verb in ("delete", "read"):

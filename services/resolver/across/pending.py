@@ -20,6 +20,7 @@ from schemas.peers import Part
 from schemas.ties import is_member, replicas_at
 from schemas.verdicts import Reason, Verdict
 from services.resolver.desk import Desk
+from services.resolver.intake import Intake
 from services.resolver.judge.findings import named
 from services.resolver.judge.update import takes_away
 from services.resolver.signals import Effect, Moment, SendAlert
@@ -124,6 +125,36 @@ def overtaken(intent: Intent, answers: Mapping[SiteName, Verdict], moment: Momen
             )
         )
         for resource, (name, message) in lost.items()
+    ]
+
+
+def moot(verdict: Verdict) -> Verdict:
+    """The sites for which it was open are none of the set's any more: a newer intent has said so."""
+    reasons = tuple(
+        Reason(code=OVERTAKEN, severity="note", message=f"{one.site} has left the set since", site=one.site)
+        if one.code == PENDING
+        else one
+        for one in verdict.reasons
+    )
+    return verdict.model_copy(update={"reasons": reasons, "plan": ()})
+
+
+def behind(intent: Intent, intake: Intake, sites: Iterable[SiteName], verdict: Verdict, moment: Moment) -> list[Effect]:
+    """A site that was away does not allow what was done at the others: its replicas differ, and that is said."""
+    return [
+        SendAlert(
+            Alert(
+                id=f"{intent.site}:A504:{resource}:{name}",
+                code="A504",
+                state="raised",
+                site=intent.site,
+                message=f"{named(resource)} @ {name} is not what intent {intent.id} declared: {verdict.summary}",
+                resource=resource,
+                at=moment.wall,
+            )
+        )
+        for name in sites
+        for resource in dict.fromkeys(one.resource for one in intake.changes)
     ]
 
 

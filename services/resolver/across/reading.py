@@ -13,6 +13,7 @@ from schemas.scope.errors import ScopeError
 from schemas.scope.parse import parse_scope
 from schemas.scope.sites import check_sites
 from schemas.scope.tree import Scope
+from schemas.ties import declared
 from schemas.verdicts import Verdict
 from services.resolver.across.nearest import nearest_first
 from services.resolver.across.parts import parts_of, resolved
@@ -43,6 +44,14 @@ class Reading:
             return False
         written = (self.desk.hearing.placed(body, intent.namespace) for body in intent.manifests)
         return any(True for _ in members(view, (one for one in written if one is not None)))
+
+    def declared(self, intake: Intake) -> list[tuple[int, str]]:
+        """When the replicas and parts here were declared that an intent is about, and by whom."""
+        return [declared(one) for one in members(self.desk.graph, (one.resource for one in intake.changes))]
+
+    def declared_by(self, intent: Intent, intake: Intake) -> int:
+        """When an intent was done here, as the objects say; earlier than all when another one has overtaken it."""
+        return max((stamp for stamp, declarer in self.declared(intake) if declarer == intent.id), default=1)
 
     def scope_of(self, intent: Intent, intake: Intake) -> Scope:
         """What it says, or what no scope means. Raises ScopeError."""
@@ -87,7 +96,7 @@ class Reading:
         intake = self.take_in(intent, moment)
         scope = self.scope_of(intent, intake)
         for way in self._ways(scope, is_read=intent.verb == "read"):
-            parts, _ = self.parts(intent, intake, scope, way)
+            parts, _ = self.parts(intent, intake, scope, way, self.declared_by(intent, intake))
             parts = {**parts, **_deleting(intent, verdict, parts)}
             if sites <= parts.keys() and self._explains(parts, verdict):
                 return {name: part for name, part in parts.items() if name in sites}

@@ -234,3 +234,34 @@ def test_an_original_that_is_applied_again_stays_marked_as_shared(mesh: VirtualM
     assert words(mesh, "oslo", NEW)[SHARED_TO] == "lyon"
     assert do(mesh, "oslo", "apply", "", "i-2", manifests=(new("a", "b"),)).decision == "allow"
     assert words(mesh, "oslo", NEW)[SHARED_TO] == "lyon"
+
+
+def test_what_is_open_for_a_site_that_leaves_the_set_meanwhile_ends(mesh: VirtualMesh) -> None:
+    """What is asked of the site then was nothing, and that ended the resolver."""
+    do(mesh, "lyon", "create", "lyon % oslo % nice", "i-1", manifests=(web(3),))
+    mesh.sever("lyon")
+    mesh.settle(6)
+    assert do(mesh, "lyon", "apply", "", "i-2", manifests=(web(6),)).decision == "allow"
+    mesh.mend()
+    mesh.sever("nice")
+    mesh.settle(0.5)
+    do(mesh, "lyon", "apply", "lyon % oslo", "i-3", manifests=(web(3),))
+    mesh.mend()
+    mesh.settle(40)
+    assert "W503" not in {one.code for one in mesh.verdict("lyon", "i-2").reasons}
+    numbers = [(body(mesh, one, WEB) or {}).get("spec", {}).get("replicas") for one in ("lyon", "oslo", "nice")]
+    assert sum(one or 0 for one in numbers) == 3
+
+
+def test_a_replica_that_cannot_be_updated_when_its_site_is_back_is_an_alert(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon & nice", "i-1", manifests=(new("a"),))
+    mesh.sever("nice")
+    mesh.settle(6)
+    do(mesh, "lyon", "apply", "", "i-2", manifests=(new("a", "b"),), lifetime_s=30)
+    mesh.settle(40)
+    mesh.mend()
+    mesh.settle(40)
+    assert keys(mesh, "nice") == {"a"}
+    raised = [one for one in mesh["lyon"].alerts if one.code == "A504"]
+    assert [(one.resource, "nice" in one.message) for one in raised] == [(NEW, True)]
+    assert mesh.verdict("lyon", "i-2").decision == "deny"
