@@ -178,4 +178,13 @@ TAKING_AWAY: Final = (
         "Name the site in the scope to keep it there.",
         "apply with the scope lyon of what is replicated at lyon & oslo",
     ),
+    Code(
+        "N",
+        "344",
+        "copies are updated, too",
+        "What is written is shared to other sites.",
+        "Its copies there follow it; who uses them is asked. A site that is away keeps the older copy.",
+        "Nothing to do.",
+        "apply at oslo of a Secret that lyon has a copy of",
+    ),
 )

@@ -122,3 +122,24 @@ def test_a_secret_of_a_bundle_leaves_its_entry_site_sealed(shell: Shell) -> None
     left = holding(shell.folder / ".cheops", text)
     assert all(one.startswith("nats/lyon/") for one in left), "only at the site that was told it"
     assert {one.partition("/streams/")[2].partition("/")[0] for one in left} <= {"INTENTS", "OPERATIONS"}
+
+
+def test_a_copy_follows_its_original_that_is_applied_again(shell: Shell) -> None:
+    name, text = {"name": "own", "namespace": "default"}, "third-canary-of-a-copy"
+    template = WEB["spec"]["template"]
+    volumes = [{"name": "own", "secret": {"secretName": "own"}}]
+    spec = {**WEB["spec"], "template": {**template, "spec": {**template["spec"], "volumes": volumes}}}
+    user = {**WEB, "metadata": {"name": "user", "namespace": "default"}, "spec": spec}
+    first = {**SECRET, "metadata": name, "stringData": {"key": "first"}}
+    (shell.folder / "own.yaml").write_text(yaml.safe_dump_all([user, first]))
+    done = shell("apply", "-f", "own.yaml", "--site", "lyon", "--scope", "deployment: lyon, secret: oslo")
+    assert done.code == 0, done.out + done.err
+    (shell.folder / "own.yaml").write_text(yaml.safe_dump({**first, "stringData": {"key": text}}))
+    done = shell("apply", "-f", "own.yaml", "--site", "oslo")
+    assert done.code == 0, done.out + done.err
+    for site in ("lyon", "oslo"):
+        found = live(shell, site, "GET", "/api/v1/namespaces/default/secrets/own")
+        assert found["data"] == {"key": base64.b64encode(text.encode()).decode()}, site
+    assert found["metadata"]["annotations"]["cheops.io/shared-to"] == "lyon"
+    left = holding(shell.folder / ".cheops", text)
+    assert all(one.startswith("nats/oslo/") for one in left), "only at the site that was told it"

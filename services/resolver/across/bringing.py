@@ -26,6 +26,7 @@ FETCH_TIMEOUT_S: Final = 3.0
 COPIES: Final = "341"
 LEFT_BEHIND: Final = "342"
 LEAVES: Final = "343"
+FOLLOWS: Final = "344"
 Body = dict[str, Any]
 
 
@@ -87,7 +88,8 @@ class Bringer:
             return [] if self._tied(asked, moment) else None
         if asked.intent.verb == "read":
             return None
-        if self._leaving(asked):
+        is_left, is_followed = self._leaving(asked), self._following(asked, moment)
+        if is_left or is_followed:
             return []
         known = [self.desk.site, *self.desk.neighbours.all_but(self.desk.site)]
         naming = Naming(asked.scope, asked.way, self.desk.evidence.surface, known)
@@ -170,6 +172,19 @@ class Bringer:
                         new = True
         return new
 
+    def _following(self, asked: Asking, moment: Moment) -> bool:
+        """Copies of what is written follow it, where their sites can be heard. True: something is new."""
+        new = False
+        for origin, verdict in asked.answers.items():
+            for reason in (one for one in verdict.reasons if one.code[1:] == FOLLOWS and one.resource):
+                for name in reason.at:
+                    assert reason.resource is not None, "asked for above"
+                    want = Want(name, reason.resource, True, (origin,))
+                    is_new = bool(asked.bringing.supplies.fresh((want,))) and not _is_written(asked, want)
+                    if is_new and self._reachable(name, moment):
+                        new = self._from_bundle(asked, want) or new
+        return new
+
     # ── the parts ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def complete(self, asked: Asking, parts: Mapping[SiteName, Part]) -> dict[SiteName, Part]:
@@ -237,3 +252,9 @@ def _is_asked(asked: Asking, name: SiteName, resource: ResourceId) -> bool:
     part = asked.parts.get(name)
     verdict = asked.answers.get(name)
     return part is not None and (resource in part.resources or (verdict is not None and resource in verdict.targets))
+
+
+def _is_written(asked: Asking, want: Want) -> bool:
+    """Whether a site gets it anyway: it is no copy then."""
+    verdict = asked.answers.get(want.site)
+    return verdict is not None and want.resource in verdict.targets

@@ -13,7 +13,7 @@ from schemas.scope.errors import ScopeError
 from schemas.scope.parse import parse_scope
 from schemas.scope.sites import check_sites
 from schemas.scope.tree import Scope
-from schemas.ties import declared
+from schemas.ties import declared, is_member, shared_to
 from schemas.verdicts import Verdict
 from services.resolver.across.nearest import nearest_first
 from services.resolver.across.parts import parts_of, resolved
@@ -43,7 +43,8 @@ class Reading:
         if intent.verb == "read":
             return False
         written = (self.desk.hearing.placed(body, intent.namespace) for body in intent.manifests)
-        return any(True for _ in members(view, (one for one in written if one is not None)))
+        states = (view.find(one) for one in written if one is not None)
+        return any(one is not None and (is_member(one) or bool(shared_to(one))) for one in states)
 
     def declared(self, intake: Intake) -> list[tuple[int, str]]:
         """When the replicas and parts here were declared that an intent is about, and by whom."""

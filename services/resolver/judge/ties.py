@@ -19,6 +19,7 @@ from services.resolver.judge.findings import Finding, named
 COPIES: Final = "N341"  # of what is deleted: each is judged where it is
 LEFT_BEHIND: Final = "N342"  # a copy that nobody uses any more goes, and its original is told
 LEAVES: Final = "N343"  # a site is left out of a set
+COPIES_FOLLOW: Final = "N344"  # of what is written
 OVERTAKEN: Final = "N506"
 USERS_LOOKED_AT: Final = 128
 
@@ -38,9 +39,15 @@ def judge_mark(view: View, change: Change) -> Iterator[Finding]:
 
 
 def judge_membership(view: View, change: Change) -> Iterator[Finding]:
-    """Which sites of a set the new scope leaves out, and whether what is there was declared later."""
+    """Whose copies follow, which sites the new scope leaves out, and whether what is there was declared later."""
     state, after = view.find(change.resource), change.after
-    if state is None or after is None or not is_member(state):
+    if state is None or after is None:
+        return
+    sharing = () if change.unchanged else tuple(one for one in shared_to(state) if one != view.site)
+    if sharing:
+        message = f"{named(change.resource)} is shared to {', '.join(sharing)}: its copies are updated, too"
+        yield Finding(COPIES_FOLLOW, message, "presence", change.resource, at=sharing)
+    if not is_member(state):
         return
     if is_overtaken(state, after):
         message = f"{named(change.resource)} was declared later by intent {declared(state)[1]}: that stays"

@@ -201,3 +201,43 @@ def test_a_crash_of_the_entry_site_amid_a_sharing_is_survived(mesh: VirtualMesh)
             assert ResourceId(f"apps/Deployment/shop/{name}") in mesh[site].cluster.objects, (site, name)
             assert labels(mesh, site)[SHARED_FROM] == "nice"
     assert mesh["lyon"].kills
+
+
+def test_a_copy_follows_its_original_and_keeps_its_words(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "create", "deployment: lyon & oslo, secret: nice", manifests=(web(),))
+    mesh.pump()
+    mesh.settle()
+    mesh.enter("nice", "apply", "", "u-1", manifests=(without_uid(secret("ca", "crt", "more")),))
+    mesh.pump()
+    mesh.settle()
+    verdict = mesh.verdict("nice", "u-1")
+    assert verdict.decision == "allow", verdict
+    assert "N344" in {one.code for one in verdict.reasons}
+    for site in ("lyon", "oslo"):
+        assert set(mesh[site].cluster.objects[CA]["data"]) == {"crt", "more"}
+        assert labels(mesh, site)[SHARED_FROM] == "nice"
+    assert notes(mesh, "nice")[SHARED_TO] == "lyon,oslo"
+
+
+def test_an_update_of_an_original_is_judged_with_the_users_of_its_copies(mesh: VirtualMesh) -> None:
+    user = without_uid(deployment("web", mounts_secret("ca", "crt"), app="web"))
+    mesh.enter("lyon", "create", "deployment: lyon, secret: nice", manifests=(user,))
+    mesh.pump()
+    mesh.settle()
+    mesh.enter("nice", "apply", "", "u-1", manifests=(without_uid(secret("ca", "other")),))
+    mesh.pump()
+    mesh.settle()
+    verdict = mesh.verdict("nice", "u-1")
+    assert (verdict.decision, {one.site for one in verdict.reasons if one.severity == "deny"}) == ("deny", {"lyon"})
+    assert set(mesh["nice"].cluster.objects[CA]["data"]) == {"crt"}
+
+
+def test_an_original_is_updated_while_a_site_with_a_copy_is_away(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "create", "deployment: lyon, secret: nice", manifests=(web(),))
+    mesh.pump()
+    mesh.sever("lyon")
+    mesh.settle(6)
+    mesh.enter("nice", "apply", "", "u-1", manifests=(without_uid(secret("ca", "crt", "more")),))
+    mesh.pump()
+    assert mesh.verdict("nice", "u-1").decision == "allow"
+    assert set(mesh["lyon"].cluster.objects[CA]["data"]) == {"crt"}
