@@ -122,7 +122,7 @@ async def test_an_executor_killed_on_its_way_finds_its_effect_again(world: World
     async with asyncio.timeout(WAIT_S):
         async for progress in world.mesh.follow(intent, publish=False):
             if progress.outcome is not None:
-                assert progress.outcome.state in ("applied", "ready", "done", "conflict")
+                assert progress.outcome.state in ("begun", "applied", "ready", "done", "conflict")
     found = await world.api.get(f"/api/v1/namespaces/{namespace}/configmaps/one")
     assert found.status == 200
     owners = [one for one in found.metadata["managedFields"] if one["manager"] == "cheops"]

@@ -38,7 +38,7 @@ async def test_what_it_waited_for_is_over_and_it_is_decided_and_done_once(bed: T
                     break
         chain = await mesh.show(waiting.intent)
         assert [one.decision for one in chain.verdicts] == ["defer", "allow"]
-        assert [one.state for one in chain.outcomes] == ["done"]
+        assert [one.state for one in chain.outcomes] == ["begun", "done"]
 
 
 async def test_a_given_up_intent_is_never_done(bed: Testbed) -> None:
