@@ -29,7 +29,7 @@ class ExecutorSettings(ServiceSettings):
     kubeconfig: Path | None = Field(
         None, description="kubeconfig file; else KUBECONFIG, ~/.kube/config, the pod's own."
     )
-    context: str | None = Field(None, description="Context of the kubeconfig; else its current one.")
+    kube_context: str | None = Field(None, description="Context of the kubeconfig; else its current one.")
     rules: tuple[Path, ...] = Field((), description="Further rule files (JSON list of paths).")
     acting_max: int = Field(16, ge=1, le=256, description="Operations that talk to the API server at one time.")
     in_flight_max: int = Field(
@@ -44,7 +44,7 @@ async def run(settings: ExecutorSettings, bus: Bus | None = None, ready: asyncio
     def extractor_for(surface: Surface) -> Extractor:
         return Extractor(catalogue, surface)
 
-    client = KubernetesClient(await connect(settings.kubeconfig, settings.context))
+    client = KubernetesClient(await connect(settings.kubeconfig, settings.kube_context))
     target = KubernetesTarget(client, extractor_for)
     own = bus is None
     try:

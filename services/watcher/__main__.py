@@ -33,7 +33,7 @@ class WatcherSettings(ServiceSettings):
     kubeconfig: Path | None = Field(
         None, description="kubeconfig file; else KUBECONFIG, ~/.kube/config, the pod's own."
     )
-    context: str | None = Field(None, description="Context of the kubeconfig; else its current one.")
+    kube_context: str | None = Field(None, description="Context of the kubeconfig; else its current one.")
     exclude: tuple[KindId, ...] = Field(
         tuple(sorted(EXCLUDED)), description="Kinds ([group/]Kind) that are not watched (JSON list)."
     )
@@ -48,7 +48,7 @@ async def build(settings: WatcherSettings) -> KubernetesSource:
     def extractor_for(surface: Surface) -> Extractor:
         return Extractor(catalogue, surface)
 
-    connection = await connect(settings.kubeconfig, settings.context)
+    connection = await connect(settings.kubeconfig, settings.kube_context)
     around = Circumstances(
         Transport(connection), Shaping(extractor_for), random.Random(), time.monotonic, watch_list=settings.watch_list
     )

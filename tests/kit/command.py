@@ -92,10 +92,11 @@ class Shell:
 
 
 @contextmanager
-def sandbox(folder: Path, *sites: str) -> Iterator[Shell]:
-    """`cheops sandbox up … down`, with a shell at the first of its sites."""
+def sandbox(folder: Path, *sites: str, engine: str = "embedded") -> Iterator[Shell]:
+    """`cheops sandbox up … down`, with a shell at the first of its sites that still has a former one's exports."""
     shell = Shell(folder, sites[0])
-    up = shell("sandbox", "up", "--sites", ",".join(sites))
+    exported = str(folder / ".cheops" / "context.json")
+    up = shell("sandbox", "up", "--sites", ",".join(sites), "--engine", engine, CHEOPS_CONTEXT=exported)
     assert up.code == 0, up.err
     try:
         yield shell

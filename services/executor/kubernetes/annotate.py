@@ -34,16 +34,25 @@ async def annotate(cluster: Cluster, operation: Operation, permit: Permit) -> Ef
         broken = f"{operation.resource}: what it is shared to was changed since"
     if broken:
         return conflict(live, broken)
-    metadata: dict[str, Any] = {"name": key.name, "annotations": wanted, "resourceVersion": manifests.version_of(live)}
-    if key.namespace:
-        metadata["namespace"] = key.namespace
-    body = {"apiVersion": manifests.api_version(key, operation.version), "kind": key.kind, "metadata": metadata}
+    head = {"apiVersion": manifests.api_version(key, operation.version), "kind": key.kind}
+    name: dict[str, Any] = {"name": key.name, **({"namespace": key.namespace} if key.namespace else {})}
     await permit.keep(live)
     permit.take(basis=manifests.version_of(live))
     try:
-        return _done(await cluster.mark(place, body), changed=True)
+        for words in _writes(wanted):
+            version = manifests.version_of(live)
+            live = await cluster.mark(
+                place, {**head, "metadata": {**name, "annotations": words, "resourceVersion": version}}
+            )
+        return _done(live, changed=True)
     except TransientError as error:
         return after_write(error, permit)
+
+
+def _writes(wanted: dict[str, str]) -> list[dict[str, str]]:
+    """A word that says nothing is made ours and then let go of, so that nothing of it is left on the object."""
+    kept = {name: text for name, text in wanted.items() if text}
+    return [wanted] if kept == wanted else [wanted, kept]
 
 
 def _words(body: manifests.Object) -> dict[str, str]:
