@@ -110,15 +110,19 @@ def a_deferred_intent_names_what_it_waits_for(mesh: VirtualMesh) -> None:
 
 
 def an_allow_rests_on_the_whole_scope(mesh: VirtualMesh) -> None:
-    """`a & b` and `a % b` are nothing without both; with `min` or a choice (`;`) fewer are enough."""
+    """`a & b` and `a % b` are nothing without both; with `min` or a choice (`;`) fewer are enough.
+
+    An update that is open for a site says so (W503).
+    """
     for intent, site in mesh.entered.items():
         scope = mesh.worlds[site].intents[intent].scope
-        if ";" in scope or "min" in scope:
+        if not scope or ";" in scope or "min" in scope:  # without a scope: here, or where its set is
             continue
-        whole = set(mesh.worlds) if scope == "all" else {one.strip() for one in re.split("[&%]", scope or site)}
+        whole = set(mesh.worlds) if scope == "all" else {one.strip() for one in re.split("[&%]", scope)}
         for verdict in mesh.worlds[site].verdicts:
             if verdict.intent == intent and verdict.decision == "allow" and verdict.undoes is None:
                 heard = {one.site for one in verdict.evidence}
+                heard |= {one.site for one in verdict.reasons if one.code == "W503"}
                 assert whole <= heard, f"{intent} for {scope!r} is allowed without {sorted(whole - heard)}"
 
 
