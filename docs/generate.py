@@ -29,6 +29,7 @@ from schemas import (
     pings,
     policy,
     queries,
+    rehearsals,
     subjects,
     verdicts,
 )
@@ -64,8 +65,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "pong": pings.Pong,
     "resync": queries.ResyncRequest,
     "resyncanswer": queries.ResyncAnswer,
-    "rehearsal": queries.Rehearsal,
-    "rehearsalanswer": queries.RehearsalAnswer,
+    "rehearsal": rehearsals.Rehearsal,
+    "rehearsalanswer": rehearsals.RehearsalAnswer,
     "lookup": peers.Lookup,
     "found": peers.Found,
     "fetch": peers.Fetch,

@@ -6,7 +6,7 @@ OrderAnswer), status (StatusQuery → SiteStatus), sites (StatusQuery → SiteLi
 (StatesQuery → StatesAnswer), cancel (CancelRequest → Verdict).
 Between sites `peer.<to>.<from>.sites.<number>`: StatusQuery → SiteStatus.
 `api.watcher.<site>.resync`: ResyncRequest → ResyncAnswer; `…status`: StatusQuery → Heartbeat (events.py).
-`api.executor.<site>.rehearse`: Rehearsal → RehearsalAnswer.
+`api.executor.<site>.rehearse`: Rehearsal → RehearsalAnswer (rehearsals.py).
 An answer that could not be given is a `Refusal` with a sentence.
 """
 
@@ -20,7 +20,7 @@ from schemas.envelope import IN_KEY_ORDER, Message, StrictMessage
 from schemas.events import Confidence, Relation
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.intents import IntentId
-from schemas.verdicts import Action, Evidence, Step
+from schemas.verdicts import Evidence, Step
 
 WALK_NODES_MAX = 1_000
 STATES_PAGE = 500
@@ -287,45 +287,3 @@ class ResyncAnswer(Message):
     epoch: int
     seq: int
     differing: int
-
-
-class RehearsedChange(StrictMessage):
-    """One manifest to try without doing it."""
-
-    action: Action
-    resource: ResourceId
-    version: str
-    manifest: dict[str, Any]
-
-
-class Rehearsal(StrictMessage):
-    """Ask the site's API server, through its executor, what these changes would do (server-side dry run)."""
-
-    schema_: Literal["rehearsal/v1"] = Field("rehearsal/v1", alias="schema")
-    site: SiteName
-    changes: tuple[RehearsedChange, ...]
-
-
-class RehearsedResult(Message):
-    """`after`: the shaped ResourceState as JSON (no values); `unchanged`: the write would change nothing.
-
-    `status` and `message` are the API server's refusal (0 = it would accept). A refusal because of something that the
-    same bundle creates first (a namespace, a CRD) is marked `blocked`. `fixed`: paths of immutable fields that change.
-    """
-
-    resource: ResourceId
-    after: dict[str, Any] | None = None
-    unchanged: bool = False
-    blocked: bool = False
-    status: int = 0
-    message: str = ""
-    causes: tuple[str, ...] = ()
-    fixed: tuple[str, ...] = ()
-
-
-class RehearsalAnswer(Message):
-    """The results, in the order of the changes."""
-
-    schema_: Literal["rehearsalanswer/v1"] = Field("rehearsalanswer/v1", alias="schema")
-    site: SiteName
-    results: tuple[RehearsedResult, ...]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from schemas.envelope import MessageError
 from schemas.identity import IdentityError, SiteName
-from schemas.queries import Refusal, Rehearsal, RehearsalAnswer
+from schemas.queries import Refusal
+from schemas.rehearsals import Rehearsal, RehearsalAnswer
 from services.chassis.bus.port import Received
 from services.chassis.errors import TransientError
 from services.executor.target import Target

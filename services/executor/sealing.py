@@ -15,7 +15,7 @@ from nacl.public import PrivateKey
 
 from schemas.identity import ResourceId
 from schemas.operations import Operation
-from schemas.queries import RehearsedChange, RehearsedResult
+from schemas.rehearsals import RehearsedChange, RehearsedResult
 from services.chassis.errors import SettingsError
 from services.chassis.kubernetes.sealing import KEY_NAME_LEN, SealError, opened, public_half
 from services.executor.target import Effect, Manifest, Permit, Progress, Target

@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 from schemas.identity import ResourceId
 from schemas.operations import Operation
 from schemas.outcomes import OutcomeState
-from schemas.queries import RehearsedChange, RehearsedResult
+from schemas.rehearsals import RehearsedChange, RehearsedResult
 from services.chassis.errors import CheopsError, TransientError
 
 Manifest = dict[str, Any]

@@ -12,7 +12,7 @@ from typing import Final
 
 from schemas.identity import ResourceId
 from schemas.intents import Intent
-from schemas.queries import RehearsalAnswer
+from schemas.rehearsals import RehearsalAnswer
 from services.resolver.basis import basis_of
 from services.resolver.desk import Desk
 from services.resolver.docket import Asked, Stamp, Waiting

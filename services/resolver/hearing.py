@@ -14,7 +14,7 @@ from schemas.events import ServedKind
 from schemas.identity import IdentityError, KindId, ResourceId, ResourceKey, SiteName
 from schemas.intents import BOUND_DEFAULT_S, Intent
 from schemas.kinds import Surface
-from schemas.queries import Rehearsal
+from schemas.rehearsals import Rehearsal
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import Catalogue
 from schemas.relations.rule import KindFacts

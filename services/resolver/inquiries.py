@@ -14,15 +14,8 @@ from schemas.envelope import MessageError
 from schemas.identity import ResourceId, SiteName
 from schemas.intents import Intent
 from schemas.peers import Found, Lookup
-from schemas.queries import (
-    GraphAnswer,
-    GraphQuery,
-    Refusal,
-    Rehearsal,
-    RehearsalAnswer,
-    ResyncAnswer,
-    SilentSite,
-)
+from schemas.queries import GraphAnswer, GraphQuery, Refusal, ResyncAnswer, SilentSite
+from schemas.rehearsals import Rehearsal, RehearsalAnswer
 from schemas.verdicts import Verdict
 from services.chassis.bus.port import Bus
 from services.chassis.errors import TransientError

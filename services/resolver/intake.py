@@ -18,7 +18,7 @@ from schemas.events import ResourceState, ServedKind
 from schemas.identity import IdentityError, ResourceId, ResourceKey, SiteName
 from schemas.intents import Intent, Mark
 from schemas.kinds import Surface, UnknownKindError
-from schemas.queries import RehearsalAnswer, RehearsedChange, RehearsedResult
+from schemas.rehearsals import RehearsalAnswer, RehearsedChange, RehearsedResult
 from schemas.relations.extract import Extractor
 from schemas.ties import SHARED_TO, SHARED_TO_FACT, listed, shared_to, with_words
 from services.resolver.graph.view import View

@@ -18,7 +18,8 @@ from schemas.identity import SiteName
 from schemas.intents import INTENT_ID, Intent
 from schemas.kinds import Surface
 from schemas.outcomes import Outcome
-from schemas.queries import Rehearsal, RehearsalAnswer, ResyncRequest
+from schemas.queries import ResyncRequest
+from schemas.rehearsals import Rehearsal, RehearsalAnswer
 from schemas.relations.loader import Catalogue
 from schemas.verdicts import Verdict
 from services.resolver.across.together import Together

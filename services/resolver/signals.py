@@ -19,7 +19,8 @@ from schemas.intents import Intent
 from schemas.operations import Operation
 from schemas.outcomes import Outcome
 from schemas.peers import Part, PeerMessage
-from schemas.queries import Rehearsal, RehearsalAnswer, ResyncAnswer, ResyncRequest
+from schemas.queries import ResyncAnswer, ResyncRequest
+from schemas.rehearsals import Rehearsal, RehearsalAnswer
 from schemas.verdicts import Verdict
 
 

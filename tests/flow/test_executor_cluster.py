@@ -11,7 +11,7 @@ import pytest
 from schemas.events import ResourceState
 from schemas.identity import ResourceId
 from schemas.kinds import Surface
-from schemas.queries import RehearsedChange
+from schemas.rehearsals import RehearsedChange
 from schemas.verdicts import Action
 from services.chassis.errors import TransientError
 from services.chassis.kubernetes.connection import connect

@@ -16,7 +16,8 @@ from schemas.identity import ResourceId, SiteName
 from schemas.kinds import Surface
 from schemas.operations import Operation
 from schemas.outcomes import FINAL_STATES, Outcome
-from schemas.queries import Refusal, Rehearsal, RehearsalAnswer, RehearsedChange
+from schemas.queries import Refusal
+from schemas.rehearsals import Rehearsal, RehearsalAnswer, RehearsedChange
 from services.chassis.bus.memory import MemoryBus
 from services.chassis.bus.port import Bus
 from services.chassis.kubernetes.connection import connect

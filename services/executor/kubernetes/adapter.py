@@ -15,7 +15,7 @@ import msgspec
 from schemas.identity import ResourceId, ResourceKey
 from schemas.kinds import Surface
 from schemas.operations import Operation
-from schemas.queries import RehearsedChange, RehearsedResult
+from schemas.rehearsals import RehearsedChange, RehearsedResult
 from services.executor.kubernetes import manifests
 from services.executor.kubernetes.annotate import annotate
 from services.executor.kubernetes.apply import apply, later, raced

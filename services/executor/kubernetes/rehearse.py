@@ -14,7 +14,7 @@ import msgspec
 
 from schemas.events import ResourceState
 from schemas.identity import ResourceId, ResourceKey
-from schemas.queries import RehearsedChange, RehearsedResult
+from schemas.rehearsals import RehearsedChange, RehearsedResult
 from services.chassis.errors import TransientError
 from services.executor.kubernetes import manifests
 from services.executor.kubernetes.apply import NO_DRY_RUN, OVERLOADS

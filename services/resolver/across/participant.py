@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from schemas.peers import Answer, Ask, Decide, Refuse, Wake
-from schemas.queries import RehearsalAnswer
+from schemas.rehearsals import RehearsalAnswer
 from schemas.verdicts import Step, Verdict
 from services.resolver.across.doing import Doing
 from services.resolver.across.engagement import Engagement, Engagements

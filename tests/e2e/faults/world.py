@@ -25,7 +25,7 @@ from cheops.sandbox.process import ChildProcess
 from cheops.sandbox.testbed import Engine, Testbed
 from schemas import subjects
 from schemas.identity import SiteName
-from schemas.queries import Rehearsal
+from schemas.rehearsals import Rehearsal
 from services.chassis.errors import TransientError
 from tests.contract.api.client import Api
 from tests.flow.executor_proxy import FaultyProxy
