@@ -6,7 +6,7 @@ outcome ──▶ pursuit ──▶ next SendOperation, or judge again
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -38,10 +38,16 @@ NEVER: Final[Stamp] = (False, (), -1)  # no world is like it: judged at the next
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """One site's own intents."""
+    """One site's own intents.
+
+    is_shared   whether an intent turned out to be about a set: what it names is known better now than when it came
+    hand_over   such a one is decided with the other sites from here on
+    """
 
     desk: Desk
     undoing: Undoing
+    is_shared: Callable[[Intent], bool]
+    hand_over: Callable[[Asked, Moment], list[Effect]]
 
     def consider(self, intent: Intent, settled: Set[ResourceId], moment: Moment) -> list[Effect]:
         """Take it in as it is now, less what it has done already, and judge it, after the API server was asked."""
@@ -72,6 +78,8 @@ class Alone:
     ) -> list[Effect]:
         desk, docket = self.desk, self.desk.docket
         desk.holds.drop(intent.id)  # of an earlier revision, which is decided again
+        if not intake.problems and not intent.preview and self.is_shared(intent):
+            return self.hand_over(Asked(intent, intake, settled), moment)
         case = desk.hearing.case(intent, intake, docket.revision(intent.id), moment, elsewhere)
         verdict = desk.hearing.judge(case, desk.view(intent.id), moment)
         lacking = desk.to_look_up(verdict, moment) if elsewhere is None else ()

@@ -79,8 +79,8 @@ class Machine:
         self.docket = self.desk.docket
         self.vigil = Vigil(site)
         self.undoing = Undoing(self.desk)
-        self.alone = Alone(self.desk, self.undoing)
         self.together = Together(self.desk, catalogue.divides, self.undoing)
+        self.alone = Alone(self.desk, self.undoing, self.together.coordinator.concerns, self.together.take_over)
         self._recovering: list[Unfinished] = []
         self._early: list[Outcome] = []
         self._was_synced = False
@@ -291,8 +291,7 @@ class Machine:
     def _resume(self, moment: Moment) -> list[Effect]:
         """The site is known again: go on with what was under way."""
         self._was_synced = True
-        recovering, self._recovering = self._recovering, []
-        early, self._early = self._early, []
+        (recovering, self._recovering), (early, self._early) = (self._recovering, []), (self._early, [])
         shared = {one.intent.id for one in recovering if self.together.concerns(one.intent, one.verdict)}
         effects = self.alone.resume([one for one in recovering if one.intent.id not in shared], moment)
         for one in (one for one in recovering if one.intent.id in shared):

@@ -99,9 +99,9 @@ class Coordinator:
             asked.intent, asked.intake, asked.scope, asked.way, asked.declared or asked.number
         )
         parts = {name: part for name, part in parts.items() if not asked.only or name in asked.only}
-        in_force = self.desk.docket.known(asked.intent.id) if asked.only and not parts else None
-        if in_force is not None:
-            return self._finish(asked.intent, moot(in_force), moment)
+        if asked.only and not parts:
+            in_force = self.desk.docket.known(asked.intent.id)
+            return self._finish(asked.intent, moot(in_force), moment) if in_force else self._stop(asked.intent.id)
         problems = (*problems, *asked.bringing.torn(parts))
         asked.parts, asked.answers, asked.holding = self.bringer.complete(asked, parts), {}, set()
         asked.deadline_s = moment.monotonic_s + ANSWER_TIMEOUT_S
@@ -344,11 +344,17 @@ class Coordinator:
     def _go_on_with_open(self, moment: Moment, site: SiteName | None = None) -> list[Effect]:
         """What is done but for some sites is asked of these, now that they are heard."""
         effects: list[Effect] = []
+        if not self.desk.evidence.synced:
+            return effects  # what is of a set is not known
         for one in self.backlog.due(moment.monotonic_s, site):
             if one.intent.id not in self.rounds and not self.following.knows(one.intent.id):
                 self.following.earlier[one.intent.id] = one.done
                 effects += self.begin(one.intent, moment, only=one.sites)
         return effects
+
+    def _stop(self, intent_id: str) -> list[Effect]:
+        self.rounds.pop(intent_id, None)
+        return []
 
     def cancel(self, intent: Intent, requester: str, moment: Moment) -> list[Effect]:
         """Somebody gives up a deferred intent, perhaps while it is asked again."""

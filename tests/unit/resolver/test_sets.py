@@ -136,6 +136,25 @@ def test_an_update_whose_namespace_stands_in_the_intent_reaches_every_replica(me
     assert keys(mesh, "lyon") == keys(mesh, "oslo") == {"crt", "key"}
 
 
+def test_an_update_without_scope_that_waited_for_its_set_to_be_made_reaches_every_replica(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "create", "lyon & oslo", "i-1", manifests=(new("crt"),))
+    mesh.catches_up(mesh["lyon"])
+    mesh.enter("lyon", "apply", "", "i-2", manifests=(new("crt", "key"),))
+    mesh.pump()
+    mesh.settle()
+    assert mesh.verdict("lyon", "i-2").decision == "allow"
+    assert keys(mesh, "lyon") == keys(mesh, "oslo") == {"crt", "key"}
+
+
+def test_an_update_without_scope_that_comes_before_its_site_is_known_reaches_every_replica(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon & oslo", "i-1", manifests=(new("crt"),))
+    mesh["lyon"].kill()
+    mesh.enter("lyon", "apply", "", "i-2", manifests=(new("crt", "key"),))
+    mesh.settle()
+    assert mesh.verdict("lyon", "i-2").decision == "allow"
+    assert keys(mesh, "lyon") == keys(mesh, "oslo") == {"crt", "key"}
+
+
 def test_a_wider_scope_adds_a_site_and_a_narrower_one_removes_it_there(mesh: VirtualMesh) -> None:
     do(mesh, "lyon", "create", "lyon & oslo", "i-1", manifests=(new(),))
     assert do(mesh, "lyon", "apply", "lyon & oslo & nice", "i-2", manifests=(new(),)).decision == "allow"

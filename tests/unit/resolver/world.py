@@ -307,10 +307,11 @@ class World:
 
     @property
     def is_idle(self) -> bool:
-        """The resolver knows its site, and nothing is asked, held, deferred or under way."""
+        """The resolver knows its site, and nothing is asked, held, deferred, open for a site or under way."""
         machine, together = self.machine, self.machine.together
         docket, coordinator = machine.docket, together.coordinator
-        busy = (docket.active, docket.asked, docket.deferred, coordinator.rounds, coordinator.following)
+        deciding = (docket.active, docket.asked, docket.deferred, coordinator.rounds)
+        busy = (*deciding, coordinator.following, coordinator.backlog.rows)
         return machine.evidence.synced and not (any(busy) or machine.holds.any or len(together.participant.engagements))
 
     def latest(self) -> dict[str, Verdict]:
