@@ -35,7 +35,8 @@ async def show(mesh: Mesh, intent_id: str, follow: bool, site: str | None, outpu
         return _code(last, outcomes)
     for verdict in chain.verdicts:
         say(_revision(verdict, signs))
-        say(outcome_line(one, signs) for one in chain.outcomes if one.revision == verdict.revision)
+        mine = [one for one in chain.outcomes if one.revision == verdict.revision]
+        say(outcome_line(one, signs) for one in mine if one.state != "begun" or outcomes[one.revision, one.step] is one)
     return _code(last, outcomes)
 
 
@@ -58,9 +59,8 @@ def _code(last: Verdict | None, outcomes: Mapping[tuple[int, str], Outcome]) -> 
 def _intent_line(intent: Intent) -> str:
     what = ", ".join(intent.resources) or f"{len(intent.manifests)} manifests"
     who = intent.requester or "somebody"
-    return (
-        f"{intent.id}: {who} wants to {intent.verb} {what} @ {intent.site} ({intent.created_at.astimezone():%H:%M:%S})"
-    )
+    where = f"{intent.scope}, entered at {intent.site}" if intent.scope else intent.site
+    return f"{intent.id}: {who} wants to {intent.verb} {what} @ {where} ({intent.created_at.astimezone():%H:%M:%S})"
 
 
 def _body(chain: Chain) -> dict[str, object]:

@@ -123,7 +123,8 @@ class _Submission:
                 say(render(verdict, self._signs))
             return
         self._outcomes[outcome.step] = outcome
-        if self._text and verdict.verb != "read" and (outcome.state != "applied" or sys.stdout.isatty()):
+        is_news = outcome.state != "begun" and (outcome.state != "applied" or sys.stdout.isatty())
+        if self._text and verdict.verb != "read" and is_news:
             say([outcome_line(outcome, self._signs)])
 
     def _place(self, reason: Reason) -> str:

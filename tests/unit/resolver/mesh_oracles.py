@@ -112,7 +112,7 @@ def a_deferred_intent_names_what_it_waits_for(mesh: VirtualMesh) -> None:
 def an_allow_rests_on_the_whole_scope(mesh: VirtualMesh) -> None:
     """`a & b` and `a % b` are nothing without both; with `min` or a choice (`;`) fewer are enough.
 
-    An update that is open for a site says so (W503).
+    An update that is open for a site says so (W503), and so does one that a newer one has overtaken there (N506).
     """
     for intent, site in mesh.entered.items():
         scope = mesh.worlds[site].intents[intent].scope
@@ -122,7 +122,7 @@ def an_allow_rests_on_the_whole_scope(mesh: VirtualMesh) -> None:
         for verdict in mesh.worlds[site].verdicts:
             if verdict.intent == intent and verdict.decision == "allow" and verdict.undoes is None:
                 heard = {one.site for one in verdict.evidence}
-                heard |= {one.site for one in verdict.reasons if one.code == "W503"}
+                heard |= {one.site for one in verdict.reasons if one.code in ("W503", "N506")}
                 assert whole <= heard, f"{intent} for {scope!r} is allowed without {sorted(whole - heard)}"
 
 
