@@ -63,6 +63,7 @@ class Coordinator:
         self.reading = Reading(self.desk, self.divides)
         self.bringer = Bringer(self.desk)
         self.backlog = Backlog(self.desk)
+        self.following.keep = self.backlog.note
 
     def concerns(self, intent: Intent) -> bool:
         """Whether an intent is for more than this site, or its targets are tied to others."""

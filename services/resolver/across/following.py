@@ -26,12 +26,14 @@ class Following:
 
     earlier    what was done for an intent by revisions that are not in force any more
     ended      what is to be done when all sites are over and nothing is decided again
+    keep       who may still need what was done for it then
     expected   committed to by the last process, to be gone on with when the site is known again
     """
 
     site: SiteName
     deeds: Deeds
     ended: Callable[[Undertaking, Moment], list[Effect]] = lambda _, __: []
+    keep: Callable[[str, tuple[Outcome, ...]], None] = lambda _, __: None
     earlier: dict[str, tuple[Outcome, ...]] = field(default_factory=dict)
     expected: set[str] = field(default_factory=set)
     _all: dict[str, Undertaking] = field(default_factory=dict)
@@ -141,6 +143,7 @@ class Following:
             return effects, None
         if undertaking.to_be_decided_again:
             return effects, undertaking.intent
+        self.keep(message.intent, (*self.earlier.get(message.intent, ()), *undertaking.outcomes.values()))
         self.forget(message.intent)
         return [*effects, *self.ended(undertaking, moment)], None
 

@@ -22,6 +22,7 @@ from schemas.verdicts import Reason, Verdict
 from services.resolver.desk import Desk
 from services.resolver.intake import Intake
 from services.resolver.judge.findings import named
+from services.resolver.judge.ties import LEAVES
 from services.resolver.judge.update import takes_away
 from services.resolver.signals import Effect, Moment, SendAlert
 
@@ -61,6 +62,8 @@ class Backlog:
             return ()
         if not silent or not all(self._only_misses_an_update(asked, name, moment) for name in silent):
             return ()
+        if any(one.code == LEAVES for answer in answers.values() for one in answer.reasons):
+            return ()  # who is of a set changes with everybody's word
         return tuple(
             Reason(code=PENDING, severity="warning", message=f"pending at {name}: {_why(answers[name])}", site=name)
             for name in silent
@@ -85,6 +88,11 @@ class Backlog:
             self.rows.pop(intent.id, None)
         else:
             self.rows[intent.id] = Open(intent, sites, now_s + AGAIN_S, tuple(done))
+
+    def note(self, intent_id: str, done: tuple[Outcome, ...]) -> None:
+        """What has been done for it at the other sites, all of it."""
+        if intent_id in self.rows:
+            self.rows[intent_id].done = done
 
     def recover(
         self, verdicts: Mapping[str, Verdict], intents: Mapping[str, Intent], outcomes: Mapping[str, Sequence[Outcome]]

@@ -169,6 +169,19 @@ def test_a_wider_scope_adds_a_site_and_a_narrower_one_removes_it_there(mesh: Vir
     assert REPLICA_SET not in words(mesh, "lyon", NEW)
 
 
+def test_a_site_is_left_only_with_the_word_of_all_that_are_asked(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon & oslo & nice", "i-1", manifests=(new("crt"),))
+    mesh.sever("nice")  # nobody has noticed
+    mesh.enter("lyon", "apply", "lyon & nice", "i-2", manifests=(new("crt", "key"),))
+    mesh.settle(10.0)
+    assert mesh.verdict("lyon", "i-2").decision == "defer"
+    assert keys(mesh, "lyon") == keys(mesh, "oslo") == {"crt"}
+    mesh.mend()
+    mesh.settle(60.0)
+    assert mesh.verdict("lyon", "i-2").decision == "allow"
+    assert body(mesh, "oslo", NEW) is None
+
+
 def test_a_site_is_not_left_while_a_dependent_there_needs_it(mesh: VirtualMesh) -> None:
     do(mesh, "lyon", "create", "lyon & oslo", "i-1", manifests=(new(),))
     user = without_uid(deployment("user", mounts_secret("new"), app="user"))
