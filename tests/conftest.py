@@ -5,13 +5,14 @@ Hypothesis tries the same examples every time, so that a red run is red again; `
 
 import signal
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.kit.controlplane", "tests.kit.bed"]
 
-# No deadline: a busy machine is no defect of what is tested.
-settings.register_profile("same", derandomize=True, deadline=None)
-settings.register_profile("new", deadline=None)
+# No deadline, nor a bound on making examples: a busy machine is no defect of what is tested.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", PATIENT, derandomize=True)
+settings.register_profile("new", PATIENT)
 settings.load_profile("same")
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell's background job; what tests interrupt would inherit it

@@ -120,7 +120,7 @@ def test_get_prints_the_object_alone_on_stdout_and_the_age_beside_it(shell: Shel
     assert ran.code == 0
     found = yaml.safe_load(ran.out)
     assert (found["kind"], found["metadata"]["name"]) == ("Deployment", "web")
-    assert re.fullmatch(r"lyon: read now; the verdict's evidence was [\d.]+ s old\n", ran.err)
+    assert re.fullmatch(r"read at lyon; the verdict's evidence was [\d.]+ s old\n", ran.err)
     both = shell("get", "deployment", "web", "cart", *SHOP, "-o", "json")
     assert sorted(json.loads(line)["metadata"]["name"] for line in both.lines) == ["cart", "web"]
     nothing = shell("get", "deployment/nobody", *SHOP)
