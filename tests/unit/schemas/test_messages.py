@@ -22,6 +22,7 @@ FOREIGN = {
     "brings",
     "manifest",
     "object",
+    "before",
     "changes",
     "states",
     "part",
