@@ -19,10 +19,10 @@ from schemas.outcomes import Outcome
 from schemas.peers import Part
 from schemas.ties import is_member, replicas_at
 from schemas.verdicts import Reason, Verdict
+from services.resolver.across.bringing import LEAVES
 from services.resolver.desk import Desk
 from services.resolver.intake import Intake
 from services.resolver.judge.findings import named
-from services.resolver.judge.ties import LEAVES
 from services.resolver.judge.update import takes_away
 from services.resolver.signals import Effect, Moment, SendAlert
 
@@ -62,7 +62,7 @@ class Backlog:
             return ()
         if not silent or not all(self._only_misses_an_update(asked, name, moment) for name in silent):
             return ()
-        if any(one.code == LEAVES for answer in answers.values() for one in answer.reasons):
+        if any(one.code[1:] == LEAVES for answer in answers.values() for one in answer.reasons):
             return ()  # who is of a set changes with everybody's word
         return tuple(
             Reason(code=PENDING, severity="warning", message=f"pending at {name}: {_why(answers[name])}", site=name)
@@ -118,7 +118,7 @@ def overtaken(intent: Intent, answers: Mapping[SiteName, Verdict], moment: Momen
     lost: dict[ResourceId, tuple[SiteName, str]] = {}
     for name, verdict in answers.items():
         for one in verdict.reasons:
-            if one.code == OVERTAKEN and one.resource is not None:
+            if one.code[1:] == OVERTAKEN[1:] and one.resource is not None:  # the letter is the policy's
                 lost.setdefault(one.resource, (name, one.message))
     return [
         SendAlert(
