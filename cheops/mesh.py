@@ -213,11 +213,10 @@ async def _scanned(
 
 async def _chain(bus: Bus, site: SiteName, intent_id: str) -> Chain | None:
     """The story as one server has it; None when it has none."""
-    stored = await bus.last("INTENTS", subjects.intent_filter(site, intent_id))
+    entered = await bus.last("INTENTS", subjects.intent_filter(site, intent_id))
+    stored = entered or await bus.last("PARTS", subjects.part(site, intent_id))
     intent = EnteredIntent.from_json(stored.payload) if stored else None
     if intent is not None and site == "*":
-        whole = await bus.last("INTENTS", subjects.intent(intent.entry, intent_id)) if intent.entry else None
-        intent = EnteredIntent.from_json(whole.payload) if whole else intent  # several sites may share the server
         site = intent.site
     verdicts = [one async for one in _scanned(bus, "VERDICTS", subjects.verdict(site, "*", intent_id), Verdict, set())]
     outcomes = [one async for one in _scanned(bus, "OUTCOMES", subjects.outcome(site, intent_id, "*"), Outcome, set())]

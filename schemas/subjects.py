@@ -15,7 +15,9 @@ ROOT: Final = "cheops.v1"
 _PLAIN = re.compile(r"[A-Za-z0-9_-]")
 _ESCAPED = re.compile(rb"=([0-9A-F]{2})")
 
-StreamName = Literal["EVENTS", "INTENTS", "VERDICTS", "OPERATIONS", "OUTCOMES", "ALERTS", "DEAD", "INBOX", "OUTBOX"]
+StreamName = Literal[
+    "EVENTS", "INTENTS", "PARTS", "VERDICTS", "OPERATIONS", "OUTCOMES", "ALERTS", "DEAD", "INBOX", "OUTBOX"
+]
 SiteStream = NewType("SiteStream", str)  # a stream that holds one site's messages only
 AnyStream = StreamName | SiteStream
 
@@ -63,6 +65,11 @@ def intent(site: SiteName, intent_id: str) -> str:
 def intent_filter(site: SiteName, intent_id: str) -> str:
     """Where the intent of this id is, whatever its entry site (`*`)."""
     return f"{ROOT}.intent.{_or_any(site)}.{escape(intent_id)}"
+
+
+def part(site: SiteName, intent_id: str) -> str:
+    """What a site has taken over of an intent of another one (stream PARTS). Only its own resolver may write it."""
+    return f"{ROOT}.part.{_or_any(site)}.{escape(intent_id)}"
 
 
 def verdict(site: SiteName, decision: str, intent_id: str) -> str:
@@ -159,6 +166,7 @@ def filters(stream: StreamName, site: SiteName | None = None) -> str:
     return {
         "EVENTS": f"{ROOT}.event.{token}",
         "INTENTS": f"{ROOT}.intent.{token}.*",
+        "PARTS": f"{ROOT}.part.{token}.*",
         "VERDICTS": f"{ROOT}.verdict.{token}.*.*",
         "OPERATIONS": f"{ROOT}.operation.{token}.*.*",
         "OUTCOMES": f"{ROOT}.outcome.{token}.*.*",

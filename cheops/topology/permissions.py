@@ -23,6 +23,7 @@ ANY_SITE: Final = SiteName("*")
 SHARED_STREAMS: Final[tuple[StreamName, ...]] = (
     "EVENTS",
     "INTENTS",
+    "PARTS",
     "VERDICTS",
     "OPERATIONS",
     "OUTCOMES",
@@ -60,10 +61,10 @@ def never_crossing(receiver: SiteName, known: tuple[SiteName, ...], sender: Site
 
     `sender`: the one site at the other end of a direct link; what it says in the name of another known site is refused.
     """
-    families = ("event", "heartbeat", "intent", "verdict", "operation", "outcome", "alert", "dead", "api", "outbox")
+    own = ("event", "heartbeat", "intent", "part", "verdict", "operation", "outcome", "alert", "dead", "api", "outbox")
     others = [one for one in known if sender and one not in (sender, receiver)]
     return (
-        *(f"{subjects.ROOT}.{family}.>" for family in families),
+        *(f"{subjects.ROOT}.{family}.>" for family in own),
         *(subjects.peer_family(receiver, one) for one in (receiver, *others)),
         "$JS.>",
     )
@@ -91,7 +92,7 @@ def _resolver(site: SiteName) -> Permissions:
             subjects.filters("VERDICTS", site),
             subjects.filters("OPERATIONS", site),
             subjects.filters("ALERTS", site),
-            subjects.filters("INTENTS", site),  # its part of another site's intent
+            subjects.filters("PARTS", site),
             subjects.filters("OUTCOMES", site),  # what another site has done for an intent that was entered here
             subjects.filters("DEAD"),
             subjects.filters("OUTBOX", site),

@@ -15,7 +15,7 @@ from services.chassis.bus.port import Bus, Received
 
 async def bury(bus: Bus, stream: StreamName, received: Received, reason: str, *, by: str, now: datetime) -> int:
     """Store a dead letter, return its number; what may hold secret values keeps only its size."""
-    secret = stream in ("INTENTS", "OPERATIONS", "INBOX", "OUTBOX")
+    secret = stream in ("INTENTS", "PARTS", "OPERATIONS", "INBOX", "OUTBOX")
     letter = DeadLetter(
         stream=stream,
         subject=received.subject,

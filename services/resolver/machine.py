@@ -196,14 +196,10 @@ class Machine:
         return verdict
 
     def _intent(self, intent: Intent, moment: Moment) -> list[Effect]:
-        if intent.entry is not None and self.together.participant.engagements.find(intent.id) is not None:
-            return []  # this site's part, stored for a restart
         if self.docket.known(intent.id) is not None:
             self.docket.repeats.ask(intent.id)
             return self._repeat(moment)
         if intent.entry is not None:
-            if self.together.is_early(intent, moment):
-                return []
             verdict = self.malformed(intent.id, "entry: set by resolvers only (expected no such field)", moment)
             return [StoreVerdict(verdict)] if verdict is not None else []
         if self.undecided(intent.id):

@@ -123,7 +123,7 @@ class Outgoing:
     async def store_part(self, part: Part, revision: int) -> None:
         """This site's part of an intent of another site, so that a restart can go on with it."""
         headers = envelope.headers("intent", f"resolver/{self._site}", part.id, part.traceparent)
-        subject, message_id = subjects.intent(self._site, part.id), f"{part.id}.{revision}.at.{self._site}"
+        subject, message_id = subjects.part(self._site, part.id), f"{part.id}.{revision}.at.{self._site}"
         await self._insist(
             lambda: self._bus.publish(subject, part.to_json(), message_id=message_id, headers=headers),
             "part",

@@ -51,8 +51,8 @@ from services.resolver.signals import (
     SendOperation,
     SendPeer,
     Signal,
-    StoreIntent,
     StoreOutcome,
+    StorePart,
     StoreVerdict,
     TellPreview,
     Tick,
@@ -128,7 +128,8 @@ class ResolverService:
         verdicts = await self._understood("VERDICTS", Verdict)
         outcomes = await self._understood("OUTCOMES", Outcome)
         alerts = await self._understood("ALERTS", Alert)
-        intents = {intent.id: intent for intent in await self._understood("INTENTS", Intent)}
+        stored = [*await self._understood("PARTS", Intent), *await self._understood("INTENTS", Intent)]
+        intents = {intent.id: intent for intent in stored}
         self.machine.recover(verdicts, outcomes, intents, alerts)
         await self._out.begin()
         log.info("recovered from the streams", site=self.site, verdicts=len(verdicts), outcomes=len(outcomes))
@@ -293,7 +294,7 @@ class ResolverService:
                     instead = await self._out.tell(self._liaison.courier, effect.message, key)
                     if instead is not None:
                         left.extend(self.machine.step(PeerSeen(instead), self._now()))
-                case StoreIntent():
+                case StorePart():
                     await self._out.store_part(effect.part, effect.revision)
                 case StoreOutcome():
                     await self._out.store_outcome(effect.outcome)

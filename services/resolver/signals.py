@@ -211,7 +211,7 @@ class SendPeer:
 
 
 @dataclass(frozen=True, slots=True)
-class StoreIntent:
+class StorePart:
     """Keep this site's part of an intent that another site coordinates, before anything is done for it."""
 
     part: Part
@@ -257,7 +257,7 @@ Effect = (
     | AskRehearsal
     | AskResync
     | SendPeer
-    | StoreIntent
+    | StorePart
     | StoreOutcome
     | TellPreview
     | AskPeers

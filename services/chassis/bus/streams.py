@@ -44,6 +44,7 @@ class StreamDefinition:
 STREAMS: Final = (
     StreamDefinition("EVENTS", DAY_S),
     StreamDefinition("INTENTS", 7 * DAY_S),
+    StreamDefinition("PARTS", 7 * DAY_S),
     StreamDefinition("VERDICTS", 30 * DAY_S),
     StreamDefinition("OPERATIONS", 7 * DAY_S, work_queue=True),
     StreamDefinition("OUTCOMES", 30 * DAY_S),

@@ -1,7 +1,7 @@
 """What this site has committed to in intents of several sites: stored, released, reported, gone on with. Pure.
 
-commit ─▶ StoreIntent, StoreVerdict ─▶ SendOperation ─▶ outcomes, what other sites tell ─▶ Report … over
-refuse ─▶ StoreIntent, StoreVerdict (a denial) ─▶ Report
+commit ─▶ StorePart, StoreVerdict ─▶ SendOperation ─▶ outcomes, what other sites tell ─▶ Report … over
+refuse ─▶ StorePart, StoreVerdict (a denial) ─▶ Report
 
 Steps that will never begin get an outcome, too: the end of each step stands in the streams, and no restart begins it.
 """
@@ -19,7 +19,7 @@ from services.resolver.across.engagement import Engagement, Engagements
 from services.resolver.desk import Desk
 from services.resolver.pursuit import GOOD, Pursuit, end_of
 from services.resolver.recovery import Unfinished
-from services.resolver.signals import Effect, Moment, SendOperation, SendPeer, StoreIntent, StoreOutcome, StoreVerdict
+from services.resolver.signals import Effect, Moment, SendOperation, SendPeer, StoreOutcome, StorePart, StoreVerdict
 from services.resolver.undoing import lasting, way_back
 
 
@@ -65,7 +65,7 @@ class Doing:
         if engaged.entry == self.desk.site:  # the whole is stored at its entry site
             return []
         self.desk.docket.record(verdict)
-        return [StoreIntent(engaged.part, verdict.revision), StoreVerdict(verdict, engaged.basis)]
+        return [StorePart(engaged.part, verdict.revision), StoreVerdict(verdict, engaged.basis)]
 
     def own(self, plan: Sequence[Step]) -> list[Step]:
         """This site's share of a plan."""

@@ -12,11 +12,11 @@ from schemas.peers import Answer, Ask, Decide, GiveWay, PeerMessage, Refuse, Rep
 from schemas.verdicts import Verdict
 from services.resolver.across.coordinator import Coordinator
 from services.resolver.across.following import NUDGE_S
-from services.resolver.across.participant import LEASE_S, Participant
+from services.resolver.across.participant import Participant
 from services.resolver.across.splitting import Divides
 from services.resolver.across.undoing import WayBack
 from services.resolver.desk import Desk
-from services.resolver.docket import WAITING_MAX, Asked, Waiting
+from services.resolver.docket import Asked, Waiting
 from services.resolver.pursuit import GOOD
 from services.resolver.recovery import Unfinished
 from services.resolver.signals import Effect, Moment, PeerBeat, PeerSeen, SendPeer, Supplied
@@ -35,7 +35,6 @@ class Together:
         undoing.across = self.back
         self._site = desk.site
         self._docket = desk.docket
-        self._early: dict[str, float] = {}
         self._ended: dict[str, datetime] = {}  # parts that were over at the start, and when
 
     def concerns(self, intent: Intent, verdict: Verdict) -> bool:
@@ -46,22 +45,9 @@ class Together:
         others = any(claim.site != self._site for claim in verdict.evidence)
         return intent.entry is not None or others or self.coordinator.concerns(intent)
 
-    def is_early(self, part: Intent, moment: Moment) -> bool:
-        """A part that was stored, and then its reader was killed: the commit is read again, and then it is known.
-
-        What nobody commits to within a lease was no part, but somebody's intent with a field that is not for people.
-        """
-        if len(self._early) >= WAITING_MAX:
-            return False
-        is_early = moment.monotonic_s < self._early.setdefault(part.id, moment.monotonic_s + LEASE_S)
-        if not is_early:
-            del self._early[part.id]
-        return is_early
-
     def undecided(self, intent_id: str) -> bool:
-        """Other sites are being asked about it, or its commit is still to be read."""
-        is_early = intent_id in self._early and self._docket.known(intent_id) is None
-        return is_early or intent_id in self.coordinator.rounds
+        """Other sites are being asked about it."""
+        return intent_id in self.coordinator.rounds
 
     def take_over(self, asked: Asked, moment: Moment) -> list[Effect]:
         """What this site would decide alone, if it did not lack what others have; what it has done of it stays done."""
@@ -106,7 +92,6 @@ class Together:
 
     def tick(self, moment: Moment) -> list[Effect]:
         """Time has passed."""
-        self._early = {name: until_s for name, until_s in self._early.items() if self._docket.known(name) is None}
         return [*self.participant.tick(moment), *self.back.look_again(moment), *self.coordinator.tick(moment)]
 
     def settle(self, effects: Sequence[Effect], moment: Moment) -> list[Effect]:

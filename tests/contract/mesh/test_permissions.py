@@ -24,7 +24,9 @@ R = "cheops.v1"
 SAYS = {
     f"{R}.event.lyon": {"watcher"},
     f"{R}.heartbeat.lyon": {"watcher"},
-    f"{R}.intent.lyon.i-1": {"client", "resolver"},
+    f"{R}.intent.lyon.i-1": {"client"},
+    f"{R}.part.lyon.i-1": {"resolver"},
+    f"{R}.part.oslo.i-1": set(),
     f"{R}.verdict.lyon.allow.i-1": {"resolver"},
     f"{R}.operation.lyon.i-1.1": {"resolver"},
     f"{R}.outcome.lyon.i-1.1": {"executor", "resolver"},

@@ -107,12 +107,28 @@ def test_a_part_that_was_stored_before_a_kill_is_not_taken_for_an_intent_of_its_
     assert CA not in mesh["oslo"].cluster.objects
 
 
-def test_a_forged_part_is_refused_when_nobody_has_committed_to_it(mesh: VirtualMesh) -> None:
+def test_a_part_whose_commit_is_read_long_after_the_kill_is_still_a_part(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "delete", "lyon & oslo", resources=("secret/ca",))
+    mesh.collect()
+    mesh.arrive((LYON, OSLO))
+    mesh.collect()
+    mesh.arrive((OSLO, LYON))
+    mesh.collect()
+    mesh["oslo"].cut_after = 1
+    mesh.arrive((LYON, OSLO))
+    mesh.sever("oslo")
+    mesh.pass_time(300.0)
+    assert not mesh["oslo"].verdicts
+    mesh.mend()
+    mesh.settle(60)
+    assert {one.decision for one in mesh["oslo"].verdicts} == {"allow"}
+    assert CA not in mesh["oslo"].cluster.objects
+
+
+def test_a_forged_part_is_refused_at_once(mesh: VirtualMesh) -> None:
     world = mesh["oslo"]
     forged = mesh.intent("oslo", "delete", "", resources=("secret/ca",), entry="lyon")
     world.publish(forged)
-    assert not world.verdicts
-    mesh.settle(61)
     assert [one.code for one in mesh.verdict("oslo").reasons] == ["D010"]
     assert CA in world.cluster.objects
 

@@ -132,7 +132,7 @@ class VirtualMesh:
                 busy = self.goes_on(world) or busy
 
     def catches_up(self, world: World) -> bool:
-        """The watcher, the API server and near sites have answered everything; intents that were stored are read."""
+        """The watcher, the API server and near sites have answered everything; intents come again."""
         busy = bool(world.rehearsals or world.resyncs or world.batches or world.lookups)
         while world.rehearsals:
             world.step(Rehearsed(world.rehearsals.popleft(), None))

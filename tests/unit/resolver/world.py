@@ -43,8 +43,8 @@ from services.resolver.signals import (
     SendOperation,
     SendPeer,
     Signal,
-    StoreIntent,
     StoreOutcome,
+    StorePart,
     StoreVerdict,
     TellPreview,
     Tick,
@@ -155,8 +155,8 @@ class World:
                 self.supplies.append(effect)
             case SendPeer():
                 self.to_peers.append(effect.message)
-            case StoreIntent():
-                self.intents[effect.part.id] = self.unacknowledged[effect.part.id] = effect.part  # it is read, too
+            case StorePart():
+                self.intents[effect.part.id] = effect.part
             case StoreOutcome():
                 self.stored_outcomes.append(effect.outcome)
                 self.outcomes.append(effect.outcome)
@@ -200,7 +200,7 @@ class World:
         return self.step(IntentSeen(intent))
 
     def read_again(self) -> None:
-        """Intents that are not acknowledged come again; parts that were stored are read for the first time."""
+        """Intents that are not acknowledged come again."""
         for intent in list(self.unacknowledged.values()):
             self.step(IntentSeen(intent))
 

@@ -69,6 +69,7 @@ def test_whatever_is_written_as_a_token_can_be_read(token: str) -> None:
 def test_no_name_leaves_its_stream_or_enters_another(one: str, other: str) -> None:
     made = {
         "INTENTS": subjects.intent(LYON, one),
+        "PARTS": subjects.part(LYON, one),
         "OPERATIONS": subjects.operation(LYON, one, other),
         "INBOX": subjects.peer(LYON, LYON, one, other),
     }
