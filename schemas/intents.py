@@ -35,11 +35,17 @@ class Override(StrictMessage):
 
 
 class Mark(StrictMessage):
-    """Sites to which a resource is shared from now on (`add`), or no more (`remove`): a word on it, else unchanged."""
+    """Words on a resource, which else stays as it is.
+
+    add, remove    sites to which it is shared from now on, or no more
+    joins, leaves  sites that are of its set from now on, or no more
+    """
 
     resource: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
     add: tuple[SiteToken, ...] = ()
     remove: tuple[SiteToken, ...] = ()
+    joins: tuple[SiteToken, ...] = ()
+    leaves: tuple[SiteToken, ...] = ()
 
 
 class Intent(StrictMessage):

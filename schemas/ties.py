@@ -12,11 +12,12 @@ cheops.io/declared      annotation of replicas and parts: when and by which inte
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from schemas.events import ResourceState
-from schemas.identity import SiteName
+from schemas.identity import ResourceId, SiteName
 
 SHARED_FROM: Final = "cheops.io/shared-from"
 SHARED_TO: Final = "cheops.io/shared-to"
@@ -32,6 +33,14 @@ REPLICAS_FACT: Final = "replicas_at"
 PARTS_FACT: Final = "parts_at"
 SCOPE_FACT: Final = "declared_scope"
 DECLARED_FACT: Final = "declared"
+FACTS: Final = {SHARED_TO: SHARED_TO_FACT, REPLICAS: REPLICAS_FACT, PARTS: PARTS_FACT, SCOPE: SCOPE_FACT}
+WORDS_IN: Final = {"labels": (REPLICA_SET, PART_OF), "annotations": (SHARED_TO, REPLICAS, PARTS, SCOPE)}
+ID_BYTES: Final = 10
+
+
+def set_id(resource: ResourceId) -> str:
+    """The identity of a set: the resource's own, as a word that a label can hold."""
+    return hashlib.blake2s(resource.encode(), digest_size=ID_BYTES).hexdigest()
 
 
 def sites_in(text: object) -> tuple[SiteName, ...]:

@@ -17,7 +17,7 @@ from nacl.public import PublicKey, SealedBox
 
 from schemas.operations import Operation
 from schemas.outcomes import Outcome
-from schemas.ties import SHARED_TO
+from schemas.ties import WORDS_IN
 from services.chassis.kubernetes.sealing import KEY_NAME_LEN, SealError
 from services.executor.sealing import Keyring
 from services.executor.target import Effect, Manifest
@@ -57,13 +57,14 @@ def concrete(undo: Operation, forward: Outcome | None, keys: Keyring) -> Operati
     except SealError as error:
         return Effect("failed", False, str(error))
     version = str(before.get("apiVersion") or "v1").rpartition("/")[2]
-    manifest = _word_before(before) if undo.action == "annotate" else before
+    manifest = _words_before(before) if undo.action == "annotate" else before
     return undo.model_copy(update={"manifest": manifest, "version": version})
 
 
-def _word_before(before: Manifest) -> Manifest:
+def _words_before(before: Manifest) -> Manifest:
     metadata: dict[str, Any] = {name: before["metadata"].get(name) for name in ("name", "namespace")}
-    words = before["metadata"].get("annotations") or {}
-    metadata["annotations"] = {SHARED_TO: words.get(SHARED_TO, "")}
+    for where, names in WORDS_IN.items():
+        words = before["metadata"].get(where) or {}
+        metadata[where] = {name: words.get(name, "") for name in names}
     metadata = {name: value for name, value in metadata.items() if value is not None}
     return {"apiVersion": before["apiVersion"], "kind": before["kind"], "metadata": metadata}

@@ -16,7 +16,8 @@ from services.resolver.graph.store import Graph
 from services.resolver.graph.view import View
 from services.resolver.hearing import Hearing
 from services.resolver.holds import Holds
-from services.resolver.intake import Intake, keeping_words, marked
+from services.resolver.intake import Intake
+from services.resolver.marking import keeping_words, marked
 from services.resolver.neighbours import Neighbours
 from services.resolver.signals import Moment
 

@@ -6,22 +6,19 @@ turns them into one verdict. Values of Secrets and ConfigMaps end here: a state 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from msgspec import structs
 
 from schemas.events import ResourceState, ServedKind
 from schemas.identity import IdentityError, ResourceId, ResourceKey, SiteName
-from schemas.intents import Intent, Mark
+from schemas.intents import Intent
 from schemas.kinds import Surface, UnknownKindError
 from schemas.rehearsals import RehearsalAnswer, RehearsedChange, RehearsedResult
 from schemas.relations.extract import Extractor
-from schemas.ties import SHARED_TO, SHARED_TO_FACT, listed, shared_to, with_words
-from services.resolver.graph.view import View
 from services.resolver.judge.case import Change, Problem
 
 Manifest = Mapping[str, Any]
@@ -73,43 +70,6 @@ def take_in(intent: Intent, site: SiteName, surface: Surface, extractor: Extract
         named, unnamed = _named(intent, surface)
         changes, more = (*named, *changes), [*unnamed, *more]
     return Intake((*changes, *marks), (*problems, *more), manifests)
-
-
-def marked(intake: Intake, marks: Sequence[Mark], view: View) -> Intake:
-    """The words on what is shared, or shared no more, on what is known of it now."""
-    by_resource = {one.resource: one for one in marks}
-    manifests = dict(intake.manifests)
-    changes = []
-    for change in intake.changes:
-        state = view.find(change.resource) if change.action == "annotate" else None
-        if state is not None:
-            mark, key = by_resource[change.resource], ResourceKey.parse(change.resource)
-            text = listed(one for one in (*shared_to(state), *mark.add) if one not in mark.remove)
-            metadata: dict[str, Any] = {"name": key.name, "annotations": {SHARED_TO: text}}
-            if key.namespace:
-                metadata["namespace"] = key.namespace
-            version = f"{key.group}/{state.version}" if key.group else state.version
-            manifests[change.resource] = {"apiVersion": version, "kind": key.kind, "metadata": metadata}
-            after = structs.replace(state, facts={**state.facts, SHARED_TO_FACT: text})
-            changes.append(replace(change, version=state.version, after=after))
-        else:
-            changes.append(change)
-    return replace(intake, changes=tuple(changes), manifests=manifests)
-
-
-def keeping_words(intake: Intake, view: View) -> Intake:
-    """Whoever applies an original anew does not take the word away that it is shared."""
-    manifests, changes = dict(intake.manifests), []
-    for change in intake.changes:
-        state = view.find(change.resource) if change.after is not None and change.action != "annotate" else None
-        text = state.facts.get(SHARED_TO_FACT) if state is not None else None
-        if text and change.after is not None and not change.after.facts.get(SHARED_TO_FACT):
-            manifests[change.resource] = with_words(manifests[change.resource], annotations={SHARED_TO: str(text)})
-            after = structs.replace(change.after, facts={**change.after.facts, SHARED_TO_FACT: text})
-            changes.append(replace(change, after=after))
-        else:
-            changes.append(change)
-    return replace(intake, changes=tuple(changes), manifests=manifests)
 
 
 def _of_the_intent(intent: Intent, site: SiteName, now: datetime) -> list[Problem]:

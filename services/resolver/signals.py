@@ -121,12 +121,16 @@ class PeersFound:
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """What a site lacks. `origins`: where it may be, the best first; `shared`: a copy, else the same at both."""
+    """What a site lacks. `origins`: where it may be, the best first.
+
+    shared   it is to be a copy; else the same at all of `among`
+    """
 
     site: SiteName
     resource: ResourceId
     shared: bool
     origins: tuple[SiteName, ...]
+    among: tuple[SiteName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

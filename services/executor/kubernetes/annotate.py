@@ -1,22 +1,28 @@
-"""Words of ours on an object that is otherwise left alone: what is shared to whom.
+"""Words of ours on an object that is otherwise left alone: what is shared to whom, who is of its set.
 
-They are written under a field manager of their own, so that whoever applies the object leaves them where they are; and
-forced, because nobody else has a say in them.
+That it is shared is written under a field manager of its own, so that whoever applies the object leaves it where it is;
+and forced, because nobody else has a say in it. Who is of its set is declared with the object: it is written as if all
+that we have declared of it were declared once more, with other words.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Final
 
 from schemas.identity import ResourceKey
 from schemas.operations import Operation
-from schemas.ties import SHARED_TO
+from schemas.ties import SHARED_TO, WORDS_IN
 from services.chassis.errors import TransientError
 from services.executor.kubernetes import manifests
 from services.executor.kubernetes.apply import after_write, broken_identity, conflict
-from services.executor.kubernetes.cluster import Cluster
+from services.executor.kubernetes.cluster import FIELD_MANAGER, Cluster
+from services.executor.kubernetes.manifests import Object
+from services.executor.kubernetes.owned import owned
 from services.executor.kubernetes.readiness import assess
+from services.executor.kubernetes.resources import Place
 from services.executor.target import Effect, Permit
+
+_WHERE: Final = tuple(WORDS_IN)
 
 
 async def annotate(cluster: Cluster, operation: Operation, permit: Permit) -> Effect:
@@ -26,44 +32,71 @@ async def annotate(cluster: Cluster, operation: Operation, permit: Permit) -> Ef
     live = await cluster.look(place)
     if live is None:
         return conflict(None, f"{operation.resource} is not there any more")
-    wanted = _words(operation.manifest or {})
-    if all(_words(live).get(name, "") == text for name, text in wanted.items()):
+    wanted = operation.manifest or {}
+    if _is_said(wanted, live):
         return _done(live, changed=bool(permit.open))
     broken = broken_identity(operation, live)
     if not broken and operation.preconditions.left not in ("", _left(live)):
-        broken = f"{operation.resource}: what it is shared to was changed since"
+        broken = f"{operation.resource}: its words were changed since"
     if broken:
         return conflict(live, broken)
-    head = {"apiVersion": manifests.api_version(key, operation.version), "kind": key.kind}
-    name: dict[str, Any] = {"name": key.name, **({"namespace": key.namespace} if key.namespace else {})}
     await permit.keep(live)
     permit.take(basis=manifests.version_of(live))
     try:
-        for words in _writes(wanted):
-            version = manifests.version_of(live)
-            live = await cluster.mark(
-                place, {**head, "metadata": {**name, "annotations": words, "resourceVersion": version}}
-            )
+        live = await _share(cluster, place, wanted, live)
+        if not _is_said(wanted, live):
+            live = await cluster.apply(place, _declared_with(wanted, live), dry=False)
         return _done(live, changed=True)
     except TransientError as error:
         return after_write(error, permit)
 
 
-def _writes(wanted: dict[str, str]) -> list[dict[str, str]]:
+async def _share(cluster: Cluster, place: Place, wanted: Object, live: Object) -> Object:
     """A word that says nothing is made ours and then let go of, so that nothing of it is left on the object."""
-    kept = {name: text for name, text in wanted.items() if text}
-    return [wanted] if kept == wanted else [wanted, kept]
+    known = _words(live, "annotations").get(SHARED_TO, "")
+    text = _words(wanted, "annotations").get(SHARED_TO, known)
+    if text == known:
+        return live
+    for words in [{SHARED_TO: text}] if text else [{SHARED_TO: text}, {}]:
+        name = {one: wanted["metadata"][one] for one in ("name", "namespace") if one in wanted["metadata"]}
+        metadata = {**name, "annotations": words, "resourceVersion": manifests.version_of(live)}
+        live = await cluster.mark(place, {**_head(wanted), "metadata": metadata})
+    return live
 
 
-def _words(body: manifests.Object) -> dict[str, str]:
-    found = (body.get("metadata") or {}).get("annotations")
+def _declared_with(wanted: Object, live: Object) -> Object:
+    """All that we have declared of the object, with these words; "" takes one away."""
+    body = owned(live, FIELD_MANAGER)
+    metadata = {**body["metadata"], "uid": manifests.uid_of(live), "resourceVersion": manifests.version_of(live)}
+    for where in _WHERE:
+        ours = {name: text for name, text in _words(wanted, where).items() if name != SHARED_TO}
+        words = {**_words(body, where), **ours}
+        metadata[where] = {name: text for name, text in words.items() if text or name not in ours}
+    return {**body, **_head(wanted), "metadata": metadata}
+
+
+def _head(wanted: Object) -> Object:
+    return {"apiVersion": wanted["apiVersion"], "kind": wanted["kind"]}
+
+
+def _is_said(wanted: Object, live: Object) -> bool:
+    return all(
+        _words(live, where).get(name, "") == text for where in _WHERE for name, text in _words(wanted, where).items()
+    )
+
+
+def _words(body: Object, where: str) -> dict[str, str]:
+    found = (body.get("metadata") or {}).get(where)
     return dict(found) if isinstance(found, dict) else {}
 
 
-def _left(live: manifests.Object) -> str:
-    return f"words:{_words(live).get(SHARED_TO, '')}"
+def _left(live: Object) -> str:
+    """The words as they are now: an undo takes them back if nobody has written others since."""
+    said = {name: _words(live, where).get(name, "") for where in _WHERE for name in WORDS_IN[where]}
+    rest = "".join(f";{name}={text}" for name, text in sorted(said.items()) if text and name != SHARED_TO)
+    return f"words:{said[SHARED_TO]}{rest}"
 
 
-def _done(live: manifests.Object, *, changed: bool) -> Effect:
+def _done(live: Object, *, changed: bool) -> Effect:
     uid, version = manifests.uid_of(live), manifests.version_of(live)
     return Effect("ready", changed, assess(live).reason, uid=uid, resource_version=version, left=_left(live))

@@ -6,7 +6,7 @@ answers ──▶ wants ──▶ from the bundle, or AskSupply ──▶ Suppli
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -23,6 +23,7 @@ from services.resolver.placing import Alternative
 from services.resolver.signals import AskSupply, Effect, Moment, Supplied, Want
 
 FETCH_TIMEOUT_S: Final = 3.0
+STAY: Final = "340"
 COPIES: Final = "341"
 LEFT_BEHIND: Final = "342"
 LEAVES: Final = "343"
@@ -56,6 +57,7 @@ class Bringing:
 
     wanted    being fetched now     deletes   copies of what is deleted, by site     unmarks   originals to be told
     leaving   replicas and parts at sites that a new scope leaves out
+    departed  sites that stay in a set → what of it, and which sites leave it
     """
 
     supplies: Supplies = field(default_factory=Supplies)
@@ -63,11 +65,38 @@ class Bringing:
     deletes: dict[SiteName, list[ResourceId]] = field(default_factory=dict)
     unmarks: dict[SiteName, dict[ResourceId, list[SiteName]]] = field(default_factory=dict)
     leaving: dict[SiteName, list[ResourceId]] = field(default_factory=dict)
+    departed: dict[SiteName, dict[ResourceId, list[SiteName]]] = field(default_factory=dict)
 
     @property
     def problems(self) -> list[Problem]:
         """What cannot be brought (D610)."""
         return list(self.supplies.problems.values())
+
+    def marks_at(self, name: SiteName, bundle: Container[ResourceId]) -> tuple[Mark, ...]:
+        """The words to be written on what a site has; what the bundle brings carries them from the start."""
+        words: dict[str, Mapping[ResourceId, Sequence[SiteName]]] = {
+            "add": {one: to for one, to in self.supplies.marks.get(name, {}).items() if one not in bundle},
+            "joins": self.supplies.joined_at(name),
+            "remove": self.unmarks.get(name, {}),
+            "leaves": self.departed.get(name, {}),
+        }
+        resources = dict.fromkeys(one for row in words.values() for one, sites in row.items() if sites)
+        return tuple(
+            Mark(resource=one, **{what: tuple(row[one]) for what, row in words.items() if row.get(one)})
+            for one in resources
+        )
+
+    def untold(self, parts: Mapping[SiteName, Part], answers: Mapping[SiteName, Verdict]) -> dict[SiteName, Verdict]:
+        """Sites that stay in a set, cannot be told now who leaves it, and wait for no intent: nobody waits for them."""
+        return {
+            name: one
+            for name, one in answers.items()
+            if name in self.departed
+            and one.decision != "allow"
+            and not (parts[name].resources or parts[name].manifests)
+            and all(mark.leaves and not mark.remove for mark in parts[name].marks)
+            and not any(wait.intent for wait in one.waits_for)
+        }
 
     def torn(self, parts: Mapping[SiteName, Part]) -> list[Problem]:
         """A site that is to lose one thing and to get another in one intent: nothing of one part can be both (D600)."""
@@ -157,6 +186,11 @@ class Bringer:
                         if name not in told and not _is_asked(asked, other, reason.resource):
                             told.append(name)
                             new = True
+                    if reason.code[1:] == STAY and self._reachable(other, moment):
+                        left = bringing.departed.setdefault(other, {}).setdefault(reason.resource, [])
+                        if name not in left:
+                            left.append(name)
+                            new = True
         return new
 
     def _leaving(self, asked: Asking) -> bool:
@@ -190,18 +224,16 @@ class Bringer:
     def complete(self, asked: Asking, parts: Mapping[SiteName, Part]) -> dict[SiteName, Part]:
         """The parts with all that is brought, marked, or goes with it; sites that only lend something get one, too."""
         bringing, supplies = asked.bringing, asked.bringing.supplies
-        names = (*parts, *supplies.brought, *supplies.marks, *bringing.deletes, *bringing.unmarks)
+        told = (*bringing.unmarks, *bringing.departed, *supplies.joined())
+        names = (*parts, *supplies.brought, *supplies.marks, *bringing.deletes, *told)
         common = asked.intent.model_dump(by_alias=True, exclude={"site", "scope", "resources", "manifests", "entry"})
         made: dict[SiteName, Part] = {}
         for name in dict.fromkeys(names):
             part = parts.get(name)
             marks = supplies.marks.get(name, {})
             more: dict[str, Any] = {
-                "brings": tuple(supplies.brought.get(name, {}).values()),
-                "marks": (
-                    *(Mark(resource=one, add=tuple(to)) for one, to in marks.items() if one not in asked.bundle),
-                    *(Mark(resource=one, remove=tuple(to)) for one, to in bringing.unmarks.get(name, {}).items() if to),
-                ),
+                "brings": supplies.brought_to(name),
+                "marks": bringing.marks_at(name, asked.bundle),
                 "resources": tuple(dict.fromkeys((*(part.resources if part else ()), *bringing.deletes.get(name, ())))),
             }
             if part is not None:
@@ -214,7 +246,8 @@ class Bringer:
                 gone = {**common, "verb": "delete", "resources": tuple(leaving)}
                 made[name] = Part(**gone, site=name, entry=self.desk.site)
         if asked.intent.verb == "delete" or bringing.leaving:
-            return {name: part.model_copy(update={"together": tuple(made)}) for name, part in made.items()}
+            together = tuple(name for name, part in made.items() if part.resources or name not in bringing.departed)
+            return {name: part.model_copy(update={"together": together}) for name, part in made.items()}
         return made
 
     def _marked(self, body: Body, marks: Mapping[ResourceId, Sequence[SiteName]]) -> Body:

@@ -28,7 +28,7 @@ from services.resolver.across.retries import TRY_AGAIN_S, Retries
 from services.resolver.across.round import Round, for_all, next_trial
 from services.resolver.across.splitting import Divides
 from services.resolver.across.widening import Trial, widenings
-from services.resolver.coordinate import combine, enough, not_taken
+from services.resolver.coordinate import combine, enough, not_taken, said_of
 from services.resolver.desk import Desk
 from services.resolver.docket import Waiting
 from services.resolver.judge.case import Problem
@@ -214,10 +214,11 @@ class Coordinator:
         """Commit when enough sites allow; else let go of what is held, and try the next way."""
         answers = {name: asked.answers[name] for name in asked.parts if name in asked.answers} or asked.answers
         pending = self.backlog.put_off(asked, answers, moment)
-        away = {one.site for one in pending}
+        untold = asked.bringing.untold(asked.parts, answers)
+        away = {*untold, *(one.site for one in pending)}
         judged = {name: one for name, one in answers.items() if name not in away}
         taken, left_out = enough(asked.scope, asked.way, judged)
-        left_out = (*left_out, *pending)
+        left_out = (*left_out, *said_of(untold), *pending)
         whole = self.bringer.ordered(asked, combine(list(taken.values()), self.desk.site))
         whole = whole.model_copy(update={"reasons": (*whole.reasons, *left_out)}) if left_out else whole
         whole = whole.model_copy(update={"remedies": for_all(whole.remedies, asked.intent)})

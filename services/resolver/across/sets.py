@@ -8,7 +8,6 @@ The identity of a set is the resource's own: the same at every site, at both sid
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from functools import lru_cache
@@ -32,18 +31,13 @@ from schemas.ties import (
     is_member,
     listed,
     replicas_at,
+    set_id,
     with_words,
 )
 from services.resolver.graph.view import View
 
-ID_BYTES: Final = 10
 PLACEMENTS_REMEMBERED: Final = 1_024
 Body = dict[str, Any]
-
-
-def set_id(resource: ResourceId) -> str:
-    """A word that a label can hold."""
-    return hashlib.blake2s(resource.encode(), digest_size=ID_BYTES).hexdigest()
 
 
 def replica(body: Body, resource: ResourceId, sites: Iterable[SiteName]) -> Body:

@@ -17,14 +17,28 @@ from schemas.kinds import Surface
 from schemas.relations.path import compile_first, steps_of
 from schemas.relations.rule import KindFacts
 from schemas.scope.tree import Scope
-from schemas.ties import SHARED_FROM, SHARED_TO, listed, with_words
+from schemas.ties import (
+    DECLARED,
+    PART_OF,
+    PARTS,
+    REPLICA_SET,
+    REPLICAS,
+    SCOPE,
+    SHARED_FROM,
+    SHARED_TO,
+    listed,
+    sites_in,
+    with_words,
+)
 from schemas.verdicts import Verdict
+from services.resolver.across.sets import replica
 from services.resolver.judge.case import Problem
 from services.resolver.judge.findings import named
 from services.resolver.placing import Alternative, part_of
 from services.resolver.signals import Want
 
 MISSING: Final = ("D113", "D110", "D140")
+NAMESPACE: Final = "Namespace"  # a place, which is not declared anew with what is in it
 SUPPLIES_MAX: Final = 16  # a supplied dependency may need others; chains are short
 # What means something in one cluster only: what its server set, its owners, our own and kubectl's book-keeping.
 _METADATA: Final = (
@@ -39,7 +53,12 @@ _METADATA: Final = (
     "ownerReferences",
     "finalizers",
 )
-_ANNOTATIONS: Final = ("kubectl.kubernetes.io/last-applied-configuration", "cheops.io/operation", SHARED_TO)
+_LABELS: Final = (SHARED_FROM, REPLICA_SET, PART_OF)
+_ANNOTATIONS: Final = (
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "cheops.io/operation",
+    *(SHARED_TO, REPLICAS, PARTS, SCOPE, DECLARED),
+)
 Body = dict[str, Any]
 Knows = Callable[[KindId], KindFacts | None]  # what the catalogue says of a kind
 
@@ -63,7 +82,26 @@ class Naming:
                     shares = self.way.shares[number]
                     origins = dict.fromkeys((*shares, *at, *self.known))
                     origins.pop(name, None)
-                    yield Want(name, resource, name not in shares, tuple(origins))
+                    shared = name not in shares
+                    yield Want(name, resource, shared, tuple(origins), () if shared else tuple(shares))
+
+
+@dataclass(slots=True)
+class Joining:
+    """What is brought to be the same at several sites. `before`: sites that have it, `new`: those that get it.
+
+    declared   when the replicas that are there were declared, if they are a set already
+    """
+
+    before: dict[SiteName, None] = field(default_factory=dict)
+    new: dict[SiteName, None] = field(default_factory=dict)
+    declared: str = ""
+
+    @property
+    def sites(self) -> tuple[SiteName, ...]:
+        """Of the set from now on; one alone is none."""
+        found = tuple({**self.before, **self.new})
+        return found if len(found) > 1 else ()
 
 
 @dataclass(slots=True)
@@ -74,6 +112,7 @@ class Supplies:
     origins: dict[tuple[SiteName, ResourceId], SiteName] = field(default_factory=dict)
     marks: dict[SiteName, dict[ResourceId, list[SiteName]]] = field(default_factory=dict)
     problems: dict[tuple[SiteName, ResourceId], Problem] = field(default_factory=dict)
+    joining: dict[ResourceId, Joining] = field(default_factory=dict)
     rounds: int = 0
 
     def fresh(self, wants: Iterable[Want]) -> list[Want]:
@@ -98,6 +137,39 @@ class Supplies:
             body, origin if want.shared else None, facts.local if facts is not None else ()
         )
         self.origins[want.site, want.resource] = origin
+        if not want.shared and kind_of(want.resource) != NAMESPACE:
+            self._join(want, origin, body)
+
+    def _join(self, want: Want, origin: SiteName, body: Body) -> None:
+        """The same at several sites of the scope is a set; a copy or a part that is found there is not of it."""
+        metadata = body.get("metadata") or {}
+        labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+        joining = self.joining.setdefault(want.resource, Joining())
+        joining.new[want.site] = None
+        if origin in want.among and SHARED_FROM not in labels and PART_OF not in labels:
+            joining.before[origin] = None
+            if REPLICA_SET in labels:
+                joining.before |= dict.fromkeys(sites_in(annotations.get(REPLICAS)))
+                joining.declared = str(annotations.get(DECLARED) or "")
+
+    def brought_to(self, name: SiteName) -> tuple[Body, ...]:
+        """The manifests for a site; those that are the same at others carry the words of their set."""
+        return tuple(self._with_set(name, *row) for row in self.brought.get(name, {}).items())
+
+    def _with_set(self, name: SiteName, resource: ResourceId, body: Body) -> Body:
+        joining = self.joining.get(resource)
+        if joining is None or not joining.sites or name not in joining.new:
+            return body
+        stamp = {DECLARED: joining.declared} if joining.declared else None
+        return with_words(replica(body, resource, joining.sites), annotations=stamp)
+
+    def joined_at(self, name: SiteName) -> dict[ResourceId, tuple[SiteName, ...]]:
+        """What a site has, and the sites that are of its set from now on."""
+        return {resource: one.sites for resource, one in self.joining.items() if name in one.before and one.sites}
+
+    def joined(self) -> set[SiteName]:
+        """The sites that have something of a set that grows."""
+        return {name for one in self.joining.values() if one.sites for name in one.before}
 
     def mark(self, want: Want, origin: SiteName) -> None:
         """The original is to carry that it is shared."""
@@ -111,6 +183,9 @@ def travelling(body: Mapping[str, Any], shared_from: SiteName | None, local: Ite
     `local`: paths of what else belongs to one cluster (the catalogue says so per kind).
     """
     metadata = {name: value for name, value in body["metadata"].items() if name not in _METADATA}
+    labels = {name: value for name, value in (metadata.pop("labels", None) or {}).items() if name not in _LABELS}
+    if labels:
+        metadata["labels"] = labels
     annotations = metadata.pop("annotations", None) or {}
     kept = {name: value for name, value in annotations.items() if name not in _ANNOTATIONS}
     if kept:

@@ -22,6 +22,7 @@ def steps_of(case: Case, view: View, targets: Sequence[ResourceId], findings: It
     nothing_to_do = {finding.resource for finding in findings if finding.code in NOTHING_TO_DO}
     if case.verb == "delete":
         marks = [one for one in case.changes if one.action == "annotate" and one.resource not in nothing_to_do]
+        marks = [one for one in marks if view.find(one.resource) is not None]
         marked = [
             Planned(one.resource, one.action, preconditions_of(view.find(one.resource)), one.after) for one in marks
         ]

@@ -25,17 +25,24 @@ USERS_LOOKED_AT: Final = 128
 
 
 def judge_mark(view: View, change: Change) -> Iterator[Finding]:
-    """May it be written on a resource that it is shared, or shared no more?"""
+    """May words be written on a resource: that it is shared, who is of its set?"""
     resource, holder = change.resource, view.held_by(change.resource)
     state = view.find(resource)
     if holder is not None:
         yield Finding("F510", f"intent {holder} changes {named(resource)}", "presence", resource, waits_for=holder)
+    elif state is None and change.unchanged:
+        yield Finding("N302", f"{named(resource)} is already gone", "absence", resource)
     elif state is None:
         yield Finding("D102", f"{named(resource)} is not there", "absence", resource)
     elif state.deleting:
         yield Finding("D111", f"{named(resource)} is being deleted", "presence", resource)
-    elif change.after is not None and shared_to(change.after) == shared_to(state):
+    elif change.after is not None and _says_the_same(change.after, state):
         yield Finding("N102", f"{named(resource)} is marked already", "presence", resource)
+
+
+def _says_the_same(after: ResourceState, before: ResourceState) -> bool:
+    is_alike = (shared_to(after), replicas_at(after)) == (shared_to(before), replicas_at(before))
+    return is_alike and is_member(after) == is_member(before)
 
 
 def judge_membership(view: View, change: Change) -> Iterator[Finding]:

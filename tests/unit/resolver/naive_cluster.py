@@ -36,8 +36,12 @@ class Cluster:
 
     def annotate(self, manifest: Manifest) -> ResourceState:
         """Write words on an object, which stays as it is."""
-        live = self.objects[EXTRACTOR.key(manifest).id]
-        return self.put(with_words(live, annotations=manifest["metadata"]["annotations"]))
+        live, words = self.objects[EXTRACTOR.key(manifest).id], manifest["metadata"]
+        made = with_words(live, words.get("labels"), words.get("annotations"))
+        for where in ("labels", "annotations"):
+            kept = {name: text for name, text in (made["metadata"].pop(where, None) or {}).items() if text}
+            made["metadata"] |= {where: kept} if kept else {}
+        return self.put(made)
 
     def remove(self, resource: ResourceId) -> None:
         self.version += 1

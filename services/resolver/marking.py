@@ -1,0 +1,140 @@
+"""Words of ours on a resource that is otherwise left alone: to whom it is shared, who is of its set. Pure.
+
+    marks of a part + what is known of the resource ──▶ a change `annotate`, with the words as they are to be
+
+A word that is to say nothing any more is "" in the manifest: the executor takes it away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from msgspec import structs
+
+from schemas.events import ResourceState
+from schemas.identity import ResourceKey, SiteName
+from schemas.intents import Mark
+from schemas.scope.errors import ScopeError
+from schemas.scope.parse import parse_scope
+from schemas.scope.printing import print_placement
+from schemas.scope.tree import Cross, Options, Part
+from schemas.ties import (
+    FACTS,
+    PART_OF,
+    PARTS,
+    PARTS_FACT,
+    REPLICA_SET,
+    REPLICAS,
+    SCOPE,
+    SCOPE_FACT,
+    SHARED_TO,
+    SHARED_TO_FACT,
+    listed,
+    replicas_at,
+    set_id,
+    shared_to,
+    with_words,
+)
+from services.resolver.graph.view import View
+from services.resolver.intake import Intake
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Labels and annotations as they are to be; "" for what is to go."""
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    def on(self, state: ResourceState) -> ResourceState:
+        """The resource as it will be."""
+        gone = {name for name, text in self.labels.items() if not text}
+        kept = {name: text for name, text in {**state.labels, **self.labels}.items() if name not in gone}
+        facts = {FACTS[name]: text for name, text in self.annotations.items()}
+        return structs.replace(state, labels=kept, facts={**state.facts, **facts})
+
+
+def marked(intake: Intake, marks: Sequence[Mark], view: View) -> Intake:
+    """The words on what is to be marked, by what is known of it now."""
+    by_resource = {one.resource: one for one in marks}
+    manifests = dict(intake.manifests)
+    changes = []
+    for change in intake.changes:
+        mark = by_resource.get(change.resource) if change.action == "annotate" else None
+        state = view.find(change.resource) if mark is not None else None
+        if mark is not None and state is None and not (mark.add or mark.joins):
+            changes.append(replace(change, unchanged=True))  # what is gone carries no word any more
+        elif mark is not None and state is not None:
+            words, key = words_of(state, mark, view.site), ResourceKey.parse(change.resource)
+            metadata: dict[str, Any] = {"name": key.name}
+            if key.namespace:
+                metadata["namespace"] = key.namespace
+            version = f"{key.group}/{state.version}" if key.group else state.version
+            bare = {"apiVersion": version, "kind": key.kind, "metadata": metadata}
+            manifests[change.resource] = with_words(bare, words.labels, words.annotations)
+            changes.append(replace(change, version=state.version, after=words.on(state)))
+        else:
+            changes.append(change)
+    return replace(intake, changes=tuple(changes), manifests=manifests)
+
+
+def words_of(state: ResourceState, mark: Mark, here: SiteName) -> Words:
+    """What a mark makes of the words that are there."""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    if mark.add or mark.remove:
+        sites = (*shared_to(state), *mark.add)
+        annotations[SHARED_TO] = listed(one for one in sites if one not in mark.remove)
+    if not (mark.joins or mark.leaves):
+        return Words(labels, annotations)
+    if PART_OF in state.labels and REPLICA_SET not in state.labels:
+        return _parts_left(state, mark, labels, annotations)
+    sites = (*(replicas_at(state) or (here,)), *mark.joins)
+    kept = listed(one for one in sites if one not in mark.leaves)
+    is_set = len(kept.split(",")) > 1
+    labels[REPLICA_SET] = set_id(state.resource) if is_set else ""
+    annotations[REPLICAS] = kept if is_set else ""
+    return Words(labels, annotations)
+
+
+def _parts_left(state: ResourceState, mark: Mark, labels: dict[str, str], annotations: dict[str, str]) -> Words:
+    """Parts stay as they are: nothing is moved silently, so a share that is deleted is gone."""
+    numbers = str(state.facts.get(PARTS_FACT) or "").split(",")
+    left = [one for one in numbers if one.partition("=")[0] not in mark.leaves]
+    is_spread = len(left) > 1
+    if not is_spread:
+        labels[PART_OF] = ""
+    annotations[PARTS] = ",".join(left) if is_spread else ""
+    annotations[SCOPE] = _without(str(state.facts.get(SCOPE_FACT) or ""), mark.leaves) if is_spread else ""
+    return Words(labels, annotations)
+
+
+def _without(scope: str, leaves: Sequence[SiteName]) -> str:
+    """`lyon*3 % oslo % nice {prime: nice}` without nice → `lyon*3 % oslo`."""
+    try:
+        part = parse_scope(scope).parts[0]
+    except ScopeError:  # somebody has written on the object
+        return ""
+    location = part.location
+    if not isinstance(location, Cross):
+        return scope
+    shares = tuple((one, weight) for one, weight in location.shares if getattr(one, "name", "") not in leaves)
+    prime = None if part.options.prime in leaves else part.options.prime
+    return print_placement(Part(None, Cross(shares), Options(prime, part.options.min, part.options.rebalance)))
+
+
+def keeping_words(intake: Intake, view: View) -> Intake:
+    """Whoever applies an original anew does not take the word away that it is shared."""
+    manifests, changes = dict(intake.manifests), []
+    for change in intake.changes:
+        state = view.find(change.resource) if change.after is not None and change.action != "annotate" else None
+        text = state.facts.get(SHARED_TO_FACT) if state is not None else None
+        if text and change.after is not None and not change.after.facts.get(SHARED_TO_FACT):
+            manifests[change.resource] = with_words(manifests[change.resource], annotations={SHARED_TO: str(text)})
+            after = structs.replace(change.after, facts={**change.after.facts, SHARED_TO_FACT: text})
+            changes.append(replace(change, after=after))
+        else:
+            changes.append(change)
+    return replace(intake, changes=tuple(changes), manifests=manifests)

@@ -1,0 +1,120 @@
+"""Who is of a set is written on its members again whenever a site goes, or something is brought along to one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schemas.events import ResourceEvent
+from schemas.identity import ResourceId
+from schemas.ties import PART_OF, PARTS, REPLICA_SET, REPLICAS, SCOPE, SHARED_FROM
+from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
+from tests.unit.resolver.test_sets import NEW, WEB, body, do, keys, new, sets_of, web, words
+from tests.unit.resolver.virtual_mesh import VirtualMesh
+
+USER = ResourceId("apps/Deployment/shop/user")
+
+
+@pytest.fixture
+def mesh() -> VirtualMesh:
+    made = VirtualMesh(["lyon", "oslo", "nice"])
+    for world in made.worlds.values():
+        world.cluster.put(secret("ca"))
+    made.settle()
+    return made
+
+
+def user() -> dict[str, Any]:
+    return without_uid(deployment("user", mounts_secret("new"), app="user"))
+
+
+def test_replicas_that_stay_do_not_name_a_site_whose_replica_was_deleted(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon & oslo & nice", "i-1", manifests=(new("a"),))
+    verdict = do(mesh, "oslo", "delete", "lyon", "i-2", resources=("secret/new",))
+    assert verdict.decision == "allow", verdict
+    assert [one.at for one in verdict.reasons if one.code == "W340"] == [("nice", "oslo")]
+    assert {(one.site, one.action) for one in verdict.plan} == {
+        ("lyon", "delete"),
+        ("oslo", "annotate"),
+        ("nice", "annotate"),
+    }
+    assert {row[1] for row in sets_of(mesh, NEW, "oslo", "nice")} == {"nice,oslo"}
+    assert do(mesh, "nice", "apply", "", "i-3", manifests=(new("a", "b"),)).decision == "allow"
+    assert (body(mesh, "lyon", NEW), keys(mesh, "oslo"), keys(mesh, "nice")) == (None, {"a", "b"}, {"a", "b"})
+
+
+def test_the_last_replica_is_of_no_set(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon & oslo", "i-1", manifests=(new("a"),))
+    do(mesh, "lyon", "delete", "lyon", "i-2", resources=("secret/new",))
+    assert {REPLICA_SET, REPLICAS} & set(words(mesh, "oslo", NEW)) == set()
+    assert do(mesh, "oslo", "apply", "", "i-3", manifests=(new("a", "b"),)).decision == "allow"
+    assert body(mesh, "lyon", NEW) is None
+    assert keys(mesh, "oslo") == {"a", "b"}
+
+
+def test_parts_that_stay_do_not_name_a_site_whose_part_was_deleted(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon*2 % oslo % nice {prime: lyon}", "i-1", manifests=(web(8),))
+    assert do(mesh, "lyon", "delete", "lyon", "i-2", resources=("deployment/web",)).decision == "allow"
+    found = words(mesh, "oslo", WEB)
+    assert (found[PARTS], found[SCOPE]) == ("nice=2,oslo=2", "oslo % nice")
+    assert do(mesh, "oslo", "apply", "", "i-3", manifests=(web(6),)).decision == "allow"
+    numbers = [(body(mesh, one, WEB) or {}).get("spec", {}).get("replicas") for one in ("lyon", "oslo", "nice")]
+    assert numbers == [None, 3, 3]
+    do(mesh, "oslo", "delete", "oslo", "i-4", resources=("deployment/web",))
+    assert {PART_OF, PARTS, SCOPE} & set(words(mesh, "nice", WEB)) == set()
+
+
+def test_a_site_that_stays_and_is_away_keeps_its_words_and_holds_nothing_up(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon & oslo & nice", "i-1", manifests=(new("a"),))
+    mesh.sever("nice")
+    mesh.settle(6)
+    assert do(mesh, "lyon", "delete", "lyon", "i-2", resources=("secret/new",)).decision == "allow"
+    assert words(mesh, "oslo", NEW)[REPLICAS] == "nice,oslo"
+    assert words(mesh, "nice", NEW)[REPLICAS] == "lyon,nice,oslo"
+
+
+def test_a_site_that_stays_and_does_not_answer_is_left_out(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon & oslo", "i-1", manifests=(new("a"),))
+    mesh.sever("oslo")  # nobody has noticed
+    mesh.enter("lyon", "delete", "lyon", "i-2", resources=("secret/new",))
+    mesh.settle(10)
+    verdict = mesh.verdict("lyon", "i-2")
+    assert verdict.decision == "allow", verdict
+    assert [(one.code, one.site) for one in verdict.reasons if one.code == "N505"] == [("N505", "oslo")]
+    assert body(mesh, "lyon", NEW) is None
+
+
+def test_what_is_brought_along_and_its_original_are_a_set(mesh: VirtualMesh) -> None:
+    mesh["nice"].see(ResourceEvent("put", mesh["nice"].cluster.put(new("a"))))
+    mesh.settle()
+    verdict = do(mesh, "lyon", "create", "deployment: lyon, secret: nice & lyon", "i-1", manifests=(user(),))
+    assert verdict.decision == "allow", verdict
+    assert ("nice", "annotate") in {(one.site, one.action) for one in verdict.plan}
+    assert {row[1] for row in sets_of(mesh, NEW, "lyon", "nice")} == {"lyon,nice"}
+    assert SHARED_FROM not in words(mesh, "lyon", NEW)
+    assert do(mesh, "nice", "apply", "", "i-2", manifests=(new("a", "b"),)).decision == "allow"
+    assert keys(mesh, "lyon") == keys(mesh, "nice") == {"a", "b"}
+
+
+def test_what_is_brought_along_from_a_set_joins_it(mesh: VirtualMesh) -> None:
+    do(mesh, "nice", "create", "nice & oslo", "i-1", manifests=(new("a"),))
+    scope = "deployment: lyon, secret: nice & lyon"
+    assert do(mesh, "lyon", "create", scope, "i-2", manifests=(user(),)).decision == "allow"
+    assert {row[1] for row in sets_of(mesh, NEW, "lyon", "nice", "oslo")} == {"lyon,nice,oslo"}
+    assert do(mesh, "lyon", "apply", "", "i-3", manifests=(new("a", "b"),)).decision == "allow"
+    assert keys(mesh, "lyon") == keys(mesh, "nice") == keys(mesh, "oslo") == {"a", "b"}
+
+
+def test_what_is_copied_from_a_site_that_the_scope_does_not_name_is_of_no_set_of_that_site(mesh: VirtualMesh) -> None:
+    do(mesh, "nice", "create", "nice & oslo", "i-1", manifests=(new("a"),))
+    assert do(mesh, "lyon", "create", "deployment: lyon, secret: lyon", "i-2", manifests=(user(),)).decision == "allow"
+    assert {REPLICA_SET, REPLICAS} & set(words(mesh, "lyon", NEW)) == set()
+    assert {row[1] for row in sets_of(mesh, NEW, "nice", "oslo")} == {"nice,oslo"}
+
+
+def test_a_replica_that_is_shared_gives_a_copy_without_the_words_of_its_set(mesh: VirtualMesh) -> None:
+    do(mesh, "nice", "create", "nice & oslo", "i-1", manifests=(new("a"),))
+    assert do(mesh, "lyon", "create", "deployment: lyon, secret: nice", "i-2", manifests=(user(),)).decision == "allow"
+    assert words(mesh, "lyon", NEW)[SHARED_FROM] == "nice"
+    assert REPLICA_SET not in words(mesh, "lyon", NEW)
