@@ -17,8 +17,10 @@ class Alert(Message):
     """alert/v1. `id` is the same for `raised` and the `healed` that ends it; repeated events make no new one.
 
     code       `A310` a dependency in use vanished · `A210` a part in use vanished · `A503` a kind is not observed
+               `A504` a replica is behind · `A506` an update was overtaken · `A507` it is not what was declared
     resource   what vanished or changed; `broken`: the first edges that point to it; `dependents`: exact count
-    cause      the event that did it: `delete 7:1234567 rv=98765`
+    sites      the other sites to which the resource belongs, as a replica, a part or a copy
+    cause      the event that did it: `delete 7:1234567 rv=98765`; of an update, an intent
     """
 
     schema_: Literal["alert/v1"] = Field("alert/v1", alias="schema")
@@ -32,5 +34,6 @@ class Alert(Message):
     broken: tuple[EdgeRef, ...] = ()
     dependents: int = 0
     by_kind: Annotated[dict[KindId, int], IN_KEY_ORDER] = Field(default_factory=dict)
+    sites: tuple[SiteName, ...] = ()
     cause: str = ""
     at: AwareDatetime

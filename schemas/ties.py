@@ -8,12 +8,14 @@ cheops.io/part-of       label of what is one resource spread over several sites:
 cheops.io/parts         annotation beside it: `lyon=3,oslo=1`, how much of it is where
 cheops.io/scope         annotation beside it: how it was divided, weights and options: `lyon*3 % oslo {prime: lyon}`
 cheops.io/declared      annotation of replicas and parts: when and by which intent they were written, to order updates
+cheops.io/declaration   annotation of replicas, parts and copies: all that was declared of them
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from schemas.events import ResourceState
@@ -27,12 +29,15 @@ PART_OF: Final = "cheops.io/part-of"
 PARTS: Final = "cheops.io/parts"
 SCOPE: Final = "cheops.io/scope"
 DECLARED: Final = "cheops.io/declared"
+DECLARATION: Final = "cheops.io/declaration"
 # Facts of every kind (schemas/relations/catalogue/kubernetes/meta.yaml) that read the annotations.
 SHARED_TO_FACT: Final = "shared_to"
 REPLICAS_FACT: Final = "replicas_at"
 PARTS_FACT: Final = "parts_at"
 SCOPE_FACT: Final = "declared_scope"
 DECLARED_FACT: Final = "declared"
+COUNTER_BITS: Final = 16  # of a stamp: below them a counter, above them the milliseconds of a wall clock
+DRIFT_FACT: Final = "drift"  # the watcher's own: what of the object differs from its declaration
 FACTS: Final = {SHARED_TO: SHARED_TO_FACT, REPLICAS: REPLICAS_FACT, PARTS: PARTS_FACT, SCOPE: SCOPE_FACT}
 WORDS_IN: Final = {"labels": (REPLICA_SET, PART_OF), "annotations": (SHARED_TO, REPLICAS, PARTS, SCOPE)}
 ID_BYTES: Final = 10
@@ -71,6 +76,22 @@ def is_member(state: ResourceState) -> bool:
     return REPLICA_SET in state.labels or PART_OF in state.labels
 
 
+def is_tied_body(body: Mapping[str, Any]) -> bool:
+    """Whether an object is a replica, a part or a copy."""
+    labels = (body.get("metadata") or {}).get("labels") or {}
+    return any(word in labels for word in (REPLICA_SET, PART_OF, SHARED_FROM))
+
+
+def is_declared(state: ResourceState) -> bool:
+    """Whether it is a replica, a part or a copy: it is as it was declared, or has drifted."""
+    return is_member(state) or SHARED_FROM in state.labels
+
+
+def drift(state: ResourceState) -> str:
+    """What differs from what was declared; "" when nothing does."""
+    return str(state.facts.get(DRIFT_FACT) or "")
+
+
 def declared(state: ResourceState) -> tuple[int, str]:
     """When it was declared (hybrid logical clock) and by which intent; (0, "") when it does not say."""
     stamp, _, intent = str(state.facts.get(DECLARED_FACT) or "").partition(".")
@@ -78,6 +99,11 @@ def declared(state: ResourceState) -> tuple[int, str]:
         return int(stamp, 16), intent
     except ValueError:
         return 0, ""
+
+
+def first_stamp(wall: datetime) -> int:
+    """The first stamp of a moment (services/resolver/across/order.py)."""
+    return int(wall.timestamp() * 1000) << COUNTER_BITS
 
 
 def listed(sites: Iterable[str]) -> str:

@@ -52,4 +52,13 @@ ALERTS: Final = (
         "Apply the older one again if it is still wanted.",
         "an update at each side of a cut, after it has healed",
     ),
+    Code(
+        "A",
+        "507",
+        "not what was declared",
+        "Past Cheops, somebody changed or deleted a replica, a part or a copy at one site.",
+        "The sites of one set differ, or a copy from its original.",
+        "cheops heal KIND/NAME applies what was declared; or declare the change: cheops apply.",
+        "kubectl scale of one part of a divided Deployment",
+    ),
 )

@@ -15,6 +15,7 @@ from services.chassis import lifecycle
 from services.chassis.bus import nats
 from services.chassis.bus.port import Bus
 from services.chassis.kubernetes.connection import connect
+from services.chassis.kubernetes.sealing import sealed
 from services.chassis.settings import ServiceSettings
 from services.executor.carrying import Limits
 from services.executor.kubernetes.adapter import KubernetesTarget
@@ -45,14 +46,14 @@ async def run(settings: ExecutorSettings, bus: Bus | None = None, ready: asyncio
         return Extractor(catalogue, surface)
 
     client = KubernetesClient(await connect(settings.kubeconfig, settings.kube_context))
-    target = KubernetesTarget(client, extractor_for)
+    keys = Keyring(settings.nats_keys)
+    target = KubernetesTarget(client, extractor_for, lambda body: sealed(body, keys.public))
     own = bus is None
     try:
         bus = bus or await nats.connect(
             settings.nats_url, name=f"executor-{settings.site}", identity=settings.identity("executor")
         )
         limits = Limits(acting_max=settings.acting_max, in_flight_max=settings.in_flight_max)
-        keys = Keyring(settings.nats_keys)
         await ExecutorService(settings.site, bus, target, limits, keys=keys).run_until_cancelled(ready)
     finally:
         await target.close()

@@ -11,6 +11,7 @@ from schemas.peers import LOOKUP_MAX
 from schemas.verdicts import Verdict
 from services.resolver.deeds import Deeds
 from services.resolver.docket import Docket, Stamp
+from services.resolver.drift import Drifts
 from services.resolver.evidence import SiteEvidence
 from services.resolver.graph.store import Graph
 from services.resolver.graph.view import View
@@ -34,7 +35,8 @@ class Desk:
     evidence: SiteEvidence
     hearing: Hearing
     neighbours: Neighbours
-    holds: Holds = field(default_factory=Holds)
+    holds: Holds
+    drifts: Drifts
     docket: Docket = field(default_factory=Docket)
     deeds: Deeds = field(default_factory=Deeds)
 

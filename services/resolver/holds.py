@@ -46,6 +46,10 @@ class Holds:
     def __len__(self) -> int:
         return len(self._held)
 
+    def holds(self, resource: ResourceId) -> bool:
+        """Whether something is in flight on it."""
+        return resource in self._held
+
     def rows(self) -> Iterator[Row]:
         """(resource, intent, what it will be; None when it is being deleted), oldest first."""
         for resource, held in self._held.items():

@@ -25,10 +25,12 @@ from schemas.verdicts import Verdict
 from services.resolver.across.together import Together
 from services.resolver.alone import NOTHING, Alone
 from services.resolver.desk import Desk
+from services.resolver.drift import Drifts
 from services.resolver.evidence import SiteEvidence
 from services.resolver.graph.store import Graph
 from services.resolver.graph.view import View
 from services.resolver.hearing import Elsewhere, Hearing
+from services.resolver.holds import Holds
 from services.resolver.judge.policy import Policy
 from services.resolver.neighbours import Neighbours
 from services.resolver.pursuit import latest
@@ -73,13 +75,13 @@ class Machine:
         self.graph = Graph(site)
         self.evidence = SiteEvidence(site)
         self._hearing = Hearing(self.evidence, catalogue, policy, decided_by)
-        neighbours = Neighbours({one for one in peers if one != site})
-        self.desk = Desk(site, self.graph, self.evidence, self._hearing, neighbours)
-        self.holds = self.desk.holds
+        self.holds = Holds()
+        near, drifts = Neighbours({one for one in peers if one != site}), Drifts(site, self.holds.holds)
+        self.desk = Desk(site, self.graph, self.evidence, self._hearing, near, self.holds, drifts)
         self.docket = self.desk.docket
-        self.vigil = Vigil(site)
         self.undoing = Undoing(self.desk)
         self.together = Together(self.desk, catalogue.divides, self.undoing)
+        self.vigil = Vigil(site, drifts)
         self.alone = Alone(self.desk, self.undoing, self.together.coordinator.concerns, self.together.take_over)
         self._recovering: list[Unfinished] = []
         self._early: list[Outcome] = []
@@ -89,7 +91,7 @@ class Machine:
 
     def step(self, signal: Signal, moment: Moment) -> list[Effect]:
         """Take one signal in; the effects are carried out in order. Raises MessageError for a batch that is none."""
-        return self.together.settle(self._step(signal, moment), moment)
+        return self.desk.drifts.heed(self.together.settle(self._step(signal, moment), moment))
 
     def _step(self, signal: Signal, moment: Moment) -> list[Effect]:
         match signal:
@@ -141,12 +143,10 @@ class Machine:
             if event.op == "surface":
                 self.evidence.surface = Surface(event.surface)
                 self._hearing.serve(self.evidence.surface)
+        for changed in changes:
+            self.vigil.look(changed, event, self.evidence.epoch, seq, moment.monotonic_s)
         if self.holds.any:
             self.holds.observe(event)
-        for changed in changes:
-            if changed.may_take_away:
-                cause = f"{event.op} {self.evidence.epoch}:{seq}"
-                self.vigil.observe(changed.old, changed.new, cause, moment.monotonic_s)
 
     def _resynced(self, signal: ResyncAnswered, moment: Moment) -> list[Effect]:
         if signal.answer is not None:

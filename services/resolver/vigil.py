@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.alerts import Alert
-from schemas.events import ResourceState
+from schemas.events import ResourceEvent, ResourceState
 from schemas.identity import KindId, ResourceId, ResourceKey, SiteName, kind_of
+from schemas.ties import DRIFT_FACT
+from services.resolver.drift import Drifts
 from services.resolver.evidence import SiteEvidence
+from services.resolver.graph.changed import Changed
 from services.resolver.graph.store import Graph
 from services.resolver.graph.view import Edge, View
 from services.resolver.graph.walk import owner_of
@@ -42,19 +45,31 @@ class _Suspicion:
 class Vigil:
     """Suspicions and raised alerts of one site."""
 
-    def __init__(self, site: SiteName) -> None:
+    def __init__(self, site: SiteName, drifts: Drifts) -> None:
         self._site = site
+        self.drifts = drifts
         self._suspicions: dict[ResourceId, _Suspicion] = {}
         self._raised: dict[str, Alert] = {}
         self._next_check_s = 0.0
 
     def recover(self, alerts: Iterable[Alert]) -> None:
         """What was raised before a restart and has not healed."""
+        alerts = tuple(alerts)
+        self.drifts.recover(alerts)
         for alert in (one for one in alerts if one.code in OWN):
             if alert.state == "raised":
                 self._raised[alert.id] = alert
             else:
                 self._raised.pop(alert.id, None)
+
+    def look(self, changed: Changed, event: ResourceEvent, epoch: int, seq: int, now_s: float) -> None:
+        """A resource changed; asked before what is in flight is told of it."""
+        may_take_away = changed.may_take_away
+        if may_take_away or (changed.new is not None and DRIFT_FACT in changed.new.facts):
+            cause = f"{event.op} {epoch}:{seq}"
+            self.drifts.observe(changed, cause, now_s)
+            if may_take_away:
+                self.observe(changed.old, changed.new, cause, now_s)
 
     def observe(self, old: ResourceState | None, new: ResourceState | None, cause: str, now_s: float) -> None:
         """A resource changed; suspicious when it, or a part of it, went away."""
@@ -72,6 +87,7 @@ class Vigil:
             *self._raise(view, moment),
             *self._blind(evidence, moment),
             *self._heal(view, evidence, moment),
+            *self.drifts.due(view, evidence, moment),
         ]
 
     def _raise(self, view: Graph, moment: Moment) -> Iterator[Alert]:

@@ -36,6 +36,12 @@ class Engine:
         path = self.path(plural, manifest["metadata"]["name"], root)
         return await self.client.apply(path, {"fieldManager": manager, "force": "true"}, manifest)
 
+    async def update(self, plural: str, body: dict[str, Any], root: str = "/api/v1") -> dict[str, Any]:
+        """Another manager's plain update of the whole; what it changes is that manager's."""
+        path = self.path(plural, body["metadata"]["name"], root)
+        body["metadata"].pop("resourceVersion", None)  # whatever a controller wrote meanwhile
+        return await self.client._request("PUT", path, {"fieldManager": "kubectl-edit"}, body, "application/json")
+
     async def remove(self, plural: str, name: str, root: str = "/api/v1") -> None:
         """Somebody deletes it."""
         await self.client.delete(self.path(plural, name, root), {"apiVersion": "v1", "kind": "DeleteOptions"})

@@ -33,10 +33,18 @@ Step = Callable[[Cluster, Operation, Permit], Awaitable[Effect]]
 
 
 class KubernetesTarget:
-    """One cluster. `shapes_for` makes what turns an object into its state, for the surface of the cluster."""
+    """One cluster. `shapes_for` makes what turns an object into its state, for the surface of the cluster.
 
-    def __init__(self, client: KubernetesClient, shapes_for: Callable[[Surface], Shapes]) -> None:
-        self._cluster = Cluster(client)
+    `seal` closes the values of a Secret for our own executor; without one they are left out of what is kept on it.
+    """
+
+    def __init__(
+        self,
+        client: KubernetesClient,
+        shapes_for: Callable[[Surface], Shapes],
+        seal: Callable[[Manifest], Manifest] = without_values,
+    ) -> None:
+        self._cluster = Cluster(client, seal)
         self._surfaces = Surfaces(client)
         self._shapes_for = shapes_for
 

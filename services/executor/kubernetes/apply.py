@@ -21,6 +21,7 @@ from schemas.identity import ResourceKey
 from schemas.operations import Operation
 from schemas.outcomes import OutcomeState
 from services.chassis.errors import TransientError
+from services.chassis.kubernetes.declaration import with_declaration
 from services.executor.kubernetes import manifests
 from services.executor.kubernetes.cluster import FIELD_MANAGER, Cluster
 from services.executor.kubernetes.errors import ApiError, failed, standing
@@ -52,7 +53,7 @@ async def apply(cluster: Cluster, operation: Operation, permit: Permit) -> Effec
     if live is not None and preview is not None and manifests.same(preview, live):
         return _taken(live, changed=False, message="unchanged")
     await permit.keep(live)
-    return await _write(cluster, place, guarded, permit)
+    return await _write(cluster, place, with_declaration(guarded, preview, cluster.seal), permit)
 
 
 def judge(operation: Operation, live: Object | None, permit: Permit) -> Effect | None:

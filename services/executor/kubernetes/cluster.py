@@ -6,16 +6,18 @@ first may be taken for an answer. kube-apiserver says 404 to every custom resour
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from schemas.identity import ResourceKey
+from services.chassis.kubernetes.declaration import MANAGER
 from services.executor.kubernetes.client import KubernetesClient
 from services.executor.kubernetes.errors import ApiError
 from services.executor.kubernetes.manifests import Object
 from services.executor.kubernetes.resources import Place, Resources
 from services.executor.target import NotServedError
 
-FIELD_MANAGER: Final = "cheops"
+FIELD_MANAGER: Final = MANAGER
 # Never forced: a 409 that names the other managers is what a person has to decide on.
 _APPLY: Final = {"fieldManager": FIELD_MANAGER, "force": "false", "fieldValidation": "Strict"}
 _MARK: Final = {"fieldManager": f"{FIELD_MANAGER}-sharing", "force": "true"}
@@ -25,8 +27,10 @@ _DRY: Final = {**_APPLY, "dryRun": "All"}
 class Cluster:
     """One API server, object by object."""
 
-    def __init__(self, client: KubernetesClient) -> None:
+    def __init__(self, client: KubernetesClient, seal: Callable[[Object], Object]) -> None:
+        """`seal`: what becomes of the values of a Secret that are kept on it."""
         self._client = client
+        self.seal = seal
         self._resources = Resources(client)
 
     async def locate(self, key: ResourceKey, version: str) -> Place:

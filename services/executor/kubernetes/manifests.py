@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from schemas.identity import IdentityError, KindId, ResourceKey
 from schemas.operations import Operation
+from schemas.ties import DECLARATION, DECLARED
+from services.chassis.kubernetes.declaration import MARKER
 
 Object = dict[str, Any]
-MARKER: Final = "cheops.io/operation"
-DECLARED: Final = "cheops.io/declared"
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 # No stored object has it: etcd's first write is revision 2. An apply that carries it creates, or is refused with 409.
 ABSENT_VERSION: Final = "1"
@@ -29,7 +29,8 @@ _SET_BY_SERVERS: Final = (
     "managedFields",
     "selfLink",
 )
-_OURS: Final = (MARKER, DECLARED)
+_OURS: Final = (MARKER, DECLARED, DECLARATION)
+_WRITTEN_ANEW: Final = (LAST_APPLIED, DECLARATION)
 _INCIDENTAL: Final = ("managedFields", "resourceVersion", "generation")
 _NO_PATH_NAMES: Final = (".", "..")
 
@@ -66,7 +67,7 @@ def clean(manifest: Mapping[str, Any], key: ResourceKey, version: str) -> Object
     metadata["name"] = key.name
     if key.namespace:
         metadata["namespace"] = key.namespace
-    annotations = {name: text for name, text in _mapping(metadata, "annotations").items() if name != LAST_APPLIED}
+    annotations = {name: text for name, text in _mapping(metadata, "annotations").items() if name not in _WRITTEN_ANEW}
     metadata.pop("annotations", None)
     if annotations:
         metadata["annotations"] = annotations

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from schemas.ties import DECLARATION
 from services.executor.kubernetes.manifests import LAST_APPLIED, Object
 
 HIDDEN: Final = "(hidden)"
@@ -27,10 +28,12 @@ def without_values(live: Object) -> Object:
     metadata = dict(live.get("metadata") or {})
     metadata.pop("managedFields", None)
     shown = {**live, "metadata": metadata}
+    hidden = (DECLARATION, LAST_APPLIED) if _is_secret(live) else (DECLARATION,)
+    annotations = metadata.get("annotations") or {}
+    if any(name in annotations for name in hidden):
+        metadata["annotations"] = {name: text for name, text in annotations.items() if name not in hidden}
     if not _is_secret(live):
         return shown
-    annotations = {name: text for name, text in (metadata.get("annotations") or {}).items() if name != LAST_APPLIED}
-    metadata["annotations"] = annotations
     for field in _FIELDS:
         if isinstance(live.get(field), Mapping):
             shown[field] = dict.fromkeys(live[field])

@@ -64,6 +64,7 @@ class Coordinator:
         self.bringer = Bringer(self.desk)
         self.backlog = Backlog(self.desk)
         self.following.keep = self.backlog.note
+        self.desk.drifts.is_open = self.backlog.rows.__contains__
 
     def concerns(self, intent: Intent) -> bool:
         """Whether an intent is for more than this site, or its targets are tied to others."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-COUNTER_BITS: Final = 16
+from schemas.ties import COUNTER_BITS, first_stamp
+
 AHEAD_MAX_MS: Final = 24 * 3600 * 1000  # a peer's stamp further in the future than this is not followed
 
 
@@ -21,16 +22,12 @@ class HybridClock:
 
     def stamp(self, wall: datetime) -> int:
         """Later than everything that was made or heard here before."""
-        self._last = max(self._last + 1, _of(wall))
+        self._last = max(self._last + 1, first_stamp(wall))
         return self._last
 
     def hear(self, stamp: int, wall: datetime) -> bool:
         """A peer has made this one; False when it is not followed."""
-        if stamp > _of(wall) + (AHEAD_MAX_MS << COUNTER_BITS):
+        if stamp > first_stamp(wall) + (AHEAD_MAX_MS << COUNTER_BITS):
             return False
         self._last = max(self._last, stamp)
         return True
-
-
-def _of(wall: datetime) -> int:
-    return int(wall.timestamp() * 1000) << COUNTER_BITS

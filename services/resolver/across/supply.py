@@ -18,6 +18,7 @@ from schemas.relations.path import compile_first, steps_of
 from schemas.relations.rule import KindFacts
 from schemas.scope.tree import Scope
 from schemas.ties import (
+    DECLARATION,
     DECLARED,
     PART_OF,
     PARTS,
@@ -57,7 +58,7 @@ _LABELS: Final = (SHARED_FROM, REPLICA_SET, PART_OF)
 _ANNOTATIONS: Final = (
     "kubectl.kubernetes.io/last-applied-configuration",
     "cheops.io/operation",
-    *(SHARED_TO, REPLICAS, PARTS, SCOPE, DECLARED),
+    *(SHARED_TO, REPLICAS, PARTS, SCOPE, DECLARED, DECLARATION),
 )
 Body = dict[str, Any]
 Knows = Callable[[KindId], KindFacts | None]  # what the catalogue says of a kind

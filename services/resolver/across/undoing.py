@@ -23,7 +23,7 @@ from services.resolver.deeds import reversed_steps
 from services.resolver.desk import Desk
 from services.resolver.pursuit import GOOD, end_of
 from services.resolver.recovery import Unfinished
-from services.resolver.signals import Effect, Moment, SendPeer, StoreOutcome, StoreVerdict
+from services.resolver.signals import Effect, Moment, SendAlert, SendPeer, StoreOutcome, StoreVerdict
 from services.resolver.undoing import Undoing, with_what_waits
 
 
@@ -56,7 +56,7 @@ class WayBack:
         whole = all(states.get(step.id) in GOOD for step in verdict.plan)
         if whole or not self.undoing.is_due(intent, verdict):
             self.desk.deeds.forget(intent.id)
-            return []
+            return list(map(SendAlert, self.desk.drifts.worked(verdict, moment))) if whole else []
         return self.begin(intent, moment)
 
     def begin(self, intent: Intent, moment: Moment) -> list[Effect]:

@@ -16,6 +16,8 @@ from msgspec import Raw, Struct
 from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, kind_id, kind_of, resource_id
 from schemas.kinds import Surface
+from schemas.ties import DECLARATION, DRIFT_FACT
+from services.chassis.kubernetes.declaration import drift_of
 from services.watcher.kubernetes.decoding import decode
 from services.watcher.kubernetes.discovery import Resource
 from services.watcher.source import Gone, Unreadable
@@ -124,6 +126,8 @@ class Shaping:
             manifest["kind"] = resource.kind
             assert self._extractor is not None, "a surface is known before anything is observed"
             state = self._extractor.state(manifest)
+            if metadata.annotations and DECLARATION in metadata.annotations:
+                state = _compared(state, manifest)
         except Exception as error:  # whatever a hostile object breaks, it is that object's problem alone
             return Unreadable(identity(resource, metadata), metadata.uid, type(error).__name__)
         self._note_guesses(resource, state)
@@ -138,6 +142,12 @@ class Shaping:
         for reference in state.references:
             if reference.target and (target := kind_of(reference.target)) not in served:
                 self._guesses.setdefault(kind_id(resource.group, resource.kind), set()).add(target)
+
+
+def _compared(state: ResourceState, manifest: dict[str, Any]) -> ResourceState:
+    """With what differs from what was declared of it."""
+    found = drift_of(manifest)
+    return msgspec.structs.replace(state, facts={**state.facts, DRIFT_FACT: found}) if found else state
 
 
 def gone(resource: Resource, metadata: Metadata) -> Gone:

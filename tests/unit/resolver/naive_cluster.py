@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any
+
+import msgspec
 
 from schemas.events import ResourceState
 from schemas.identity import ResourceId
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
 from schemas.relations.surface import builtin_surface
-from schemas.ties import with_words
-from tests.kit.manifests import Manifest
+from schemas.ties import DRIFT_FACT, with_words
+from services.chassis.kubernetes.declaration import MANAGER, drift_of, with_declaration
+from tests.kit.manifests import Manifest, without_uid
+
+
+def without_values(body: Manifest) -> Manifest:
+    """What is kept of a Secret."""
+    return {**body, "data": dict.fromkeys(body["data"])} if body["kind"] == "Secret" else body
+
 
 CATALOGUE = load_catalogue()
 EXTRACTOR = Extractor(CATALOGUE, builtin_surface())
@@ -34,6 +46,23 @@ class Cluster:
         self.objects[key.id] = {**manifest, "metadata": metadata}
         return self.state(key.id)
 
+    def declare(self, manifest: Manifest) -> ResourceState:
+        """Write an object as our executor does: it says what was declared, and whose its fields are."""
+        rows = [{"manager": MANAGER, "operation": "Apply", "fieldsV1": _fields(without_uid(manifest))}]
+        metadata = {name: one for name, one in manifest["metadata"].items() if name != "managedFields"}
+        answer = {**manifest, "metadata": {**metadata, "managedFields": rows}}
+        return self.put(with_declaration(answer, answer, without_values))
+
+    def edit(self, resource: ResourceId, *path: str, value: Any) -> ResourceState:
+        """Somebody writes one field past us: it is theirs from then on. None: it goes."""
+        made = copy.deepcopy(self.objects[resource])
+        for root, steps in ((made, path), (_ours(made), [f"f:{step}" for step in path])):
+            parent = reduce(lambda inner, step: inner.setdefault(step, {}), steps[:-1], root)
+            parent.pop(steps[-1], None)
+            if root is made and value is not None:
+                parent[steps[-1]] = value
+        return self.put(made)
+
     def annotate(self, manifest: Manifest) -> ResourceState:
         """Write words on an object, which stays as it is."""
         live, words = self.objects[EXTRACTOR.key(manifest).id], manifest["metadata"]
@@ -48,7 +77,9 @@ class Cluster:
         del self.objects[resource]
 
     def state(self, resource: ResourceId) -> ResourceState:
-        return EXTRACTOR.state(self.objects[resource])
+        """As the watcher says it."""
+        found, drift = EXTRACTOR.state(self.objects[resource]), drift_of(self.objects[resource])
+        return msgspec.structs.replace(found, facts={**found.facts, DRIFT_FACT: drift}) if drift else found
 
     def unmet(self, resource: ResourceId) -> list[str]:
         """What a present object needs and does not have, said without the project's own judge."""
@@ -56,7 +87,7 @@ class Cluster:
         if body is None:
             return []
         spec = body.get("spec", {})
-        if body["kind"] == "Deployment" and spec["replicas"]:
+        if body["kind"] == "Deployment" and spec.get("replicas", 1):
             secrets = [one["secret"]["secretName"] for one in spec["template"]["spec"].get("volumes", ())]
             return [name for name in secrets if ResourceId(f"Secret/shop/{name}") not in self.objects]
         return []
@@ -76,3 +107,17 @@ class Cluster:
         found = {f"{one} misses {name}" for one in self.objects for name in self.unmet(one)}
         services = [one for one in self.objects if one.startswith("Service/")]
         return found | {f"{one} selects nothing" for one in services if not self.served(one)}
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """What whoever applies this owns (FieldsV1); a list as a whole."""
+    named = ("apiVersion", "kind", "name", "namespace")
+    if not isinstance(value, dict):
+        return {}
+    return {f"f:{name}": _fields(one) for name, one in value.items() if name not in named or isinstance(one, dict)}
+
+
+def _ours(body: Manifest) -> dict[str, Any]:
+    rows = body["metadata"].get("managedFields") or [{"fieldsV1": {}}]
+    found: dict[str, Any] = rows[0]["fieldsV1"]
+    return found

@@ -11,6 +11,7 @@ import copy
 from collections import Counter, deque
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -192,6 +193,18 @@ class World:
             self.see(start, *puts, end)
         self.step(ResyncAnswered(answer))
 
+    # ── people, past us ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def edit(self, resource: ResourceId, *path: str, value: Any = None) -> None:
+        """Plain kubectl writes one field, or takes it away."""
+        self.see(ResourceEvent("put", self.cluster.edit(resource, *path, value=value)))
+
+    def wipe(self, resource: ResourceId) -> None:
+        """Plain kubectl deletes."""
+        uid = self.cluster.objects[resource]["metadata"]["uid"]
+        self.cluster.remove(resource)
+        self.see(ResourceEvent("delete", resource=resource, uid=uid))
+
     # ── people ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def publish(self, intent: Intent) -> bool:
@@ -236,7 +249,7 @@ class World:
             found = [self._outcome(operation, "done")]
         else:
             assert manifest is not None, "a write carries what it writes"
-            write = self.cluster.annotate if operation.action == "annotate" else self.cluster.put
+            write = self.cluster.annotate if operation.action == "annotate" else self.cluster.declare
             made = write(manifest)
             self.see(ResourceEvent("put", made))
             found = [

@@ -1,0 +1,179 @@
+"""What is not as it was declared, and when it is again: replicas, parts and copies that were changed past us. Pure.
+
+    state that says what differs, a member that is gone or has lost its words ──▶ a moment later still so ──▶ A507
+        ──▶ equal again, or done by an intent: healed
+    raised across sites (A504, A506) ──▶ a later update of the same ──▶ healed
+
+Each site sees its own by its own watcher, and asks nobody. What was declared stands on the object (its declaration).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.alerts import Alert
+from schemas.events import ResourceState
+from schemas.identity import KindId, ResourceId, ResourceKey, SiteName
+from schemas.ties import DRIFT_FACT, declared, drift, first_stamp, is_declared, replicas_at, shared_from
+from schemas.verdicts import Verdict
+from services.resolver.evidence import SiteEvidence
+from services.resolver.graph.changed import Changed
+from services.resolver.graph.view import View
+from services.resolver.judge.findings import named
+from services.resolver.signals import Effect, Moment, SendAlert, StoreVerdict
+
+CODE: Final = "A507"
+OF_UPDATES: Final = ("A504", "A506")
+SETTLE_S: Final = 1.0  # a person's next command may put it back, and our own write may be seen before its outcome
+CHECK_S: Final = 0.25
+SUSPICIONS_MAX: Final = 50_000
+RAISED_MAX: Final = 10_000
+NAMESPACE: Final = KindId("Namespace")
+
+
+@dataclass(frozen=True, slots=True)
+class _Suspicion:
+    due_s: float
+    cause: str
+    sites: tuple[SiteName, ...]
+
+
+class Drifts:
+    """Of one site. `is_open`: whether an intent is still to be done at some site."""
+
+    def __init__(self, site: SiteName, is_held: Callable[[ResourceId], bool]) -> None:
+        self._site, self._is_held = site, is_held
+        self.is_open: Callable[[str], bool] = lambda _: False
+        self._suspicions: dict[ResourceId, _Suspicion] = {}
+        self._raised: dict[str, Alert] = {}
+        self._settled: set[ResourceId] = set()  # an intent has done something about them since
+        self._next_check_s = 0.0
+
+    def recover(self, alerts: Iterable[Alert]) -> None:
+        """What was raised before a restart and has not healed."""
+        for alert in (one for one in alerts if one.code in (CODE, *OF_UPDATES)):
+            if alert.state == "raised":
+                self._raised[alert.id] = alert
+            else:
+                self._raised.pop(alert.id, None)
+
+    def sites_of(self, resource: ResourceId) -> tuple[SiteName, ...]:
+        """The other sites to which something belonged that has drifted so far that it does not say so itself."""
+        raised = self._raised.get(self._id(resource))
+        return raised.sites if raised is not None else ()
+
+    # ── what happens ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def observe(self, changed: Changed, cause: str, now_s: float) -> None:
+        """A resource changed; asked before what is in flight is told of it."""
+        new = changed.new
+        if new is not None and DRIFT_FACT in new.facts:
+            self._suspect(new, cause, now_s)
+        elif changed.may_take_away and (new is None or not is_declared(new)):
+            old = changed.old
+            if old is not None and is_declared(old) and not self._is_ours(old.resource):
+                self._suspect(old, cause, now_s)
+
+    def _suspect(self, state: ResourceState, cause: str, now_s: float) -> None:
+        if len(self._suspicions) < SUSPICIONS_MAX:
+            origin = shared_from(state)
+            sites = replicas_at(state) or ((origin,) if origin is not None else ())
+            others = tuple(one for one in sites if one != self._site)
+            self._suspicions.setdefault(state.resource, _Suspicion(now_s + SETTLE_S, cause, others))
+
+    def _is_ours(self, resource: ResourceId) -> bool:
+        """An intent does it, or takes away what it lives in."""
+        namespace = ResourceKey.parse(resource).namespace
+        around = ResourceKey("", NAMESPACE, "", namespace).id if namespace else resource
+        return self._is_held(resource) or self._is_held(around)
+
+    def heed(self, effects: list[Effect]) -> list[Effect]:
+        """The same. What an intent does is nobody's drift any more; what another room raises is noted."""
+        for one in effects:
+            if isinstance(one, StoreVerdict) and self._raised and one.verdict.decision == "allow":
+                self._settled.update(one.verdict.targets if one.verdict.verb != "read" else ())
+            elif isinstance(one, SendAlert):
+                self._note(one.alert)
+        return effects
+
+    def _note(self, alert: Alert) -> None:
+        if alert.code in OF_UPDATES and alert.state == "raised" and len(self._raised) < RAISED_MAX:
+            self._raised[alert.id] = alert
+
+    def worked(self, verdict: Verdict, moment: Moment) -> list[Alert]:
+        """An update that was entered here is done: at all sites of its set, unless it is open for some."""
+        if verdict.verb == "read" or self.is_open(verdict.intent):
+            return []
+        others = [one for one in self._raised.values() if one.code in OF_UPDATES and verdict.intent not in one.id]
+        mine = [one for one in others if one.resource in verdict.targets]
+        return [self._end(one, f"intent {verdict.intent} is done at all sites", moment) for one in mine]
+
+    # ── as time passes ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def due(self, view: View, evidence: SiteEvidence, moment: Moment) -> list[Alert]:
+        """Alerts that are due now, raised and healed."""
+        if moment.monotonic_s < self._next_check_s:
+            return []
+        self._next_check_s = moment.monotonic_s + CHECK_S
+        if not self._raised:
+            self._settled.clear()
+        return [*self._raise(view, moment), *(self._heal(view, moment) if evidence.synced else ())]
+
+    def _raise(self, view: View, moment: Moment) -> Iterator[Alert]:
+        for resource in [one for one, row in self._suspicions.items() if row.due_s <= moment.monotonic_s]:
+            suspicion = self._suspicions.pop(resource)
+            why = self._differs(view, resource)
+            if not why or self._id(resource) in self._raised or len(self._raised) >= RAISED_MAX:
+                continue
+            self._settled.discard(resource)
+            alert = Alert(
+                id=self._id(resource),
+                code=CODE,
+                state="raised",
+                site=self._site,
+                message=f"{named(resource)} @ {self._site} is not what was declared: {why}",
+                resource=resource,
+                sites=suspicion.sites,
+                cause=suspicion.cause,
+                at=moment.wall,
+            )
+            self._raised[alert.id] = alert
+            yield alert
+
+    def _differs(self, view: View, resource: ResourceId) -> str:
+        state = view.find(resource)
+        if state is None:
+            return "it is gone, and no intent has deleted it"
+        if not is_declared(state) and not drift(state):
+            return "the words that tie it to other sites are gone"
+        return drift(state)
+
+    def _heal(self, view: View, moment: Moment) -> Iterator[Alert]:
+        for alert in list(self._raised.values()):
+            why = self._ended(view, alert) if alert.at != moment.wall else ""
+            if why:
+                yield self._end(alert, why, moment)
+
+    def _ended(self, view: View, alert: Alert) -> str:
+        """Why an alert is over; "" while it is not."""
+        assert alert.resource is not None, "raised about a resource"
+        state, what = view.find(alert.resource), f"{named(alert.resource)} @ {self._site}"
+        if alert.code != CODE:
+            stamp, declarer = declared(state) if state is not None else (0, "")
+            is_later = stamp > first_stamp(alert.at) and not self.is_open(declarer)
+            return f"{what} was declared anew by intent {declarer}" if is_later else ""
+        is_settled = alert.resource in self._settled
+        if state is None:
+            return f"{what} was deleted by an intent" if is_settled and not self._is_held(alert.resource) else ""
+        if drift(state) or not (is_declared(state) or is_settled):
+            return ""
+        return f"{what} is what was declared again"
+
+    def _end(self, alert: Alert, why: str, moment: Moment) -> Alert:
+        del self._raised[alert.id]
+        return alert.model_copy(update={"state": "healed", "message": why, "at": moment.wall})
+
+    def _id(self, resource: ResourceId) -> str:
+        return f"{self._site}:{CODE}:{resource}"
