@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import copy
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from schemas.ties import DECLARATION, SHARED_TO, is_tied_body
+from schemas.ties import DECLARATION, SHARED_TO, WORDS_IN, is_tied_body
 from services.chassis.errors import PermanentError
 from services.chassis.kubernetes.fields import MISSING, Difference, applied_by, differing, pick
 from services.chassis.kubernetes.sealing import FIELDS, is_secret
@@ -44,10 +45,36 @@ def with_declaration(wanted: Object, answer: Object | None, seal: Callable[[Obje
     if answer is None or not is_tied_body(wanted):
         return wanted
     fields = _of_people(applied_by(answer, MANAGER))
-    values = seal({**pick(answer, fields), **_head(answer)}) if fields else {}
+    return _carrying(wanted, fields, seal({**pick(answer, fields), **_head(answer)})) if fields else wanted
+
+
+def with_other_words(wanted: Object, live: Mapping[str, Any]) -> Object | None:
+    """What is to be written of an object that keeps all that was declared of it, drifted or not, but for our words.
+
+    None when the live object does not say what that was.
+    """
+    try:
+        found = _unpacked(live)
+    except DeclarationError:
+        return None
+    if found is None or not is_tied_body(wanted):
+        return None
+    fields, values = copy.deepcopy(found)
+    for where, names in WORDS_IN.items():
+        now = wanted["metadata"].get(where) or {}
+        for name in (one for one in names if one not in _OTHERS):
+            owned = fields.setdefault("f:metadata", {}).setdefault(f"f:{where}", {})
+            said = values.setdefault("metadata", {}).setdefault(where, {})
+            for table, key, one in ((owned, f"f:{name}", {}), (said, name, now.get(name))):
+                table.pop(key, None)
+                table.update({key: one} if name in now else {})
+    return _carrying(wanted, fields, values)
+
+
+def _carrying(wanted: Object, fields: Object, values: Object) -> Object:
     text = json.dumps([fields, values], separators=(",", ":"), sort_keys=True).encode()
     packed = f"{PREFIX}{base64.b64encode(zlib.compress(text)).decode()}"
-    if not fields or len(text) > JSON_BYTES_MAX or len(packed) > PACKED_LEN_MAX:
+    if len(text) > JSON_BYTES_MAX or len(packed) > PACKED_LEN_MAX:
         return wanted  # nothing is known of it later: neither that it drifts nor how to heal it
     metadata = wanted["metadata"]
     annotations = {**(metadata.get("annotations") or {}), DECLARATION: packed}

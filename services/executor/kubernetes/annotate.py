@@ -11,8 +11,9 @@ from typing import Final
 
 from schemas.identity import ResourceKey
 from schemas.operations import Operation
-from schemas.ties import SHARED_TO, WORDS_IN
+from schemas.ties import DECLARATION, SHARED_TO, WORDS_IN, is_tied_body
 from services.chassis.errors import TransientError
+from services.chassis.kubernetes.declaration import with_declaration, with_other_words
 from services.executor.kubernetes import manifests
 from services.executor.kubernetes.apply import after_write, broken_identity, conflict
 from services.executor.kubernetes.cluster import FIELD_MANAGER, Cluster
@@ -45,7 +46,9 @@ async def annotate(cluster: Cluster, operation: Operation, permit: Permit) -> Ef
     try:
         live = await _share(cluster, place, wanted, live)
         if not _is_said(wanted, live):
-            live = await cluster.apply(place, _declared_with(wanted, live), dry=False)
+            live = await cluster.apply(
+                place, await _kept(cluster, place, _declared_with(wanted, live), live), dry=False
+            )
         return _done(live, changed=True)
     except TransientError as error:
         return after_write(error, permit)
@@ -73,6 +76,16 @@ def _declared_with(wanted: Object, live: Object) -> Object:
         words = {**_words(body, where), **ours}
         metadata[where] = {name: text for name, text in words.items() if text or name not in ours}
     return {**body, **_head(wanted), "metadata": metadata}
+
+
+async def _kept(cluster: Cluster, place: Place, body: Object, live: Object) -> Object:
+    """The same, carrying what was declared of it (services/chassis/kubernetes/declaration.py)."""
+    words = {name: text for name, text in _words(body, "annotations").items() if name != DECLARATION}
+    bare = {**body, "metadata": {**body["metadata"], "annotations": words}}
+    known = with_other_words(bare, live)
+    if known is not None or not is_tied_body(bare):
+        return known or bare
+    return with_declaration(bare, await cluster.apply(place, bare, dry=True), cluster.seal)
 
 
 def _head(wanted: Object) -> Object:

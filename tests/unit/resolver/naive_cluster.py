@@ -15,7 +15,7 @@ from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
 from schemas.relations.surface import builtin_surface
 from schemas.ties import DRIFT_FACT, with_words
-from services.chassis.kubernetes.declaration import MANAGER, drift_of, with_declaration
+from services.chassis.kubernetes.declaration import MANAGER, drift_of, with_declaration, with_other_words
 from tests.kit.manifests import Manifest, without_uid
 
 
@@ -70,7 +70,7 @@ class Cluster:
         for where in ("labels", "annotations"):
             kept = {name: text for name, text in (made["metadata"].pop(where, None) or {}).items() if text}
             made["metadata"] |= {where: kept} if kept else {}
-        return self.put(made)
+        return self.put(with_other_words(made, live) or made)
 
     def remove(self, resource: ResourceId) -> None:
         self.version += 1

@@ -11,7 +11,7 @@ from schemas.events import ResourceEvent
 from schemas.identity import ResourceId
 from schemas.ties import REPLICA_SET, REPLICAS
 from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
-from tests.unit.resolver.test_sets import NEW, WEB, do, forget_all, keys, mesh, new, web
+from tests.unit.resolver.test_sets import NEW, WEB, do, forget_all, keys, mesh, new, web, words
 from tests.unit.resolver.virtual_mesh import VirtualMesh
 
 __all__ = ["mesh"]
@@ -198,3 +198,13 @@ def test_an_update_that_was_overtaken_is_said_until_the_set_is_updated_again(mes
     do(mesh, later_at, "apply", "", "i-4", manifests=(new("a", "later", "last"),))
     mesh.settle(3)
     assert of_updates(mesh, "lyon", "A506") == ["raised", "healed"]
+
+
+def test_a_word_that_we_strike_out_is_no_drift_and_what_drifts_besides_stays_known(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon & oslo & nice", "i-1", manifests=(web(),))
+    mesh["oslo"].edit(WEB, "spec", "replicas", value=9)
+    do(mesh, "lyon", "delete", "nice", "i-2", resources=("deployment/web",))
+    mesh.settle(3)
+    assert words(mesh, "oslo", WEB)[REPLICAS] == "lyon,oslo"
+    assert drifts(mesh, "lyon") == []
+    assert drifts(mesh, "oslo") == [("raised", "spec.replicas is 9 (declared 4)")]
