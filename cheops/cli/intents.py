@@ -198,9 +198,9 @@ def get(
 ) -> None:
     """Read, with the age of the observation. Values of Secrets stay at home.
 
-    Of replicas (--scope 'lyon & oslo') the nearest fresh one is read, and it is said which; --all compares every one.
-    Of what is spread ('lyon % oslo') the parts are added up. Prints YAML (JSON with -o json); exit 3 when it is not
-    there, 4 when a site that was asked for is unknown.
+    Of replicas the nearest fresh one is read, and it is said which; --all compares every one. Of what is spread the
+    parts are added up. Without --scope the resource itself says where its replicas or parts are. Prints YAML (JSON
+    with -o json); exit 3 when it is not there, 4 when a site that was asked for is unknown.
     """
     given = {name: value for name, value in locals().items() if name not in ("resources", "filename", "namespace")}
     if given.pop("everywhere") or "%" in (scope or ""):

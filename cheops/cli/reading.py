@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from schemas.identity import KindId, ResourceId, SiteName
 from schemas.relations.loader import load_catalogue
 from schemas.scope.parse import parse_scope
 from schemas.scope.sites import site_names
+from schemas.ties import PART_OF, SCOPE
 
 DIFFERENCES_SHOWN_MAX: Final = 30
 VALUE_LEN_MAX: Final = 40
@@ -41,10 +42,11 @@ class Everywhere:
 
 def print_everywhere(wanted: Everywhere) -> int:
     """Print each resource; 0 when all is known, 4 when a site is not, 3 when it is nowhere."""
-    return with_mesh(lambda mesh: _print(mesh, wanted), wanted.server, wanted.site)
+    return with_mesh(lambda mesh: print_all(mesh, wanted), wanted.server, wanted.site)
 
 
-async def _print(mesh: Mesh, wanted: Everywhere) -> int:
+async def print_all(mesh: Mesh, wanted: Everywhere) -> int:
+    """The same, on a mesh that is open."""
     entry, sites = await _sites(mesh, wanted)
     codes = []
     for resource in wanted.resources:
@@ -77,7 +79,7 @@ def _one(resource: str, copies: Sequence[Copy], wanted: Everywhere) -> int:
     is_spread = "%" in wanted.scope and bool(divides)
     if wanted.output is Output.TEXT:
         signs = signs_for(wanted.ascii_only)
-        name = named(_identity(bodies[0])) if bodies else resource
+        name = named(identity_of(bodies[0])) if bodies else resource
         say(_spread(name, copies, divides, signs) if is_spread else _replicas(name, copies, local, signs))
     else:
         document(_body(resource, copies, local, divides if is_spread else ()), wanted.output)
@@ -150,7 +152,14 @@ def _body(resource: str, copies: Sequence[Copy], local: Sequence[str], divides: 
     return {**made, "whole": whole}
 
 
-def _identity(body: Any) -> ResourceId:
+def spread_over(body: Mapping[str, Any]) -> str:
+    """The scope over which a part says that its resource is spread; "" for what is whole."""
+    labels, annotations = (body["metadata"].get(name) or {} for name in ("labels", "annotations"))
+    return str(annotations.get(SCOPE) or "") if PART_OF in labels else ""
+
+
+def identity_of(body: Mapping[str, Any]) -> ResourceId:
+    """`apps/Deployment/shop/web`."""
     metadata = body["metadata"]
     words = [_kind_of(body), metadata.get("namespace"), metadata["name"]]
     return ResourceId("/".join(word for word in words if word))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from cheops.cli.failures import EXIT_DEFER, EXIT_DENY, EXIT_ERROR, EXIT_INTERRUPTED, EXIT_PARTLY
 from cheops.cli.options import Output
-from cheops.cli.reading import say_where
+from cheops.cli.reading import Everywhere, identity_of, print_all, say_where, spread_over
 from cheops.cli.render.output import document, say
 from cheops.cli.render.places import place_of
 from cheops.cli.render.signs import Signs, signs_for
@@ -109,7 +109,32 @@ class _Submission:
         if intent.verb == "read" and any(one.site != intent.site for one in self._outcomes.values()):
             links = await self._mesh.links(intent.site)
             self._trips_s = {one.site: one.round_trip_s for one in links.peers if one.round_trip_s is not None}
-        return self._finish()
+        code = self._finish()
+        added = [await print_all(self._mesh, one) for one in self._spread()] if intent.verb == "read" else []
+        return max([code, *added])
+
+    def _spread(self) -> list[Everywhere]:
+        """Parts of something that is spread, where no scope was said: all of its parts are what was asked for."""
+        wanted = self._wanted
+        if wanted.draft.scope.strip():
+            return []
+        return [
+            Everywhere(
+                resources=(identity_of(one),),
+                namespace=wanted.draft.namespace,
+                scope=scope,
+                site=wanted.site,
+                server=wanted.server,
+                output=wanted.output,
+                ascii_only=wanted.ascii_only,
+                timeout_s=wanted.timeout_s,
+            )
+            for one in self._objects()
+            if (scope := spread_over(one))
+        ]
+
+    def _objects(self) -> list[Mapping[str, Any]]:
+        return [outcome.object for outcome in self._outcomes.values() if outcome.object]
 
     def _take(self, progress: Progress) -> None:
         verdict, outcome = progress.verdict, progress.outcome
@@ -144,12 +169,14 @@ class _Submission:
         return self._end(verdict)
 
     def _print_objects(self, verdict: Verdict) -> None:
-        objects = [outcome.object for outcome in self._outcomes.values() if outcome.object]
-        if self._text:
-            for site in dict.fromkeys(one.site for one in self._outcomes.values()):
-                say_where(site, self._trips_s.get(site), next((one.age_s for one in verdict.evidence), None))
-        for one in objects:
-            document(one, Output.JSON if self._wanted.output is Output.JSON else Output.YAML)
+        parts = {one.resources[0] for one in self._spread()}
+        for site in dict.fromkeys(one.site for one in self._outcomes.values() if one.resource not in parts):
+            if self._text or site != verdict.site:
+                age_s = next((one.age_s for one in verdict.evidence if one.site == site), None)
+                say_where(site, self._trips_s.get(site), age_s)
+        for one in self._objects():
+            if identity_of(one) not in parts:
+                document(one, Output.JSON if self._wanted.output is Output.JSON else Output.YAML)
 
     def _end(self, verdict: Verdict) -> int:
         code = exit_code(verdict, self._outcomes.values())

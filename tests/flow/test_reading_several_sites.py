@@ -56,6 +56,21 @@ def test_one_replica_is_read_and_it_is_said_which_and_how_far_it_is(shell: Shell
     assert "ms away" in read.err
 
 
+def test_a_replica_is_read_without_a_scope_and_it_is_said_which(shell: Shell) -> None:
+    read = shell("get", "configmap/settings", "-n", "default", "--site", "nice")
+    assert _done(read)
+    assert yaml.safe_load(read.out)["data"] == SETTINGS["data"]
+    assert read.err.startswith("read at nice")
+
+
+def test_what_is_spread_is_added_up_without_a_scope(shell: Shell) -> None:
+    whole = shell("get", "deployment/load", "-n", "default", "--site", "oslo")
+    assert _done(whole)
+    assert whole.lines[0] == "Deployment default/load: 5 of 5 ready at 3 sites"
+    body = shell("get", "deployment/load", "-n", "default", "--site", "nice", "-o", "json").body
+    assert {one["site"]: one["desired"] for one in body["whole"]["parts"]} == {"lyon": 3, "oslo": 1, "nice": 1}
+
+
 def test_all_replicas_are_compared_by_what_was_declared(shell: Shell) -> None:
     same = shell("get", "configmap/settings", "-n", "default", "--scope", "oslo & nice", "--all")
     assert _done(same)
@@ -81,4 +96,7 @@ def test_the_parts_of_one_add_up_and_the_part_of_a_site_that_is_cut_off_is_named
     assert part.code == 4
     assert part.body["whole"]["unknown"] == ["nice"]
     assert (part.body["whole"]["desired"], part.body["whole"]["ready"]) == (4, 4)
+    by_its_words = shell("get", "deployment/load", "-n", "default", "--site", "lyon")
+    assert by_its_words.code == 4
+    assert by_its_words.lines[0] == "Deployment default/load: 4 of 4 ready at 2 sites; the part at nice is unknown"
     assert _done(shell("sandbox", "heal", "nice"))

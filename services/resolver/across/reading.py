@@ -13,7 +13,7 @@ from schemas.scope.errors import ScopeError
 from schemas.scope.parse import parse_scope
 from schemas.scope.sites import check_sites
 from schemas.scope.tree import Scope
-from schemas.ties import declared, is_member, shared_to
+from schemas.ties import REPLICA_SET, declared, is_member, shared_to
 from schemas.verdicts import Verdict
 from services.resolver.across.nearest import nearest_first
 from services.resolver.across.parts import parts_of, resolved
@@ -40,8 +40,9 @@ class Reading:
         if intent.verb == "delete":
             named = (resolved(surface, text, intent.namespace) for text in intent.resources)
             return any(is_tied(view, one) for one in named if one is not None)
-        if intent.verb == "read":
-            return False
+        if intent.verb == "read":  # of replicas the nearest fresh one is read; a part says itself where the others are
+            read = [resolved(surface, text, intent.namespace) for text in intent.resources]
+            return any(REPLICA_SET in one.labels for one in members(view, [one for one in read if one is not None]))
         written = (self.desk.hearing.placed(body, intent.namespace) for body in intent.manifests)
         states = (view.find(one) for one in written if one is not None)
         return any(one is not None and (is_member(one) or bool(shared_to(one))) for one in states)

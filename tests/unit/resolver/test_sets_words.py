@@ -118,3 +118,15 @@ def test_a_replica_that_is_shared_gives_a_copy_without_the_words_of_its_set(mesh
     assert do(mesh, "lyon", "create", "deployment: lyon, secret: nice", "i-2", manifests=(user(),)).decision == "allow"
     assert words(mesh, "lyon", NEW)[SHARED_FROM] == "nice"
     assert REPLICA_SET not in words(mesh, "lyon", NEW)
+
+
+def test_a_read_without_scope_is_answered_by_the_nearest_fresh_replica(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon & oslo", "i-1", manifests=(new("a"),))
+    here = do(mesh, "lyon", "read", "", "r-1", resources=("secret/new",))
+    assert [(one.site, one.action) for one in here.plan] == [("lyon", "read")]
+    mesh["lyon"].beat = lambda: True  # type: ignore[method-assign]  # its watcher is dead
+    mesh.settle(20)
+    there = do(mesh, "lyon", "read", "", "r-2", resources=("secret/new",))
+    assert there.decision == "allow", there
+    assert [(one.site, one.action) for one in there.plan] == [("oslo", "read")]
+    assert "N505" in {one.code for one in there.reasons}

@@ -242,6 +242,8 @@ class World:
             return [self._outcome(operation, "conflict")]
         if refuse or (operation.resource in self.refuses and not operation.undoes):
             return [self._outcome(operation, "failed", status=403)]
+        if operation.action == "read":
+            return [self._outcome(operation, "done")]
         before = self.cluster.complaints()
         if operation.action == "delete":
             self.cluster.remove(operation.resource)
