@@ -7,7 +7,7 @@ here: it stands in the outcomes' stream, sealed for the executor that wrote it.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -18,6 +18,7 @@ import networkx
 from schemas.events import ResourceState
 from schemas.outcomes import KEPT_AT_ITS_SITE, Outcome
 from schemas.verdicts import Preconditions, Step, Verdict
+from services.resolver.pursuit import GOOD
 
 REMEMBERED_MAX: Final = 10_000  # intents; of older ones nothing is undone
 BOUND_VOLUME_FACT: Final = "volume"
@@ -86,11 +87,21 @@ class Deeds:
         while len(self._all) > REMEMBERED_MAX:
             self._all.popitem(last=False)
 
-    def recover(self, verdicts: Iterable[Verdict], outcomes: Iterable[Outcome]) -> None:
-        """What the streams hold."""
+    def recover(
+        self, verdicts: Iterable[Verdict], outcomes: Iterable[Outcome], entered: Container[str] = frozenset()
+    ) -> None:
+        """What the streams hold; of what was `entered` here, only what came after the last revision that was done."""
+        outcomes = list(outcomes)
         by_revision = {(one.intent, one.revision): one for one in verdicts}
+        good = {(one.intent, one.revision, one.step) for one in outcomes if one.state in GOOD}
+        done: dict[str, int] = {}
+        for (intent, revision), verdict in by_revision.items():
+            is_whole = all((intent, revision, step.id) in good for step in verdict.plan)
+            if intent in entered and verdict.decision == "allow" and verdict.undoes is None and is_whole:
+                done[intent] = max(revision, done.get(intent, 0))
         for outcome in outcomes:
-            self.note(outcome, by_revision.get((outcome.intent, outcome.revision)))
+            if outcome.revision > done.get(outcome.intent, 0):
+                self.note(outcome, by_revision.get((outcome.intent, outcome.revision)))
 
     def of(self, intent: str) -> Sequence[Deed]:
         """Everything it has done."""

@@ -91,7 +91,7 @@ class Undoing:
 
     def recover(self, verdicts: Sequence[Verdict], outcomes: Sequence[Outcome], intents: Mapping[str, Intent]) -> None:
         """What was denied after something was done, and whose process ended before the way back was decided."""
-        self.deeds.recover(verdicts, outcomes)
+        self.deeds.recover(verdicts, outcomes, {name for name, one in intents.items() if one.entry is None})
         for name, verdict in latest(verdicts).items():
             intent = intents.get(name)
             ended = intent is None or verdict.undoes is not None or intent.on_failure != "undo"

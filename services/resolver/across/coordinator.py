@@ -331,7 +331,7 @@ class Coordinator:
             return self.wake(message.intent, moment)
         is_ahead = message.round > asked.number and self.clock.hear(message.round, moment.wall)
         if is_ahead and moment.monotonic_s - asked.begun_s < TRYING_MAX_S:
-            effects = self.begin(asked.original or asked.intent, moment)
+            effects = self.begin(asked.original or asked.intent, moment, only=asked.only)
             if asked.intent.id in self.rounds:
                 self.rounds[asked.intent.id].begun_s = asked.begun_s
             return effects

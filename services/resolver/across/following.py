@@ -45,6 +45,10 @@ class Following:
         """Whether it was committed to and is not over."""
         return intent_id in self._all
 
+    def undertaking(self, intent_id: str) -> Undertaking | None:
+        """What was committed to and is not over."""
+        return self._all.get(intent_id)
+
     def is_committed(self, intent_id: str, name: SiteName) -> bool:
         """Whether this site's part of it was committed to and is not over, as far as is known already."""
         undertaking = self._all.get(intent_id)
@@ -117,7 +121,9 @@ class Following:
         names = {"sender": message.sender, "receiver": self.site, "intent": message.intent}
         revision = undertaking.verdict.revision
         ends = tuple(_not_taken(step, message, revision, moment) for step in undertaking.steps_of(message.sender))
-        return self.reported(Report(revision=revision, outcomes=ends, over=True, **names), moment)
+        effects, again = self.reported(Report(revision=revision, outcomes=ends, over=True, **names), moment)
+        own = map(StoreOutcome, ends if message.sender == self.site else ())  # no executor stores it
+        return [*own, *effects], again
 
     def reported(self, message: Report, moment: Moment) -> tuple[list[Effect], Intent | None]:
         """Store it here, tell who waits for it; and the intent to be decided again, when all are over and it has to."""

@@ -84,7 +84,7 @@ class WayBack:
 
     def decide(self, message: Decide, moment: Moment) -> list[Effect]:
         """Take back what was done here, as far as this site allows it now."""
-        engaged = self.doing.engagements.find(message.intent)
+        engaged = self.doing.engagements.find(message.intent) or self._remembered(message)
         if engaged is not None and engaged.entry == message.sender and message.revision <= engaged.decided:
             return [self.doing.report_all(engaged)] if message.revision == engaged.revision else []
         if engaged is None or engaged.entry != message.sender:
@@ -101,6 +101,13 @@ class WayBack:
             return []
         self.asked.pop(message.intent, None)
         return self._take_back(engaged, message, steps, kept, moment)
+
+    def _remembered(self, message: Decide) -> Engagement | None:
+        """This site's own part of what was entered here and ended badly before a restart."""
+        followed = self.following.undertaking(message.intent)
+        if message.sender != self.desk.site or followed is None:
+            return None
+        return Engagement(message.sender, self._own_part(followed.intent), 0, 0, 0)
 
     def _take_back(
         self, before: Engagement, message: Decide, steps: list[Step], kept: dict[str, str], moment: Moment

@@ -126,7 +126,7 @@ def an_allow_rests_on_the_whole_scope(mesh: VirtualMesh) -> None:
                 heard |= {one.site for one in verdict.reasons if one.code in ("W503", "N506")}
                 assert whole <= heard, f"{intent} for {scope!r} is allowed without {sorted(whole - heard)}"
                 open_for = any(one.code == "W503" for one in verdict.reasons)
-                before = {one.site for one in verdict.evidence} if open_for else set()
+                before = before | {one.site for one in verdict.evidence} if open_for else set()
 
 
 def previews_leave_nothing(mesh: VirtualMesh) -> None:

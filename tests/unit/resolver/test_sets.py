@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from schemas.identity import ResourceId, SiteName
+from schemas.peers import Wake
 from schemas.ties import PART_OF, PARTS, REPLICA_SET, REPLICAS, SCOPE, SHARED_TO
+from services.resolver.signals import PeerSeen
 from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
 from tests.unit.resolver.virtual_mesh import VirtualMesh
 
+LYON, NICE = SiteName("lyon"), SiteName("nice")
 WEB = ResourceId("apps/Deployment/shop/web")
 NEW = ResourceId("Secret/shop/new")
 
@@ -285,15 +288,36 @@ def test_what_is_open_for_a_site_that_leaves_the_set_meanwhile_ends(mesh: Virtua
     assert sum(one or 0 for one in numbers) == 3
 
 
-def test_a_replica_that_cannot_be_updated_when_its_site_is_back_is_an_alert(mesh: VirtualMesh) -> None:
+def test_a_site_that_knows_a_later_round_of_what_is_open_for_it_is_asked_alone_again(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon & oslo & nice", "i-1", manifests=(new("a"),))
+    mesh.sever("nice")
+    mesh.settle(6)
+    do(mesh, "lyon", "apply", "", "i-2", manifests=(new("a", "b"),))
+    mesh.mend()
+    rounds = mesh["lyon"].machine.together.coordinator.rounds
+    while not rounds:
+        mesh.pass_time(0.5)
+    later = Wake(sender=NICE, receiver=LYON, intent="i-2", round=rounds["i-2"].number + 7)
+    mesh["lyon"].step(PeerSeen(later))
+    assert rounds["i-2"].only == (NICE,)
+    mesh.settle(4)
+    assert keys(mesh, "nice") == {"a", "b"}
+    assert {mesh[site].effects["i-2", NEW] for site in ("lyon", "oslo", "nice")} == {1}
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_replica_that_cannot_be_updated_when_its_site_is_back_is_an_alert(mesh: VirtualMesh, is_killed: bool) -> None:
     do(mesh, "lyon", "create", "lyon & nice", "i-1", manifests=(new("a"),))
     mesh.sever("nice")
     mesh.settle(6)
     do(mesh, "lyon", "apply", "", "i-2", manifests=(new("a", "b"),), lifetime_s=30)
+    if is_killed:
+        mesh["lyon"].kill()
     mesh.settle(40)
     mesh.mend()
     mesh.settle(40)
     assert keys(mesh, "nice") == {"a"}
+    assert keys(mesh, "lyon") == {"a", "b"}, "what was done as a whole is not undone"
     raised = [one for one in mesh["lyon"].alerts if one.code == "A504"]
     assert [(one.resource, "nice" in one.message) for one in raised] == [(NEW, True)]
     assert mesh.verdict("lyon", "i-2").decision == "deny"

@@ -125,6 +125,32 @@ def test_each_resolver_may_be_killed_at_any_of_its_effects(mesh: VirtualMesh) ->
     assert kills > 30
 
 
+def test_the_entry_site_takes_its_own_part_back_whenever_it_is_killed_after_the_denial() -> None:
+    """nice has made the same meanwhile: decided again, the whole is denied."""
+    kills = 0
+    for dies_at in range(12):
+        mesh = VirtualMesh(["lyon", "nice"])
+        mesh.settle()
+        lyon, nice = mesh["lyon"], mesh["nice"]
+        _dies(mesh, "lyon", dies_at)
+        mesh.enter("lyon", "create", "lyon & nice", manifests=(without_uid(secret("ca")),))
+        while not nice.operations:
+            mesh.pass_time(0.5)
+            mesh.collect()
+            for wire in list(mesh.wires):
+                while mesh.wires[wire]:
+                    mesh.arrive(wire)
+            for world in mesh.worlds.values():
+                mesh.catches_up(world)
+        nice.see(ResourceEvent("put", nice.cluster.put(secret("ca"))))
+        mesh.settle(80, 2.0)
+        kills += lyon.kills
+        assert CA not in lyon.cluster.objects, dies_at
+        assert CA in nice.cluster.objects, dies_at
+        assert {*lyon.taken_back.values()} == {1}, dies_at
+    assert kills >= 10
+
+
 def _dies(mesh: VirtualMesh, victim: str, at: int) -> None:
     world = mesh[victim]
     step, carry_out, left = world.step, world.carry_out, [at]
