@@ -85,15 +85,11 @@ def enough(
         good = [name for name in mine if verdicts[name].decision == "allow"]
         if wanted is not None and not crossed and len(good) >= wanted:
             left_out |= {name: verdicts[name] for name in mine if name not in good}
-    return {name: one for name, one in verdicts.items() if name not in left_out}, said_of(left_out)
-
-
-def said_of(left_out: Mapping[SiteName, Verdict]) -> tuple[Reason, ...]:
-    """A note on each site that is left out."""
-    return tuple(
+    notes = tuple(
         Reason(code="N505", severity="note", message=f"{name} is left out: {one.summary}", site=name)
         for name, one in left_out.items()
     )
+    return {name: one for name, one in verdicts.items() if name not in left_out}, notes
 
 
 def _rank(reason: Reason) -> tuple[int, str, str, str, str]:

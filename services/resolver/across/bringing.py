@@ -186,7 +186,7 @@ class Bringer:
                         if name not in told and not _is_asked(asked, other, reason.resource):
                             told.append(name)
                             new = True
-                    if reason.code[1:] == STAY and self._reachable(other, moment):
+                    if reason.code[1:] == STAY:
                         left = bringing.departed.setdefault(other, {}).setdefault(reason.resource, [])
                         if name not in left:
                             left.append(name)

@@ -28,7 +28,7 @@ from services.resolver.across.retries import TRY_AGAIN_S, Retries
 from services.resolver.across.round import Round, for_all, next_trial
 from services.resolver.across.splitting import Divides
 from services.resolver.across.widening import Trial, widenings
-from services.resolver.coordinate import combine, enough, not_taken, said_of
+from services.resolver.coordinate import combine, enough, not_taken
 from services.resolver.desk import Desk
 from services.resolver.docket import Waiting
 from services.resolver.judge.case import Problem
@@ -91,7 +91,9 @@ class Coordinator:
         number = self.clock.stamp(moment.wall)
         age = self._ages.setdefault(intent.id, number)
         asked = Round(intent, intake, *read, number, age, moment.monotonic_s, only=only)
-        asked.declared = self.reading.declared_by(intent, intake) if only else 0
+        if only:
+            asked.declared = self.reading.declared_by(intent, intake)
+            asked.bringing.departed = self.backlog.departed(intent, only)
         self.rounds[intent.id] = asked
         return self._ask(asked, moment)
 
@@ -101,7 +103,7 @@ class Coordinator:
             asked.intent, asked.intake, asked.scope, asked.way, asked.declared or asked.number
         )
         parts = {name: part for name, part in parts.items() if not asked.only or name in asked.only}
-        if asked.only and not parts:
+        if asked.only and not parts and not asked.bringing.departed:
             in_force = self.desk.docket.known(asked.intent.id)
             return self._finish(asked.intent, moot(in_force), moment) if in_force else self._stop(asked.intent.id)
         problems = (*problems, *asked.bringing.torn(parts))
@@ -214,12 +216,11 @@ class Coordinator:
     def _conclude(self, asked: Round, moment: Moment) -> list[Effect]:
         """Commit when enough sites allow; else let go of what is held, and try the next way."""
         answers = {name: asked.answers[name] for name in asked.parts if name in asked.answers} or asked.answers
-        pending = self.backlog.put_off(asked, answers, moment)
-        untold = asked.bringing.untold(asked.parts, answers)
-        away = {*untold, *(one.site for one in pending)}
+        pending = (*self.backlog.put_off(asked, answers, moment), *self.backlog.untold(asked, answers))
+        away = {one.site for one in pending}
         judged = {name: one for name, one in answers.items() if name not in away}
         taken, left_out = enough(asked.scope, asked.way, judged)
-        left_out = (*left_out, *said_of(untold), *pending)
+        left_out = (*left_out, *pending)
         whole = self.bringer.ordered(asked, combine(list(taken.values()), self.desk.site))
         whole = whole.model_copy(update={"reasons": (*whole.reasons, *left_out)}) if left_out else whole
         whole = whole.model_copy(update={"remedies": for_all(whole.remedies, asked.intent)})

@@ -19,7 +19,7 @@ from schemas.outcomes import Outcome
 from schemas.peers import Part
 from schemas.ties import is_member, replicas_at
 from schemas.verdicts import Reason, Verdict
-from services.resolver.across.bringing import LEAVES
+from services.resolver.across.bringing import LEAVES, STAY, Bringing
 from services.resolver.desk import Desk
 from services.resolver.intake import Intake
 from services.resolver.judge.findings import named
@@ -36,6 +36,7 @@ class Asking(Protocol):
 
     intent: Intent
     parts: dict[SiteName, Part]
+    bringing: Bringing
 
 
 @dataclass(slots=True)
@@ -64,10 +65,29 @@ class Backlog:
             return ()
         if any(one.code[1:] == LEAVES for answer in answers.values() for one in answer.reasons):
             return ()  # who is of a set changes with everybody's word
-        return tuple(
-            Reason(code=PENDING, severity="warning", message=f"pending at {name}: {_why(answers[name])}", site=name)
-            for name in silent
-        )
+        return tuple(_open_for(name, answers[name]) for name in silent)
+
+    def untold(self, asked: Asking, answers: Mapping[SiteName, Verdict]) -> tuple[Reason, ...]:
+        """Sites that are to hear later that another one has left a set."""
+        return tuple(_open_for(*row) for row in asked.bringing.untold(asked.parts, answers).items())
+
+    def departed(self, intent: Intent, sites: Iterable[SiteName]) -> dict[SiteName, dict[ResourceId, list[SiteName]]]:
+        """What of an open deletion these sites are to hear; nothing of what was made again meanwhile."""
+        in_force = self.desk.docket.known(intent.id)
+        told: dict[SiteName, dict[ResourceId, list[SiteName]]] = {}
+        for reason in in_force.reasons if in_force is not None and intent.verb == "delete" else ():
+            if (
+                reason.code[1:] == STAY
+                and reason.resource is not None
+                and not self._is_back(reason.resource, reason.site)
+            ):
+                for name in (one for one in sites if one in reason.at):
+                    told.setdefault(name, {}).setdefault(reason.resource, []).append(reason.site)
+        return told
+
+    def _is_back(self, resource: ResourceId, site: SiteName) -> bool:
+        state = self.desk.graph.find(resource)
+        return state is not None and (site == self.desk.site or (is_member(state) and site in replicas_at(state)))
 
     def _only_misses_an_update(self, asked: Asking, name: SiteName, moment: Moment) -> bool:
         """All that it is to get is a replica that it has, as far as is known here; and nothing is taken away."""
@@ -164,6 +184,10 @@ def behind(intent: Intent, intake: Intake, sites: Iterable[SiteName], verdict: V
         for name in sites
         for resource in dict.fromkeys(one.resource for one in intake.changes)
     ]
+
+
+def _open_for(name: SiteName, verdict: Verdict) -> Reason:
+    return Reason(code=PENDING, severity="warning", message=f"pending at {name}: {_why(verdict)}", site=name)
 
 
 def _is_unheard(verdict: Verdict) -> bool:

@@ -65,24 +65,46 @@ def test_parts_that_stay_do_not_name_a_site_whose_part_was_deleted(mesh: Virtual
     assert {PART_OF, PARTS, SCOPE} & set(words(mesh, "nice", WEB)) == set()
 
 
-def test_a_site_that_stays_and_is_away_keeps_its_words_and_holds_nothing_up(mesh: VirtualMesh) -> None:
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_site_that_stays_and_is_away_is_told_when_it_is_back(mesh: VirtualMesh, is_killed: bool) -> None:
     do(mesh, "lyon", "create", "lyon & oslo & nice", "i-1", manifests=(new("a"),))
     mesh.sever("nice")
     mesh.settle(6)
-    assert do(mesh, "lyon", "delete", "lyon", "i-2", resources=("secret/new",)).decision == "allow"
+    verdict = do(mesh, "lyon", "delete", "lyon", "i-2", resources=("secret/new",))
+    assert verdict.decision == "allow", verdict
+    assert [one.site for one in verdict.reasons if one.code == "W503"] == ["nice"]
     assert words(mesh, "oslo", NEW)[REPLICAS] == "nice,oslo"
     assert words(mesh, "nice", NEW)[REPLICAS] == "lyon,nice,oslo"
+    if is_killed:
+        mesh["lyon"].kill()
+        mesh.settle(2)
+    mesh.mend()
+    mesh.settle(8)
+    assert words(mesh, "nice", NEW)[REPLICAS] == "nice,oslo"
+    assert "W503" not in {one.code for one in mesh.verdict("lyon", "i-2").reasons}
 
 
-def test_a_site_that_stays_and_does_not_answer_is_left_out(mesh: VirtualMesh) -> None:
+def test_a_site_that_stays_and_does_not_answer_holds_nothing_up(mesh: VirtualMesh) -> None:
     do(mesh, "lyon", "create", "lyon & oslo", "i-1", manifests=(new("a"),))
     mesh.sever("oslo")  # nobody has noticed
     mesh.enter("lyon", "delete", "lyon", "i-2", resources=("secret/new",))
     mesh.settle(10)
-    verdict = mesh.verdict("lyon", "i-2")
-    assert verdict.decision == "allow", verdict
-    assert [(one.code, one.site) for one in verdict.reasons if one.code == "N505"] == [("N505", "oslo")]
+    assert mesh.verdict("lyon", "i-2").decision == "allow"
     assert body(mesh, "lyon", NEW) is None
+    mesh.mend()
+    mesh.settle(40)
+    assert REPLICAS not in words(mesh, "oslo", NEW)
+
+
+def test_a_site_is_not_struck_out_that_is_of_the_set_again(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon & oslo & nice", "i-1", manifests=(new("a"),))
+    mesh.sever("nice")
+    mesh.settle(6)
+    do(mesh, "lyon", "delete", "lyon", "i-2", resources=("secret/new",))
+    do(mesh, "lyon", "apply", "lyon & oslo & nice", "i-3", manifests=(new("a"),))
+    mesh.mend()
+    mesh.settle(40)
+    assert {row[1] for row in sets_of(mesh, NEW, "lyon", "oslo", "nice")} == {"lyon,nice,oslo"}
 
 
 def test_what_is_brought_along_and_its_original_are_a_set(mesh: VirtualMesh) -> None:
