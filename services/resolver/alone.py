@@ -135,6 +135,15 @@ class Alone:
             return effects
         return [*effects, *self.undoing.begin(intent, moment)]
 
+    def lay(self, unseen: Sequence[Unfinished], moment: Moment) -> None:
+        """After a crash: what was done and may not be seen yet lies over the site until it is."""
+        for one in unseen:
+            undoes = one.verdict.undoes is not None
+            intake = way_back(self.desk, one.verdict) if undoes else self.desk.take_in(one.intent, moment)
+            self.desk.holds.add(one.verdict, intake.changes, moment.monotonic_s)
+            for outcome in one.outcomes:
+                self.desk.holds.report(outcome, moment.monotonic_s)
+
     def resume(self, unfinished: Sequence[Unfinished], moment: Moment) -> list[Effect]:
         """After a crash: what was under way is laid over the site before anything is decided."""
         pursuits = []

@@ -11,7 +11,9 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from schemas.events import BlindKind, EventBatch, Heartbeat, ResourceEvent
+from msgspec import Struct
+
+from schemas.events import BlindKind, EventBatch, Heartbeat, ResourceEvent, ServedKind
 from schemas.identity import KindId, SiteName
 from schemas.kinds import Surface
 from schemas.verdicts import Evidence
@@ -37,6 +39,18 @@ class Accepted:
 class _Beat:
     sent_s: float  # on our clock: the watcher's clock plus the smallest offset seen
     seq: int
+
+
+class Standing(Struct, frozen=True):
+    """A cursor at which every kind was confirmed. `required_seq`: by what came after this number."""
+
+    epoch: int
+    seq: int
+    chain: str
+    required_seq: int
+    surface_seq: int
+    confirmed: dict[KindId, int]
+    surface: tuple[ServedKind, ...]
 
 
 class SiteEvidence:
@@ -67,6 +81,7 @@ class SiteEvidence:
         self._had_seq = 0  # the cursor at the last heartbeat that counted all that we had before
         self._had_at_s = float("-inf")
         self._numbered_again = False
+        self._silent = False  # it goes on from where another process stood, and has not heard the watcher yet
 
     @property
     def epoch_seen(self) -> int:
@@ -115,6 +130,7 @@ class SiteEvidence:
         """After a batch was applied: heartbeats whose events are all here move the watermark."""
         while self._pending and self._pending[0].seq <= self.seq:
             beat = self._pending.popleft()
+            self._silent = False
             self._watermark_s = max(beat.sent_s, self._watermark_s or beat.sent_s)
 
     def _trouble(self, batch: EventBatch) -> Trouble:
@@ -213,6 +229,25 @@ class SiteEvidence:
         quiet = self.published_seq <= self.seq
         return quiet and self._asked_at_s is not None and now_s - self._asked_at_s > 4 * RESYNC_RETRY_S
 
+    # ── from one process to the next ────────────────────────────────────────────────────────────────────────────────
+
+    def standing(self) -> Standing | None:
+        """Where another process could go on; None while something is unconfirmed."""
+        required = self._required_seq
+        if required is None or not self.synced:
+            return None
+        served = tuple(self.surface.served.values())
+        return Standing(self.epoch, self.seq, self.chain, required, self._surface_seq, dict(self._confirmed), served)
+
+    def go_on(self, standing: Standing) -> None:
+        """From there on: what follows is proven by the chain, and all is as fresh as the first heartbeat says."""
+        self._begin_epoch(standing.epoch)
+        self.seq = self._had_seq = standing.seq
+        self.chain, self._required_seq = standing.chain, standing.required_seq
+        self._surface_seq, self._confirmed = standing.surface_seq, dict(standing.confirmed)
+        self.surface = Surface(standing.surface)
+        self._silent = True
+
     # ── claims ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def unconfirmed(self) -> list[KindId]:
@@ -235,7 +270,8 @@ class SiteEvidence:
     def synced(self) -> bool:
         """Every watched kind is confirmed (or reported blind) since the last doubt."""
         required = self._required_seq
-        return required is not None and self._surface_seq > required and not self.unconfirmed()
+        is_known = required is not None and self._surface_seq > required and not self._silent
+        return is_known and not self.unconfirmed()
 
     def age_s(self, now_s: float) -> float | None:
         """How old the knowledge is; None when nothing was ever confirmed."""
@@ -245,7 +281,8 @@ class SiteEvidence:
         """What a verdict may rest on now."""
         age_s, required = self.age_s(now_s), self._required_seq
         unconfirmed = [] if required is None else self.unconfirmed()
-        synced = required is not None and self._surface_seq > required and not unconfirmed  # as `synced`, asked once
+        is_known = required is not None and self._surface_seq > required and not self._silent
+        synced = is_known and not unconfirmed  # as `synced`, asked once
         return Evidence(
             site=self.site,
             epoch=self.epoch,

@@ -9,7 +9,7 @@ Time and identity come in with the signals; nothing here reads a clock, logs, or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from schemas.alerts import Alert
 from schemas.envelope import MessageError
@@ -34,7 +34,7 @@ from services.resolver.holds import Holds
 from services.resolver.judge.policy import Policy
 from services.resolver.neighbours import Neighbours
 from services.resolver.pursuit import latest
-from services.resolver.recovery import Unfinished, unfinished
+from services.resolver.recovery import Unfinished, unfinished, unseen
 from services.resolver.signals import (
     AskResync,
     BatchSeen,
@@ -84,6 +84,7 @@ class Machine:
         self.vigil = Vigil(site, drifts)
         self.alone = Alone(self.desk, self.undoing, self.together.coordinator.concerns, self.together.take_over)
         self._recovering: list[Unfinished] = []
+        self._unseen: list[Unfinished] = []
         self._early: list[Outcome] = []
         self._was_synced = False
 
@@ -131,8 +132,8 @@ class Machine:
         if batch.site != self.site:  # whoever may publish for one site must not speak for another
             raise MessageError(f"site: {batch.site[:80]!r} (expected {self.site!r})")
         accepted = self.evidence.advance(batch, batch_hash(payload))
-        for place, event in enumerate(accepted.events):
-            self._apply(event, accepted.first_seq + place, moment)
+        for seq, event in enumerate(accepted.events, accepted.first_seq):
+            self._apply(event, seq, moment)
         self.evidence.settle()
         return self._after_news(moment)
 
@@ -276,8 +277,10 @@ class Machine:
         outcomes: Sequence[Outcome],
         intents: Mapping[str, Intent],
         alerts: Sequence[Alert],
+        recent: Container[str] = (),
     ) -> None:
-        """What the streams remember. Unfinished intents go on once the site is known again."""
+        """What the streams remember. Intents go on once the site is known; what was done of `recent` may not be seen."""
+        self._unseen = list(unseen(verdicts, outcomes, intents, recent))
         self.vigil.recover(alerts)
         self.docket.remember(verdicts)
         self._recovering = list(unfinished(verdicts, outcomes, intents))
@@ -288,6 +291,7 @@ class Machine:
         """The site is known again: go on with what was under way."""
         self._was_synced = True
         (recovering, self._recovering), (early, self._early) = (self._recovering, []), (self._early, [])
+        self.alone.lay(self._unseen, moment)
         shared = {one.intent.id for one in recovering if self.together.concerns(one.intent, one.verdict)}
         effects = self.alone.resume([one for one in recovering if one.intent.id not in shared], moment)
         for one in (one for one in recovering if one.intent.id in shared):

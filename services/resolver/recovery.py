@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.identity import ResourceId
@@ -47,6 +47,25 @@ def unfinished(
             continue
         earlier = (one for one in mine if one.revision < verdict.revision and one.state in GOOD)
         yield Unfinished(intent, verdict, now, frozenset(outcome.resource for outcome in earlier))
+
+
+def unseen(
+    verdicts: Iterable[Verdict], outcomes: Sequence[Outcome], intents: Mapping[str, Intent], names: Container[str]
+) -> Iterator[Unfinished]:
+    """Of the intents of these names the steps that were done, by this site: the graph may not show them yet."""
+    by_intent: defaultdict[str, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        if outcome.intent in names:
+            by_intent[outcome.intent].append(outcome)
+    for intent_id, verdict in latest(verdicts).items():
+        intent = intents.get(intent_id)
+        if intent_id not in by_intent or intent is None or verdict.decision != "allow" or verdict.preview:
+            continue
+        mine = [one for one in by_intent[intent_id] if one.revision == verdict.revision]
+        done = {one.step for one in mine if one.state in GOOD or one.state == "applied"}
+        plan = tuple(step for step in verdict.plan if step.id in done)
+        if _is_over(verdict, mine) and plan:
+            yield Unfinished(intent, verdict.model_copy(update={"plan": plan}), tuple(mine), frozenset())
 
 
 def _is_over(verdict: Verdict, outcomes: Iterable[Outcome]) -> bool:

@@ -39,6 +39,21 @@ class Digests:
         found.count += new
         self._weights[number] = weight
 
+    def weight(self, number: int) -> int:
+        """What a resource adds to its kind's sum."""
+        return self._weights[number]
+
+    def restore(self, number: int, kind: KindId, weight: int) -> None:
+        """A resource is there that weighed so much."""
+        if number >= len(self._weights):
+            self._weights.extend([0] * (number + 1 - len(self._weights)))
+        found = self._sums.get(kind)
+        if found is None:
+            found = self._sums[kind] = _Sum()
+        found.total += weight
+        found.count += 1
+        self._weights[number] = weight
+
     def remove(self, number: int, kind: KindId) -> None:
         """It is gone."""
         found = self._sums[kind]

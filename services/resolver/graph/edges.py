@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct, field
@@ -52,6 +53,7 @@ class _Hub(Struct, gc=False):
 
 
 Row = int | tuple[int, ...] | _Hub | None
+Sources = int | list[int] | None  # of one target, ascending; who names it twice stands twice
 
 
 class Reverse:
@@ -75,6 +77,20 @@ class Reverse:
             row.add(source, kind)
         else:
             self.rows[target] = source if row is None else (row, source)
+
+    def restore(self, first: int, found: Sequence[Sources]) -> None:
+        """All sources of the targets from `first` on."""
+        made = [self._row(one) if isinstance(one, list) else one for one in found]
+        self.rows[first : first + len(made)] = made
+
+    def _row(self, sources: list[int]) -> Row:
+        if len(sources) <= SMALL_MAX:
+            return tuple(sources)
+        often = Counter(sources)
+        repeats = (
+            {source: count - 1 for source, count in often.items() if count > 1} if len(often) < len(sources) else {}
+        )
+        return _Hub(array("I", often), repeats, dict(Counter(map(self._kind_of, often))))
 
     def remove(self, target: int, source: int, kind: KindId) -> None:
         """One reference less."""

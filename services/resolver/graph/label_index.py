@@ -56,8 +56,8 @@ class LabelIndex:
         return kind in self._fields
 
     def begin(self, kind: KindId) -> None:
-        """Index a kind from now on; the caller adds what is there already."""
-        self._fields[kind] = {}
+        """Index a kind from now on, if it is not; the caller adds what is there already."""
+        self._fields.setdefault(kind, {})
 
     def add(self, kind: KindId, namespace: str, number: int, record: Record) -> None:
         """A resource is there."""

@@ -7,7 +7,7 @@ The places double as the index of what there is of a kind.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct, field
 
@@ -25,7 +25,8 @@ class Place(Struct, gc=False):
     members: dict[str, int] = field(default_factory=dict)
 
 
-def _place_of(head: str) -> Place:
+def place_of(head: str) -> Place:
+    """An empty place."""
     first, _, rest = head.partition("/")
     if first[:1].isupper():
         return Place(head, KindId(first), rest)
@@ -54,8 +55,8 @@ class Names:
         head, _, name = resource.rpartition("/")
         place = self._places.get(head)
         if place is None:
-            place = self._places[head] = _place_of(head)
-            self._of_kind.setdefault(place.kind, {})[place.namespace] = place
+            place = place_of(head)
+            self._enter(place)
         found = place.members.get(name)
         if found is not None:
             return found
@@ -68,6 +69,30 @@ class Names:
             self._name.append(name)
         place.members[name] = made
         return made
+
+    def _enter(self, place: Place) -> None:
+        self._places[place.head] = place
+        self._of_kind.setdefault(place.kind, {})[place.namespace] = place
+
+    def restore(self, places: Iterable[Place], names: Iterable[str]) -> None:
+        """The next numbers, as they were handed out once; each is still to be adopted or released."""
+        self.place += places
+        self._name += names
+
+    def adopt(self, number: int) -> None:
+        """A number that was restored is in use."""
+        place = self.place[number]
+        if not place.members:
+            self._enter(place)
+        place.members[self._name[number]] = number
+
+    def release(self, number: int) -> None:
+        """A number that was restored is not in use."""
+        self._free.append(number)
+
+    def names(self, first: int, last: int) -> list[str]:
+        """The names of numbers, without their places."""
+        return self._name[first:last]
 
     def forget(self, number: int) -> None:
         """Nobody uses this number any more."""

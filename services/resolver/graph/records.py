@@ -79,14 +79,15 @@ class Records:
         shape, targets = self._references(state.references)
         return Record(
             bytes(memoryview(_pack((short(state.uid), state.resource_version, short(state.digest))))),  # without slack
-            self._share(_pack(state.labels)),
-            None if template is None else self._share(_pack(template)),
-            self._share(_packed_traits(state)),
+            self.share(_pack(state.labels)),
+            None if template is None else self.share(_pack(template)),
+            self.share(_packed_traits(state)),
             shape,
             targets,
         )
 
-    def _share(self, packed: bytes) -> bytes:
+    def share(self, packed: bytes) -> bytes:
+        """The very bytes that equals have."""
         found = self._bytes.now.get(packed)
         if found is None:
             found = self._bytes.keep(packed, packed)
@@ -102,10 +103,7 @@ class Records:
             found = [one or self._placed(reference) for one, reference in zip(found, references, strict=True)]
         key = tuple([form for form, _ in found])  # type: ignore[misc]  # no None is left
         made = tuple([target for _, mine in found for target in mine])  # type: ignore[misc]  # as above
-        shape = self._shapes.find(key)
-        if shape is None:
-            shape = self._shapes.keep(key, shape_of(key))
-            self.crowded = self.crowded or self._shared_len > self._sweep_at
+        shape = self.shape(key)
         if len(self._recent_targets) > RECENT_MAX:
             self._recent_targets.clear()
         return shape, self._recent_targets.setdefault(made, made)
@@ -124,12 +122,23 @@ class Records:
 
     def _choosing(self, reference: Reference, selector: Selector) -> tuple[Form, tuple[Target, ...]]:
         uid = (short(reference.uid),) if reference.uid else ()
-        return self._form(reference, reference.target, selects=True), (self._share(_pack(selector)), *uid)
+        return self._form(reference, reference.target, selects=True), (self.share(_pack(selector)), *uid)
 
     def _form(self, reference: Reference, target: ResourceId, *, selects: bool) -> Form:
-        bare = _replace(reference, target=target, uid="", selector=None)
-        key = (bare, bool(reference.uid), selects)
+        return self.form(_replace(reference, target=target, uid="", selector=None), bool(reference.uid), selects)
+
+    def form(self, bare: Reference, pinned: bool, selects: bool) -> Form:
+        """The form that equal references have."""
+        key = (bare, pinned, selects)
         return self._forms.find(key) or self._forms.keep(key, form_of(*key))
+
+    def shape(self, forms: tuple[Form, ...]) -> Shape:
+        """The shape of these forms."""
+        found = self._shapes.find(forms)
+        if found is None:
+            found = self._shapes.keep(forms, shape_of(forms))
+            self.crowded = self.crowded or self._shared_len > self._sweep_at
+        return found
 
     # ── upkeep ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

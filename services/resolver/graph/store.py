@@ -24,6 +24,7 @@ from services.resolver.graph.digests import Digests
 from services.resolver.graph.links import Links
 from services.resolver.graph.names import NOWHERE, Names
 from services.resolver.graph.numbers import Numbers
+from services.resolver.graph.parts import Parts
 from services.resolver.graph.records import Record, Records
 from services.resolver.graph.selecting import Selecting
 from services.resolver.graph.view import WALK_MAX, Dependents, Edge, Reach, Targets, Which
@@ -50,6 +51,8 @@ class Graph:
         self._unused: list[int] = []
         self._marks: dict[KindId, set[int]] = {}
         self._digests = Digests()
+        self.parts = Parts(self._names, self._records, self._links, self._selecting, self._digests)
+        self.keeps_numbers = False  # somebody copies it: no number is handed out again meanwhile
 
     # ── mutation ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -81,7 +84,7 @@ class Graph:
         changed = old != new
         if changed:
             self._replace(number, old, new, state)
-        if self._records.crowded or len(self._unused) > UNUSED_MAX:
+        if self._records.crowded or (len(self._unused) > UNUSED_MAX and not self.keeps_numbers):
             self._tidy()  # also after what said nothing new: a listing names as many references as the first one
         return (Changed(state.resource, state, old, new, self._records),) if changed else ()
 
@@ -121,7 +124,7 @@ class Graph:
         self.resource_count -= 1
         self._unlink(number, old)
         self._unused.append(number)
-        if len(self._unused) > 2 * UNUSED_MAX:
+        if len(self._unused) > 2 * UNUSED_MAX and not self.keeps_numbers:
             self._tidy()
         return (Changed(resource, None, old, None, self._records),)
 
@@ -172,6 +175,8 @@ class Graph:
     def _tidy(self) -> None:
         """Forget what nobody uses. Numbers wait for this, too: recent references and `Changed.old` rely on them."""
         self._records.tidy()
+        if self.keeps_numbers:
+            return
         for number in set(self._unused):
             if self._record[number] is None and not self._links.names(number):
                 self._names.forget(number)
@@ -183,6 +188,11 @@ class Graph:
     def missing_count(self) -> int:
         """Things that are needed by name and not there (a walk over the named targets: for status only)."""
         return self._links.missing_count()
+
+    @property
+    def listing(self) -> bool:
+        """A kind is being listed: what was not named yet may be gone."""
+        return bool(self._marks)
 
     @property
     def numbers_len(self) -> int:
