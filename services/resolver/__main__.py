@@ -26,7 +26,9 @@ from services.chassis.settings import ServiceSettings
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
 from services.resolver.outgoing import SteppedDownError
+from services.resolver.preserving import EVERY_S
 from services.resolver.service import ResolverService
+from services.resolver.snapshots import Snapshots, maker
 
 PING_TIMEOUT_S = 1.0
 
@@ -37,6 +39,10 @@ class ResolverSettings(ServiceSettings):
     rules: tuple[Path, ...] = Field((), description="Further rule files (JSON list of paths).")
     policy: Path | None = Field(None, description="A policy file (cheops policy check FILE).")
     peers: Annotated[tuple[SiteToken, ...], NoDecode] = Field((), description="The other sites: oslo,nice.")
+    snapshots: Path | None = Field(
+        None, description="Folder that keeps the graph from one start to the next; none: all is listed again."
+    )
+    snapshot_every_s: float = Field(EVERY_S, ge=1, description="How often the graph is written there.")
     takeover: bool = Field(False, description="Start although another resolver of this site answers.")
 
     @field_validator("peers", mode="before")
@@ -57,7 +63,16 @@ async def run(settings: ResolverSettings, bus: Bus | None = None, ready: asyncio
             await _refuse_second(bus, settings)
         catalogue, policy = load_catalogue(settings.rules), _policy(settings)
         machine = Machine(settings.site, catalogue, policy, decided_by(settings), settings.peers)
-        await ResolverService(settings.site, bus, machine, peers=settings.peers).run(ready)
+        kept = Snapshots(settings.snapshots, settings.site, maker(catalogue.files)) if settings.snapshots else None
+        service = ResolverService(
+            settings.site,
+            bus,
+            machine,
+            peers=settings.peers,
+            snapshots=kept,
+            snapshot_every_s=settings.snapshot_every_s,
+        )
+        await service.run(ready)
     finally:
         if own:
             await bus.close()

@@ -33,7 +33,8 @@ def payloads(raw: bytes) -> list[memoryview]:
     if not raw.startswith(MAGIC):
         is_ours = raw.startswith(MAGIC.split()[0])
         raise RefusedError("of another version" if is_ours else "no snapshot")
-    found, view, at, before = [], memoryview(raw), len(MAGIC), MAGIC
+    found: list[memoryview] = []
+    view, at, before = memoryview(raw), len(MAGIC), MAGIC
     while at < len(raw):
         length = int.from_bytes(view[at : at + LENGTH_BYTES], "big")
         start = at + LENGTH_BYTES + DIGEST_BYTES

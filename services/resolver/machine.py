@@ -279,7 +279,7 @@ class Machine:
         alerts: Sequence[Alert],
         recent: Container[str] = (),
     ) -> None:
-        """What the streams remember. Intents go on once the site is known; what was done of `recent` may not be seen."""
+        """What the streams remember. Intents go on once the site is known; of `recent`, what was done may be unseen."""
         self._unseen = list(unseen(verdicts, outcomes, intents, recent))
         self.vigil.recover(alerts)
         self.docket.remember(verdicts)

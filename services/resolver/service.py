@@ -11,28 +11,28 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import Final
 
 import structlog
 
 from schemas import subjects
-from schemas.alerts import Alert
-from schemas.envelope import Message, MessageError
+from schemas.envelope import MessageError
 from schemas.events import decode_heartbeat
 from schemas.identity import SiteName
 from schemas.intents import Intent
 from schemas.outcomes import Outcome
 from schemas.peers import PeerMessage
-from schemas.verdicts import Verdict
 from services.chassis.bus.port import Bus, Delivery, Reader, Received
 from services.chassis.bus.streams import ensure_streams
 from services.chassis.errors import TransientError
 from services.chassis.peering.liaison import Liaison
 from services.resolver.answers import Answers
+from services.resolver.beginning import Beginning
 from services.resolver.fetching import Fetching
 from services.resolver.inquiries import Inquiries
 from services.resolver.machine import Machine
 from services.resolver.outgoing import STORE_RETRY_S, Outgoing
+from services.resolver.preserving import EVERY_S, Preserving
 from services.resolver.signals import (
     AskPeers,
     AskRehearsal,
@@ -57,6 +57,7 @@ from services.resolver.signals import (
     TellPreview,
     Tick,
 )
+from services.resolver.snapshots import Snapshots
 from services.resolver.turns import Turns
 
 TICK_S: Final = 0.25
@@ -65,8 +66,6 @@ EVENTS_FETCH_MAX: Final = 16  # what was fetched ahead lies before the next inte
 INTENTS_FETCH_MAX: Final = 64
 INTENT_ACK_WAIT_S: Final = 10.0  # what a killed resolver had read comes again after it; twice the rehearsal's bound
 DELIVERIES_MAX: Final = 5  # of an intent that ends the resolver each time: it must not end it for ever
-
-Stored = TypeVar("Stored", bound=Message)
 
 log = structlog.get_logger(__name__)
 
@@ -86,6 +85,8 @@ class ResolverService:
         machine: Machine,
         now: Callable[[], Moment] = system_moment,
         peers: Iterable[SiteName] = (),
+        snapshots: Snapshots | None = None,
+        snapshot_every_s: float = EVERY_S,
     ) -> None:
         self.site = site
         self.machine = machine
@@ -94,6 +95,8 @@ class ResolverService:
         self._lock = asyncio.Lock()
         self._turns = Turns()
         self._out = Outgoing(site, bus, now)
+        self._beginning = Beginning(bus, machine, self._out, snapshots)
+        self._preserving = Preserving(machine, snapshots, now, snapshot_every_s)
         self._liaison = Liaison(
             site, bus, peers, self._told, self._heard, lambda: now().monotonic_s, lambda: self._fetching.own_key
         )
@@ -108,41 +111,22 @@ class ResolverService:
     async def run(self, ready: asyncio.Event | None = None) -> None:
         """Recover, then serve until cancelled. Raises SteppedDownError when another resolver holds the site."""
         await ensure_streams(self._bus, self.site)
-        await self._recover()
-        last = await self._bus.last("EVENTS", subjects.event(self.site))
-        start_seq = last.stream_seq + 1 if last else 1  # older ones are worth nothing to an empty graph: all is listed
+        begun = await self._beginning.run(self._now())
+        self._preserving.begin(begun.outcome_seq)
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             letters = asyncio.Event()
             tasks.create_task(self._liaison.run(letters))
             await letters.wait()
-            for reading in (self._beats(), self._events(start_seq), self._intents(), self._outcomes()):
+            async with self._lock:
+                await self._carry_out(begun.effects)
+            for reading in (self._beats(), self._events(begun.event_seq), self._intents(), self._outcomes()):
                 tasks.create_task(reading)
-            for besides in (self._fetching.run(), self._ticks(), self._answers().run(ready)):
+            for besides in (self._fetching.run(), self._ticks(), self._preserving.run(), self._answers().run(ready)):
                 tasks.create_task(besides)
 
     def _answers(self) -> Answers:
         return Answers(self.machine, self._bus, self._now, self._inquiries, self._asked_step, self._liaison.asked_links)
-
-    async def _recover(self) -> None:
-        verdicts = await self._understood("VERDICTS", Verdict)
-        outcomes = await self._understood("OUTCOMES", Outcome)
-        alerts = await self._understood("ALERTS", Alert)
-        stored = [*await self._understood("PARTS", Intent), *await self._understood("INTENTS", Intent)]
-        intents = {intent.id: intent for intent in stored}
-        self.machine.recover(verdicts, outcomes, intents, alerts)
-        await self._out.begin()
-        log.info("recovered from the streams", site=self.site, verdicts=len(verdicts), outcomes=len(outcomes))
-
-    async def _understood(self, stream: subjects.StreamName, model: type[Stored]) -> list[Stored]:
-        """What a stream holds of this site. What is not understood was buried, or is by its reader."""
-        found = []
-        async for one in self._bus.scan(stream, subjects.filters(stream, self.site)):
-            try:
-                found.append(model.from_json(one.payload))
-            except MessageError as error:
-                log.warning("left out at the start", stream=stream, subject=one.subject, reason=str(error))
-        return found
 
     # ── what comes in ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -168,6 +152,7 @@ class ResolverService:
                 await self._turns.of_events()
                 try:
                     await self._step(BatchSeen(delivery.message.payload))
+                    self._preserving.applied(delivery.message.stream_seq)
                 except MessageError as error:
                     await self._out.bury("EVENTS", delivery.message, str(error))
             if deliveries:
@@ -232,6 +217,7 @@ class ResolverService:
             await self._out.settle(delivery.terminate(str(error)))
             return
         await self._step(OutcomeSeen(outcome))
+        self._preserving.outcome_seq = delivery.message.stream_seq
         await self._out.settle(delivery.ack())
 
     async def _ticks(self) -> None:

@@ -4,15 +4,16 @@ write   NEW, piece by piece ──▶ fsync ──▶ CURRENT becomes FORMER ─
 read    CURRENT, else FORMER
 
 Who is killed in between leaves CURRENT or FORMER as it was. A file is refused, and the resolver starts from the stream,
-when it is torn or damaged, another site's, or by another version of Cheops or of the rules: what these make of an object
-may be something else. It holds what the graph holds, so no values.
+when it is torn or damaged, another site's, or by another version of Cheops or of the rules: what these make of an
+object may be something else. It holds what the graph holds, so no values.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
@@ -87,7 +88,7 @@ class Snapshots:
     def __init__(self, folder: Path, site: SiteName, made_by: str) -> None:
         self.folder, self.site, self.made_by = folder, site, made_by
 
-    def acts(self, head: Head, chunks: Iterable[Chunk], end: Callable[[], End]) -> Iterator[Act]:
+    def acts(self, head: Head, chunks: Iterable[Chunk], end: Callable[[], End]) -> Generator[Act, None, None]:
         """What is to be done one after the other to write a snapshot; each may wait for the disk.
 
         `end` is asked right after the last chunk.
@@ -102,7 +103,7 @@ class Snapshots:
         yield lambda: self.folder.mkdir(parents=True, exist_ok=True)
         with new.open("wb", buffering=0) as file:
             for piece in framed(pieces()):
-                yield lambda piece=piece: _write(file, piece)
+                yield partial(_write, file, piece)
             yield lambda: os.fsync(file.fileno())
         if current.exists():
             yield lambda: current.replace(former)

@@ -14,7 +14,7 @@ Reverse edges, label groups and selectors are not written: they follow from the 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Generator, Hashable, Iterable
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -26,7 +26,7 @@ from services.resolver.graph.records import Record
 from services.resolver.graph.store import Graph
 
 FORMAT: Final = 1  # of chunks; what is packed in a record is told by `layout`
-CHUNK_NUMBERS: Final = 2_048  # some milliseconds
+CHUNK_NUMBERS: Final = 1_024  # some milliseconds
 NONE: Final = 2**32 - 1
 
 Key = TypeVar("Key", bound=Hashable)
@@ -77,7 +77,7 @@ class Copying:
         self._forms: Seen[Form] = Seen()
         self._shapes: Seen[Shape] = Seen()
 
-    def chunks(self, numbers: int = CHUNK_NUMBERS) -> Iterator[Chunk]:
+    def chunks(self, numbers: int = CHUNK_NUMBERS) -> Generator[Chunk, None, None]:
         """Ask for the next one whenever there is time for it; the graph may change in between.
 
         It keeps all numbers until the iterator is at its end, or closed.

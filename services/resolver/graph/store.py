@@ -70,6 +70,8 @@ class Graph:
                 self._marks[event.kind] = set()
             case "sync_end":
                 return self._sweep(event.kind)
+            case "sync_same":
+                self._marks.pop(event.kind, None)  # a listing that broke off is never ended
         return ()
 
     def _put(self, state: ResourceState) -> Sequence[Changed]:
@@ -181,6 +183,10 @@ class Graph:
             if self._record[number] is None and not self._links.names(number):
                 self._names.forget(number)
         self._unused.clear()
+
+    def become(self, other: Graph) -> None:
+        """What another graph is, which nobody uses any more: one that was restored."""
+        vars(self).update(vars(other))
 
     # ── questions ───────────────────────────────────────────────────────────────────────────────────────────────────
 

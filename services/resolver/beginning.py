@@ -1,0 +1,163 @@
+"""Before a resolver serves: a snapshot, what happened since, and what the streams remember of intents.
+
+snapshot ──▶ graph, cursor          VERDICTS, OUTCOMES, … ──▶ intents          EVENTS after the cursor ──▶ graph
+                                                                                       └──▶ where to read on
+
+A snapshot is used when EVENTS still holds the very message at its cursor: then all that followed is there, too, or the
+chain of hashes shows the gap. Without one the graph is empty, and everything is listed again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+import msgspec
+import structlog
+
+from schemas import subjects
+from schemas.alerts import Alert
+from schemas.envelope import Message, MessageError
+from schemas.events import batch_hash
+from schemas.intents import Intent
+from schemas.kinds import Surface
+from schemas.outcomes import Outcome
+from schemas.verdicts import Verdict
+from services.chassis.bus.port import Bus, Received
+from services.resolver.graph.restoring import ChunkError, Restoring
+from services.resolver.graph.store import Graph
+from services.resolver.machine import Machine
+from services.resolver.outgoing import Outgoing
+from services.resolver.signals import BatchSeen, Effect, Moment
+from services.resolver.snapshots import End, Found, Head, Snapshots
+
+NOTHING: Final = "the stream does not hold what followed"
+Stored = TypeVar("Stored", bound=Message)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Begun:
+    """Where to read on in EVENTS, what was read last of OUTCOMES, and what came of the events that were replayed."""
+
+    event_seq: int = 1
+    outcome_seq: int = 0
+    effects: list[Effect] = field(default_factory=list)
+
+
+class Beginning:
+    """The start of one site's resolver."""
+
+    def __init__(self, bus: Bus, machine: Machine, out: Outgoing, snapshots: Snapshots | None) -> None:
+        self._bus, self._machine, self._out, self._snapshots = bus, machine, out, snapshots
+        self._site = machine.site
+        self._events = subjects.event(machine.site)
+
+    async def run(self, moment: Moment) -> Begun:
+        """Everything that is known without asking anybody. `moment`: as all of it is taken for."""
+        begun = Begun()
+        found = await self._restored()
+        await self._recover(begun, None if found is None else found.head)
+        if found is not None:
+            await self._replay(begun, found.head, found.end, moment)
+            return begun
+        last = await self._bus.last("EVENTS", self._events)
+        if last is not None:  # older ones are worth nothing to an empty graph: all is listed
+            begun.event_seq = last.stream_seq + 1
+        return begun
+
+    # ── a snapshot ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _restored(self) -> Found | None:
+        """The newest snapshot that can be used; the graph and the evidence are as it says."""
+        candidates = self._snapshots.read() if self._snapshots is not None else iter(())
+        while (found := await asyncio.to_thread(next, candidates, None)) is not None:
+            reason = "" if await self._continues(found.head) else NOTHING
+            graph = Graph(self._site)
+            try:
+                if not reason:
+                    await _filled(graph, found)
+            except (ChunkError, msgspec.MsgspecError) as error:
+                reason = f"not understood: {error}"
+            if not reason:
+                self._take_over(graph, found.head)
+                return found
+            log.warning("snapshot refused", site=self._site, seq=found.head.standing.seq, reason=reason)
+        return None
+
+    async def _continues(self, head: Head) -> bool:
+        async for one in self._bus.scan("EVENTS", self._events, start_seq=head.stream_seq, limit=1):
+            return one.stream_seq == head.stream_seq and batch_hash(one.payload) == head.standing.chain
+        return False
+
+    def _take_over(self, graph: Graph, head: Head) -> None:
+        surface = Surface(head.standing.surface)
+        graph.surface = surface
+        self._machine.graph.become(graph)
+        self._machine.evidence.go_on(head.standing)
+        self._machine.desk.hearing.serve(surface)
+        log.info("snapshot restored", site=self._site, resources=graph.resource_count, seq=head.standing.seq)
+
+    async def _replay(self, begun: Begun, head: Head, end: End, moment: Moment) -> None:
+        """Events since; at one moment, so that nothing is alerted about that a later event puts right."""
+        evidence, last, batches = self._machine.evidence, head.stream_seq, 0
+        async for one in self._bus.scan("EVENTS", self._events, start_seq=last + 1):
+            last, batches = one.stream_seq, batches + 1
+            try:
+                begun.effects += self._machine.step(BatchSeen(one.payload), moment)
+            except MessageError as error:
+                await self._out.bury("EVENTS", one, str(error))
+            await asyncio.sleep(0)
+        begun.event_seq = last + 1
+        if (evidence.epoch, evidence.seq) < (end.epoch, end.seq):
+            evidence.distrust("the stream lost events that a snapshot holds")
+        log.info("replayed since the snapshot", site=self._site, batches=batches, seq=evidence.seq)
+
+    # ── the streams ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _recover(self, begun: Begun, head: Head | None) -> None:
+        verdicts = [one async for _, one in self._understood("VERDICTS", Verdict)]
+        outcomes, recent = [], set(head.held if head is not None else ())
+        async for received, outcome in self._understood("OUTCOMES", Outcome):
+            outcomes.append(outcome)
+            begun.outcome_seq = received.stream_seq
+            if head is not None and received.stream_seq > head.outcome_seq:
+                recent.add(outcome.intent)
+        alerts = [one async for _, one in self._understood("ALERTS", Alert)]
+        parts = {one.id: one async for _, one in self._understood("PARTS", Intent)}
+        intents = {one.id: one async for _, one in self._understood("INTENTS", Intent)}
+        self._machine.recover(verdicts, outcomes, parts | intents, alerts, recent)
+        await self._out.begin()
+        log.info("recovered from the streams", site=self._site, verdicts=len(verdicts), outcomes=len(outcomes))
+
+    async def _understood(
+        self, stream: subjects.StreamName, model: type[Stored]
+    ) -> AsyncIterator[tuple[Received, Stored]]:
+        """What a stream holds of this site. What is not understood was buried, or is by its reader."""
+        async for one in self._bus.scan(stream, subjects.filters(stream, self._site)):
+            try:
+                yield one, model.from_json(one.payload)
+            except MessageError as error:
+                log.warning("left out at the start", stream=stream, subject=one.subject, reason=str(error))
+
+
+async def _filled(graph: Graph, found: Found) -> None:
+    """Millions of objects are made and none is garbage: the collector would look for some again and again."""
+    restoring = Restoring(graph.parts, found.end.numbers)
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        for chunk in found.chunks:
+            restoring.take(chunk)
+            await asyncio.sleep(0)
+        for _ in restoring.finish():
+            await asyncio.sleep(0)
+        gc.freeze()
+    finally:
+        if was_enabled:
+            gc.enable()
+    graph.resource_count, graph.edge_count = restoring.resource_count, restoring.edge_count
