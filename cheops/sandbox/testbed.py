@@ -232,6 +232,7 @@ class Testbed:
                 "CHEOPS_NATS_URL": self.buses.server(site.name).url,
                 **({"CHEOPS_NATS_KEYS": str(keys)} if keys else {}),
                 "CHEOPS_KUBECONFIG": str(site.cluster.kubeconfig),
+                "CHEOPS_SNAPSHOTS": str(self.directory / site.name / "graph"),
                 **(environment or {}),
             },
         )
