@@ -83,6 +83,15 @@ class Delivery:
             brought = True
         return brought
 
+    def copy(self, resource: ResourceId, origin: SiteName, name: SiteName) -> bool:
+        """A copy of what the bundle writes at its origin; False when the site gets it anyway."""
+        body = self.bundle.get(resource)
+        if body is None or resource in self.bodies.get(name, {}):
+            return False
+        self.supplies.bring(Want(name, resource, True, (origin,)), origin, body, self.court.catalogue.kinds.get)
+        self.bodies.setdefault(name, {})[resource] = self.supplies.brought[name][resource]
+        return True
+
     def _found(self, want: Want) -> tuple[SiteName, Body] | None:
         """Where it is taken from: the bundle first, then the sites of its part, then any other."""
         if want.resource in self.bundle:

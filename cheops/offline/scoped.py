@@ -6,20 +6,23 @@ scope says (replicated or shared), and judged again ──▶ combined; the firs
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from cheops.offline.check import Act, Court, judge_at, verb_of
 from cheops.offline.delivery import Delivery
+from cheops.offline.sets import follow, leave, named_by, put_off, scope_of_set, with_sites_named
 from cheops.offline.sites import OfflineSite
 from schemas.identity import ResourceId, SiteName
 from schemas.scope.errors import ScopeError
 from schemas.scope.parse import parse_scope
 from schemas.scope.sites import Latencies, check_sites
 from schemas.scope.tree import Scope
-from schemas.ties import REPLICA_SET, SHARED_TO
+from schemas.ties import SHARED_TO
 from schemas.verdicts import Reason, Remedy, Verdict
+from services.resolver.across.nearest import nearest_first
 from services.resolver.across.splitting import Splitter
 from services.resolver.across.widening import widenings
 from services.resolver.coordinate import combine, enough, not_taken
@@ -35,8 +38,10 @@ def check(court: Court, act: Act, scope: str = "", latencies: Latencies | None =
     """The verdict on `act` in `scope`; no scope means the first site. Raises ScopeError for a scope that is none."""
     entry = next(iter(court.sites))
     near = latencies or {}
-    if scope.strip():
-        verdict = check_scoped(court, act, parse_scope(scope), near)
+    own = parse_scope(scope) if scope.strip() else scope_of_set(court, act)
+    if own is not None:
+        court = with_sites_named(court, None if scope.strip() else own, named_by(court, act))
+        verdict = check_scoped(court, act, own, near)
     elif verb_of(act) == "delete":
         names = tuple(court.sites[entry].extractor.key(one).id for one in act.manifests)
         named_only = replace(act, verb="delete", resources=(*act.resources, *names), manifests=())
@@ -65,6 +70,8 @@ def check_scoped(court: Court, act: Act, scope: Scope, latencies: Latencies) -> 
         ways = alternatives(scope, list(court.sites), latencies, entry)
     except ScopeError as error:
         return judge_at(court, act, court.sites[entry], (Problem("D600", str(error).splitlines()[0]),))
+    if verb_of(act) == "read":
+        ways = nearest_first(ways, lambda name: 0.0 if name == entry else latencies.get((entry, name), math.inf))
     failed: list[tuple[Alternative, Verdict]] = []
     for way in ways:
         verdict = _one_way(court, act, scope, way)
@@ -83,10 +90,14 @@ def _one_way(court: Court, act: Act, scope: Scope, way: Alternative) -> Verdict:
     delivery.load()
     verdicts = delivery.judged()
     for _ in range(ROUNDS_MAX):
-        if not delivery.supply(verdicts):
+        if not (delivery.supply(verdicts) or follow(delivery, verdicts)):
             break
         verdicts = delivery.judged()
-    taken, left_out = enough(scope, way, verdicts)
+    verdicts = leave(delivery, verdicts)
+    pending = put_off(delivery, verdicts)
+    away = {one.site for one in pending}
+    taken, left_out = enough(scope, way, {name: one for name, one in verdicts.items() if name not in away})
+    left_out = (*left_out, *pending)
     entry = next(iter(court.sites))
     whole = combine(list(taken.values()), entry)
     return whole.model_copy(update={"reasons": (*whole.reasons, *left_out)}) if left_out else whole
@@ -106,11 +117,10 @@ def _named_in(court: Court, act: Act, scope: Scope, way: Alternative) -> Verdict
 
 
 def deleted_at(court: Court, acts: Mapping[SiteName, Act]) -> Verdict:
-    """Deletes, with the copies that were shared from what goes, and a word about replicas that stay."""
+    """Deletes, with the copies that were shared from what goes."""
     rows = dict(acts)
     lost: list[Reason] = []
     gone: list[str] = []
-    notes: list[Reason] = []
     for name, act in acts.items():
         for text in act.resources:
             resource = _resolved(court.sites[name], text, act.namespace)
@@ -125,26 +135,12 @@ def deleted_at(court: Court, acts: Mapping[SiteName, Act]) -> Verdict:
                 elif resource not in rows.get(SiteName(other), act).resources or SiteName(other) not in rows:
                     mine = rows.get(SiteName(other), replace(act, resources=()))
                     rows[SiteName(other)] = replace(mine, resources=(*mine.resources, resource))
-            stay = _replicas(court, resource, body, set(rows))
-            if stay:
-                message = f"replicas of {named(resource)} stay at {', '.join(stay)}"
-                notes.append(Reason(code="W340", severity="warning", message=message, site=name, resource=resource))
     together = (*rows, *(SiteName(one) for one in gone))
     made = {name: replace(one, together=together) for name, one in rows.items()}
     whole = combine([judge_at(court, one, court.sites[name]) for name, one in made.items()], next(iter(court.sites)))
     if lost and whole.decision == "allow":
         whole = whole.model_copy(update={"decision": "defer", "plan": (), "summary": lost[0].message})
-    return whole.model_copy(update={"reasons": (*lost, *whole.reasons, *notes)}) if lost or notes else whole
-
-
-def _replicas(court: Court, resource: ResourceId, body: Body, going: set[SiteName]) -> list[SiteName]:
-    """Other sites with the same replica set, at which it stays."""
-    mine = _listed(body, REPLICA_SET)
-    return [
-        name
-        for name, site in court.sites.items()
-        if mine and name not in going and _listed(site.bodies.get(resource, {}), REPLICA_SET) == mine
-    ]
+    return whole.model_copy(update={"reasons": (*lost, *whole.reasons)}) if lost else whole
 
 
 def _listed(body: Body, name: str) -> list[str]:

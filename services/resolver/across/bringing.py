@@ -100,9 +100,13 @@ class Bringing:
 
     def torn(self, parts: Mapping[SiteName, Part]) -> list[Problem]:
         """A site that is to lose one thing and to get another in one intent: nothing of one part can be both (D600)."""
-        both = {name: resources[0] for name, resources in self.leaving.items() if name in parts}
-        message = "is to leave {}, which gets something else in the same intent: say that in an intent of its own"
-        return [Problem("D600", f"{named(one)} {message.format(name)}", one) for name, one in both.items()]
+        return [is_torn(resources[0], name) for name, resources in self.leaving.items() if name in parts]
+
+
+def is_torn(resource: ResourceId, name: SiteName) -> Problem:
+    """What is said of such a site."""
+    message = f"is to leave {name}, which gets something else in the same intent: say that in an intent of its own"
+    return Problem("D600", f"{named(resource)} {message}", resource)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,9 @@ from schemas.ties import is_member, replicas_at
 from schemas.verdicts import Reason, Verdict
 from services.resolver.across.bringing import LEAVES, STAY, Bringing
 from services.resolver.desk import Desk
+from services.resolver.graph.view import View
 from services.resolver.intake import Intake
+from services.resolver.judge.case import Change
 from services.resolver.judge.findings import named
 from services.resolver.judge.update import takes_away
 from services.resolver.signals import Effect, Moment, SendAlert
@@ -58,18 +60,18 @@ class Backlog:
 
     def put_off(self, asked: Asking, answers: Mapping[SiteName, Verdict], moment: Moment) -> tuple[Reason, ...]:
         """The sites that get an update when they return; none when it has to wait for them."""
-        silent = [name for name, one in answers.items() if _is_unheard(one)]
+        silent = [name for name, one in answers.items() if is_unheard(one)]
         if asked.intent.verb not in ("update", "apply") or len(silent) == len(answers):
             return ()
         if not silent or not all(self._only_misses_an_update(asked, name, moment) for name in silent):
             return ()
         if any(one.code[1:] == LEAVES for answer in answers.values() for one in answer.reasons):
             return ()  # who is of a set changes with everybody's word
-        return tuple(_open_for(name, answers[name]) for name in silent)
+        return tuple(open_for(name, answers[name]) for name in silent)
 
     def untold(self, asked: Asking, answers: Mapping[SiteName, Verdict]) -> tuple[Reason, ...]:
         """Sites that are to hear later that another one has left a set."""
-        return tuple(_open_for(*row) for row in asked.bringing.untold(asked.parts, answers).items())
+        return tuple(open_for(*row) for row in asked.bringing.untold(asked.parts, answers).items())
 
     def departed(self, intent: Intent, sites: Iterable[SiteName]) -> dict[SiteName, dict[ResourceId, list[SiteName]]]:
         """What of an open deletion these sites are to hear; nothing of what was made again meanwhile."""
@@ -95,11 +97,9 @@ class Backlog:
         if part.verb == "delete" or part.brings or part.marks:
             return False
         changes = self.desk.hearing.take_in(part, moment).changes
-        for change in changes:
-            state = view.find(change.resource)
-            if state is None or not is_member(state) or name not in replicas_at(state) or takes_away(view, change):
-                return False
-        return len(changes) == len(part.manifests) > 0
+        return len(changes) == len(part.manifests) > 0 and all(
+            only_misses_an_update(view, name, one) for one in changes
+        )
 
     def keep(self, intent: Intent, reasons: Sequence[Reason], now_s: float, done: Iterable[Outcome] = ()) -> None:
         """The verdict with these is in force: open for the sites that it names, or for none any more."""
@@ -186,11 +186,19 @@ def behind(intent: Intent, intake: Intake, sites: Iterable[SiteName], verdict: V
     ]
 
 
-def _open_for(name: SiteName, verdict: Verdict) -> Reason:
+def only_misses_an_update(view: View, name: SiteName, change: Change) -> bool:
+    """Whether a site has the replica, as far as is known here, and nothing is taken away from it."""
+    state = view.find(change.resource)
+    has_it = state is not None and is_member(state) and name in replicas_at(state)
+    return has_it and not takes_away(view, change)
+
+
+def open_for(name: SiteName, verdict: Verdict) -> Reason:
+    """It is done elsewhere, and open for this site."""
     return Reason(code=PENDING, severity="warning", message=f"pending at {name}: {_why(verdict)}", site=name)
 
 
-def _is_unheard(verdict: Verdict) -> bool:
+def is_unheard(verdict: Verdict) -> bool:
     """Nobody there has judged it."""
     blocking = {one.code for one in verdict.reasons if one.severity in ("deny", "defer")}
     return verdict.decision == "defer" and blocking == {"F501"} and verdict.evidence[0].epoch == 0

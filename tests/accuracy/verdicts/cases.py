@@ -5,6 +5,8 @@
       sites: {lyon: [ca, mounts-ca]}                          # the first is where the intent is entered
       act: {delete: [secret/edge-ca], namespace: shop}        # or {manifests: […], verb: update}, {read: […]}
       flaws: {lyon: {stale: true}}                            # optional: stale, unreachable, blind: [secrets]
+      scope: lyon & oslo                                      # optional
+      latencies: {"lyon:oslo": 0.008}                         # optional: round trips between sites, in seconds
       expect: {decision: deny, codes: [D310], resources: [apps/Deployment/shop/web], also: [W314]}
       offline_only: why it cannot be shown on an API server   # optional
 
@@ -23,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.documents import Document, parse_value
+from schemas.identity import SiteName
 from schemas.verdicts import Verdict
 
 HERE = Path(__file__).parent
@@ -50,6 +53,7 @@ class Case:
     expect: Expected
     flaws: dict[str, dict[str, Any]] = field(default_factory=dict)
     scope: str = ""
+    latencies: dict[tuple[SiteName, SiteName], float] = field(default_factory=dict)
     offline_only: str = ""
 
 
@@ -62,7 +66,7 @@ def load_cases() -> Iterator[Case]:
 
 
 def _case(body: dict[str, Any], file: str, parts: dict[str, Any]) -> Case:
-    unknown = set(body) - {"case", "row", "sites", "act", "expect", "flaws", "scope", "offline_only"}
+    unknown = set(body) - {"case", "row", "sites", "act", "expect", "flaws", "scope", "latencies", "offline_only"}
     assert not unknown, f"{file}: {body.get('case')}: unknown {sorted(unknown)}"
     sites = {name: [_manifest(one, parts, file) for one in rows] for name, rows in body["sites"].items()}
     act = dict(body["act"])
@@ -82,8 +86,14 @@ def _case(body: dict[str, Any], file: str, parts: dict[str, Any]) -> Case:
         ),
         flaws=body.get("flaws", {}),
         scope=body.get("scope", ""),
+        latencies={_pair(text): trip_s for text, trip_s in body.get("latencies", {}).items()},
         offline_only=body.get("offline_only", ""),
     )
+
+
+def _pair(text: str) -> tuple[SiteName, SiteName]:
+    one, _, other = text.partition(":")
+    return SiteName(one), SiteName(other)
 
 
 def _manifest(row: Any, parts: dict[str, Any], file: str) -> Document:

@@ -52,4 +52,5 @@ def verdict_on(
     for name, documents in case.sites.items():
         rows = documents if entry is None or sites else [Document(name, 1, body) for body in entry]
         sites[site_name(name)] = site_of(site_name(name), rows, catalogue(), flaws_of(case, name))
-    return check(Court(sites, catalogue(), Policy(), NOW), act or act_of(case), case.scope if scope is None else scope)
+    court = Court(sites, catalogue(), Policy(), NOW)
+    return check(court, act or act_of(case), case.scope if scope is None else scope, case.latencies)

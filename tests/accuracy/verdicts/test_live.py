@@ -1,35 +1,27 @@
 """The same labelled cases on a live site: embedded API server, watcher, resolver, executor, a real nats-server.
 
-The manifests were applied by us before, the verdict is a preview. Cases about flawed evidence, several sites and what
-an API server does not let one create say why they stay offline.
+The manifests were applied by us before, the verdict is a preview. Cases about flawed evidence and what
+an API server does not let one create say why they stay offline; those with several sites are in test_live_sites.py.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
 
 import aiohttp
 import pytest
 
-from cheops.asking import RefusedError
-from cheops.drafts import Intent
-from cheops.mesh import Mesh, connect
+from cheops.mesh import connect
 from cheops.sandbox.embedded import EmbeddedProcess
 from cheops.sandbox.testbed import Testbed
-from schemas.identity import ResourceId, SiteName, split_kind
-from schemas.relations.extract import Extractor
-from schemas.relations.loader import load_catalogue
-from schemas.relations.surface import builtin_surface, surface_with_crds
-from schemas.verdicts import Verdict
+from schemas.identity import SiteName
 from tests.accuracy.verdicts.cases import Case, differences, load_cases
+from tests.accuracy.verdicts.stage import Stage, judged
 from tests.contract.api.client import Api
 
 CASES = [case for case in load_cases() if not case.offline_only and not case.flaws and len(case.sites) == 1]
-WAIT_S = 40.0
 LYON = SiteName("lyon")
-EARLY = ("Namespace", "CustomResourceDefinition")  # others live in what they make
 
 
 @pytest.fixture(scope="module")
@@ -40,116 +32,16 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     asyncio.run(made.stop())
 
 
-class _Stage:
-    """One case at a time: its objects are there, then they are gone again."""
-
-    def __init__(self, api: Api, mesh: Mesh, case: Case) -> None:
-        self.api, self.mesh = api, mesh
-        bodies = [one.body for one in next(iter(case.sites.values()))]
-        definitions = [one for one in bodies if one["kind"] == "CustomResourceDefinition"]
-        self._surface = surface_with_crds(builtin_surface(), definitions)
-        extractor = Extractor(load_catalogue(), self._surface)
-        self._rows = {extractor.key(one).id: one for one in bodies}
-        spaces = {extractor.key(one).namespace for one in bodies} - {"", "default"}
-        for name in sorted(spaces):
-            body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-            self._rows.setdefault(ResourceId(f"Namespace/{name}"), body)
-
-    async def set_up(self) -> None:
-        for early in (True, False):
-            for resource, body in self._rows.items():
-                if (body["kind"] in EARLY) is early:
-                    await self._create(resource, body)
-        await self._until_known(set(self._rows))
-
-    async def tear_down(self) -> None:
-        """Everything goes, those that hold others last; finalizers of ours are let go of."""
-        for early in (False, True):
-            for resource, body in self._rows.items():
-                if (body["kind"] in EARLY) is early:
-                    path = f"{self._collection(resource)}/{body['metadata']['name']}"
-                    if body["metadata"].get("finalizers"):
-                        await self.api.patch(path, {"metadata": {"finalizers": None}})
-                    await self.api.delete(path)
-        await self._until_gone()
-
-    async def _create(self, resource: ResourceId, body: dict[str, Any]) -> None:
-        async with asyncio.timeout(WAIT_S):
-            while True:
-                path = f"{self._collection(resource)}/{body['metadata']['name']}"
-                made = await self.api.apply(path, body, manager="cheops", force=True)
-                if made.status in (200, 201):
-                    return
-                # a kind that is served in a moment, a namespace whose account is made in a moment
-                assert made.status in (403, 404), f"{resource}: {made.text}"
-                await asyncio.sleep(0.05)
-
-    def _collection(self, resource: ResourceId) -> str:
-        kind = next(kind for kind in self._surface.served if resource.startswith(f"{kind}/"))
-        served = self._surface.served[kind]
-        group, _ = split_kind(kind)
-        version = self._rows[resource]["apiVersion"].rpartition("/")[2]
-        root = f"/apis/{group}/{version}" if group else f"/api/{version}"
-        rest = resource.removeprefix(f"{kind}/").split("/")
-        return f"{root}/namespaces/{rest[0]}/{served.plural}" if len(rest) == 2 else f"{root}/{served.plural}"
-
-    async def _until_known(self, wanted: set[ResourceId]) -> None:
-        async with asyncio.timeout(WAIT_S):
-            for kind in (one["spec"]["names"]["kind"] for one in self._rows.values() if "names" in one.get("spec", {})):
-                while not await self._is_served(kind):
-                    await asyncio.sleep(0.05)
-            while not wanted <= {one.resource async for one in self.mesh.states(site=LYON)}:
-                await asyncio.sleep(0.05)
-            await self._until_quiet()
-
-    async def _is_served(self, kind: str) -> bool:
-        try:
-            await self.mesh.names(kind, site=LYON)
-        except RefusedError:
-            return False
-        return True
-
-    async def _until_gone(self) -> None:
-        async with asyncio.timeout(WAIT_S):
-            while {one.resource async for one in self.mesh.states(site=LYON)} & set(self._rows):
-                await asyncio.sleep(0.05)
-            await self._until_quiet()
-
-    async def _until_quiet(self) -> None:
-        """Controllers have done what they do: nothing has changed between two looks, and the site is fresh."""
-        before: object = None
-        while True:
-            status = await self.mesh.status(LYON)
-            now = (status.evidence.seq, status.state, status.lag)
-            if now == before and status.state == "fresh" and status.lag == 0:
-                return
-            before = now
-            await asyncio.sleep(0.1)
-
-
-async def _judged(mesh: Mesh, case: Case) -> Verdict:
-    act = case.act
-    verb = "delete" if "delete" in act else "read" if "read" in act else act.get("verb", "apply")
-    draft = Intent(
-        verb=verb,
-        resources=tuple(act.get("delete", act.get("read", ()))),
-        manifests=tuple(act.get("manifests", ())),
-        namespace=act.get("namespace", ""),
-        cascade=act.get("cascade", "none"),
-        preview=True,
-    )
-    return await mesh.submit(draft, site=LYON)
-
-
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 async def test_a_live_site_gives_the_same_answer(bed: Testbed, case: Case) -> None:
     cluster = bed.sites[LYON].cluster
     assert isinstance(cluster, EmbeddedProcess)
     async with aiohttp.ClientSession() as session, connect(bed.context) as mesh:
-        stage = _Stage(Api(session, cluster.server_url, None, ""), mesh, case)
+        given = [one.body for one in case.sites["lyon"]]
+        stage = Stage(Api(session, cluster.server_url, None, ""), mesh, LYON, given)
         try:
             await stage.set_up()
-            verdict = await _judged(mesh, case)
+            verdict = await judged(mesh, case)
         finally:
             await stage.tear_down()
     assert not differences(case.expect, verdict), case.row
