@@ -69,7 +69,7 @@ def check_scoped(court: Court, act: Act, scope: Scope, latencies: Latencies) -> 
     try:
         ways = alternatives(scope, list(court.sites), latencies, entry)
     except ScopeError as error:
-        return judge_at(court, act, court.sites[entry], (Problem("D600", str(error).splitlines()[0]),))
+        return judge_at(court, act, court.sites[entry], (Problem("D600", error.sentence),))
     if verb_of(act) == "read":
         ways = nearest_first(ways, lambda name: 0.0 if name == entry else latencies.get((entry, name), math.inf))
     failed: list[tuple[Alternative, Verdict]] = []

@@ -37,11 +37,19 @@ class ScopeError(ValueError):
         super().__init__(message, column)
 
     def __str__(self) -> str:
-        said = self.message + (f"; did you mean {spoken(self.near, 'or')}?" if self.near else "")
         if not self.column:
-            return said
+            return self._said
         line, place = _window(self.text, self.column - 1)
-        return f"{line}\n{' ' * place}^ {said}"
+        return f"{line}\n{' ' * place}^ {self._said}"
+
+    @property
+    def sentence(self) -> str:
+        """The same in one line, where no caret can be shown."""
+        return f"column {self.column} of the scope: {self._said}" if self.column else self._said
+
+    @property
+    def _said(self) -> str:
+        return self.message + (f"; did you mean {spoken(self.near, 'or')}?" if self.near else "")
 
 
 def spoken(words: Iterable[str], last: str) -> str:

@@ -42,6 +42,11 @@ class UnknownSite:
         near = f" (near: {', '.join(self.near)})" if self.near else ""
         return f"no site is called {self.name!r}{near}"
 
+    def sentence(self, columns: Mapping[SiteName, int]) -> str:
+        """With its place, where the scope was written by somebody."""
+        column = columns.get(self.name)
+        return f"column {column} of the scope: {self}" if column else str(self)
+
 
 def site_names(scope: Scope) -> list[SiteName]:
     """Every site that is named, once, in the order of the text; a prime site is always one of a part's."""

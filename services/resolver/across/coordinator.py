@@ -22,7 +22,7 @@ from services.resolver.across.following import Following
 from services.resolver.across.hearsay import Hearsay
 from services.resolver.across.letters import ask, drop, let_go, refuse
 from services.resolver.across.order import HybridClock
-from services.resolver.across.pending import Backlog, behind, moot, overtaken
+from services.resolver.across.pending import Backlog, behind, deleted_since, moot, overtaken
 from services.resolver.across.reading import Reading
 from services.resolver.across.retries import TRY_AGAIN_S, Retries
 from services.resolver.across.round import Round, for_all, next_trial
@@ -155,6 +155,11 @@ class Coordinator:
 
     def _after_answers(self, asked: Round, moment: Moment) -> list[Effect]:
         """All have answered: what they lack is brought first, whom they name is asked, too."""
+        gone = deleted_since(asked)
+        if gone:
+            drops: list[Effect] = [drop(asked, name) for name in sorted(asked.holding)]
+            asked.intake = asked.intake.without(gone)
+            return [*drops, *self._ask_again(asked, moment)]
         more = self.bringer.go_on(asked, moment)
         if more is None:
             return self._conclude(asked, moment)

@@ -38,7 +38,9 @@ class Asking(Protocol):
 
     intent: Intent
     parts: dict[SiteName, Part]
+    answers: dict[SiteName, Verdict]
     bringing: Bringing
+    only: tuple[SiteName, ...]
 
 
 @dataclass(slots=True)
@@ -156,8 +158,14 @@ def overtaken(intent: Intent, answers: Mapping[SiteName, Verdict], moment: Momen
     ]
 
 
+def deleted_since(asked: Asking) -> set[ResourceId]:
+    """What is open for a site is an update of what it has: what is not there any more was deleted since."""
+    steps = [step for one in asked.answers.values() for step in one.plan] if asked.only else []
+    return {one.resource for one in steps if one.preconditions.absent and one.action != "delete"}
+
+
 def moot(verdict: Verdict) -> Verdict:
-    """The sites for which it was open are none of the set's any more: a newer intent has said so."""
+    """The sites for which it was open have nothing of the set any more: a newer intent has said so."""
     reasons = tuple(
         Reason(code=OVERTAKEN, severity="note", message=f"{one.site} has left the set since", site=one.site)
         if one.code == PENDING

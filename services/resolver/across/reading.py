@@ -10,7 +10,7 @@ from schemas.identity import SiteName
 from schemas.intents import Intent
 from schemas.peers import Part
 from schemas.scope.errors import ScopeError
-from schemas.scope.parse import parse_scope
+from schemas.scope.parse import parse_scope, site_columns
 from schemas.scope.sites import check_sites
 from schemas.scope.tree import Scope
 from schemas.ties import REPLICA_SET, declared, is_member, shared_to
@@ -78,10 +78,11 @@ class Reading:
             scope = self.scope_of(intent, intake)
             unknown = check_sites(scope, self.desk.neighbours.known | {self.desk.site})
             if unknown:
-                return [Problem("D601", str(one)) for one in unknown]
+                columns = site_columns(intent.scope.strip()) if intent.scope.strip() else {}
+                return [Problem("D601", one.sentence(columns)) for one in unknown]
             return scope, self._ways(scope, is_read=intent.verb == "read")
         except ScopeError as error:
-            return [Problem("D600", str(error).splitlines()[0])]
+            return [Problem("D600", error.sentence)]
 
     def parts(
         self, intent: Intent, intake: Intake, scope: Scope, way: Alternative, age: int = 0

@@ -152,3 +152,16 @@ def test_a_read_without_scope_is_answered_by_the_nearest_fresh_replica(mesh: Vir
     assert there.decision == "allow", there
     assert [(one.site, one.action) for one in there.plan] == [("oslo", "read")]
     assert "N505" in {one.code for one in there.reasons}
+
+
+def test_an_update_that_is_open_for_a_site_does_not_bring_back_what_was_deleted_since(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon & oslo", "i-1", manifests=(new("a"),))
+    mesh.sever("lyon")
+    mesh.settle(5)
+    assert do(mesh, "lyon", "apply", "lyon & oslo", "i-2", manifests=(new("a", "b"),)).decision == "allow"
+    mesh.enter("lyon", "delete", "", "i-3", resources=("secret/new",))
+    mesh.settle(2)
+    mesh.mend()
+    mesh.settle(60)
+    assert body(mesh, "lyon", NEW) is body(mesh, "oslo", NEW) is None
+    assert "W503" not in {one.code for one in mesh.verdict("lyon", "i-2").reasons}
