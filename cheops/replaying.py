@@ -12,7 +12,8 @@ from typing import Final
 
 from schemas import subjects
 from schemas.basis import HEADER, Basis, unpack
-from schemas.events import EventBatch, ResourceEvent, decode_batch
+from schemas.batches import decode_batch
+from schemas.events import EventBatch, ResourceEvent
 from schemas.identity import KindId, SiteName, site_name
 from schemas.relations.loader import Catalogue
 from schemas.verdicts import Evidence, Verdict

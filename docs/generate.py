@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from schemas import (
     alerts,
     basis,
+    batches,
     deadletters,
     events,
     exports,
@@ -77,11 +78,16 @@ MODELS: dict[str, type[BaseModel]] = {
     **{model.schema_name().partition("/")[0]: model for model in peers.STORED.values()},
 }
 FILES: dict[str, type[BaseModel]] = {"policy": policy.PolicyFile}  # read from disk, never sent
-STRUCTS: dict[str, type[msgspec.Struct]] = {"event": events.EventBatch, "heartbeat": events.Heartbeat}
+STRUCTS: dict[str, type[msgspec.Struct]] = {"event": batches.WireBatch, "heartbeat": events.Heartbeat}
 
 # name: (address, message, stored in, what it is)
 CHANNELS: dict[str, tuple[str, str, str, str]] = {
-    "events": ("cheops.v1.event.{site}", "event", "EVENTS", "batches of up to 64 resource events, chained by hash"),
+    "events": (
+        "cheops.v1.event.{site}",
+        "event",
+        "EVENTS",
+        "batches of up to 64 resource events, chained by hash; what they share is written once",
+    ),
     "heartbeats": ("cheops.v1.heartbeat.{site}", "heartbeat", "", "every second, from the watcher"),
     "intents": ("cheops.v1.intent.{site}.{intent}", "intent", "INTENTS", "what somebody wants done"),
     "verdicts": ("cheops.v1.verdict.{site}.{decision}.{intent}", "verdict", "VERDICTS", "the answers, with proof"),

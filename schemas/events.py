@@ -23,6 +23,7 @@ Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Scalar = str | int | float | bool | None
 Relation = Literal["requirement", "reliance", "composition", "containment", "association"]
 Confidence = Literal["declared", "annotated", "inferred"]
+Operation = Literal["put", "delete", "surface", "sync_start", "sync_end", "sync_same"]
 Operator = Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
 
 
@@ -151,7 +152,7 @@ class ResourceEvent(Struct, frozen=True, omit_defaults=True, gc=False):
     sync_same   the resolver's digest of `kind` was right: nothing of it travels, it is confirmed
     """
 
-    op: Literal["put", "delete", "surface", "sync_start", "sync_end", "sync_same"]
+    op: Operation
     state: ResourceState | None = None
     resource: ResourceId = ResourceId("")
     uid: str = ""
@@ -161,7 +162,10 @@ class ResourceEvent(Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class EventBatch(Struct, frozen=True, omit_defaults=True, gc=False):
-    """Up to 64 events of one site. `prev_hash` is `batch_hash` of the previous batch's bytes ("" for the first)."""
+    """Up to 64 events of one site. `prev_hash` is `batch_hash` of the previous batch's bytes ("" for the first).
+
+    On the wire what its states have in common is written once (schemas/batches.py, schemas/telling.py).
+    """
 
     schema: Literal["event/v1"]
     site: SiteName
@@ -196,36 +200,18 @@ class Heartbeat(Struct, frozen=True, omit_defaults=True, gc=False):
     at_s: float = 0.0
 
 
-_NEEDED: Final = {
-    "put": "state",
-    "delete": "resource",
-    "sync_start": "kind",
-    "sync_end": "kind",
-    "sync_same": "kind",
-}
 _encoder = msgspec.json.Encoder()
-_batch_decoder = msgspec.json.Decoder(EventBatch)
 _heartbeat_decoder = msgspec.json.Decoder(Heartbeat)
 
 
-def encode(message: EventBatch | Heartbeat) -> bytes:
+def encode(message: Heartbeat) -> bytes:
     """Message → JSON bytes."""
     return _encoder.encode(message)
 
 
-def decode_batch(payload: bytes) -> EventBatch:
-    """JSON bytes → batch; raises MessageError that names the field."""
-    batch = _decode(_batch_decoder, payload, "event/v1")
-    for place, event in enumerate(batch.events):
-        needed = _NEEDED.get(event.op)
-        if needed and not getattr(event, needed):
-            raise MessageError(f"events.{place}: op {event.op!r} needs {needed!r}")
-    return batch
-
-
 def decode_heartbeat(payload: bytes) -> Heartbeat:
     """JSON bytes → heartbeat; raises MessageError that names the field."""
-    return _decode(_heartbeat_decoder, payload, "heartbeat/v1")
+    return decode(_heartbeat_decoder, payload, "heartbeat/v1")
 
 
 def batch_hash(payload: bytes) -> str:
@@ -248,11 +234,13 @@ def weighed(count: int, total: int) -> str:
     return f"{count}:{total % 2**64:016x}"
 
 
-def _decode(decoder: msgspec.json.Decoder[T], payload: bytes, schema: str) -> T:
-    if len(payload) > MESSAGE_BYTES_MAX:
+def decode(decoder: msgspec.json.Decoder[T], payload: bytes | msgspec.Raw, schema: str, where: str = "") -> T:
+    """JSON bytes → what the decoder makes of them; raises MessageError that names the field."""
+    if isinstance(payload, bytes) and len(payload) > MESSAGE_BYTES_MAX:
         raise MessageError(f"message of {len(payload)} bytes (expected at most {MESSAGE_BYTES_MAX})")
     try:
         return decoder.decode(payload)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        check_version(payload, schema)
-        raise MessageError(str(error)) from error
+        if isinstance(payload, bytes):
+            check_version(payload, schema)
+        raise MessageError(f"{where}{error}") from error

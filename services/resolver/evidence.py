@@ -9,30 +9,20 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from msgspec import Struct
 
-from schemas.events import BlindKind, EventBatch, Heartbeat, ResourceEvent, ServedKind
+from schemas.events import BlindKind, Heartbeat, Operation, ServedKind
 from schemas.identity import KindId, SiteName
 from schemas.kinds import Surface
 from schemas.verdicts import Evidence
+from services.resolver.accepting import Accepted, Event_co, Numbered, Trouble
 
 HEARTBEATS_PENDING_MAX: Final = 120  # two minutes of heartbeats that wait for their events
 OFFSETS_MAX: Final = 600  # ten minutes: old minima are forgotten so that clock drift cannot add up
 RESYNC_RETRY_S: Final = 5.0
 EPOCH_SILENCE_S: Final = 3.0  # three heartbeats of the epoch that we follow
-
-Trouble = Literal["", "unknown epoch", "gap", "hash mismatch", "numbered again"]
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """What to do with a batch: apply `events`, the first of which has number `first_seq`; `trouble`: resync."""
-
-    events: tuple[ResourceEvent, ...]
-    first_seq: int
-    trouble: Trouble = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +89,7 @@ class SiteEvidence:
 
     # ── events ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def advance(self, batch: EventBatch, digest: str) -> Accepted:
+    def advance(self, batch: Numbered[Event_co], digest: str) -> Accepted[Event_co]:
         """Move the cursor over a batch. `digest` is `batch_hash` of its bytes."""
         last = batch.seq + len(batch.events) - 1
         if batch.epoch < self.epoch or (batch.epoch == self.epoch and last <= self.seq):
@@ -113,17 +103,17 @@ class SiteEvidence:
         self.seq, self.chain = last, digest
         return Accepted(batch.events[fresh_from:], batch.seq + fresh_from, trouble)
 
-    def mark(self, event: ResourceEvent, seq: int) -> None:
+    def mark(self, op: Operation, kind: KindId, seq: int) -> None:
         """Note a sync marker or a surface that has just been applied."""
         self._unconfirmed = None
-        if event.op == "sync_start":
-            self._started[event.kind] = seq
-        elif event.op == "sync_end" and event.kind in self._started:
+        if op == "sync_start":
+            self._started[kind] = seq
+        elif op == "sync_end" and kind in self._started:
             # Confirmed as of its start: an end whose start was lost in a gap proves nothing.
-            self._confirmed[event.kind] = self._started.pop(event.kind)
-        elif event.op == "sync_same":
-            self._confirmed[event.kind] = seq
-        elif event.op == "surface":
+            self._confirmed[kind] = self._started.pop(kind)
+        elif op == "sync_same":
+            self._confirmed[kind] = seq
+        elif op == "surface":
             self._surface_seq = seq
 
     def settle(self) -> None:
@@ -133,7 +123,7 @@ class SiteEvidence:
             self._silent = False
             self._watermark_s = max(beat.sent_s, self._watermark_s or beat.sent_s)
 
-    def _trouble(self, batch: EventBatch) -> Trouble:
+    def _trouble(self, batch: Numbered[Event_co]) -> Trouble:
         if batch.epoch != self.epoch:
             return "unknown epoch"
         if self.seq == 0 and (self._required_seq is None or batch.seq <= self._required_seq + 1):

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.events import ResourceEvent, ResourceState
+from schemas.batches import Fact
+from schemas.events import ResourceState
 from schemas.identity import ResourceId
 from schemas.outcomes import FINAL_STATES, Outcome
 from schemas.verdicts import Verdict
@@ -83,12 +84,12 @@ class Holds:
         elif outcome.state != "conflict" and (outcome.state in FINAL_STATES or outcome.state == "applied"):
             held.done_at_s = held.done_at_s or now_s  # also what failed without an answer: it may have taken effect
 
-    def observe(self, event: ResourceEvent) -> None:
+    def observe(self, facts: Sequence[Fact]) -> None:
         """Something was seen: is it what was in flight?"""
-        resource = event.state.resource if event.state is not None else event.resource
-        held = self._held.get(resource)
-        if held is not None and self._seen(held, event):
-            self._end(resource)
+        for fact in facts if self._held else ():
+            held = self._held.get(fact.resource)
+            if held is not None and self._seen(held, fact):
+                self._end(fact.resource)
 
     def settle(self, base: View) -> None:
         """Look at what was observed already: an outcome may be heard after its effect was seen."""
@@ -102,12 +103,11 @@ class Holds:
             if seen:
                 self._end(resource)
 
-    def _seen(self, held: _Held, event: ResourceEvent) -> bool:
+    def _seen(self, held: _Held, fact: Fact) -> bool:
+        put = fact.op == "put"
         if held.put is None:
-            return event.op == "delete" or (
-                event.state is not None and bool(held.old_uid) and event.state.uid != held.old_uid
-            )
-        return event.state is not None and _reached(event.state.resource_version, held.resource_version)
+            return fact.op == "delete" or (put and bool(held.old_uid) and fact.uid != held.old_uid)
+        return put and _reached(fact.resource_version, held.resource_version)
 
     def expire(self, now_s: float) -> None:
         """What was done and is not seen for a minute was overtaken by a later change: the observation is believed."""

@@ -13,7 +13,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 
 from schemas.alerts import Alert
 from schemas.envelope import MessageError
-from schemas.events import ResourceEvent, batch_hash, decode_batch
+from schemas.events import batch_hash
 from schemas.identity import SiteName
 from schemas.intents import INTENT_ID, Intent
 from schemas.kinds import Surface
@@ -128,26 +128,24 @@ class Machine:
     # ── knowledge ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _batch(self, payload: bytes, moment: Moment) -> list[Effect]:
-        batch = decode_batch(payload)
+        batch = self.graph.read(payload)
         if batch.site != self.site:  # whoever may publish for one site must not speak for another
             raise MessageError(f"site: {batch.site[:80]!r} (expected {self.site!r})")
         accepted = self.evidence.advance(batch, batch_hash(payload))
-        for seq, event in enumerate(accepted.events, accepted.first_seq):
-            self._apply(event, seq, moment)
-        self.evidence.settle()
-        return self._after_news(moment)
-
-    def _apply(self, event: ResourceEvent, seq: int, moment: Moment) -> None:
-        changes = self.graph.apply(event)
-        if event.op not in ("put", "delete"):
-            self.evidence.mark(event, seq)
+        told = 0  # what is in flight hears of an event after it was looked at, as if they came one by one
+        for place, changes in self.graph.take(batch, accepted.events):
+            self.holds.observe(accepted.events[told:place])
+            told, event, seq = place, accepted.events[place], accepted.first_seq + place
+            if event.op not in ("put", "delete"):
+                self.evidence.mark(event.op, event.kind, seq)
             if event.op == "surface":
                 self.evidence.surface = Surface(event.surface)
                 self._hearing.serve(self.evidence.surface)
-        for changed in changes:
-            self.vigil.look(changed, event, self.evidence.epoch, seq, moment.monotonic_s)
-        if self.holds.any:
-            self.holds.observe(event)
+            for changed in changes:
+                self.vigil.look(changed, f"{event.op} {self.evidence.epoch}:{seq}", moment.monotonic_s)
+        self.holds.observe(accepted.events[told:])
+        self.evidence.settle()
+        return self._after_news(moment)
 
     def _resynced(self, signal: ResyncAnswered, moment: Moment) -> list[Effect]:
         if signal.answer is not None:

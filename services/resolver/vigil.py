@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.alerts import Alert
-from schemas.events import ResourceEvent, ResourceState
+from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, ResourceKey, SiteName, kind_of
 from schemas.ties import DRIFT_FACT
 from services.resolver.drift import Drifts
@@ -62,11 +62,10 @@ class Vigil:
             else:
                 self._raised.pop(alert.id, None)
 
-    def look(self, changed: Changed, event: ResourceEvent, epoch: int, seq: int, now_s: float) -> None:
+    def look(self, changed: Changed, cause: str, now_s: float) -> None:
         """A resource changed; asked before what is in flight is told of it."""
         may_take_away = changed.may_take_away
-        if may_take_away or (changed.new is not None and DRIFT_FACT in changed.new.facts):
-            cause = f"{event.op} {epoch}:{seq}"
+        if may_take_away or DRIFT_FACT in changed.facts:
             self.drifts.observe(changed, cause, now_s)
             if may_take_away:
                 self.observe(changed.old, changed.new, cause, now_s)

@@ -1,21 +1,21 @@
 """Facts → numbered, chained batches. Pure.
 
-Facts queue up as JSON. A batch takes what waits now, at most 64 and at most `BATCH_BYTES_MAX`: an idle watcher sends
-a single fact at once, a busy one fills its batches while the previous one is under way. A batch stays `current` until
-it is acknowledged; the same bytes under the same message id go again until then, so a number is never given to two
-different facts. A new epoch numbers from 1 again, what was not acknowledged included.
+Facts queue up as they are written (schemas/telling.py). A batch takes what waits now, at most 64 and at most
+`BATCH_BYTES_MAX`: an idle watcher sends a single fact at once, a busy one fills its batches while the previous one is
+under way. A batch stays `current` until it is acknowledged; the same bytes under the same message id go again until
+then, so a number is never given to two different facts. A new epoch numbers from 1 again, what was not acknowledged
+included.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Final, Literal, NamedTuple
-
-import msgspec
+from typing import Final, NamedTuple
 
 from schemas.envelope import MESSAGE_BYTES_MAX
 from schemas.events import BATCH_EVENTS_MAX, ResourceEvent, batch_hash
 from schemas.identity import SiteName
+from schemas.telling import Teller, Told, join
 
 BATCH_BYTES_MAX: Final = 512 * 1024  # below the 1 MiB that a NATS server takes unless told otherwise
 FACT_BYTES_MAX: Final = MESSAGE_BYTES_MAX - 4096  # a fact that is larger goes alone; the rest is for the envelope
@@ -31,7 +31,7 @@ class Batch(NamedTuple):
 
     epoch: int
     seq: int
-    facts: tuple[bytes, ...]
+    facts: tuple[Told, ...]
     payload: bytes
     digest: str
 
@@ -46,17 +46,6 @@ class Batch(NamedTuple):
         return self.seq + len(self.facts) - 1
 
 
-class _RawBatch(msgspec.Struct, frozen=True):
-    """EventBatch with facts that are JSON already."""
-
-    schema: Literal["event/v1"]
-    site: SiteName
-    epoch: int
-    seq: int
-    prev_hash: str
-    events: list[msgspec.Raw]
-
-
 class Batcher:
     """The queue of facts of one site, and the numbers that they get."""
 
@@ -66,8 +55,8 @@ class Batcher:
         self.acknowledged = 0
         self.current: Batch | None = None
         self._chain = ""
-        self._queue: deque[bytes] = deque()
-        self._encoder = msgspec.json.Encoder()
+        self._queue: deque[Told] = deque()
+        self._tell = Teller().tell
 
     @property
     def numbered(self) -> int:
@@ -87,10 +76,10 @@ class Batcher:
 
     def add(self, event: ResourceEvent) -> int:
         """Queue a fact; returns its number. Raises OversizedFactError."""
-        fact = self._encoder.encode(event)
-        if len(fact) > FACT_BYTES_MAX:
-            raise OversizedFactError(f"a fact of {len(fact)} bytes (at most {FACT_BYTES_MAX} fit into a message)")
-        self._queue.append(fact)
+        told = self._tell(event)
+        if told.size > FACT_BYTES_MAX:
+            raise OversizedFactError(f"a fact of {told.size} bytes (at most {FACT_BYTES_MAX} fit into a message)")
+        self._queue.append(told)
         return self.numbered
 
     def take(self) -> Batch | None:
@@ -113,16 +102,15 @@ class Batcher:
             self._queue.extendleft(reversed(self.current.facts))
         self.epoch, self.acknowledged, self.current, self._chain = epoch, 0, None, ""
 
-    def _cut(self) -> tuple[bytes, ...]:
+    def _cut(self) -> tuple[Told, ...]:
         facts = [self._queue.popleft()]
-        size = len(facts[0])
-        while self._queue and len(facts) < BATCH_EVENTS_MAX and size + len(self._queue[0]) <= BATCH_BYTES_MAX:
+        size = facts[0].size
+        while self._queue and len(facts) < BATCH_EVENTS_MAX and size + self._queue[0].size <= BATCH_BYTES_MAX:
             facts.append(self._queue.popleft())
-            size += len(facts[-1])
+            size += facts[-1].size
         return tuple(facts)
 
-    def _make(self, facts: tuple[bytes, ...]) -> Batch:
+    def _make(self, facts: tuple[Told, ...]) -> Batch:
         seq = self.acknowledged + 1
-        raw = [msgspec.Raw(fact) for fact in facts]
-        payload = self._encoder.encode(_RawBatch("event/v1", self.site, self.epoch, seq, self._chain, raw))
+        payload = join(self.site, self.epoch, seq, self._chain, facts)
         return Batch(self.epoch, seq, facts, payload, batch_hash(payload))

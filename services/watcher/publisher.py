@@ -16,8 +16,9 @@ from collections.abc import Iterable
 import structlog
 
 from schemas import envelope, subjects
+from schemas.batches import decode_batch
 from schemas.envelope import MessageError
-from schemas.events import ResourceEvent, decode_batch
+from schemas.events import ResourceEvent
 from schemas.identity import SiteName
 from services.chassis.backoff import Backoff
 from services.chassis.bus.port import Bus

@@ -18,8 +18,9 @@ from typing import Final
 import structlog
 
 from schemas import subjects
+from schemas.batches import decode_batch
 from schemas.envelope import MessageError
-from schemas.events import Heartbeat, decode_batch, decode_heartbeat
+from schemas.events import Heartbeat, decode_heartbeat
 from schemas.identity import SiteName
 from schemas.queries import StatusQuery
 from services.chassis.backoff import Backoff

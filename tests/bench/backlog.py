@@ -19,7 +19,7 @@ import structlog
 import uvloop
 
 from schemas import subjects
-from schemas.events import decode_batch
+from schemas.batches import decode_batch
 from tests.bench import live
 from tests.bench.history import SITE
 from tests.bench.live import Live

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import networkx
 
-from schemas.events import decode_batch
+from schemas.batches import decode_batch
 from schemas.identity import ResourceId
 from services.resolver.graph.store import Graph
 from tests.bench import history

@@ -15,8 +15,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.events import EventBatch, ResourceEvent, batch_hash, decode_batch, encode
+from schemas.batches import decode_batch
+from schemas.events import EventBatch, ResourceEvent, batch_hash
 from schemas.identity import KindId
+from schemas.telling import encode_batch
 from services.chassis.lifecycle import settle
 from services.resolver.machine import Machine
 from services.resolver.signals import BatchSeen
@@ -83,6 +85,6 @@ def _numbered(machine: Machine, batches: Iterable[list[ResourceEvent]]) -> Itera
     """As later batches of the same watcher."""
     before, seq = machine.evidence.chain, machine.evidence.seq
     for events in batches:
-        payload = encode(EventBatch("event/v1", history.SITE, 1, seq + 1, before, tuple(events)))
+        payload = encode_batch(EventBatch("event/v1", history.SITE, 1, seq + 1, before, tuple(events)))
         before, seq = batch_hash(payload), seq + len(events)
         yield payload

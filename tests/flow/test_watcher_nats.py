@@ -11,7 +11,8 @@ import pytest
 from cheops.sandbox.apiserver import EmbeddedCluster
 from cheops.sandbox.natsserver import NatsServer
 from schemas import subjects
-from schemas.events import batch_hash, decode_batch
+from schemas.batches import decode_batch
+from schemas.events import batch_hash
 from services.chassis.bus import nats
 from services.chassis.bus.port import Bus
 from services.chassis.bus.streams import ensure_streams

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-from schemas.events import ResourceState
+from collections.abc import Mapping
+
+from schemas.events import ResourceState, Scalar
 from schemas.identity import ResourceId
 from services.resolver.graph.records import Record, Records
 
 
 class Changed:
-    """What an event did to one resource. `old` is unpacked when somebody looks, until the graph changes again."""
+    """What an event did to one resource. States are unpacked when somebody looks, until the graph changes again."""
 
-    __slots__ = ("_after", "_before", "_records", "new", "resource")
+    __slots__ = ("_after", "_before", "_records", "resource")
 
     def __init__(
         self,
         resource: ResourceId,
-        new: ResourceState | None,
         before: Record | None,
         after: Record | None,
         records: Records,
     ) -> None:
-        self.resource, self.new = resource, new
+        self.resource = resource
         self._before, self._after, self._records = before, after, records
 
     @property
     def old(self) -> ResourceState | None:
         """What was known before."""
         return None if self._before is None else self._records.unpack(self.resource, self._before)
+
+    @property
+    def new(self) -> ResourceState | None:
+        """What is known now."""
+        return None if self._after is None else self._records.unpack(self.resource, self._after)
+
+    @property
+    def facts(self) -> Mapping[str, Scalar]:
+        """The facts that are known now, cheaply."""
+        return {} if self._after is None else self._records.traits(self._after).facts
 
     @property
     def may_take_away(self) -> bool:

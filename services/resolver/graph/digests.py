@@ -8,11 +8,15 @@ ledger does the same.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
 from schemas.events import member_weight, weighed
 from schemas.identity import KindId
+from services.resolver.graph.names import Place
+
+Told = tuple[int, str, str, bool]  # number, uid, version, and whether it is new
 
 
 class _Sum(Struct, gc=False):
@@ -27,17 +31,19 @@ class Digests:
         self._weights: array[int] = array("Q")  # by number; 0 for what is not there
         self._sums: dict[KindId, _Sum] = {}
 
-    def put(self, number: int, kind: KindId, uid: str, version: str, *, new: bool) -> None:
-        """A resource is there at this version."""
-        if number >= len(self._weights):
-            self._weights.extend([0] * (number + 1 - len(self._weights)))
-        found = self._sums.get(kind)
-        if found is None:
-            found = self._sums[kind] = _Sum()
-        weight = member_weight(uid, version)
-        found.total += weight - self._weights[number]
-        found.count += new
-        self._weights[number] = weight
+    def put_all(self, told: Iterable[Told], places: Sequence[Place]) -> None:
+        """Resources are there, each at its version. `places`: by number, of which kind they are."""
+        weights, sums = self._weights, self._sums
+        if len(places) > len(weights):
+            weights.extend([0] * (len(places) - len(weights)))
+        for number, uid, version, new in told:
+            found = sums.get(places[number].kind)
+            if found is None:
+                found = sums[places[number].kind] = _Sum()
+            weight = member_weight(uid, version)
+            found.total += weight - weights[number]
+            found.count += new
+            weights[number] = weight
 
     def weight(self, number: int) -> int:
         """What a resource adds to its kind's sum."""

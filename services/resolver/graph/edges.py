@@ -19,14 +19,15 @@ from schemas.identity import KindId
 SMALL_MAX = 32  # below about 90 sources a tuple is smaller than a hub
 
 
-class _Hub(Struct, gc=False):
-    """`repeats`: sources that name the target more than once, and how often besides."""
+class Hub(Struct, gc=False):
+    """Of very many. `repeats`: sources that name the target more than once, and how often besides."""
 
     sources: array[int] = field(default_factory=lambda: array("I"))
     repeats: dict[int, int] = field(default_factory=dict)
     by_kind: dict[KindId, int] = field(default_factory=dict)
 
     def add(self, source: int, kind: KindId) -> None:
+        """One more reference."""
         sources = self.sources
         if not sources or source > sources[-1]:  # numbers grow, so this is the rule
             sources.append(source)
@@ -39,6 +40,7 @@ class _Hub(Struct, gc=False):
         self.by_kind[kind] = self.by_kind.get(kind, 0) + 1
 
     def remove(self, source: int, kind: KindId) -> None:
+        """One reference less."""
         more = self.repeats.get(source)
         if more is not None:
             if more == 1:
@@ -52,7 +54,7 @@ class _Hub(Struct, gc=False):
             del self.by_kind[kind]
 
 
-Row = int | tuple[int, ...] | _Hub | None
+Row = int | tuple[int, ...] | Hub | None
 Sources = int | list[int] | None  # of one target, ascending; who names it twice stands twice
 
 
@@ -70,10 +72,10 @@ class Reverse:
             if len(row) < SMALL_MAX:
                 self.rows[target] = (*row, source)
             else:
-                self.rows[target] = hub = _Hub()
+                self.rows[target] = hub = Hub()
                 for one in (*row, source):
                     hub.add(one, self._kind_of(one))
-        elif isinstance(row, _Hub):
+        elif isinstance(row, Hub):
             row.add(source, kind)
         else:
             self.rows[target] = source if row is None else (row, source)
@@ -90,7 +92,7 @@ class Reverse:
         repeats = (
             {source: count - 1 for source, count in often.items() if count > 1} if len(often) < len(sources) else {}
         )
-        return _Hub(array("I", often), repeats, dict(Counter(map(self._kind_of, often))))
+        return Hub(array("I", often), repeats, dict(Counter(map(self._kind_of, often))))
 
     def remove(self, target: int, source: int, kind: KindId) -> None:
         """One reference less."""
@@ -98,7 +100,7 @@ class Reverse:
         assert row is not None, "what is removed was added"
         if isinstance(row, int):
             self.rows[target] = None
-        elif isinstance(row, _Hub):
+        elif isinstance(row, Hub):
             row.remove(source, kind)
             if not row.sources:
                 self.rows[target] = None
@@ -114,7 +116,7 @@ class Reverse:
             return ()
         if isinstance(row, int):
             return (row,)
-        return row.sources if isinstance(row, _Hub) else row if len({*row}) == len(row) else tuple(dict.fromkeys(row))
+        return row.sources if isinstance(row, Hub) else row if len({*row}) == len(row) else tuple(dict.fromkeys(row))
 
     def each(self, target: int) -> Sequence[int]:
         """The same, quicker; some may stand twice."""
@@ -128,7 +130,7 @@ class Reverse:
     def by_kind(self, target: int) -> dict[KindId, int]:
         """Their exact number per kind (a copy)."""
         row = self.rows[target]
-        if isinstance(row, _Hub):
+        if isinstance(row, Hub):
             return dict(row.by_kind)
         counts: dict[KindId, int] = {}
         for source in self.sources(target):
@@ -139,7 +141,7 @@ class Reverse:
     def contains(self, target: int, source: int) -> bool:
         """Whether the source names the target."""
         row = self.rows[target]
-        if isinstance(row, _Hub):
+        if isinstance(row, Hub):
             place = bisect_left(row.sources, source)
             return place < len(row.sources) and row.sources[place] == source
         return source in self.sources(target)

@@ -8,8 +8,7 @@ ConfigMap are a hundred thousand numbers.
 
 from __future__ import annotations
 
-from operator import attrgetter
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -18,17 +17,15 @@ from schemas.events import Reference, ResourceState, Selector
 from schemas.identity import ResourceId
 from services.resolver.graph.forms import Form, Shape, Short, Target, form_of, long, shape_of, short, with_target
 from services.resolver.graph.names import Names
+from services.resolver.graph.packing import pack, pack_line, pack_traits, unpack_line, unpack_traits
 from services.resolver.graph.pool import Pool
 
 RECENT_MAX: Final = 2_048  # references, and as many unpacked bytes, that are remembered for the next resource
 SWEEP_MIN: Final = 8_192  # interned values; fewer are not worth a look
 SWEEP_ROWS: Final = 4_096  # records that are looked at in one piece: some milliseconds
 
-WORD_BITS: Final = 63
 T = TypeVar("T")
 Labels = dict[str, str]
-OWN: Final = ("resource", "uid", "resource_version", "digest", "labels", "template_labels", "references")
-SHARED: Final = tuple(name for name in ResourceState.__struct_fields__ if name not in OWN)  # the traits
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -43,12 +40,7 @@ class Record(Struct, frozen=True, gc=False):
 
 
 _replace = msgspec.structs.replace
-_pack = msgspec.msgpack.Encoder().encode
-_line: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder()  # text and bytes come back as they were
 _labels = msgspec.msgpack.Decoder(Labels)
-_traits_of = attrgetter(*SHARED)
-_types = {field.name: field.type for field in msgspec.structs.fields(ResourceState)}
-_traits = msgspec.msgpack.Decoder(tuple[tuple(_types[name] for name in SHARED)])  # type: ignore[misc]  # made from data
 _selectors = msgspec.msgpack.Decoder(Selector)
 
 
@@ -78,10 +70,10 @@ class Records:
         template = state.template_labels
         shape, targets = self._references(state.references)
         return Record(
-            bytes(memoryview(_pack((short(state.uid), state.resource_version, short(state.digest))))),  # without slack
-            self.share(_pack(state.labels)),
-            None if template is None else self.share(_pack(template)),
-            self.share(_packed_traits(state)),
+            pack_line(state.uid, state.resource_version, state.digest),
+            self.share(pack(state.labels)),
+            None if template is None else self.share(pack(template)),
+            self.share(pack_traits(state)),
             shape,
             targets,
         )
@@ -103,10 +95,13 @@ class Records:
             found = [one or self._placed(reference) for one, reference in zip(found, references, strict=True)]
         key = tuple([form for form, _ in found])  # type: ignore[misc]  # no None is left
         made = tuple([target for _, mine in found for target in mine])  # type: ignore[misc]  # as above
-        shape = self.shape(key)
+        return self.shape(key), self.shared_targets(made)
+
+    def shared_targets(self, targets: tuple[Target, ...]) -> tuple[Target, ...]:
+        """The same tuple, if it was met lately: replicas name the same."""
         if len(self._recent_targets) > RECENT_MAX:
             self._recent_targets.clear()
-        return shape, self._recent_targets.setdefault(made, made)
+        return self._recent_targets.setdefault(targets, targets)
 
     def _placed(self, reference: Reference) -> tuple[Form, tuple[Target, ...]]:
         if reference.selector is not None:
@@ -122,7 +117,7 @@ class Records:
 
     def _choosing(self, reference: Reference, selector: Selector) -> tuple[Form, tuple[Target, ...]]:
         uid = (short(reference.uid),) if reference.uid else ()
-        return self._form(reference, reference.target, selects=True), (self.share(_pack(selector)), *uid)
+        return self._form(reference, reference.target, selects=True), (self.share(pack(selector)), *uid)
 
     def _form(self, reference: Reference, target: ResourceId, *, selects: bool) -> Form:
         return self.form(_replace(reference, target=target, uid="", selector=None), bool(reference.uid), selects)
@@ -187,7 +182,7 @@ class Records:
 
     def unpack(self, resource: ResourceId, record: Record) -> ResourceState:
         """Record → state, equal to the one that was packed."""
-        uid, resource_version, digest = _line.decode(record.line)
+        uid, resource_version, digest = unpack_line(record.line)
         template, where = record.template_labels, (record.shape.forms, record.shape.places)
         return _replace(
             self.traits(record),
@@ -202,7 +197,7 @@ class Records:
 
     def version(self, record: Record) -> tuple[str, str]:
         """Its uid and resourceVersion."""
-        uid, resource_version, _ = _line.decode(record.line)
+        uid, resource_version, _ = unpack_line(record.line)
         return long(uid), resource_version
 
     def same_object(self, one: Record, other: Record) -> bool:
@@ -220,8 +215,7 @@ class Records:
 
     def uid(self, record: Record) -> Short:
         """Its uid, as it is kept."""
-        found: Short = _line.decode(record.line)[0]
-        return found
+        return unpack_line(record.line)[0]
 
     def means(self, record: Record, number: int, uid: Short) -> bool:
         """Whether one of its references to this number is to the object of this uid, or to whatever has the name."""
@@ -272,24 +266,12 @@ class Records:
         if found is None:
             if len(self._unpacked_traits) > RECENT_MAX:
                 self._unpacked_traits.clear()
-            values = dict(zip(SHARED, _traits.decode(record.traits), strict=True))
-            found = self._unpacked_traits[record.traits] = ResourceState(ResourceId(""), **values)
+            found = self._unpacked_traits[record.traits] = unpack_traits(record.traits)
         return found
 
     def selector(self, packed: bytes) -> Selector:
         """Unpacked selector."""
         return _remembered(self._unpacked_selectors, _selectors, packed)
-
-
-def _packed_traits(state: ResourceState) -> bytes:
-    try:
-        return _pack(_traits_of(state))
-    except OverflowError:  # a number beyond 64 bits, which nothing that serves Kubernetes objects can mean
-        facts = {
-            name: str(value) if isinstance(value, int) and value.bit_length() > WORD_BITS else value
-            for name, value in state.facts.items()
-        }
-        return _pack(_traits_of(_replace(state, facts=facts)))
 
 
 def _uid(form: Form, targets: tuple[Target, ...], place: int) -> Short:

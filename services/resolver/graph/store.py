@@ -1,4 +1,4 @@
-"""Events → the live graph of one site; `apply` is the only mutation. Pure.
+"""Events → the live graph of one site; `apply`, and `take` for a whole batch, are the only mutations. Pure.
 
 References to what is not there are edges to a missing node. A repeated event changes nothing, a deletion of another uid
 changes nothing, and a put replaces what was known of the resource, so any shuffle or repetition of a log that keeps
@@ -12,21 +12,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from itertools import islice
+from itertools import groupby
 
 from msgspec import structs
 
+from schemas.batches import Fact, event_of
 from schemas.events import Reference, ResourceEvent, ResourceState
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.kinds import Surface
 from services.resolver.graph.changed import Changed
-from services.resolver.graph.digests import Digests
-from services.resolver.graph.links import Links
+from services.resolver.graph.digests import Digests, Told
+from services.resolver.graph.linking import Linking
 from services.resolver.graph.names import NOWHERE, Names
 from services.resolver.graph.numbers import Numbers
 from services.resolver.graph.parts import Parts
+from services.resolver.graph.reading import Read, Reading
 from services.resolver.graph.records import Record, Records
-from services.resolver.graph.selecting import Selecting
+from services.resolver.graph.relations import Relations
 from services.resolver.graph.view import WALK_MAX, Dependents, Edge, Reach, Targets, Which
 
 STATES_MAX = 1_024  # states that were asked for lately: a decision asks for the same ones again and again
@@ -39,19 +41,18 @@ class Graph:
     def __init__(self, site: SiteName) -> None:
         self.site = site
         self.surface = Surface()
-        self.edge_count = 0
         self.resource_count = 0
         self._names = Names()
         self._records = Records(self._names)
         self._record = self._records.rows
-        self._links = Links(self._names, self._records)
-        self._selecting = Selecting(self._names, self._records)
-        self._labels = self._selecting.labels
+        self._reading = Reading(self._names, self._records)
+        self._linking = Linking(self._names, self._records)
+        self._links, self._selecting = self._linking.links, self._linking.selecting
         self._states: dict[int, ResourceState] = {}
-        self._unused: list[int] = []
         self._marks: dict[KindId, set[int]] = {}
         self._digests = Digests()
         self.parts = Parts(self._names, self._records, self._links, self._selecting, self._digests)
+        self._relations = Relations(self.parts)
         self.keeps_numbers = False  # somebody copies it: no number is handed out again meanwhile
 
     # ── mutation ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -74,33 +75,72 @@ class Graph:
                 self._marks.pop(event.kind, None)  # a listing that broke off is never ended
         return ()
 
+    def read(self, payload: bytes) -> Read:
+        """Bytes of a batch → what `take` takes, before anything else changes the graph. Raises MessageError."""
+        if self._records.crowded or self._is_full(UNUSED_MAX):
+            self._tidy()
+        return self._reading.read(payload)
+
+    def take(self, batch: Read, facts: Sequence[Fact]) -> Iterator[tuple[int, Sequence[Changed]]]:
+        """As `apply` does with each event of a batch, quicker; yields what is to be looked at, and its place.
+
+        That is each fact that is no put, and each put that may take something away or tells of a drift. Whoever stops
+        asking leaves the rest of the facts out.
+        """
+        for is_put, run in groupby(enumerate(facts), lambda one: one[1].op == "put"):
+            if is_put:
+                yield from self._take_puts(batch, [*run])
+            else:
+                for place, fact in run:
+                    yield place, self.apply(event_of(fact))
+
+    def _take_puts(self, batch: Read, puts: list[tuple[int, Fact]]) -> Iterator[tuple[int, Sequence[Changed]]]:
+        made = self._reading.records(batch, [fact for _, fact in puts])
+        self._grow()
+        told: list[Told] = []
+        seen: list[tuple[int, Sequence[Changed]]] = []
+        for (place, fact), (number, new) in zip(puts, made, strict=True):
+            old = self._record[number]
+            if self._marks:
+                self._mark(number)
+            if old == new:
+                continue
+            told.append((number, fact.uid, fact.resource_version, old is None))
+            self._replace(number, old, new)
+            if old is not None or fact.traits in batch.drifting:
+                change = Changed(fact.resource, old, new, self._records)
+                if fact.traits in batch.drifting or change.may_take_away:
+                    seen.append((place, (change,)))
+        self._digests.put_all(told, self._names.place)
+        return iter(seen)
+
     def _put(self, state: ResourceState) -> Sequence[Changed]:
         number = self._names.number(state.resource)
         new = self._records.pack(state)
         self._grow()
-        if self._marks:
-            mark = self._marks.get(self._names.kind(number))
-            if mark is not None:
-                mark.add(number)
+        self._mark(number)
         old = self._record[number]
         changed = old != new
         if changed:
-            self._replace(number, old, new, state)
-        if self._records.crowded or (len(self._unused) > UNUSED_MAX and not self.keeps_numbers):
+            self._digests.put_all([(number, state.uid, state.resource_version, old is None)], self._names.place)
+            self._replace(number, old, new)
+        if self._records.crowded or self._is_full(UNUSED_MAX):
             self._tidy()  # also after what said nothing new: a listing names as many references as the first one
-        return (Changed(state.resource, state, old, new, self._records),) if changed else ()
+        return (Changed(state.resource, old, new, self._records),) if changed else ()
 
-    def _replace(self, number: int, old: Record | None, new: Record, state: ResourceState) -> None:
+    def _mark(self, number: int) -> None:
+        mark = self._marks.get(self._names.kind(number)) if self._marks else None
+        if mark is not None:
+            mark.add(number)
+
+    def _replace(self, number: int, old: Record | None, new: Record) -> None:
         self._record[number] = new
-        kind = self._names.kind(number)
-        self._digests.put(number, kind, state.uid, state.resource_version, new=old is None)
         if old is None:
-            self._selecting.changed()
             self.resource_count += 1
-            self._link(number, new)
+            self._linking.link(number, new)
         else:
             self._states.pop(number, None)
-            self._relink(number, old, new)
+            self._linking.relink(number, old, new)
 
     def _grow(self) -> None:
         more = len(self._names) - len(self._record)
@@ -121,14 +161,12 @@ class Graph:
         self._digests.remove(number, kind)
         if kind in self._marks:
             self._marks[kind].discard(number)
-        self._selecting.changed()
         self._states.pop(number, None)
         self.resource_count -= 1
-        self._unlink(number, old)
-        self._unused.append(number)
-        if len(self._unused) > 2 * UNUSED_MAX and not self.keeps_numbers:
+        self._linking.unlink(number, old)
+        if self._is_full(2 * UNUSED_MAX):
             self._tidy()
-        return (Changed(resource, None, old, None, self._records),)
+        return (Changed(resource, old, None, self._records),)
 
     def _sweep(self, kind: KindId) -> Sequence[Changed]:
         mark = self._marks.pop(kind, None)
@@ -137,58 +175,34 @@ class Graph:
         gone = [number for number in self._present(kind) if number not in mark]
         return [changed for number in gone for changed in self._delete(self._names.resource(number), "")]
 
-    def _link(self, number: int, record: Record) -> None:
-        place = self._names.place[number]
-        self._labels.add(place.kind, place.namespace, number, record)
-        self._link_references(number, record, place.kind)
-
-    def _link_references(self, number: int, record: Record, kind: KindId) -> None:
-        self._links.add(number, record, kind)
-        self.edge_count += len(record.shape.forms)
-        if record.shape.selects:
-            for selector, _ in self._records.selecting(record):
-                self._selecting.index(selector.kind)
-                self._labels.add_selector(number, selector)
-
-    def _relink(self, number: int, old: Record, new: Record) -> None:
-        """Most changes leave labels and references as they were."""
-        place = self._names.place[number]
-        if old.labels is not new.labels or old.template_labels is not new.template_labels:
-            self._selecting.changed()
-            self._labels.remove(place.kind, place.namespace, number, old)
-            self._labels.add(place.kind, place.namespace, number, new)
-        if old.targets != new.targets or old.shape is not new.shape:
-            self._selecting.changed()
-            self._unlink_references(number, old, place.kind)
-            self._link_references(number, new, place.kind)
-
-    def _unlink(self, number: int, record: Record) -> None:
-        place = self._names.place[number]
-        self._labels.remove(place.kind, place.namespace, number, record)
-        self._unlink_references(number, record, place.kind)
-
-    def _unlink_references(self, number: int, record: Record, kind: KindId) -> None:
-        self._unused += self._links.remove(number, record, kind)
-        self.edge_count -= len(record.shape.forms)
-        if record.shape.selects:
-            for selector, _ in self._records.selecting(record):
-                self._labels.remove_selector(number, selector)
+    def _is_full(self, unused_max: int) -> bool:
+        return len(self._linking.unused) > unused_max and not self.keeps_numbers
 
     def _tidy(self) -> None:
         """Forget what nobody uses. Numbers wait for this, too: recent references and `Changed.old` rely on them."""
         self._records.tidy()
+        self._reading.forget()
         if self.keeps_numbers:
             return
-        for number in set(self._unused):
+        for number in set(self._linking.unused):
             if self._record[number] is None and not self._links.names(number):
                 self._names.forget(number)
-        self._unused.clear()
+        self._linking.unused.clear()
 
     def become(self, other: Graph) -> None:
         """What another graph is, which nobody uses any more: one that was restored."""
         vars(self).update(vars(other))
 
     # ── questions ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def edge_count(self) -> int:
+        """How many references there are."""
+        return self._linking.edge_count
+
+    @edge_count.setter
+    def edge_count(self, count: int) -> None:
+        self._linking.edge_count = count
 
     @property
     def missing_count(self) -> int:
@@ -256,23 +270,14 @@ class Graph:
 
     def targets(self, source: ResourceId, reference: Reference) -> Targets:
         """By name (and uid), or through the label index."""
-        if reference.selector is not None:
-            present = self._selecting.selected(reference.selector)
-            return Targets(tuple(map(self._names.resource, islice(present, WALK_MAX))), len(present))
-        number = self._names.find(reference.target)
-        record = None if number == NOWHERE else self._record[number]
-        if record is None:
-            return Targets()
-        if reference.uid and self._records.version(record)[0] not in ("", reference.uid):
-            return Targets()
-        return Targets((reference.target,), 1)
+        return self._relations.targets(reference)
 
     def selecting(self, state: ResourceState) -> list[Edge]:
         """The selector edges that would lead to it, were it there: who misses it when it is gone."""
         number = self._names.number(state.resource)
         record = self._records.pack(structs.replace(state, references=()))
         self._grow()
-        self._unused.append(number)
+        self._linking.unused.append(number)
         return [edge for _, edge in self._selecting.selecting(number, state.resource, record)]
 
     def numbers(self) -> Numbers:
@@ -281,32 +286,11 @@ class Graph:
 
     def dependents(self, resource: ResourceId, limit: int = WALK_MAX, which: Which = "all") -> Dependents:
         """Edges by name from the reverse indexes, edges by selector from the label index; counts are exact."""
-        number = self._names.find(resource)
-        if number == NOWHERE:
-            return Dependents()
-        record = self._record[number]
-        named = self._links.names(number)
-        if not named and (record is None or which == "children"):
-            return Dependents()
-        uid = self._records.version(record)[0] if named and record is not None else ""
-        edges = self._links.edges(number, resource, uid, limit, which) if named else []
-        count, by_kind = self._links.count(number, which)
-        if record is not None and which != "children":
-            selecting = self._selecting.selecting(number, resource, record)
-            edges += [edge for _, edge in selecting[: max(0, limit - len(edges))]]
-            for source in dict.fromkeys(source for source, _ in selecting):
-                if not self._links.contains(number, source, which):
-                    count += 1
-                    kind = self._names.kind(source)
-                    by_kind[kind] = by_kind.get(kind, 0) + 1
-        return Dependents(edges, count, by_kind)
+        return self._relations.dependents(resource, limit, which)
 
     def needing(self, resource: ResourceId, granules: AbstractSet[str]) -> list[Edge]:
         """Every edge by name that needs one of these parts of a resource."""
-        number = self._names.find(resource)
-        record = None if number == NOWHERE else self._record[number]
-        uid = "" if record is None else self._records.version(record)[0]
-        return [] if number == NOWHERE else self._links.needing(number, resource, uid, granules)
+        return self._relations.needing(resource, granules)
 
     def reach(self, resources: Collection[ResourceId], limit: int = WALK_MAX) -> Reach:
         """How many depend on these resources, transitively, up to `limit`; they themselves do not count."""

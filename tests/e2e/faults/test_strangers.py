@@ -10,11 +10,13 @@ import nats
 import pytest
 
 from schemas import subjects
+from schemas.batches import decode_batch
 from schemas.events import EventBatch as Batch
-from schemas.events import ResourceEvent, ResourceState, batch_hash, decode_batch, encode
+from schemas.events import ResourceEvent, ResourceState, batch_hash
 from schemas.identity import ResourceId, SiteName
 from schemas.intents import Intent
 from schemas.peers import Answer, Ask, Part, Refuse
+from schemas.telling import encode_batch
 from services.chassis.bus.nats import NatsBus
 from services.chassis.bus.nats import connect as connect_bus
 from services.chassis.errors import TransientError
@@ -86,9 +88,9 @@ async def _a_watcher_of_another_minor_version(sites: Sites) -> None:
     name = ResourceId("ConfigMap/default/from-the-next-version")
     event = ResourceEvent("put", ResourceState(name, uid="u-39", resource_version="1"))
     seq, chain = last.seq + len(last.events), batch_hash(stored.payload)
-    body = json.loads(encode(Batch("event/v1", LYON, last.epoch, seq, chain, (event,))))
+    body = json.loads(encode_batch(Batch("event/v1", LYON, last.epoch, seq, chain, (event,))))
     body["weather"] = "fair"
-    body["events"][0]["mood"] = body["events"][0]["state"]["mood"] = ["good"]
+    body["events"][0]["mood"] = body.setdefault("traits", {}).setdefault("1", {})["mood"] = ["good"]
     await bus.publish(subjects.event(LYON), json.dumps(body).encode(), message_id="fault-39-event")
     await bus.close()
     await sites.known(LYON, name)
@@ -103,7 +105,7 @@ async def test_fault_41_what_a_site_says_in_another_sites_name_is_refused(sites:
     await sites.make(LYON, namespace, settings("one"))
     await sites.known(LYON, f"ConfigMap/{namespace}/one")
     lies = {
-        subjects.event(LYON): encode(Batch("event/v1", LYON, 999, 1, "", (ResourceEvent("surface"),))),
+        subjects.event(LYON): encode_batch(Batch("event/v1", LYON, 999, 1, "", (ResourceEvent("surface"),))),
         subjects.intent(LYON, "i-lie"): _intent(LYON).to_json(),
         subjects.verdict(LYON, "allow", "i-lie"): b"{}",
         subjects.outcome(LYON, "i-lie", "1"): b"{}",

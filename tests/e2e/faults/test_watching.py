@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from schemas import subjects
-from schemas.events import EventBatch, ResourceEvent, decode_batch, encode
+from schemas.batches import decode_batch
+from schemas.events import EventBatch, ResourceEvent
+from schemas.telling import encode_batch
 from tests.e2e.faults.world import LONGEST_S, LYON, WAIT_S, Sites, secret, settings, user_of
 from tests.kit import oracles
 from tests.kit.bed import witness
@@ -122,7 +124,7 @@ async def test_fault_38_a_site_registered_again_with_epoch_0_is_refused(sites: S
     lies = (ResourceEvent("delete", resource=true.resource, uid=true.uid, resource_version="999999"),)
     for epoch in (0, known.epoch - 1):
         false = EventBatch("event/v1", LYON, epoch, 1, "", lies)
-        await bus.publish(EVENT, encode(false), message_id=f"false-{epoch}")
+        await bus.publish(EVENT, encode_batch(false), message_id=f"false-{epoch}")
     await bus.close()
     await sites.bed.start_service(LYON, "watcher")
     await sites.converged(LYON)

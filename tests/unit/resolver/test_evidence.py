@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from schemas.events import (
-    BlindKind,
-    EventBatch,
-    Heartbeat,
-    ResourceEvent,
-    ResourceState,
-    ServedKind,
-    batch_hash,
-    encode,
-)
+from schemas.events import BlindKind, EventBatch, Heartbeat, ResourceEvent, ResourceState, ServedKind, batch_hash
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.kinds import Surface
+from schemas.telling import encode_batch
 from services.resolver.evidence import RESYNC_RETRY_S, Accepted, SiteEvidence
 
 LYON = SiteName("lyon")
@@ -29,7 +21,7 @@ class Watcher:
     def batch(self, *events: ResourceEvent) -> tuple[EventBatch, str]:
         batch = EventBatch("event/v1", LYON, self.epoch, self.seq + 1, self.chain, events)
         self.seq += len(events)
-        self.chain = batch_hash(encode(batch))
+        self.chain = batch_hash(encode_batch(batch))
         return batch, self.chain
 
     def beat(self, at_s: float, **blind: BlindKind) -> Heartbeat:
@@ -46,7 +38,7 @@ def take(evidence: SiteEvidence, batch: EventBatch, digest: str) -> Accepted:
     for place, event in enumerate(accepted.events):
         if event.op == "surface":
             evidence.surface = Surface(event.surface)
-        evidence.mark(event, accepted.first_seq + place)
+        evidence.mark(event.op, event.kind, accepted.first_seq + place)
     evidence.settle()
     return accepted
 

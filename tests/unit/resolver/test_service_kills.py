@@ -19,6 +19,7 @@ from schemas.intents import Intent
 from schemas.operations import Operation
 from schemas.outcomes import Outcome, OutcomeState
 from schemas.queries import ResyncAnswer
+from schemas.telling import encode_batch
 from schemas.verdicts import Verdict
 from services.chassis.bus.memory import MemoryBus
 from services.chassis.bus.streams import ensure_streams
@@ -49,7 +50,7 @@ class Site:
 
     async def see(self, *events: ResourceEvent) -> None:
         batch = EventBatch("event/v1", LYON, 1, self.seq + 1, self.chain, events)
-        payload = encode(batch)
+        payload = encode_batch(batch)
         self.seq += len(events)
         self.chain = batch_hash(payload)
         await self.bus.publish(subjects.event(LYON), payload, message_id=f"1.{self.seq}")

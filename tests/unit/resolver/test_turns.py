@@ -6,8 +6,9 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from schemas import subjects
-from schemas.events import EventBatch, ResourceEvent, batch_hash, encode
+from schemas.events import EventBatch, ResourceEvent, batch_hash
 from schemas.intents import Intent
+from schemas.telling import encode_batch
 from schemas.verdicts import Verdict
 from services.chassis.bus.memory import MemoryBus
 from services.resolver.judge.policy import Policy
@@ -29,7 +30,7 @@ def backlog() -> list[bytes]:
         event = ResourceEvent("put", cluster.put(secret(f"s-{number}")))
         events = (ResourceEvent("surface", surface=SURFACE), event) if number == 1 else (event,)
         first = 1 if number == 1 else number + 1
-        payloads.append(encode(EventBatch("event/v1", LYON, 1, first, chain, events)))
+        payloads.append(encode_batch(EventBatch("event/v1", LYON, 1, first, chain, events)))
         chain = batch_hash(payloads[-1])
     return payloads
 

@@ -16,13 +16,14 @@ from typing import Any
 import msgspec
 
 from schemas.alerts import Alert
-from schemas.events import EventBatch, Heartbeat, ResourceEvent, ServedKind, batch_hash, encode
+from schemas.events import EventBatch, Heartbeat, ResourceEvent, ServedKind, batch_hash
 from schemas.identity import KindId, ResourceId, ResourceKey, SiteName
 from schemas.intents import Intent
 from schemas.operations import Operation
 from schemas.outcomes import Outcome, OutcomeState
 from schemas.peers import PeerMessage
 from schemas.queries import ResyncAnswer
+from schemas.telling import encode_batch
 from schemas.verdicts import Step, Verdict
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
@@ -168,7 +169,7 @@ class World:
 
     def see(self, *events: ResourceEvent) -> None:
         batch = EventBatch("event/v1", self.site, EPOCH, self.seq + 1, self.chain, events)
-        payload = encode(batch)
+        payload = encode_batch(batch)
         self.seq += len(events)
         self.chain = batch_hash(payload)
         self.batches.append(payload)

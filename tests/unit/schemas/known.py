@@ -29,7 +29,7 @@ STRICT: list[type[StrictMessage]] = [
 STRUCTS: list[type[msgspec.Struct]] = [
     kind
     for kind in _below(msgspec.Struct)
-    if kind.__module__.startswith("schemas.") and "schema" in kind.__struct_fields__
+    if kind.__module__.startswith("schemas.") and "schema" in kind.__struct_fields__ and kind.__name__[0] != "_"
 ]
 
 

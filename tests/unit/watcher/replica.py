@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from schemas import subjects
-from schemas.events import ResourceEvent, ResourceState, batch_hash, decode_batch, decode_heartbeat, kind_digest
+from schemas.batches import decode_batch
+from schemas.events import ResourceEvent, ResourceState, batch_hash, decode_heartbeat, kind_digest
 from schemas.identity import KindId, ResourceId, SiteName, kind_of
 from schemas.kinds import Surface
 from schemas.queries import ResyncAnswer, ResyncRequest
@@ -144,7 +145,7 @@ class Replica:
                 f"{event.op} {event.kind or event.resource or (event.state and event.state.resource)}"
             )
             self._apply(event)
-            self.evidence.mark(event, seq)
+            self.evidence.mark(event.op, event.kind, seq)
         self.evidence.settle()
 
     def _apply(self, event: ResourceEvent) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from schemas import subjects
-from schemas.events import batch_hash, decode_batch, decode_heartbeat
+from schemas.batches import decode_batch
+from schemas.events import batch_hash, decode_heartbeat
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.queries import Refusal, ResyncRequest
 from services.chassis.bus.memory import MemoryBus

@@ -1,0 +1,118 @@
+"""Events → the bytes of a batch: what recurs gets a key, and is written once. Pure. (schemas/batches.py reads them.)"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import Raw, Struct, field
+
+from schemas.batches import SCHEMA, Fact, ReferenceForm, Traits
+from schemas.events import EventBatch, Reference, ResourceEvent
+from schemas.identity import ResourceId, SiteName
+
+KEYS_MAX: Final = 4_096  # traits and shapes whose keys are remembered; beyond that they get new ones
+_encode = msgspec.json.Encoder().encode
+_shared = attrgetter(*Traits.__struct_fields__)
+
+
+Entry = tuple[int, bytes]  # of a table: its key, and what stands there
+NONE: Final[Entry] = (0, b"")
+
+
+class Told(NamedTuple):
+    """An event as it is written, and the entries of the tables that it needs (key 0: none)."""
+
+    fact: bytes
+    labels: Entry = NONE
+    template_labels: Entry = NONE
+    traits: Entry = NONE
+    shape: Entry = NONE
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in a batch of its own."""
+        return sum(map(len, (self.fact, self.labels[1], self.template_labels[1], self.traits[1], self.shape[1])))
+
+
+class Teller:
+    """Gives keys to what recurs: equal bytes have one key as long as they are remembered, and no key is given twice."""
+
+    def __init__(self) -> None:
+        self._entries: dict[bytes, Entry] = {}
+        self._last = 0
+
+    def tell(self, event: ResourceEvent) -> Told:
+        """How an event is written."""
+        state = event.state
+        if event.op != "put" or state is None:
+            own = (event.resource, event.uid, event.resource_version)
+            return Told(_encode(Fact(event.op, *own, kind=event.kind, surface=event.surface)))
+        labels = self._entry(_encode(state.labels)) if state.labels else NONE
+        template = NONE if state.template_labels is None else self._entry(_encode(state.template_labels))
+        traits = self._entry(_encode(Traits(*_shared(state))))
+        line = (state.resource, state.uid, state.resource_version, state.digest, labels[0], template[0], traits[0])
+        if not state.references:
+            return Told(_encode(Fact("put", *line)), labels, template, traits)
+        shape = self._entry(_encode([form_of(one) for one in state.references]))
+        targets = tuple([one.target for one in state.references if one.selector is None])
+        uids = tuple([one.uid for one in state.references if one.uid])
+        selectors = tuple([one.selector for one in state.references if one.selector is not None])
+        return Told(_encode(Fact("put", *line, shape[0], targets, uids, selectors)), labels, template, traits, shape)
+
+    def _entry(self, written: bytes) -> Entry:
+        found = self._entries.get(written)
+        if found is None:
+            if len(self._entries) >= KEYS_MAX:
+                self._entries.clear()
+            self._last += 1
+            found = self._entries[written] = (self._last, written)
+        return found
+
+
+def form_of(one: Reference) -> ReferenceForm:
+    """A reference without its target."""
+    return ReferenceForm(
+        one.rule,
+        one.path,
+        one.relation,
+        one.phases,
+        ResourceId("") if one.selector is None else one.target,
+        one.selector is not None,
+        bool(one.uid),
+        one.granule,
+        one.optional,
+        one.soft,
+        one.confidence,
+        one.needs_permission,
+        one.once,
+    )
+
+
+def join(site: SiteName, epoch: int, seq: int, prev_hash: str, told: tuple[Told, ...]) -> bytes:
+    """The bytes of a batch."""
+    labels, traits, shapes = dict([NONE]), dict([NONE]), dict([NONE])
+    for one in told:
+        labels[one.labels[0]], labels[one.template_labels[0]] = one.labels[1], one.template_labels[1]
+        traits[one.traits[0]], shapes[one.shape[0]] = one.traits[1], one.shape[1]
+    tables = [{key: Raw(entry) for key, entry in table.items() if key} for table in (labels, traits, shapes)]
+    return _encode(_Joined(SCHEMA, site, epoch, seq, prev_hash, [Raw(one.fact) for one in told], *tables))
+
+
+class _Joined(Struct, frozen=True, omit_defaults=True, gc=False):
+    schema: str
+    site: SiteName
+    epoch: int
+    seq: int
+    prev_hash: str
+    events: list[Raw]
+    labels: dict[int, Raw] = field(default_factory=dict)
+    traits: dict[int, Raw] = field(default_factory=dict)
+    shapes: dict[int, Raw] = field(default_factory=dict)
+
+
+def encode_batch(batch: EventBatch) -> bytes:
+    """Batch → JSON bytes."""
+    told = tuple(map(Teller().tell, batch.events))
+    return join(batch.site, batch.epoch, batch.seq, batch.prev_hash, told)

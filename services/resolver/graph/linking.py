@@ -1,0 +1,65 @@
+"""Record comes, changes or goes → labels, selectors and edges of the whole graph. Pure."""
+
+from __future__ import annotations
+
+from services.resolver.graph.links import Links
+from services.resolver.graph.names import Names
+from services.resolver.graph.records import Record, Records
+from services.resolver.graph.selecting import Selecting
+
+
+class Linking:
+    """What is found by way of others. `unused`: numbers that perhaps nobody uses any more."""
+
+    def __init__(self, names: Names, records: Records) -> None:
+        self.links = Links(names, records)
+        self.selecting = Selecting(names, records)
+        self.edge_count = 0
+        self.unused: list[int] = []
+        self._labels = self.selecting.labels
+        self._places = names.place
+        self._records = records
+
+    def link(self, number: int, record: Record) -> None:
+        """It is there now."""
+        place = self._places[number]
+        self.selecting.changed()
+        self._labels.add(place.kind, place.namespace, number, record)
+        self._link_references(number, record)
+
+    def relink(self, number: int, old: Record, new: Record) -> None:
+        """Most changes leave labels and references as they were."""
+        place = self._places[number]
+        if old.labels is not new.labels or old.template_labels is not new.template_labels:
+            self.selecting.changed()
+            self._labels.remove(place.kind, place.namespace, number, old)
+            self._labels.add(place.kind, place.namespace, number, new)
+        if old.targets != new.targets or old.shape is not new.shape:
+            self.selecting.changed()
+            self._unlink_references(number, old)
+            self._link_references(number, new)
+
+    def unlink(self, number: int, record: Record) -> None:
+        """It is gone."""
+        place = self._places[number]
+        self.selecting.changed()
+        self._labels.remove(place.kind, place.namespace, number, record)
+        self._unlink_references(number, record)
+        self.unused.append(number)
+
+    def _link_references(self, number: int, record: Record) -> None:
+        shape = record.shape
+        if shape.forms:
+            self.links.add(number, record, self._places[number].kind)
+            self.edge_count += len(shape.forms)
+        if shape.selects:
+            for selector, _ in self._records.selecting(record):
+                self.selecting.index(selector.kind)
+                self._labels.add_selector(number, selector)
+
+    def _unlink_references(self, number: int, record: Record) -> None:
+        self.unused += self.links.remove(number, record, self._places[number].kind)
+        self.edge_count -= len(record.shape.forms)
+        if record.shape.selects:
+            for selector, _ in self._records.selecting(record):
+                self._labels.remove_selector(number, selector)

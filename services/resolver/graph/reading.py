@@ -1,0 +1,206 @@
+"""A batch as it is written → records, and nothing is decoded that was read lately. Pure.
+
+    bytes ─▶ facts, each with keys ─▶ traits and shapes by their bytes ─▶ records
+
+The plain way makes states (schemas/batches.py) and packs them (records.py): 5.8 structures with 13 fields for every
+event, which recur nearly always. Here tables stay bytes until they are found among those that were
+read before; an event costs one decoding of its own line, its name, and a look for each of its targets. What a batch
+must be is checked for the whole of it before anything is taken in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
+
+from msgspec import Raw, Struct
+from msgspec.structs import asdict
+
+from schemas.batches import (
+    NOBODY,
+    Counts,
+    Fact,
+    ReferenceForm,
+    check,
+    counts_of,
+    decode_labels,
+    decode_raw,
+    decode_shape,
+    decode_traits,
+    reference_of,
+)
+from schemas.events import ResourceState
+from schemas.identity import ResourceId, SiteName
+from schemas.ties import DRIFT_FACT
+from services.resolver.graph.forms import Shape, Short, Target, short
+from services.resolver.graph.names import Names
+from services.resolver.graph.packing import pack, pack_line, pack_traits
+from services.resolver.graph.records import Record, Records
+
+ENTRIES_MAX: Final = 4_096  # labels, and as many traits and shapes, that are known by their bytes
+NAMES_MAX: Final = 16_384  # targets, and as many uids, that were named lately
+NO_COUNTS: Final = (0, 0, 0)
+NO_LABELS: Final = pack({})
+NO_TRAITS: Final = pack_traits(ResourceState(NOBODY))
+
+
+Arrange = Callable[[list[Any]], tuple[Target, ...]]
+
+
+class Layout(Struct, frozen=True, gc=False, eq=False):
+    """A shape, and how a fact tells its targets.
+
+    arrange     (targets, uids, selectors) → in the order of the shape; None when there are targets alone
+    """
+
+    shape: Shape
+    counts: Counts
+    arrange: Arrange | None
+
+
+class Read(NamedTuple):
+    """A batch whose facts are whole, and what their keys mean to the graph. `drifting`: traits that tell of a drift."""
+
+    site: SiteName
+    epoch: int
+    seq: int
+    prev_hash: str
+    events: tuple[Fact, ...]
+    drifting: frozenset[int]
+    labels: dict[int, bytes]
+    traits: dict[int, bytes]
+    layouts: dict[int, Layout]
+
+
+class Reading:
+    """What one graph has read lately. What it remembers is forgotten when the graph tidies up."""
+
+    def __init__(self, names: Names, records: Records) -> None:
+        self._names, self._records = names, records
+        self._labels: dict[bytes, bytes] = {}
+        self._traits: dict[bytes, bytes] = {}
+        self._drifting: set[bytes] = set()
+        self._layouts: dict[bytes, Layout] = {}
+        self._numbers: dict[str, int] = {}
+        self._shorts: dict[str, Short] = {}
+
+    def forget(self) -> None:
+        """Numbers may mean something else now, and what was shared may be kept no more."""
+        for memory in (self._labels, self._traits, self._drifting, self._layouts, self._numbers, self._shorts):
+            memory.clear()
+
+    def read(self, payload: bytes) -> Read:
+        """Bytes → a batch that is one; raises MessageError."""
+        batch = decode_raw(payload)
+        self._bound()
+        labels = self._packed(batch.labels, self._labels, _read_labels)
+        traits = self._packed(batch.traits, self._traits, self._read_traits)
+        layouts = {key: self._layout(entry) for key, entry in batch.shapes.items() if key}
+        layouts[0] = Layout(self._records.shape(()), NO_COUNTS, None)
+        for place, fact in enumerate(batch.events):
+            layout = layouts.get(fact.shape)
+            check(place, fact, (labels, traits), None if layout is None else layout.counts)
+        labels[0], traits[0] = self._records.share(NO_LABELS), self._records.share(NO_TRAITS)
+        drifting = frozenset([key for key, one in traits.items() if one in self._drifting] if self._drifting else ())
+        head = (batch.site, batch.epoch, batch.seq, batch.prev_hash)
+        return Read(*head, batch.events, drifting, labels, traits, layouts)
+
+    def records(self, batch: Read, facts: Iterable[Fact]) -> list[tuple[int, Record]]:
+        """The number and the record of each put; numbers what they refer to, in their order."""
+        number_of, known, number = self._names.number, self._numbers.get, self._number
+        labels, traits, layouts, share = batch.labels, batch.traits, batch.layouts, self._records.shared_targets
+        made: list[tuple[int, Record]] = []
+        for fact in facts:
+            own = number_of(fact.resource)
+            layout = layouts[fact.shape]
+            found: list[Any] = [*map(known, fact.targets)]
+            if None in found:
+                found = [*map(number, fact.targets)]
+            targets = share(tuple(found) if layout.arrange is None else self._arranged(layout.arrange, found, fact))
+            line = pack_line(fact.uid, fact.resource_version, fact.digest)
+            template = labels[fact.template_labels] if fact.template_labels else None
+            made.append((own, Record(line, labels[fact.labels], template, traits[fact.traits], layout.shape, targets)))
+        return made
+
+    def _arranged(self, arrange: Arrange, numbers: list[Any], fact: Fact) -> tuple[Target, ...]:
+        shorts = [*map(self._shorts.get, fact.uids)]
+        if None in shorts:
+            shorts = [*map(self._short, fact.uids)]
+        return arrange([*numbers, *shorts, *[self._records.share(pack(one)) for one in fact.selectors]])
+
+    def _bound(self) -> None:
+        """A batch may bring so many at most, so they are bounded, too."""
+        if max(len(self._labels), len(self._traits), len(self._layouts)) > ENTRIES_MAX:
+            self.forget()
+        if max(len(self._numbers), len(self._shorts)) > NAMES_MAX:
+            self._numbers.clear()
+            self._shorts.clear()
+
+    def _packed(
+        self, table: dict[int, Raw], memory: dict[bytes, bytes], read: Callable[[bytes], bytes]
+    ) -> dict[int, bytes]:
+        """A table as records keep its entries."""
+        made: dict[int, bytes] = {}
+        for key, entry in table.items():
+            known = bytes(entry)
+            found = memory.get(known)
+            if found is None:
+                found = memory[known] = self._records.share(read(known))
+            made[key] = found
+        return made
+
+    def _read_traits(self, entry: bytes) -> bytes:
+        traits = decode_traits(entry)
+        packed = pack_traits(ResourceState(NOBODY, **asdict(traits)))
+        if DRIFT_FACT in traits.facts:
+            self._drifting.add(packed)
+        return packed
+
+    def _layout(self, entry: Raw) -> Layout:
+        known = bytes(entry)
+        found = self._layouts.get(known)
+        if found is None:
+            forms = decode_shape(known)
+            counts = counts_of(forms)
+            form = self._records.form
+            shape = self._records.shape(
+                tuple([form(reference_of(one, one.target), one.pinned, one.selects) for one in forms])
+            )
+            found = self._layouts[known] = Layout(shape, counts, _arrange(forms, counts))
+        return found
+
+    def _number(self, target: ResourceId) -> int:
+        found = self._numbers.get(target)
+        if found is None:
+            found = self._numbers[target] = self._names.number(target)
+        return found
+
+    def _short(self, uid: str) -> Short:
+        found = self._shorts.get(uid)
+        if found is None:
+            found = self._shorts[uid] = short(uid)
+        return found
+
+
+def _read_labels(entry: bytes) -> bytes:
+    return pack(decode_labels(entry))
+
+
+def _arrange(forms: tuple[ReferenceForm, ...], counts: Counts) -> Arrange | None:
+    targets, uids, selectors = counts
+    if not uids and not selectors:
+        return None
+    order: list[int] = []
+    at_target, at_uid, at_selector = 0, targets, targets + uids
+    for form in forms:
+        if form.selects:
+            order.append(at_selector)
+            at_selector += 1
+        else:
+            order.append(at_target)
+            at_target += 1
+        if form.pinned:
+            order.append(at_uid)
+            at_uid += 1
+    return itemgetter(*order) if len(order) > 1 else tuple  # one alone stands where it belongs
