@@ -58,6 +58,10 @@ class Desk:
         missing = (one.resource for one in verdict.reasons if one.code in MISSING and one.resource is not None)
         return tuple(dict.fromkeys(missing))[:LOOKUP_MAX]
 
+    def can_ask(self, site: SiteName, moment: Moment) -> bool:
+        """Whether a question to this site would be heard: it is this one, or it was heard of late."""
+        return site == self.site or self.neighbours.reachable(site, moment.monotonic_s)
+
     def stamp(self, moment: Moment) -> Stamp:
         """The world as it is now, for who waits for a change of it."""
         claim = self.evidence.claim(BOUND_FOR_WAKING_S, moment.monotonic_s)

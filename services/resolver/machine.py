@@ -238,7 +238,7 @@ class Machine:
         expired = [one for one in self.docket.deferred.values() if one.intent.expires_at <= moment.wall]
         for waiting in [*expired, *self.docket.due(self.desk.stamp(moment))]:
             if waiting.stamp is None:
-                effects += self.together.coordinator.wake(waiting.intent.id, moment)
+                effects += self.together.coordinator.waking.wake(waiting.intent.id, moment)
             elif not self.undecided(waiting.intent.id):
                 effects += self.alone.wake(waiting, moment)
         return effects

@@ -15,7 +15,7 @@ from typing import Final
 
 from schemas.identity import SiteName
 from schemas.intents import Intent
-from schemas.peers import Answer, GiveWay, Part, Refuse, Report, Wake
+from schemas.peers import Answer, GiveWay, Part, Refuse, Report
 from schemas.verdicts import Verdict, Wait
 from services.resolver.across.bringing import Bringer, Bringing
 from services.resolver.across.following import Following
@@ -27,6 +27,7 @@ from services.resolver.across.reading import Reading
 from services.resolver.across.retries import TRY_AGAIN_S, Retries
 from services.resolver.across.round import Round, for_all, next_trial
 from services.resolver.across.splitting import Divides
+from services.resolver.across.waking import TRYING_MAX_S, Waking
 from services.resolver.across.widening import Trial, widenings
 from services.resolver.coordinate import combine, enough, not_taken
 from services.resolver.desk import Desk
@@ -37,7 +38,6 @@ from services.resolver.signals import Effect, Moment, StoreVerdict, Supplied, Te
 from services.resolver.undoing import Undoing
 
 ANSWER_TIMEOUT_S: Final = 5.0
-TRYING_MAX_S: Final = 20.0  # of all ways together: the intent's sender waits
 
 
 @dataclass(slots=True)
@@ -55,6 +55,7 @@ class Coordinator:
     reading: Reading = field(init=False)
     bringer: Bringer = field(init=False)
     backlog: Backlog = field(init=False)
+    waking: Waking = field(init=False)
     _ages: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -64,6 +65,7 @@ class Coordinator:
         self.bringer = Bringer(self.desk)
         self.backlog = Backlog(self.desk)
         self.following.keep = self.backlog.note
+        self.waking = Waking(self.desk, self.begin, self.clock, self.rounds, self.retries, self.following, self.backlog)
         self.desk.drifts.is_open = self.backlog.rows.__contains__
 
     def concerns(self, intent: Intent) -> bool:
@@ -115,14 +117,11 @@ class Coordinator:
             return self._conclude(asked, moment)
         effects: list[Effect] = []
         for name, part in asked.parts.items():
-            if self._can_ask(name, moment):
+            if self.desk.can_ask(name, moment):
                 effects.append(ask(asked, part, self.desk.docket.revision(asked.intent.id)))
             else:
                 asked.answers[name] = self.hearsay.unheard(asked.parts[name], "is unreachable", moment)
         return effects if asked.silent else self._after_answers(asked, moment)
-
-    def _can_ask(self, name: SiteName, moment: Moment) -> bool:
-        return name == self.desk.site or self.desk.neighbours.reachable(name, moment.monotonic_s)
 
     # ── answered ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -198,7 +197,7 @@ class Coordinator:
         return [] if asked.silent else self._conclude(asked, moment)
 
     def tick(self, moment: Moment) -> list[Effect]:
-        """Answers that did not come in time; deferred intents that nothing has woken for a while."""
+        """Answers that did not come in time, and what waits."""
         effects = self.following.tick(moment.monotonic_s)
         for asked in [one for one in self.rounds.values() if moment.monotonic_s >= one.deadline_s]:
             for name in asked.silent:
@@ -206,15 +205,7 @@ class Coordinator:
                 what = f"did not answer within {ANSWER_TIMEOUT_S:g} s"
                 asked.answers[name] = self.hearsay.unheard(asked.parts[name], what, moment)
             effects += self._conclude(asked, moment)
-        for waiting in self._waiting():
-            if self.retries.is_due(waiting.intent.id, moment.monotonic_s) and self._is_worth_asking(waiting, moment):
-                effects += self.begin(waiting.intent, moment, self.retries.next_pause_s(waiting.intent.id))
-        return effects + self._go_on_with_open(moment)
-
-    def _is_worth_asking(self, waiting: Waiting, moment: Moment) -> bool:
-        """Who waits for a site that is still not heard waits for that."""
-        sites = (one.site for one in waiting.verdict.waits_for if one.intent is None)
-        return all(self._can_ask(name, moment) for name in sites) or waiting.intent.expires_at <= moment.wall
+        return effects + self.waking.tick(moment)
 
     # ── concluded ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -237,7 +228,7 @@ class Coordinator:
             out: list[Effect] = [drop(asked, one) for one in asked.holding if one not in taken]
             out += [] if asked.intent.preview else overtaken(asked.intent, taken, moment)
             return out + self._finish(asked.intent, whole, moment, asked, tuple(taken))
-        silent = [name for name in asked.silent if self._can_ask(name, moment)]
+        silent = [name for name in asked.silent if self.desk.can_ask(name, moment)]
         effects: list[Effect] = [drop(asked, name) for name in (*sorted(asked.holding), *silent)]
         asked.failed.append((asked.way, whole))
         if asked.place + 1 < len(asked.ways) and moment.monotonic_s - asked.begun_s < TRYING_MAX_S:
@@ -316,50 +307,6 @@ class Coordinator:
     def _go_on(self, followed: tuple[list[Effect], Intent | None], moment: Moment) -> list[Effect]:
         effects, again = followed
         return effects if again is None else [*effects, *self.begin(again, moment)]
-
-    # ── waiting and waking ──────────────────────────────────────────────────────────────────────────────────────────
-
-    def _waiting(self) -> list[Waiting]:
-        deferred = self.desk.docket.deferred
-        return [one for one in deferred.values() if one.stamp is None and one.intent.id not in self.rounds]
-
-    def wake(self, intent_id: str, moment: Moment) -> list[Effect]:
-        """Something may have changed: a deferred intent begins again."""
-        waiting = self.desk.docket.deferred.get(intent_id)
-        if waiting is None or waiting.stamp is not None or intent_id in self.rounds:
-            return []
-        return self.begin(waiting.intent, moment)
-
-    def woken(self, message: Wake, moment: Moment) -> list[Effect]:
-        """A site says that its answer would be another one; or that it knows a later round than the one asked."""
-        asked = self.rounds.get(message.intent)
-        if asked is None or message.sender not in asked.parts:
-            return self.wake(message.intent, moment)
-        is_ahead = message.round > asked.number and self.clock.hear(message.round, moment.wall)
-        if is_ahead and moment.monotonic_s - asked.begun_s < TRYING_MAX_S:
-            effects = self.begin(asked.original or asked.intent, moment, only=asked.only)
-            if asked.intent.id in self.rounds:
-                self.rounds[asked.intent.id].begun_s = asked.begun_s
-            return effects
-        asked.is_stale = asked.is_stale or message.round == asked.number
-        return []
-
-    def came_back(self, site: SiteName, moment: Moment) -> list[Effect]:
-        """A site is heard again: whatever waits for it begins again."""
-        waits = [one for one in self._waiting() if any(wait.site == site for wait in one.verdict.waits_for)]
-        effects = [effect for one in waits for effect in self.wake(one.intent.id, moment)]
-        return effects + self._go_on_with_open(moment, site)
-
-    def _go_on_with_open(self, moment: Moment, site: SiteName | None = None) -> list[Effect]:
-        """What is done but for some sites is asked of these, now that they are heard."""
-        effects: list[Effect] = []
-        if not self.desk.evidence.synced:
-            return effects  # what is of a set is not known
-        for one in self.backlog.due(moment.monotonic_s, site):
-            if one.intent.id not in self.rounds and not self.following.knows(one.intent.id):
-                self.following.earlier[one.intent.id] = one.done
-                effects += self.begin(one.intent, moment, only=one.sites)
-        return effects
 
     def _stop(self, intent_id: str) -> list[Effect]:
         self.rounds.pop(intent_id, None)

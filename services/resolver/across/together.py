@@ -70,7 +70,7 @@ class Together:
             case GiveWay():
                 return self.coordinator.give_way(message, moment)
             case Wake():
-                return self.coordinator.woken(message, moment)
+                return self.coordinator.waking.woken(message, moment)
             case Refuse():
                 return self.coordinator.refused(message, moment)
             case Report():
@@ -88,7 +88,7 @@ class Together:
             return self.hear(signal.message, moment)
         if not self.neighbours.hear(signal.site, moment.monotonic_s, signal.round_trip_s, signal.good_for_s):
             return []
-        return self.coordinator.came_back(signal.site, moment)
+        return self.coordinator.waking.came_back(signal.site, moment)
 
     def tick(self, moment: Moment) -> list[Effect]:
         """Time has passed."""
@@ -152,7 +152,7 @@ class Together:
         """Go on with what several sites have committed to."""
         if one.intent.entry is None and one.verdict.decision == "defer":
             self._docket.deferred[one.intent.id] = Waiting(one.intent, one.verdict, None)
-            return self.coordinator.wake(one.intent.id, moment)
+            return self.coordinator.waking.wake(one.intent.id, moment)
         if one.intent.entry is not None:
             return self.participant.doing.resume(one, moment)
         self.coordinator.following.expected.discard(one.intent.id)

@@ -1,0 +1,102 @@
+"""When an intent of several sites that waits begins again. Pure.
+
+a site is heard again ─┐
+a site says `wake`     ├─▶ is it deferred, or open for that site? ─▶ begin
+time has passed ───────┘
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from schemas.identity import SiteName
+from schemas.intents import Intent
+from schemas.peers import Wake
+from services.resolver.across.following import Following
+from services.resolver.across.order import HybridClock
+from services.resolver.across.pending import Backlog
+from services.resolver.across.retries import TRY_AGAIN_S, Retries
+from services.resolver.across.round import Round
+from services.resolver.desk import Desk
+from services.resolver.docket import Waiting
+from services.resolver.signals import Effect, Moment
+
+TRYING_MAX_S: Final = 20.0  # of all ways together: the intent's sender waits
+
+
+class Begin(Protocol):
+    """Decide it, or decide it again (coordinator.py)."""
+
+    def __call__(
+        self, intent: Intent, moment: Moment, pause_s: float = TRY_AGAIN_S, only: tuple[SiteName, ...] = ()
+    ) -> list[Effect]:
+        """Ask the sites."""
+
+
+@dataclass(slots=True)
+class Waking:
+    """What waits stands in the docket (deferred) and in the backlog (done but for some sites)."""
+
+    desk: Desk
+    begin: Begin
+    clock: HybridClock
+    rounds: dict[str, Round]
+    retries: Retries
+    following: Following
+    backlog: Backlog
+
+    def wake(self, intent_id: str, moment: Moment) -> list[Effect]:
+        """Something may have changed: a deferred intent begins again."""
+        waiting = self.desk.docket.deferred.get(intent_id)
+        if waiting is None or waiting.stamp is not None or intent_id in self.rounds:
+            return []
+        return self.begin(waiting.intent, moment)
+
+    def woken(self, message: Wake, moment: Moment) -> list[Effect]:
+        """A site says that its answer would be another one; or that it knows a later round than the one asked."""
+        asked = self.rounds.get(message.intent)
+        if asked is None or message.sender not in asked.parts:
+            return self.wake(message.intent, moment)
+        is_ahead = message.round > asked.number and self.clock.hear(message.round, moment.wall)
+        if is_ahead and moment.monotonic_s - asked.begun_s < TRYING_MAX_S:
+            effects = self.begin(asked.original or asked.intent, moment, only=asked.only)
+            if asked.intent.id in self.rounds:
+                self.rounds[asked.intent.id].begun_s = asked.begun_s
+            return effects
+        asked.is_stale = asked.is_stale or message.round == asked.number
+        return []
+
+    def came_back(self, site: SiteName, moment: Moment) -> list[Effect]:
+        """A site is heard again: whatever waits for it begins again."""
+        waits = [one for one in self._waiting() if any(wait.site == site for wait in one.verdict.waits_for)]
+        effects = [effect for one in waits for effect in self.wake(one.intent.id, moment)]
+        return effects + self._go_on_with_open(moment, site)
+
+    def tick(self, moment: Moment) -> list[Effect]:
+        """Deferred intents that nothing has woken for a while, and what is open for a site that is heard."""
+        effects: list[Effect] = []
+        for waiting in self._waiting():
+            if self.retries.is_due(waiting.intent.id, moment.monotonic_s) and self._is_worth_asking(waiting, moment):
+                effects += self.begin(waiting.intent, moment, self.retries.next_pause_s(waiting.intent.id))
+        return effects + self._go_on_with_open(moment)
+
+    def _waiting(self) -> list[Waiting]:
+        deferred = self.desk.docket.deferred
+        return [one for one in deferred.values() if one.stamp is None and one.intent.id not in self.rounds]
+
+    def _is_worth_asking(self, waiting: Waiting, moment: Moment) -> bool:
+        """Who waits for a site that is still not heard waits for that."""
+        sites = (one.site for one in waiting.verdict.waits_for if one.intent is None)
+        return all(self.desk.can_ask(name, moment) for name in sites) or waiting.intent.expires_at <= moment.wall
+
+    def _go_on_with_open(self, moment: Moment, site: SiteName | None = None) -> list[Effect]:
+        """What is done but for some sites is asked of these, now that they are heard."""
+        effects: list[Effect] = []
+        if not self.desk.evidence.synced:
+            return effects  # what is of a set is not known
+        for one in self.backlog.due(moment.monotonic_s, site):
+            if one.intent.id not in self.rounds and not self.following.knows(one.intent.id):
+                self.following.earlier[one.intent.id] = one.done
+                effects += self.begin(one.intent, moment, only=one.sites)
+        return effects
