@@ -86,7 +86,7 @@ CHANNELS: dict[str, tuple[str, str, str, str]] = {
         "cheops.v1.event.{site}",
         "event",
         "EVENTS",
-        "batches of up to 64 resource events, chained by hash; what they share is written once",
+        "batches of up to 256 resource events, chained by hash; what they share is written once",
     ),
     "heartbeats": ("cheops.v1.heartbeat.{site}", "heartbeat", "", "every second, from the watcher"),
     "intents": ("cheops.v1.intent.{site}.{intent}", "intent", "INTENTS", "what somebody wants done"),

@@ -110,7 +110,7 @@ Facts = Annotated[tuple[Fact, ...], Meta(max_length=BATCH_EVENTS_MAX)]
 
 
 class WireBatch(Struct, frozen=True, omit_defaults=True, gc=False):
-    """Up to 64 events of one site. `prev_hash` is `batch_hash` of the previous batch's bytes ("" for the first)."""
+    """Up to 256 events of one site. `prev_hash` is `batch_hash` of the previous batch's bytes ("" for the first)."""
 
     schema: Literal["event/v1"]
     site: SiteName

@@ -17,7 +17,7 @@ from msgspec import Meta, Struct, field
 from schemas.envelope import MESSAGE_BYTES_MAX, MessageError, check_version
 from schemas.identity import KindId, ResourceId, SiteName
 
-BATCH_EVENTS_MAX: Final = 64
+BATCH_EVENTS_MAX: Final = 256  # one disk sync for so many, and some two milliseconds of a resolver
 T = TypeVar("T")
 Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Scalar = str | int | float | bool | None
@@ -162,7 +162,7 @@ class ResourceEvent(Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class EventBatch(Struct, frozen=True, omit_defaults=True, gc=False):
-    """Up to 64 events of one site. `prev_hash` is `batch_hash` of the previous batch's bytes ("" for the first).
+    """Up to 256 events of one site. `prev_hash` is `batch_hash` of the previous batch's bytes ("" for the first).
 
     On the wire what its states have in common is written once (schemas/batches.py, schemas/telling.py).
     """

@@ -62,7 +62,7 @@ from services.resolver.turns import Turns
 
 TICK_S: Final = 0.25
 FETCH_WAIT_S: Final = 5.0
-EVENTS_FETCH_MAX: Final = 16  # what was fetched ahead lies before the next intent in the connection
+EVENTS_FETCH_MAX: Final = 4  # of 256 events; what was fetched ahead lies before the next intent in the connection
 INTENTS_FETCH_MAX: Final = 64
 INTENT_ACK_WAIT_S: Final = 10.0  # what a killed resolver had read comes again after it; twice the rehearsal's bound
 DELIVERIES_MAX: Final = 5  # of an intent that ends the resolver each time: it must not end it for ever

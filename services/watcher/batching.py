@@ -1,6 +1,6 @@
 """Facts → numbered, chained batches. Pure.
 
-Facts queue up as they are written (schemas/telling.py). A batch takes what waits now, at most 64 and at most
+Facts queue up as they are written (schemas/telling.py). A batch takes what waits now, at most 256 and at most
 `BATCH_BYTES_MAX`: an idle watcher sends a single fact at once, a busy one fills its batches while the previous one is
 under way. A batch stays `current` until it is acknowledged; the same bytes under the same message id go again until
 then, so a number is never given to two different facts. A new epoch numbers from 1 again, what was not acknowledged

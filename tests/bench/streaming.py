@@ -28,7 +28,7 @@ from tests.bench import history
 from tests.bench.history import SITE
 from tests.bench.measuring import Row
 
-BATCHES_MAX: Final = 1_600  # a hundred thousand events: more of them change nothing
+BATCHES_MAX: Final = 400  # a hundred thousand events: more of them change nothing
 GOAL: Final = 150_000
 STORED_GOAL: Final = 50_000
 

@@ -143,7 +143,7 @@ def test_a_put_whose_shape_asks_for_more_or_is_not_there_is_refused_by_place() -
 def test_a_batch_of_more_events_than_its_bound_is_refused() -> None:
     event = ResourceEvent("surface")
     decode_batch(encode_batch(batch(*[event] * BATCH_EVENTS_MAX)))
-    with pytest.raises(MessageError, match="length <= 64"):
+    with pytest.raises(MessageError, match="length <= 256"):
         decode_batch(encode_batch(batch(*[event] * (BATCH_EVENTS_MAX + 1))))
 
 

@@ -39,13 +39,13 @@ def test_a_single_fact_is_a_batch_at_once() -> None:
     assert decoded.events == (fact(1),)
 
 
-def test_facts_that_wait_fill_batches_of_64_that_are_numbered_and_chained() -> None:
+def test_facts_that_wait_fill_batches_of_256_that_are_numbered_and_chained() -> None:
     batcher = Batcher(SITE, 1)
-    for number in range(1, 151):
+    for number in range(1, 601):
         batcher.add(fact(number))
     payloads = drain(batcher)
     batches = [decode_batch(payload) for payload in payloads]
-    assert [(batch.seq, len(batch.events)) for batch in batches] == [(1, 64), (65, 64), (129, 22)]
+    assert [(batch.seq, len(batch.events)) for batch in batches] == [(1, 256), (257, 256), (513, 88)]
     assert [batch.prev_hash for batch in batches] == ["", *(batch_hash(payload) for payload in payloads[:-1])]
 
 
@@ -113,5 +113,5 @@ def test_every_fact_travels_once_in_order_whatever_is_lost_on_the_way(actions: l
         assert after.seq == expected
 
 
-def test_a_batch_is_never_larger_than_64() -> None:
-    assert BATCH_EVENTS_MAX == 64
+def test_a_batch_is_never_larger_than_256() -> None:
+    assert BATCH_EVENTS_MAX == 256
