@@ -36,6 +36,7 @@ class ChangeRecord(Struct, frozen=True, omit_defaults=True):
     unchanged: bool | None = None
     refused: str = ""
     fixed: tuple[str, ...] = ()
+    forced: bool = False
 
 
 class ProblemRecord(Struct, frozen=True, omit_defaults=True):

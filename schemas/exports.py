@@ -16,13 +16,17 @@ EXPORT_MAX: Final = 1_000  # resources of one question
 
 
 class Export(StrictMessage):
-    """export/v1: give these to another site. `versions`: to read them at; `key`: of its executor, for Secrets."""
+    """export/v1: give these to another site. `versions`: to read them at; `key`: of its executor, for Secrets.
+
+    declared   as they were declared, whatever they are now; what is shared from here, as it is
+    """
 
     schema_: Literal["export/v1"] = Field("export/v1", alias="schema")
     site: SiteName
     resources: Annotated[tuple[ResourceId, ...], Field(max_length=EXPORT_MAX)]
     versions: Annotated[dict[ResourceId, str], IN_KEY_ORDER] = Field(default_factory=dict)
     key: str = ""
+    declared: bool = False
 
 
 class Exported(Message):

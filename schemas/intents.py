@@ -54,6 +54,7 @@ class Intent(StrictMessage):
     resources   for delete and read: `kind/name` as a person calls it, or full identities
     manifests   for create, update and apply: whole objects, in the application's own form
     namespace   for whatever does not name its own
+    heal        apply what was declared of `resources` (verb apply, no manifests), whoever has changed it since
     bound_s     how old evidence may be
     on_failure  of a step: undo what was done, in reverse; stop; or continue with what does not need it
     entry       of one site's part of an intent that several sites decide: the site where the whole was entered
@@ -78,6 +79,7 @@ class Intent(StrictMessage):
     cascade: Literal["none", "dependents"] = "none"
     on_failure: OnFailure = "undo"
     preview: bool = False
+    heal: bool = False
     overrides: Annotated[tuple[Override, ...], Field(max_length=OVERRIDES_MAX)] = ()
     traceparent: Annotated[str, StringConstraints(max_length=128)] = ""
     entry: SiteToken | None = None
@@ -87,7 +89,12 @@ class Intent(StrictMessage):
 
     @model_validator(mode="after")
     def _has_what_its_verb_needs(self) -> Self:
-        needs, other = ("resources", "manifests") if self.verb in ("delete", "read") else ("manifests", "resources")
+        by_name = self.verb in ("delete", "read") or self.heal
+        needs, other = ("resources", "manifests") if by_name else ("manifests", "resources")
+        if self.heal and self.verb != "apply":
+            raise ValueError(f"heal: verb {self.verb!r} (expected 'apply')")
+        if self.heal and self.on_failure == "undo":
+            raise ValueError("heal: what is healed stays healed (on_failure stop or continue)")
         if (self.brings or self.marks or self.together) and self.entry is None:
             raise ValueError("brings, marks, together: set by resolvers only")
         if not getattr(self, needs) and not self.brings and not self.marks:

@@ -17,6 +17,7 @@ class Operation(Message):
     """What to do. `id` is unique for (intent, revision, step): a redelivery is answered from the ledger.
 
     keep     what it replaces is kept before it is written, so that it can be undone
+    forced   fields that others have made theirs are taken back: what was declared is healed
     undoes   the operation whose effect is taken back: what that one kept says what there was
     """
 
@@ -32,6 +33,7 @@ class Operation(Message):
     manifest: dict[str, Any] | None = None
     preconditions: Preconditions = Preconditions()
     keep: bool = False
+    forced: bool = False
     undoes: str = ""
     propagation: Propagation = "background"
     ready_timeout_s: float = 300.0

@@ -153,13 +153,17 @@ class Found(Message):
 
 
 class Fetch(Message):
-    """fetch/v1 (asked and answered at once): give me these as they may travel to `destination`, whose scope says so."""
+    """fetch/v1 (asked and answered at once): give me these as they may travel to `destination`, whose scope says so.
+
+    declared   as they were declared, whatever they are now (`Export.declared`)
+    """
 
     schema_: Literal["fetch/v1"] = Field("fetch/v1", alias="schema")
     sender: SiteToken
     receiver: SiteToken
     destination: SiteToken
     resources: Annotated[tuple[ResourceId, ...], Field(max_length=LOOKUP_MAX)]
+    declared: bool = False
 
 
 class Fetched(Message):

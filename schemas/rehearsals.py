@@ -12,12 +12,13 @@ from schemas.verdicts import Action
 
 
 class RehearsedChange(StrictMessage):
-    """One manifest to try without doing it."""
+    """One manifest to try without doing it. `forced`: over whoever has made its fields theirs."""
 
     action: Action
     resource: ResourceId
     version: str
     manifest: dict[str, Any]
+    forced: bool = False
 
 
 class Rehearsal(StrictMessage):

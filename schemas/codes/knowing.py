@@ -160,4 +160,13 @@ KNOWING: Final = (
         "Replicate it with & instead.",
         "a ConfigMap in lyon % oslo",
     ),
+    Code(
+        "D",
+        "630",
+        "nothing was declared",
+        "It is no replica, part or copy, or no site that answers says what was declared of it.",
+        "There is nothing that it could be healed to.",
+        "Apply its manifest again, with a scope if it is to be the same at several sites.",
+        "cheops heal of what kubectl made",
+    ),
 )

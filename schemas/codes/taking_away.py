@@ -187,4 +187,13 @@ TAKING_AWAY: Final = (
         "Nothing to do.",
         "apply at oslo of a Secret that lyon has a copy of",
     ),
+    Code(
+        "N",
+        "345",
+        "what was declared is put back",
+        "The intent heals: it applies what was declared, over whoever has changed it since.",
+        "What was changed past Cheops is lost.",
+        "Nothing to do; to keep the change instead, declare it: cheops apply.",
+        "cheops heal of a replica that was scaled by kubectl",
+    ),
 )

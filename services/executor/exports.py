@@ -19,7 +19,7 @@ async def export(site: SiteName, target: Target, question: Received) -> bytes:
         asked = Export.from_json(question.payload)
         if asked.site != site:
             raise MessageError(f"this is {site}, the question is for {asked.site}")
-        found = await target.take({one: asked.versions.get(one, "") for one in asked.resources})
+        found = await target.take({one: asked.versions.get(one, "") for one in asked.resources}, asked.declared)
         if not asked.key:
             found = {name: body for name, body in found.items() if not is_secret(body)}
         return Exported(site=site, manifests={name: sealed(body, asked.key) for name, body in found.items()}).to_json()

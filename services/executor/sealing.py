@@ -89,9 +89,16 @@ class Opening:
         """How far it has come."""
         return await self._target.progress(operation, uid)
 
-    async def take(self, resources: dict[ResourceId, str]) -> dict[ResourceId, Manifest]:
-        """Whole objects."""
-        return await self._target.take(resources)
+    async def take(self, resources: dict[ResourceId, str], declared: bool = False) -> dict[ResourceId, Manifest]:
+        """Whole objects; of what was declared, what our keys still open."""
+        found = await self._target.take(resources, declared)
+        return {name: body for name, body in zip(found, map(self._opened, found.values()), strict=True) if body}
+
+    def _opened(self, manifest: Manifest) -> Manifest | None:
+        try:
+            return self._keys.open(manifest)
+        except SealError:
+            return None
 
     async def state(self, manifest: Manifest) -> dict[str, Any]:
         """As resolvers know it."""

@@ -112,8 +112,11 @@ class Target(Protocol):
     async def rehearse(self, changes: tuple[RehearsedChange, ...]) -> tuple[RehearsedResult, ...]:
         """What each change would do, in their order; nothing is written."""
 
-    async def take(self, resources: dict[ResourceId, str]) -> dict[ResourceId, Manifest]:
-        """Whole objects, values included, by resource and the version to read it at; without what servers set."""
+    async def take(self, resources: dict[ResourceId, str], declared: bool = False) -> dict[ResourceId, Manifest]:
+        """Whole objects, values included, by resource and the version to read it at; without what servers set.
+
+        declared   as they were declared, values of Secrets as they were sealed on them
+        """
 
     async def state(self, manifest: Manifest) -> dict[str, Any]:
         """A live object as resolvers know it: references, labels, key names; no values."""

@@ -24,7 +24,9 @@ def basis_of(case: Case, holds: Holds) -> Basis:
         expires_at=case.expires_at,
         bound_s=case.bound_s,
         changes=tuple(
-            ChangeRecord(one.resource, one.action, one.version, one.after, one.unchanged, one.refused, one.fixed)
+            ChangeRecord(
+                one.resource, one.action, one.version, one.after, one.unchanged, one.refused, one.fixed, one.forced
+            )
             for one in case.changes
         ),
         problems=tuple(ProblemRecord(one.code, one.message, one.resource) for one in case.problems),
@@ -57,6 +59,7 @@ def decide_again(
                 one.unchanged,
                 one.refused,
                 one.fixed,
+                one.forced,
             )
             for one in basis.changes
         ),

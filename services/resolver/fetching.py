@@ -47,30 +47,33 @@ class Fetching:
 
     async def supply(self, effect: AskSupply) -> Supplied:
         """Everything that was found in time."""
-        asked: defaultdict[tuple[SiteName, SiteName], list[ResourceId]] = defaultdict(list)
+        asked: defaultdict[tuple[SiteName, SiteName, bool], list[ResourceId]] = defaultdict(list)
         near = {self._site, *self._machine.desk.neighbours.near(self._now().monotonic_s)}
         for want in effect.wants:
             for origin in want.origins:
                 if origin in near:
-                    asked[origin, want.site].append(want.resource)
+                    asked[origin, want.site, want.declared].append(want.resource)
         answers = await asyncio.gather(*(self._from(*pair, resources) for pair, resources in asked.items()))
         found = dict(zip(asked, answers, strict=True))
         bodies: dict[tuple[SiteName, ResourceId], tuple[SiteName, dict[str, Any]]] = {}
         for want in effect.wants:
             for origin in want.origins:
-                body = (found.get((origin, want.site)) or {}).get(want.resource)
+                body = (found.get((origin, want.site, want.declared)) or {}).get(want.resource)
                 if body is not None:
                     bodies[want.site, want.resource] = (origin, body)
                     break
-        heard = tuple(sorted({origin for (origin, _), body in found.items() if body is not None}))
+        heard = tuple(sorted({origin for (origin, _, _), body in found.items() if body is not None}))
         return Supplied(effect.intent, effect.round, bodies, heard)
 
-    async def _from(self, origin: SiteName, destination: SiteName, resources: Sequence[ResourceId]) -> Bodies | None:
+    async def _from(
+        self, origin: SiteName, destination: SiteName, declared: bool, resources: Sequence[ResourceId]
+    ) -> Bodies | None:
         """What an origin gives; None when it does not say so in time."""
         if origin == self._site:
-            return await self.export(destination, resources)
+            return await self.export(destination, resources, declared)
         subject = subjects.peer(origin, self._site, "fetch", uuid.uuid4().hex)
-        fetch = Fetch(sender=self._site, receiver=origin, destination=destination, resources=tuple(resources))
+        names = {"sender": self._site, "receiver": origin, "destination": destination}
+        fetch = Fetch(**names, resources=tuple(resources), declared=declared)
         try:
             reply = await self._bus.request(subject, fetch.to_json(), FETCH_TIMEOUT_S)
             fetched = Fetched.from_json(reply.payload)
@@ -86,10 +89,12 @@ class Fetching:
     async def answer(self, payload: bytes) -> bytes:
         """Fetched, for another site."""
         fetch = Fetch.from_json(payload)
-        found = await self.export(fetch.destination, fetch.resources)
+        found = await self.export(fetch.destination, fetch.resources, fetch.declared)
         return Fetched(site=self._site, manifests=dict(found or {})).to_json()
 
-    async def export(self, destination: SiteName, resources: Sequence[ResourceId]) -> Bodies | None:
+    async def export(
+        self, destination: SiteName, resources: Sequence[ResourceId], declared: bool = False
+    ) -> Bodies | None:
         """Of our own cluster, what is known to be there; Secrets sealed for the destination's executor."""
         graph = self._machine.graph
         states = {one: state for one in resources if (state := graph.find(one)) is not None}
@@ -97,7 +102,7 @@ class Fetching:
             return {}
         key = self.own_key if destination == self._site else self._key_of(destination)
         versions = {one: state.version for one, state in states.items()}
-        export = Export(site=self._site, resources=tuple(states), versions=versions, key=key)
+        export = Export(site=self._site, resources=tuple(states), versions=versions, key=key, declared=declared)
         try:
             reply = await self._bus.request(
                 subjects.api("executor", self._site, "export"), export.to_json(), EXPORT_TIMEOUT_S

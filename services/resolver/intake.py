@@ -43,6 +43,7 @@ class Intake:
                 resource=change.resource,
                 version=change.version,
                 manifest=self.manifests[change.resource],
+                forced=change.forced,
             )
             for change in self.changes
             if change.resource in self.manifests and change.action != "annotate"
@@ -66,7 +67,7 @@ def take_in(intent: Intent, site: SiteName, surface: Surface, extractor: Extract
     problems = _of_the_intent(intent, site, now)
     marks = tuple(Change(ResourceId(one.resource), "annotate") for one in intent.marks)
     changes, manifests, more = _shaped(intent, surface, extractor)
-    if intent.verb in ("delete", "read"):
+    if intent.verb in ("delete", "read") or (intent.heal and intent.entry is None):
         named, unnamed = _named(intent, surface)
         changes, more = (*named, *changes), [*unnamed, *more]
     return Intake((*changes, *marks), (*problems, *more), manifests)
@@ -126,7 +127,7 @@ def _shaped(
         if unserved is not None:
             problems.append(unserved)
         action = intent.verb if place < len(intent.manifests) else "apply"
-        changes[state.resource] = Change(state.resource, action, state.version, state)
+        changes[state.resource] = Change(state.resource, action, state.version, state, forced=intent.heal)
         manifests[state.resource] = placed
     return tuple(changes.values()), manifests, problems
 

@@ -165,6 +165,7 @@ class Pursuit:
             preconditions=step.preconditions,
             issued_at=moment.wall,
             keep=self.verdict.undoes is None and self.intent.on_failure == "undo" and step.action != "read",
+            forced=change is not None and change.forced and not step.undoes,
             undoes=step.undoes,
             expires_at=self.intent.expires_at,
             traceparent=self.intent.traceparent,

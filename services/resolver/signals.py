@@ -123,7 +123,8 @@ class PeersFound:
 class Want:
     """What a site lacks. `origins`: where it may be, the best first.
 
-    shared   it is to be a copy; else the same at all of `among`
+    shared     it is to be a copy; else the same at all of `among`
+    declared   wanted as it was declared there, whatever it is now
     """
 
     site: SiteName
@@ -131,6 +132,7 @@ class Want:
     shared: bool
     origins: tuple[SiteName, ...]
     among: tuple[SiteName, ...] = ()
+    declared: bool = False
 
 
 @dataclass(frozen=True, slots=True)

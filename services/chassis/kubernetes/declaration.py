@@ -18,7 +18,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from schemas.ties import DECLARATION, SHARED_TO, WORDS_IN, is_tied_body
+from schemas.ties import DECLARATION, SHARED_TO, WORDS_IN, is_tied_body, with_words
 from services.chassis.errors import PermanentError
 from services.chassis.kubernetes.fields import MISSING, Difference, applied_by, differing, pick
 from services.chassis.kubernetes.sealing import FIELDS, is_secret
@@ -89,6 +89,21 @@ def declared_manifest(live: Mapping[str, Any]) -> Object | None:
     metadata = live.get("metadata") or {}
     names = {name: metadata[name] for name in ("name", "namespace") if metadata.get(name)}
     return {**found[1], "metadata": {**(found[1].get("metadata") or {}), **names}}
+
+
+def to_heal_with(live: Mapping[str, Any]) -> Object | None:
+    """What was declared of an object, and to whom it is shared; of an original that declares nothing, all of it.
+
+    None when there is nothing, or when values of a Secret were not kept. Raises DeclarationError.
+    """
+    shared = ((live.get("metadata") or {}).get("annotations") or {}).get(SHARED_TO)
+    declared = declared_manifest(live)
+    if declared is None:
+        return {**live} if shared else None
+    values = declared.get("data") if is_secret(declared) else None
+    if isinstance(values, Mapping) and None in values.values():
+        return None
+    return with_words(declared, annotations={SHARED_TO: str(shared)}) if shared else declared
 
 
 def drift_of(live: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from schemas.identity import ResourceId, ResourceKey
 from schemas.kinds import Surface
 from schemas.operations import Operation
 from schemas.rehearsals import RehearsedChange, RehearsedResult
+from services.chassis.kubernetes.declaration import DeclarationError, to_heal_with
 from services.executor.kubernetes import manifests
 from services.executor.kubernetes.annotate import annotate
 from services.executor.kubernetes.apply import apply, later, raced
@@ -81,15 +82,20 @@ class KubernetesTarget:
         surface = await self._surfaces.covering(ResourceKey.parse(change.resource).kind_id for change in changes)
         return await rehearse(self._cluster, changes, self._shapes_for(surface))
 
-    async def take(self, resources: dict[ResourceId, str]) -> dict[ResourceId, Manifest]:
-        """Whole objects without what servers set; what is not there is left out."""
-        found = await asyncio.gather(*(self._take(one, version) for one, version in resources.items()))
+    async def take(self, resources: dict[ResourceId, str], declared: bool = False) -> dict[ResourceId, Manifest]:
+        """Whole objects without what servers set; what is not there, or was not declared, is left out."""
+        found = await asyncio.gather(*(self._take(one, version, declared) for one, version in resources.items()))
         return {one: body for one, body in zip(resources, found, strict=True) if body is not None}
 
-    async def _take(self, resource: ResourceId, version: str) -> Manifest | None:
+    async def _take(self, resource: ResourceId, version: str, declared: bool) -> Manifest | None:
         key = ResourceKey.parse(resource)
         place = await self._cluster.locate(key, version)
         live = await self._cluster.look(place)
+        if live is not None and declared:
+            try:
+                live = to_heal_with(live)
+            except DeclarationError:  # somebody has written over it: other sites may still say it
+                return None
         return None if live is None else manifests.clean(live, key, version)
 
     async def state(self, manifest: Manifest) -> dict[str, Any]:

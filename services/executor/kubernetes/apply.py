@@ -49,11 +49,12 @@ async def apply(cluster: Cluster, operation: Operation, permit: Permit) -> Effec
         body = owned(body, FIELD_MANAGER)
     wanted = manifests.marked(manifests.clean(body, key, operation.version), operation.id)
     guarded = manifests.guarded(wanted, live)
-    preview = await _rehearsed(cluster, place, guarded)
+    preview = await _rehearsed(cluster, place, guarded, operation.forced)
     if live is not None and preview is not None and manifests.same(preview, live):
         return _taken(live, changed=False, message="unchanged")
     await permit.keep(live)
-    return await _write(cluster, place, with_declaration(guarded, preview, cluster.seal), permit)
+    body = with_declaration(guarded, preview, cluster.seal)
+    return await _write(cluster, place, body, permit, operation.forced)
 
 
 def judge(operation: Operation, live: Object | None, permit: Permit) -> Effect | None:
@@ -113,20 +114,20 @@ def _untouched(live: Object | None, permit: Permit) -> bool:
     return live is not None and bool(permit.basis) and manifests.version_of(live) == permit.basis
 
 
-async def _rehearsed(cluster: Cluster, place: Place, manifest: Object) -> Object | None:
+async def _rehearsed(cluster: Cluster, place: Place, manifest: Object, forced: bool) -> Object | None:
     """What would come of it; None when a webhook cannot say without doing it."""
     try:
-        return await cluster.apply(place, manifest, dry=True)
+        return await cluster.apply(place, manifest, dry=True, forced=forced)
     except ApiError as error:
         if NO_DRY_RUN in error.words:
             return None
         raise
 
 
-async def _write(cluster: Cluster, place: Place, manifest: Object, permit: Permit) -> Effect:
+async def _write(cluster: Cluster, place: Place, manifest: Object, permit: Permit, forced: bool) -> Effect:
     permit.take(basis=manifest["metadata"]["resourceVersion"])
     try:
-        made = await cluster.apply(place, manifest, dry=False)
+        made = await cluster.apply(place, manifest, dry=False, forced=forced)
     except TransientError as error:
         return after_write(error, permit)
     return _taken(made, changed=True)

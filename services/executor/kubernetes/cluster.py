@@ -18,7 +18,7 @@ from services.executor.kubernetes.resources import Place, Resources
 from services.executor.target import NotServedError
 
 FIELD_MANAGER: Final = MANAGER
-# Never forced: a 409 that names the other managers is what a person has to decide on.
+# Not forced, unless the verdict says so: a 409 that names the other managers is what a person has to decide on.
 _APPLY: Final = {"fieldManager": FIELD_MANAGER, "force": "false", "fieldValidation": "Strict"}
 _MARK: Final = {"fieldManager": f"{FIELD_MANAGER}-sharing", "force": "true"}
 _DRY: Final = {**_APPLY, "dryRun": "All"}
@@ -46,10 +46,11 @@ class Cluster:
                 return None
             raise self._explained(error) from error
 
-    async def apply(self, place: Place, manifest: Object, *, dry: bool) -> Object:
-        """Server-side apply; dry: only what would come of it."""
+    async def apply(self, place: Place, manifest: Object, *, dry: bool, forced: bool = False) -> Object:
+        """Server-side apply; dry: only what would come of it; forced: over whoever has made the fields theirs."""
+        params = {**(_DRY if dry else _APPLY), "force": "true" if forced else "false"}
         try:
-            return await self._client.apply(place.path, _DRY if dry else _APPLY, manifest)
+            return await self._client.apply(place.path, params, manifest)
         except ApiError as error:
             raise self._explained(error) from error
 

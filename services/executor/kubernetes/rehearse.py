@@ -71,7 +71,8 @@ async def _rehearse_one(
         key = ResourceKey.parse(resource)
         place = await cluster.locate(key, change.version)
         live = await cluster.look(place)
-        after = await cluster.apply(place, manifests.clean(change.manifest, key, change.version), dry=True)
+        cleaned = manifests.clean(change.manifest, key, change.version)
+        after = await cluster.apply(place, cleaned, dry=True, forced=change.forced)
     except NotServedError as error:
         blocked = brought.explains(resource, str(error))
         return RehearsedResult(resource=resource, status=404, message=str(error), blocked=blocked)

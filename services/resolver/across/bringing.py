@@ -119,7 +119,7 @@ class Bringer:
         """After all answers. None: they stand; nothing: all are asked again; else what is fetched first."""
         if asked.intent.verb == "delete":
             return [] if self._tied(asked, moment) else None
-        if asked.intent.verb == "read":
+        if asked.intent.verb == "read" or asked.intent.heal:
             return None
         is_left, is_followed = self._leaving(asked), self._following(asked, moment)
         if is_left or is_followed:

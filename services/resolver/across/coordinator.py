@@ -19,6 +19,7 @@ from schemas.peers import Answer, GiveWay, Part, Refuse, Report
 from schemas.verdicts import Verdict, Wait
 from services.resolver.across.bringing import Bringer, Bringing
 from services.resolver.across.following import Following
+from services.resolver.across.healing import Healer, Healing, as_healing
 from services.resolver.across.hearsay import Hearsay
 from services.resolver.across.letters import ask, drop, let_go, refuse
 from services.resolver.across.order import HybridClock
@@ -54,6 +55,7 @@ class Coordinator:
     hearsay: Hearsay = field(init=False)
     reading: Reading = field(init=False)
     bringer: Bringer = field(init=False)
+    healer: Healer = field(init=False)
     backlog: Backlog = field(init=False)
     waking: Waking = field(init=False)
     _ages: dict[str, int] = field(default_factory=dict)
@@ -63,6 +65,7 @@ class Coordinator:
         self.hearsay = Hearsay(self.desk.hearing, self.desk.neighbours)
         self.reading = Reading(self.desk, self.divides)
         self.bringer = Bringer(self.desk)
+        self.healer = Healer(self.desk, self.divides)
         self.backlog = Backlog(self.desk)
         self.following.keep = self.backlog.note
         self.waking = Waking(self.desk, self.begin, self.clock, self.rounds, self.retries, self.following, self.backlog)
@@ -71,7 +74,7 @@ class Coordinator:
     def concerns(self, intent: Intent) -> bool:
         """Whether an intent is for more than this site, or its targets are tied to others."""
         here = intent.scope.strip() in ("", self.desk.site)
-        return intent.entry is None and (not here or self.reading.is_tied(intent))
+        return intent.entry is None and (not here or intent.heal or self.reading.is_tied(intent))
 
     # ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -101,11 +104,13 @@ class Coordinator:
 
     def _ask(self, asked: Round, moment: Moment) -> list[Effect]:
         """Ask the sites of the way that is to be tried, all at once."""
+        if asked.intent.heal and not asked.healing.is_known:
+            return self.healer.fetch(asked, moment)
         parts, problems = self.reading.parts(
             asked.intent, asked.intake, asked.scope, asked.way, asked.declared or asked.number
         )
         parts = {name: part for name, part in parts.items() if not asked.only or name in asked.only}
-        if asked.only and not parts and not asked.bringing.departed:
+        if asked.only and not parts and not (asked.bringing.departed or asked.bringing.supplies.brought):
             in_force = self.desk.docket.known(asked.intent.id)
             return self._finish(asked.intent, moot(in_force), moment) if in_force else self._stop(asked.intent.id)
         problems = (*problems, *asked.bringing.torn(parts))
@@ -149,6 +154,8 @@ class Coordinator:
         asked = self.rounds.get(message.intent)
         if asked is None or asked.number != message.round or not asked.bringing.wanted:
             return []
+        if asked.intent.heal:
+            return self.healer.supplied(asked, message, moment) or self._ask_again(asked, moment)
         brought = self.bringer.supplied(asked, message, moment)
         return self._ask_again(asked, moment) if brought else self._conclude(asked, moment)
 
@@ -200,6 +207,9 @@ class Coordinator:
         """Answers that did not come in time, and what waits."""
         effects = self.following.tick(moment.monotonic_s)
         for asked in [one for one in self.rounds.values() if moment.monotonic_s >= one.deadline_s]:
+            if asked.intent.heal and not asked.healing.is_known:
+                effects += self.supplied(Supplied(asked.intent.id, asked.number, {}), moment)
+                continue
             for name in asked.silent:
                 asked.holding.add(name)  # perhaps: it is told to let go
                 what = f"did not answer within {ANSWER_TIMEOUT_S:g} s"
@@ -233,7 +243,7 @@ class Coordinator:
         asked.failed.append((asked.way, whole))
         if asked.place + 1 < len(asked.ways) and moment.monotonic_s - asked.begun_s < TRYING_MAX_S:
             asked.place += 1
-            asked.bringing = Bringing()
+            asked.bringing, asked.healing = Bringing(), Healing()
             asked.number = self.clock.stamp(moment.wall)
             return effects + self._ask(asked, moment)
         del self.rounds[asked.intent.id]
@@ -245,7 +255,7 @@ class Coordinator:
         effects += behind(asked.intent, asked.intake, asked.only, verdict, moment)
         if asked.trial is not None:
             return effects + self._tried(asked, False, moment)
-        offers = widenings(asked.intent.scope.strip() or self.desk.site, verdict)
+        offers = widenings(asked.intent.scope.strip() or self.desk.site, verdict) if not asked.intent.heal else []
         return effects + self._try_next(asked.intent, Trial(verdict, asked.intake, offers), moment)
 
     # ── a wider scope ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -274,6 +284,7 @@ class Coordinator:
     ) -> list[Effect]:
         """The verdict on the whole is stored, and done."""
         self.rounds.pop(intent.id, None)
+        verdict = as_healing(verdict) if intent.heal else verdict
         if intent.preview:
             return [TellPreview(verdict)]
         verdict, docket = self.following.with_done(verdict), self.desk.docket

@@ -96,10 +96,10 @@ class Backlog:
     def _only_misses_an_update(self, asked: Asking, name: SiteName, moment: Moment) -> bool:
         """All that it is to get is a replica that it has, as far as is known here; and nothing is taken away."""
         part, view = asked.parts[name], self.desk.graph  # as it was before: what is held here lies over the view
-        if part.verb == "delete" or part.brings or part.marks:
+        if part.verb == "delete" or (part.brings and not part.heal) or part.marks:
             return False
         changes = self.desk.hearing.take_in(part, moment).changes
-        return len(changes) == len(part.manifests) > 0 and all(
+        return len(changes) == len(part.manifests) + len(part.brings) > 0 and all(
             only_misses_an_update(view, name, one) for one in changes
         )
 

@@ -13,6 +13,7 @@ from schemas.peers import Part
 from schemas.scope.tree import Scope
 from schemas.verdicts import Remedy, Verdict
 from services.resolver.across.bringing import Bringing
+from services.resolver.across.healing import Healing
 from services.resolver.across.reading import Reading
 from services.resolver.across.widening import Trial
 from services.resolver.coordinate import not_taken
@@ -40,6 +41,7 @@ class Round:
     deadline_s: float = 0.0
     failed: list[tuple[Alternative, Verdict]] = field(default_factory=list)
     bringing: Bringing = field(default_factory=Bringing)
+    healing: Healing = field(default_factory=Healing)
     trial: Trial | None = None
     original: Intent | None = None  # what was asked, when this is a trial
     only: tuple[SiteName, ...] = ()  # of an intent that is done but for these: they alone are asked

@@ -83,6 +83,12 @@ class Splitter:
         return at
 
 
+def with_number(body: Body, path: str, number: int) -> Body:
+    """The same with another number at a path."""
+    made: Body = _with(body, steps_of(path), number)
+    return made
+
+
 def _at_path(body: Body, path: str) -> Any:
     value: Any = body
     for step in steps_of(path):

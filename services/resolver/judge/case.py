@@ -25,6 +25,7 @@ class Change:
     unchanged   the API server says that the write would change nothing; None when it was not asked
     refused     the API server's words when its dry run refused
     fixed       paths of immutable fields that it would change
+    forced      it puts back what was declared, over whoever has changed it
     """
 
     resource: ResourceId
@@ -34,6 +35,7 @@ class Change:
     unchanged: bool | None = None
     refused: str = ""
     fixed: tuple[str, ...] = ()
+    forced: bool = False
 
 
 @dataclass(frozen=True, slots=True)

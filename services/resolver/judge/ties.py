@@ -10,7 +10,7 @@ from typing import Final
 
 from schemas.events import ResourceState
 from schemas.identity import ResourceId, SiteName
-from schemas.ties import declared, is_member, replicas_at, shared_from, shared_to
+from schemas.ties import declared, drift, is_member, replicas_at, shared_from, shared_to
 from services.resolver.graph.view import View
 from services.resolver.judge.cascade import cascade_of
 from services.resolver.judge.case import Change
@@ -18,6 +18,7 @@ from services.resolver.judge.findings import Finding, named
 
 COPIES: Final = "N341"  # of what is deleted: each is judged where it is
 LEFT_BEHIND: Final = "N342"  # a copy that nobody uses any more goes, and its original is told
+HEALED: Final = "N345"  # what was declared is put back
 LEAVES: Final = "N343"  # a site is left out of a set
 COPIES_FOLLOW: Final = "N344"  # of what is written
 OVERTAKEN: Final = "N506"
@@ -48,9 +49,12 @@ def _says_the_same(after: ResourceState, before: ResourceState) -> bool:
 def judge_membership(view: View, change: Change) -> Iterator[Finding]:
     """Whose copies follow, which sites the new scope leaves out, and whether what is there was declared later."""
     state, after = view.find(change.resource), change.after
+    if change.forced and not change.unchanged:
+        what = f"put back as it was declared, whoever changed it: {drift(state)}" if state else "made again as declared"
+        yield Finding(HEALED, f"{named(change.resource)} is {what.removesuffix(': ')}", "nothing", change.resource)
     if state is None or after is None:
         return
-    sharing = () if change.unchanged else tuple(one for one in shared_to(state) if one != view.site)
+    sharing = () if change.unchanged or change.forced else tuple(one for one in shared_to(state) if one != view.site)
     if sharing:
         message = f"{named(change.resource)} is shared to {', '.join(sharing)}: its copies are updated, too"
         yield Finding(COPIES_FOLLOW, message, "presence", change.resource, at=sharing)
@@ -62,7 +66,7 @@ def judge_membership(view: View, change: Change) -> Iterator[Finding]:
         return
     kept = replicas_at(after) if is_member(after) else (view.site,)
     gone = tuple(one for one in replicas_at(state) if one not in kept)
-    if gone:
+    if gone and not change.forced:  # what is healed was declared: nobody leaves by it
         message = f"{named(change.resource)} leaves {', '.join(gone)}: it is deleted there"
         yield Finding(LEAVES, message, "presence", change.resource, at=gone)
 

@@ -18,12 +18,6 @@ from schemas.ties import DRIFT_FACT, with_words
 from services.chassis.kubernetes.declaration import MANAGER, drift_of, with_declaration, with_other_words
 from tests.kit.manifests import Manifest, without_uid
 
-
-def without_values(body: Manifest) -> Manifest:
-    """What is kept of a Secret."""
-    return {**body, "data": dict.fromkeys(body["data"])} if body["kind"] == "Secret" else body
-
-
 CATALOGUE = load_catalogue()
 EXTRACTOR = Extractor(CATALOGUE, builtin_surface())
 
@@ -51,7 +45,7 @@ class Cluster:
         rows = [{"manager": MANAGER, "operation": "Apply", "fieldsV1": _fields(without_uid(manifest))}]
         metadata = {name: one for name, one in manifest["metadata"].items() if name != "managedFields"}
         answer = {**manifest, "metadata": {**metadata, "managedFields": rows}}
-        return self.put(with_declaration(answer, answer, without_values))
+        return self.put(with_declaration(answer, answer, lambda body: body))
 
     def edit(self, resource: ResourceId, *path: str, value: Any) -> ResourceState:
         """Somebody writes one field past us: it is theirs from then on. None: it goes."""

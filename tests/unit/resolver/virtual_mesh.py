@@ -15,6 +15,7 @@ from schemas.identity import SiteName
 from schemas.intents import Intent, Verb
 from schemas.peers import STORED, PeerMessage, what_of
 from schemas.verdicts import Verdict
+from services.chassis.kubernetes.declaration import to_heal_with
 from services.resolver.signals import PeerBeat, PeerSeen, PeersFound, Rehearsed, Supplied, Tick
 from tests.kit.manifests import Manifest, deployment, mounts_secret, secret, without_uid
 from tests.unit.resolver.world import World
@@ -167,8 +168,10 @@ class VirtualMesh:
             bodies = {}
             for want in asked.wants:
                 at = [one for one in want.origins if one in near and want.resource in near[one].cluster.objects]
-                if at:
-                    bodies[want.site, want.resource] = (at[0], near[at[0]].cluster.objects[want.resource])
+                body = near[at[0]].cluster.objects[want.resource] if at else None
+                body = to_heal_with(body) if body is not None and want.declared else body
+                if body is not None:
+                    bodies[want.site, want.resource] = (at[0], body)
             world.step(Supplied(asked.intent, asked.round, bodies, tuple(near)))
         return busy
 

@@ -1,0 +1,239 @@
+"""What has drifted is put back: what each site is to have, by what was declared of it. Pure; at the entry site.
+
+    names ──▶ every site's own declarations are fetched ──▶ of each set the newest, of each copy its original
+          ──▶ what a site does not say itself is fetched from another one ──▶ parts that bring it ──▶ asked as usual
+
+Whether anything differs is what the API server's dry run says: what has not drifted is no work. Nothing is deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from schemas.identity import ResourceId, SiteName, kind_of
+from schemas.intents import Intent
+from schemas.scope.tree import Scope
+from schemas.ties import (
+    DECLARED,
+    PART_OF,
+    PARTS,
+    REPLICA_SET,
+    REPLICAS,
+    SHARED_FROM,
+    SHARED_TO,
+    replicas_at,
+    shared_from,
+    shared_to,
+    sites_in,
+)
+from schemas.verdicts import Verdict
+from services.chassis.kubernetes.sealing import is_secret
+from services.resolver.across.bringing import FETCH_TIMEOUT_S, Bringing
+from services.resolver.across.splitting import Divides, with_number
+from services.resolver.desk import Desk
+from services.resolver.intake import Intake
+from services.resolver.judge.case import Problem
+from services.resolver.judge.findings import named
+from services.resolver.placing import Alternative, part_of
+from services.resolver.signals import AskSupply, Effect, Moment, Supplied, Want
+
+NOT_DECLARED: Final = "D630"
+Body = dict[str, Any]
+
+
+class Asking(Protocol):
+    """What is needed of a round."""
+
+    intent: Intent
+    intake: Intake
+    scope: Scope
+    number: int
+    deadline_s: float
+    bringing: Bringing
+    healing: Healing
+    only: tuple[SiteName, ...]
+
+    @property
+    def way(self) -> Alternative:
+        """How the scope is read."""
+
+
+@dataclass(slots=True)
+class Healing:
+    """How far one asking is.
+
+    said      by site and resource, what was declared there; heard: who has answered
+    own       of copies, in case the original is away
+    is_known  what all are to have
+    """
+
+    said: dict[tuple[SiteName, ResourceId], Body] | None = None
+    heard: tuple[SiteName, ...] = ()
+    own: dict[tuple[SiteName, ResourceId], Body] = field(default_factory=dict)
+    is_known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Healer:
+    """At the site where intents are entered."""
+
+    desk: Desk
+    divides: Divides
+
+    def fetch(self, asked: Asking, moment: Moment) -> list[Effect]:
+        """Every site that may have something to do with it is asked what was declared there."""
+        asked.healing.said, asked.healing.is_known = None, False
+        rows = ((one.resource, name) for one in asked.intake.changes for name in self._concerned(asked, one.resource))
+        return self._ask(asked, [Want(name, one, False, (name,), declared=True) for one, name in rows], moment)
+
+    def supplied(self, asked: Asking, signal: Supplied, moment: Moment) -> list[Effect]:
+        """What was fetched has come; what is fetched next, nothing when all is known."""
+        healing, bringing = asked.healing, asked.bringing
+        if healing.said is None:
+            healing.said, healing.heard = {place: body for place, (_, body) in signal.bodies.items()}, signal.heard
+            more = list(self._settle(asked, healing.said))
+            if more:
+                return self._ask(asked, more, moment)
+        else:
+            for want in bringing.wanted:
+                self._bring(asked, want, signal)
+        bringing.wanted, healing.is_known = (), True
+        return []
+
+    def _ask(self, asked: Asking, wants: list[Want], moment: Moment) -> list[Effect]:
+        asked.bringing.wanted = tuple(wants)
+        asked.deadline_s = moment.monotonic_s + FETCH_TIMEOUT_S
+        return [AskSupply(asked.intent.id, asked.number, tuple(wants))]
+
+    # ── who is concerned ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _concerned(self, asked: Asking, resource: ResourceId) -> list[SiteName]:
+        """As far as is known here; everybody, when nothing is."""
+        here, state = self.desk.site, self.desk.graph.find(resource)
+        known = list(self.desk.drifts.sites_of(resource))
+        if state is not None:
+            origin = shared_from(state)
+            known += [*replicas_at(state), *shared_to(state), *((origin,) if origin is not None else ())]
+        known += self._named(asked, resource) or ()
+        others = [one for one in known if one != here] or self.desk.neighbours.all_but(here)
+        return list(dict.fromkeys((here, *others)))
+
+    def _named(self, asked: Asking, resource: ResourceId) -> tuple[SiteName, ...] | None:
+        """The sites that are to be healed, if the intent says which."""
+        if not asked.intent.scope.strip():
+            return asked.only or None
+        number = part_of(asked.scope, resource, self.desk.evidence.surface, is_root=True)
+        sites = tuple(asked.way.shares[number]) if number is not None else (self.desk.site,)
+        return tuple(one for one in sites if not asked.only or one in asked.only)
+
+    # ── what they are to have ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _settle(self, asked: Asking, said: Mapping[tuple[SiteName, ResourceId], Body]) -> Iterator[Want]:
+        """Brings what is known already; the rest is fetched."""
+        for resource in dict.fromkeys(one.resource for one in asked.intake.changes):
+            mine = {name: body for (name, one), body in said.items() if one == resource}
+            copies, newest = _copies(mine), _newest(mine)
+            members = _sites_of(mine[newest]) if newest is not None else ()
+            named_sites = self._named(asked, resource)
+            sites = [one for one in dict.fromkeys((*members, *copies)) if named_sites is None or one in named_sites]
+            if not sites:
+                self._refuse(asked, resource, named_sites)
+            for name in sites:
+                if name in copies:
+                    asked.healing.own |= {(name, resource): mine[name]} if name in mine else {}
+                    yield Want(name, resource, True, (copies[name],))
+                    continue
+                assert newest is not None, "a member is a site of it"
+                same = name in mine and _stamp(mine[name]) == _stamp(mine[newest])
+                origin = name if same else newest
+                if origin != name and is_secret(mine[origin]):  # sealed for its own site
+                    yield Want(name, resource, False, (origin,), declared=True)
+                else:
+                    self._put(asked, name, resource, mine[origin], is_own=origin == name)
+
+    def _bring(self, asked: Asking, want: Want, signal: Supplied) -> None:
+        found = signal.bodies.get((want.site, want.resource))
+        if want.shared:
+            if found is not None:
+                asked.bringing.supplies.bring(want, *found, self.desk.hearing.knows)
+                asked.bringing.supplies.mark(want, found[0])
+                return
+            own = asked.healing.own.get((want.site, want.resource))  # its original is away: as it was last
+            if own is not None:
+                self._put(asked, want.site, want.resource, own, is_own=True)
+                return
+        if found is None:
+            self._refuse(asked, want.resource, (want.site,))
+        else:
+            self._put(asked, want.site, want.resource, found[1], is_own=False)
+
+    def _put(self, asked: Asking, name: SiteName, resource: ResourceId, body: Body, *, is_own: bool) -> None:
+        """What was declared, with the share of its site; the words of its set are in it."""
+        if not is_own and PART_OF in _words(body, "labels"):
+            fields = self.divides(kind_of(resource))
+            share = _shares(body).get(name)
+            if len(fields) != 1 or share is None:  # of several numbers one is not enough
+                self._refuse(asked, resource, (name,))
+                return
+            body = with_number(body, fields[0], share)
+        metadata = dict(body["metadata"])
+        metadata["annotations"] = {key: one for key, one in _words(body, "annotations").items() if key != SHARED_TO}
+        asked.bringing.supplies.brought.setdefault(name, {})[resource] = {**body, "metadata": metadata}
+
+    def _refuse(self, asked: Asking, resource: ResourceId, sites: tuple[SiteName, ...] | None) -> None:
+        code, there = NOT_DECLARED, self.desk.graph.find(resource)
+        silent = [one for one in self._concerned(asked, resource) if one not in asked.healing.heard]
+        at = f" @ {' & '.join(sites)}" if sites else ""
+        why = "no site that answers says what was declared of it"
+        if there is not None and not (replicas_at(there) or shared_to(there) or shared_from(there)):
+            why = "it is no replica, no part and no copy, so nothing was declared of it"
+        elif silent:  # unknown is not absent
+            code, why = "F501", f"{', '.join(silent)} did not say what was declared of it"
+        problem = Problem(code, f"{named(resource)}{at}: {why}", resource)
+        asked.bringing.supplies.problems[sites[0] if sites else self.desk.site, resource] = problem
+
+
+def as_healing(verdict: Verdict) -> Verdict:
+    """The same, saying what it is for."""
+    said = verdict.summary.removeprefix("apply ").replace(": nothing to do", ": nothing to heal")
+    said = said if said.startswith("heal ") else f"heal {said}"
+    return verdict.model_copy(update={"summary": said})
+
+
+def _copies(said: Mapping[SiteName, Body]) -> dict[SiteName, SiteName]:
+    """Who has a copy, of whose original."""
+    found: dict[SiteName, SiteName] = {}
+    for name, body in said.items():
+        origin = _words(body, "labels").get(SHARED_FROM)
+        if origin:
+            found[name] = SiteName(origin)
+        for other in sites_in(_words(body, "annotations").get(SHARED_TO)):
+            found.setdefault(other, name)
+    return found
+
+
+def _newest(said: Mapping[SiteName, Body]) -> SiteName | None:
+    """The member of a set that was declared last."""
+    members = [name for name, body in said.items() if {REPLICA_SET, PART_OF} & _words(body, "labels").keys()]
+    return max(members, key=lambda name: (_stamp(said[name]), name), default=None)
+
+
+def _stamp(body: Body) -> str:
+    return _words(body, "annotations").get(DECLARED, "")
+
+
+def _sites_of(body: Body) -> tuple[SiteName, ...]:
+    words = _words(body, "annotations")
+    return sites_in(words.get(REPLICAS) or words.get(PARTS))
+
+
+def _shares(body: Body) -> dict[SiteName, int]:
+    rows = (row.partition("=") for row in _words(body, "annotations").get(PARTS, "").split(","))
+    return {SiteName(name.strip()): int(number) for name, _, number in rows if number.strip().isdecimal()}
+
+
+def _words(body: Body, where: str) -> dict[str, str]:
+    found = (body.get("metadata") or {}).get(where)
+    return dict(found) if isinstance(found, dict) else {}
