@@ -37,6 +37,7 @@ class Intent:
     cascade: Literal["none", "dependents"] = "none"
     on_failure: OnFailure = "undo"
     preview: bool = False
+    heal: bool = False
     bound_s: float = BOUND_DEFAULT_S
     lifetime_s: float = LIFETIME_DEFAULT_S
     overrides: Mapping[str, str] = field(default_factory=dict)
@@ -62,6 +63,11 @@ class Intent:
         return cls(verb="delete", resources=resources, **options)
 
     @classmethod
+    def heal_drift(cls, *resources: str, **options: Any) -> Intent:
+        """Apply what was declared of `kind/name` …; what is healed stays healed, whatever fails besides."""
+        return cls(verb="apply", resources=resources, heal=True, **{"on_failure": "continue", **options})
+
+    @classmethod
     def read(cls, *resources: str, **options: Any) -> Intent:
         """Look at `kind/name` …"""
         return cls(verb="read", resources=resources, **options)
@@ -84,6 +90,7 @@ class Intent:
                 cascade=self.cascade,
                 on_failure=self.on_failure,
                 preview=self.preview,
+                heal=self.heal,
                 overrides=tuple(Override(code=code, reason=why) for code, why in self.overrides.items()),
             )
         except ValidationError as error:

@@ -152,7 +152,7 @@ def _writer(verb: str) -> Callable[..., None]:
         given = {name: value for name, value in locals().items() if name not in ("verb", "filename", "namespace")}
         from cheops.cli.manifests import sendable_documents
 
-        _submit(verb, namespace, documents=sendable_documents(_paths(filename), namespace), **given)
+        submit_draft(verb, namespace, documents=sendable_documents(_paths(filename), namespace), **given)
 
     return write
 
@@ -180,7 +180,7 @@ def delete(
     Several resources are judged as one intent: what only they use of each other does not block.
     """
     given = {name: value for name, value in locals().items() if name not in ("resources", "filename", "namespace")}
-    _submit("delete", namespace, resources=_named(resources, filename, namespace), **given)
+    submit_draft("delete", namespace, resources=_named(resources, filename, namespace), **given)
 
 
 def get(
@@ -209,7 +209,7 @@ def get(
         names = _named(resources, filename, namespace)
         asked = Everywhere(names, namespace, scope or "", site, server, output, ascii_only, timeout)
         raise typer.Exit(print_everywhere(asked))
-    _submit("read", namespace, resources=_named(resources, filename, namespace), **given)
+    submit_draft("read", namespace, resources=_named(resources, filename, namespace), **given)
 
 
 def _paths(filenames: list[str]) -> list[Path]:
@@ -238,7 +238,8 @@ def joined(words: list[str]) -> list[str]:
     )
 
 
-def _submit(verb: str, namespace: str, site: str | None, server: str | None, **given: Any) -> None:
+def submit_draft(verb: str, namespace: str, site: str | None, server: str | None, **given: Any) -> None:
+    """What a command was given → an intent, entered and followed; exits with its code."""
     from cheops.cli.failures import BadInputError
     from cheops.cli.submitting import Wanted, submit
     from cheops.drafts import Intent
@@ -255,6 +256,7 @@ def _submit(verb: str, namespace: str, site: str | None, server: str | None, **g
         cascade=str(given.get("cascade", Cascade.NONE)),  # type: ignore[arg-type]  # the same two words
         on_failure=str(given.get("on_failure", OnFailure.UNDO)),  # type: ignore[arg-type]  # the same three words
         preview=given.get("preview", False),
+        heal=given.get("heal", False),
         bound_s=given["bound"],
         overrides=dict.fromkeys(given.get("override") or (), given.get("reason", "")),
     )

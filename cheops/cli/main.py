@@ -14,6 +14,7 @@ import typer
 from cheops.cli import (
     check,
     graph,
+    healing,
     intents,
     mesh,
     meshing,
@@ -55,7 +56,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for family in (intents, planning, streams, replay, graph, offline, check, mesh):
+for family in (intents, healing, planning, streams, replay, graph, offline, check, mesh):
     family.register(app)
 app.add_typer(
     serve.app,

@@ -1,0 +1,118 @@
+"""heal: what was declared of replicas, parts and copies is applied again, by an intent like any other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from cheops.cli.intents import (
+    FAMILY,
+    BoundOption,
+    NoWaitOption,
+    OverrideOption,
+    PreviewOption,
+    ReasonOption,
+    ScopeOption,
+    TimeoutOption,
+    joined,
+    submit_draft,
+)
+from cheops.cli.layout import Command, examples
+from cheops.cli.options import (
+    AsciiOption,
+    NamespaceOption,
+    Output,
+    OutputOption,
+    ResourcesArgument,
+    ServerOption,
+    SiteOption,
+)
+
+if TYPE_CHECKING:  # slow to import, and not needed to complete a command
+    from cheops.mesh import Mesh
+    from schemas.alerts import Alert
+
+EverythingOption = Annotated[
+    bool, typer.Option("--all", help="Everything that has drifted: at the site of --site, else at every site.")
+]
+_EXAMPLES: Final = examples(
+    "cheops heal deployment/web -n shop",
+    "cheops heal deployment/web -n shop --preview",
+    "cheops heal deployment/web -n shop --scope oslo",
+    "cheops heal --all --site oslo",
+)
+DRIFTED: Final = "A507"
+BEHIND: Final = "A504"
+
+
+def register(app: typer.Typer) -> None:
+    """Add it to the command line."""
+    app.command(cls=Command, epilog=_EXAMPLES, rich_help_panel=FAMILY)(heal)
+
+
+def heal(
+    resources: ResourcesArgument = None,
+    everything: EverythingOption = False,
+    namespace: NamespaceOption = "",
+    site: SiteOption = None,
+    scope: ScopeOption = None,
+    preview: PreviewOption = False,
+    no_wait: NoWaitOption = False,
+    bound: BoundOption = 10.0,
+    timeout: TimeoutOption = 30.0,
+    override: OverrideOption = None,
+    reason: ReasonOption = "",
+    output: OutputOption = Output.TEXT,
+    ascii_only: AsciiOption = False,
+    server: ServerOption = None,
+) -> None:
+    """Apply what was declared: at every site where a replica, a part or a copy is not so any more (cheops alerts).
+
+    Only what was declared is put back, over whoever has changed it; what others have added beside it stays. A copy
+    becomes what its original is. It is judged like any intent, at each site (or those of --scope), and a step that
+    fails is not undone: the others go on. What has not drifted is no work, and exit code 0.
+    """
+    from cheops.cli.failures import BadInputError
+
+    options = {name: value for name, value in locals().items() if name not in ("resources", "everything", "namespace")}
+    options.pop("BadInputError")
+    if bool(resources) == everything:
+        raise BadInputError("what? (KIND/NAME …, or --all)")
+    wanted = tuple(joined(resources)) if resources else _drifted(site, server)
+    if everything and not wanted:
+        _say_nothing(output)
+        return
+    if everything and site and not scope:
+        options["scope"] = site
+    submit_draft("apply", namespace, resources=wanted, heal=True, on_failure="continue", **options)
+
+
+def _drifted(site: str | None, server: str | None) -> tuple[str, ...]:
+    """What the alerts that have not healed say, as far as one intent can name it."""
+    from cheops.cli.running import with_mesh
+    from schemas.intents import RESOURCES_MAX
+
+    async def asked(mesh: Mesh) -> list[Alert]:
+        last: dict[str, Alert] = {}
+        async for alert in mesh.alerts(stored=True):
+            last[alert.id] = alert
+        return [one for one in last.values() if one.state == "raised" and _is_of(one, site)]
+
+    found: Any = with_mesh(asked, server, site)
+    return tuple(sorted({one.resource for one in found if one.resource}))[:RESOURCES_MAX]
+
+
+def _is_of(alert: Alert, site: str | None) -> bool:
+    """Whether something is to be healed at a site (None: anywhere). Who is behind is said by another site."""
+    where = (alert.site,) if alert.code == DRIFTED else alert.sites
+    return alert.code in (DRIFTED, BEHIND) and (site is None or site in where)
+
+
+def _say_nothing(output: Output) -> None:
+    from cheops.cli.render.output import document, say
+
+    if output is Output.TEXT:
+        say(["nothing to heal"])
+    else:
+        document({"schema": "healing/v1", "drifted": []}, output)
