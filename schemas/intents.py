@@ -39,6 +39,7 @@ class Mark(StrictMessage):
 
     add, remove    sites to which it is shared from now on, or no more
     joins, leaves  sites that are of its set from now on, or no more
+    seen           the version of it that was brought elsewhere; "" when that does not matter
     """
 
     resource: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
@@ -46,6 +47,7 @@ class Mark(StrictMessage):
     remove: tuple[SiteToken, ...] = ()
     joins: tuple[SiteToken, ...] = ()
     leaves: tuple[SiteToken, ...] = ()
+    seen: Annotated[str, StringConstraints(max_length=64)] = ""
 
 
 class Intent(StrictMessage):

@@ -19,7 +19,7 @@ from schemas.intents import Mark
 from schemas.scope.errors import ScopeError
 from schemas.scope.parse import parse_scope
 from schemas.scope.printing import print_placement
-from schemas.scope.tree import Cross, Options, Part
+from schemas.scope.tree import Cross, Location, Options, Part, Replicate, Site, cross, replicate
 from schemas.ties import (
     FACTS,
     PART_OF,
@@ -66,6 +66,8 @@ def marked(intake: Intake, marks: Sequence[Mark], view: View) -> Intake:
         state = view.find(change.resource) if mark is not None else None
         if mark is not None and state is None and not (mark.add or mark.joins):
             changes.append(replace(change, unchanged=True))  # what is gone carries no word any more
+        elif mark is not None and state is not None and mark.seen not in ("", state.resource_version):
+            changes.append(replace(change, refused="was changed since it was read"))
         elif mark is not None and state is not None:
             words, key = words_of(state, mark, view.site), ResourceKey.parse(change.resource)
             metadata: dict[str, Any] = {"name": key.name}
@@ -117,12 +119,24 @@ def _without(scope: str, leaves: Sequence[SiteName]) -> str:
         part = parse_scope(scope).parts[0]
     except ScopeError:  # somebody has written on the object
         return ""
-    location = part.location
-    if not isinstance(location, Cross):
-        return scope
-    shares = tuple((one, weight) for one, weight in location.shares if getattr(one, "name", "") not in leaves)
+    location = _stripped(part.location, leaves)
     prime = None if part.options.prime in leaves else part.options.prime
-    return print_placement(Part(None, Cross(shares), Options(prime, part.options.min, part.options.rebalance)))
+    made = Part(None, location, Options(prime, part.options.min, part.options.rebalance)) if location else None
+    return print_placement(made) if made else ""
+
+
+def _stripped(location: Location, leaves: Sequence[SiteName]) -> Location | None:
+    match location:
+        case Site(name):
+            return None if name in leaves else location
+        case Replicate(each):
+            kept = [left for one in each if (left := _stripped(one, leaves))]
+            return replicate(kept) if kept else None
+        case Cross(shares):
+            left_shares = [(left, weight) for one, weight in shares if (left := _stripped(one, leaves))]
+            return cross(left_shares) if len(left_shares) > 1 else left_shares[0][0] if left_shares else None
+        case _:  # somebody has written on the object
+            return None
 
 
 def keeping_words(intake: Intake, view: View) -> Intake:

@@ -16,7 +16,20 @@ from schemas.events import ResourceState
 from schemas.identity import ResourceId, ResourceKey, SiteName, kind_of
 from schemas.kinds import Surface, UnknownKindError
 from schemas.scope.sites import Latencies, fold
-from schemas.scope.tree import Cross, Everything, KindSelector, Location, Otherwise, Part, Replicate, Scope, Site
+from schemas.scope.tree import (
+    Cross,
+    Everything,
+    KindSelector,
+    Location,
+    Otherwise,
+    Part,
+    Replicate,
+    Scope,
+    Site,
+    cross,
+    operands,
+    replicate,
+)
 
 ALTERNATIVES_MAX: Final = 64  # of a scope with several `;`: they are tried one after the other
 WHOLE: Final = Fraction(1)
@@ -26,10 +39,14 @@ Shares = Mapping[SiteName, Fraction]
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """One way to read a scope: for each of its parts, the sites and what each gets of a resource."""
+    """One way to read a scope: for each of its parts, the sites and what each gets of a resource.
+
+    locations   of each part without `;`: how a number divides (a share is a fraction, which may not come out even)
+    """
 
     shares: tuple[Shares, ...]
     crossed: tuple[bool, ...]
+    locations: tuple[Location, ...] = ()
 
     @property
     def sites(self) -> tuple[SiteName, ...]:
@@ -44,6 +61,7 @@ class Placement:
     shares: Shares
     crossed: bool = False
     part: int | None = None
+    location: Location | None = None
 
 
 def alternatives(scope: Scope, known: Collection[SiteName], latencies: Latencies, entry: SiteName) -> list[Alternative]:
@@ -51,31 +69,46 @@ def alternatives(scope: Scope, known: Collection[SiteName], latencies: Latencies
     rows = []
     for part in scope.parts:
         location = fold(part.location, known, latencies, entry)
-        rows.append([(shares, isinstance(location, Cross)) for shares in _ways(location)])
+        rows.append(list(_ways(location)))
     made = islice(product(*rows), ALTERNATIVES_MAX)
-    return [Alternative(tuple(one for one, _ in way), tuple(cross for _, cross in way)) for way in made]
+    return [Alternative(tuple(map(_shares, way)), tuple(map(_is_crossed, way)), way) for way in made]
 
 
-def _ways(location: Location) -> Iterator[Shares]:
+def _ways(location: Location) -> Iterator[Location]:
+    """Without `;`: one choice of each, the first choices first."""
     match location:
-        case Site(name):
-            yield {name: WHOLE}
+        case Site():
+            yield location
         case Otherwise(choices):
             for choice in choices:
                 yield from _ways(choice)
         case Replicate(each):
-            for way in product(*(list(_ways(one)) for one in each)):
-                yield {name: share for one in way for name, share in one.items()}
+            yield from (replicate(way) for way in product(*(list(_ways(one)) for one in each)))
         case Cross(shares):
-            total = sum(weight for _, weight in shares)
             for way in product(*(list(_ways(one)) for one, _ in shares)):
-                made: dict[SiteName, Fraction] = {}
-                for (_, weight), one in zip(shares, way, strict=True):
-                    for name, share in one.items():
-                        made[name] = made.get(name, Fraction(0)) + share * Fraction(weight, total)
-                yield made
+                yield cross((one, weight) for one, (_, weight) in zip(way, shares, strict=True))
         case _:
             raise AssertionError(f"folded before: {location}")
+
+
+def _is_crossed(location: Location) -> bool:
+    return isinstance(location, Cross) or any(map(_is_crossed, operands(location)))
+
+
+def _shares(location: Location) -> Shares:
+    match location:
+        case Site(name):
+            return {name: WHOLE}
+        case Replicate(each):
+            return {name: share for one in each for name, share in _shares(one).items()}
+        case Cross(shares):
+            total, made = sum(weight for _, weight in shares), dict[SiteName, Fraction]()
+            for one, weight in shares:
+                for name, share in _shares(one).items():
+                    made[name] = made.get(name, Fraction(0)) + share * Fraction(weight, total)
+            return made
+        case _:
+            raise AssertionError(f"one way only: {location}")
 
 
 def place(
@@ -88,7 +121,7 @@ def place(
     for resource in states:
         number = part_of(scope, resource, surface, is_root=resource not in followers)
         if number is not None:
-            placed[resource] = Placement(way.shares[number], way.crossed[number], number)
+            placed[resource] = Placement(way.shares[number], way.crossed[number], number, way.locations[number])
     for resource in _before_what_they_need(states, needs):
         if resource not in placed:
             mine = [placed[user] for user, targets in needs.items() if resource in targets and user in placed]
@@ -147,9 +180,21 @@ def _before_what_they_need(
     return list(order)
 
 
-def divided(number: int, shares: Shares, prime: SiteName | None) -> dict[SiteName, int]:
-    """`number` over the sites by their shares; the prime site (else the first) takes the remainder."""
-    made = {name: int(number * share) for name, share in shares.items()}
-    takes = prime if prime in made else next(iter(made))
-    made[takes] += number - sum(made.values())
-    return made
+def divided(number: int, location: Location, prime: SiteName | None) -> dict[SiteName, int]:
+    """`number` over the sites of a way; the prime site (else the first) takes the rest, each replica the same."""
+    match location:
+        case Site(name):
+            return {name: number}
+        case Replicate(each):
+            return {name: some for one in each for name, some in divided(number, one, prime).items()}
+        case Cross(shares):
+            total, made = sum(weight for _, weight in shares), dict[SiteName, int]()
+            parts = [number * weight // total for _, weight in shares]
+            with_prime = (place for place, (one, _) in enumerate(shares) if prime in _shares(one))
+            parts[next(with_prime, 0)] += number - sum(parts)
+            for (one, _), some in zip(shares, parts, strict=True):
+                for name, mine in divided(some, one, prime).items():
+                    made[name] = made.get(name, 0) + mine
+            return made
+        case _:
+            raise AssertionError(f"one way only: {location}")

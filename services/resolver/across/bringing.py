@@ -82,7 +82,11 @@ class Bringing:
         }
         resources = dict.fromkeys(one for row in words.values() for one, sites in row.items() if sites)
         return tuple(
-            Mark(resource=one, **{what: tuple(row[one]) for what, row in words.items() if row.get(one)})
+            Mark(
+                resource=one,
+                seen=self.supplies.seen.get((name, one), ""),
+                **{what: tuple(row[one]) for what, row in words.items() if row.get(one)},
+            )
             for one in resources
         )
 

@@ -20,7 +20,7 @@ def nearest_first(ways: Sequence[Alternative], far_s: Callable[[SiteName], float
             _choices(shares, far_s) if not crossed else [shares]
             for shares, crossed in zip(way.shares, way.crossed, strict=True)
         ]
-        made = [Alternative(shares, way.crossed) for shares in islice(product(*rows), ALTERNATIVES_MAX)]
+        made = [Alternative(shares, way.crossed, way.locations) for shares in islice(product(*rows), ALTERNATIVES_MAX)]
         for one in sorted(made, key=lambda one: sum(far_s(name) for name in one.sites)):
             found.setdefault(tuple(tuple(shares) for shares in one.shares), one)
     return list(found.values())[:ALTERNATIVES_MAX]

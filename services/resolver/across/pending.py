@@ -195,10 +195,15 @@ def behind(intent: Intent, intake: Intake, sites: Iterable[SiteName], verdict: V
 
 
 def only_misses_an_update(view: View, name: SiteName, change: Change) -> bool:
-    """Whether a site has the replica, as far as is known here, and nothing is taken away from it."""
-    state = view.find(change.resource)
-    has_it = state is not None and is_member(state) and name in replicas_at(state)
-    return has_it and not takes_away(view, change)
+    """Whether a site has the replica, as far as is known here, and nothing is taken away from it.
+
+    Who is of a set changes with everybody's word only.
+    """
+    state, after = view.find(change.resource), change.after
+    if state is None or after is None or not is_member(state):
+        return False
+    sites = {*replicas_at(state)}
+    return name in sites and sites == {*replicas_at(after)} and not takes_away(view, change)
 
 
 def open_for(name: SiteName, verdict: Verdict) -> Reason:

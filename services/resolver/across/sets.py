@@ -9,9 +9,7 @@ The identity of a set is the resource's own: the same at every site, at both sid
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from fractions import Fraction
 from functools import lru_cache
-from math import lcm
 from typing import Any, Final
 
 from schemas.events import ResourceState
@@ -19,7 +17,7 @@ from schemas.identity import ResourceId, ResourceKey, SiteName
 from schemas.scope.errors import ScopeError
 from schemas.scope.parse import parse_scope
 from schemas.scope.printing import print_placement
-from schemas.scope.tree import Cross, KindSelector, Options, Part, Replicate, Scope, Site
+from schemas.scope.tree import KindSelector, Part, Replicate, Scope, Site
 from schemas.ties import (
     DECLARED,
     PART_OF,
@@ -45,22 +43,10 @@ def replica(body: Body, resource: ResourceId, sites: Iterable[SiteName]) -> Body
     return with_words(body, {REPLICA_SET: set_id(resource)}, {REPLICAS: listed(sites)})
 
 
-def part(
-    body: Body,
-    resource: ResourceId,
-    numbers: Mapping[SiteName, int],
-    shares: Mapping[SiteName, Fraction],
-    options: Options,
-) -> Body:
+def part(body: Body, resource: ResourceId, numbers: Mapping[SiteName, int], divided: Part) -> Body:
     """One site's share of a whole. `numbers`: how much of it each site has."""
     parts = ",".join(f"{name}={number}" for name, number in sorted(numbers.items()))
-    return with_words(body, {PART_OF: set_id(resource)}, {PARTS: parts, SCOPE: _as_divided(shares, options)})
-
-
-def _as_divided(shares: Mapping[SiteName, Fraction], options: Options) -> str:
-    whole = lcm(*(one.denominator for one in shares.values()))
-    weighted = tuple((Site(name), int(share * whole)) for name, share in shares.items())
-    return print_placement(Part(None, Cross(weighted), options))
+    return with_words(body, {PART_OF: set_id(resource)}, {PARTS: parts, SCOPE: print_placement(divided)})
 
 
 def stamped(body: Body, age: int, intent_id: str) -> Body:

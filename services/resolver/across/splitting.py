@@ -14,7 +14,7 @@ from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, SiteName, kind_of
 from schemas.kinds import Surface
 from schemas.relations.path import steps_of
-from schemas.scope.tree import Options, Scope
+from schemas.scope.tree import Options, Part, Scope
 from services.resolver.across.sets import part as as_part
 from services.resolver.across.sets import replica
 from services.resolver.judge.case import Problem
@@ -63,9 +63,10 @@ class Splitter:
             return
         part = self.scope.parts[placement.part] if placement.part is not None else None
         options = part.options if part is not None else Options()
-        split = {path: divided(_number(body, path), placement.shares, options.prime) for path in fields}
+        assert placement.location is not None, "what is divided is named by a part"
+        split = {path: divided(_number(body, path), placement.location, options.prime) for path in fields}
         if len(placement.shares) > 1:
-            body = as_part(body, resource, split[fields[0]], placement.shares, options)
+            body = as_part(body, resource, split[fields[0]], Part(None, placement.location, options))
         for name in placement.shares:
             mine = body
             for path, numbers in split.items():

@@ -114,6 +114,7 @@ class Supplies:
     marks: dict[SiteName, dict[ResourceId, list[SiteName]]] = field(default_factory=dict)
     problems: dict[tuple[SiteName, ResourceId], Problem] = field(default_factory=dict)
     joining: dict[ResourceId, Joining] = field(default_factory=dict)
+    seen: dict[tuple[SiteName, ResourceId], str] = field(default_factory=dict)
     rounds: int = 0
 
     def fresh(self, wants: Iterable[Want]) -> list[Want]:
@@ -138,6 +139,7 @@ class Supplies:
             body, origin if want.shared else None, facts.local if facts is not None else ()
         )
         self.origins[want.site, want.resource] = origin
+        self.seen[origin, want.resource] = str((body.get("metadata") or {}).get("resourceVersion") or "")
         if not want.shared and kind_of(want.resource) != NAMESPACE:
             self._join(want, origin, body)
 

@@ -37,6 +37,8 @@ def judge_mark(view: View, change: Change) -> Iterator[Finding]:
         yield Finding("D102", f"{named(resource)} is not there", "absence", resource)
     elif state.deleting:
         yield Finding("D111", f"{named(resource)} is being deleted", "presence", resource)
+    elif change.refused:  # what is brought elsewhere would not be what is here
+        yield Finding("F502", f"{named(resource)} @ {view.site} {change.refused}", "nothing", resource)
     elif change.after is not None and _says_the_same(change.after, state):
         yield Finding("N102", f"{named(resource)} is marked already", "presence", resource)
 

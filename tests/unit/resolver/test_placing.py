@@ -12,6 +12,7 @@ from schemas.events import Reference, ResourceState
 from schemas.identity import ResourceId, SiteName
 from schemas.relations.surface import builtin_surface
 from schemas.scope.parse import parse_scope
+from schemas.scope.tree import Site, cross
 from services.resolver.placing import ALTERNATIVES_MAX, alternatives, divided, place
 
 LYON, OSLO, NICE = SiteName("lyon"), SiteName("oslo"), SiteName("nice")
@@ -95,9 +96,28 @@ def test_a_ring_of_resources_is_placed_too() -> None:
 )
 def test_a_division_loses_nothing_and_is_fair(number: int, weights: list[int], prime: SiteName | None) -> None:
     shares = {name: Fraction(weight, sum(weights)) for name, weight in zip(KNOWN, weights, strict=False)}
-    made = divided(number, shares, prime)
+    made = divided(number, cross((Site(name), weight) for name, weight in zip(KNOWN, weights, strict=False)), prime)
     assert sum(made.values()) == number
     takes = prime if prime in made else next(iter(made))
     for name, share in shares.items():
         assert made[name] >= int(number * share)
         assert name == takes or made[name] == int(number * share)
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("lyon & oslo % nice", {LYON: 3, OSLO: 3, NICE: 2}),  # both replicas are the same
+        ("lyon & oslo % nice {prime: nice}", {LYON: 2, OSLO: 2, NICE: 3}),
+        ("(lyon % oslo) % nice", {LYON: 2, OSLO: 1, NICE: 2}),
+        ("lyon & (oslo % nice)", {LYON: 5, OSLO: 3, NICE: 2}),
+    ],
+)
+def test_collaborations_divide_within_each_other(text: str, numbers: dict[SiteName, int]) -> None:
+    (part,) = parse_scope(text).parts
+    assert divided(5, part.location, part.options.prime) == numbers
+
+
+def test_each_choice_says_for_itself_whether_it_divides() -> None:
+    first, second = alternatives(parse_scope("lyon % oslo ; nice"), KNOWN, {}, LYON)
+    assert (first.crossed, second.crossed) == ((True,), (False,))

@@ -1,0 +1,110 @@
+"""Collaborations compose: shared to replicas, spread or else elsewhere, a namespace that spans sites."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schemas.identity import ResourceId
+from schemas.ties import PART_OF, PARTS, REPLICA_SET, REPLICAS, SHARED_FROM, SHARED_TO
+from tests.kit.manifests import deployment, mounts_secret, namespace, secret, without_uid
+from tests.unit.resolver.test_sets import body, do, words
+from tests.unit.resolver.virtual_mesh import VirtualMesh
+
+CA, USER = ResourceId("Secret/shop/ca"), ResourceId("apps/Deployment/shop/user")
+MALL = ResourceId("Namespace/mall")
+SITES = ("lyon", "oslo", "nice")
+
+
+@pytest.fixture
+def mesh() -> VirtualMesh:
+    made = VirtualMesh(SITES)
+    made["nice"].cluster.put(secret("ca", "crt"))
+    made.settle()
+    return made
+
+
+def user(replicas: int = 4, **where: str) -> dict[str, Any]:
+    return without_uid(deployment("user", mounts_secret("ca"), app="user", replicas=replicas, **where))
+
+
+def replicas(mesh: VirtualMesh, resource: ResourceId) -> list[int | None]:
+    found = [body(mesh, one, resource) for one in SITES]
+    return [one["spec"]["replicas"] if one else None for one in found]
+
+
+def keys(mesh: VirtualMesh, site: str) -> set[str]:
+    return set((body(mesh, site, CA) or {"data": {}})["data"])
+
+
+@pytest.mark.parametrize("in_the_bundle", [False, True])
+def test_a_secret_of_a_third_site_is_shared_to_every_replica_of_its_user(
+    mesh: VirtualMesh, in_the_bundle: bool
+) -> None:
+    manifests = (user(), without_uid(secret("ca", "crt"))) if in_the_bundle else (user(),)
+    verdict = do(mesh, "lyon", "apply", "deployment: lyon & oslo, secret: nice", "i-1", manifests=manifests)
+    assert verdict.decision == "allow", verdict
+    assert replicas(mesh, USER) == [4, 4, None]
+    assert {words(mesh, one, USER)[REPLICAS] for one in ("lyon", "oslo")} == {"lyon,oslo"}
+    assert {words(mesh, one, CA)[SHARED_FROM] for one in ("lyon", "oslo")} == {"nice"}
+    assert words(mesh, "nice", CA)[SHARED_TO] == "lyon,oslo"
+
+    changed = do(mesh, "nice", "apply", "", "i-2", manifests=(without_uid(secret("ca", "crt", "key")),))
+    assert changed.decision == "allow", changed
+    assert keys(mesh, "lyon") == keys(mesh, "oslo") == keys(mesh, "nice") == {"crt", "key"}
+    refused = do(mesh, "nice", "delete", "", "i-3", resources=("secret/ca",))
+    assert refused.decision == "deny"
+    assert {one.site for one in refused.reasons if one.severity == "deny"} == {"lyon", "oslo"}
+
+    assert do(mesh, "oslo", "delete", "", "i-4", resources=("deployment/user",)).decision == "allow"
+    assert replicas(mesh, USER) == [None] * 3
+    assert body(mesh, "lyon", CA) is body(mesh, "oslo", CA) is None
+    assert SHARED_TO not in words(mesh, "nice", CA)
+
+
+def test_what_is_spread_over_two_sites_goes_to_a_third_where_one_of_them_cannot_be_heard(mesh: VirtualMesh) -> None:
+    for site in ("lyon", "oslo"):
+        do(mesh, site, "create", "", f"ca-{site}", manifests=(without_uid(secret("ca")),))
+    spread = do(mesh, "lyon", "create", "lyon % oslo ; nice", "i-1", manifests=(user(),))
+    assert spread.decision == "allow", spread
+    assert replicas(mesh, USER) == [2, 2, None]
+    assert words(mesh, "oslo", USER)[PARTS] == "lyon=2,oslo=2"
+    assert do(mesh, "lyon", "delete", "", "i-2", resources=("deployment/user",)).decision == "allow"
+    mesh.sever("oslo")
+    mesh.settle(6)
+    whole = do(mesh, "lyon", "create", "lyon % oslo ; nice", "i-3", manifests=(user(),))
+    assert whole.decision == "allow", whole
+    assert [one.message.startswith("lyon & oslo is not taken") for one in whole.reasons if one.code == "N505"] == [True]
+    assert replicas(mesh, USER) == [None, None, 4]
+    assert {PART_OF, REPLICA_SET} & set(words(mesh, "nice", USER)) == set()
+
+
+def test_a_namespace_spans_the_sites_of_what_is_spread_in_it_and_its_replicas_do_not_clash(mesh: VirtualMesh) -> None:
+    """The same name at both sites is one replica of one set, not two things in one namespace."""
+    bundle = (
+        without_uid(namespace("mall")),
+        without_uid(secret("ca", "crt", namespace="mall")),
+        without_uid(secret("own", "crt", namespace="mall")),
+        user(5, namespace="mall"),
+    )
+    scope = "secret/own: oslo, deployment: lyon*2 % oslo, secret: lyon & oslo"
+    verdict = do(mesh, "lyon", "create", scope, "i-1", manifests=bundle)
+    assert verdict.decision == "allow", verdict
+    inside = {kind: ResourceId(f"{kind}/mall/{name}") for kind, name in (("apps/Deployment", "user"), ("Secret", "ca"))}
+    assert replicas(mesh, inside["apps/Deployment"]) == [4, 1, None]
+    assert {words(mesh, one, MALL)[REPLICAS] for one in ("lyon", "oslo")} == {"lyon,oslo"}
+    assert {words(mesh, one, inside["Secret"])[REPLICAS] for one in ("lyon", "oslo")} == {"lyon,oslo"}
+    own = ResourceId("Secret/mall/own")
+    assert [body(mesh, one, own) is not None for one in SITES] == [False, True, False]
+
+    again = do(mesh, "oslo", "create", "lyon & oslo", "i-2", manifests=(without_uid(secret("own", namespace="mall")),))
+    assert again.decision == "deny", "what is at oslo already is not made once more"
+    assert {(one.code, one.site) for one in again.reasons if one.severity == "deny"} == {("D101", "oslo")}
+    assert do(mesh, "lyon", "delete", "", "i-3", resources=("namespace/mall",)).decision == "allow"
+    assert body(mesh, "lyon", MALL) is body(mesh, "oslo", MALL) is None
+
+
+def test_a_namespace_alone_cannot_be_divided(mesh: VirtualMesh) -> None:
+    verdict = do(mesh, "lyon", "create", "lyon % oslo", "i-1", manifests=(without_uid(namespace("mall")),))
+    assert [one.code for one in verdict.reasons] == ["D620"]
