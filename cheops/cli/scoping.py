@@ -87,12 +87,14 @@ def _read(text: str, sites: str, latency: list[str], output: Output) -> dict[str
 def _described(text: str, sites: str, latency: list[str]) -> dict[str, Any]:
     from schemas.identity import site_name
     from schemas.relations.surface import builtin_surface
+    from schemas.scope.offered import check_offered
     from schemas.scope.parse import parse_scope
     from schemas.scope.printing import print_scope, to_json
     from schemas.scope.sites import site_names
     from schemas.scope.words import explain as in_words
 
     scope = parse_scope(text)
+    check_offered(scope, text)
     known = [site_name(name.strip()) for name in sites.split(",") if name.strip()]
     latencies = latencies_of(latency, known)
     if known:

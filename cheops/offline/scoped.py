@@ -17,6 +17,7 @@ from cheops.offline.sets import follow, leave, named_by, put_off, scope_of_set, 
 from cheops.offline.sites import OfflineSite
 from schemas.identity import ResourceId, SiteName
 from schemas.scope.errors import ScopeError
+from schemas.scope.offered import check_offered
 from schemas.scope.parse import parse_scope
 from schemas.scope.sites import Latencies, check_sites
 from schemas.scope.tree import Scope
@@ -39,6 +40,8 @@ def check(court: Court, act: Act, scope: str = "", latencies: Latencies | None =
     entry = next(iter(court.sites))
     near = latencies or {}
     own = parse_scope(scope) if scope.strip() else scope_of_set(court, act)
+    if scope.strip():
+        check_offered(own, scope)
     if own is not None:
         court = with_sites_named(court, None if scope.strip() else own, named_by(court, act))
         verdict = check_scoped(court, act, own, near)

@@ -92,6 +92,20 @@ def site_columns(text: str) -> dict[SiteName, int]:
     return columns
 
 
+def column_of(text: str, option: str, value: str) -> int:
+    """Where an option of a text that parses first has a value, both as the grammar names them; 0 when nowhere."""
+    tokens = list(_parser().parse_interactive(text, start="scope").iter_parse()) if text else []
+    last = None
+    for token in tokens:
+        if token.type == option:
+            last = token
+        elif token.type == value and last is not None:
+            return (last.start_pos or 0) + 1
+        elif token.type == "COMMA":
+            last = None
+    return 0
+
+
 def _json_part(key: str, value: str) -> Part:
     if key == UNSELECTED:
         return _parse(value, "placement").part  # type: ignore[no-any-return]  # as above

@@ -10,6 +10,7 @@ from schemas.identity import SiteName
 from schemas.intents import Intent
 from schemas.peers import Part
 from schemas.scope.errors import ScopeError
+from schemas.scope.offered import check_offered
 from schemas.scope.parse import parse_scope, site_columns
 from schemas.scope.sites import check_sites
 from schemas.scope.tree import Scope
@@ -76,6 +77,8 @@ class Reading:
             return list(intake.problems)
         try:
             scope = self.scope_of(intent, intake)
+            if intent.scope.strip():  # what objects carry was taken in before
+                check_offered(scope, intent.scope.strip())
             unknown = check_sites(scope, self.desk.neighbours.known | {self.desk.site})
             if unknown:
                 columns = site_columns(intent.scope.strip()) if intent.scope.strip() else {}

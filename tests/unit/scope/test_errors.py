@@ -8,6 +8,7 @@ import pytest
 
 from schemas.identity import IDENTITY_LEN_MAX
 from schemas.scope.errors import ScopeError
+from schemas.scope.offered import check_offered
 from schemas.scope.parse import from_json, parse_scope
 
 HERE = "a site, all, around(SITE, DURATION) or ("
@@ -163,3 +164,21 @@ def test_an_error_in_json_shows_the_part() -> None:
     with pytest.raises(ScopeError, match="expected") as caught:
         from_json({"deployment": "lyon", "secret": "oslo &"})
     assert str(caught.value).split("\n")[0] == "secret: oslo &"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lyon % oslo {rebalance: true}",
+        "lyon*2 % oslo {prime: lyon, rebalance : true}",
+        "secret: lyon % nice {rebalance: false}, deployment: lyon % oslo {prime: oslo, rebalance: true}",
+    ],
+)
+def test_what_is_not_offered_is_refused_where_it_stands(text: str) -> None:
+    with pytest.raises(ScopeError, match="rebalance: true is not offered") as caught:
+        check_offered(parse_scope(text), text)
+    assert (caught.value.code, caught.value.column) == ("D600", text.rindex("rebalance") + 1)
+
+
+def test_rebalance_that_is_off_is_offered() -> None:
+    check_offered(parse_scope("lyon % oslo {rebalance: false}"), "lyon % oslo {rebalance: false}")
