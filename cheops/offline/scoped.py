@@ -40,7 +40,7 @@ def check(court: Court, act: Act, scope: str = "", latencies: Latencies | None =
     entry = next(iter(court.sites))
     near = latencies or {}
     own = parse_scope(scope) if scope.strip() else scope_of_set(court, act)
-    if scope.strip():
+    if own is not None and scope.strip():
         check_offered(own, scope)
     if own is not None:
         court = with_sites_named(court, None if scope.strip() else own, named_by(court, act))

@@ -15,6 +15,6 @@ NO_REBALANCE: Final = (
 
 
 def check_offered(scope: Scope, text: str) -> None:
-    """`text`: what the scope was read from. Raises ScopeError (docs/adr/0018-no-rebalance.md)."""
+    """`text`: what the scope was read from. Raises ScopeError (docs/adr/0019-no-rebalance.md)."""
     if any(part.options.rebalance for part in scope.parts):
         raise ScopeError(NO_REBALANCE, column_of(text, "REBALANCE", "TRUE"), text=text)
