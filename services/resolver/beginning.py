@@ -31,7 +31,7 @@ from services.resolver.graph.restoring import ChunkError, Restoring
 from services.resolver.graph.store import Graph
 from services.resolver.machine import Machine
 from services.resolver.outgoing import Outgoing
-from services.resolver.signals import BatchSeen, Effect, Moment
+from services.resolver.signals import BatchSeen, Effect, Moment, SweepOn
 from services.resolver.snapshots import End, Found, Head, Snapshots
 
 NOTHING: Final = "the stream does not hold what followed"
@@ -109,6 +109,9 @@ class Beginning:
             last, batches = one.stream_seq, batches + 1
             try:
                 begun.effects += self._machine.step(BatchSeen(one.payload), moment)
+                while evidence.swept:
+                    begun.effects += self._machine.step(SweepOn(), moment)
+                    await asyncio.sleep(0)
             except MessageError as error:
                 await self._out.bury("EVENTS", one, str(error))
             await asyncio.sleep(0)

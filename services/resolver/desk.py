@@ -8,6 +8,7 @@ from typing import Final
 from schemas.identity import ResourceId, SiteName
 from schemas.intents import Intent
 from schemas.peers import LOOKUP_MAX
+from schemas.queries import ResyncRequest
 from schemas.verdicts import Verdict
 from services.resolver.deeds import Deeds
 from services.resolver.docket import Docket, Stamp
@@ -20,7 +21,7 @@ from services.resolver.holds import Holds
 from services.resolver.intake import Intake
 from services.resolver.marking import keeping_words, marked
 from services.resolver.neighbours import Neighbours
-from services.resolver.signals import Moment
+from services.resolver.signals import AskResync, Effect, Moment
 
 MISSING: Final = ("D110", "D140")
 BOUND_FOR_WAKING_S: Final = 10.0  # deferred intents are looked at again when this freshness comes or goes
@@ -61,6 +62,16 @@ class Desk:
     def can_ask(self, site: SiteName, moment: Moment) -> bool:
         """Whether a question to this site would be heard: it is this one, or it was heard of late."""
         return site == self.site or self.neighbours.reachable(site, moment.monotonic_s)
+
+    def doubts(self, moment: Moment) -> list[Effect]:
+        """Ask the watcher to list again, when it was heard and something may have been missed."""
+        reason = self.evidence.wants_resync(moment.monotonic_s)
+        if not reason or self.evidence.heard_at_s is None:
+            return []
+        self.evidence.asked(moment.monotonic_s)
+        kinds = {kind: self.graph.digest(kind) for kind in self.graph.kinds()}
+        request = ResyncRequest(site=self.site, reason=reason, epoch_seen=self.evidence.epoch_seen, kinds=kinds)
+        return [AskResync(request)]
 
     def stamp(self, moment: Moment) -> Stamp:
         """The world as it is now, for who waits for a change of it."""

@@ -71,6 +71,7 @@ class SiteEvidence:
         self._had_seq = 0  # the cursor at the last heartbeat that counted all that we had before
         self._had_at_s = float("-inf")
         self._numbered_again = False
+        self.swept: frozenset[KindId] = frozenset()  # kinds of which something is known still that is gone
         self._silent = False  # it goes on from where another process stood, and has not heard the watcher yet
 
     @property
@@ -280,6 +281,6 @@ class SiteEvidence:
             age_s=None if age_s is None else round(age_s, 3),
             bound_s=bound_s,
             observed=self.observed,
-            blind=tuple(sorted({*self.blind, *unconfirmed})),
+            blind=tuple(sorted({*self.blind, *unconfirmed, *self.swept})),
             fresh=age_s is not None and age_s <= bound_s and synced,
         )

@@ -18,7 +18,6 @@ from schemas.identity import SiteName
 from schemas.intents import INTENT_ID, Intent
 from schemas.kinds import Surface
 from schemas.outcomes import Outcome
-from schemas.queries import ResyncRequest
 from schemas.rehearsals import Rehearsal, RehearsalAnswer
 from schemas.relations.loader import Catalogue
 from schemas.verdicts import Verdict
@@ -36,7 +35,6 @@ from services.resolver.neighbours import Neighbours
 from services.resolver.pursuit import latest
 from services.resolver.recovery import Unfinished, unfinished, unseen
 from services.resolver.signals import (
-    AskResync,
     BatchSeen,
     BeatSeen,
     CancelSeen,
@@ -55,6 +53,7 @@ from services.resolver.signals import (
     Signal,
     StoreVerdict,
     Supplied,
+    SweepOn,
 )
 from services.resolver.undoing import Undoing
 from services.resolver.vigil import Vigil
@@ -115,6 +114,8 @@ class Machine:
                 return self._cancel(signal, moment)
             case PeersFound():
                 return self._found(signal, moment)
+            case SweepOn():
+                return self._sweep(moment)
             case PeerSeen() | PeerBeat() | Supplied():
                 return [*self.together.step(signal, moment), *self._wake(moment)]
             case _:
@@ -144,7 +145,15 @@ class Machine:
             for changed in changes:
                 self.vigil.look(changed, f"{event.op} {self.evidence.epoch}:{seq}", moment.monotonic_s)
         self.holds.observe(accepted.events[told:])
+        self.evidence.swept = self.graph.listings.swept
         self.evidence.settle()
+        return self._after_news(moment)
+
+    def _sweep(self, moment: Moment) -> list[Effect]:
+        cause = f"sync_end {self.evidence.epoch}:{self.evidence.seq}"
+        for changed in self.graph.sweep():
+            self.vigil.look(changed, cause, moment.monotonic_s)
+        self.evidence.swept = self.graph.listings.swept
         return self._after_news(moment)
 
     def _resynced(self, signal: ResyncAnswered, moment: Moment) -> list[Effect]:
@@ -153,13 +162,7 @@ class Machine:
         return self._after_news(moment)
 
     def _after_news(self, moment: Moment) -> list[Effect]:
-        effects: list[Effect] = []
-        reason = self.evidence.wants_resync(moment.monotonic_s)
-        if reason and self.evidence.heard_at_s is not None:
-            self.evidence.asked(moment.monotonic_s)
-            kinds = {kind: self.graph.digest(kind) for kind in self.graph.kinds()}
-            request = ResyncRequest(site=self.site, reason=reason, epoch_seen=self.evidence.epoch_seen, kinds=kinds)
-            effects.append(AskResync(request))
+        effects = self.desk.doubts(moment)
         if self.evidence.synced and not self._was_synced:
             effects += self._resume(moment)
         effects += self._wake(moment)

@@ -65,8 +65,10 @@ class Preserving:
 
     def _head(self, snapshots: Snapshots) -> Head | None:
         """Where the resolver stands, when a snapshot is due and can be begun here."""
-        if not self._stream_seq or self._cursor != self._at or self._taken == self._at or self._machine.graph.listing:
+        if not self._stream_seq or self._cursor != self._at or self._taken == self._at:
             return None
+        if self._machine.graph.listings.under_way:
+            return None  # what was not named yet may be gone, and which that is is not written
         (epoch, seq), (taken_epoch, taken_seq) = self._at, self._taken
         many = epoch != taken_epoch or seq - taken_seq >= EVENTS_MAX
         if not many and self._now().monotonic_s - self._taken_at_s < self._every_s:

@@ -54,6 +54,7 @@ from services.resolver.signals import (
     StoreOutcome,
     StorePart,
     StoreVerdict,
+    SweepOn,
     TellPreview,
     Tick,
 )
@@ -153,6 +154,9 @@ class ResolverService:
                 try:
                     await self._step(BatchSeen(delivery.message.payload))
                     self._preserving.applied(delivery.message.stream_seq)
+                    while self.machine.evidence.swept:
+                        await self._turns.of_events()
+                        await self._step(SweepOn())
                 except MessageError as error:
                     await self._out.bury("EVENTS", delivery.message, str(error))
             if deliveries:

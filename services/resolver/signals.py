@@ -89,6 +89,11 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class SweepOn:
+    """There is time for the next slice of what a listing did not name (`Machine.sweeps`)."""
+
+
+@dataclass(frozen=True, slots=True)
 class PreviewSeen:
     """An intent over several sites that is only asked about; answered with `TellPreview`."""
 
@@ -161,6 +166,7 @@ Signal = (
     | PeerBeat
     | PeersFound
     | Supplied
+    | SweepOn
     | Tick
 )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, takewhile
 from typing import Final
 
 from schemas.alerts import Alert
@@ -30,6 +31,7 @@ SETTLE_S: Final = 1.0  # how long a suspicion waits; cascades of a namespace arr
 BLIND_FOR_S: Final = 5.0  # a kind that is not observed for this long is an alert; shorter is a reconnect
 RECHECK_S: Final = 1.0
 EDGES_NAMED_MAX: Final = 10
+LOOK_MAX: Final = 128  # suspicions, and raised alerts, that are looked at in one step: some ten milliseconds
 SUSPICIONS_MAX: Final = 50_000
 RAISED_MAX: Final = 10_000
 OWN: Final = ("A210", "A310", "A503")  # others are raised, and healed, elsewhere
@@ -81,7 +83,8 @@ class Vigil:
         """Alerts that are due now, raised and healed."""
         if moment.monotonic_s < self._next_check_s:
             return []
-        self._next_check_s = moment.monotonic_s + RECHECK_S / 4
+        many = len(self._suspicions) > LOOK_MAX or len(self._raised) > LOOK_MAX
+        self._next_check_s = moment.monotonic_s + (0.0 if many else RECHECK_S / 4)
         return [
             *self._raise(view, moment),
             *self._blind(evidence, moment),
@@ -90,8 +93,8 @@ class Vigil:
         ]
 
     def _raise(self, view: Graph, moment: Moment) -> Iterator[Alert]:
-        due = [one for one, suspicion in self._suspicions.items() if suspicion.due_s <= moment.monotonic_s]
-        for resource in due:
+        due = takewhile(lambda one: self._suspicions[one].due_s <= moment.monotonic_s, self._suspicions)  # oldest first
+        for resource in [*islice(due, LOOK_MAX)]:
             suspicion = self._suspicions.pop(resource)
             alert = self._broken(view, suspicion, moment)
             if alert is not None and alert.id not in self._raised and len(self._raised) < RAISED_MAX:
@@ -145,10 +148,11 @@ class Vigil:
             yield alert
 
     def _heal(self, view: View, evidence: SiteEvidence, moment: Moment) -> Iterator[Alert]:
-        for alert in list(self._raised.values()):
-            if not self._healed(alert, view, evidence, moment):
-                continue
+        for alert in [*islice(self._raised.values(), LOOK_MAX)]:
             del self._raised[alert.id]
+            if not self._healed(alert, view, evidence, moment):
+                self._raised[alert.id] = alert  # the others have their turn first
+                continue
             message = f"{alert.kind} is observed again @ {self._site}" if alert.kind else _healed_message(alert, view)
             yield alert.model_copy(update={"state": "healed", "message": message, "broken": (), "at": moment.wall})
 

@@ -29,6 +29,7 @@ from services.resolver.graph.parts import Parts
 from services.resolver.graph.reading import Read, Reading
 from services.resolver.graph.records import Record, Records
 from services.resolver.graph.relations import Relations
+from services.resolver.graph.sweeping import Listings
 from services.resolver.graph.view import WALK_MAX, Dependents, Edge, Reach, Targets, Which
 
 STATES_MAX = 1_024  # states that were asked for lately: a decision asks for the same ones again and again
@@ -49,7 +50,7 @@ class Graph:
         self._linking = Linking(self._names, self._records)
         self._links, self._selecting = self._linking.links, self._linking.selecting
         self._states: dict[int, ResourceState] = {}
-        self._marks: dict[KindId, set[int]] = {}
+        self.listings = Listings()
         self._digests = Digests()
         self.parts = Parts(self._names, self._records, self._links, self._selecting, self._digests)
         self._relations = Relations(self.parts)
@@ -68,11 +69,12 @@ class Graph:
             case "surface":
                 self.surface = Surface(event.surface)
             case "sync_start":
-                self._marks[event.kind] = set()
+                self.listings.start(event.kind)
             case "sync_end":
-                return self._sweep(event.kind)
+                self.listings.end(event.kind, self._digests.count(event.kind), lambda: self._numbers_of(event.kind))
+                return self.sweep()
             case "sync_same":
-                self._marks.pop(event.kind, None)  # a listing that broke off is never ended
+                self.listings.drop(event.kind)  # one that broke off is never ended
         return ()
 
     def read(self, payload: bytes) -> Read:
@@ -101,8 +103,8 @@ class Graph:
         seen: list[tuple[int, Sequence[Changed]]] = []
         for (place, fact), (number, new) in zip(puts, made, strict=True):
             old = self._record[number]
-            if self._marks:
-                self._mark(number)
+            if self.listings.under_way:
+                self.listings.name(self._names.kind(number), number)
             if old == new:
                 continue
             told.append((number, fact.uid, fact.resource_version, old is None))
@@ -118,7 +120,8 @@ class Graph:
         number = self._names.number(state.resource)
         new = self._records.pack(state)
         self._grow()
-        self._mark(number)
+        if self.listings.under_way:
+            self.listings.name(self._names.kind(number), number)
         old = self._record[number]
         changed = old != new
         if changed:
@@ -127,11 +130,6 @@ class Graph:
         if self._records.crowded or self._is_full(UNUSED_MAX):
             self._tidy()  # also after what said nothing new: a listing names as many references as the first one
         return (Changed(state.resource, old, new, self._records),) if changed else ()
-
-    def _mark(self, number: int) -> None:
-        mark = self._marks.get(self._names.kind(number)) if self._marks else None
-        if mark is not None:
-            mark.add(number)
 
     def _replace(self, number: int, old: Record | None, new: Record) -> None:
         self._record[number] = new
@@ -159,8 +157,7 @@ class Graph:
         self._record[number] = None
         kind = self._names.kind(number)
         self._digests.remove(number, kind)
-        if kind in self._marks:
-            self._marks[kind].discard(number)
+        self.listings.forget(kind, number)
         self._states.pop(number, None)
         self.resource_count -= 1
         self._linking.unlink(number, old)
@@ -168,12 +165,16 @@ class Graph:
             self._tidy()
         return (Changed(resource, old, None, self._records),)
 
-    def _sweep(self, kind: KindId) -> Sequence[Changed]:
-        mark = self._marks.pop(kind, None)
-        if mark is None or len(mark) == self._digests.count(kind):
-            return ()  # all that is there was named, which is the rule: no walk over it
-        gone = [number for number in self._present(kind) if number not in mark]
+    def sweep(self) -> Sequence[Changed]:
+        """Delete the next slice of what listings did not name, while there is any (`listings.swept`)."""
+        gone = self.listings.gone(self._is_there)
         return [changed for number in gone for changed in self._delete(self._names.resource(number), "")]
+
+    def _is_there(self, kind: KindId, number: int) -> bool:
+        return self._record[number] is not None and self._names.kind(number) == kind
+
+    def _numbers_of(self, kind: KindId) -> Iterator[int]:
+        return iter([number for place in self._names.places(kind) for number in place.members.values()])
 
     def _is_full(self, unused_max: int) -> bool:
         return len(self._linking.unused) > unused_max and not self.keeps_numbers
@@ -208,11 +209,6 @@ class Graph:
     def missing_count(self) -> int:
         """Things that are needed by name and not there (a walk over the named targets: for status only)."""
         return self._links.missing_count()
-
-    @property
-    def listing(self) -> bool:
-        """A kind is being listed: what was not named yet may be gone."""
-        return bool(self._marks)
 
     @property
     def numbers_len(self) -> int:
