@@ -6,9 +6,10 @@ import asyncio
 import gc
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
-from typing import TypeVar
+from typing import Any, Literal, TypeVar
 
 import structlog
 from pydantic import ValidationError
@@ -18,6 +19,8 @@ from services.chassis.errors import CheopsError, SettingsError
 from services.chassis.settings import ServiceSettings
 
 SETTLED_AFTER_S = 20.0  # imports, rules and the first listing are in by then
+WHOLE = 2  # the generation of a run over everything that is followed
+WHOLE_RUN_S = 0.01  # a run that takes longer is followed by freezing; no pause of ours may be longer than five of it
 EXIT_ERROR = 1
 EXIT_USAGE = 2
 
@@ -55,6 +58,7 @@ async def _until_signal(name: str, settings: Settings, run: Callable[[Settings],
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.call_later(SETTLED_AFTER_S, settle)
+    gc.callbacks.append(ShortRuns())
     running = asyncio.ensure_future(run(settings))
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -79,6 +83,28 @@ def settle() -> None:
     """What is there now stays: the collector need not walk it again and again (20–50 ms each time, measured)."""
     gc.collect()
     gc.freeze()
+
+
+class ShortRuns:
+    """Among `gc.callbacks`: after a whole run of the collector that took long, what it walked over counts as staying.
+
+    A graph of a million resources has some 40,000 objects that the collector follows, far apart in memory: 50 to 80 ms
+    a run (measured). They are in no cycle, and there are more of them only when the site grows; so this happens seldom,
+    and little of what else was there just then can become garbage that nobody finds.
+    """
+
+    def __init__(self, clock_s: Callable[[], float] = time.thread_time) -> None:
+        self._clock_s = clock_s
+        self._since_s = 0.0
+
+    def __call__(self, phase: Literal["start", "stop"], info: dict[str, Any]) -> None:
+        """See gc.callbacks."""
+        if info["generation"] < WHOLE:
+            return
+        if phase == "start":
+            self._since_s = self._clock_s()
+        elif self._clock_s() - self._since_s > WHOLE_RUN_S:
+            gc.freeze()
 
 
 def _innermost(error: BaseException) -> BaseException:

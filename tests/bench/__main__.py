@@ -27,7 +27,7 @@ from tests.bench import growth, history
 from tests.bench.measuring import Row, parse_sizes, shown_size
 
 NAMES = (
-    *("extraction", "watching", "ingest", "streaming", "memory", "pauses", "verdicts", "compared", "hubs"),
+    *("extraction", "watching", "ingest", "streaming", "memory", "pauses", "verdicts", "restart", "compared", "hubs"),
     *("plans", "bus", "backlog", "letters", "starting"),
 )
 Columns = dict[int, list[Row]]
