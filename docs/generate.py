@@ -1,4 +1,4 @@
-"""Models → docs/schema/*.json and docs/asyncapi.yaml.   `python docs/generate.py [--check]`
+"""Models → docs/schema/*.json and docs/asyncapi.yaml; rule files → one JSON.   `python docs/generate.py [--check]`
 
 The documents are committed so that a client in any language can be written from them alone; `make lint` runs the check,
 so they cannot fall behind the models.
@@ -34,6 +34,8 @@ from schemas import (
     subjects,
     verdicts,
 )
+from schemas.relations import loader
+from schemas.relations.compiled import COMPILED, compiled
 
 HERE = Path(__file__).parent
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -253,6 +255,9 @@ def documents() -> dict[Path, str]:
         HERE / "schema" / f"{name}.json": json.dumps(body, indent=2, ensure_ascii=False) + "\n"
         for name, body in schemas().items()
     }
+    files = loader.shipped_files()
+    read = [loader.read_part(file, 0, loader.RuleFile) for file in files]
+    made[COMPILED] = compiled(files, [found[0].body for found in read if found is not None])
     made[HERE / "asyncapi.yaml"] = yaml.safe_dump(asyncapi(), sort_keys=False, allow_unicode=True, width=120)
     return made
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from schemas.documents import FILE_BYTES_MAX, Document, DocumentError, parse
 from schemas.envelope import describe
 from schemas.identity import KindId
+from schemas.relations.compiled import bodies_of
 from schemas.relations.rule import Entry, KindFacts, Mount, Rule, Use
 
 CATALOGUE: Final = Path(__file__).resolve().parent / "catalogue"
@@ -89,9 +90,19 @@ class _File:
         return RuleError(str(self.path), self.document.line_of(where), reason)
 
 
+def shipped_files() -> list[Path]:
+    """The rule files that come with Cheops."""
+    return sorted(CATALOGUE.rglob("*.yaml"))
+
+
 @lru_cache(maxsize=1)
 def _shipped() -> tuple[_File, ...]:
-    return tuple(map(_read, sorted(CATALOGUE.rglob("*.yaml"))))
+    paths = shipped_files()
+    bodies = bodies_of(paths)
+    if bodies is None:
+        return tuple(map(_read, paths))
+    documents = [Document(str(path), 1, body) for path, body in zip(paths, bodies, strict=True)]
+    return tuple(_File(Path(one.file), one, RuleFile.model_validate(one.body)) for one in documents)
 
 
 @lru_cache(maxsize=1)
