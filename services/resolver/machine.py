@@ -145,7 +145,6 @@ class Machine:
             for changed in changes:
                 self.vigil.look(changed, f"{event.op} {self.evidence.epoch}:{seq}", moment.monotonic_s)
         self.holds.observe(accepted.events[told:])
-        self.evidence.swept = self.graph.listings.swept
         self.evidence.settle()
         return self._after_news(moment)
 
@@ -153,7 +152,6 @@ class Machine:
         cause = f"sync_end {self.evidence.epoch}:{self.evidence.seq}"
         for changed in self.graph.sweep():
             self.vigil.look(changed, cause, moment.monotonic_s)
-        self.evidence.swept = self.graph.listings.swept
         return self._after_news(moment)
 
     def _resynced(self, signal: ResyncAnswered, moment: Moment) -> list[Effect]:
@@ -162,6 +160,7 @@ class Machine:
         return self._after_news(moment)
 
     def _after_news(self, moment: Moment) -> list[Effect]:
+        self.evidence.swept = self.graph.listings.swept
         effects = self.desk.doubts(moment)
         if self.evidence.synced and not self._was_synced:
             effects += self._resume(moment)

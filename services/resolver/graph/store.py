@@ -174,7 +174,8 @@ class Graph:
         return self._record[number] is not None and self._names.kind(number) == kind
 
     def _numbers_of(self, kind: KindId) -> Iterator[int]:
-        return iter([number for place in self._names.places(kind) for number in place.members.values()])
+        for place in self._names.places(kind):
+            yield from [*place.members.values()]  # they change while this is asked
 
     def _is_full(self, unused_max: int) -> bool:
         return len(self._linking.unused) > unused_max and not self.keeps_numbers

@@ -17,8 +17,8 @@ from msgspec import Struct
 
 from schemas.identity import KindId
 
-GONE_MAX: Final = 512  # deletions in one slice: some ten milliseconds
-LOOKED_MAX: Final = 32_768  # numbers that are looked at in one slice: some milliseconds
+GONE_MAX: Final = 256  # deletions in one slice: some ten milliseconds
+LOOKED_MAX: Final = 16_384  # numbers that are looked at in one slice: some milliseconds
 
 
 class _Listing(Struct, gc=False):

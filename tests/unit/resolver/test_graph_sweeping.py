@@ -5,8 +5,9 @@ from __future__ import annotations
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from schemas.events import EventBatch, Heartbeat, ResourceEvent, ResourceState, ServedKind, batch_hash, encode
+from schemas.events import EventBatch, Heartbeat, ResourceEvent, ResourceState, ServedKind, batch_hash
 from schemas.identity import KindId, ResourceId, SiteName
+from schemas.telling import encode_batch
 from services.resolver.graph.store import Graph
 from services.resolver.graph.sweeping import Listings
 from services.resolver.judge.policy import Policy
@@ -42,7 +43,7 @@ def test_slices_with_events_in_between_end_in_the_same_graph_as_a_whole_sweep(
 
 
 def batch(seq: int, chain: str, *events: ResourceEvent) -> bytes:
-    return encode(EventBatch("event/v1", LYON, 1, seq, chain, events))
+    return encode_batch(EventBatch("event/v1", LYON, 1, seq, chain, events))
 
 
 def test_while_a_kind_is_swept_it_is_not_claimed_to_be_known_and_others_are() -> None:
