@@ -30,6 +30,7 @@ TITLES: Final = {
     28: "executor killed after the API call, before the outcome",
     29: "API call times out but took effect",
     30: "intent redelivered a day later",
+    31: "finalizer holds a delete",
     32: "plan over several sites, a site dies in the middle",
     33: "two intents that together make a cycle across sites",
     38: "site registered again with epoch 0",

@@ -153,6 +153,41 @@ async def test_fault_11_of_the_same_created_at_both_sides_of_a_cut_one_wins_and_
         assert found.content["data"]["made"] == winner
 
 
+@pytest.mark.faults
+async def test_fault_11_of_two_changes_of_a_replica_at_both_sides_of_a_cut_the_later_stays_and_the_other_is_recorded(
+    sites: Sites,
+) -> None:
+    """A set at lyon and nice; each adds a key while it does not hear the other, which is open for it (W503)."""
+    namespace = await sites.namespace("fault-11-changed")
+    made = await sites.follow(Intent.create([settings("same")], namespace=namespace, scope=BOTH), LYON)
+    assert made[-1].verdict.decision == "allow"
+    for site in (LYON, NICE):
+        await sites.known(site, f"ConfigMap/{namespace}/same")
+    intents: dict[SiteName, EnteredIntent] = {}
+    async with apart(sites):
+        for site, peer in ((LYON, NICE), (NICE, LYON)):
+            await sites.seen(site, peer, "unreachable")
+            draft = Intent.apply([settings("same", made=site)], namespace=namespace)
+            intents[site] = await sites.publish(draft, site)
+            allowed = await sites.decided(intents[site].id, site, "allow", "deny", "defer")
+            assert [(one.code, one.site) for one in allowed.verdicts[-1].reasons] == [("W503", peer)]
+            await oracles.o5_ended(sites.mesh, intents[site].id, site)
+
+    async def are_told() -> bool:
+        chains = [await sites.mesh.show(one.id, site=site) for site, one in intents.items()]
+        return all("W503" not in {one.code for one in chain.verdicts[-1].reasons} for chain in chains)
+
+    await oracles.eventually(are_told, lambda: "one of them stays open for a site")
+    for site, one in intents.items():
+        await oracles.o8_chained(sites.mesh, one.id, site)
+    await sites.converged(LYON, NICE)
+    for site in (LYON, NICE):
+        found = await sites.apis[site].get(f"/api/v1/namespaces/{namespace}/configmaps/same")
+        assert found.content["data"]["made"] == NICE, "nice's was decided later"
+    lost = [one async for one in sites.mesh.alerts(site=LYON) if one.code == "A506" and namespace in str(one.resource)]
+    assert [(one.site, intents[LYON].id in one.message) for one in lost] == [(LYON, True)]
+
+
 @pytest.mark.parametrize("swallow", [pytest.param("in", marks=pytest.mark.faults), "out"])
 async def test_fault_12_while_one_hears_and_is_not_heard_nothing_that_needs_both_is_allowed(
     sites: Sites, swallow: Swallowed
