@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from schemas.identity import ResourceId
 from schemas.ties import PARTS, REPLICA_SET, REPLICAS, SHARED_FROM, SHARED_TO, sites_in
 from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
-from tests.unit.resolver.test_sets_properties import found, word
+from tests.unit.resolver.test_sets_properties import found, said, word
 from tests.unit.resolver.virtual_mesh import VirtualMesh
 
 SITES = ("lyon", "oslo", "nice")
@@ -60,14 +60,6 @@ def act(mesh: VirtualMesh, place: int, action: Action) -> None:
         mesh.mend()
     mesh.pump()
     mesh.settle(5 if what in ("cut", "mend") else 1)
-
-
-def said(mesh: VirtualMesh, resource: ResourceId, sites: set[str]) -> bool:
-    """Somebody is told that one of these sites is not as it should be: an alert, or what was done before a denial."""
-    lines = [one.message for world in mesh.worlds.values() for one in world.alerts if one.resource == resource]
-    latest = [one for world in mesh.worlds.values() for one in world.latest().values() if resource in one.targets]
-    lines += [reason.message for one in latest for reason in one.reasons if reason.code in ("N520", "W522", "W503")]
-    return any(name in line for name in sites for line in lines)
 
 
 def check_replicas(mesh: VirtualMesh, resource: ResourceId) -> None:
