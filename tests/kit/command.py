@@ -1,4 +1,8 @@
-"""The real `cheops` command in processes of its own, against a sandbox that it started itself."""
+"""The real `cheops` command in processes of its own, against a sandbox that it started itself.
+
+What is typed and waited for is forked (see forked.py); what goes on, looks at a terminal, or is told more than
+usual about Python, starts as the program.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from tests.kit import forked
 
 TIMEOUT_S = 90.0
 MANIFESTS = Path(__file__).parents[2] / "cheops" / "demo" / "manifests"
@@ -53,16 +59,15 @@ class Shell:
     def __call__(self, *words: str | Path, stdin: str | bytes = b"", **environment: str) -> Ran:
         """`shell("tree", "deployment/web")`; named arguments are environment variables."""
         given = stdin.encode() if isinstance(stdin, str) else stdin
-        done = subprocess.run(
-            [*COMMAND, *map(str, words)],
-            cwd=self.folder,
-            env=self.environment(**environment),
-            input=given,
-            capture_output=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-        return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+        whole = self.environment(**environment)
+        if any(name.startswith("PYTHON") for name in environment):  # the interpreter reads it when it starts
+            done = subprocess.run(
+                [*COMMAND, *map(str, words)],
+                cwd=self.folder, env=whole, input=given, capture_output=True, timeout=TIMEOUT_S, check=False,
+            )  # fmt: skip
+            return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+        code, out, err = forked.run([*map(str, words)], self.folder, whole, given, TIMEOUT_S)
+        return Ran(code, out.decode(), err.decode())
 
     @contextmanager
     def started(self, *words: str | Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
