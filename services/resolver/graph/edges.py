@@ -72,9 +72,7 @@ class Reverse:
             if len(row) < SMALL_MAX:
                 self.rows[target] = (*row, source)
             else:
-                self.rows[target] = hub = Hub()
-                for one in (*row, source):
-                    hub.add(one, self._kind_of(one))
+                self.rows[target] = self._row(sorted((*row, source)))
         elif isinstance(row, Hub):
             row.add(source, kind)
         else:

@@ -49,9 +49,8 @@ class Linking:
 
     def _link_references(self, number: int, record: Record) -> None:
         shape = record.shape
-        if shape.forms:
-            self.links.add(number, record, self._places[number].kind)
-            self.edge_count += len(shape.forms)
+        self.links.add(number, record, self._places[number].kind)
+        self.edge_count += len(shape.forms)
         if shape.selects:
             for selector, _ in self._records.selecting(record):
                 self.selecting.index(selector.kind)

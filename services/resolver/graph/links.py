@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 
 from schemas.events import Reference
 from schemas.identity import KindId, ResourceId
-from services.resolver.graph.edges import Hub, Reverse
+from services.resolver.graph.edges import SMALL_MAX, Hub, Reverse
 from services.resolver.graph.forms import OWNER, USED, Shape
 from services.resolver.graph.names import Names
 from services.resolver.graph.records import Record, Records
@@ -39,6 +39,10 @@ class Links:
             row = rows[target]  # type: ignore[index]  # the role says that it is a number
             if row is None:
                 rows[target] = number  # type: ignore[index]  # as above
+            elif row.__class__ is int:
+                rows[target] = (row, number)  # type: ignore[index]  # as above
+            elif row.__class__ is tuple and len(row) < SMALL_MAX:
+                rows[target] = (*row, number)  # type: ignore[index]  # as above
             elif row.__class__ is Hub and number > row.sources[-1]:
                 row.sources.append(number)
                 row.by_kind[kind] = row.by_kind.get(kind, 0) + 1

@@ -18,8 +18,7 @@ from services.resolver.graph.forms import DIGEST_BYTES, UUID_BYTES, UUID_LEN, Sh
 WORD_BITS: Final = 63
 OWN: Final = ("resource", "uid", "resource_version", "digest", "labels", "template_labels", "references")
 SHARED: Final = tuple(name for name in ResourceState.__struct_fields__ if name not in OWN)  # the traits
-DIGEST_LEN: Final = 2 * DIGEST_BYTES
-HEX_LEN: Final = 2 * UUID_BYTES
+TEXT_LEN: Final = 2 * (UUID_BYTES + DIGEST_BYTES)
 
 pack = msgspec.msgpack.Encoder().encode
 _line: msgspec.msgpack.Decoder[tuple[Short, str, Short]] = msgspec.msgpack.Decoder(tuple)
@@ -33,13 +32,13 @@ _replace = msgspec.structs.replace
 
 def pack_line(uid: str, version: str, digest: str) -> bytes:
     """As `pack` does it, without slack; a UUID and a digest as they usually are in one go."""
-    if len(uid) == UUID_LEN and uid[8:24:5] == "----" and len(digest) == DIGEST_LEN:
-        text = uid.replace("-", "") + digest
+    text = uid.replace("-", "") + digest
+    if len(text) == TEXT_LEN and uid[8:24:5] == "----" and len(uid) == UUID_LEN:
         try:
             raw = bytes.fromhex(text)
         except ValueError:
             raw = b""
-        if raw.hex() == text and len(text) == HEX_LEN + DIGEST_LEN:  # capitals and blanks would not come back
+        if raw.hex() == text:  # capitals and blanks would not come back
             return b"".join((_THREE_UUID, raw[:UUID_BYTES], pack(version), _DIGEST, raw[UUID_BYTES:]))
     return bytes(memoryview(pack((short(uid), version, short(digest)))))
 

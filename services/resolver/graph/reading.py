@@ -10,9 +10,9 @@ must be is checked for the whole of it before anything is taken in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from msgspec import Raw, Struct
 from msgspec.structs import asdict
@@ -31,7 +31,7 @@ from schemas.batches import (
     reference_of,
 )
 from schemas.events import ResourceState
-from schemas.identity import ResourceId, SiteName
+from schemas.identity import SiteName
 from schemas.ties import DRIFT_FACT
 from services.resolver.graph.forms import Shape, Short, Target, short
 from services.resolver.graph.names import Names
@@ -40,12 +40,13 @@ from services.resolver.graph.records import Record, Records
 
 ENTRIES_MAX: Final = 4_096  # labels, and as many traits and shapes, that are known by their bytes
 NAMES_MAX: Final = 16_384  # targets, and as many uids, that were named lately
+Value = TypeVar("Value")
 NO_COUNTS: Final = (0, 0, 0)
 NO_LABELS: Final = pack({})
 NO_TRAITS: Final = pack_traits(ResourceState(NOBODY))
 
 
-Arrange = Callable[[list[Any]], tuple[Target, ...]]
+Arrange = Callable[[tuple[Target, ...]], tuple[Target, ...]]
 
 
 class Layout(Struct, frozen=True, gc=False, eq=False):
@@ -73,6 +74,17 @@ class Read(NamedTuple):
     layouts: dict[int, Layout]
 
 
+class _Made(dict[str, Value]):
+    """What a function makes of names that came lately; who looks for one that did not has it made."""
+
+    def __init__(self, make: Callable[[str], Value]) -> None:
+        self._make = make
+
+    def __missing__(self, name: str) -> Value:
+        made = self[name] = self._make(name)
+        return made
+
+
 class Reading:
     """What one graph has read lately. What it remembers is forgotten when the graph tidies up."""
 
@@ -82,8 +94,8 @@ class Reading:
         self._traits: dict[bytes, bytes] = {}
         self._drifting: set[bytes] = set()
         self._layouts: dict[bytes, Layout] = {}
-        self._numbers: dict[str, int] = {}
-        self._shorts: dict[str, Short] = {}
+        self._numbers: dict[str, int] = _Made(names.number)
+        self._shorts: dict[str, Short] = _Made(short)
 
     def forget(self) -> None:
         """Numbers may mean something else now, and what was shared may be kept no more."""
@@ -98,36 +110,29 @@ class Reading:
         traits = self._packed(batch.traits, self._traits, self._read_traits)
         layouts = {key: self._layout(entry) for key, entry in batch.shapes.items() if key}
         layouts[0] = Layout(self._records.shape(()), NO_COUNTS, None)
-        for place, fact in enumerate(batch.events):
-            layout = layouts.get(fact.shape)
-            check(place, fact, (labels, traits), None if layout is None else layout.counts)
         labels[0], traits[0] = self._records.share(NO_LABELS), self._records.share(NO_TRAITS)
+        _check(batch.events, labels, traits, layouts)
         drifting = frozenset([key for key, one in traits.items() if one in self._drifting] if self._drifting else ())
         head = (batch.site, batch.epoch, batch.seq, batch.prev_hash)
         return Read(*head, batch.events, drifting, labels, traits, layouts)
 
     def records(self, batch: Read, facts: Iterable[Fact]) -> list[tuple[int, Record]]:
         """The number and the record of each put; numbers what they refer to, in their order."""
-        number_of, known, number = self._names.number, self._numbers.get, self._number
-        labels, traits, layouts, share = batch.labels, batch.traits, batch.layouts, self._records.shared_targets
+        number_of, known, share = self._names.number, self._numbers.__getitem__, self._records.shared_targets()
+        labels, traits, layouts = batch.labels, batch.traits, batch.layouts
         made: list[tuple[int, Record]] = []
         for fact in facts:
             own = number_of(fact.resource)
             layout = layouts[fact.shape]
-            found: list[Any] = [*map(known, fact.targets)]
-            if None in found:
-                found = [*map(number, fact.targets)]
-            targets = share(tuple(found) if layout.arrange is None else self._arranged(layout.arrange, found, fact))
+            targets: tuple[Target, ...] = tuple(map(known, fact.targets))
+            if layout.arrange is not None:
+                selectors = [self._records.share(pack(one)) for one in fact.selectors] if fact.selectors else ()
+                targets = layout.arrange((*targets, *map(self._shorts.__getitem__, fact.uids), *selectors))
+            targets = share(targets, targets)
             line = pack_line(fact.uid, fact.resource_version, fact.digest)
             template = labels[fact.template_labels] if fact.template_labels else None
             made.append((own, Record(line, labels[fact.labels], template, traits[fact.traits], layout.shape, targets)))
         return made
-
-    def _arranged(self, arrange: Arrange, numbers: list[Any], fact: Fact) -> tuple[Target, ...]:
-        shorts = [*map(self._shorts.get, fact.uids)]
-        if None in shorts:
-            shorts = [*map(self._short, fact.uids)]
-        return arrange([*numbers, *shorts, *[self._records.share(pack(one)) for one in fact.selectors]])
 
     def _bound(self) -> None:
         """A batch may bring so many at most, so they are bounded, too."""
@@ -170,17 +175,20 @@ class Reading:
             found = self._layouts[known] = Layout(shape, counts, _arrange(forms, counts))
         return found
 
-    def _number(self, target: ResourceId) -> int:
-        found = self._numbers.get(target)
-        if found is None:
-            found = self._numbers[target] = self._names.number(target)
-        return found
 
-    def _short(self, uid: str) -> Short:
-        found = self._shorts.get(uid)
-        if found is None:
-            found = self._shorts[uid] = short(uid)
-        return found
+def _check(facts: tuple[Fact, ...], labels: Container[int], traits: Container[int], layouts: dict[int, Layout]) -> None:
+    """Raises MessageError as the plain way does, which looks at those alone that are not plainly whole."""
+    for place, fact in enumerate(facts):
+        layout = layouts.get(fact.shape)
+        if (
+            fact.op != "put"
+            or not fact.resource
+            or layout is None
+            or layout.counts != (len(fact.targets), len(fact.uids), len(fact.selectors))
+            or "" in fact.uids
+            or not (fact.labels in labels and fact.traits in traits and fact.template_labels in labels)
+        ):
+            check(place, fact, (labels, traits), None if layout is None else layout.counts)
 
 
 def _read_labels(entry: bytes) -> bytes:

@@ -8,6 +8,7 @@ ConfigMap are a hundred thousand numbers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 import msgspec
@@ -95,13 +96,13 @@ class Records:
             found = [one or self._placed(reference) for one, reference in zip(found, references, strict=True)]
         key = tuple([form for form, _ in found])  # type: ignore[misc]  # no None is left
         made = tuple([target for _, mine in found for target in mine])  # type: ignore[misc]  # as above
-        return self.shape(key), self.shared_targets(made)
+        return self.shape(key), self.shared_targets()(made, made)
 
-    def shared_targets(self, targets: tuple[Target, ...]) -> tuple[Target, ...]:
-        """The same tuple, if it was met lately: replicas name the same."""
+    def shared_targets(self) -> Callable[[tuple[Target, ...], tuple[Target, ...]], tuple[Target, ...]]:
+        """Asked twice for the same targets it gives the same tuple, if they were met lately: replicas name the same."""
         if len(self._recent_targets) > RECENT_MAX:
             self._recent_targets.clear()
-        return self._recent_targets.setdefault(targets, targets)
+        return self._recent_targets.setdefault
 
     def _placed(self, reference: Reference) -> tuple[Form, tuple[Target, ...]]:
         if reference.selector is not None:
