@@ -206,10 +206,9 @@ class Graph:
     def edge_count(self, count: int) -> None:
         self._linking.edge_count = count
 
-    @property
-    def missing_count(self) -> int:
-        """Things that are needed by name and not there (a walk over the named targets: for status only)."""
-        return self._links.missing_count()
+    def missing(self) -> Iterator[int]:
+        """Things that are needed by name and not there: how many, slice by slice (a walk over all that is known)."""
+        return self._links.missing()
 
     @property
     def numbers_len(self) -> int:

@@ -38,7 +38,7 @@ def known(graph: Graph) -> dict[str, object]:
     resources = {state.resource: state for state in graph.resources()}
     return {
         "resources": resources,
-        "counts": (graph.resource_count, graph.edge_count, graph.missing_count),
+        "counts": (graph.resource_count, graph.edge_count, sum(graph.missing())),
         "digests": {kind: graph.digest(kind) for kind in graph.kinds()},
         "dependents": {one: graph.dependents(one) for one in resources},
         "targets": {

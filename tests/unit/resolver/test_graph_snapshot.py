@@ -69,7 +69,7 @@ def everything(graph: Graph) -> dict[str, object]:
     ]
     return {
         "states": states,
-        "counts": (graph.resource_count, graph.edge_count, graph.missing_count),
+        "counts": (graph.resource_count, graph.edge_count, sum(graph.missing())),
         "digests": {kind: graph.digest(kind) for kind in graph.kinds()},
         "members": {kind: sorted(graph.members(kind)) for kind in graph.kinds()},
         "dependents": dependents,
