@@ -40,7 +40,9 @@ class OfflineQuestions:
     async def missing(self, *, namespace: str = "", site: str | None = None, optional: bool = False) -> GraphAnswer:
         """Dangling references."""
         query = MissingQuery(namespace=namespace, optional=optional)
-        return questions.missing(self._site.graph, self._site.graph, query, self._evidence)
+        *_, answer = questions.missing(self._site.graph, self._site.graph, query, self._evidence)
+        assert answer is not None, "an answer comes last"
+        return answer
 
     async def order(self, query: OrderQuery, *, site: str | None = None) -> OrderAnswer:
         """A safe order; without names of everything that the manifests hold."""

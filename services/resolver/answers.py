@@ -8,13 +8,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
 from importlib.metadata import version
+from itertools import islice
 from typing import Final, Literal
 
 import msgspec
 
 from schemas import subjects
 from schemas.envelope import MessageError
-from schemas.identity import IdentityError, KindId
+from schemas.identity import IdentityError, KindId, ResourceId
 from schemas.intents import BOUND_DEFAULT_S, Intent
 from schemas.peers import Found, Lookup
 from schemas.queries import (
@@ -41,6 +42,7 @@ from services.resolver.machine import Machine
 from services.resolver.signals import CancelSeen, Moment
 
 SERVICE: Final = "resolver"
+NAMES_SLICE: Final = 4_096  # names that are looked at between two turns of everybody else: some milliseconds
 Links = Callable[[], Awaitable[SiteLinks]]
 Cancel = Callable[[CancelSeen], Awaitable[None]]
 
@@ -122,9 +124,13 @@ class Answers:
     def _why(self, payload: bytes) -> bytes:
         return questions.why(self._view(), WhyQuery.from_json(payload), self._evidence()).to_json()
 
-    def _missing(self, payload: bytes) -> bytes:
+    async def _missing(self, payload: bytes) -> bytes:
         query = MissingQuery.from_json(payload)
-        return questions.missing(self._view(), self._machine.graph, query, self._evidence()).to_json()
+        for answer in questions.missing(self._view(), self._machine.graph, query, self._evidence()):
+            if answer is not None:
+                return answer.to_json()
+            await asyncio.sleep(0)
+        raise AssertionError("an answer comes last")
 
     def _names(self, payload: bytes) -> bytes:
         return questions.names(self._machine.graph, NamesQuery.from_json(payload)).to_json()
@@ -146,12 +152,15 @@ class Answers:
         assert verdict is not None, "a deferred intent has a verdict"
         return verdict.to_json()
 
-    def _states(self, payload: bytes) -> bytes:
+    async def _states(self, payload: bytes) -> bytes:
         query = StatesQuery.from_json(payload)
         wanted = frozenset(self._machine.evidence.surface.kind(name) for name in query.kinds)
         graph = self._machine.graph
         names = (one for kind in wanted or graph.kinds() for one in graph.members(kind) if one > query.after)
-        page = heapq.nsmallest(query.limit + 1, names)
+        page: list[ResourceId] = []
+        while some := [*islice(names, NAMES_SLICE)]:
+            page = heapq.nsmallest(query.limit + 1, {*page, *some})
+            await asyncio.sleep(0)
         states = [state for one in page[: query.limit] if (state := graph.find(one)) is not None]
         return StatesAnswer(
             states=tuple(msgspec.to_builtins(state) for state in states),

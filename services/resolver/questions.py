@@ -5,7 +5,7 @@ Names in a question are what people call things; IdentityError says which of the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from schemas.events import ResourceState
 from schemas.identity import ResourceId
@@ -47,11 +47,10 @@ def why(view: View, query: WhyQuery, evidence: Evidence) -> GraphAnswer:
     return walk.why(view, source, target, evidence=evidence)
 
 
-def missing(view: View, live: Graph, query: MissingQuery, evidence: Evidence) -> GraphAnswer:
-    """What leads nowhere, of all that is there."""
+def missing(view: View, live: Graph, query: MissingQuery, evidence: Evidence) -> Iterator[GraphAnswer | None]:
+    """What leads nowhere, of all that is there: None when others may have a turn, and then the answer."""
     return walk.missing(
         view,
-        query.namespace or None,
         optional=query.optional,
         limit=query.limit,
         evidence=evidence,

@@ -233,13 +233,13 @@ class Graph:
 
     def _present(self, kind: KindId, namespace: str | None = None) -> Iterator[int]:
         for place in self._names.places(kind, namespace):
-            for number in place.members.values():
+            for number in [*place.members.values()]:  # they may change while this is asked
                 if self._record[number] is not None:
                     yield number
 
     def kinds(self) -> list[KindId]:
         """Kinds of which something is there."""
-        return sorted(kind for kind in self._names.kinds() if any(True for _ in self._present(kind)))
+        return sorted(filter(self._digests.count, self._names.kinds()))
 
     def digest(self, kind: KindId) -> str:
         """What the watcher compares before a resync."""
@@ -251,7 +251,7 @@ class Graph:
 
     def identities(self, namespace: str | None = None) -> Iterator[ResourceId]:
         """Everything that is there, in one namespace or everywhere."""
-        for kind in self._names.kinds():
+        for kind in self.kinds():
             yield from self.members(kind, namespace)
 
     def resources(self) -> Iterator[ResourceState]:

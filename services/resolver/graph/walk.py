@@ -15,6 +15,7 @@ from schemas.verdicts import Evidence
 from services.resolver.graph.view import Edge, View, skipped
 
 OWNERS_MAX = 15  # Deployment → ReplicaSet → Pod is two; a cycle of owners must end, too
+SLICE = 256  # resources whose references are looked at in one piece: some milliseconds
 
 
 def forward(view: View, resource: ResourceId) -> list[Edge]:
@@ -93,19 +94,21 @@ def why(view: View, source: ResourceId, target: ResourceId, *, evidence: Evidenc
 
 
 def missing(
-    view: View, namespace: str | None, *, optional: bool, limit: int, evidence: Evidence, sources: Iterable[ResourceId]
-) -> GraphAnswer:
-    """References by name that lead nowhere, of these sources (one namespace's, or all)."""
+    view: View, *, optional: bool, limit: int, evidence: Evidence, sources: Iterable[ResourceId]
+) -> Iterator[GraphAnswer | None]:
+    """References by name that lead nowhere, of these sources: None after each slice of them, and then the answer."""
     found: list[Edge] = []
     more = 0
-    for source in sources:
+    for place, source in enumerate(sources, 1):
+        if place % SLICE == 0:
+            yield None
         for edge in dangling(view, source, optional=optional):
             if len(found) < limit:
                 found.append(edge)
             else:
                 more += 1
     nodes = dict.fromkeys([*(edge.source for edge in found), *(edge.target for edge in found)])
-    return GraphAnswer(
+    yield GraphAnswer(
         site=view.site,
         direction="dependencies",
         nodes=tuple(_node(view, one, 0).model_copy(update={"made_by": owner_of(view, one)}) for one in nodes),
