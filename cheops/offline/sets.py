@@ -18,7 +18,7 @@ from schemas.scope.sites import site_names
 from schemas.scope.tree import Scope
 from schemas.ties import replicas_at, shared_to
 from schemas.verdicts import Reason, Verdict
-from services.resolver.across.bringing import FOLLOWS, LEAVES, is_torn
+from services.resolver.across.bringing import FOLLOWS, LEAVES, is_torn, told_of
 from services.resolver.across.pending import is_unheard, only_misses_an_update, open_for
 from services.resolver.across.sets import members, scope_without_words
 from services.resolver.judge.case import Change
@@ -68,7 +68,7 @@ def follow(delivery: Delivery, verdicts: Mapping[SiteName, Verdict]) -> bool:
     brought = [
         delivery.copy(resource, origin, name)
         for origin, verdict in verdicts.items()
-        for resource, sites in _said(verdict, FOLLOWS)
+        for resource, sites in told_of(verdict, FOLLOWS)
         for name in sites
         if name in delivery.court.sites and not delivery.court.sites[name].flaws.unreachable
     ]
@@ -79,7 +79,7 @@ def leave(delivery: Delivery, verdicts: Mapping[SiteName, Verdict]) -> dict[Site
     """Sites that a new scope leaves out delete what they have of the set."""
     going: dict[SiteName, list[ResourceId]] = {}
     for verdict in verdicts.values():
-        for resource, sites in _said(verdict, LEAVES):
+        for resource, sites in told_of(verdict, LEAVES):
             for name in sites:
                 going.setdefault(name, []).append(resource)
     court, act, made = delivery.court, delivery.act, dict(verdicts)
@@ -99,7 +99,7 @@ def put_off(delivery: Delivery, verdicts: Mapping[SiteName, Verdict]) -> tuple[R
     silent = [name for name, one in verdicts.items() if is_unheard(one)]
     if not silent or len(silent) == len(verdicts) or verb_of(delivery.act) not in WRITES:
         return ()
-    if any(True for one in verdicts.values() for _ in _said(one, LEAVES)):
+    if any(True for one in verdicts.values() for _ in told_of(one, LEAVES)):
         return ()
     home = delivery.entry
     for name in silent:
@@ -108,7 +108,3 @@ def put_off(delivery: Delivery, verdicts: Mapping[SiteName, Verdict]) -> tuple[R
             if not only_misses_an_update(home.graph, name, Change(resource, "apply", state.version, state)):
                 return ()
     return tuple(open_for(name, verdicts[name]) for name in silent)
-
-
-def _said(verdict: Verdict, number: str) -> list[tuple[ResourceId, tuple[SiteName, ...]]]:
-    return [(one.resource, one.at) for one in verdict.reasons if one.code[1:] == number and one.resource is not None]

@@ -107,10 +107,15 @@ class Bringing:
         return [is_torn(resources[0], name) for name, resources in self.leaving.items() if name in parts]
 
 
+def told_of(verdict: Verdict, number: str) -> list[tuple[ResourceId, tuple[SiteName, ...]]]:
+    """What a site says of a resource and others, by the number of the finding."""
+    return [(one.resource, one.at) for one in verdict.reasons if one.code[1:] == number and one.resource is not None]
+
+
 def is_torn(resource: ResourceId, name: SiteName) -> Problem:
     """What is said of such a site."""
-    message = f"is to leave {name}, which gets something else in the same intent: say that in an intent of its own"
-    return Problem("D600", f"{named(resource)} {message}", resource)
+    message = f"{named(resource)} is to leave {name}, which gets something else: say that in an intent of its own"
+    return Problem("D600", message, resource)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,12 +210,11 @@ class Bringer:
         """Sites that a new scope leaves out are to delete their replica or part. True: something is new."""
         bringing, new = asked.bringing, False
         for verdict in asked.answers.values():
-            for reason in (one for one in verdict.reasons if one.code[1:] == LEAVES and one.resource):
-                for name in reason.at:
+            for resource, sites in told_of(verdict, LEAVES):
+                for name in sites:
                     leaving = bringing.leaving.setdefault(name, [])
-                    if reason.resource not in leaving:
-                        assert reason.resource is not None, "asked for above"
-                        leaving.append(reason.resource)
+                    if resource not in leaving:
+                        leaving.append(resource)
                         new = True
         return new
 
@@ -218,10 +222,9 @@ class Bringer:
         """Copies of what is written follow it, where their sites can be heard. True: something is new."""
         new = False
         for origin, verdict in asked.answers.items():
-            for reason in (one for one in verdict.reasons if one.code[1:] == FOLLOWS and one.resource):
-                for name in reason.at:
-                    assert reason.resource is not None, "asked for above"
-                    want = Want(name, reason.resource, True, (origin,))
+            for resource, sites in told_of(verdict, FOLLOWS):
+                for name in sites:
+                    want = Want(name, resource, True, (origin,))
                     is_new = bool(asked.bringing.supplies.fresh((want,))) and not _is_written(asked, want)
                     if is_new and self._reachable(name, moment):
                         new = self._from_bundle(asked, want) or new

@@ -36,12 +36,12 @@ CLAIMS_RULE: Final = "statefulset.claims"
 BINDINGS: Final = frozenset(
     (KindId("rbac.authorization.k8s.io/RoleBinding"), KindId("rbac.authorization.k8s.io/ClusterRoleBinding"))
 )
-_CODES: Final[dict[Use, str]] = {
-    "lifetime": "D310",
-    "next start": "D311",
-    "in flight": "D312",
-    "over": "N311",
-    "weak": "W310",
+_SAID: Final[dict[Use, tuple[str, str]]] = {
+    "lifetime": ("D310", "{how} {user}"),
+    "next start": ("D311", "{user} needs it at its next start"),
+    "in flight": ("D312", "{user} is waiting for it now"),
+    "over": ("N311", "{user} needs it only when somebody starts it"),
+    "weak": ("W310", "{user} refers to it, and does without"),
 }
 
 
@@ -243,14 +243,12 @@ def _use_finding(
     if use in BREAKING and resource in cascade.children:
         message = f"takes down {named(resource)}, {how(edge)} {user}"
         return Finding("D313", message, "presence", edge.source, edge, (*cascade.chain(resource), edge))
-    words = {
-        "lifetime": f"{how(edge)} {user}",
-        "next start": f"{user} needs it at its next start",
-        "in flight": f"{user} is waiting for it now",
-        "over": f"{user} needs it only when somebody starts it",
-        "weak": f"{user} refers to it, and does without",
-    }
-    return Finding(_CODES[use], words[use], "presence", edge.source, edge, (edge,))
+    source = view.find(edge.source)
+    if use in BREAKING and source is not None and source.deleting and "D" in edge.reference.phases:
+        message = f"{user} is being deleted, and needs it for that"
+        return Finding("D330", message, "presence", edge.source, edge, (edge,))
+    code, said = _SAID[use]
+    return Finding(code, said.format(how=how(edge), user=user), "presence", edge.source, edge, (edge,))
 
 
 def _about_itself(view: View, resource: ResourceId, cascade: Cascade) -> Iterator[Finding]:
