@@ -18,7 +18,7 @@ from schemas.scope.sites import site_names
 from schemas.scope.tree import Scope
 from schemas.ties import replicas_at, shared_to
 from schemas.verdicts import Reason, Verdict
-from services.resolver.across.bringing import FOLLOWS, LEAVES, is_torn, told_of
+from services.resolver.across.asking import FOLLOWS, LEAVES, is_torn, told_of
 from services.resolver.across.pending import is_unheard, only_misses_an_update, open_for
 from services.resolver.across.sets import members, scope_without_words
 from services.resolver.judge.case import Change

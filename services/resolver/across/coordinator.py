@@ -17,7 +17,8 @@ from schemas.identity import SiteName
 from schemas.intents import Intent
 from schemas.peers import Answer, GiveWay, Part, Refuse, Report
 from schemas.verdicts import Verdict, Wait
-from services.resolver.across.bringing import Bringer, Bringing
+from services.resolver.across.asking import Bringing
+from services.resolver.across.bringing import Bringer
 from services.resolver.across.following import Following
 from services.resolver.across.healing import Healer, Healing, as_healing
 from services.resolver.across.hearsay import Hearsay

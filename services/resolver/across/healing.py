@@ -30,7 +30,8 @@ from schemas.ties import (
 )
 from schemas.verdicts import Verdict
 from services.chassis.kubernetes.sealing import is_secret
-from services.resolver.across.bringing import FETCH_TIMEOUT_S, Bringing
+from services.resolver.across.asking import Bringing
+from services.resolver.across.bringing import FETCH_TIMEOUT_S
 from services.resolver.across.splitting import Divides, with_number
 from services.resolver.desk import Desk
 from services.resolver.intake import Intake

@@ -19,7 +19,7 @@ from schemas.outcomes import Outcome
 from schemas.peers import Part
 from schemas.ties import is_member, replicas_at
 from schemas.verdicts import Reason, Verdict
-from services.resolver.across.bringing import LEAVES, STAY, Bringing
+from services.resolver.across.asking import LEAVES, STAY, Bringing
 from services.resolver.desk import Desk
 from services.resolver.graph.view import View
 from services.resolver.intake import Intake

@@ -12,7 +12,7 @@ from schemas.intents import Intent
 from schemas.peers import Part
 from schemas.scope.tree import Scope
 from schemas.verdicts import Remedy, Verdict
-from services.resolver.across.bringing import Bringing
+from services.resolver.across.asking import Bringing
 from services.resolver.across.healing import Healing
 from services.resolver.across.reading import Reading
 from services.resolver.across.widening import Trial
