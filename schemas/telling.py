@@ -22,18 +22,17 @@ NONE: Final[Entry] = (0, b"")
 
 
 class Told(NamedTuple):
-    """An event as it is written, and the entries of the tables that it needs (key 0: none)."""
+    """An event as it is written, and the entries of the tables that it needs (key 0: none).
 
+    size    bytes that it takes in a batch of its own
+    """
+
+    size: int
     fact: bytes
     labels: Entry = NONE
     template_labels: Entry = NONE
     traits: Entry = NONE
     shape: Entry = NONE
-
-    @property
-    def size(self) -> int:
-        """Bytes that it takes in a batch of its own."""
-        return sum(map(len, (self.fact, self.labels[1], self.template_labels[1], self.traits[1], self.shape[1])))
 
 
 class Teller:
@@ -48,18 +47,24 @@ class Teller:
         state = event.state
         if event.op != "put" or state is None:
             own = (event.resource, event.uid, event.resource_version)
-            return Told(_encode(Fact(event.op, *own, kind=event.kind, surface=event.surface)))
+            fact = _encode(Fact(event.op, *own, kind=event.kind, surface=event.surface))
+            return Told(len(fact), fact)
         labels = self._entry(_encode(state.labels)) if state.labels else NONE
         template = NONE if state.template_labels is None else self._entry(_encode(state.template_labels))
         traits = self._entry(_encode(Traits(*_shared(state))))
         line = (state.resource, state.uid, state.resource_version, state.digest, labels[0], template[0], traits[0])
-        if not state.references:
-            return Told(_encode(Fact("put", *line)), labels, template, traits)
-        shape = self._entry(_encode([form_of(one) for one in state.references]))
-        targets = tuple([one.target for one in state.references if one.selector is None])
-        uids = tuple([one.uid for one in state.references if one.uid])
-        selectors = tuple([one.selector for one in state.references if one.selector is not None])
-        return Told(_encode(Fact("put", *line, shape[0], targets, uids, selectors)), labels, template, traits, shape)
+        size = len(labels[1]) + len(template[1]) + len(traits[1])
+        references = state.references
+        if not references:
+            fact = _encode(Fact("put", *line))
+            return Told(size + len(fact), fact, labels, template, traits)
+        shape = self._entry(_encode([form_of(one) for one in references]))
+        targets = tuple([one.target for one in references if one.selector is None])
+        uids = tuple([one.uid for one in references if one.uid])
+        few = () if len(targets) == len(references) else references
+        selectors = tuple([one.selector for one in few if one.selector is not None])
+        fact = _encode(Fact("put", *line, shape[0], targets, uids, selectors))
+        return Told(size + len(shape[1]) + len(fact), fact, labels, template, traits, shape)
 
     def _entry(self, written: bytes) -> Entry:
         found = self._entries.get(written)

@@ -75,8 +75,7 @@ class KindFollower:
         """
         if self._silent:
             return False
-        known = self.ledger.find(resource)
-        return self._announcing or self.reread or known is None or (known.uid, known.version) != (uid, version)
+        return self._announcing or self.reread or not self.ledger.has(resource, uid, version)
 
     # ── observations ────────────────────────────────────────────────────────────────────────────────────────────────
 

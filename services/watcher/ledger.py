@@ -54,12 +54,17 @@ class KindLedger:
 
         The digest counts too: after a change of the surface the same version may have other references.
         """
-        known = self.find(state.resource)
+        known = self._entries.get(state.resource)
         if known is None:
             return "changed"
-        if known.uid != state.uid:
-            return "recreated"
-        return "same" if known == Entry.of(state) else "changed"
+        if known == _joined(Entry.of(state)):
+            return "same"
+        return "changed" if known.startswith(f"{state.uid}\0") else "recreated"
+
+    def has(self, resource: ResourceId, uid: str, version: str) -> bool:
+        """Whether it was published at this version."""
+        known = self._entries.get(resource)
+        return known is not None and known.startswith(f"{uid}\0{version}\0")
 
     def put(self, state: ResourceState) -> None:
         """The state is published."""
@@ -68,7 +73,7 @@ class KindLedger:
     def note(self, resource: ResourceId, entry: Entry) -> None:
         """Keep an entry; one without a version stands for a resource that exists and could not be told."""
         self.remove(resource)
-        self._entries[resource] = "\0".join(entry)
+        self._entries[resource] = _joined(entry)
         self._sum += member_weight(entry.uid, entry.version)
 
     def remove(self, resource: ResourceId) -> Entry | None:
@@ -82,3 +87,7 @@ class KindLedger:
     def digest(self) -> str:
         """What a receiver that missed nothing computes as well (events.kind_digest)."""
         return weighed(len(self._entries), self._sum)
+
+
+def _joined(entry: Entry) -> str:
+    return "\0".join(entry)

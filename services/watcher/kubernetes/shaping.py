@@ -22,6 +22,7 @@ from services.watcher.kubernetes.decoding import decode
 from services.watcher.kubernetes.discovery import Resource
 from services.watcher.source import Gone, Unreadable
 
+PLACES_MAX = 65_536  # that are known to be served without asking for their kind
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"  # annotation of the bookmark that closes a WatchList's listing
 
 
@@ -99,10 +100,12 @@ class Shaping:
         self._extractor: Extracts | None = None
         self._guesses: dict[KindId, set[KindId]] = {}
         self._unread: set[KindId] = set()
+        self._served_places: set[str] = set()  # kinds in namespaces that were found to be served
 
     def use(self, surface: Surface) -> frozenset[KindId]:
         """Read with this surface from now on; returns the kinds that guessed what it now knows."""
         before, self._surface = self._surface, surface
+        self._served_places.clear()
         self._extractor = self._extractor_for(surface)
         changed = {
             kind
@@ -138,10 +141,14 @@ class Shaping:
         self._unread.add(kind_id(resource.group, resource.kind))
 
     def _note_guesses(self, resource: Resource, state: ResourceState) -> None:
-        served = self._surface.served
         for reference in state.references:
-            if reference.target and (target := kind_of(reference.target)) not in served:
+            place = reference.target.rpartition("/")[0]
+            if place in self._served_places:
+                continue
+            if place and (target := kind_of(reference.target)) not in self._surface.served:
                 self._guesses.setdefault(kind_id(resource.group, resource.kind), set()).add(target)
+            elif len(self._served_places) < PLACES_MAX:
+                self._served_places.add(place)
 
 
 def _compared(state: ResourceState, manifest: dict[str, Any]) -> ResourceState:
