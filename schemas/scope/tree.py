@@ -24,11 +24,15 @@ RESERVED: Final = ("all", "around")  # no site can be named so in a scope
 
 @dataclass(frozen=True, slots=True)
 class KindSelector:
-    """A kind as a person calls it, in lower case; `group` and `name` "" = any."""
+    """A kind as a person calls it, in lower case; `group` and `name` "" = any.
+
+    `namespace` is not of the language: only what objects say of themselves has it.
+    """
 
     kind: str
     group: str = ""
     name: str = ""
+    namespace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,12 +143,13 @@ def selects(part: Part, resource: ResourceId, surface: Surface) -> bool:
     match part.selector:
         case Everything():
             return True
-        case KindSelector(kind, group, name):
+        case KindSelector(kind, group, name, namespace):
             try:
                 wanted = surface.kind(f"{kind}.{group}" if group else kind)
             except UnknownKindError:
                 return False
-            return kind_of(resource) == wanted and name in ("", ResourceKey.parse(resource).name)
+            key = ResourceKey.parse(resource)
+            return kind_of(resource) == wanted and name in ("", key.name) and namespace in ("", key.namespace)
         case _:
             return False
 

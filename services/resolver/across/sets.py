@@ -76,7 +76,7 @@ def scope_without_words(view: View, resources: Iterable[ResourceId], entry: Site
 
 def _part_of(state: ResourceState, entry: SiteName) -> Part:
     key = ResourceKey.parse(state.resource)
-    selector = KindSelector(key.kind.lower(), key.group, key.name)
+    selector = KindSelector(key.kind.lower(), key.group, key.name, key.namespace)
     if REPLICA_SET not in state.labels:
         divided = _read(str(state.facts.get(SCOPE_FACT) or ""))
         if divided is not None:

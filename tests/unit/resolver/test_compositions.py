@@ -108,3 +108,15 @@ def test_a_namespace_spans_the_sites_of_what_is_spread_in_it_and_its_replicas_do
 def test_a_namespace_alone_cannot_be_divided(mesh: VirtualMesh) -> None:
     verdict = do(mesh, "lyon", "create", "lyon % oslo", "i-1", manifests=(without_uid(namespace("mall")),))
     assert [one.code for one in verdict.reasons] == ["D620"]
+
+
+def test_what_has_one_name_in_two_namespaces_is_of_two_sets(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "apply", "lyon & oslo", "i-0", manifests=(without_uid(namespace("mall")),))
+    mine, theirs = without_uid(secret("own", "a")), without_uid(secret("own", "a", namespace="mall"))
+    do(mesh, "lyon", "create", "lyon & oslo", "i-1", manifests=(mine,))
+    do(mesh, "lyon", "create", "lyon", "i-2", manifests=(theirs,))
+    both = (without_uid(secret("own", "a", "b")), without_uid(secret("own", "a", "b", namespace="mall")))
+    assert do(mesh, "lyon", "apply", "", "i-3", manifests=both).decision == "allow"
+    found = {one: ResourceId(f"Secret/{one}/own") for one in ("shop", "mall")}
+    there = {one: [name for name in SITES if body(mesh, name, resource)] for one, resource in found.items()}
+    assert there == {"shop": ["lyon", "oslo"], "mall": ["lyon"]}
