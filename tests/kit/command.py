@@ -1,7 +1,7 @@
 """The real `cheops` command in processes of its own, against a sandbox that it started itself.
 
-What is typed and waited for is forked (see forked.py); what goes on, looks at a terminal, or is told more than
-usual about Python, starts as the program.
+What is typed and waited for is forked (see forked.py); what goes on, or is told more than usual about
+Python, starts as the program.
 """
 
 from __future__ import annotations
@@ -136,14 +136,9 @@ def on_a_terminal(shell: Shell, *words: str, **environment: str) -> str:
     import pty
 
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, *words],
-        cwd=shell.folder,
-        env=shell.environment(**{"COLUMNS": "80", "TERM": "xterm", **environment}),
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=theirs,
-    )
+    whole = shell.environment(**{"COLUMNS": "80", "TERM": "xterm", **environment})
+    with Path(os.devnull).open("rb") as nothing:
+        command = forked.start(words, shell.folder, whole, [nothing.fileno(), theirs, theirs])
     os.close(theirs)
     printed = b""
     try:
@@ -153,5 +148,5 @@ def on_a_terminal(shell: Shell, *words: str, **environment: str) -> str:
         pass
     finally:
         os.close(ours)
-        process.wait(TIMEOUT_S)
+        forked.ended(command, TIMEOUT_S)
     return printed.decode().replace("\r\n", "\n")

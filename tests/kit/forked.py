@@ -24,35 +24,44 @@ import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TextIO
 
 FILES: Final = 3  # standard input, output, error
 MORE: Final = ("cheops.asking", "cheops.mesh", "cheops.offline", "cheops.overview")
 _sending = threading.Lock()  # a test may type in several threads
 
 
+def start(words: Sequence[str], folder: Path, environment: Mapping[str, str], files: Sequence[int]) -> socket.socket:
+    """Where `ended` hears of it. `files`: what the command reads, and where its output and its errors go."""
+    ours, theirs = socket.socketpair()
+    with theirs, _sending:
+        socket.send_fds(_prepared(), [b"!"], [theirs.fileno(), *files])
+    wanted = {"words": list(words), "folder": str(folder), "environment": dict(environment)}
+    ours.sendall(json.dumps(wanted).encode() + b"\n")
+    return ours
+
+
+def ended(command: socket.socket, timeout_s: float) -> int:
+    """Its exit code; -9 when it was killed by signal 9. Raises TimeoutError when it had to be killed here."""
+    command.settimeout(timeout_s)
+    with command, command.makefile("rb") as told:
+        pid = _number(told)
+        try:
+            return _number(told)
+        except TimeoutError:
+            os.kill(pid, signal.SIGKILL)
+            raise
+
+
 def run(
     words: Sequence[str], folder: Path, environment: Mapping[str, str], given: bytes, timeout_s: float
 ) -> tuple[int, bytes, bytes]:
-    """Exit code, stdout, stderr. Raises subprocess.TimeoutExpired when it had to be killed."""
-    ours, theirs = socket.socketpair()
-    with ours, tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    """Exit code, stdout, stderr."""
+    with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         source.write(given)
         source.seek(0)
-        with theirs, _sending:
-            files = [theirs.fileno(), source.fileno(), out.fileno(), err.fileno()]
-            socket.send_fds(_prepared(), [b"!"], files)
-        wanted = {"words": list(words), "folder": str(folder), "environment": dict(environment)}
-        ours.sendall(json.dumps(wanted).encode() + b"\n")
-        ours.settimeout(timeout_s)
-        with ours.makefile("rb") as told:
-            pid = _number(told)
-            try:
-                code = _number(told)
-            except TimeoutError:
-                os.kill(pid, signal.SIGKILL)
-                raise subprocess.TimeoutExpired(["cheops", *words], timeout_s) from None
-        return code, _content(out), _content(err)
+        command = start(words, folder, environment, [source.fileno(), out.fileno(), err.fileno()])
+        return ended(command, timeout_s), _content(out), _content(err)
 
 
 @cache
@@ -128,8 +137,15 @@ def _become_command(test: socket.socket, files: Sequence[int]) -> list[str]:
     os.chdir(wanted["folder"])
     os.environ.clear()
     os.environ.update(wanted["environment"])
+    sys.stdin, sys.stdout, sys.stderr = _opened(0, "r"), _opened(1, "w"), _opened(2, "w", buffering=1)
     words: list[str] = wanted["words"]
     return words
+
+
+def _opened(file: int, mode: str, buffering: int = -1) -> TextIO:
+    """As the interpreter does at its start: what a stream is opened on decides how it is buffered."""
+    former = (sys.stdin, sys.stdout, sys.stderr)[file]
+    return open(file, mode, buffering, encoding=former.encoding, errors=former.errors, closefd=False)
 
 
 def _leave(code: str | int | None) -> None:
