@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import sys
 import urllib.request
 from pathlib import Path
 
 from cheops.sandbox.natsserver import NatsServer
 from cheops.sandbox.process import ChildProcess
+from tests.kit.ports import free_ports
 
 READY_TIMEOUT_S = 60.0
 
@@ -19,14 +19,8 @@ def read(port: int) -> str:
         return str(answer.read().decode())
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 async def test_a_resolver_that_is_told_a_port_serves_its_links_and_counters_there(tmp_path: Path) -> None:
-    port = free_port()
+    port = free_ports(1)[0]
 
     async def there() -> bool:
         return 'cheops_peer_up{peer="oslo",site="lyon"}' in await asyncio.to_thread(read, port)

@@ -24,16 +24,9 @@ from services.chassis.bus.streams import ensure_streams
 from services.chassis.errors import BusUnavailableError, SettingsError
 from tests.contract.mesh.world import LYON, OSLO, WAIT_S, inbox_of, until_told
 from tests.kit.command import Shell
+from tests.kit.ports import free_ports
 
 PROGRAM = Path(sys.executable).parent / "nats-server"
-
-
-def free_ports(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 async def started(folder: Path, port: int, stack: AsyncExitStack) -> None:

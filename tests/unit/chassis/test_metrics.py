@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import urllib.request
 from collections.abc import Iterator
 
@@ -11,13 +10,12 @@ import pytest
 
 from services.chassis import metrics
 from services.chassis.errors import SettingsError
+from tests.kit.ports import free_ports
 
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as free:
-        free.bind((metrics.HOST, 0))
-        return int(free.getsockname()[1])
+    return free_ports(1)[0]
 
 
 def read(port: int) -> str:
