@@ -88,16 +88,21 @@ app.add_typer(
 app.add_typer(rules.app, name="rules", rich_help_panel="Offline", help="Files of relationship rules: check, test.")
 
 
-@app.callback()
-def options(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
-) -> None:
-    """Options before the command."""
-    if version:
+def _print_version(asked: bool) -> None:
+    if asked:
         from importlib.metadata import version as installed
 
         typer.echo(f"cheops {installed('cheops')}")
         raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,  # answered while it is read: no command has to follow
+) -> None:
+    """Options before the command."""
 
 
 def main() -> None:

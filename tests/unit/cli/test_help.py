@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -48,3 +49,8 @@ def test_the_first_page_stands_in_families_and_cuts_no_sentence() -> None:
     assert [line for line in text.splitlines() if re.match(r"\w[\w ]*:$", line)] == ["Options:", *FAMILIES]
     assert "..." not in text.replace("[ARGS]...", "")
     assert "Exit codes: 0 allow or done" in text
+
+
+def test_the_version_is_printed_without_a_command() -> None:
+    ran = CliRunner().invoke(app, ["--version"], prog_name="cheops")
+    assert (ran.exit_code, ran.stdout) == (0, f"cheops {version('cheops')}\n")
