@@ -28,7 +28,7 @@ from tests.bench.measuring import Row, parse_sizes, shown_size
 
 NAMES = (
     *("extraction", "watching", "ingest", "streaming", "memory", "pauses", "verdicts", "restart", "compared", "hubs"),
-    *("plans", "bus", "backlog", "letters", "starting"),
+    *("plans", "bus", "backlog", "letters", "starting", "applying"),
 )
 Columns = dict[int, list[Row]]
 AT_ONE_SIZE = {
@@ -38,8 +38,9 @@ AT_ONE_SIZE = {
     "letters": 30_000,
     "starting": 10_000,
     "plans": 1_000,
+    "applying": 1_000,
 }
-WITHOUT_HISTORY = ("extraction", "watching", "hubs", "plans", "bus", "backlog", "letters", "starting")
+WITHOUT_HISTORY = ("extraction", "watching", "hubs", "plans", "bus", "backlog", "letters", "starting", "applying")
 
 
 def main() -> int:

@@ -72,25 +72,24 @@ class Reverse:
             if len(row) < SMALL_MAX:
                 self.rows[target] = (*row, source)
             else:
-                self.rows[target] = self._row(sorted((*row, source)))
+                self.rows[target] = self.row(sorted((*row, source)))
         elif isinstance(row, Hub):
             row.add(source, kind)
         else:
             self.rows[target] = source if row is None else (row, source)
 
-    def restore(self, first: int, found: Sequence[Sources]) -> None:
-        """All sources of the targets from `first` on."""
-        made = [self._row(one) if isinstance(one, list) else one for one in found]
-        self.rows[first : first + len(made)] = made
-
-    def _row(self, sources: list[int]) -> Row:
+    def row(self, sources: list[int]) -> Row:
+        """The row of a target with these sources, ascending; who names it twice stands twice."""
         if len(sources) <= SMALL_MAX:
             return tuple(sources)
-        often = Counter(sources)
-        repeats = (
-            {source: count - 1 for source, count in often.items() if count > 1} if len(often) < len(sources) else {}
-        )
-        return Hub(array("I", often), repeats, dict(Counter(map(self._kind_of, often))))
+        kinds = Counter(map(self._kind_of, sources))
+        distinct = dict.fromkeys(sources)
+        repeats: dict[int, int] = {}
+        if len(distinct) < len(sources):
+            repeats = {source: count - 1 for source, count in Counter(sources).items() if count > 1}
+            for source, more in repeats.items():
+                kinds[self._kind_of(source)] -= more
+        return Hub(array("I", distinct), repeats, dict(kinds))
 
     def remove(self, target: int, source: int, kind: KindId) -> None:
         """One reference less."""

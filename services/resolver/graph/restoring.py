@@ -123,8 +123,18 @@ class Restoring:
         yield from self._rowed(found[OWNER], links.children)
 
     def _rowed(self, found: list[Sources], index: Reverse) -> Iterator[None]:
+        rows, work = index.rows, 0
         for first in range(0, len(found), PIECE):
-            index.restore(first, found[first : first + PIECE])
+            piece = found[first : first + PIECE]
+            for target, sources in enumerate(piece, first):
+                if isinstance(sources, list):
+                    rows[target] = index.row(sources)
+                    work += len(sources)
+                    if work > PIECE:
+                        work = 0
+                        yield
+                else:
+                    rows[target] = sources
             yield
 
     def _adopted(self) -> Iterator[None]:
