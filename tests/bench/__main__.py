@@ -28,7 +28,7 @@ from tests.bench.measuring import Row, parse_sizes, shown_size
 
 NAMES = (
     *("extraction", "watching", "ingest", "streaming", "memory", "pauses", "verdicts", "restart", "compared", "hubs"),
-    *("plans", "bus", "backlog", "letters", "starting", "applying"),
+    *("plans", "bus", "backlog", "letters", "starting", "applying", "lineage"),
 )
 Columns = dict[int, list[Row]]
 AT_ONE_SIZE = {
@@ -39,8 +39,20 @@ AT_ONE_SIZE = {
     "starting": 10_000,
     "plans": 1_000,
     "applying": 1_000,
+    "lineage": 20_000,
 }
-WITHOUT_HISTORY = ("extraction", "watching", "hubs", "plans", "bus", "backlog", "letters", "starting", "applying")
+WITHOUT_HISTORY = (
+    "extraction",
+    "watching",
+    "hubs",
+    "plans",
+    "bus",
+    "backlog",
+    "letters",
+    "starting",
+    "applying",
+    "lineage",
+)
 
 
 def main() -> int:
