@@ -1,4 +1,4 @@
-"""Who depends on one object: our graph, against `kubectl get` of every kind of a real API server and a walk over owners.
+"""Who depends on one object: our graph, against `kubectl get` of all kinds of a real API server and a walk over owners.
 
 That is how tools without a graph answer it. 20,000 ConfigMaps, each owned by one of a hundred; both tell the same.
 """
