@@ -93,6 +93,7 @@ def _resolver(site: SiteName) -> Permissions:
             subjects.filters("OPERATIONS", site),
             subjects.filters("ALERTS", site),
             subjects.filters("PARTS", site),
+            subjects.filters("INTENTS", site),  # its own, for copies that follow an original of this site
             subjects.filters("OUTCOMES", site),  # what another site has done for an intent that was entered here
             subjects.filters("DEAD"),
             subjects.filters("OUTBOX", site),

@@ -61,4 +61,13 @@ ALERTS: Final = (
         "cheops heal KIND/NAME applies what was declared; or declare the change: cheops apply.",
         "kubectl scale of one part of a divided Deployment",
     ),
+    Code(
+        "A",
+        "508",
+        "a copy is older than its original",
+        "The original of a copy was changed, and the site of the copy does not allow that it follows.",
+        "Who uses the copy sees what the original was.",
+        "See why (cheops show of its cause), change the users there, then cheops heal KIND/NAME.",
+        "a key that a Deployment at the other site needs is taken out of the original by kubectl",
+    ),
 )

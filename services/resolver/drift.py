@@ -16,16 +16,18 @@ from typing import Final
 from schemas.alerts import Alert
 from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, ResourceKey, SiteName
-from schemas.ties import DRIFT_FACT, declared, drift, first_stamp, is_declared, replicas_at, shared_from
+from schemas.ties import DRIFT_FACT, declared, drift, first_stamp, is_declared, replicas_at, shared_from, shared_to
 from schemas.verdicts import Verdict
 from services.resolver.evidence import SiteEvidence
 from services.resolver.graph.changed import Changed
 from services.resolver.graph.view import View
 from services.resolver.judge.findings import named
+from services.resolver.originals import Originals
 from services.resolver.signals import Effect, Moment, SendAlert, StoreVerdict
 
 CODE: Final = "A507"
-OF_UPDATES: Final = ("A504", "A506")
+OLDER: Final = "A508"
+OF_UPDATES: Final = ("A504", "A506", OLDER)
 SETTLE_S: Final = 1.0  # a person's next command may put it back, and our own write may be seen before its outcome
 CHECK_S: Final = 0.25
 SUSPICIONS_MAX: Final = 50_000
@@ -45,6 +47,7 @@ class Drifts:
 
     def __init__(self, site: SiteName, is_held: Callable[[ResourceId], bool]) -> None:
         self._site, self._is_held = site, is_held
+        self.originals = Originals(site, is_held)
         self.is_open: Callable[[str], bool] = lambda _: False
         self._suspicions: dict[ResourceId, _Suspicion] = {}
         self._raised: dict[str, Alert] = {}
@@ -91,12 +94,36 @@ class Drifts:
 
     def heed(self, effects: list[Effect]) -> list[Effect]:
         """The same. What an intent does is nobody's drift any more; what another room raises is noted."""
+        older: list[Effect] = []
         for one in effects:
             if isinstance(one, StoreVerdict) and self._raised and one.verdict.decision == "allow":
                 self._settled.update(one.verdict.targets if one.verdict.verb != "read" else ())
+            elif isinstance(one, StoreVerdict) and one.verdict.decision == "deny":
+                older += map(SendAlert, self._older(one.verdict))
             elif isinstance(one, SendAlert):
                 self._note(one.alert)
-        return effects
+        return [*effects, *older] if older else effects
+
+    def _older(self, verdict: Verdict) -> Iterator[Alert]:
+        """A copy may not follow its original."""
+        place = self.originals.copy_of(verdict.intent)
+        if place is None:
+            return
+        resource, name = place
+        alert = Alert(
+            id=f"{self._site}:{OLDER}:{resource}:{name}",
+            code=OLDER,
+            state="raised",
+            site=self._site,
+            message=f"the copy of {named(resource)} @ {name} is older than the original: {verdict.summary}",
+            resource=resource,
+            sites=(name,),
+            cause=verdict.intent,
+            at=verdict.decided_at,
+        )
+        if alert.id not in self._raised:
+            self._note(alert)
+            yield alert
 
     def _note(self, alert: Alert) -> None:
         if alert.code in OF_UPDATES and alert.state == "raised" and len(self._raised) < RAISED_MAX:
@@ -160,6 +187,9 @@ class Drifts:
         """Why an alert is over; "" while it is not."""
         assert alert.resource is not None, "raised about a resource"
         state, what = view.find(alert.resource), f"{named(alert.resource)} @ {self._site}"
+        if alert.code == OLDER:
+            is_shared = state is not None and {*alert.sites} <= {*shared_to(state)}
+            return "" if is_shared else f"{what} is not shared to {', '.join(alert.sites)} any more"
         if alert.code != CODE:
             stamp, declarer = declared(state) if state is not None else (0, "")
             is_later = stamp > first_stamp(alert.at) and not self.is_open(declarer)

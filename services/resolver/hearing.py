@@ -112,6 +112,11 @@ class Hearing:
         """What the catalogue says of a kind."""
         return self._catalogue.kinds.get(kind)
 
+    def is_confidential(self, kind: KindId) -> bool:
+        """Whether nothing is known of the values of its objects, so that a change of them is not seen."""
+        facts = self.knows(kind)
+        return facts is not None and facts.confidential
+
     def malformed(self, intent_id: str, reason: str, moment: Moment) -> Case:
         """The case of a body that is no intent, under the name in its subject."""
         return Case(

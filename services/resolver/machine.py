@@ -166,6 +166,7 @@ class Machine:
             effects += self._resume(moment)
         effects += self._wake(moment)
         effects += map(SendAlert, self.vigil.due(self.graph, self.evidence, moment))
+        effects += self.desk.drifts.originals.due(self.graph, moment)
         return effects
 
     # ── intents ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -15,6 +15,7 @@ from schemas import envelope, subjects
 from schemas.alerts import Alert
 from schemas.basis import HEADER, Basis, pack
 from schemas.identity import SiteName
+from schemas.intents import Intent
 from schemas.operations import Operation
 from schemas.outcomes import Outcome
 from schemas.peers import Part, PeerMessage, Refuse, what_of
@@ -128,6 +129,16 @@ class Outgoing:
             lambda: self._bus.publish(subject, part.to_json(), message_id=message_id, headers=headers),
             "part",
             part.id,
+        )
+
+    async def enter_intent(self, intent: Intent) -> None:
+        """An intent of our own, at our own site."""
+        headers = envelope.headers("intent", f"resolver/{self._site}", intent.id, intent.traceparent)
+        subject = subjects.intent(self._site, intent.id)
+        await self._insist(
+            lambda: self._bus.publish(subject, intent.to_json(), message_id=intent.id, headers=headers),
+            "intent",
+            intent.id,
         )
 
     async def store_outcome(self, outcome: Outcome) -> None:

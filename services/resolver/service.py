@@ -41,6 +41,7 @@ from services.resolver.signals import (
     BatchSeen,
     BeatSeen,
     Effect,
+    EnterIntent,
     IntentSeen,
     Moment,
     OutcomeSeen,
@@ -284,6 +285,8 @@ class ResolverService:
                     instead = await self._out.tell(self._liaison.courier, effect.message, key)
                     if instead is not None:
                         left.extend(self.machine.step(PeerSeen(instead), self._now()))
+                case EnterIntent():
+                    await self._out.enter_intent(effect.intent)
                 case StorePart():
                     await self._out.store_part(effect.part, effect.revision)
                 case StoreOutcome():

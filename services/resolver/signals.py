@@ -231,6 +231,13 @@ class StorePart:
 
 
 @dataclass(frozen=True, slots=True)
+class EnterIntent:
+    """Enter an intent of this site's resolver itself: it is stored, and read, as everybody's are."""
+
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True)
 class StoreOutcome:
     """Keep at the entry site what another site has reported."""
 
@@ -270,6 +277,7 @@ Effect = (
     | AskResync
     | SendPeer
     | StorePart
+    | EnterIntent
     | StoreOutcome
     | TellPreview
     | AskPeers

@@ -16,7 +16,7 @@ from typing import Final
 from schemas.alerts import Alert
 from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, ResourceKey, SiteName, kind_of
-from schemas.ties import DRIFT_FACT
+from schemas.ties import DRIFT_FACT, SHARED_TO_FACT
 from services.resolver.drift import Drifts
 from services.resolver.evidence import SiteEvidence
 from services.resolver.graph.changed import Changed
@@ -71,6 +71,8 @@ class Vigil:
             self.drifts.observe(changed, cause, now_s)
             if may_take_away:
                 self.observe(changed.old, changed.new, cause, now_s)
+        if SHARED_TO_FACT in changed.facts:
+            self.drifts.originals.observe(changed, now_s)
 
     def observe(self, old: ResourceState | None, new: ResourceState | None, cause: str, now_s: float) -> None:
         """A resource changed; suspicious when it, or a part of it, went away."""

@@ -142,6 +142,19 @@ def test_a_part_gets_its_share_and_a_copy_its_original_again(shell: Shell) -> No
     eventually(lambda: not drifted(shell), "an alert is left")
 
 
+def test_a_copy_follows_its_original_when_that_is_changed_past_us(shell: Shell) -> None:
+    def renewed(body: dict[str, Any]) -> None:
+        body["data"]["crt"] = base64.b64encode(b"renewed").decode()
+
+    change(shell, "oslo", f"{SECRETS}/edge", renewed)
+    wanted = base64.b64encode(b"renewed").decode()
+    eventually(lambda: (live(shell, "lyon", f"{SECRETS}/edge") or {})["data"]["crt"] == wanted, "it does not follow")
+    rows = [json.loads(one) for one in shell("verdicts", "--site", "oslo", "-o", "json").lines]
+    followed = [one for one in rows if one["intent"].startswith("follow-")]
+    assert [(one["decision"], where(one)) for one in followed] == [("allow", [("lyon", "Secret/default/edge")])]
+    assert drifted(shell) == {}
+
+
 def test_what_cannot_be_healed_is_said_with_a_code(shell: Shell) -> None:
     api(shell, "lyon", "POST", MAPS, thing("ConfigMap", "mine", data={"a": "1"}))
     for words, code, said in (

@@ -11,8 +11,8 @@ from schemas.alerts import Alert
 from schemas.identity import ResourceKey
 
 BROKEN_SHOWN_MAX: Final = 8
-WORDS: Final = {"A504": "BEHIND", "A506": "LOST", "A507": "DRIFTED"}
-HEALED_BY_COMMAND: Final = ("A504", "A507")
+WORDS: Final = {"A504": "BEHIND", "A506": "LOST", "A507": "DRIFTED", "A508": "OLDER"}
+HEALED_BY_COMMAND: Final = ("A504", "A507", "A508")
 
 
 def render(alert: Alert, signs: Signs) -> list[str]:

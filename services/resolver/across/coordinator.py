@@ -71,6 +71,10 @@ class Coordinator:
         self.following.keep = self.backlog.note
         self.waking = Waking(self.desk, self.begin, self.clock, self.rounds, self.retries, self.following, self.backlog)
         self.desk.drifts.is_open = self.backlog.rows.__contains__
+        originals = self.desk.drifts.originals
+        originals.is_near = self.desk.neighbours.reachable
+        originals.is_confidential = self.desk.hearing.is_confidential
+        originals.is_waiting = self.desk.docket.deferred.__contains__
 
     def concerns(self, intent: Intent) -> bool:
         """Whether an intent is for more than this site, or its targets are tied to others."""

@@ -32,7 +32,7 @@ from schemas.batches import (
 )
 from schemas.events import ResourceState
 from schemas.identity import SiteName
-from schemas.ties import DRIFT_FACT
+from schemas.ties import DRIFT_FACT, SHARED_TO_FACT
 from services.resolver.graph.forms import Shape, Short, Target, short
 from services.resolver.graph.names import Names
 from services.resolver.graph.packing import pack, pack_line, pack_traits
@@ -61,7 +61,10 @@ class Layout(Struct, frozen=True, gc=False, eq=False):
 
 
 class Read(NamedTuple):
-    """A batch whose facts are whole, and what their keys mean to the graph. `drifting`: traits that tell of a drift."""
+    """A batch whose facts are whole, and what their keys mean to the graph.
+
+    drifting   traits that tell of a drift, or that there are copies elsewhere, which may be older now
+    """
 
     site: SiteName
     epoch: int
@@ -158,7 +161,7 @@ class Reading:
     def _read_traits(self, entry: bytes) -> bytes:
         traits = decode_traits(entry)
         packed = pack_traits(ResourceState(NOBODY, **asdict(traits)))
-        if DRIFT_FACT in traits.facts:
+        if DRIFT_FACT in traits.facts or SHARED_TO_FACT in traits.facts:
             self._drifting.add(packed)
         return packed
 

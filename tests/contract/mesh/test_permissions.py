@@ -24,7 +24,7 @@ R = "cheops.v1"
 SAYS = {
     f"{R}.event.lyon": {"watcher"},
     f"{R}.heartbeat.lyon": {"watcher"},
-    f"{R}.intent.lyon.i-1": {"client"},
+    f"{R}.intent.lyon.i-1": {"client", "resolver"},
     f"{R}.part.lyon.i-1": {"resolver"},
     f"{R}.part.oslo.i-1": set(),
     f"{R}.verdict.lyon.allow.i-1": {"resolver"},

@@ -254,3 +254,75 @@ def test_a_preview_changes_nothing(mesh: VirtualMesh) -> None:
 def test_an_intent_that_heals_says_what_and_nothing_else(mesh: VirtualMesh, what: dict[str, Any], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         mesh.intent("lyon", scope="", heal=True, **{"on_failure": "stop", **what})
+
+
+# ── copies follow their originals ───────────────────────────────────────────────────────────────────────────────────
+
+
+def of_copies(mesh: VirtualMesh, site: str) -> list[str]:
+    return [one.state for one in mesh[site].alerts if one.code == "A508"]
+
+
+def follows(mesh: VirtualMesh, site: str) -> list[str]:
+    """The intents that a resolver has entered itself."""
+    return [one for one in mesh[site].intents if one.startswith("follow-")]
+
+
+def test_a_copy_follows_an_original_that_somebody_changes_past_us(mesh: VirtualMesh) -> None:
+    shared(mesh)
+    mesh["oslo"].edit(EDGE, "data", "crt", value="bmV3")
+    mesh.settle(5)
+    assert (body(mesh, "lyon", EDGE) or {})["data"] == {"crt": "bmV3"}
+    assert len(follows(mesh, "oslo")) == 1
+    assert mesh.verdict("oslo", follows(mesh, "oslo")[0]).plan[0].site == "lyon"
+    assert (drifts(mesh, "lyon"), of_copies(mesh, "oslo")) == ([], [])
+    mesh.settle(30)
+    assert len(follows(mesh, "oslo")) == 1, "and then nothing is written any more"
+
+
+def test_what_an_intent_writes_is_followed_by_that_intent_alone(mesh: VirtualMesh) -> None:
+    shared(mesh)
+    done = do(mesh, "oslo", "apply", "", "i-2", manifests=(without_uid(secret("edge", "crt", "key")),))
+    assert {step.site for step in done.plan} == {"lyon", "oslo"}
+    mesh.settle(20)
+    assert follows(mesh, "oslo") == []
+
+
+@pytest.mark.parametrize("is_ours", [False, True])
+def test_a_copy_at_a_site_that_is_away_follows_when_it_is_back(mesh: VirtualMesh, is_ours: bool) -> None:
+    shared(mesh)
+    mesh.sever("lyon")
+    mesh.settle(10)
+    if is_ours:
+        do(mesh, "oslo", "apply", "", "i-2", manifests=(without_uid(secret("edge", "crt", "key")),))
+    else:
+        for number in range(4):
+            mesh["oslo"].edit(EDGE, "data", "key", value=f"bm{number}3")
+            mesh.settle(15)
+    assert len(follows(mesh, "oslo")) == 1, "one that waits stands for all that come after it"
+    mesh.mend()
+    mesh.settle(60)
+    copy, original = body(mesh, "lyon", EDGE), body(mesh, "oslo", EDGE)
+    assert copy is not None
+    assert original is not None
+    assert copy["data"] == original["data"]
+    assert set(copy["data"]) == {"crt", "key"}
+
+
+def test_a_copy_that_may_not_follow_is_an_alert_until_it_does(mesh: VirtualMesh) -> None:
+    """lyon's Deployment mounts the key that somebody takes out of the original."""
+    mesh["oslo"].see(ResourceEvent("put", mesh["oslo"].cluster.put(secret("edge", "crt", "key"))))
+    mesh.settle()
+    user = without_uid(deployment("web", mounts_secret("edge", "key"), app="web"))
+    done = do(mesh, "lyon", "create", "deployment: lyon, secret: oslo", "i-1", manifests=(user,))
+    assert done.decision == "allow", done
+    mesh["oslo"].edit(EDGE, "data", "key")
+    mesh.settle(5)
+    alert = next(one for one in mesh["oslo"].alerts if one.code == "A508")
+    assert alert.message.startswith("the copy of Secret shop/edge @ lyon is older than the original: ")
+    assert (alert.sites, alert.resource) == (("lyon",), EDGE)
+    assert set((body(mesh, "lyon", EDGE) or {})["data"]) == {"crt", "key"}
+    mesh["oslo"].edit(EDGE, "data", "key", value="bmV3")
+    mesh.settle(30)
+    assert (body(mesh, "lyon", EDGE) or {})["data"]["key"] == "bmV3"
+    assert of_copies(mesh, "oslo") == ["raised", "healed"]

@@ -35,6 +35,7 @@ from services.resolver.signals import (
     BatchSeen,
     BeatSeen,
     Effect,
+    EnterIntent,
     IntentSeen,
     Moment,
     OutcomeSeen,
@@ -157,6 +158,9 @@ class World:
                 self.supplies.append(effect)
             case SendPeer():
                 self.to_peers.append(effect.message)
+            case EnterIntent():
+                self.intents.setdefault(effect.intent.id, effect.intent)
+                self.unacknowledged[effect.intent.id] = effect.intent
             case StorePart():
                 self.intents[effect.part.id] = effect.part
             case StoreOutcome():
