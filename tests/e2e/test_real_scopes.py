@@ -93,6 +93,58 @@ def load(shell: Shell) -> list[int]:
     return [live(shell, one, "deployment/loadgenerator")["status"].get("readyReplicas", 0) for one in SITES]
 
 
+def drifted(shell: Shell) -> dict[tuple[str, str], str]:
+    """What the alerts of drift say now: by site and resource."""
+    rows = [json.loads(one) for one in shell("alerts", "-o", "json").lines]
+    last = {one["id"]: one for one in rows if one["code"] == "A507"}
+    return {
+        (one["site"], one["resource"].replace("boutique/", "")): one["message"].partition(": ")[2]
+        for one in last.values()
+        if one["state"] == "raised"
+    }
+
+
+def somebody_drifts_and_it_is_healed(shell: Shell) -> None:
+    """By plain kubectl: a replica gets another image, a part another size, one is deleted, a copy another value."""
+    assert drifted(shell) == {}, "nobody has changed anything yet"
+    assert shell("heal", "--all").out.strip() == "nothing to heal"
+    kubectl(shell, "lyon", "set", "image", "deployment/frontend", "server=frontend:rogue", *NAMESPACE)
+    kubectl(shell, "oslo", "scale", "deployment/loadgenerator", "--replicas=7", *NAMESPACE)
+    kubectl(shell, "nice", "delete", "deployment/loadgenerator", *NAMESPACE)
+    kubectl(shell, "nice", "patch", "secret/edge", "-p", '{"stringData": {"tls.crt": "rogue"}}', *NAMESPACE)
+    eventually(lambda: len(drifted(shell)) == 4, "not every drift is said")
+    image = "spec.template.spec.containers[name=server].image"
+    assert drifted(shell) == {
+        ("lyon", "apps/Deployment/frontend"): f"{image} differs",
+        ("oslo", "apps/Deployment/loadgenerator"): "spec.replicas is 7 (declared 4)",
+        ("nice", "apps/Deployment/loadgenerator"): "it is gone, and no intent has deleted it",
+        ("nice", "Secret/edge"): "data.tls.crt differs",
+    }
+    healed: Ran = shell("heal", "--all", "-o", "json")
+    assert healed.code == 0, healed.out + healed.err
+    found = {(one["site"], one["resource"].replace("boutique/", "")) for one in healed.body["plan"]}
+    assert found >= {
+        ("lyon", "apps/Deployment/frontend"),
+        ("oslo", "apps/Deployment/loadgenerator"),
+        ("nice", "apps/Deployment/loadgenerator"),
+        ("nice", "Secret/edge"),
+    }
+    assert images(shell) == ["frontend:3"] * 3
+    eventually(lambda: load(shell) == [3, 4, 2], "a part is not what was asked for")
+    eventually(lambda: drifted(shell) == {}, "an alert is left")
+
+
+def somebody_renews_the_original_and_the_copies_follow(shell: Shell) -> dict[str, Any]:
+    kubectl(shell, "oslo", "patch", "secret/edge", "-p", '{"stringData": {"tls.crt": "renewed"}}', *NAMESPACE)
+    original = live(shell, "oslo", "secret/edge")
+    copies = ("lyon", "nice")
+    wanted = original["data"]
+    eventually(
+        lambda: [live(shell, one, "secret/edge")["data"] for one in copies] == [wanted] * 2, "a copy does not follow"
+    )
+    return original
+
+
 def test_online_boutique_is_spread_over_three_sites_updated_through_a_cut_and_deleted_whole(shell: Shell) -> None:
     for site in SITES:
         kubectl(shell, site, "create", "namespace", "boutique")
@@ -123,6 +175,8 @@ def test_online_boutique_is_spread_over_three_sites_updated_through_a_cut_and_de
     eventually(lambda: images(shell) == ["frontend:3"] * 3, "nice never gets what it was owed")
 
     eventually(lambda: load(shell) == [3, 4, 2], "pods are not ready again")
+    somebody_drifts_and_it_is_healed(shell)
+    original = somebody_renews_the_original_and_the_copies_follow(shell)
     gone = shell("delete", "-f", "boutique.yaml", *NAMESPACE)
     assert gone.code == 0, gone.out + gone.err
     eventually(lambda: names(shell) == before, "something is left behind")
