@@ -151,7 +151,8 @@ def test_a_copy_follows_its_original_when_that_is_changed_past_us(shell: Shell) 
     eventually(lambda: (live(shell, "lyon", f"{SECRETS}/edge") or {})["data"]["crt"] == wanted, "it does not follow")
     rows = [json.loads(one) for one in shell("verdicts", "--site", "oslo", "-o", "json").lines]
     followed = [one for one in rows if one["intent"].startswith("follow-")]
-    assert [(one["decision"], where(one)) for one in followed] == [("allow", [("lyon", "Secret/default/edge")])]
+    assert {one["decision"] for one in followed} == {"allow"}
+    assert [where(one) for one in followed if one["plan"]] == [[("lyon", "Secret/default/edge")]]
     assert drifted(shell) == {}
 
 
