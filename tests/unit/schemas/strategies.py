@@ -63,7 +63,8 @@ def _intents(draw: st.DrawFn, kind: type[Intent]) -> Intent:
         given |= {name: draw(fields[name]) for name in ("marks", "together")}
         given["brings"] = tuple(draw(st.lists(MANIFESTS, max_size=2)))
     names = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=20), min_size=1, max_size=3)
-    if given["verb"] in ("delete", "read"):
+    given["heal"] = given["heal"] and given["verb"] == "apply" and given["on_failure"] != "undo"
+    if given["verb"] in ("delete", "read") or given["heal"]:
         return kind(resources=tuple(draw(names)), **given)
     return kind(manifests=tuple(draw(st.lists(MANIFESTS, min_size=1, max_size=3))), **given)
 
