@@ -1,4 +1,4 @@
-"""Any sequence of scoped intents, cuts, kills and heals: sets say who is of them, and copies are where they are used.
+"""Any sequence of scoped intents, cuts, kills, refusals, heals: sets say who is of them, copies are where they are used.
 
 What differs is named: an alert or a verdict says at which site, and why.
 """
@@ -33,7 +33,7 @@ ACTIONS = st.one_of(
     st.tuples(st.just("use"), SITE, BROUGHT, st.just(0)),
     st.tuples(st.just("delete user"), SITE, st.sampled_from(("", *SITES)), st.just(0)),
     st.tuples(st.just("renew"), SITE, st.sampled_from(("", "nice")), st.integers(0, 3)),
-    st.tuples(st.sampled_from(("cut", "kill", "mend")), SITE, st.just(""), st.just(0)),
+    st.tuples(st.sampled_from(("cut", "kill", "mend", "refuse")), SITE, st.just(""), st.just(0)),
 )
 Action = tuple[str, str, str, int]
 NAMED = {"delete new": "secret/new", "delete load": "deployment/load", "delete user": "deployment/user"}
@@ -52,6 +52,8 @@ def act(mesh: VirtualMesh, place: int, action: Action) -> None:
         mesh.enter(site, "apply", scope, name, manifests=(without_uid(manifests[what]()),))
     elif what in NAMED:
         mesh.enter(site, "delete", scope, name, resources=(NAMED[what],))
+    elif what == "refuse":  # its API server does, from now on, or no more
+        mesh[site].refuses ^= {NEW, CERT, LOAD, USER}
     elif what == "cut":
         mesh.sever(site)
     elif what == "kill":
