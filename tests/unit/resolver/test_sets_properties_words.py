@@ -1,4 +1,4 @@
-"""Any sequence of scoped intents, cuts, kills, refusals, heals: sets say who is of them, copies are where they are used.
+"""Any sequence of scoped intents, cuts, kills, refusals: sets say who is of them, copies are where they are used.
 
 What differs is named: an alert or a verdict says at which site, and why.
 """
