@@ -45,7 +45,11 @@ def with_declaration(wanted: Object, answer: Object | None, seal: Callable[[Obje
     if answer is None or not is_tied_body(wanted):
         return wanted
     fields = _of_people(applied_by(answer, MANAGER))
-    return _carrying(wanted, fields, seal({**pick(answer, fields), **_head(answer)})) if fields else wanted
+    if not fields:
+        return wanted
+    values = {**pick(answer, fields), "apiVersion": answer.get("apiVersion"), "kind": answer.get("kind")}
+    values["metadata"] = {**(values.get("metadata") or {}), **_names(answer)}
+    return _carrying(wanted, fields, seal(values))
 
 
 def with_other_words(wanted: Object, live: Mapping[str, Any]) -> Object | None:
@@ -86,9 +90,7 @@ def declared_manifest(live: Mapping[str, Any]) -> Object | None:
     found = _unpacked(live)
     if found is None:
         return None
-    metadata = live.get("metadata") or {}
-    names = {name: metadata[name] for name in ("name", "namespace") if metadata.get(name)}
-    return {**found[1], "metadata": {**(found[1].get("metadata") or {}), **names}}
+    return found[1]
 
 
 def to_heal_with(live: Mapping[str, Any]) -> Object | None:
@@ -153,8 +155,14 @@ def _of_people(fields: Mapping[str, Any]) -> Object:
     return {**found, "f:metadata": rest} if rest else found
 
 
-def _head(live: Mapping[str, Any]) -> Object:
-    return {"apiVersion": live.get("apiVersion"), "kind": live.get("kind")}
+def _names(live: Mapping[str, Any]) -> Object:
+    metadata = live.get("metadata") or {}
+    return {name: metadata[name] for name in ("name", "namespace") if metadata.get(name)}
+
+
+def _is_of(values: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    """Whether it was declared of this object: a Deployment's annotations are copied to its replica sets."""
+    return values.get("kind") == live.get("kind") and _names(values) == _names(live)
 
 
 def _unpacked(live: Mapping[str, Any]) -> tuple[Object, Object] | None:
@@ -169,4 +177,4 @@ def _unpacked(live: Mapping[str, Any]) -> tuple[Object, Object] | None:
         raise DeclarationError(f"metadata.annotations['{DECLARATION}'] cannot be read") from error
     if inflater.unconsumed_tail or not isinstance(fields, dict) or not isinstance(values, dict):
         raise DeclarationError(f"metadata.annotations['{DECLARATION}'] cannot be read")
-    return fields, values
+    return (fields, values) if _is_of(values, live) else None

@@ -138,6 +138,15 @@ def test_somebody_who_writes_over_what_was_declared_is_told_and_harms_nobody(tex
     assert drift_of(live) == (f"metadata.annotations['{DECLARATION}'] cannot be read" if text else "")
 
 
+def test_what_was_copied_to_another_object_is_not_about_that() -> None:
+    """The deployment controller writes a Deployment's annotations on its replica sets."""
+    live = written({"size": 2})
+    other = {**live, "kind": "WidgetSet", "spec": {"size": 9}}
+    namesake = {**live, "metadata": {**live["metadata"], "name": "web-2"}, "spec": {"size": 9}}
+    for one in (other, namesake):
+        assert (drift_of(one), declared_manifest(one)) == ("", None)
+
+
 def test_what_is_read_at_another_version_is_not_compared() -> None:
     assert drift_of({**written({"size": 2}), "apiVersion": "v2", "spec": {"width": 2}}) == ""
 
