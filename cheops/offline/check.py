@@ -6,10 +6,11 @@ act ──▶ a part per site in scope ──▶ take in (merge with what is the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
+from msgspec import structs
 from pydantic import ValidationError
 
 from cheops.offline.merging import merged, same_content
@@ -74,7 +75,9 @@ def judge_at(court: Court, act: Act, site: OfflineSite, problems: tuple[Problem,
     intent = _intent(act, site, court.now)
     surface, extractor = _with_bundle(court.catalogue, act, site)
     intake = take_in(intent, site.name, surface, extractor, court.now)
-    intake = replace(intake, changes=tuple(_on_what_is_there(one, intake, site, extractor) for one in intake.changes))
+    intake = structs.replace(
+        intake, changes=tuple(_on_what_is_there(one, intake, site, extractor) for one in intake.changes)
+    )
     case = Case(
         intent=intent.id,
         verb=intent.verb,
@@ -135,11 +138,11 @@ def _on_what_is_there(change: Change, intake: Intake, site: OfflineSite, extract
     if manifest is None or live is None:
         return change
     if change.action == "create":
-        return replace(change, unchanged=same_content(live, manifest))
+        return structs.replace(change, unchanged=same_content(live, manifest))
     after = merged(live, manifest)
     unchanged = same_content(live, after)
     fixed = () if unchanged else extractor.fixed(live, manifest)
-    return replace(change, after=extractor.state(after), unchanged=unchanged, fixed=fixed)
+    return structs.replace(change, after=extractor.state(after), unchanged=unchanged, fixed=fixed)
 
 
 class _Elsewhere(Mapping[ResourceId, tuple[SiteName, ...]]):

@@ -105,6 +105,9 @@ class Answers:
             await asyncio.Event().wait()
 
     def _preview(self, payload: bytes) -> bytes | Awaitable[bytes]:
+        found = self._inquiries.at_once(payload)
+        if found is not None:
+            return found
         intent = Intent.from_json(payload)
         verdict = self._inquiries.known(intent)
         return self._asked(intent) if verdict is None else verdict.to_json()

@@ -11,13 +11,14 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from schemas.events import BlindKind, Heartbeat, Operation, ServedKind
 from schemas.identity import KindId, SiteName
 from schemas.kinds import Surface
 from schemas.verdicts import Evidence
 from services.resolver.accepting import Accepted, Event_co, Numbered, Trouble
+from services.resolver.judge.written import WrittenEvidence
 
 HEARTBEATS_PENDING_MAX: Final = 120  # two minutes of heartbeats that wait for their events
 OFFSETS_MAX: Final = 600  # ten minutes: old minima are forgotten so that clock drift cannot add up
@@ -270,11 +271,15 @@ class SiteEvidence:
 
     def claim(self, bound_s: float, now_s: float) -> Evidence:
         """What a verdict may rest on now."""
+        return Evidence(**structs.asdict(self.written_claim(bound_s, now_s)))
+
+    def written_claim(self, bound_s: float, now_s: float) -> WrittenEvidence:
+        """The same, ready to be written."""
         age_s, required = self.age_s(now_s), self._required_seq
         unconfirmed = [] if required is None else self.unconfirmed()
         is_known = required is not None and self._surface_seq > required and not self._silent
         synced = is_known and not unconfirmed  # as `synced`, asked once
-        return Evidence(
+        return WrittenEvidence(
             site=self.site,
             epoch=self.epoch,
             seq=self.seq,

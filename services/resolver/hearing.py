@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
+
+from msgspec import structs
 
 from schemas.events import ServedKind
 from schemas.identity import IdentityError, KindId, ResourceId, ResourceKey, SiteName
@@ -46,7 +47,8 @@ class Hearing:
         self._evidence = evidence
         self._catalogue = catalogue
         self._policy = policy
-        self._decided_by = decided_by
+        self.decided_by = decided_by
+        self.is_plain = policy == Policy()  # the tables are in force as they are
         self._extractor = extractor_of(catalogue, ())
 
     def serve(self, surface: Surface) -> None:
@@ -58,7 +60,7 @@ class Hearing:
         intake = take_in(intent, self.site, self._evidence.surface, self._extractor, moment.wall)
         if intent.overrides and not self._policy.may_override(intent.requester):
             refusal = Problem("D011", f"{intent.requester or 'an unnamed requester'} may not override a denial")
-            intake = replace(intake, problems=(*intake.problems, refusal))
+            intake = structs.replace(intake, problems=(*intake.problems, refusal))
         if not any(problem.code == "D001" for problem in intake.problems) or self._evidence.synced:
             return intake
         # A kind that was not seen yet is not known to be absent.
@@ -66,7 +68,7 @@ class Hearing:
             Problem("F502", f"{self.site}: its kinds are not known yet") if problem.code == "D001" else problem
             for problem in intake.problems
         )
-        return replace(intake, problems=problems)
+        return structs.replace(intake, problems=problems)
 
     def case(
         self, intent: Intent, intake: Intake, revision: int, moment: Moment, elsewhere: Elsewhere | None = None
@@ -88,7 +90,7 @@ class Hearing:
             problems=problems,
             preview=intent.preview,
             revision=revision,
-            decided_by=self._decided_by,
+            decided_by=self.decided_by,
             elsewhere=elsewhere or {},
             together=intent.together,
         )
@@ -128,12 +130,12 @@ class Hearing:
             expires_at=moment.wall,
             bound_s=BOUND_DEFAULT_S,
             problems=(Problem("D010", reason),),
-            decided_by=self._decided_by,
+            decided_by=self.decided_by,
         )
 
     def unheard(self, part: Intent, code: str, message: str, age_s: float | None, moment: Moment) -> Verdict:
         """What is said for a site that did not give an answer of its own to its part of an intent."""
-        case = replace(
+        case = structs.replace(
             self.case(part, self.take_in(part, moment), 1, moment),
             site=part.site,
             problems=(Problem(code, message),),
@@ -145,7 +147,7 @@ class Hearing:
         """A deferred intent that somebody cancels, taken in once more to be denied."""
         intake = self.take_in(intent, moment)
         problem = Problem("D012", f"given up by {requester or 'somebody'}")
-        return replace(intake, problems=(*intake.problems, problem))
+        return structs.replace(intake, problems=(*intake.problems, problem))
 
     def rehearsal(self, intake: Intake) -> Rehearsal | None:
         """What the API server should try before the intent is judged; None when there is nothing to try."""

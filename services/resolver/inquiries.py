@@ -22,6 +22,7 @@ from services.chassis.errors import TransientError
 from services.resolver.fetching import Fetching
 from services.resolver.hearing import Elsewhere
 from services.resolver.machine import Machine
+from services.resolver.previews import answered_at_once
 from services.resolver.signals import (
     AskPeers,
     AskRehearsal,
@@ -65,6 +66,10 @@ class Inquiries:
         self._now = now
         self._step = step
         self._previews: dict[str, asyncio.Future[Verdict]] = {}
+
+    def at_once(self, payload: bytes) -> bytes | None:
+        """The answer to a plain question (previews.py); None when it is another."""
+        return answered_at_once(self._machine.desk, payload, self._now())
 
     def known(self, intent: Intent) -> Verdict | None:
         """A preview that needs nobody else's word; None when it does, see `ask_all`."""

@@ -7,11 +7,11 @@ turns them into one verdict. Values of Secrets and ConfigMaps end here: a state 
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import msgspec
+from msgspec import Struct, structs
 
 from schemas.events import ResourceState, ServedKind
 from schemas.identity import IdentityError, ResourceId, ResourceKey, SiteName
@@ -24,8 +24,7 @@ from services.resolver.judge.case import Change, Problem
 Manifest = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Intake:
+class Intake(Struct, frozen=True):
     """An intent made concrete. `manifests`: by resource, with the namespace filled in."""
 
     changes: tuple[Change, ...]
@@ -53,7 +52,7 @@ class Intake:
         """What is still to be done."""
         if not settled:
             return self
-        return replace(self, changes=tuple(change for change in self.changes if change.resource not in settled))
+        return structs.replace(self, changes=tuple(change for change in self.changes if change.resource not in settled))
 
     def rehearsed(self, answer: RehearsalAnswer) -> Intake:
         """The same with the API server's word taken in."""
@@ -202,6 +201,6 @@ def _with_result(change: Change, result: RehearsedResult | None) -> Change:
         return change
     if result.status:
         words = "; ".join((result.message, *result.causes)) if result.message else f"status {result.status}"
-        return replace(change, refused=words, fixed=result.fixed)
+        return structs.replace(change, refused=words, fixed=result.fixed)
     after = msgspec.convert(result.after, ResourceState) if result.after else change.after
-    return replace(change, after=after, unchanged=result.unchanged)
+    return structs.replace(change, after=after, unchanged=result.unchanged)

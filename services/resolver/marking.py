@@ -8,7 +8,7 @@ A word that is to say nothing any more is "" in the manifest: the executor takes
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec import structs
@@ -65,9 +65,9 @@ def marked(intake: Intake, marks: Sequence[Mark], view: View) -> Intake:
         mark = by_resource.get(change.resource) if change.action == "annotate" else None
         state = view.find(change.resource) if mark is not None else None
         if mark is not None and state is None and not (mark.add or mark.joins):
-            changes.append(replace(change, unchanged=True))  # what is gone carries no word any more
+            changes.append(structs.replace(change, unchanged=True))  # what is gone carries no word any more
         elif mark is not None and state is not None and mark.seen not in ("", state.resource_version):
-            changes.append(replace(change, refused="was changed since it was read"))
+            changes.append(structs.replace(change, refused="was changed since it was read"))
         elif mark is not None and state is not None:
             words, key = words_of(state, mark, view.site), ResourceKey.parse(change.resource)
             metadata: dict[str, Any] = {"name": key.name}
@@ -76,10 +76,10 @@ def marked(intake: Intake, marks: Sequence[Mark], view: View) -> Intake:
             version = f"{key.group}/{state.version}" if key.group else state.version
             bare = {"apiVersion": version, "kind": key.kind, "metadata": metadata}
             manifests[change.resource] = with_words(bare, words.labels, words.annotations)
-            changes.append(replace(change, version=state.version, after=words.on(state)))
+            changes.append(structs.replace(change, version=state.version, after=words.on(state)))
         else:
             changes.append(change)
-    return replace(intake, changes=tuple(changes), manifests=manifests)
+    return structs.replace(intake, changes=tuple(changes), manifests=manifests)
 
 
 def words_of(state: ResourceState, mark: Mark, here: SiteName) -> Words:
@@ -148,7 +148,7 @@ def keeping_words(intake: Intake, view: View) -> Intake:
         if text and change.after is not None and not change.after.facts.get(SHARED_TO_FACT):
             manifests[change.resource] = with_words(manifests[change.resource], annotations={SHARED_TO: str(text)})
             after = structs.replace(change.after, facts={**change.after.facts, SHARED_TO_FACT: text})
-            changes.append(replace(change, after=after))
+            changes.append(structs.replace(change, after=after))
         else:
             changes.append(change)
-    return replace(intake, changes=tuple(changes), manifests=manifests)
+    return structs.replace(intake, changes=tuple(changes), manifests=manifests)

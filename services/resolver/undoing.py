@@ -9,9 +9,11 @@ somebody else has changed since is found by the executor, which compares with ho
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Protocol
+
+from msgspec import structs
 
 from schemas.events import ResourceState
 from schemas.identity import ResourceId
@@ -152,12 +154,14 @@ class Undoing:
         view = self.desk.view(intent.id)
         puts = {one.resource: one.after for one in writes if one.after is not None}
         whole = self.desk.hearing.case(intent, Intake((), (), {}), self.desk.docket.revision(intent.id), moment)
-        plain = replace(whole, cascade="none", overrides=(), together=())
+        plain = structs.replace(whole, cascade="none", overrides=(), together=())
         cases: list[tuple[Case, View]] = []
         if writes:
-            cases.append((replace(plain, verb="apply", changes=writes), view))
+            cases.append((structs.replace(plain, verb="apply", changes=writes), view))
         if goes or not cases:
-            cases.append((replace(plain, verb="delete", changes=goes), OverlayView(view, puts) if puts else view))
+            cases.append(
+                (structs.replace(plain, verb="delete", changes=goes), OverlayView(view, puts) if puts else view)
+            )
         return cases
 
     def _lost(self, intent_id: str, step: Step) -> str:

@@ -9,9 +9,10 @@ over the site, as the machine does until it is seen.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
+
+from msgspec import structs
 
 from schemas.events import ResourceEvent
 from schemas.identity import KindId, SiteName
@@ -116,7 +117,9 @@ class Court:
         intake = take_in(intent, LYON, self.surface, self.extractor, NOW)
         if self._unchanged is None:
             return intake
-        return replace(intake, changes=tuple(replace(one, unchanged=self._unchanged) for one in intake.changes))
+        return structs.replace(
+            intake, changes=tuple(structs.replace(one, unchanged=self._unchanged) for one in intake.changes)
+        )
 
     def _judge(self, intent: Intent, intake: Intake) -> Verdict:
         overrides: tuple[Override, ...] = intent.overrides

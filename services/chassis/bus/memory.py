@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from itertools import islice
+
+from msgspec import structs
 
 from schemas.subjects import AnyStream
 from services.chassis.bus.mailbox import Mailbox
@@ -249,7 +250,7 @@ class MemoryBus:
 
 async def _ask(servers: list[Answering], question: Received, answers: asyncio.Queue[Received]) -> None:
     async def reply(payload: bytes, headers: dict[str, str] | None) -> None:
-        answers.put_nowait(replace(question, subject="_INBOX", payload=payload, headers=headers or {}))
+        answers.put_nowait(structs.replace(question, subject="_INBOX", payload=payload, headers=headers or {}))
 
     for server in servers:
         await server.take(question, reply)

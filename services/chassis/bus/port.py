@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from schemas.subjects import AnyStream
 from services.chassis.bus.streams import StreamDefinition
@@ -18,8 +19,7 @@ PENDING_MAX = 10_000
 Handler = Callable[["Received"], Awaitable[bytes] | bytes]  # bytes at once, when there is nothing to wait for
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True):
     """A message as it arrived. `stream_seq` is 0 when it was not stored; `deliveries` counts from 1."""
 
     subject: str
@@ -29,8 +29,7 @@ class Received:
     deliveries: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class ToStore:
+class ToStore(Struct, frozen=True):
     """A message that is not stored yet."""
 
     subject: str

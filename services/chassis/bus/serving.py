@@ -42,8 +42,11 @@ class Answering:
     async def take(self, received: Received, reply: Reply) -> None:
         """Answer, or begin to; waits while there is no room."""
         answer = self._begin(received)
-        if isinstance(answer, tuple):
-            await self._reply(reply, *answer)
+        if isinstance(answer, tuple):  # nearly all: no step more than it takes, somebody waits for each
+            try:
+                await reply(*answer)
+            except CheopsError as error:
+                self._unsent(error)
             return
         await self._room.acquire()
         task = self._tasks.create_task(self._answer(answer, reply))
@@ -73,13 +76,13 @@ class Answering:
             answer = self._whole(await found)
         except Exception as error:  # as above
             answer = self._refusal(error)
-        await self._reply(reply, *answer)
-
-    async def _reply(self, reply: Reply, payload: bytes, headers: dict[str, str] | None) -> None:
         try:
-            await reply(payload, headers)
+            await reply(*answer)
         except CheopsError as error:
-            log.warning("an answer could not be sent", subject=self._subject, error=str(error))
+            self._unsent(error)
+
+    def _unsent(self, error: CheopsError) -> None:
+        log.warning("an answer could not be sent", subject=self._subject, error=str(error))
 
     def _whole(self, answer: bytes) -> Answer:
         if len(answer) > MESSAGE_BYTES_MAX:

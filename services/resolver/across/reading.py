@@ -21,6 +21,7 @@ from services.resolver.across.parts import parts_of, resolved
 from services.resolver.across.sets import members, scope_without_words
 from services.resolver.across.splitting import Divides
 from services.resolver.desk import Desk
+from services.resolver.graph.remembered import RememberedView
 from services.resolver.intake import Intake
 from services.resolver.judge.case import Problem
 from services.resolver.judge.ties import is_tied
@@ -37,7 +38,7 @@ class Reading:
 
     def is_tied(self, intent: Intent) -> bool:
         """Whether other sites have to be heard or told: replicas and parts, what a deletion names here."""
-        surface, view = self.desk.evidence.surface, self.desk.graph
+        surface, view = self.desk.evidence.surface, RememberedView(self.desk.graph)
         if intent.verb == "delete":
             named = (resolved(surface, text, intent.namespace) for text in intent.resources)
             return any(is_tied(view, one) for one in named if one is not None)

@@ -8,14 +8,13 @@ walk over states (walk.py) tells right, and what was found is to be thrown away.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
-from msgspec import Struct
-
-from schemas.events import ResourceState, Scalar, Selector
+from schemas.events import ResourceState, Selector
 from schemas.identity import KindId, ResourceId
-from services.resolver.graph.forms import Form, Short
+from services.resolver.graph.edges import Row
+from services.resolver.graph.forms import Shape
 from services.resolver.graph.links import Links
 from services.resolver.graph.names import NOWHERE, Names
 from services.resolver.graph.records import Record, Records
@@ -24,17 +23,25 @@ from services.resolver.graph.view import Edge, Reach
 from services.resolver.graph.walk import OWNERS_MAX
 
 ROW_MAX: Final = 1_000  # users, children or matches; whoever has more is left to the plain walk
+UUID_LINE: Final = b"\x93\xc4\x10"  # how a record's line begins whose uid is a UUID: three things, the first 16 bytes
+UUID_AT: Final = slice(3, 19)
+NOBODY: Final[tuple[int, ...]] = ()
+NOTHING: Final[list[Choosing]] = []
+SHAPES_MAX: Final = 8_192
+_one_owner: dict[Shape, tuple[int, bool]] = {}
 
 
-class Named(Struct, frozen=True, gc=False, eq=False):
-    """A source that names a resource: by which of its forms, and where among its targets."""
-
-    source: int
-    form: Form
-    place: int
-
-
-NOBODY: Final[list[Named]] = []
+def one_owner(shape: Shape) -> tuple[int, bool]:
+    """Where among the targets the only owner stands, and whether its uid follows; NOWHERE when it has none, or more."""
+    found = _one_owner.get(shape)
+    if found is None:
+        if len(_one_owner) >= SHAPES_MAX:
+            _one_owner.clear()
+        forms = [place for place in shape.owners if not shape.forms[place].selects]
+        alone = len(shape.owners) == len(forms) == 1
+        found = (shape.places[forms[0]], shape.forms[forms[0]].pinned) if alone else (NOWHERE, False)
+        _one_owner[shape] = found
+    return found
 
 
 class Touched(NamedTuple):
@@ -53,43 +60,47 @@ class Numbers:
         self.find = names.find
         self.resource = names.resource
         self.kind = names.kind
-        self._place = names.place
-        self._records, self._rows = records, records.rows
+        self.records, self.rows, self.place = records, records.rows, names.place
         self._links, self._selecting = links, selecting
+        self.user_rows, self.child_rows = links.users.rows, links.children.rows
         self._owners: dict[int, int] = {}
         self._choosing: dict[int, list[Choosing]] = {}
         self._tops: dict[int, int] = {}
-        self._uids: dict[int, Short] = {}
-        self._users: dict[int, list[Named]] = {}
-        self._children: dict[int, list[Named]] = {}
+        self._near: dict[int, list[Choosing]] = {}
         self._matches: dict[int, tuple[Selector, list[int]]] = {}
 
     def traits(self, number: int) -> ResourceState | None:
         """What is known of it besides labels and references, as a state of nobody; None when it is not there."""
-        record = self._rows[number]
-        return None if record is None else self._records.traits(record)
-
-    def facts(self, number: int) -> tuple[KindId, Mapping[str, Scalar], bool]:
-        """Kind and facts of what is there, and whether it has a template."""
-        record = self._rows[number]
-        assert record is not None, "who refers to something is there"
-        return self._place[number].kind, self._records.traits(record).facts, record.template_labels is not None
+        record = self.rows[number]
+        return None if record is None else self.records.traits(record)
 
     def makes_pods(self, number: int) -> bool:
         """Whether it has a template."""
-        record = self._rows[number]
+        record = self.rows[number]
         return record is not None and record.template_labels is not None
 
     # ── who names it ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def users(self, number: int) -> list[Named]:
-        """Everybody who names it and is not taken down with it."""
-        if self._links.users.rows[number] is None:
+    def users(self, number: int) -> Sequence[int]:
+        """Everybody who names it and is not taken down with it, whatever object they mean; some may come twice."""
+        return self.sources(self.user_rows[number])
+
+    def children(self, number: int) -> Sequence[int]:
+        """Everybody who names it as container or owner, likewise."""
+        return self.sources(self.child_rows[number])
+
+    def sources(self, row: Row) -> Sequence[int]:
+        """Who stands in a row of these."""
+        if row is None:
             return NOBODY
-        found = self._users.get(number)
-        if found is None:
-            found = self._users[number] = self._naming(number, owning=False)
-        return found
+        if isinstance(row, int):
+            return (row,)
+        if isinstance(row, tuple):
+            return row
+        if len(row.sources) > ROW_MAX:
+            self.strange = True
+            return NOBODY
+        return row.sources
 
     def is_used_by_at_most(self, limit: int, number: int) -> bool:
         """Whether so few use it, by name or by selector; that more do is not certain."""
@@ -97,53 +108,33 @@ class Numbers:
             return True
         return len(self._links.sources_of(number, owning=False)) + len(self.selecting(number)) <= limit
 
-    def children(self, number: int) -> list[Named]:
-        """Everybody who names it as container or owner."""
-        if self._links.children.rows[number] is None:
-            return NOBODY
-        found = self._children.get(number)
-        if found is None:
-            found = self._children[number] = self._naming(number, owning=True)
-        return found
-
-    def _naming(self, number: int, *, owning: bool) -> list[Named]:
-        found: list[Named] = []
-        sources = self._links.sources_of(number, owning=owning)
-        if len(sources) > ROW_MAX:
-            self.strange = True
-            return found
-        rows = self._rows
-        for source in sources:
-            record = rows[source]
-            assert record is not None, "who refers to something is there"
-            targets, at = record.targets, record.shape.at
-            place = -1
-            for _ in range(targets.count(number)):
+    def places(self, number: int, record: Record, *, owning: bool) -> list[int]:
+        """Where among its targets a source names this very object: as its owner or container, or in another way."""
+        targets, at, found = record.targets, record.shape.at, []
+        place = targets.index(number)
+        for left in range(targets.count(number) - 1, -1, -1):
+            form = at[place]
+            assert form is not None, "a number is a target's"
+            if form.owning is owning and not (form.pinned and self.is_another(number, targets[place + 1])):
+                found.append(place)
+            if left:
                 place = targets.index(number, place + 1)
-                form = at[place]
-                assert form is not None, "a number is a target's"
-                if form.owning is owning and not (form.pinned and self._is_another(number, targets[place + 1])):
-                    found.append(Named(source, form, place))
         return found
 
-    def _is_another(self, number: int, uid: object) -> bool:
+    def is_another(self, number: int, uid: object) -> bool:
         """Of the resource that is there the uid is known, and it is not this one."""
-        known = self._uids.get(number)
-        if known is None:
-            known = self._uid(number)
-        return known not in (uid, "")
+        record = self.rows[number]
+        if record is None:
+            return False
+        line = record.line
+        return line[UUID_AT] != uid if line.startswith(UUID_LINE) else self.records.uid(record) not in (uid, "")
 
-    def _uid(self, number: int) -> Short:
-        found = self._uids.get(number)
-        if found is None:
-            record = self._rows[number]
-            found = self._uids[number] = "" if record is None else self._records.uid(record)
-        return found
-
-    def edge(self, named: Named, target: ResourceId) -> Edge:
-        """The edge as a verdict cites it."""
-        reference = self._records.whole(named.form, self._record(named.source).targets, named.place)
-        return Edge(self.resource(named.source), target, reference)
+    def edge(self, source: int, place: int, target: ResourceId) -> Edge:
+        """The edge as a verdict cites it: the reference that stands there among the source's targets."""
+        record = self.record(source)
+        form = record.shape.at[place]
+        assert form is not None, "a target stands there"
+        return Edge(self.resource(source), target, self.records.whole(form, record.targets, place))
 
     def choice(self, choosing: Choosing, target: ResourceId) -> Edge:
         """The same for a selector."""
@@ -155,29 +146,32 @@ class Numbers:
         """The first of its owners that is there, or NOWHERE."""
         found = self._owners.get(number)
         if found is None:
-            for found in self.owners(number):
-                if found != NOWHERE:
-                    break
-            else:
-                found = NOWHERE
-            self._owners[number] = found
+            found = self._owners[number] = self._owner(number, self.record(number))
         return found
 
-    def has_one_owner(self, number: int) -> bool:
-        """It names one owner and no more."""
-        return len(self._record(number).shape.owners) == 1
+    def _owner(self, number: int, record: Record) -> int:
+        if not record.shape.owners:
+            return NOWHERE
+        place, pinned = one_owner(record.shape)
+        if place == NOWHERE:
+            return next((one for one in self.owners(number) if one != NOWHERE), NOWHERE)
+        target = record.targets[place]
+        assert isinstance(target, int), "an owner that is not selected"
+        if self.rows[target] is None or (pinned and self.is_another(target, record.targets[place + 1])):
+            return NOWHERE
+        return target
 
     def owners(self, number: int) -> list[int]:
         """Each of its owners; NOWHERE for one that is not there."""
-        record = self._record(number)
+        record = self.record(number)
         shape, targets, found = record.shape, record.targets, []
         for form in shape.owners:
             place = shape.places[form]
             target = targets[place]
             if not isinstance(target, int):
                 self.strange = True  # an owner that is selected
-            elif self._rows[target] is None or (
-                shape.forms[form].pinned and self._is_another(target, targets[place + 1])
+            elif self.rows[target] is None or (
+                shape.forms[form].pinned and self.is_another(target, targets[place + 1])
             ):
                 found.append(NOWHERE)
             else:
@@ -210,8 +204,22 @@ class Numbers:
         """Everybody who selects what is there."""
         found = self._choosing.get(number)
         if found is None:
-            record = self._rows[number]
+            record = self.rows[number]
             found = self._choosing[number] = [] if record is None else self._selecting.choosing(number, record)
+        return found
+
+    def selecting_alike(self, number: int, looked_at: dict[int, list[Choosing]]) -> list[Choosing]:
+        """The same, it itself included; nothing when that was said of its like already (`looked_at`, by replicas)."""
+        found = self._near.get(number)
+        if found is None:
+            record = self.rows[number]
+            found = self._near[number] = NOTHING if record is None else self._selecting.alike(number, record)
+        if not found or id(found) in looked_at:
+            return NOTHING
+        for one in found:
+            if one.selector.default and not self._selecting.may(one.selector, self.rows[number]):
+                return self.selecting(number)  # what it asks besides labels may be so of another
+        looked_at[id(found)] = found
         return found
 
     def selected(self, chosen: Choosing) -> list[int]:
@@ -230,16 +238,17 @@ class Numbers:
         number = self.find(resource)
         if number == NOWHERE:
             return Touched(0, {}, [])
-        naming = [self._links.sources_of(number, owning=owning) for owning in (False, True)]
-        choosing = self.selecting(number)
-        if sum(map(len, naming)) + len(choosing) > limit:
+        users, children, choosing = self.user_rows[number], self.child_rows[number], self.selecting(number)
+        naming = {*self.sources(users), *self.sources(children)}
+        if self.strange or len(naming) + len(choosing) > limit:
             return None
-        sources = {*naming[0], *naming[1], *(one.source for one in choosing)}
+        sources = naming.union([one.source for one in choosing]) if choosing else naming
         by_kind: dict[KindId, int] = {}
         for source in sources:
-            kind = self.kind(source)
+            kind = self.place[source].kind
             by_kind[kind] = by_kind.get(kind, 0) + 1
-        named = {one.source for row in (self.users(number), self.children(number), choosing) for one in row}
+        named = {one for one in naming if self._means(self.record(one), number)}
+        named.update([one.source for one in choosing])
         return Touched(len(sources), by_kind, [*map(self.resource, named)])
 
     def reach(self, resources: Collection[ResourceId], limit: int) -> Reach:
@@ -249,26 +258,26 @@ class Numbers:
         """
         seen = {*map(self.find, resources)} - {NOWHERE}
         queue, start, most = [*seen], len(seen), len(seen) + limit
-        rows, indexes = self._rows, (self._links.users.each, self._links.children.each)
+        rows = self.rows
         looked_at: dict[int, list[Choosing]] = {}  # replicas share the list of those who select them
         for number in queue:  # grows while it is read
-            for each in indexes:
-                for source in each(number):
-                    if source not in seen and self._means(source, number):
+            for row in (self.user_rows[number], self.child_rows[number]):
+                if row is None:
+                    continue
+                for source in row if isinstance(row, tuple) else (row,) if isinstance(row, int) else row.sources:
+                    if source in seen:
+                        continue
+                    record = rows[source]
+                    assert record is not None, "who refers to something is there"
+                    for place in record.shape.pinned:
+                        if record.targets[place] == number and not self._means(record, number):
+                            break
+                    else:
                         seen.add(source)
                         queue.append(source)
                         if len(seen) > most:
                             return Reach(limit, True)
-            record = rows[number]
-            choosing = self._selecting.alike(number, record) if record is not None else None
-            if not choosing or id(choosing) in looked_at:
-                continue
-            looked_at[id(choosing)] = choosing
-            for one in choosing:
-                if one.selector.default and not self._selecting.may(one.selector, record):
-                    del looked_at[id(choosing)]  # what it asks besides labels may be so of another
-                    break
-            for one in choosing if id(choosing) in looked_at else self.selecting(number):
+            for one in self.selecting_alike(number, looked_at):
                 if one.source not in seen:
                     seen.add(one.source)
                     queue.append(one.source)
@@ -276,18 +285,16 @@ class Numbers:
                 return Reach(limit, True)
         return Reach(len(seen) - start, False)
 
-    def _means(self, source: int, number: int) -> bool:
-        """It is to this very object, or to whatever has the name."""
-        record = self._rows[source]
-        assert record is not None, "who refers to something is there"
+    def _means(self, record: Record, number: int) -> bool:
+        """Whether a source means this very object in one of its ways, or whatever has the name."""
         targets = record.targets
         for place in record.shape.pinned:
-            if targets[place] == number:
-                uid = self._uid(number)
-                return not uid or self._records.means(record, number, uid)
+            if targets[place] == number and self.is_another(number, targets[place + 1]):
+                return self.records.means(record, number, self.records.uid(self.record(number)))
         return True
 
-    def _record(self, number: int) -> Record:
-        record = self._rows[number]
+    def record(self, number: int) -> Record:
+        """What is there."""
+        record = self.rows[number]
         assert record is not None, "who refers to something is there"
         return record

@@ -13,9 +13,11 @@ from typing import Final, cast
 from schemas.events import Reference, ResourceState
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.kinds import Surface
+from services.resolver.graph.names import NOWHERE
 from services.resolver.graph.numbers import Numbers
 from services.resolver.graph.store import Graph
 from services.resolver.graph.view import WALK_MAX, Dependents, Edge, Reach, Targets, View, Which
+from services.resolver.graph.walk import owner_of
 
 _UNKNOWN: Final = object()
 
@@ -86,6 +88,27 @@ class RememberedView:
     def members(self, kind: KindId, namespace: str | None = None) -> Iterator[ResourceId]:
         """See View."""
         return self._base.members(kind, namespace)
+
+
+def traits_of(view: View, resource: ResourceId) -> ResourceState | None:
+    """What is known of a resource besides labels and references (those may be left out); None when it is not there."""
+    numbers = numbers_of(view)
+    if numbers is None:
+        return view.find(resource)
+    number = numbers.find(resource)
+    return None if number == NOWHERE else numbers.traits(number)
+
+
+def top_owner_of(view: View, resource: ResourceId) -> ResourceId | None:
+    """The top of the chain of owners, when it is there (`owner_of`)."""
+    numbers = numbers_of(view)
+    number = NOWHERE if numbers is None else numbers.find(resource)
+    if numbers is None or number == NOWHERE or numbers.rows[number] is None:
+        return owner_of(view, resource)
+    top = numbers.top(number)
+    if numbers.strange:
+        return owner_of(view, resource)
+    return None if top == NOWHERE else numbers.resource(top)
 
 
 def numbers_of(view: View) -> Numbers | None:

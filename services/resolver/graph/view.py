@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, Protocol
+
+from msgspec import Struct, field
 
 from schemas.events import Reference, ResourceState
 from schemas.identity import KindId, ResourceId, SiteName
@@ -28,8 +29,7 @@ class Edge(NamedTuple):
     reference: Reference
 
 
-@dataclass(frozen=True, slots=True)
-class Dependents:
+class Dependents(Struct, frozen=True):
     """Edges that point at one resource, by name, uid or selector: the first `WALK_MAX`, and exact counts."""
 
     edges: Sequence[Edge] = ()
@@ -37,16 +37,14 @@ class Dependents:
     by_kind: dict[KindId, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(Struct, frozen=True):
     """How many depend on something, directly or through others; `bounded`: there may be more."""
 
     count: int
     bounded: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Targets:
+class Targets(Struct, frozen=True):
     """What one reference resolves to: the present targets (first `WALK_MAX`) and their exact count.
 
     A named target that is not there gives no present target. `reference.uid` must match when it is given.

@@ -9,7 +9,8 @@ from typing import Final
 
 from schemas.identity import ResourceId
 from services.resolver.graph.names import NOWHERE
-from services.resolver.graph.numbers import Named, Numbers
+from services.resolver.graph.numbers import Numbers, one_owner
+from services.resolver.graph.records import Record
 from services.resolver.graph.remembered import numbers_of
 from services.resolver.graph.view import OWNING, Edge, View
 
@@ -47,7 +48,7 @@ class Taken:
     def __init__(self, numbers: Numbers) -> None:
         self._numbers = numbers
         self._going: set[int] = set()
-        self._reached: dict[int, tuple[int, Named]] = {}  # a child, by whom and by which of its forms
+        self._reached: dict[int, tuple[int, int]] = {}  # a child, by whom and where that stands among its targets
 
     @property
     def strange(self) -> bool:
@@ -56,33 +57,64 @@ class Taken:
 
     def take(self, targets: Sequence[int]) -> list[int]:
         """These go, too, and with them what they contain and make; all that is new, in order."""
-        new = [one for one in targets if one not in self._going]
+        numbers, going, reached = self._numbers, self._going, self._reached
+        rows, child_rows = numbers.rows, numbers.child_rows
+        new = [one for one in targets if one not in going]
         queue = list(targets)
-        self._going.update(queue)
+        going.update(queue)
         for number in queue:  # grows while it is read: breadth first
-            for named in self._numbers.children(number):
-                source = named.source
-                if source in self._going:
+            row = child_rows[number]
+            if row is None:
+                continue
+            for source in numbers.sources(row):
+                if source in going:
                     continue
-                if named.form.reference.relation == "containment" or self._is_orphaned(source):
-                    self._going.add(source)
-                    self._reached[source] = number, named
-                    new.append(source)
-                    queue.append(source)
+                record = rows[source]
+                assert record is not None, "who refers to something is there"
+                place, pinned = one_owner(record.shape)
+                targets_ = record.targets
+                if (  # nearly always: what goes is its only owner
+                    place == NOWHERE
+                    or targets_[place] != number
+                    or targets_.count(number) > 1
+                    or (pinned and numbers.is_another(number, targets_[place + 1]))
+                ):
+                    place = self._is_taken(source, number, record)
+                    if place == NOWHERE:
+                        continue
+                going.add(source)
+                reached[source] = number, place
+                new.append(source)
+                queue.append(source)
             if len(queue) > TAKEN_MAX:
                 break
         return new
 
-    def _is_orphaned(self, child: int) -> bool:
+    def _is_taken(self, child: int, above: int, record: Record) -> int:
+        """Where among the targets of a child that stands which takes it down with what is above it, or NOWHERE."""
+        for place in self._numbers.places(above, record, owning=True):
+            form = record.shape.at[place]
+            assert form is not None, "a target stands there"
+            if form.reference.relation == "containment" or self._is_orphaned(child, record):
+                return place
+        return NOWHERE
+
+    def _is_orphaned(self, child: int, record: Record) -> bool:
         """The last of its owners goes; one of them does."""
-        if self._numbers.has_one_owner(child):
+        if len(record.shape.owners) == 1:
             return True
         return all(one == NOWHERE or one in self._going for one in self._numbers.owners(child))
+
+    def is_within(self, number: int) -> bool:
+        """Whether an owner or container of it goes, too."""
+        record = self._numbers.record(number)
+        places = zip(record.shape.at, record.targets, strict=True)
+        return any(form is not None and form.owning and one in self._going and one != number for form, one in places)
 
     def cascade(self, targets: Sequence[ResourceId]) -> Cascade:
         """All that goes with these, with names and edges."""
         name, edge = self._numbers.resource, self._numbers.edge
-        children = {name(child): edge(named, name(above)) for child, (above, named) in self._reached.items()}
+        children = {name(child): edge(child, place, name(above)) for child, (above, place) in self._reached.items()}
         return Cascade(tuple(targets), children)
 
 

@@ -7,9 +7,10 @@ server's rehearsal included when it could be asked.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
+
+from msgspec import Struct, field
 
 from schemas.events import ResourceState
 from schemas.identity import ResourceId, SiteName
@@ -17,8 +18,7 @@ from schemas.intents import Override, Verb
 from schemas.verdicts import Action, Evidence
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One resource of the intent.
 
     after       what it would be (None for delete, read); as the API server rehearsed it, else from the manifest alone
@@ -38,8 +38,7 @@ class Change:
     forced: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Something that was wrong before the judge saw a state: `code` is the default-letter code (D001, D010 …)."""
 
     code: str
@@ -47,8 +46,7 @@ class Problem:
     resource: ResourceId | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """An intent at one site, ready to be decided.
 
     elsewhere   resource → the other sites that are known to have it (asked for what is missing here)

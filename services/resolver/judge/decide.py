@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
+
+from msgspec import structs
 
 from schemas.identity import KindId, ResourceId, kind_of
 from schemas.verdicts import Decision, Reason, Remedy, Severity, Verdict, Wait
@@ -66,14 +67,15 @@ def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: So
     decision = _decision(reasons)
     steps = steps_of(case, view, targets, findings) if decision == "allow" else ()
     impact = impact_of(view, [] if case.problems else targets)
+    named_ = tuple(change.resource for change in case.changes)
     return Verdict(
         intent=case.intent,
         revision=case.revision,
         decision=decision,
         verb=case.verb,
         site=case.site,
-        targets=tuple(change.resource for change in case.changes),
-        summary=summary_of(case, decision, reasons, steps, impact.direct),
+        targets=named_,
+        summary=summary_of(case.verb, named_, case.site, decision, reasons, len(steps), impact.direct),
         decided_at=now,
         decided_by=case.decided_by,
         policy=policy.digest,
@@ -131,7 +133,7 @@ def _elsewhere(case: Case, finding: Finding) -> Finding:
         return finding
     who = f"; {named(finding.edge.source)} needs it" if finding.edge else ""
     message = f"{named(finding.resource)} is at {', '.join(sites)}, not at {case.site}{who}"
-    return replace(finding, code="D113", message=message, at=sites)
+    return structs.replace(finding, code="D113", message=message, at=sites)
 
 
 # ── the rule of evidence ────────────────────────────────────────────────────────────────────────────────────────────

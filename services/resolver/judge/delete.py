@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from schemas.events import ResourceState
-from schemas.identity import KindId, ResourceId, kind_of
+from schemas.identity import KindId, ResourceId, SiteName, kind_of
 from services.resolver.graph.overlay import OverlayView
-from services.resolver.graph.remembered import numbers_of
+from services.resolver.graph.remembered import numbers_of, top_owner_of, traits_of
 from services.resolver.graph.view import Edge, View
 from services.resolver.graph.walk import owner_of
 from services.resolver.judge.cascade import CASCADE_MAX, Cascade, cascade_of
@@ -81,7 +81,7 @@ def _would_break(view: View, edge: Edge, tops: dict[ResourceId, ResourceId]) -> 
 
 def judge_delete(view: View, targets: list[ResourceId], blocks: Blocks = blocks_by_default) -> Iterator[Finding]:
     """Findings about deleting these together. `blocks`: whether a finding decides, under the policy in force."""
-    present = [one for one in targets if view.find(one) is not None]
+    present = [one for one in targets if traits_of(view, one) is not None]
     for resource in targets:
         if resource not in present:
             yield from _absent(view, resource)
@@ -109,9 +109,13 @@ def judge_delete(view: View, targets: list[ResourceId], blocks: Blocks = blocks_
         yield from _about_itself(view, resource, cascade)
         yield from _permitted_no_more(view, after, resource, cascade)
     if len(cascade.children) > CHILDREN_WITHOUT_WARNING:
-        yield Finding(
-            "W314", f"takes down {counted(len(cascade.children), 'resource')} with it", "presence", present[0]
-        )
+        yield takes_many(present[0], cascade)
+
+
+def takes_many(resource: ResourceId, cascade: Cascade) -> Finding:
+    """More than a few children go with it."""
+    message = f"takes down {counted(len(cascade.children), 'resource')} with it"
+    return Finding("W314", message, "presence", resource)
 
 
 def _permitted_no_more(view: View, after: View, resource: ResourceId, cascade: Cascade) -> Iterator[Finding]:
@@ -139,8 +143,9 @@ def _users(
     left = going.left_by(resource) if going is not None else None
     if left is not None:
         for edge, use, owned in left:  # nothing is in flight then, so nobody has to be waited for
-            if _counts(resource, cascade, use, owned):
-                yield _use_finding(view, edge, use, resource, cascade, None)
+            if counts(resource, cascade, use, owned):
+                ends = _needs_it_to_end(view, edge, use)
+                yield use_finding(view.site, edge, use, resource, cascade, ends=ends)
         return
     few = view.dependents(resource, USERS_LOOKED_AT, "users")
     if few.count <= USERS_LOOKED_AT:
@@ -191,12 +196,13 @@ def _use_findings(
         stands = strongest.get(owner_of(view, user, tops) or user)
         if stands is not None and stands[0].source != user and order.index(stands[1]) <= order.index(use):
             continue  # the owner stands for what it makes; unless only that is left, as pods of what was scaled to zero
-        if _counts(resource, cascade, use, owner_of(view, user, tops) is not None):
+        if counts(resource, cascade, use, owner_of(view, user, tops) is not None):
             holder = view.held_by(user) or match_in_flight(view, edge, cascade.all)
-            yield _use_finding(view, edge, use, resource, cascade, holder)
+            ends = _needs_it_to_end(view, edge, use)
+            yield use_finding(view.site, edge, use, resource, cascade, holder, ends=ends)
 
 
-def _counts(resource: ResourceId, cascade: Cascade, use: Use, owned: bool) -> bool:
+def counts(resource: ResourceId, cascade: Cascade, use: Use, owned: bool) -> bool:
     """An EndpointSlice follows its pods, and so does whatever is made and does not break: its controller's business."""
     return use in BREAKING or not owned or resource not in cascade.children
 
@@ -233,18 +239,37 @@ def _selects_more(view: View, after: View, edge: Edge, going: frozenset[Resource
     return targets.count > len(targets.present) and selects_something(after, edge.source, edge.reference)
 
 
-def _use_finding(
-    view: View, edge: Edge, use: Use, resource: ResourceId, cascade: Cascade, holder: str | None
+def _needs_it_to_end(view: View, edge: Edge, use: Use) -> bool:
+    """It is being deleted, and its deletion needs what goes."""
+    if use not in BREAKING or "D" not in edge.reference.phases:
+        return False
+    source = traits_of(view, edge.source)
+    return source is not None and source.deleting
+
+
+def use_finding(
+    site: SiteName,
+    edge: Edge,
+    use: Use,
+    resource: ResourceId,
+    cascade: Cascade,
+    holder: str | None = None,
+    *,
+    ends: bool = False,
 ) -> Finding:
-    user = f"{named(edge.source)} @ {view.site}"
+    """How what goes is used by one that stays.
+
+    holder   the intent in flight that decides it
+    ends     it is being deleted, and needs it for that
+    """
+    user = f"{named(edge.source)} @ {site}"
     if use in BREAKING and holder is not None:
         message = f"intent {holder} changes {user}, or what it could use instead"
         return Finding("F510", message, "presence", edge.source, edge, waits_for=holder)
     if use in BREAKING and resource in cascade.children:
         message = f"takes down {named(resource)}, {how(edge)} {user}"
         return Finding("D313", message, "presence", edge.source, edge, (*cascade.chain(resource), edge))
-    source = view.find(edge.source)
-    if use in BREAKING and source is not None and source.deleting and "D" in edge.reference.phases:
+    if ends:
         message = f"{user} is being deleted, and needs it for that"
         return Finding("D330", message, "presence", edge.source, edge, (edge,))
     code, said = _SAID[use]
@@ -252,23 +277,28 @@ def _use_finding(
 
 
 def _about_itself(view: View, resource: ResourceId, cascade: Cascade) -> Iterator[Finding]:
-    state = view.find(resource)
+    state = traits_of(view, resource)
     assert state is not None, "asked for what is there"
     holder = view.held_by(resource)
     if holder is not None:
         yield Finding("F510", f"intent {holder} changes {named(resource)}", "presence", resource, waits_for=holder)
-    elif state.deleting:
+    yield from itself(resource, state, top_owner_of(view, resource), cascade, is_held=holder is not None)
+    for one in (resource, *cascade.children):
+        yield from _data_and_rights(view, one, cascade)
+
+
+def itself(
+    resource: ResourceId, state: ResourceState, owner: ResourceId | None, cascade: Cascade, *, is_held: bool = False
+) -> Iterator[Finding]:
+    """What is to be said of it, whoever uses it. `owner`: the top of the chain of its owners."""
+    if state.deleting and not is_held:
         yield Finding("N331", f"{named(resource)} is being deleted already", "presence", resource)
-    owner = owner_of(view, resource)
     if owner is not None and owner not in cascade.all:
         yield Finding("W320", f"its owner {named(owner)} will make it again", "presence", owner)
     held = [one for one in state.finalizers if one != "kubernetes"]
     if held:
-        yield Finding(
-            "N331", f"finalizer held by {', '.join(held)}: it goes when that is released", "presence", resource
-        )
-    for one in (resource, *cascade.children):
-        yield from _data_and_rights(view, one, cascade)
+        message = f"finalizer held by {', '.join(held)}: it goes when that is released"
+        yield Finding("N331", message, "presence", resource)
 
 
 def _data_and_rights(view: View, resource: ResourceId, cascade: Cascade) -> Iterator[Finding]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
-from schemas.identity import ResourceId, ResourceKey, SiteName
+from msgspec import Struct
+
+from schemas.identity import ResourceId, SiteName
 from schemas.verdicts import EdgeRef
 from services.resolver.graph.view import Edge
 
 Rests = Literal["presence", "absence", "nothing"]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """`code` is letter and number, the letter that the tables give for this case (a policy may change it).
 
     rests_on   presence: "it exists and blocks" holds however old the observation is; absence: "it is not there",
@@ -58,8 +58,9 @@ def edge_ref(edge: Edge) -> EdgeRef:
 
 def named(resource: ResourceId) -> str:
     """`Secret shop/edge-ca`: how a resource reads in a sentence."""
-    key = ResourceKey.parse(resource)
-    return f"{key.kind} {key.namespace}/{key.name}" if key.namespace else f"{key.kind} {key.name}"
+    first, _, rest = resource.partition("/")
+    kind, name = (first, rest) if first[:1].isupper() else rest.split("/", 1)  # the group is left out
+    return f"{kind} {name}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from schemas.events import Reference
 from schemas.identity import KindId, ResourceId
 from services.resolver.graph.names import NOWHERE
-from services.resolver.graph.numbers import Named, Numbers
+from services.resolver.graph.numbers import Numbers
 from services.resolver.graph.remembered import numbers_of
 from services.resolver.graph.selecting import Choosing
 from services.resolver.graph.view import Edge, View
 from services.resolver.judge.cascade import Taken
-from services.resolver.judge.use import BREAKING, POLICY_ONLY, STRONGEST_FIRST, Use, stays, use_by
+from services.resolver.judge.ranks import ASK, NONE, WEAKER, may_be_relied_on, rank_of, ranks
+from services.resolver.judge.use import POLICY_ONLY, STRONGEST_FIRST, Use
 
 USERS_MAX: Final = 128  # more make it a hub (delete.py)
 STORAGE_CLASS: Final = KindId("storage.k8s.io/StorageClass")
@@ -46,6 +46,10 @@ class Going(Taken):
     def __init__(self, numbers: Numbers) -> None:
         super().__init__(numbers)
         self._lives: dict[int, bool] = {}
+        self._others: dict[int, int] = {}  # another match of a selector, found before
+        self._alike: dict[int, list[Choosing]] = {}
+        self._by_name: dict[int, list[int]] = {}  # who stays and breaks because it names this one
+        self._settled: set[int] = set()  # who breaks, or cannot, whatever else goes by its name
 
     # ── who is left behind ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -54,48 +58,69 @@ class Going(Taken):
 
         None when it is for the walk over states.
         """
-        numbers, number = self._numbers, self._numbers.find(resource)
+        numbers, number, going = self._numbers, self._numbers.find(resource), self._going
         if not numbers.is_used_by_at_most(USERS_MAX, number) or numbers.kind(number) == STORAGE_CLASS:
             return None
-        users, choosing = numbers.users(number), numbers.selecting(number)
-        strongest: dict[int, tuple[int, Named | Choosing]] = {}
-        for one in users:
-            self._note(strongest, one, one.form.reference)
-        for other in choosing:
-            if other.source not in self._going and not self._has_another(other):
-                self._note(strongest, other, other.reference)
+        strongest: dict[int, tuple[int, int | Choosing]] = {}  # by rank and place, or by what selects
+        for source in numbers.users(number):
+            if source not in going:
+                rank, place = self._strongest(number, source)
+                if rank < NONE:
+                    strongest[source] = rank, place
+        self._by_name[number] = [source for source, (rank, _) in strongest.items() if rank < WEAKER]
+        for one in numbers.selecting(number):
+            if one.source not in going and not self._has_another(one):
+                rank = self._rank(one)
+                known = strongest.get(one.source)
+                if rank < NONE and (known is None or rank < known[0]):
+                    strongest[one.source] = rank, one
         rows = []
         for source, (rank, by) in strongest.items():
             top = numbers.top(source)
             above = strongest.get(top)
             if above is not None and top != source and above[0] <= rank:
                 continue  # the owner stands for what it makes
-            edge = numbers.edge(by, resource) if isinstance(by, Named) else numbers.choice(by, resource)
+            edge = numbers.edge(source, by, resource) if isinstance(by, int) else numbers.choice(by, resource)
             rows.append(Left(edge, STRONGEST_FIRST[rank], top != NOWHERE))
         return None if self.strange else sorted(rows, key=_by_name)
 
-    def _note(self, strongest: dict[int, tuple[int, Named | Choosing]], by: Named | Choosing, how: Reference) -> None:
-        source = by.source
-        if source in self._going:
-            return
-        if how.needs_permission:
-            self._numbers.strange = True
-        use = self._use(source, how)
-        if use != "none":
-            rank = STRONGEST_FIRST.index(use)
-            known = strongest.get(source)
-            if known is None or rank < known[0]:
-                strongest[source] = rank, by
+    def _strongest(self, number: int, source: int) -> tuple[int, int]:
+        """How a source uses this very object: the rank of its strongest way (or NONE), and where that stands."""
+        record = self._numbers.record(source)
+        known, targets = ranks(self._numbers, source, record).at, record.targets
+        place = targets.index(number)
+        if targets.count(number) == 1 and known[place] != ASK:
+            return known[place], place
+        found = NONE, 0
+        for place in self._numbers.places(number, record, owning=False):
+            form = record.shape.at[place]
+            assert form is not None, "a target stands there"
+            if form.reference.needs_permission:
+                self._numbers.strange = True
+            rank = rank_of(self._numbers, source, record, form.reference)
+            if rank < found[0]:
+                found = rank, place
+        return found
 
-    def _use(self, source: int, reference: Reference) -> Use:
-        return use_by(reference, *self._numbers.facts(source))
+    def _rank(self, choosing: Choosing) -> int:
+        reference = choosing.reference
+        if reference.needs_permission:
+            self._numbers.strange = True
+        return rank_of(self._numbers, choosing.source, self._numbers.record(choosing.source), reference)
 
     def _has_another(self, choosing: Choosing) -> bool:
         """It selects something else that lives; policy edges never count."""
         if choosing.reference.phases in POLICY_ONLY:
             return True
-        selected = self._numbers.selected(choosing)
-        return any(one not in self._going and self._is_alive(one) for one in selected)
+        key, going = id(choosing.selector), self._going
+        known = self._others.get(key)
+        if known is not None and known not in going:
+            return True
+        for one in self._numbers.selected(choosing):
+            if one not in going and self._is_alive(one):
+                self._others[key] = one
+                return True
+        return False
 
     def _is_alive(self, number: int) -> bool:
         found = self._lives.get(number)
@@ -106,52 +131,78 @@ class Going(Taken):
         return found
 
     def _stays(self, number: int) -> bool:
-        traits = self._numbers.traits(number)
-        return traits is not None and stays(traits, self._numbers.makes_pods(number))
+        record = self._numbers.rows[number]
+        return record is not None and may_be_relied_on(self._numbers, record)
 
     # ── who would have to go, too ───────────────────────────────────────────────────────────────────────────────────
 
     def together(self, targets: Sequence[ResourceId]) -> Together | None:
         """`with_dependents` (delete.py), and whether the answer on all of them is known to be no denial."""
-        numbers = self._numbers
+        numbers, going, top_of = self._numbers, self._going, self._numbers.top
         waiting = [numbers.find(one) for one in targets]
-        if NOWHERE in waiting or any(numbers.traits(one) is None for one in waiting):
+        if NOWHERE in waiting or any(numbers.rows[one] is None for one in waiting):
             return None
         chosen, seen = list(waiting), set(waiting)
         breaking: set[int] = set()
         choosing: dict[tuple[int, int], Choosing] = {}  # selectors that have another match so far
         while True:
-            found: dict[int, None] = {}
-            for source in self._broken_by(self.take(waiting), choosing):
-                breaking.add(source)
-                top = numbers.top(source)
-                owner = source if top == NOWHERE else top
-                if owner not in seen:
-                    found[owner] = None
+            new = self.take(waiting) if waiting[0] not in going else [*going]  # asked about before
+            broken = self._naming(new)
+            broken += self._left_without(new, choosing)
             if self.strange:
                 return None
-            if not found:
+            breaking.update(broken)
+            tops = {(one if (top := top_of(one)) == NOWHERE else top) for one in broken} - seen
+            if self.strange:
+                return None
+            if not tops:
                 break
-            seen.update(found)
-            waiting = sorted(found, key=numbers.resource)
+            seen |= tops
+            waiting = sorted(tops, key=numbers.resource)
             chosen += waiting
         permits = any((traits := numbers.traits(one)) is not None and traits.grants for one in chosen)
-        return Together([*map(numbers.resource, chosen)], not permits and breaking <= self._going)
+        return Together([*map(numbers.resource, chosen)], not permits and breaking <= going)
 
-    def _broken_by(self, new: Iterable[int], choosing: dict[tuple[int, int], Choosing]) -> list[int]:
-        """Sources that stay and break when all of these go."""
-        broken = []
+    def _naming(self, new: Iterable[int]) -> list[int]:
+        """Sources that stay and break because they name one of these."""
+        numbers, going, settled, broken = self._numbers, self._going, self._settled, list[int]()
+        rows, user_rows = numbers.rows, numbers.user_rows
         for number in new:
-            for named in self._numbers.users(number):
-                source = named.source
-                if source not in self._going and self._use(source, named.form.reference) in BREAKING:
+            row = user_rows[number]
+            if row is None:
+                continue
+            known_ = self._by_name.get(number)
+            if known_ is not None:
+                broken += [one for one in known_ if one not in going]
+                continue
+            for source in numbers.sources(row):
+                if source in going or source in settled:
+                    continue
+                record = rows[source]
+                assert record is not None, "who refers to something is there"
+                known, breaks = ranks(numbers, source, record)
+                if not breaks:
+                    settled.add(source)
+                    continue
+                targets = record.targets
+                rank = known[targets.index(number)] if targets.count(number) == 1 else ASK
+                if rank == ASK:
+                    rank, _ = self._strongest(number, source)
+                if rank < WEAKER:
+                    settled.add(source)
                     broken.append(source)
-            for one in self._numbers.selecting(number):
+        return broken
+
+    def _left_without(self, new: Iterable[int], choosing: dict[tuple[int, int], Choosing]) -> list[int]:
+        """Sources that stay and break because nothing is left of what they select."""
+        going, broken = self._going, []
+        for number in new:
+            for one in self._numbers.selecting_alike(number, self._alike):
                 choosing[one.source, id(one.reference)] = one
         for key, one in list(choosing.items()):
-            if one.source in self._going:
+            if one.source in going:
                 del choosing[key]
-            elif not self._has_another(one) and self._use(one.source, one.reference) in BREAKING:
+            elif not self._has_another(one) and self._rank(one) < WEAKER:
                 broken.append(one.source)
         return broken
 

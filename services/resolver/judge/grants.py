@@ -9,6 +9,7 @@ from schemas.events import Reference, ResourceState
 from schemas.identity import KindId, ResourceId, kind_of, resource_id
 from schemas.relations.grants import LISTENING, granted
 from services.resolver.graph.label_index import namespace_of
+from services.resolver.graph.remembered import traits_of
 from services.resolver.graph.view import Edge, View
 
 GRANT: Final = KindId("gateway.networking.k8s.io/ReferenceGrant")
@@ -30,7 +31,7 @@ def is_granted(view: View, source: ResourceState, reference: Reference) -> bool 
 
 def permitted_by(view: View, resource: ResourceId) -> Iterator[tuple[Edge, ResourceState]]:
     """References that this resource may permit (another may permit them, too), with their sources."""
-    state = view.find(resource)
+    state = traits_of(view, resource)
     if state is None or not state.grants:
         return
     if kind_of(resource) in LISTENING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from schemas.identity import KindId, ResourceId
@@ -31,12 +31,17 @@ def impact_of(view: View, targets: Sequence[ResourceId]) -> Impact:
     reach = view.reach(targets)
     return Impact(
         direct=direct,
-        by_kind={view.site: dict(sorted(by_kind.items()))} if by_kind else {},
+        by_kind={view.site: in_order(by_kind)} if by_kind else {},
         reached=max(reach.count, direct),
         bounded=reach.bounded,
         first=tuple(names),
         more=max(0, direct - len(names)),
     )
+
+
+def in_order(by_kind: Mapping[KindId, int]) -> dict[KindId, int]:
+    """As the message has it."""
+    return dict(sorted(by_kind.items()))
 
 
 def _touched(view: View, target: ResourceId) -> Touched:

@@ -7,9 +7,9 @@ it touches what blocks and nothing else (each direct blocker blocks alone, so no
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
-from schemas.identity import ResourceId, ResourceKey
+from schemas.identity import ResourceId, ResourceKey, SiteName
 from schemas.verdicts import EdgeRef, Reason, Remedy, Touch
 from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.view import View
@@ -19,6 +19,7 @@ from services.resolver.judge.delete import blocks_by_default, is_hub, judge_dele
 from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.going import together
 from services.resolver.judge.update import judge_change
+from services.resolver.judge.written import WrittenEdge
 
 IN_USE: Final = frozenset(("310", "311", "312", "313"))
 PART_IN_USE: Final = frozenset(("210", "211"))
@@ -27,6 +28,8 @@ TOUCHED_MAX: Final = 20  # more blockers are not let go of by hand
 POD_FIELDS: Final = "podspec."  # references that a workload can do without; others are what their object is for
 
 Deny = Callable[[Finding], bool]
+Cited = EdgeRef | WrittenEdge
+How = Literal["create", "delete", "add", "release", "permit"]
 
 
 def remedies_for(case: Case, view: View, reasons: Sequence[Reason], denies: Deny) -> tuple[Remedy, ...]:
@@ -49,38 +52,58 @@ def remedies_for(case: Case, view: View, reasons: Sequence[Reason], denies: Deny
 
 def _delete(case: Case, view: View, blocking: Sequence[Reason], numbers: set[str], denies: Deny) -> Iterator[Remedy]:
     targets = [change.resource for change in case.changes]
-    typed_ = " ".join(typed(one) for one in targets)
-    command = f"cheops delete {typed_}{_where(case, targets)}"
     # Of a hub not every user was looked at, so those that are named are not all that would have to change.
     if len(blocking) > TOUCHED_MAX or any(is_hub(view, one) for one in targets):
-        yield Remedy(command=f"{command} --cascade dependents --preview", effect="see what its dependents would take")
+        command = f"{deleting(case.site, targets)} --cascade dependents --preview"
+        yield Remedy(command=command, effect="see what its dependents would take")
         return
     all_of_them = together(view, targets)
     chosen = all_of_them.resources if all_of_them is not None else with_dependents(view, targets)
     harmless = all_of_them is not None and all_of_them.harmless and denies is blocks_by_default
     if harmless or not any(map(denies, judge_delete(view, chosen, denies))):
-        more = [one for one in chosen if one not in targets]
-        yield Remedy(
-            command=f"{command} --cascade dependents --preview",
-            effect=f"delete its {counted(len(more), 'dependent')} too",
-            changes=tuple(Touch(resource=one, how="delete") for one in more),
-        )
+        yield _remedy(taking_along(case.site, targets, chosen))
     if "313" not in numbers:
         yield from _let_go(case, blocking, f"cheops update -f USERS.yaml --site {case.site}")
 
 
 def _let_go(case: Case, blocking: Sequence[Reason], command: str) -> Iterator[Remedy]:
+    offer = letting_go([reason.relation for reason in blocking], command)
+    if offer is not None:
+        yield _remedy(offer)
+
+
+class Offer(NamedTuple):
+    """A remedy before it is a message: what is touched is (resource, how, path)."""
+
+    command: str
+    effect: str
+    touches: Sequence[tuple[ResourceId, How, str]]
+
+
+def _remedy(offer: Offer) -> Remedy:
+    touches = (Touch(resource=resource, how=how, path=path) for resource, how, path in offer.touches)
+    return Remedy(command=offer.command, effect=offer.effect, changes=tuple(touches))
+
+
+def deleting(site: SiteName, targets: Sequence[ResourceId]) -> str:
+    """The command that deletes these."""
+    return f"cheops delete {' '.join(map(typed, targets))}{_where(site, targets)}"
+
+
+def taking_along(site: SiteName, targets: Sequence[ResourceId], chosen: Sequence[ResourceId]) -> Offer:
+    """Delete all that are chosen, too: the targets' dependents."""
+    more = [one for one in chosen if one not in targets]
+    command = f"{deleting(site, targets)} --cascade dependents --preview"
+    return Offer(command, f"delete its {counted(len(more), 'dependent')} too", [(one, "delete", "") for one in more])
+
+
+def letting_go(edges: Sequence[Cited | None], command: str) -> Offer | None:
     """Take the references out of those that use it; only what a workload can do without."""
-    edges = [reason.relation for reason in blocking]
-    if len(edges) > TOUCHED_MAX or not all(edge is not None and edge.rule.startswith(POD_FIELDS) for edge in edges):
-        return
-    rows = [edge for edge in edges if edge is not None]
-    told = ", ".join(f"{_short(edge)} of {named(edge.source)}" for edge in rows)
-    yield Remedy(
-        command=command,
-        effect=f"let go of it first: without {told}",
-        changes=tuple(Touch(resource=edge.source, how="release", path=edge.path) for edge in rows),
-    )
+    rows = [edge for edge in edges if edge is not None and edge.rule.startswith(POD_FIELDS)]
+    if len(edges) > TOUCHED_MAX or len(rows) < len(edges):
+        return None
+    told = ", ".join([f"{_short(edge)} of {named(edge.source)}" for edge in rows])
+    return Offer(command, f"let go of it first: without {told}", [(edge.source, "release", edge.path) for edge in rows])
 
 
 def _bring(case: Case, blocking: Sequence[Reason]) -> Remedy:
@@ -114,7 +137,7 @@ def _anew(case: Case, view: View, blocking: Sequence[Reason], denies: Deny) -> I
         return
     words = " ".join(typed(one) for one in resources)
     yield Remedy(
-        command=f"cheops delete {words}{_where(case, resources)} --preview",
+        command=f"cheops delete {words}{_where(case.site, resources)} --preview",
         effect=f"delete and create {'it' if len(resources) == 1 else 'them'}: nothing depends on it",
         changes=tuple(Touch(resource=one, how="delete") for one in resources),
     )
@@ -135,17 +158,24 @@ def _findings(view: View, after: View, change: Change, denies: Deny) -> Iterator
         yield from judge_change(view, after, change, denies)
 
 
-def _short(edge: EdgeRef) -> str:
+def _short(edge: Cited) -> str:
     return edge.path.removeprefix("spec.template.spec.").removeprefix("spec.")
 
 
 def typed(resource: ResourceId) -> str:
     """`secret/edge-ca`, as a person types it."""
-    key = ResourceKey.parse(resource)
-    return f"{key.kind.lower()}{'.' + key.group if '.' in key.group else ''}/{key.name}"
+    group, kind, _, name = _parts(resource)
+    return f"{kind.lower()}{'.' + group if '.' in group else ''}/{name}"
 
 
-def _where(case: Case, targets: Sequence[ResourceId]) -> str:
-    namespaces = {ResourceKey.parse(one).namespace for one in targets} - {""}
+def _where(site: SiteName, targets: Sequence[ResourceId]) -> str:
+    namespaces = {_parts(one)[2] for one in targets} - {""}
     namespace = f" -n {min(namespaces)}" if len(namespaces) == 1 else ""
-    return f"{namespace} --site {case.site}"
+    return f"{namespace} --site {site}"
+
+
+def _parts(resource: ResourceId) -> tuple[str, str, str, str]:
+    """Group, kind, namespace and name of an identity that is one (`ResourceKey.parse` checks it)."""
+    parts = resource.split("/")
+    group = "" if parts[0][:1].isupper() else parts.pop(0)
+    return group, parts[0], parts[1] if len(parts) > 2 else "", parts[-1]

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from schemas.identity import ResourceId, kind_of
-from schemas.verdicts import Decision, Reason, Step
-from services.resolver.judge.case import Case
+from schemas.identity import ResourceId, SiteName, kind_of
+from schemas.intents import Verb
+from schemas.verdicts import Decision, Reason
 from services.resolver.judge.delete import USERS_LOOKED_AT
 from services.resolver.judge.findings import counted, named
+from services.resolver.judge.written import WrittenReason
 
 STILL_USED = frozenset(("310", "311", "312"))
 
 
 def summary_of(
-    case: Case, decision: Decision, reasons: Sequence[Reason], steps: Sequence[Step], dependents_count: int = 0
+    verb: Verb,
+    resources: Sequence[ResourceId],
+    site: SiteName,
+    decision: Decision,
+    reasons: Sequence[Reason | WrittenReason],
+    steps_count: int,
+    dependents_count: int = 0,
 ) -> str:
     """`delete Secret shop/edge-ca @ lyon: still used by 2 resources`."""
-    head = f"{case.verb} {what([change.resource for change in case.changes])} @ {case.site}"
+    head = f"{verb} {what(resources)} @ {site}"
     if decision == "allow":
-        return head + _why_allowed(case, reasons, steps)
+        return head + _why_allowed(verb, len(resources), site, reasons, steps_count)
     wanted = "deny" if decision == "deny" else "defer"
     blocking = [reason for reason in reasons if reason.severity == wanted]
     if blocking and all(reason.code[1:] in STILL_USED for reason in blocking):
@@ -42,12 +49,14 @@ def what(resources: Sequence[ResourceId]) -> str:
     return f"{named(resources[0])} and {len(resources) - 1} more" if alike else counted(len(resources), "resource")
 
 
-def _why_allowed(case: Case, reasons: Sequence[Reason], steps: Sequence[Step]) -> str:
-    if case.verb == "read":
+def _why_allowed(
+    verb: Verb, count: int, site: SiteName, reasons: Sequence[Reason | WrittenReason], steps_count: int
+) -> str:
+    if verb == "read":
         return ""
-    if not steps:
+    if not steps_count:
         return ": nothing to do"
-    if case.verb == "delete" and not any(reason.severity == "warning" for reason in reasons):
-        alone = len(case.changes) == 1 and len(steps) == 1  # a cascade has more steps: its dependents go first
-        return f": nothing at {case.site} depends on it" if alone else f": {counted(len(steps), 'step')}"
-    return f": {counted(len(steps), 'step')}" if len(steps) > 1 else ""
+    if verb == "delete" and not any(reason.severity == "warning" for reason in reasons):
+        alone = count == 1 and steps_count == 1  # a cascade has more steps: its dependents go first
+        return f": nothing at {site} depends on it" if alone else f": {counted(steps_count, 'step')}"
+    return f": {counted(steps_count, 'step')}" if steps_count > 1 else ""

@@ -10,13 +10,28 @@ from typing import Final
 
 from schemas.events import ResourceState
 from schemas.identity import ResourceId, SiteName
-from schemas.ties import declared, drift, is_member, replicas_at, shared_from, shared_to
+from schemas.ties import (
+    PARTS_FACT,
+    REPLICAS_FACT,
+    SHARED_TO_FACT,
+    declared,
+    drift,
+    is_member,
+    replicas_at,
+    shared_from,
+    shared_to,
+)
+from services.resolver.graph.names import NOWHERE
+from services.resolver.graph.numbers import Numbers
+from services.resolver.graph.remembered import numbers_of
 from services.resolver.graph.view import View
 from services.resolver.judge.cascade import cascade_of
 from services.resolver.judge.case import Change
 from services.resolver.judge.findings import Finding, named
 
 COPIES: Final = "N341"  # of what is deleted: each is judged where it is
+LABEL_WORDS: Final = b"cheops.io/"  # labels and facts are packed with their names as they are
+FACT_WORDS: Final = tuple(name.encode() for name in (SHARED_TO_FACT, REPLICAS_FACT, PARTS_FACT))
 LEFT_BEHIND: Final = "N342"  # a copy that nobody uses any more goes, and its original is told
 HEALED: Final = "N345"  # what was declared is put back
 LEAVES: Final = "N343"  # a site is left out of a set
@@ -84,7 +99,7 @@ def judge_ties(
 ) -> Iterator[Finding]:
     """Who else is concerned by a deletion. `together`: the sites that are asked about it already."""
     for resource in targets:
-        state = view.find(resource)
+        state = view.find(resource) if may_be_tied(view, resource) else None
         if state is None:
             continue
         stay = tuple(one for one in replicas_at(state) if one not in (view.site, *together))
@@ -103,9 +118,31 @@ def judge_ties(
             yield Finding(LEFT_BEHIND, message, "presence", resource, at=(origin,))
 
 
+def may_be_tied(view: View, resource: ResourceId) -> bool:
+    """Cheaply: False when neither it nor anything that it names carries a word, as nearly everything."""
+    numbers = numbers_of(view)
+    number = NOWHERE if numbers is None else numbers.find(resource)
+    if numbers is None or number == NOWHERE:
+        return True
+    return numbers.rows[number] is not None and bears_words(numbers, number)
+
+
+def bears_words(numbers: Numbers, number: int) -> bool:
+    """The same of what is there, by number."""
+    rows, record = numbers.rows, numbers.record(number)
+    if record.shape.selects and any(form.selects and form.reference.target for form in record.shape.forms):
+        return True
+    if LABEL_WORDS in record.labels or any(word in record.traits for word in FACT_WORDS):
+        return True
+    for target in record.targets:
+        if isinstance(target, int) and (named_ := rows[target]) is not None and LABEL_WORDS in named_.labels:
+            return True
+    return False
+
+
 def copies_of(view: View, resource: ResourceId) -> Iterator[ResourceId]:
     """The copies from other sites that a resource refers to."""
-    state = view.find(resource)
+    state = view.find(resource) if may_be_tied(view, resource) else None
     for target in dict.fromkeys(one.target for one in state.references if one.target) if state is not None else ():
         found = view.find(target)
         if found is not None and shared_from(found) is not None:
@@ -114,7 +151,7 @@ def copies_of(view: View, resource: ResourceId) -> Iterator[ResourceId]:
 
 def is_tied(view: View, resource: ResourceId) -> bool:
     """Whether other sites have to be heard or told about its deletion."""
-    state = view.find(resource)
+    state = view.find(resource) if may_be_tied(view, resource) else None
     if state is None:
         return False
     return is_member(state) or bool(shared_to(state)) or any(True for _ in copies_of(view, resource))

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
+import nats.errors
 import nats.js.errors
 import structlog
 from nats.aio.msg import Msg
@@ -16,7 +17,7 @@ from schemas.subjects import AnyStream
 from services.chassis.bus.identity import Identity
 from services.chassis.bus.mailbox import Mailbox
 from services.chassis.bus.nats.batching import stored_together
-from services.chassis.bus.nats.calls import NO_STREAM, STREAM_EXISTS, calling, unsubscribe
+from services.chassis.bus.nats.calls import NO_STREAM, STREAM_EXISTS, calling, converted, unsubscribe
 from services.chassis.bus.nats.connection import ANSWER_TIMEOUT_S, Link, linked
 from services.chassis.bus.nats.reading import PULL_EXPIRES_S, PULL_GRACE_S, NatsReader, received, without_batch
 from services.chassis.bus.nats.scanning import scanned
@@ -27,6 +28,7 @@ from services.chassis.bus.streams import DUPLICATE_WINDOW_S, HEADERS_BYTES_MAX, 
 from services.chassis.errors import BusUnavailableError, PermanentError, TransientError
 
 FORGETTING_POLL_S: Final = 0.1
+AT_ONCE_BYTES: Final = 1024 * 1024  # nats-py waits for the socket, within a time-out, when 2 MiB have not left yet
 WINDOW: Final = 256  # publishes that wait for their acknowledgement at a time
 
 log = structlog.get_logger(__name__)
@@ -191,6 +193,12 @@ class NatsBus:
         """See port."""
         self._ensure_fits(subject, payload, headers or {})
         self._link.ensure_open()
+        if headers is None and self._client.pending_data_size + len(payload) < AT_ONCE_BYTES:
+            try:
+                await self._client.publish(subject, payload)
+            except nats.errors.Error as error:
+                raise converted(error, f"{subject} was not sent") from error
+            return
         async with calling(f"{subject} was not sent", ANSWER_TIMEOUT_S):
             await self._client.publish(subject, payload, headers=dict(headers) if headers else None)
 

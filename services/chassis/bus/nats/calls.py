@@ -51,16 +51,17 @@ class calling:  # noqa: N801  # it reads as a word of the language: async with c
         try:
             await self._timeout.__aexit__(kind, error, trace)
         except TimeoutError as late:
-            raise _converted(late, self._what) from late
+            raise converted(late, self._what) from late
         if cancelled and error is not None:
             raise error
         if isinstance(error, nats.js.errors.NotFoundError):
             return  # who asks for what may not be there knows what that means
         if isinstance(error, nats.errors.Error | TimeoutError | OSError):
-            raise _converted(error, self._what) from error
+            raise converted(error, self._what) from error
 
 
-def _converted(error: Exception, what: str) -> CheopsError:
+def converted(error: Exception, what: str) -> CheopsError:
+    """An error of nats-py as one of ours."""
     match error:
         case nats.js.errors.NoStreamResponseError():
             return TransientError(f"{what}: no stream takes it (are the streams made?)")

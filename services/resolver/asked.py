@@ -1,0 +1,64 @@
+"""The questions that come most, read in a fraction of the time: a preview of the deletion of one resource. Pure.
+
+Whatever is anything else, or not well formed, is None here and goes the way of every intent (schemas/intents.py), which
+says what is wrong with it. What is read here would be read there, and with the same values.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from schemas.identity import SiteName
+
+PLAIN_BYTES_MAX: Final = 4_096
+_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\Z"  # of an intent
+_SITE: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z"
+_MOMENT: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|\+00:00)\Z"
+Moment = Annotated[str, Meta(pattern=_MOMENT)]
+
+
+class AskedDeletion(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """See Intent; only what a plain question says."""
+
+    id: Annotated[str, Meta(pattern=_NAME)]
+    site: Annotated[SiteName, Meta(pattern=_SITE)]
+    verb: Literal["delete"]
+    resources: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=1024)], ...], Meta(max_length=1)]
+    created_at: Moment
+    expires_at: Moment
+    schema: Literal["intent/v1"] = "intent/v1"
+    manifests: tuple[()] = ()
+    namespace: Annotated[str, Meta(max_length=253)] = ""
+    scope: Literal[""] = ""
+    requester: Annotated[str, Meta(max_length=253)] = ""
+    bound_s: Annotated[float, Meta(gt=0, le=3600)] = 10.0
+    cascade: Literal["none"] = "none"
+    on_failure: Literal["undo", "stop", "continue"] = "undo"
+    preview: bool = False
+    heal: bool = False
+    overrides: tuple[()] = ()
+    traceparent: Annotated[str, Meta(max_length=128)] = ""
+    entry: None = None
+    brings: tuple[()] = ()
+    marks: tuple[()] = ()
+    together: tuple[()] = ()
+
+
+_decoder = msgspec.json.Decoder(AskedDeletion)
+
+
+def asked_deletion(payload: bytes) -> tuple[AskedDeletion, datetime] | None:
+    """The question and when it expires."""
+    if len(payload) > PLAIN_BYTES_MAX:
+        return None
+    try:
+        found = _decoder.decode(payload)
+        datetime.fromisoformat(found.created_at)
+        expires_at = datetime.fromisoformat(found.expires_at)
+    except ValueError:  # msgspec's errors are some, too
+        return None
+    return (found, expires_at) if found.resources and not found.heal else None

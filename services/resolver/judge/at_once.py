@@ -1,0 +1,221 @@
+"""One resource is to be deleted: the verdict's bytes, when somebody waits and the site is as it was observed. Pure.
+
+    number ─▶ what goes with it ─▶ who is left behind ─▶ reasons, impact, remedies ─▶ bytes
+
+The rules are those of decide.py and delete.py, whose parts this calls; what it leaves out is what cannot be met here: a
+change in flight, a policy, a hub, a permission, a set of several sites, a claim, a binding, evidence that is not whole.
+Where one of those is met the answer is None, and the plain way decides. Both give the same bytes
+(tests/unit/resolver/test_judge_at_once.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from schemas.events import ResourceState
+from schemas.identity import ResourceId, SiteName
+from schemas.verdicts import Decision
+from services.resolver.graph.forms import long
+from services.resolver.graph.names import NOWHERE
+from services.resolver.graph.numbers import Numbers
+from services.resolver.graph.view import WALK_MAX, Edge
+from services.resolver.judge.cascade import Cascade
+from services.resolver.judge.delete import (
+    BINDINGS,
+    CHILDREN_WITHOUT_WARNING,
+    CLAIM,
+    USERS_LOOKED_AT,
+    counts,
+    itself,
+    takes_many,
+    use_finding,
+)
+from services.resolver.judge.findings import Finding
+from services.resolver.judge.going import Going
+from services.resolver.judge.impact import LOOKED_AT, NAMED_MAX, in_order
+from services.resolver.judge.remedies import TOUCHED_MAX, Offer, letting_go, taking_along
+from services.resolver.judge.summary import summary_of
+from services.resolver.judge.ties import bears_words
+from services.resolver.judge.written import (
+    WrittenEdge,
+    WrittenEvidence,
+    WrittenImpact,
+    WrittenPreconditions,
+    WrittenReason,
+    WrittenRemedy,
+    WrittenStep,
+    WrittenTouch,
+    WrittenVerdict,
+)
+
+SEVERITIES: Final = {"D": "deny", "W": "warning", "N": "note"}
+ORDER: Final = "DWN"
+VALID_S: Final = 60.0
+
+
+class Asked(NamedTuple):
+    """The question."""
+
+    intent: str
+    resource: ResourceId
+    site: SiteName
+    preview: bool
+    decided_by: str
+    expires_at: datetime
+
+
+def deletion(numbers: Numbers, asked: Asked, evidence: WrittenEvidence, now: datetime) -> WrittenVerdict | None:
+    """The verdict; None when it is for the plain way."""
+    resource, site = asked.resource, asked.site
+    number = numbers.find(resource)
+    if number == NOWHERE or numbers.rows[number] is None or bears_words(numbers, number):
+        return None
+    going = Going(numbers)
+    taken = going.take([number])
+    if any(_is_special(numbers, one) for one in taken):
+        return None
+    traits = numbers.traits(number)
+    assert traits is not None, "it is there"
+    cascade = going.cascade([resource]) if len(taken) > 1 else Cascade((resource,), {})
+    findings = _findings(numbers, going, traits, cascade, resource, site)
+    if findings is None:
+        return None
+    reasons = _reasons(findings, site)
+    decision: Decision = "deny" if reasons and reasons[0].severity == "deny" else "allow"
+    impact = _impact(numbers, resource, site)
+    if impact is None or (decision == "allow" and (evidence.blind or not evidence.fresh)):
+        return None
+    plan: tuple[WrittenStep, ...] = ()
+    remedies: tuple[WrittenRemedy, ...] | None = ()
+    if decision == "deny":
+        remedies = _remedies(going, asked, reasons)
+    elif going.is_within(number):
+        return None  # who owns it goes with it: nothing is to be done by hand
+    else:
+        uid = long(numbers.records.uid(numbers.record(number)))
+        plan = (WrittenStep("1", site, "delete", resource, (), WrittenPreconditions(uid=uid)),)
+    if remedies is None or numbers.strange:
+        return None
+    return WrittenVerdict(
+        "verdict/v1",
+        asked.intent,
+        1,
+        decision,
+        "delete",
+        site,
+        (resource,),
+        summary_of("delete", (resource,), site, decision, reasons, len(plan), impact.direct),
+        now,
+        asked.decided_by,
+        "default",
+        min(asked.expires_at, now + timedelta(seconds=VALID_S)),
+        asked.preview,
+        reasons,
+        impact,
+        (evidence,),
+        plan,
+        None,
+        remedies,
+    )
+
+
+def _is_special(numbers: Numbers, number: int) -> bool:
+    kind, traits = numbers.kind(number), numbers.traits(number)
+    return kind == CLAIM or kind in BINDINGS or traits is None or bool(traits.grants)
+
+
+def _findings(
+    numbers: Numbers, going: Going, traits: ResourceState, cascade: Cascade, resource: ResourceId, site: SiteName
+) -> list[Finding] | None:
+    """As judge_delete has them, in its order."""
+    found: list[Finding] = []
+    said: set[tuple[ResourceId, str]] = set()
+    for one in (resource, *cascade.children):
+        left = going.left_by(one)
+        if left is None:
+            return None
+        for edge, use, owned in left:
+            if not counts(one, cascade, use, owned):
+                continue
+            if "D" in edge.reference.phases:
+                return None  # its own deletion may need it
+            key = (edge.source, edge.reference.path)
+            if edge.reference.selector is None or key not in said:
+                found.append(use_finding(site, edge, use, one, cascade))
+            said.add(key)  # a selector is broken once, whatever it matched
+    top = numbers.top(numbers.find(resource))
+    if numbers.strange:
+        return None
+    found += itself(resource, traits, None if top == NOWHERE else numbers.resource(top), cascade)
+    if len(cascade.children) > CHILDREN_WITHOUT_WARNING:
+        found.append(takes_many(resource, cascade))
+    return found
+
+
+def _reasons(findings: Sequence[Finding], site: SiteName) -> tuple[WrittenReason, ...]:
+    made: dict[tuple[str, str, str], WrittenReason] = {}
+    for one in findings:
+        edges = [_written(edge) for edge in one.chain]
+        relation = next((edges[at] for at, edge in enumerate(one.chain) if edge is one.edge), None)
+        if relation is None and one.edge is not None:
+            relation = _written(one.edge)
+        key = (one.code, one.resource or "", one.message)
+        if key not in made:
+            severity = SEVERITIES[one.code[0]]
+            made[key] = WrittenReason(one.code, severity, one.message, site, one.resource, relation, tuple(edges), 0)
+    return tuple(sorted(made.values(), key=_rank) if len(made) > 1 else made.values())
+
+
+def _rank(reason: WrittenReason) -> tuple[int, str, str, str]:
+    return ORDER.index(reason.code[0]), reason.code, reason.resource or "", reason.message
+
+
+def _written(edge: Edge) -> WrittenEdge:
+    reference = edge.reference
+    return WrittenEdge(
+        edge.source,
+        edge.target,
+        reference.relation,
+        tuple(reference.phases),
+        reference.rule,
+        reference.path,
+        reference.granule,
+    )
+
+
+def _impact(numbers: Numbers, resource: ResourceId, site: SiteName) -> WrittenImpact | None:
+    few = numbers.touched(resource, LOOKED_AT)
+    if few is None or few.direct > USERS_LOOKED_AT:
+        return None
+    reach = numbers.reach([resource], WALK_MAX)
+    names = tuple(sorted(few.named)[:NAMED_MAX])
+    return WrittenImpact(
+        few.direct,
+        {site: in_order(few.by_kind)} if few.by_kind else {},
+        max(reach.count, few.direct),
+        reach.bounded,
+        names,
+        max(0, few.direct - len(names)),
+    )
+
+
+def _remedies(going: Going, asked: Asked, reasons: Sequence[WrittenReason]) -> tuple[WrittenRemedy, ...] | None:
+    """None when the plain way has to look further."""
+    blocking = [one for one in reasons if one.severity == "deny"]
+    if len(blocking) > TOUCHED_MAX:
+        return None
+    together = going.together([asked.resource])
+    if together is None or not together.harmless:
+        return None
+    offers = [taking_along(asked.site, (asked.resource,), together.resources)]
+    if all(one.code != "D313" for one in blocking):
+        command = f"cheops update -f USERS.yaml --site {asked.site}"
+        offers += filter(None, [letting_go([one.relation for one in blocking], command)])
+    return tuple([_remedy(one) for one in offers])
+
+
+def _remedy(offer: Offer) -> WrittenRemedy:
+    touches = [WrittenTouch(resource, how, path) for resource, how, path in offer.touches]
+    return WrittenRemedy(offer.command, offer.effect, tuple(touches))
