@@ -28,12 +28,13 @@ from tests.bench.measuring import Row, parse_sizes, shown_size
 
 NAMES = (
     *("extraction", "watching", "ingest", "streaming", "memory", "pauses", "verdicts", "restart", "compared", "hubs"),
-    *("plans", "bus", "backlog", "beside", "letters", "starting", "applying", "lineage"),
+    *("plans", "bus", "acts", "backlog", "beside", "letters", "starting", "applying", "lineage"),
 )
 Columns = dict[int, list[Row]]
 AT_ONE_SIZE = {
     "streaming": 100_000,
     "bus": 30_000,
+    "acts": 30_000,
     "backlog": 30_000,
     "beside": 20_000,
     "letters": 30_000,
@@ -48,6 +49,7 @@ WITHOUT_HISTORY = (
     "hubs",
     "plans",
     "bus",
+    "acts",
     "backlog",
     "beside",
     "letters",

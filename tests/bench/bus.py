@@ -78,12 +78,12 @@ async def _previews(client: Client, bus: Bus, mesh: Mesh, fleet: ToldFleet) -> l
     async def served() -> None:
         await client.request(site.SERVED, question, timeout=10)
 
-    found = await _in_turns(bare, preview, through_our_port, through_the_sdk, served)
+    found = await in_turns(bare, preview, through_our_port, through_the_sdk, served)
     return [
-        *_against("bare request-reply", "preview", *found[:2], PREVIEW_GOALS),
-        *_against("", "an echo behind our port", found[0], found[4]),
-        *_against("", "preview, asked through our port, too", found[0], found[2]),
-        *_against("", "preview through the SDK", found[0], found[3]),
+        *against("bare request-reply", "preview", *found[:2], PREVIEW_GOALS),
+        *against("", "an echo behind our port", found[0], found[4]),
+        *against("", "preview, asked through our port, too", found[0], found[2]),
+        *against("", "preview through the SDK", found[0], found[3]),
     ]
 
 
@@ -116,13 +116,13 @@ async def _stored(client: Client, bus: Bus, mesh: Mesh, fleet: ToldFleet) -> lis
             async for _ in mesh.follow(next(intents)):
                 return
 
-        found = await _in_turns(bare, bare_heard, intent, through_the_sdk)
+        found = await in_turns(bare, bare_heard, intent, through_the_sdk)
         while await reader.fetch(64, 0.2):
             pass
     return [
-        *_against("bare stored round trip", "stored intent → verdict", found[0], found[2], STORED_GOALS),
-        *_against("bare stored round trip, answer heard unstored", "the same", found[1], found[2]),
-        *_against("", "stored intent through the SDK", found[0], found[3]),
+        *against("bare stored round trip", "stored intent → verdict", found[0], found[2], STORED_GOALS),
+        *against("bare stored round trip, answer heard unstored", "the same", found[1], found[2]),
+        *against("", "stored intent through the SDK", found[0], found[3]),
     ]
 
 
@@ -152,7 +152,7 @@ async def _until(messages: AsyncIterator[Received], name: str) -> None:
             return
 
 
-async def _in_turns(*acts: Act) -> list[Turns]:
+async def in_turns(*acts: Act) -> list[Turns]:
     """How long each act takes."""
     for act in acts:
         for _ in range(WARM_UP):
@@ -169,9 +169,10 @@ async def _in_turns(*acts: Act) -> list[Turns]:
     return every
 
 
-def _against(
+def against(
     bare: str, ours: str, bare_ms: Turns, ours_ms: Turns, goals: tuple[float | None, float | None] = (None, None)
 ) -> list[Row]:
+    """Rows on one act: its time, and how many times the bare one's it is. `bare` "": no row of its own."""
     pairs = zip(map(statistics.median, ours_ms), map(statistics.median, bare_ms), strict=True)
     ratio = statistics.median(mine / theirs for mine, theirs in pairs)
     p99 = percentile([*chain(*ours_ms)], 0.99) / percentile([*chain(*bare_ms)], 0.99)
