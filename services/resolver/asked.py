@@ -1,4 +1,4 @@
-"""The questions that come most, read in a fraction of the time: a preview of the deletion of one resource. Pure.
+"""The questions that come most, read in a fraction of the time: a preview of one resource's deletion or reading. Pure.
 
 Whatever is anything else, or not well formed, is None here and goes the way of every intent (schemas/intents.py), which
 says what is wrong with it. What is read here would be read there, and with the same values.
@@ -21,12 +21,12 @@ _MOMENT: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9
 Moment = Annotated[str, Meta(pattern=_MOMENT)]
 
 
-class AskedDeletion(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+class PlainQuestion(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """See Intent; only what a plain question says."""
 
     id: Annotated[str, Meta(pattern=_NAME)]
     site: Annotated[SiteName, Meta(pattern=_SITE)]
-    verb: Literal["delete"]
+    verb: Literal["delete", "read"]
     resources: Annotated[tuple[Annotated[str, Meta(min_length=1, max_length=1024)], ...], Meta(max_length=1)]
     created_at: Moment
     expires_at: Moment
@@ -48,10 +48,10 @@ class AskedDeletion(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     together: tuple[()] = ()
 
 
-_decoder = msgspec.json.Decoder(AskedDeletion)
+_decoder = msgspec.json.Decoder(PlainQuestion)
 
 
-def asked_deletion(payload: bytes) -> tuple[AskedDeletion, datetime] | None:
+def plain_question(payload: bytes) -> tuple[PlainQuestion, datetime] | None:
     """The question and when it expires."""
     if len(payload) > PLAIN_BYTES_MAX:
         return None

@@ -1,4 +1,4 @@
-"""One resource is to be deleted: the verdict's bytes, when somebody waits and the site is as it was observed. Pure.
+"""One resource is to be deleted or read: the verdict, when somebody waits and the site is as it was observed. Pure.
 
     number ─▶ what goes with it ─▶ who is left behind ─▶ reasons, impact, remedies ─▶ bytes
 
@@ -16,10 +16,12 @@ from typing import Final, NamedTuple
 
 from schemas.events import ResourceState
 from schemas.identity import ResourceId, SiteName
+from schemas.intents import Verb
 from schemas.verdicts import Decision
 from services.resolver.graph.forms import long
 from services.resolver.graph.names import NOWHERE
 from services.resolver.graph.numbers import Numbers
+from services.resolver.graph.records import Record
 from services.resolver.graph.view import WALK_MAX, Edge
 from services.resolver.judge.cascade import Cascade
 from services.resolver.judge.delete import (
@@ -35,6 +37,7 @@ from services.resolver.judge.delete import (
 from services.resolver.judge.findings import Finding
 from services.resolver.judge.going import Going
 from services.resolver.judge.impact import LOOKED_AT, NAMED_MAX, in_order
+from services.resolver.judge.ranks import ASK, WEAKER, ranks
 from services.resolver.judge.remedies import TOUCHED_MAX, Offer, letting_go, taking_along
 from services.resolver.judge.summary import summary_of
 from services.resolver.judge.ties import bears_words
@@ -87,26 +90,65 @@ def deletion(numbers: Numbers, asked: Asked, evidence: WrittenEvidence, now: dat
     impact = _impact(numbers, resource, site)
     if impact is None or (decision == "allow" and (evidence.blind or not evidence.fresh)):
         return None
-    plan: tuple[WrittenStep, ...] = ()
-    remedies: tuple[WrittenRemedy, ...] | None = ()
     if decision == "deny":
         remedies = _remedies(going, asked, reasons)
-    elif going.is_within(number):
+        if remedies is None or numbers.strange:
+            return None
+        return _verdict(asked, "delete", reasons, impact, evidence, (), remedies, now)
+    if going.is_within(number) or numbers.strange:
         return None  # who owns it goes with it: nothing is to be done by hand
-    else:
-        uid = long(numbers.records.uid(numbers.record(number)))
-        plan = (WrittenStep("1", site, "delete", resource, (), WrittenPreconditions(uid=uid)),)
-    if remedies is None or numbers.strange:
+    return _verdict(asked, "delete", reasons, impact, evidence, _step(numbers, number, "delete", site), (), now)
+
+
+def reading(numbers: Numbers, asked: Asked, evidence: WrittenEvidence, now: datetime) -> WrittenVerdict | None:
+    """The verdict on reading what is there and misses nothing; None when it is for the plain way."""
+    number = numbers.find(asked.resource)
+    if number == NOWHERE or numbers.rows[number] is None or evidence.blind or not evidence.fresh:
         return None
+    record = numbers.record(number)
+    for place, rank in enumerate(ranks(numbers, number, record).at):
+        if rank == ASK or (rank < WEAKER and not _is_served(numbers, record, place)):
+            return None
+    impact = _impact(numbers, asked.resource, asked.site)
+    if impact is None:
+        return None
+    return _verdict(asked, "read", (), impact, evidence, _step(numbers, number, "read", asked.site), (), now)
+
+
+def _is_served(numbers: Numbers, record: Record, place: int) -> bool:
+    """What stands there is there, with the named part of it (`served`)."""
+    form, target = record.shape.at[place], record.targets[place]
+    assert form is not None, "a target stands there"
+    traits = numbers.traits(target) if isinstance(target, int) else None
+    part, _, name = form.reference.granule.partition(":")
+    return traits is not None and (not part or part not in traits.parts or name in traits.parts[part])
+
+
+def _step(numbers: Numbers, number: int, action: str, site: SiteName) -> tuple[WrittenStep, ...]:
+    uid = long(numbers.records.uid(numbers.record(number)))
+    return (WrittenStep("1", site, action, numbers.resource(number), (), WrittenPreconditions(uid=uid)),)
+
+
+def _verdict(
+    asked: Asked,
+    verb: Verb,
+    reasons: tuple[WrittenReason, ...],
+    impact: WrittenImpact,
+    evidence: WrittenEvidence,
+    plan: tuple[WrittenStep, ...],
+    remedies: tuple[WrittenRemedy, ...],
+    now: datetime,
+) -> WrittenVerdict:
+    decision: Decision = "allow" if plan else "deny"
     return WrittenVerdict(
         "verdict/v1",
         asked.intent,
         1,
         decision,
-        "delete",
-        site,
-        (resource,),
-        summary_of("delete", (resource,), site, decision, reasons, len(plan), impact.direct),
+        verb,
+        asked.site,
+        (asked.resource,),
+        summary_of(verb, (asked.resource,), asked.site, decision, reasons, len(plan), impact.direct),
         now,
         asked.decided_by,
         "default",

@@ -31,10 +31,10 @@ from schemas.verdicts import (
     Touch,
     Verdict,
 )
-from services.resolver.asked import AskedDeletion, asked_deletion
+from services.resolver.asked import PlainQuestion, plain_question
 from services.resolver.graph.overlay import OverlayView
 from services.resolver.judge import written
-from services.resolver.judge.at_once import Asked, deletion
+from services.resolver.judge.at_once import Asked, deletion, reading
 from services.resolver.judge.case import Case, Change
 from services.resolver.judge.decide import decide
 from services.resolver.judge.policy import Policy
@@ -85,14 +85,28 @@ def test_a_deletion_judged_at_once_has_the_bytes_of_the_walk_over_states(seed: i
     assert found.to_json() == decide(case, OverlayView(graph, {}), Policy(), NOW).to_json()
 
 
-def test_most_deletions_are_judged_at_once_and_both_answers_come_up() -> None:
+@settings(max_examples=500, deadline=None)
+@given(SEEDS)
+def test_a_reading_judged_at_once_has_the_bytes_of_the_walk_over_states(seed: int) -> None:
+    sketch = Sketch(seed)
+    graph, target = sketch.graph(), sketch.targets()[0]
+    found = reading(graph.numbers(), Asked("i-1", target, LYON, True, "", LATER), EVIDENCE, NOW)
+    if found is None:
+        return  # left to the plain way
+    case = Case("i-1", "read", LYON, (Change(target, "read"),), FRESH, LATER, 10.0, preview=True)
+    assert found.to_json() == decide(case, OverlayView(graph, {}), Policy(), NOW).to_json()
+
+
+def test_most_questions_are_judged_at_once_and_every_answer_comes_up() -> None:
     answers: Counter[str] = Counter()
     for seed in range(300):
         asked = Asked("i-1", SECRET, LYON, True, "resolver/test", LATER)
-        found = deletion(Sketch(seed).graph().numbers(), asked, EVIDENCE, NOW)
+        graph = Sketch(seed).graph()
+        found = deletion(graph.numbers(), asked, EVIDENCE, NOW)
         answers["left" if found is None else found.decision] += 1
+        answers["read"] += reading(graph.numbers(), asked, EVIDENCE, NOW) is not None
     assert answers["left"] < 200, answers
-    assert min(answers["deny"], answers["allow"]) >= 10, answers
+    assert min(answers["deny"], answers["allow"], answers["read"]) >= 10, answers
 
 
 # ── from the question's bytes ───────────────────────────────────────────────────────────────────────────────────────
@@ -137,17 +151,17 @@ def _question(resource: str, **others: Any) -> bytes:
 def test_a_plain_question_gets_the_bytes_that_its_intent_would_get(seed: int) -> None:
     machine, moment = _machine(seed)
     for resource in NAMES:
-        payload = _question(resource)
-        found = answered_at_once(machine.desk, payload, moment)
-        if found is not None:
-            assert found == machine.preview(Intent.from_json(payload), moment).to_json()
+        for verb in ("delete", "read"):
+            payload = _question(resource, verb=verb)
+            found = answered_at_once(machine.desk, payload, moment)
+            if found is not None:
+                assert found == machine.preview(Intent.from_json(payload), moment).to_json()
 
 
 def test_what_is_no_plain_question_is_left_to_the_way_of_every_intent() -> None:
     machine, moment = _machine(1)
     resource = next(one for one in NAMES if answered_at_once(machine.desk, _question(one), moment) is not None)
     left = (
-        _question(resource, verb="read"),
         _question(resource, resources=(resource, "Secret/shop/b")),
         _question(resource, scope="oslo"),
         _question(resource, site="oslo"),
@@ -178,7 +192,7 @@ VALUES: Final = st.one_of(WORDS, st.none(), st.booleans(), st.floats(-1, 4000), 
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.dictionaries(st.sampled_from(AskedDeletion.__struct_fields__), VALUES, max_size=3), st.booleans())
+@given(st.dictionaries(st.sampled_from(PlainQuestion.__struct_fields__), VALUES, max_size=3), st.booleans())
 def test_what_is_read_quickly_is_read_by_the_contract_too_and_says_the_same(
     changed: dict[str, Any], drops: bool
 ) -> None:
@@ -186,7 +200,7 @@ def test_what_is_read_quickly_is_read_by_the_contract_too_and_says_the_same(
     if drops:
         body = {name: value for name, value in body.items() if name not in changed}
     payload = json.dumps(body).encode()
-    found = asked_deletion(payload)
+    found = plain_question(payload)
     if found is None:
         return
     question, expires_at = found
@@ -201,7 +215,7 @@ def test_what_is_read_quickly_is_read_by_the_contract_too_and_says_the_same(
 
 def test_every_field_of_the_contract_is_known_to_who_reads_quickly() -> None:
     names = {field.alias or name for name, field in Intent.model_fields.items()}
-    assert {*AskedDeletion.__struct_fields__} == names
+    assert {*PlainQuestion.__struct_fields__} == names
 
 
 # ── the same JSON ───────────────────────────────────────────────────────────────────────────────────────────────────
