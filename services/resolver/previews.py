@@ -5,10 +5,11 @@ one resource is to be deleted or read, by its full identity; nothing is in fligh
 
 from __future__ import annotations
 
-from schemas.identity import IdentityError, ResourceId
+from schemas.identity import ResourceId
+from schemas.kinds import Surface
 from services.resolver.asked import plain_question
 from services.resolver.desk import Desk
-from services.resolver.graph.names import NOWHERE
+from services.resolver.graph.names import NOWHERE, Place
 from services.resolver.judge.at_once import Asked, deletion, reading
 from services.resolver.signals import Moment
 
@@ -27,15 +28,18 @@ def answered_at_once(desk: Desk, payload: bytes, moment: Moment) -> bytes | None
         return None
     numbers = desk.graph.numbers()
     number = numbers.find(text)
-    try:
-        if number == NOWHERE or numbers.kind(number) not in surface.served:
-            return None
-        if surface.resolve(text, question.namespace) != text:
-            return None
-    except IdentityError:
+    if number == NOWHERE or not _is_whole(text, numbers.place[number], surface):
         return None
     asked = Asked(question.id, ResourceId(text), desk.site, question.preview, hearing.decided_by, expires_at)
     evidence = desk.evidence.written_claim(question.bound_s, moment.monotonic_s)
     judge = deletion if question.verb == "delete" else reading
     verdict = judge(numbers, asked, evidence, moment.wall)
     return None if verdict is None else verdict.to_json()
+
+
+def _is_whole(text: str, place: Place, surface: Surface) -> bool:
+    """Whether it is a full identity, which `Surface.resolve` would leave as it is, of a kind that is served."""
+    served = surface.served.get(place.kind)
+    if served is None or served.namespaced != bool(place.namespace) or "/" in place.namespace:
+        return False
+    return text.isprintable() and not text.endswith("/") and place.kind.rpartition("/")[2][:1].isupper()

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from schemas.events import ResourceState, Selector
 from schemas.identity import KindId, ResourceId
 from services.resolver.graph.edges import Row
-from services.resolver.graph.forms import Shape
+from services.resolver.graph.forms import Shape, Target
 from services.resolver.graph.links import Links
 from services.resolver.graph.names import NOWHERE, Names
 from services.resolver.graph.records import Record, Records
@@ -65,7 +65,8 @@ class Numbers:
         self.user_rows, self.child_rows = links.users.rows, links.children.rows
         self._owners: dict[int, int] = {}
         self._choosing: dict[int, list[Choosing]] = {}
-        self._tops: dict[int, int] = {}
+        self._tops: dict[tuple[Target, ...], int] = {}
+        self._top_of: dict[int, int] = {}
         self._near: dict[int, list[Choosing]] = {}
         self._matches: dict[int, tuple[Selector, list[int]]] = {}
 
@@ -180,12 +181,25 @@ class Numbers:
 
     def top(self, number: int) -> int:
         """The top of the chain of owners, or NOWHERE."""
-        direct = self.owner(number)
-        if direct in (NOWHERE, number):
-            return NOWHERE
-        found = self._tops.get(direct)
-        if found is None:
-            found = self._tops[direct] = self._top(direct)
+        found = self._top_of.get(number)
+        if found is not None:
+            return found
+        record = self.record(number)
+        if not record.shape.owners:
+            found = NOWHERE
+        else:
+            place, pinned = one_owner(record.shape)
+            key = record.targets[place : place + 1 + pinned]  # who has the very same owner has the same top
+            found = self._tops.get(key) if place != NOWHERE else None
+            if found is None:
+                direct = self.owner(number)
+                if direct in (NOWHERE, number):
+                    self._top_of[number] = NOWHERE
+                    return NOWHERE
+                found = self._top(direct)
+                if place != NOWHERE:
+                    self._tops[key] = found
+        self._top_of[number] = found
         return found
 
     def _top(self, direct: int) -> int:

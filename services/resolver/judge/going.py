@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from schemas.identity import KindId, ResourceId
 from services.resolver.graph.names import NOWHERE
 from services.resolver.graph.numbers import Numbers
+from services.resolver.graph.records import Record
 from services.resolver.graph.remembered import numbers_of
 from services.resolver.graph.selecting import Choosing
 from services.resolver.graph.view import Edge, View
@@ -59,14 +60,21 @@ class Going(Taken):
         None when it is for the walk over states.
         """
         numbers, number, going = self._numbers, self._numbers.find(resource), self._going
+        rows = numbers.rows
         if not numbers.is_used_by_at_most(USERS_MAX, number) or numbers.kind(number) == STORAGE_CLASS:
             return None
         strongest: dict[int, tuple[int, int | Choosing]] = {}  # by rank and place, or by what selects
         for source in numbers.users(number):
-            if source not in going:
-                rank, place = self._strongest(number, source)
-                if rank < NONE:
-                    strongest[source] = rank, place
+            if source in going:
+                continue
+            record = rows[source]
+            assert record is not None, "who refers to something is there"
+            place = record.targets.index(number)
+            rank = ranks(numbers, source, record).at[place]
+            if rank == ASK or record.targets.count(number) > 1:
+                rank, place = self._strongest(number, source, record)
+            if rank < NONE:
+                strongest[source] = rank, place
         self._by_name[number] = [source for source, (rank, _) in strongest.items() if rank < WEAKER]
         for one in numbers.selecting(number):
             if one.source not in going and not self._has_another(one):
@@ -74,23 +82,18 @@ class Going(Taken):
                 known = strongest.get(one.source)
                 if rank < NONE and (known is None or rank < known[0]):
                     strongest[one.source] = rank, one
-        rows = []
+        left = []
         for source, (rank, by) in strongest.items():
             top = numbers.top(source)
             above = strongest.get(top)
             if above is not None and top != source and above[0] <= rank:
                 continue  # the owner stands for what it makes
             edge = numbers.edge(source, by, resource) if isinstance(by, int) else numbers.choice(by, resource)
-            rows.append(Left(edge, STRONGEST_FIRST[rank], top != NOWHERE))
-        return None if self.strange else sorted(rows, key=_by_name)
+            left.append(Left(edge, STRONGEST_FIRST[rank], top != NOWHERE))
+        return None if self.strange else sorted(left, key=_by_name)
 
-    def _strongest(self, number: int, source: int) -> tuple[int, int]:
+    def _strongest(self, number: int, source: int, record: Record) -> tuple[int, int]:
         """How a source uses this very object: the rank of its strongest way (or NONE), and where that stands."""
-        record = self._numbers.record(source)
-        known, targets = ranks(self._numbers, source, record).at, record.targets
-        place = targets.index(number)
-        if targets.count(number) == 1 and known[place] != ASK:
-            return known[place], place
         found = NONE, 0
         for place in self._numbers.places(number, record, owning=False):
             form = record.shape.at[place]
@@ -187,7 +190,7 @@ class Going(Taken):
                 targets = record.targets
                 rank = known[targets.index(number)] if targets.count(number) == 1 else ASK
                 if rank == ASK:
-                    rank, _ = self._strongest(number, source)
+                    rank, _ = self._strongest(number, source, record)
                 if rank < WEAKER:
                     settled.add(source)
                     broken.append(source)

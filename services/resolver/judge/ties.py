@@ -31,7 +31,7 @@ from services.resolver.judge.findings import Finding, named
 
 COPIES: Final = "N341"  # of what is deleted: each is judged where it is
 LABEL_WORDS: Final = b"cheops.io/"  # labels and facts are packed with their names as they are
-FACT_WORDS: Final = tuple(name.encode() for name in (SHARED_TO_FACT, REPLICAS_FACT, PARTS_FACT))
+SHARED_WORD, REPLICAS_WORD, PARTS_WORD = SHARED_TO_FACT.encode(), REPLICAS_FACT.encode(), PARTS_FACT.encode()
 LEFT_BEHIND: Final = "N342"  # a copy that nobody uses any more goes, and its original is told
 HEALED: Final = "N345"  # what was declared is put back
 LEAVES: Final = "N343"  # a site is left out of a set
@@ -129,10 +129,10 @@ def may_be_tied(view: View, resource: ResourceId) -> bool:
 
 def bears_words(numbers: Numbers, number: int) -> bool:
     """The same of what is there, by number."""
-    rows, record = numbers.rows, numbers.record(number)
+    rows, record, traits = numbers.rows, numbers.record(number), numbers.record(number).traits
     if record.shape.selects and any(form.selects and form.reference.target for form in record.shape.forms):
         return True
-    if LABEL_WORDS in record.labels or any(word in record.traits for word in FACT_WORDS):
+    if LABEL_WORDS in record.labels or SHARED_WORD in traits or REPLICAS_WORD in traits or PARTS_WORD in traits:
         return True
     for target in record.targets:
         if isinstance(target, int) and (named_ := rows[target]) is not None and LABEL_WORDS in named_.labels:
