@@ -98,6 +98,11 @@ def test_replicas_that_somebody_changes_or_deletes_are_healed_by_one_command(she
     assert "DRIFTED A507" in told
     assert "help   cheops heal deployment/web -n default --site oslo" in told
 
+    (shell.folder / "bundle.yaml").write_text(yaml.safe_dump(deployment("web", 3)))
+    refused = shell("apply", "-f", "bundle.yaml", "-o", "json")
+    assert (refused.code, codes(refused.body) & {"D150"}) == (3, {"D150"}), "somebody else owns spec.replicas now"
+    assert refused.body["remedies"][0]["command"] == "cheops heal deployment/web -n default --site oslo"
+
     preview = shell("heal", "deployment/web", "--preview", "-o", "json")
     assert (preview.code, where(preview.body)) == (0, [("oslo", "apps/Deployment/default/web")])
     assert (live(shell, "oslo", f"{DEPLOYMENTS}/web") or {})["spec"]["replicas"] == 5

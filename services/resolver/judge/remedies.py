@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Literal, NamedTuple
 
 from schemas.identity import ResourceId, ResourceKey, SiteName
+from schemas.ties import drift
 from schemas.verdicts import EdgeRef, Reason, Remedy, Touch
 from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.view import View
@@ -25,6 +26,7 @@ IN_USE: Final = frozenset(("310", "311", "312", "313"))
 PART_IN_USE: Final = frozenset(("210", "211"))
 CAN_BE_BROUGHT: Final = frozenset(("110", "140", "112", "114"))
 TOUCHED_MAX: Final = 20  # more blockers are not let go of by hand
+CONFLICT: Final = "conflict"  # the API server's word for fields that another manager owns
 POD_FIELDS: Final = "podspec."  # references that a workload can do without; others are what their object is for
 
 Deny = Callable[[Finding], bool]
@@ -45,6 +47,8 @@ def remedies_for(case: Case, view: View, reasons: Sequence[Reason], denies: Deny
             return tuple(_let_go(case, blocking, f"cheops {case.verb} -f FILE -f USERS.yaml --site {case.site}"))
         if numbers == {"220"}:
             return tuple(_anew(case, view, blocking, denies))
+        if numbers == {"150"}:
+            return tuple(_healed(case, view, blocking))
         if numbers in ({"101"}, {"102"}):
             return tuple(_other_verb(case, view, numbers, denies))
     return ()
@@ -141,6 +145,16 @@ def _anew(case: Case, view: View, blocking: Sequence[Reason], denies: Deny) -> I
         effect=f"delete and create {'it' if len(resources) == 1 else 'them'}: nothing depends on it",
         changes=tuple(Touch(resource=one, how="delete") for one in resources),
     )
+
+
+def _healed(case: Case, view: View, blocking: Sequence[Reason]) -> Iterator[Remedy]:
+    """Where only those are in the way who have changed it past us, it is put back first."""
+    resources = [reason.resource for reason in blocking if reason.resource is not None]
+    states = [view.find(one) for one in resources]
+    if all(CONFLICT in one.message for one in blocking) and all(one is not None and drift(one) for one in states):
+        words = " ".join(typed(one) for one in resources)
+        effect = "put back what was declared first; what was changed past Cheops is lost"
+        yield Remedy(command=f"cheops heal {words}{_where(case, resources)}", effect=effect)
 
 
 def _other_verb(case: Case, view: View, numbers: set[str], denies: Deny) -> Iterator[Remedy]:
