@@ -186,6 +186,8 @@ def behind(intent: Intent, intake: Intake, sites: Iterable[SiteName], verdict: V
                 site=intent.site,
                 message=f"{named(resource)} @ {name} is not what intent {intent.id} declared: {verdict.summary}",
                 resource=resource,
+                sites=(name,),
+                cause=intent.id,
                 at=moment.wall,
             )
         )

@@ -166,6 +166,7 @@ def test_the_newest_declaration_is_the_one_that_is_put_back(mesh: VirtualMesh) -
     mesh.mend()
     mesh.settle(40)
     assert (keys(mesh, "nice"), of_updates(mesh, "lyon", "A504")) == ({"a"}, ["raised"])
+    assert [one.sites for one in mesh["lyon"].alerts if one.code == "A504"] == [("nice",)], "who is to be healed"
     assert heal(mesh, "lyon", "secret/new").decision == "allow"
     assert keys(mesh, "nice") == {"a", "b"}
     assert of_updates(mesh, "lyon", "A504") == ["raised", "healed"]
