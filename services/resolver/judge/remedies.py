@@ -154,7 +154,7 @@ def _healed(case: Case, view: View, blocking: Sequence[Reason]) -> Iterator[Reme
     if all(CONFLICT in one.message for one in blocking) and all(one is not None and drift(one) for one in states):
         words = " ".join(typed(one) for one in resources)
         effect = "put back what was declared first; what was changed past Cheops is lost"
-        yield Remedy(command=f"cheops heal {words}{_where(case, resources)}", effect=effect)
+        yield Remedy(command=f"cheops heal {words}{_where(case.site, resources)}", effect=effect)
 
 
 def _other_verb(case: Case, view: View, numbers: set[str], denies: Deny) -> Iterator[Remedy]:
