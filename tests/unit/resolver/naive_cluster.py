@@ -14,7 +14,7 @@ from schemas.identity import ResourceId
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
 from schemas.relations.surface import builtin_surface
-from schemas.ties import DRIFT_FACT, with_words
+from schemas.ties import WORDS_IN, DRIFT_FACT, with_words
 from services.chassis.kubernetes.declaration import MANAGER, drift_of, with_declaration, with_other_words
 from tests.kit.manifests import Manifest, without_uid
 
@@ -115,3 +115,11 @@ def _ours(body: Manifest) -> dict[str, Any]:
     rows = body["metadata"].get("managedFields") or [{"fieldsV1": {}}]
     found: dict[str, Any] = rows[0]["fieldsV1"]
     return found
+
+
+def words_before(manifest: Manifest) -> Manifest:
+    """An object's words of ours, and "" for those that it did not carry: to be written again."""
+    metadata = {**manifest["metadata"]}
+    for where, names in WORDS_IN.items():
+        metadata[where] = {name: (manifest["metadata"].get(where) or {}).get(name, "") for name in names}
+    return {**manifest, "metadata": metadata}

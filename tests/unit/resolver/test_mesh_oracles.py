@@ -132,7 +132,7 @@ BREAKS: dict[str, tuple[Story, dict[str, Any], str]] = {
     ),
     "nobody is woken": (
         a_site_is_cut_off_and_comes_back,
-        {"across.coordinator.Coordinator.wake": nothing, "across.coordinator.Coordinator._waiting": nothing},
+        {"across.waking.Waking.wake": nothing, "across.waking.Waking._waiting": nothing},
         "i-1 waits at lyon for",
     ),
     "a deferral names nothing": (

@@ -53,7 +53,7 @@ from services.resolver.signals import (
     Tick,
 )
 from tests.kit.manifests import Manifest, namespace
-from tests.unit.resolver.naive_cluster import CATALOGUE, Cluster
+from tests.unit.resolver.naive_cluster import CATALOGUE, Cluster, words_before
 
 LYON = SiteName("lyon")
 EPOCH = 1
@@ -239,6 +239,7 @@ class World:
         wanted, manifest = operation.preconditions, operation.manifest
         if operation.undoes and operation.action != "delete":
             manifest = self.kept[operation.undoes]
+            manifest = words_before(manifest) if operation.action == "annotate" else manifest
         if operation.expires_at <= self.moment.wall:
             return [self._outcome(operation, "expired")]
         if (wanted.absent and live) or (wanted.uid and (live is None or live["metadata"]["uid"] != wanted.uid)):
