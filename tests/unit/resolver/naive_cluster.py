@@ -14,7 +14,7 @@ from schemas.identity import ResourceId
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
 from schemas.relations.surface import builtin_surface
-from schemas.ties import WORDS_IN, DRIFT_FACT, with_words
+from schemas.ties import DRIFT_FACT, WORDS_IN, with_words
 from services.chassis.kubernetes.declaration import MANAGER, drift_of, with_declaration, with_other_words
 from tests.kit.manifests import Manifest, without_uid
 
