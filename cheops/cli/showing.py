@@ -60,7 +60,8 @@ def _intent_line(intent: Intent) -> str:
     what = ", ".join(intent.resources) or f"{len(intent.manifests)} manifests"
     who = intent.requester or "somebody"
     where = f"{intent.scope}, entered at {intent.site}" if intent.scope else intent.site
-    return f"{intent.id}: {who} wants to {intent.verb} {what} @ {where} ({intent.created_at.astimezone():%H:%M:%S})"
+    verb = "heal" if intent.heal else intent.verb
+    return f"{intent.id}: {who} wants to {verb} {what} @ {where} ({intent.created_at.astimezone():%H:%M:%S})"
 
 
 def _body(chain: Chain) -> dict[str, object]:

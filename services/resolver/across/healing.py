@@ -41,6 +41,7 @@ from services.resolver.placing import Alternative, part_of
 from services.resolver.signals import AskSupply, Effect, Moment, Supplied, Want
 
 NOT_DECLARED: Final = "D630"
+FILES: Final = " -f FILE"
 Body = dict[str, Any]
 
 
@@ -197,10 +198,11 @@ class Healer:
 
 
 def as_healing(verdict: Verdict) -> Verdict:
-    """The same, saying what it is for."""
+    """The same, saying what it is for; without remedies that add to manifests, because there are none."""
     said = verdict.summary.removeprefix("apply ").replace(": nothing to do", ": nothing to heal")
     said = said if said.startswith("heal ") else f"heal {said}"
-    return verdict.model_copy(update={"summary": said})
+    remedies = tuple(one for one in verdict.remedies if FILES not in one.command)
+    return verdict.model_copy(update={"summary": said, "remedies": remedies})
 
 
 def _copies(said: Mapping[SiteName, Body]) -> dict[SiteName, SiteName]:
