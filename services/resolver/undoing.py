@@ -183,7 +183,7 @@ def _change(desk: Desk, intent_id: str, step: Step) -> Change:
     before: ResourceState | None = deed.before if deed is not None else None
     now = desk.graph.find(step.resource)
     version = before.version if before is not None else now.version if now is not None else ""
-    return Change(step.resource, step.action, version, before if step.action in WRITES else None)
+    return Change(step.resource, step.action, version, before if step.action in (*WRITES, "annotate") else None)
 
 
 def lasting(intent: Intent, moment: Moment) -> Intent:

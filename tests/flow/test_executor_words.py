@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from schemas.ties import REPLICA_SET, REPLICAS, SHARED_TO
+from schemas.ties import DECLARATION, REPLICA_SET, REPLICAS, SHARED_TO
 from services.chassis.bus.memory import MemoryBus
 from services.chassis.bus.port import Bus
 from tests.flow.executor_engines import Engine, engine, real_kubeconfig
@@ -74,7 +74,9 @@ async def test_words_are_written_and_taken_back_and_all_else_stays(
         await send(bus, back)
         assert (await final(bus, back)).state == "ready"
     assert await said(engine) == {"team": "shop"}
-    assert (await engine.get("configmaps", "settings") or {})["data"] == {"colour": "blue"}
+    found = await engine.get("configmaps", "settings") or {}
+    assert found["data"] == {"colour": "blue"}
+    assert DECLARATION not in (found["metadata"].get("annotations") or {}), "of no set, nothing is declared"
 
 
 async def test_an_apply_writes_over_words_that_were_marked_without_a_conflict(

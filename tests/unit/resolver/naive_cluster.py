@@ -14,7 +14,7 @@ from schemas.identity import ResourceId
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
 from schemas.relations.surface import builtin_surface
-from schemas.ties import DRIFT_FACT, WORDS_IN, with_words
+from schemas.ties import DECLARATION, DRIFT_FACT, WORDS_IN, is_tied_body, with_words
 from services.chassis.kubernetes.declaration import MANAGER, drift_of, with_declaration, with_other_words
 from tests.kit.manifests import Manifest, without_uid
 
@@ -64,7 +64,10 @@ class Cluster:
         for where in ("labels", "annotations"):
             kept = {name: text for name, text in (made["metadata"].pop(where, None) or {}).items() if text}
             made["metadata"] |= {where: kept} if kept else {}
-        return self.put(with_other_words(made, live) or made)
+        known = with_other_words(made, live)
+        if known is None and not is_tied_body(made):  # of no set any more: nothing was declared that could drift
+            (made["metadata"].get("annotations") or {}).pop(DECLARATION, None)
+        return self.put(known or made)
 
     def remove(self, resource: ResourceId) -> None:
         self.version += 1

@@ -165,3 +165,15 @@ def test_an_update_that_is_open_for_a_site_does_not_bring_back_what_was_deleted_
     mesh.settle(60)
     assert body(mesh, "lyon", NEW) is body(mesh, "oslo", NEW) is None
     assert "W503" not in {one.code for one in mesh.verdict("lyon", "i-2").reasons}
+
+
+def test_words_that_an_undo_takes_back_are_gone_and_nobody_is_alarmed(mesh: VirtualMesh) -> None:
+    mesh["nice"].see(ResourceEvent("put", mesh["nice"].cluster.put(new("a"))))
+    mesh.settle()
+    mesh["lyon"].refuses.add(NEW)
+    verdict = do(mesh, "lyon", "create", "deployment: lyon, secret: nice & lyon", "i-1", manifests=(user(),))
+    mesh.settle(30)
+    assert verdict.undoes is not None, verdict
+    assert body(mesh, "lyon", NEW) is None
+    assert {REPLICA_SET, REPLICAS} & set(words(mesh, "nice", NEW)) == set()
+    assert [one.code for world in mesh.worlds.values() for one in world.alerts] == []
