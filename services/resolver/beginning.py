@@ -25,6 +25,7 @@ from schemas.events import batch_hash
 from schemas.intents import Intent
 from schemas.kinds import Surface
 from schemas.outcomes import Outcome
+from schemas.ties import DRIFT_FACT
 from schemas.verdicts import Verdict
 from services.chassis.bus.port import Bus, Received
 from services.resolver.graph.restoring import ChunkError, Restoring
@@ -42,9 +43,14 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Begun:
-    """Where to read on in EVENTS, what was read last of OUTCOMES, and what came of the events that were replayed."""
+    """Where to read on in EVENTS, what was read last of OUTCOMES, and what came of the events that were replayed.
+
+    cursor_seq   the message of EVENTS at the cursor; 0 when nothing is known     kept   the cursor of the snapshot
+    """
 
     event_seq: int = 1
+    cursor_seq: int = 0
+    kept: tuple[int, int] = (0, 0)
     outcome_seq: int = 0
     effects: list[Effect] = field(default_factory=list)
 
@@ -105,8 +111,9 @@ class Beginning:
     async def _replay(self, begun: Begun, head: Head, end: End, moment: Moment) -> None:
         """Events since; at one moment, so that nothing is alerted about that a later event puts right."""
         evidence, last, batches = self._machine.evidence, head.stream_seq, 0
+        begun.cursor_seq, begun.kept = last, (evidence.epoch, evidence.seq)
         async for one in self._bus.scan("EVENTS", self._events, start_seq=last + 1):
-            last, batches = one.stream_seq, batches + 1
+            last, batches, before = one.stream_seq, batches + 1, (evidence.epoch, evidence.seq)
             try:
                 begun.effects += self._machine.step(BatchSeen(one.payload), moment)
                 while evidence.swept:
@@ -114,10 +121,14 @@ class Beginning:
                     await asyncio.sleep(0)
             except MessageError as error:
                 await self._out.bury("EVENTS", one, str(error))
+            if before != (evidence.epoch, evidence.seq):
+                begun.cursor_seq = last
             await asyncio.sleep(0)
         begun.event_seq = last + 1
         if (evidence.epoch, evidence.seq) < (end.epoch, end.seq):
             evidence.distrust("the stream lost events that a snapshot holds")
+        for state in self._machine.graph.bearing(DRIFT_FACT):  # nobody tells of it again while it stays so
+            self._machine.desk.drifts.suspect(state, f"put {evidence.epoch}:{evidence.seq}", moment.monotonic_s)
         log.info("replayed since the snapshot", site=self._site, batches=batches, seq=evidence.seq)
 
     # ── the streams ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice, takewhile
 from typing import Final
 
 from schemas.alerts import Alert
@@ -30,6 +31,7 @@ OLDER: Final = "A508"
 OF_UPDATES: Final = ("A504", "A506", OLDER)
 SETTLE_S: Final = 1.0  # a person's next command may put it back, and our own write may be seen before its outcome
 CHECK_S: Final = 0.25
+LOOK_MAX: Final = 128  # suspicions, and raised alerts, that are looked at in one step: some milliseconds
 SUSPICIONS_MAX: Final = 50_000
 RAISED_MAX: Final = 10_000
 NAMESPACE: Final = KindId("Namespace")
@@ -73,13 +75,14 @@ class Drifts:
         """A resource changed; asked before what is in flight is told of it."""
         new = changed.new
         if new is not None and DRIFT_FACT in new.facts:
-            self._suspect(new, cause, now_s)
+            self.suspect(new, cause, now_s)
         elif changed.may_take_away and (new is None or not is_declared(new)):
             old = changed.old
             if old is not None and is_declared(old) and not self._is_ours(old.resource):
-                self._suspect(old, cause, now_s)
+                self.suspect(old, cause, now_s)
 
-    def _suspect(self, state: ResourceState, cause: str, now_s: float) -> None:
+    def suspect(self, state: ResourceState, cause: str, now_s: float) -> None:
+        """It differs, or may: it is looked at again a moment later."""
         if len(self._suspicions) < SUSPICIONS_MAX:
             origin = shared_from(state)
             sites = replicas_at(state) or ((origin,) if origin is not None else ())
@@ -143,13 +146,15 @@ class Drifts:
         """Alerts that are due now, raised and healed."""
         if moment.monotonic_s < self._next_check_s:
             return []
-        self._next_check_s = moment.monotonic_s + CHECK_S
+        many = max(len(self._suspicions), len(self._raised)) > LOOK_MAX
+        self._next_check_s = moment.monotonic_s + (0.0 if many else CHECK_S)
         if not self._raised:
             self._settled.clear()
         return [*self._raise(view, moment), *(self._heal(view, moment) if evidence.synced else ())]
 
     def _raise(self, view: View, moment: Moment) -> Iterator[Alert]:
-        for resource in [one for one, row in self._suspicions.items() if row.due_s <= moment.monotonic_s]:
+        due = takewhile(lambda one: self._suspicions[one].due_s <= moment.monotonic_s, self._suspicions)  # oldest first
+        for resource in [*islice(due, LOOK_MAX)]:
             suspicion = self._suspicions.pop(resource)
             why = self._differs(view, resource)
             if not why or self._id(resource) in self._raised or len(self._raised) >= RAISED_MAX:
@@ -178,7 +183,8 @@ class Drifts:
         return drift(state)
 
     def _heal(self, view: View, moment: Moment) -> Iterator[Alert]:
-        for alert in list(self._raised.values()):
+        for alert in [*islice(self._raised.values(), LOOK_MAX)]:
+            self._raised[alert.id] = self._raised.pop(alert.id)  # the others have their turn first
             why = self._ended(view, alert) if alert.at != moment.wall else ""
             if why:
                 yield self._end(alert, why, moment)

@@ -49,10 +49,11 @@ class Preserving:
     def _cursor(self) -> tuple[int, int]:
         return self._machine.evidence.epoch, self._machine.evidence.seq
 
-    def begin(self, outcome_seq: int) -> None:
-        """Before the first batch. What is known already is from a snapshot, nearly: the next one has time."""
-        self.outcome_seq, self._at, self._taken = outcome_seq, self._cursor, self._cursor
-        if self._machine.evidence.epoch:
+    def begin(self, cursor_seq: int, kept: tuple[int, int], outcome_seq: int) -> None:
+        """Before the first batch: what was found at the start (beginning.py). After a snapshot another has time."""
+        self._at, self._stream_seq, self._taken = self._cursor, cursor_seq, kept
+        self.outcome_seq = outcome_seq
+        if cursor_seq:
             self._taken_at_s = self._now().monotonic_s
 
     async def run(self) -> None:

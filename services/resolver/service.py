@@ -114,7 +114,7 @@ class ResolverService:
         """Recover, then serve until cancelled. Raises SteppedDownError when another resolver holds the site."""
         await ensure_streams(self._bus, self.site)
         begun = await self._beginning.run(self._now())
-        self._preserving.begin(begun.outcome_seq)
+        self._preserving.begin(begun.cursor_seq, begun.kept, begun.outcome_seq)
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             letters = asyncio.Event()

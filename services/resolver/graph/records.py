@@ -270,6 +270,13 @@ class Records:
             found = self._unpacked_traits[record.traits] = unpack_traits(record.traits)
         return found
 
+    def bearing(self, fact: str) -> list[int]:
+        """Numbers of what this fact is known of; traits are shared, so few are unpacked."""
+        one_each = {record.traits: record for record in self.rows if record is not None}
+        bearing = {traits for traits, record in one_each.items() if fact in self.traits(record).facts}
+        there = enumerate(self.rows) if bearing else ()
+        return [number for number, record in there if record is not None and record.traits in bearing]
+
     def selector(self, packed: bytes) -> Selector:
         """Unpacked selector."""
         return _remembered(self._unpacked_selectors, _selectors, packed)

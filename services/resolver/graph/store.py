@@ -254,6 +254,10 @@ class Graph:
         for kind in self.kinds():
             yield from self.members(kind, namespace)
 
+    def bearing(self, fact: str) -> Iterator[ResourceState]:
+        """Resources of which this fact is known."""
+        yield from filter(None, map(self.find, map(self._names.resource, self._records.bearing(fact))))
+
     def resources(self) -> Iterator[ResourceState]:
         """Everything that is there, with its state."""
         for number, record in enumerate(self._record):

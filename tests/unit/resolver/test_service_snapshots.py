@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -17,6 +18,7 @@ from schemas import subjects
 from schemas.events import ResourceEvent
 from schemas.identity import ResourceId
 from schemas.intents import Intent
+from schemas.ties import DRIFT_FACT
 from schemas.verdicts import Verdict
 from services.resolver import preserving
 from services.resolver.judge.policy import Policy
@@ -152,6 +154,22 @@ def emptied(stored: Any, replaced: bool) -> None:
     kept = {seq: dataclasses.replace(one, payload=b"another") for seq, one in stored.messages.items()}
     stored.messages.clear()
     stored.messages.update(kept if replaced else {})
+
+
+async def test_a_drift_that_nobody_was_alerted_of_before_the_restart_is_alerted_after_it(tmp_path: Path) -> None:
+    site = Watched()
+    site.cluster.put(secret("ca"))
+    async with site.running():
+        async with site.resolver_at(tmp_path) as machine:
+            await known_and_kept(site, machine, tmp_path)
+        state = site.cluster.state(ResourceId("Secret/shop/ca"))
+        await site.see(ResourceEvent("put", msgspec.structs.replace(state, facts={DRIFT_FACT: "metadata.labels"})))
+        async with site.resolver_at(tmp_path) as machine:
+            await known_and_kept(site, machine, tmp_path)
+        stored = site.bus._streams["ALERTS"]
+        stored.messages.clear()  # the process died before it could say so
+        async with site.resolver_at(tmp_path) as machine:
+            await until(lambda: [one.code for one in machine.desk.drifts._raised.values()] == ["A507"])
 
 
 async def test_what_was_done_and_not_seen_before_the_restart_lies_over_the_graph(tmp_path: Path) -> None:
