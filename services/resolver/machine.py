@@ -49,7 +49,6 @@ from services.resolver.signals import (
     Rehearsed,
     RepeatVerdict,
     ResyncAnswered,
-    SendAlert,
     Signal,
     StoreVerdict,
     Supplied,
@@ -165,8 +164,7 @@ class Machine:
         if self.evidence.synced and not self._was_synced:
             effects += self._resume(moment)
         effects += self._wake(moment)
-        effects += map(SendAlert, self.vigil.due(self.graph, self.evidence, moment))
-        effects += self.desk.drifts.originals.due(self.graph, moment)
+        effects += self.vigil.effects(self.graph, self.evidence, moment)
         return effects
 
     # ── intents ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -25,7 +25,7 @@ from services.resolver.graph.view import Edge, View
 from services.resolver.graph.walk import owner_of
 from services.resolver.judge.findings import edge_ref
 from services.resolver.judge.use import breaks
-from services.resolver.signals import Moment
+from services.resolver.signals import Effect, Moment, SendAlert
 
 SETTLE_S: Final = 1.0  # how long a suspicion waits; cascades of a namespace arrive within it at most sites
 BLIND_FOR_S: Final = 5.0  # a kind that is not observed for this long is an alert; shorter is a reconnect
@@ -80,6 +80,11 @@ class Vigil:
             return
         if new is None or _takes_away(old, new):
             self._suspicions.setdefault(old.resource, _Suspicion(now_s + SETTLE_S, cause, old))
+
+    def effects(self, view: Graph, evidence: SiteEvidence, moment: Moment) -> list[Effect]:
+        """What is to be told now, and what follows from what was seen."""
+        told = map(SendAlert, self.due(view, evidence, moment))
+        return [*told, *self.drifts.originals.due(view, moment)]
 
     def due(self, view: Graph, evidence: SiteEvidence, moment: Moment) -> list[Alert]:
         """Alerts that are due now, raised and healed."""
