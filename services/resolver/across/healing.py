@@ -137,7 +137,7 @@ class Healer:
         for resource in dict.fromkeys(one.resource for one in asked.intake.changes):
             mine = {name: body for (name, one), body in said.items() if one == resource}
             copies, newest = _copies(mine), _newest(mine)
-            members = _sites_of(mine[newest]) if newest is not None else ()
+            members = _members(mine, newest) if newest is not None else ()
             named_sites = self._named(asked, resource)
             sites = [one for one in dict.fromkeys((*members, *copies)) if named_sites is None or one in named_sites]
             if not sites:
@@ -221,6 +221,13 @@ def _newest(said: Mapping[SiteName, Body]) -> SiteName | None:
     """The member of a set that was declared last."""
     members = [name for name, body in said.items() if {REPLICA_SET, PART_OF} & _words(body, "labels").keys()]
     return max(members, key=lambda name: (_stamp(said[name]), name), default=None)
+
+
+def _members(said: Mapping[SiteName, Body], newest: SiteName) -> list[SiteName]:
+    """The sites of a set. Who has nothing, and has left in the words of one of the newest, gets nothing again."""
+    agreed = [_sites_of(one) for one in said.values() if _stamp(one) == _stamp(said[newest]) and _sites_of(one)]
+    listed = dict.fromkeys(name for sites in agreed for name in sites)
+    return [name for name in listed if name in said or all(name in sites for sites in agreed)]
 
 
 def _stamp(body: Body) -> str:

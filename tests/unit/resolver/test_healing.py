@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from schemas.events import ResourceEvent
 from schemas.identity import ResourceId
-from schemas.ties import PARTS, REPLICA_SET, SHARED_FROM, SHARED_TO
+from schemas.ties import PARTS, REPLICA_SET, REPLICAS, SHARED_FROM, SHARED_TO
 from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
 from tests.unit.resolver.test_drift import LOAD, drifts, of_updates, raised
 from tests.unit.resolver.test_sets import NEW, WEB, body, do, forget_all, keys, mesh, new, web, words
@@ -170,6 +170,22 @@ def test_the_newest_declaration_is_the_one_that_is_put_back(mesh: VirtualMesh) -
     assert heal(mesh, "lyon", "secret/new").decision == "allow"
     assert keys(mesh, "nice") == {"a", "b"}
     assert of_updates(mesh, "lyon", "A504") == ["raised", "healed"]
+
+
+@pytest.mark.parametrize("late", ["lyon", "oslo"])
+def test_a_site_that_has_left_gets_nothing_again_though_another_has_not_heard_of_it(
+    mesh: VirtualMesh, late: str
+) -> None:
+    replicated(mesh, "lyon & oslo & nice")
+    before = mesh[late].cluster.objects[WEB]
+    do(mesh, "nice", "delete", "nice", "i-2", resources=("deployment/web",))
+    mesh[late].see(ResourceEvent("put", mesh[late].cluster.put(before)))
+    mesh["oslo"].edit(WEB, "spec", "replicas", value=9)
+    mesh.settle(3)
+    assert "nice" in words(mesh, late, WEB)[REPLICAS]
+    assert heal(mesh, "lyon", "deployment/web").decision == "allow"
+    assert replicas(mesh, "lyon", "oslo") == [4, 4]
+    assert body(mesh, "nice", WEB) is None
 
 
 def test_what_belongs_to_no_set_cannot_be_healed(mesh: VirtualMesh) -> None:
