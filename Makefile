@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+unexport PYTHONDONTWRITEBYTECODE  # every verb starts many processes, and each would compile our modules anew
+
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test faults faults-long soak bench scale accuracy lint docs lock controlplane clean
 
@@ -21,8 +23,10 @@ venv: $(READY) ## make the virtual environment
 demo: $(READY) ## play the main job on the embedded sandbox (under 90 s)
 	@$(BIN)/python -m cheops.demo
 
-test: $(READY) ## pass the tests (real control planes where they are built: make controlplane)
-	@$(BIN)/python -m pytest -m "not soak and not faults" tests/unit tests/accuracy tests/contract tests/flow tests/e2e
+WORKERS ?= 0
+test: $(READY) ## pass the tests (real control planes where they are built: make controlplane; WORKERS=2 shares them)
+	@$(BIN)/python -m pytest -n $(WORKERS) --durations=15 -m "not soak and not faults" \
+		tests/e2e tests/flow tests/unit tests/contract tests/accuracy
 
 soak: $(READY) ## what takes long: runs marked so, and properties tried on new examples
 	@$(BIN)/python -m pytest -m soak tests

@@ -7,7 +7,7 @@ import signal
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.kit.controlplane", "tests.kit.bed"]
+pytest_plugins = ["tests.kit.controlplane", "tests.kit.bed", "tests.kit.spread"]
 
 # No deadline, nor a bound on making examples: a busy machine is no defect of what is tested.
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

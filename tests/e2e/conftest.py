@@ -1,4 +1,4 @@
-"""Two real clusters with their services as processes, for all scenarios of a session; each leaves them working."""
+"""Two real clusters with their services as processes, for all scenarios here; each leaves them working."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class World:
         )  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def real_bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     """lyon and oslo on real control planes; belongs to no event loop."""
     try:

@@ -14,7 +14,7 @@ from tests.kit.bed import LAST_LINES, made_whole
 from tests.kit.controlplane import give_up
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def three_sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     """Belongs to no event loop."""
     try:

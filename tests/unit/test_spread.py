@@ -1,0 +1,19 @@
+"""Which tests one worker does."""
+
+from __future__ import annotations
+
+from tests.kit.spread import unit_of
+
+
+def test_a_file_stays_whole() -> None:
+    units = {unit_of("tests/flow/test_sdk.py::test_one"), unit_of("tests/flow/test_sdk.py::test_two[a::b]")}
+    assert units == {"tests/flow/test_sdk.py"}
+    assert unit_of("tests/flow/test_sets.py::test_one") not in units
+
+
+def test_files_that_share_clusters_stay_together() -> None:
+    real = {unit_of(f"tests/e2e/{file}.py::test_it") for file in ("test_main_job", "test_real_cuts", "test_real_shop")}
+    assert len(real) == 1
+    faults = {unit_of(f"tests/e2e/faults/{file}.py::test_it") for file in ("test_acting", "test_links")}
+    assert len(faults) == 1
+    assert real != faults
