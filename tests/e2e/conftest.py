@@ -80,12 +80,12 @@ class World:
         await self.bed.wait_fresh(WAIT_S)
         await until_equal(self.mesh, self.api, LYON)
 
-    def cheops(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """The command line, as typed."""
+    async def cheops(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """The command line, as typed; beside our loop, or our own connections would be silent and given up."""
         program = Path(sys.executable).parent / "cheops"
         environment = {**os.environ, "CHEOPS_CONTEXT": str(self.bed.context_file), "COLUMNS": "100"}
-        return subprocess.run(
-            [str(program), *words], input=stdin, env=environment, capture_output=True, text=True,
+        return await asyncio.to_thread(
+            subprocess.run, [str(program), *words], input=stdin, env=environment, capture_output=True, text=True,
             timeout=COMMAND_TIMEOUT_S, check=False,
         )  # fmt: skip
 

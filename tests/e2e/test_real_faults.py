@@ -180,7 +180,7 @@ async def test_a_kind_that_rbac_hides_is_unknown_until_it_may_be_seen(world: Wor
         async with asyncio.timeout(WAIT_S):
             while "Secret" not in (await world.mesh.status(LYON)).blind:
                 await asyncio.sleep(0.1)
-            told = world.cheops("sites").stdout
+            told = (await world.cheops("sites")).stdout
             assert "Secret" in told, told
             assert "forbidden" in told, told
             while True:

@@ -21,26 +21,26 @@ pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(300)]
 @pytest.mark.skipif(not BOUTIQUE.exists(), reason="the corpora are not beside the repository")
 async def test_online_boutique_is_applied_seen_protected_and_let_go_of_by_command(world: World) -> None:
     namespace = await world.namespace("boutique")
-    applied = world.cheops("apply", "-f", str(BOUTIQUE), "-n", namespace, "--site", LYON, "-o", "json")
+    applied = await world.cheops("apply", "-f", str(BOUTIQUE), "-n", namespace, "--site", LYON, "-o", "json")
     assert applied.returncode == 0, applied.stderr
     told = json.loads(applied.stdout)
     assert told["decision"] == "allow"
     assert {one["state"] for one in told["outcomes"]} == {"ready"}
     await world.known(f"apps/Deployment/{namespace}/frontend")
     await world.converged()
-    tree = world.cheops("tree", "deployment/frontend", "-n", namespace, "--site", LYON)
+    tree = await world.cheops("tree", "deployment/frontend", "-n", namespace, "--site", LYON)
     assert tree.returncode == 0, tree.stderr
     assert f"ServiceAccount {namespace}/frontend" in tree.stdout
     assert f"Service {namespace}/frontend" in tree.stdout
-    used = world.cheops("delete", "serviceaccount/frontend", "-n", namespace, "--site", LYON)
+    used = await world.cheops("delete", "serviceaccount/frontend", "-n", namespace, "--site", LYON)
     assert used.returncode == 3, used.stdout + used.stderr
     assert "DENY D310" in used.stdout
-    created = world.cheops(
+    created = await world.cheops(
         "create", "-f", "-", "-n", namespace, "--site", LYON,
         stdin="apiVersion: v1\nkind: ConfigMap\nmetadata: {name: banner-2019}\n",
     )  # fmt: skip
     assert created.returncode == 0, created.stdout + created.stderr
-    unused = world.cheops("delete", "configmap/banner-2019", "-n", namespace, "--site", LYON)
+    unused = await world.cheops("delete", "configmap/banner-2019", "-n", namespace, "--site", LYON)
     assert unused.returncode == 0, unused.stdout + unused.stderr
     gone = await world.api.get(f"/api/v1/namespaces/{namespace}/configmaps/banner-2019")
     assert gone.status == 404
