@@ -80,18 +80,17 @@ class Backlog:
         in_force = self.desk.docket.known(intent.id)
         told: dict[SiteName, dict[ResourceId, list[SiteName]]] = {}
         for reason in in_force.reasons if in_force is not None and intent.verb == "delete" else ():
-            if (
-                reason.code[1:] == STAY
-                and reason.resource is not None
-                and not self._is_back(reason.resource, reason.site)
-            ):
-                for name in (one for one in sites if one in reason.at):
+            if reason.code[1:] != STAY or reason.resource is None:
+                continue
+            for name in (one for one in sites if one in reason.at):
+                if not self._is_back(reason.resource, {reason.site, name}):
                     told.setdefault(name, {}).setdefault(reason.resource, []).append(reason.site)
         return told
 
-    def _is_back(self, resource: ResourceId, site: SiteName) -> bool:
+    def _is_back(self, resource: ResourceId, sites: set[SiteName]) -> bool:
+        """Whether what is here says that both are of one set again."""
         state = self.desk.graph.find(resource)
-        return state is not None and (site == self.desk.site or (is_member(state) and site in replicas_at(state)))
+        return state is not None and is_member(state) and sites <= {*replicas_at(state)}
 
     def _only_misses_an_update(self, asked: Asking, name: SiteName, moment: Moment) -> bool:
         """All that it is to get is a replica that it has, as far as is known here; and nothing is taken away."""

@@ -177,3 +177,15 @@ def test_words_that_an_undo_takes_back_are_gone_and_nobody_is_alarmed(mesh: Virt
     assert body(mesh, "lyon", NEW) is None
     assert {REPLICA_SET, REPLICAS} & set(words(mesh, "nice", NEW)) == set()
     assert [one.code for world in mesh.worlds.values() for one in world.alerts] == []
+
+
+def test_a_site_is_struck_out_that_has_something_of_its_own_by_that_name_since(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon & oslo & nice", "i-1", manifests=(new("a"),))
+    mesh.sever("nice")
+    mesh.settle(6)
+    do(mesh, "lyon", "delete", "lyon & oslo", "i-2", resources=("secret/new",))
+    do(mesh, "lyon", "apply", "", "i-3", manifests=(new("b"),))
+    mesh.mend()
+    mesh.settle(40)
+    assert (keys(mesh, "lyon"), body(mesh, "oslo", NEW), keys(mesh, "nice")) == ({"b"}, None, {"a"})
+    assert REPLICAS not in words(mesh, "nice", NEW)
