@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from services.chassis.kubernetes.declaration import declared_manifest
+from services.chassis.kubernetes.sealing import SEALED
 from tests.flow.test_sets import codes, eventually, live
 from tests.kit.command import Shell, api, sandbox
 
@@ -115,8 +117,12 @@ def test_replicas_that_somebody_changes_or_deletes_are_healed_by_one_command(she
     rest = heal(shell, "--all", "--site", "oslo")
     assert sorted(where(rest)) == [("oslo", "ConfigMap/default/mode"), ("oslo", "Secret/default/token")]
     assert (live(shell, "oslo", f"{MAPS}/mode") or {})["data"] == {"a": "1"}
-    value = (live(shell, "oslo", f"{SECRETS}/token") or {})["data"]["key"]
-    assert base64.b64decode(value).decode() == CANARY
+    token = live(shell, "oslo", f"{SECRETS}/token")
+    assert token is not None
+    assert base64.b64decode(token["data"]["key"]).decode() == CANARY
+    kept = declared_manifest(token)
+    assert kept is not None
+    assert kept["data"]["key"].startswith(SEALED), "what is kept on it is sealed for its own site's executor"
     eventually(lambda: not drifted(shell), "an alert is left")
     assert shell("heal", "--all", "-o", "json").body == {"schema": "healing/v1", "drifted": []}
     assert CANARY not in shell("show", rest["intent"], "--site", "oslo", "-o", "json").out
