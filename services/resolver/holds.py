@@ -77,6 +77,8 @@ class Holds:
         held = self._held.get(outcome.resource)
         if held is None or held.intent != outcome.intent:
             return
+        if outcome.state == "begun":
+            return  # it names the version that is about to be replaced: to see that one is not to see the effect
         held.resource_version = outcome.resource_version or held.resource_version
         refused = outcome.state == "failed" and outcome.status >= HTTP_REFUSED and held.done_at_s is None
         if refused or outcome.state == "expired":
