@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.kit.command import Ran, Shell
+
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
 IDENTITY = ["-c", "user.name=somebody", "-c", "user.email=somebody@example.org"]
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 SECRET = {
     "apiVersion": "v1",
@@ -52,37 +51,36 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _check(repository: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [str(BIN / "cheops"), "check", "--since", "HEAD", "--site", "lyon=lyon", *words]
-    return subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=60, check=False)
+def _check(repository: Path, *words: str, since: str = "HEAD") -> Ran:
+    return Shell(repository)("check", "--since", since, "--site", "lyon=lyon", *words)
 
 
 def test_nothing_changed_is_allowed_and_said(repository: Path) -> None:
     done = _check(repository)
-    assert (done.returncode, done.stdout) == (0, "")
-    assert "nothing changed since HEAD" in done.stderr
+    assert (done.code, done.out) == (0, "")
+    assert "nothing changed since HEAD" in done.err
 
 
 def test_removing_what_is_used_is_denied_and_removing_the_rest_is_not(repository: Path) -> None:
     _write(repository / "lyon", _web("ca"), SECRET)
-    assert _check(repository).returncode == 0
+    assert _check(repository).code == 0
     _write(repository / "lyon", _web("ca"))
     done = _check(repository, "-o", "json")
-    verdict = json.loads(done.stdout)
-    assert (done.returncode, verdict["decision"]) == (3, "deny")
+    verdict = done.body
+    assert (done.code, verdict["decision"]) == (3, "deny")
     assert [reason["code"] for reason in verdict["reasons"] if reason["severity"] == "deny"] == ["D310"]
 
 
 def test_removing_what_the_same_change_lets_go_of_is_allowed(repository: Path) -> None:
     _write(repository / "lyon", _web("spare"), {**SECRET, "metadata": {"name": "spare", "namespace": "shop"}})
-    assert _check(repository).returncode == 0
+    assert _check(repository).code == 0
 
 
 def test_moving_an_object_to_another_file_is_no_change(repository: Path) -> None:
     bodies = list(yaml.safe_load_all((repository / "lyon" / "all.yaml").read_text()))
     (repository / "lyon" / "all.yaml").write_text(yaml.safe_dump_all(bodies[:1]))
     (repository / "lyon" / "more.yaml").write_text(yaml.safe_dump_all(bodies[1:]))
-    assert "nothing changed" in _check(repository).stderr
+    assert "nothing changed" in _check(repository).err
 
 
 def test_an_annotation_stands_at_the_line_of_the_broken_reference(repository: Path) -> None:
@@ -105,7 +103,7 @@ def test_an_annotation_stands_at_the_line_of_the_broken_reference(repository: Pa
 
 def test_sarif_names_rule_level_and_place(repository: Path) -> None:
     _write(repository / "lyon", SECRET, _web("gone"))
-    run = json.loads(_check(repository, "-o", "sarif").stdout)["runs"][0]
+    run = _check(repository, "-o", "sarif").body["runs"][0]
     (result,) = [one for one in run["results"] if one["level"] == "error"]
     place = result["locations"][0]["physicalLocation"]
     assert (result["ruleId"], place["artifactLocation"]["uri"]) == ("D110", "lyon/all.yaml")
@@ -113,10 +111,9 @@ def test_sarif_names_rule_level_and_place(repository: Path) -> None:
 
 
 def test_an_unknown_revision_is_bad_input(repository: Path) -> None:
-    command = [str(BIN / "cheops"), "check", "--since", "nope", "--site", "lyon=lyon"]
-    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "no commit is called 'nope'" in done.stderr
+    done = _check(repository, since="nope")
+    assert (done.code, done.out) == (2, "")
+    assert "no commit is called 'nope'" in done.err
 
 
 def test_the_action_and_the_hook_call_what_is_there() -> None:
