@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Final
+from typing import Any, Final
 
 from schemas.events import Reference
 from schemas.identity import KindId, ResourceId
@@ -25,8 +25,6 @@ class Links:
         self._records = records
         self.users = Reverse(names.kind)  # read by who walks over numbers; changed only here
         self.children = Reverse(names.kind)
-        self._reverse = {USED: self.users, OWNER: self.children}
-        self._rows = {role: index.rows for role, index in self._reverse.items()}
 
     def grow(self, more: int) -> None:
         """So many new numbers."""
@@ -35,22 +33,25 @@ class Links:
 
     def add(self, number: int, record: Record, kind: KindId) -> None:
         """A resource names its targets."""
+        users, children = self.users.rows, self.children.rows
         for target, role in zip(record.targets, record.shape.roles, strict=True):
             if not role:
                 continue
-            rows = self._rows[role]  # Reverse.add, but for calling it: six times for each resource that comes
+            rows: list[Any] = users if role == USED else children
             row = rows[target]  # type: ignore[index]  # the role says that it is a number
-            if row is None:
+            kept = row.__class__  # Reverse.add, but for calling it: six times for each resource that comes
+            if kept is Hub and number > (sources := row.sources)[-1]:
+                sources.append(number)
+                counts = row.by_kind
+                counts[kind] = counts.get(kind, 0) + 1
+            elif row is None:
                 rows[target] = number  # type: ignore[index]  # as above
-            elif row.__class__ is int:
+            elif kept is int:
                 rows[target] = (row, number)  # type: ignore[index]  # as above
-            elif row.__class__ is tuple and len(row) < SMALL_MAX:
+            elif kept is tuple and len(row) < SMALL_MAX:
                 rows[target] = (*row, number)  # type: ignore[index]  # as above
-            elif row.__class__ is Hub and number > row.sources[-1]:
-                row.sources.append(number)
-                row.by_kind[kind] = row.by_kind.get(kind, 0) + 1
             else:
-                self._reverse[role].add(target, number, kind)  # type: ignore[arg-type]  # as above
+                (self.users if role == USED else self.children).add(target, number, kind)  # type: ignore[arg-type]
 
     def remove(self, number: int, record: Record, kind: KindId) -> Iterator[int]:
         """It names them no more; yields those that nobody names now."""
