@@ -72,8 +72,9 @@ class _Minute:
         changing.cancel()
         await asyncio.wait({hearing, changing})
         told = await changing if events and not changing.cancelled() else 0
+        self._taken_s += [heard_s] * len(self._due_s)  # lost, so at least so long
         rows = [
-            Row(f"{what}: verdicts/s", len(self._taken_s) / heard_s, ""),
+            Row(f"{what}: verdicts/s", (len(self._taken_s) - len(self._due_s)) / heard_s, ""),
             Row(f"{what}: intent due → verdict, p50", 1e3 * percentile(self._taken_s, 0.5), "ms"),
             Row(f"{what}: the same, p99", 1e3 * percentile(self._taken_s, 0.99), "ms", goal_ms),
             Row(f"{what}: lost", len(self._due_s), "", 0),
