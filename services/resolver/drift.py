@@ -198,7 +198,7 @@ class Drifts:
             return "" if is_shared else f"{what} is not shared to {', '.join(alert.sites)} any more"
         if alert.code != CODE:
             stamp, declarer = declared(state) if state is not None else (0, "")
-            is_later = stamp > first_stamp(alert.at) and not self.is_open(declarer)
+            is_later = stamp > first_stamp(alert.at) and declarer != alert.cause and not self.is_open(declarer)
             return f"{what} was declared anew by intent {declarer}" if is_later else ""
         is_settled = alert.resource in self._settled
         if state is None:

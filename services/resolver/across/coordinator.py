@@ -229,6 +229,8 @@ class Coordinator:
         answers = {name: asked.answers[name] for name in asked.parts if name in asked.answers} or asked.answers
         pending = (*self.backlog.put_off(asked, answers, moment), *self.backlog.untold(asked, answers))
         away = {one.site for one in pending}
+        if away >= answers.keys():  # nobody is left who has said anything: it waits for them
+            pending, away = (), set()
         judged = {name: one for name, one in answers.items() if name not in away}
         taken, left_out = enough(asked.scope, asked.way, judged)
         left_out = (*left_out, *pending)

@@ -150,6 +150,7 @@ def overtaken(intent: Intent, answers: Mapping[SiteName, Verdict], moment: Momen
                 site=intent.site,
                 message=f"the update of {named(resource)} by intent {intent.id} is lost: at {name}, {message}",
                 resource=resource,
+                cause=intent.id,
                 at=moment.wall,
             )
         )

@@ -200,6 +200,17 @@ def test_an_update_that_was_overtaken_is_said_until_the_set_is_updated_again(mes
     assert of_updates(mesh, "lyon", "A506") == ["raised", "healed"]
 
 
+def test_an_update_that_was_overtaken_at_one_site_is_said_although_it_is_done_at_its_own(mesh: VirtualMesh) -> None:
+    mesh["oslo"].ahead_s = 3600.0
+    do(mesh, "oslo", "create", "nice", "i-0", manifests=(web(),))  # nice has heard of a later time than its own
+    mesh.settle(2)
+    mesh.enter("nice", "apply", "lyon & nice", "i-1", manifests=(new("a"),))
+    mesh.enter("oslo", "apply", "lyon & oslo", "i-2", manifests=(new("b"),))
+    mesh.settle(60)
+    assert keys(mesh, "nice") == {"a"}
+    assert of_updates(mesh, "nice", "A506") == ["raised"]
+
+
 def test_a_word_that_we_strike_out_is_no_drift_and_what_drifts_besides_stays_known(mesh: VirtualMesh) -> None:
     do(mesh, "lyon", "create", "lyon & oslo & nice", "i-1", manifests=(web(),))
     mesh["oslo"].edit(WEB, "spec", "replicas", value=9)

@@ -96,6 +96,24 @@ def test_a_site_that_stays_and_does_not_answer_holds_nothing_up(mesh: VirtualMes
     assert REPLICAS not in words(mesh, "oslo", NEW)
 
 
+def test_a_site_that_is_heard_and_falls_silent_before_it_answers_is_asked_once_more(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon & oslo & nice", "i-1", manifests=(new("a"),))
+    mesh.sever("nice")
+    mesh.settle(6)
+    do(mesh, "lyon", "delete", "lyon", "i-2", resources=("secret/new",))
+    mesh.mend()
+    rounds = mesh["lyon"].machine.together.coordinator.rounds
+    while not rounds:
+        mesh.pass_time(0.5)
+    mesh.sever("nice")
+    mesh.settle(20)
+    assert not rounds
+    assert mesh.verdict("lyon", "i-2").revision == 1, "still open"
+    mesh.mend()
+    mesh.settle(40)
+    assert words(mesh, "nice", NEW)[REPLICAS] == "nice,oslo"
+
+
 def test_a_site_is_not_struck_out_that_is_of_the_set_again(mesh: VirtualMesh) -> None:
     do(mesh, "lyon", "create", "lyon & oslo & nice", "i-1", manifests=(new("a"),))
     mesh.sever("nice")
