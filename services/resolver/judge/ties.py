@@ -165,6 +165,9 @@ def left_behind(view: View, targets: Sequence[ResourceId]) -> list[ResourceId]:
     going = cascade_of(view, [one for one in targets if view.find(one) is not None]).all
     found = []
     for copy in copies:
+        state = view.find(copy)
+        if state is not None and shared_to(state):
+            continue  # it is an original, too: of copies that are used elsewhere
         users = view.dependents(copy, USERS_LOOKED_AT, "users")
         if users.count <= USERS_LOOKED_AT and all(edge.source in going for edge in users.edges):
             found.append(copy)

@@ -207,3 +207,11 @@ def test_a_site_is_struck_out_that_has_something_of_its_own_by_that_name_since(m
     mesh.settle(40)
     assert (keys(mesh, "lyon"), body(mesh, "oslo", NEW), keys(mesh, "nice")) == ({"b"}, None, {"a"})
     assert REPLICAS not in words(mesh, "nice", NEW)
+
+
+def test_a_copy_that_is_copied_on_stays_while_its_copy_is_used(mesh: VirtualMesh) -> None:
+    do(mesh, "nice", "create", "", "i-0", manifests=(new("a"),))
+    do(mesh, "lyon", "apply", "deployment: oslo, secret: nice", "i-1", manifests=(user(),))
+    do(mesh, "lyon", "apply", "deployment: lyon, secret: oslo", "i-2", manifests=(user(),))
+    assert do(mesh, "lyon", "delete", "oslo", "i-3", resources=("deployment/user",)).decision == "allow"
+    assert (keys(mesh, "lyon"), keys(mesh, "oslo")) == ({"a"}, {"a"})
