@@ -269,6 +269,7 @@ class Deciding(RuleBasedStateMachine):
 
     def nothing_is_said_when_nothing_changes(self) -> None:
         """But that a deferred intent asks again now and then, in case that a word was lost."""
+        self.mesh.settle(6.0, step_s=1.0)  # what is wrong is said a little later, when it still is
         before, passed_s = said_so_far(self.mesh), 120.0
         waiting = sum(len(world.machine.docket.deferred) for world in self.mesh.worlds.values())
         self.mesh.settle(passed_s, step_s=8.0)
