@@ -28,6 +28,7 @@ class Following:
     ended      what is to be done when all sites are over and nothing is decided again
     keep       who may still need what was done for it then
     expected   committed to by the last process, to be gone on with when the site is known again
+    former     committed to by the last process and begun anew: what was done of it is still to be heard
     """
 
     site: SiteName
@@ -36,6 +37,7 @@ class Following:
     keep: Callable[[str, tuple[Outcome, ...]], None] = lambda _, __: None
     earlier: dict[str, tuple[Outcome, ...]] = field(default_factory=dict)
     expected: set[str] = field(default_factory=set)
+    former: dict[str, Verdict] = field(default_factory=dict)
     _all: dict[str, Undertaking] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -85,7 +87,7 @@ class Following:
 
     def take_back(self, intent: Intent, verdict: Verdict, now_s: float) -> list[Effect]:
         """Tell every site which of its steps are to be undone."""
-        self._all[intent.id] = Undertaking(intent, verdict, undo_orders(self.site, verdict), now_s)
+        self._all[intent.id] = Undertaking(intent, verdict, orders_of(self.site, verdict), now_s)
         return list(map(SendPeer, self._all[intent.id].orders.values()))
 
     def resume(self, intent_id: str, outcomes: Sequence[Outcome]) -> list[Effect]:
@@ -94,6 +96,12 @@ class Following:
         undertaking.outcomes |= {one.step: one for one in outcomes}
         told = ((name, undertaking.awaited_by(name)) for name in undertaking.sites)
         return [self._tell(undertaking, name, known) for name, known in told if known]
+
+    def ask_what_was_done(self, verdict: Verdict) -> list[Effect]:
+        """After a crash, of what begins anew: who has got its commit says how far it is, nobody else takes it up."""
+        self.former[verdict.intent] = verdict
+        orders = orders_of(self.site, verdict)
+        return [SendPeer(order) for name, order in orders.items() if name != self.site]
 
     def tick(self, now_s: float) -> list[Effect]:
         """Who has not said for a while that it is over is told everything once more: then it says how far it is."""
@@ -112,6 +120,7 @@ class Following:
         """It is denied now: nothing more will be done."""
         self._all.pop(intent_id, None)
         self.earlier.pop(intent_id, None)
+        self.former.pop(intent_id, None)
 
     def refused(self, message: Refuse, moment: Moment) -> tuple[list[Effect], Intent | None]:
         """A site does not take a commit: nothing of it will be done there."""
@@ -129,7 +138,7 @@ class Following:
         """Store it here, tell who waits for it; and the intent to be decided again, when all are over and it has to."""
         undertaking = self._all.get(message.intent)
         if undertaking is None or message.revision != undertaking.verdict.revision:
-            return [], None
+            return self._of_former(message), None
         problem = undertaking.misfit(message)
         if problem:
             names = {"sender": self.site, "receiver": message.sender, "intent": message.intent}
@@ -152,6 +161,24 @@ class Following:
         self.keep(message.intent, (*self.earlier.get(message.intent, ()), *undertaking.outcomes.values()))
         self.forget(message.intent)
         return [*effects, *self.ended(undertaking, moment)], None
+
+    def _of_former(self, message: Report) -> list[Effect]:
+        """What a site had done of a revision that a crash has ended."""
+        verdict = self.former.get(message.intent)
+        if verdict is None or message.revision != verdict.revision:
+            return []
+        steps = {step.id for step in verdict.plan if step.site == message.sender}
+        known = self.earlier.get(message.intent, ())
+        told = {(one.operation, one.state) for one in known}
+        fresh = tuple(
+            one
+            for one in message.outcomes
+            if one.site == message.sender and one.step in steps and (one.operation, one.state) not in told
+        )
+        self.earlier[message.intent] = (*known, *fresh)
+        for one in fresh:
+            self.deeds.note(one, verdict)
+        return list(map(StoreOutcome, fresh))
 
     def _tell(
         self, undertaking: Undertaking, name: SiteName, outcomes: tuple[Outcome, ...], *, stop: bool = False
@@ -179,8 +206,8 @@ class Following:
         return verdict.model_copy(update={"reasons": (*verdict.reasons, *notes)}) if notes else verdict
 
 
-def undo_orders(entry: SiteName, verdict: Verdict) -> dict[SiteName, Decide]:
-    """Each site's steps of the way back."""
+def orders_of(entry: SiteName, verdict: Verdict) -> dict[SiteName, Decide]:
+    """Each site's steps, without its part: of a way back, or of what it may have got already."""
     return {
         name: Decide(
             sender=entry,

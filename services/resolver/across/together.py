@@ -160,7 +160,8 @@ class Together:
             return self.back.resume(one, moment)
         parts = self.coordinator.reading.parts_again(one.intent, one.verdict, moment)
         if not parts and self.coordinator.reading.is_known(one.verdict):
-            return self.coordinator.begin(one.intent, moment)  # what was fetched is fetched again, what is done stays
+            asked = self.coordinator.following.ask_what_was_done(one.verdict)
+            return [*asked, *self.coordinator.begin(one.intent, moment)]  # what was fetched is fetched again
         if not parts:
             return []  # a site that took part is not known any more: what is left of it is for people
         told = self.coordinator.resume(one, parts, moment)

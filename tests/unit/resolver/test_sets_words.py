@@ -96,6 +96,17 @@ def test_a_site_that_stays_and_does_not_answer_holds_nothing_up(mesh: VirtualMes
     assert REPLICAS not in words(mesh, "oslo", NEW)
 
 
+def test_what_another_site_had_done_before_a_kill_is_heard_although_it_begins_anew(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon & oslo & nice", "i-1", manifests=(new("a"),))
+    mesh["lyon"].cut_after = 2  # the verdict is stored, and oslo is told
+    mesh.enter("lyon", "delete", "lyon & oslo", "i-2", resources=("secret/new",))
+    mesh.settle(20)
+    assert mesh["lyon"].kills == 1
+    assert body(mesh, "lyon", NEW) is body(mesh, "oslo", NEW) is None
+    records = [one for one in mesh["lyon"].stored_outcomes if one.intent == "i-2"]
+    assert {(one.site, one.state) for one in records} >= {("oslo", "done"), ("lyon", "done"), ("nice", "ready")}
+
+
 def test_a_site_that_is_heard_and_falls_silent_before_it_answers_is_asked_once_more(mesh: VirtualMesh) -> None:
     do(mesh, "lyon", "create", "lyon & oslo & nice", "i-1", manifests=(new("a"),))
     mesh.sever("nice")
