@@ -151,7 +151,7 @@ class Undoing:
         """What is put back is judged as one bundle; what was made goes from the site as it is then."""
         writes = tuple(_change(self.desk, intent.id, step) for step in steps if step.action in WRITES)
         goes = tuple(_change(self.desk, intent.id, step) for step in steps if step.action == "delete")
-        view = self.desk.view(intent.id)
+        view = self.desk.view()  # what it has done itself and is not seen yet has to be seen first
         puts = {one.resource: one.after for one in writes if one.after is not None}
         whole = self.desk.hearing.case(intent, Intake((), (), {}), self.desk.docket.revision(intent.id), moment)
         plain = structs.replace(whole, cascade="none", overrides=(), together=())

@@ -67,6 +67,9 @@ class WayBack:
             self.undoing.waiting[intent.id] = intent
             return []
         verdict = self.undoing.decided(intent, steps, with_what_waits(own, steps), moment)
+        if not verdict.plan:  # all of it stays, which the verdict says
+            self.desk.deeds.forget(intent.id)
+            return [StoreVerdict(verdict)]
         return [StoreVerdict(verdict), *self.following.take_back(intent, verdict, moment.monotonic_s)]
 
     def resume(self, one: Unfinished, moment: Moment) -> list[Effect]:

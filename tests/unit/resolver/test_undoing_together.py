@@ -151,6 +151,30 @@ def test_the_entry_site_takes_its_own_part_back_whenever_it_is_killed_after_the_
     assert kills >= 10
 
 
+@pytest.mark.parametrize("is_made_again", [False, True])
+def test_what_was_deleted_and_is_not_seen_to_be_gone_yet_comes_back_or_is_named(is_made_again: bool) -> None:
+    mesh = VirtualMesh(["lyon", "oslo"])
+    lyon = mesh["lyon"]
+    for name in ("ca", "other"):
+        lyon.cluster.put(secret(name))
+    mesh.settle()
+    mesh.enter("lyon", "delete", "lyon ; oslo", resources=("secret/ca", "secret/other"))
+    refused = next(place for place, one in enumerate(lyon.operations) if one.resource != CA)
+    lyon.execute(refused, refuse=True)
+    lyon.execute(1 - refused)
+    if is_made_again:
+        lyon.see(ResourceEvent("put", lyon.cluster.put(secret("ca"))))
+        while lyon.batches:
+            lyon.deliver()
+    while lyon.outcomes:  # else they are heard before the watcher's word
+        lyon.report()
+    mesh.settle(4)
+    assert CA in lyon.cluster.objects
+    assert ("W522" in {one.code for one in mesh.verdict("lyon").reasons}) == is_made_again
+    assert not lyon.machine.together.coordinator.following
+    assert not list(lyon.machine.holds.rows())
+
+
 def _dies(mesh: VirtualMesh, victim: str, at: int) -> None:
     world = mesh[victim]
     step, carry_out, left = world.step, world.carry_out, [at]
