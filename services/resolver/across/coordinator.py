@@ -27,7 +27,7 @@ from services.resolver.across.order import HybridClock
 from services.resolver.across.pending import Backlog, behind, deleted_since, moot, overtaken
 from services.resolver.across.reading import Reading
 from services.resolver.across.retries import TRY_AGAIN_S, Retries
-from services.resolver.across.round import Round, for_all, next_trial
+from services.resolver.across.round import Round, for_all, going_on, next_trial
 from services.resolver.across.splitting import Divides
 from services.resolver.across.waking import TRYING_MAX_S, Waking
 from services.resolver.across.widening import Trial, widenings
@@ -96,11 +96,13 @@ class Coordinator:
         if not isinstance(read, tuple):
             verdict = self.reading.wrong(intent, read, moment)
             return [*behind(intent, intake, only, verdict, moment), *self._finish(intent, verdict, moment)]
+        scope, ways = read
+        ways = going_on(ways, self.following.done(intent.id))
         for stamp, _ in self.reading.declared(intake):
             self.clock.hear(stamp, moment.wall)  # what is decided now is later than what is there
         number = self.clock.stamp(moment.wall)
         age = self._ages.setdefault(intent.id, number)
-        asked = Round(intent, intake, *read, number, age, moment.monotonic_s, only=only)
+        asked = Round(intent, intake, scope, ways, number, age, moment.monotonic_s, only=only)
         if only:
             asked.declared = self.reading.declared_by(intent, intake)
             asked.bringing.departed = self.backlog.departed(intent, only)

@@ -64,11 +64,14 @@ class Following:
         stamps: tuple[int, int],
         now_s: float,
     ) -> list[Effect]:
-        """Tell every site that its part is to be done. `stamps`: the round that held it, and the intent's age."""
+        """Tell every site that its part is to be done. `stamps`: the round that held it, and the intent's age.
+
+        Who has no part here (after a crash) goes on with the commit that it has got, or refuses.
+        """
         before = self._all.get(intent.id)
         if before is not None:
             self.earlier[intent.id] = (*self.earlier.get(intent.id, ()), *before.outcomes.values())
-        orders = {
+        orders = orders_of(self.site, verdict) | {
             name: Decide(
                 sender=self.site,
                 receiver=name,
@@ -97,9 +100,10 @@ class Following:
         told = ((name, undertaking.awaited_by(name)) for name in undertaking.sites)
         return [self._tell(undertaking, name, known) for name, known in told if known]
 
-    def ask_what_was_done(self, verdict: Verdict) -> list[Effect]:
+    def ask_what_was_done(self, verdict: Verdict, outcomes: tuple[Outcome, ...]) -> list[Effect]:
         """After a crash, of what begins anew: who has got its commit says how far it is, nobody else takes it up."""
         self.former[verdict.intent] = verdict
+        self.earlier[verdict.intent] = (*self.earlier.get(verdict.intent, ()), *outcomes)
         orders = orders_of(self.site, verdict)
         return [SendPeer(order) for name, order in orders.items() if name != self.site]
 
@@ -187,13 +191,17 @@ class Following:
         stop = stop or bool(undertaking.refused)
         return SendPeer(Tell(revision=undertaking.verdict.revision, outcomes=outcomes, stop=stop, **names))
 
+    def done(self, intent_id: str) -> Mapping[SiteName, tuple[Outcome, ...]]:
+        """What was done for an intent that is not over, by site."""
+        undertaking = self._all.get(intent_id)
+        now = tuple(undertaking.outcomes.values()) if undertaking is not None else ()
+        return _done((*self.earlier.get(intent_id, ()), *now))
+
     def with_done(self, verdict: Verdict) -> Verdict:
         """What earlier revisions have done already is named, where the whole is not allowed any more."""
         if verdict.decision == "allow":
             return verdict
-        undertaking = self._all.get(verdict.intent)
-        now = tuple(undertaking.outcomes.values()) if undertaking is not None else ()
-        done = _done((*self.earlier.get(verdict.intent, ()), *now))
+        done = self.done(verdict.intent)
         notes = tuple(
             Reason(
                 code="N520",

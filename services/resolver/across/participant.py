@@ -183,7 +183,7 @@ class Participant:
         if engaged is not None and message.revision <= engaged.decided:
             done = engaged.last_done
             return [self.doing.report_all(done)] if done is not None and done.revision == message.revision else []
-        if engaged is not None and engaged.state == "held" and engaged.round == message.round:
+        if engaged is not None and engaged.state == "held" and _is_for(message, engaged):
             assert engaged.verdict is not None, "judged before it is held"
             if self._is_consented(message, engaged.verdict):
                 return self.doing.commit(engaged, message, engaged.verdict, moment)
@@ -294,6 +294,12 @@ class Participant:
         verdict = self.desk.hearing.unheard(message.part, "F510", reason, 0.0, moment)
         engaged = Engagement(message.sender, message.part, message.round, message.age, message.revision)
         return self._answer(engaged, verdict)
+
+
+def _is_for(message: Decide, engaged: Engagement) -> bool:
+    """An entry site that was killed knows neither the round nor the part any more: what is held says the rest."""
+    is_again = message.part is None and message.round == 0 and message.revision == engaged.revision
+    return is_again or message.round == engaged.round
 
 
 def _work(plan: Sequence[Step]) -> set[tuple[str, str]]:

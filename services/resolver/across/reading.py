@@ -95,24 +95,27 @@ class Reading:
         return parts_of(intent, intake, scope, way, self.desk.evidence.surface, self.divides, age)
 
     def parts_again(self, intent: Intent, verdict: Verdict, moment: Moment) -> Mapping[SiteName, Part]:
-        """What each site was asked that a verdict rests on; {} when one of them is not known any more.
+        """What each site was asked that a verdict rests on, as far as the intent says it.
 
-        A site that was left out (`min`) has given no evidence.
+        A site that was left out (`min`) has given no evidence. Of what was brought from elsewhere or marked, nothing
+        stands in the intent: such a part is left out.
         """
         sites = {claim.site for claim in verdict.evidence}
         intake = self.take_in(intent, moment)
         scope = self.scope_of(intent, intake)
+        found: Mapping[SiteName, Part] = {}
         for way in self._ways(scope, is_read=intent.verb == "read"):
             parts, _ = self.parts(intent, intake, scope, way, self.declared_by(intent, intake))
             parts = {**parts, **_deleting(intent, verdict, parts)}
-            if sites <= parts.keys() and self._explains(parts, verdict):
-                return {name: part for name, part in parts.items() if name in sites}
-        return {}
+            known = {name: part for name, part in parts.items() if name in sites and self._explains(part, verdict)}
+            found = known if len(known) > len(found) else found
+        return found
 
-    def _explains(self, parts: Mapping[SiteName, Part], verdict: Verdict) -> bool:
-        """Whether the parts hold all that is to be written: what was brought from elsewhere is in no intent."""
-        held = {(name, self.desk.hearing.identity(body)) for name, part in parts.items() for body in part.manifests}
-        return all(step.action == "delete" or (step.site, step.resource) in held for step in verdict.plan)
+    def _explains(self, part: Part, verdict: Verdict) -> bool:
+        """Whether it holds all that its site is to write."""
+        held = {self.desk.hearing.identity(body) for body in part.manifests}
+        mine = (step for step in verdict.plan if step.site == part.site)
+        return all(step.action == "delete" or step.resource in held for step in mine)
 
     def is_known(self, verdict: Verdict) -> bool:
         """Whether every site that a verdict rests on is a site of ours still."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -96,6 +96,12 @@ def next_trial(reading: Reading, intent: Intent, trial: Trial, number: int, now_
             asking = intent.model_copy(update={"preview": True, "scope": trial.trying.scope})
             return Round(asking, trial.intake, *read, number, number, now_s, trial=trial, original=intent)
     return None
+
+
+def going_on(ways: Sequence[Alternative], done: Container[SiteName]) -> Sequence[Alternative]:
+    """Of a choice, the ways that hold the sites where it was begun: it is not done at others, too."""
+    begun = {name for way in ways for name in way.sites if name in done}
+    return [way for way in ways if begun <= {*way.sites}] or ways
 
 
 def for_all(remedies: Sequence[Remedy], intent: Intent) -> tuple[Remedy, ...]:

@@ -159,11 +159,11 @@ class Together:
         if one.verdict.undoes is not None:
             return self.back.resume(one, moment)
         parts = self.coordinator.reading.parts_again(one.intent, one.verdict, moment)
-        if not parts and self.coordinator.reading.is_known(one.verdict):
-            asked = self.coordinator.following.ask_what_was_done(one.verdict)
-            return [*asked, *self.coordinator.begin(one.intent, moment)]  # what was fetched is fetched again
-        if not parts:
-            return []  # a site that took part is not known any more: what is left of it is for people
-        told = self.coordinator.resume(one, parts, moment)
         own = parts.get(self._site)
+        if not self.coordinator.reading.is_known(one.verdict):
+            return []  # a site that took part is not known any more: what is left of it is for people
+        if own is None and any(step.site == self._site for step in one.verdict.plan):
+            asked = self.coordinator.following.ask_what_was_done(one.verdict, one.outcomes)
+            return [*asked, *self.coordinator.begin(one.intent, moment)]  # what was fetched is fetched again
+        told = self.coordinator.resume(one, parts, moment)
         return [*self.participant.doing.resume_own(one, own, moment), *told] if own is not None else told

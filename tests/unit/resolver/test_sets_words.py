@@ -107,6 +107,20 @@ def test_what_another_site_had_done_before_a_kill_is_heard_although_it_begins_an
     assert {(one.site, one.state) for one in records} >= {("oslo", "done"), ("lyon", "done"), ("nice", "ready")}
 
 
+@pytest.mark.parametrize("dies_at", range(3))
+def test_a_choice_that_was_begun_at_one_site_is_not_done_at_the_other_after_a_kill(
+    mesh: VirtualMesh, dies_at: int
+) -> None:
+    do(mesh, "lyon", "create", "lyon & oslo", "i-1", manifests=(new("a"),))
+    do(mesh, "nice", "create", "nice", "i-2", manifests=(new("of its own"),))
+    mesh["nice"].cut_after = dies_at
+    mesh.enter("nice", "delete", "lyon ; nice", "i-3", resources=("secret/new",))
+    mesh.settle(60)
+    assert mesh["nice"].kills == 1
+    gone = {site for site in ("lyon", "nice") if body(mesh, site, NEW) is None}
+    assert len(gone) == 1, gone
+
+
 def test_a_site_that_is_heard_and_falls_silent_before_it_answers_is_asked_once_more(mesh: VirtualMesh) -> None:
     do(mesh, "lyon", "create", "lyon & oslo & nice", "i-1", manifests=(new("a"),))
     mesh.sever("nice")
