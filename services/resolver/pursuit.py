@@ -129,8 +129,8 @@ class Pursuit:
 
     @property
     def may_decide_again(self) -> bool:
-        """Revisions are bounded."""
-        return self.verdict.revision < DECISIONS_MAX
+        """Revisions are bounded, and a way back is not decided again: what somebody has changed since stays."""
+        return self.verdict.undoes is None and self.verdict.revision < DECISIONS_MAX
 
     def _open(self, step: Step) -> bool:
         return all(self._lets_pass(before, step) for before in step.after)

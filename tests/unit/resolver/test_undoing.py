@@ -134,6 +134,20 @@ def test_what_somebody_has_changed_since_is_not_overwritten(world: World) -> Non
     assert not world.machine.docket.active
 
 
+def test_a_way_back_that_conflicts_is_not_decided_again_as_what_was_asked_for(world: World) -> None:
+    enter(world, "apply", manifests=shop())
+    world.execute(0)
+    world.see(ResourceEvent("put", world.cluster.put(world.cluster.objects[CA])))
+    goes_on(world, refuse=WEB)
+    goes_on(world)
+    assert (last(world).revision, last(world).undoes) == (2, 1)
+    assert WEB not in world.cluster.objects
+    assert world.effects["i-1", CA] == 1
+    world.kill()
+    goes_on(world)
+    assert (last(world).revision, last(world).undoes) == (2, 1)
+
+
 def test_stop_leaves_what_was_done(world: World) -> None:
     enter(world, "create", "stop", manifests=shop())
     goes_on(world, refuse=WEB)
