@@ -120,14 +120,18 @@ async def test_fault_32_of_a_plan_over_five_sites_all_is_undone_where_the_dead_o
 
     intent = await dies_in_the_middle(five, namespace, its_namespace_goes)
 
+    told: list[str] = []
+
     async def is_undone() -> bool:
         chain = await five.mesh.show(intent.id, site=LYON)
         last = chain.verdicts[-1]
+        ends = [f"{one.step}@{one.site} {one.state}" for one in chain.outcomes if one.revision == last.revision]
+        told[:] = [f"{last.revision}: {last.summary}", f"{len(last.plan)} steps", *ends]
         back = {one.step for one in chain.outcomes if one.revision == last.revision and one.state in FINAL_STATES}
         return last.undoes is not None and back >= {step.id for step in last.plan}
 
     def said() -> object:
-        return "it is not undone"
+        return f"it is not undone: {told}"
 
     await oracles.eventually(is_undone, said)
     chain = await five.mesh.show(intent.id, site=LYON)
