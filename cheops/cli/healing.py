@@ -73,10 +73,9 @@ def heal(
     becomes what its original is. It is judged like any intent, at each site (or those of --scope), and a step that
     fails is not undone: the others go on. What has not drifted is no work, and exit code 0.
     """
+    options = {name: value for name, value in locals().items() if name not in ("resources", "everything", "namespace")}
     from cheops.cli.failures import BadInputError
 
-    options = {name: value for name, value in locals().items() if name not in ("resources", "everything", "namespace")}
-    options.pop("BadInputError")
     if bool(resources) == everything:
         raise BadInputError("what? (KIND/NAME …, or --all)")
     wanted = tuple(joined(resources)) if resources else _drifted(site, server)

@@ -9,27 +9,12 @@ import pytest
 import yaml
 
 from tests.flow.test_sets import live, settings, write
+from tests.flow.test_sharing import WEB
 from tests.kit.command import Ran, Shell, sandbox
 
 SITES = ("lyon", "oslo", "nice")
 KEY_PATH = "/api/v1/namespaces/default/secrets/edge-ca"
 KEY = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "edge-ca", "namespace": "default"}}
-WEB: dict[str, Any] = {
-    "apiVersion": "apps/v1",
-    "kind": "Deployment",
-    "metadata": {"name": "web", "namespace": "default"},
-    "spec": {
-        "replicas": 1,
-        "selector": {"matchLabels": {"app": "web"}},
-        "template": {
-            "metadata": {"labels": {"app": "web"}},
-            "spec": {
-                "containers": [{"name": "web", "image": "nginx"}],
-                "volumes": [{"name": "ca", "secret": {"secretName": "edge-ca"}}],
-            },
-        },
-    },
-}
 
 
 @pytest.fixture(scope="module")
