@@ -150,6 +150,8 @@ class ResourceEvent(Struct, frozen=True, omit_defaults=True, gc=False):
     surface     `surface` is the whole list of served kinds now
     sync_start  every resource of `kind` follows as put; sync_end: what was not named since sync_start is gone
     sync_same   the resolver's digest of `kind` was right: nothing of it travels, it is confirmed
+
+    A sync_end and a sync_same carry the `resource_version` up to which the kind was observed ("" when none is known).
     """
 
     op: Operation

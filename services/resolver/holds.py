@@ -12,7 +12,7 @@ from typing import Final
 
 from schemas.batches import Fact
 from schemas.events import ResourceState
-from schemas.identity import ResourceId
+from schemas.identity import KindId, ResourceId, kind_of
 from schemas.outcomes import FINAL_STATES, Outcome
 from schemas.verdicts import Verdict
 from services.resolver.graph.in_flight import InFlightView, Row
@@ -38,6 +38,7 @@ class Holds:
 
     generation: int = 0
     _held: dict[ResourceId, _Held] = field(default_factory=dict)
+    _listed: dict[KindId, str] = field(default_factory=dict)  # the version up to which a kind was told as a whole
 
     @property
     def any(self) -> bool:
@@ -93,6 +94,14 @@ class Holds:
             if held is not None and self._seen(held, fact):
                 self._end(fact.resource)
 
+    def listed(self, kind: KindId, version: str, base: View) -> None:
+        """Everything of a kind was told, up to this version: what was written before it and is not there is gone again.
+
+        No event tells that of what was made and deleted while nobody was watching.
+        """
+        self._listed[kind] = version
+        self.settle(base)
+
     def settle(self, base: View) -> None:
         """Look at what was observed already: an outcome may be heard after its effect was seen."""
         for resource, held in list(self._held.items()):
@@ -101,15 +110,15 @@ class Holds:
             if held.put is None:
                 seen = bool(gone) and held.done_at_s is not None
             else:
-                seen = state is not None and _reached(state.resource_version, held.resource_version)
+                known = self._listed.get(kind_of(resource), "") if state is None else state.resource_version
+                seen = _reached(known, held.resource_version)
             if seen:
                 self._end(resource)
 
     def _seen(self, held: _Held, fact: Fact) -> bool:
-        put = fact.op == "put"
         if held.put is None:
-            return fact.op == "delete" or (put and bool(held.old_uid) and fact.uid != held.old_uid)
-        return put and _reached(fact.resource_version, held.resource_version)
+            return fact.op == "delete" or (fact.op == "put" and bool(held.old_uid) and fact.uid != held.old_uid)
+        return fact.op in ("put", "delete") and _reached(fact.resource_version, held.resource_version)
 
     def expire(self, now_s: float) -> None:
         """What was done and is not seen for a minute was overtaken by a later change: the observation is believed."""

@@ -141,6 +141,8 @@ class Machine:
             if event.op == "surface":
                 self.evidence.surface = Surface(event.surface)
                 self._hearing.serve(self.evidence.surface)
+            if event.op in ("sync_end", "sync_same"):
+                self.holds.listed(event.kind, event.resource_version, self.graph)
             for changed in changes:
                 self.vigil.look(changed, f"{event.op} {self.evidence.epoch}:{seq}", moment.monotonic_s)
         self.holds.observe(accepted.events[told:])
@@ -151,6 +153,7 @@ class Machine:
         cause = f"sync_end {self.evidence.epoch}:{self.evidence.seq}"
         for changed in self.graph.sweep():
             self.vigil.look(changed, cause, moment.monotonic_s)
+        self.holds.settle(self.graph)
         return self._after_news(moment)
 
     def _resynced(self, signal: ResyncAnswered, moment: Moment) -> list[Effect]:

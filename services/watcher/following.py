@@ -12,7 +12,7 @@ exactly what the ledger says.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 from schemas.events import ResourceEvent, ResourceState, ServedKind, kind_digest
 from schemas.identity import ResourceId
@@ -33,6 +33,7 @@ class KindFollower:
         self.listed = False
         self.reread = False  # until the next listing ends: what is known may read differently now
         self.unreadable: dict[ResourceId, str] = {}
+        self.version = ""  # everything up to here was observed
         self._unseen: set[ResourceId] | None = None  # of the listing under way: known and not yet named
         self._announcing = False
         self._asked: str | None = _EVERYTHING if announce else None
@@ -50,7 +51,7 @@ class KindFollower:
         """Answer the open question if that takes no listing."""
         if self._asked and self.listed and self._unseen is None and self._asked == self.ledger.digest():
             self._asked = None
-            yield ResourceEvent("sync_same", kind=self.served.kind)
+            yield self._mark("sync_same")
 
     @property
     def needs_listing(self) -> bool:
@@ -91,7 +92,7 @@ class KindFollower:
             case Listing():
                 return self._begin()
             case Listed():
-                return self._end()
+                return self._end(observation.version)
             case Unreadable():
                 self._note_unreadable(observation)
         return iter(())
@@ -107,6 +108,7 @@ class KindFollower:
         self.listed, self._unseen, self._announcing = False, None, False
 
     def _put(self, state: ResourceState) -> Iterator[ResourceEvent]:
+        self._reach(state.resource_version)
         self.unreadable.pop(state.resource, None)
         if self._unseen is not None:
             self._unseen.discard(state.resource)
@@ -122,6 +124,7 @@ class KindFollower:
 
     def _see(self, seen: Seen) -> Iterator[ResourceEvent]:
         """Known at this version, or not to be published: the version alone is kept."""
+        self._reach(seen.resource_version)
         if self._unseen is not None:
             self._unseen.discard(seen.resource)
         known = self.ledger.find(seen.resource)
@@ -131,6 +134,7 @@ class KindFollower:
             self.ledger.note(seen.resource, Entry(seen.uid, seen.resource_version))
 
     def _gone(self, gone: Gone) -> Iterator[ResourceEvent]:
+        self._reach(gone.resource_version)
         self.unreadable.pop(gone.resource, None)
         known = self.ledger.find(gone.resource)
         if known is None or (gone.uid and known.uid != gone.uid):
@@ -144,14 +148,22 @@ class KindFollower:
             self._announcing, self._asked = True, None
             yield ResourceEvent("sync_start", kind=self.served.kind)
 
-    def _end(self) -> Iterator[ResourceEvent]:
+    def _end(self, version: str) -> Iterator[ResourceEvent]:
         for resource in sorted(self._unseen or ()):
             yield self._delete(resource)
-        self._unseen, self.listed, self.reread = None, True, False
+        self._unseen, self.listed, self.reread, self.version = None, True, False, version
         if self._announcing:
             self._announcing = False
-            yield ResourceEvent("sync_end", kind=self.served.kind)
+            yield self._mark("sync_end")
         yield from self.answer()
+
+    def _mark(self, op: Literal["sync_same", "sync_end"]) -> ResourceEvent:
+        return ResourceEvent(op, kind=self.served.kind, resource_version=self.version)
+
+    def _reach(self, version: str) -> None:
+        """A change was observed. The objects of a listing come in no order: its end says how far it reaches."""
+        if self._unseen is None:
+            self.version = version
 
     def _delete(self, resource: ResourceId, version: str = "") -> ResourceEvent:
         known = self.ledger.remove(resource)

@@ -26,7 +26,9 @@ class Listing(Struct, frozen=True):
 
 
 class Listed(Struct, frozen=True):
-    """The listing is complete: what it did not name does not exist."""
+    """The listing is complete: what it did not name does not exist at `version` (opaque, "" when none is known)."""
+
+    version: str = ""
 
 
 class Gone(Struct, frozen=True):

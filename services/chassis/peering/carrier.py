@@ -118,6 +118,9 @@ class Carrier:
         await delivery.ack()
         self._there.discard(wire_id(oldest))
         self.backlog.remove(oldest.stream_seq)
+        log.debug(
+            "a letter is delivered", site=self._site, peer=self.peer, letter=oldest.subject, seq=oldest.stream_seq
+        )
 
     async def _parcel(self, oldest: Received) -> Parcel:
         if oldest.stream_seq <= self._alone or len(self.backlog) < 2:

@@ -95,6 +95,7 @@ class Courier:
             letter.outbox_subject, letter.payload, message_id=headers["ce-id"], headers=headers
         )
         carrier.add(seq, len(letter.payload), self._now_s())
+        log.debug("a letter leaves", site=self._site, peer=letter.receiver, letter=letter.outbox_subject, seq=seq)
 
     def wake(self, peer: SiteName) -> None:
         """A peer was heard again."""

@@ -109,6 +109,7 @@ class Inbox:
 
     async def _take(self, delivery: Delivery) -> None:
         received = delivery.message
+        log.debug("a letter is read", site=self._site, letter=received.subject, seq=received.stream_seq)
         try:
             if received.deliveries > DELIVERIES_MAX:
                 text = f"delivered {received.deliveries} times and never handled: a defect of the resolver"

@@ -90,7 +90,7 @@ class KindLoop:
                 if not token:
                     break
                 params["continue"] = token
-            yield Listed()
+            yield Listed(version)
         self._reading.position, self._broken = version or "0", False
         async with aclosing(self._resume()) as watch:
             async for observation in watch:

@@ -92,7 +92,7 @@ class WatchReading:
         if not listing or INITIAL_EVENTS_END not in (metadata.annotations or {}):
             return []
         self.position = metadata.resource_version
-        return [Listed()]
+        return [Listed(self.position)]
 
     def _advance(self, metadata: Metadata) -> None:
         """Move the position; refuse to go back in time (an API server that restarted on older data)."""

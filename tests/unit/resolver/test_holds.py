@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from schemas.events import ResourceEvent
+from schemas.identity import KindId
 from services.resolver.signals import OutcomeSeen
 from tests.kit.manifests import secret, without_uid
 from tests.unit.resolver.test_sets import NEW, mesh
 from tests.unit.resolver.virtual_mesh import VirtualMesh
 
 __all__ = ["mesh"]
+
+SECRET = KindId("Secret")
 
 
 def test_what_has_only_begun_is_in_flight_though_what_it_replaces_is_known(mesh: VirtualMesh) -> None:
@@ -26,3 +30,52 @@ def test_what_has_only_begun_is_in_flight_though_what_it_replaces_is_known(mesh:
     mesh.pump()
     mesh.settle()
     assert not lyon.machine.holds.holds(NEW), "what was done is seen"
+
+
+def test_what_was_made_and_deleted_while_nobody_watched_is_in_flight_until_the_kind_was_told_as_a_whole(
+    mesh: VirtualMesh,
+) -> None:
+    """No event tells of it; a listing as of a version after it was written does. Before, that took a minute."""
+    lyon = mesh["lyon"]
+    done_and_unseen(mesh)
+    lyon.cluster.remove(NEW)
+    lyon.seq += 1  # a batch is lost: the site is listed again
+    lyon.see(ResourceEvent("put", lyon.cluster.put(secret("other"))))
+    mesh.settle(1.0)
+    assert lyon.machine.graph.find(NEW) is None
+    assert not lyon.machine.holds.holds(NEW)
+
+
+def test_what_is_done_stays_in_flight_though_a_listing_from_before_it_does_not_name_it(mesh: VirtualMesh) -> None:
+    lyon = mesh["lyon"]
+    before = lyon.cluster.put(secret("other"))
+    done_and_unseen(mesh)
+    lyon.see(ResourceEvent("sync_start", kind=SECRET))
+    lyon.see(ResourceEvent("sync_end", kind=SECRET, resource_version=before.resource_version))
+    mesh.catches_up(lyon)
+    assert lyon.machine.holds.holds(NEW)
+
+
+def test_what_was_seen_to_be_deleted_after_it_was_done_is_in_flight_no_more(mesh: VirtualMesh) -> None:
+    """Its deletion is told and its creation is not: both happened between two listings' versions."""
+    lyon = mesh["lyon"]
+    done_and_unseen(mesh)
+    state = lyon.cluster.state(NEW)
+    told = ResourceEvent("delete", resource=NEW, uid=state.uid, resource_version=str(int(state.resource_version) + 1))
+    lyon.see(told)
+    mesh.catches_up(lyon)
+    assert not lyon.machine.holds.holds(NEW)
+
+
+def done_and_unseen(mesh: VirtualMesh) -> None:
+    """Created, and reported; the watcher did not see it."""
+    lyon = mesh["lyon"]
+    mesh.enter("lyon", "create", "", manifests=(without_uid(secret("new")),))
+    mesh.catches_up(lyon)
+    told = lyon.seq, lyon.chain
+    lyon.execute(len(lyon.operations) - 1)
+    lyon.batches.clear()
+    lyon.seq, lyon.chain = told
+    while lyon.outcomes:
+        lyon.report()
+    assert lyon.machine.holds.holds(NEW)

@@ -194,7 +194,8 @@ class World:
         for kind in KINDS:
             mine = [one for one in self.cluster.objects if ResourceKey.parse(one).kind_id == kind]
             puts = [ResourceEvent("put", self.cluster.state(one)) for one in mine]
-            start, end = (ResourceEvent(op, kind=KindId(kind)) for op in ("sync_start", "sync_end"))
+            start = ResourceEvent("sync_start", kind=KindId(kind))
+            end = ResourceEvent("sync_end", kind=KindId(kind), resource_version=str(self.cluster.version))
             self.see(start, *puts, end)
         self.step(ResyncAnswered(answer))
 

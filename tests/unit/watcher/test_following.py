@@ -234,3 +234,18 @@ def replay(replayed: dict[str, str], follower: KindFollower, observations: Itera
                 replayed[event.state.resource] = event.state.uid + "@" + event.state.resource_version
             elif event.op == "delete" and replayed.get(event.resource, "").startswith(event.uid + "@"):
                 del replayed[event.resource]
+
+
+def test_what_confirms_a_kind_says_up_to_which_version_it_was_observed() -> None:
+    """By the end of a listing, not by its objects, which come in no order; and by what happens afterwards."""
+    follower = KindFollower(SECRET, announce=True)
+    events = [*follower_events(follower, Listing(), state("b", version="7"), state("a", version="3"), Listed("9"))]
+    assert [event.resource_version for event in events if event.op == "sync_end"] == ["9"]
+    told(follower, state("a", version="11"))
+    follower.ask(follower.ledger.digest())
+    assert [(event.op, event.resource_version) for event in follower.answer()] == [("sync_same", "11")]
+
+
+def follower_events(follower: KindFollower, *observations: Observation) -> Iterable[ResourceEvent]:
+    for observation in observations:
+        yield from follower.take(observation)
