@@ -57,11 +57,19 @@ def _code(last: Verdict | None, outcomes: Mapping[tuple[int, str], Outcome]) -> 
 
 
 def _intent_line(intent: Intent) -> str:
-    what = ", ".join(intent.resources) or f"{len(intent.manifests)} manifests"
+    names = [*intent.resources, *map(_name, intent.manifests)]
+    what = names[0] + (f" and {len(names) - 1} more" if names[1:] else "") if names else "nothing"
     who = intent.requester or "somebody"
     where = f"{intent.scope}, entered at {intent.site}" if intent.scope else intent.site
     verb = "heal" if intent.heal else intent.verb
     return f"{intent.id}: {who} wants to {verb} {what} @ {where} ({intent.created_at.astimezone():%H:%M:%S})"
+
+
+def _name(manifest: Mapping[str, object]) -> str:
+    """As it was written: it may lack a name, and is refused for that."""
+    metadata = manifest.get("metadata")
+    name = metadata.get("name", "?") if isinstance(metadata, Mapping) else "?"
+    return f"{manifest.get('kind', '?')} {name}"
 
 
 def _body(chain: Chain) -> dict[str, object]:
