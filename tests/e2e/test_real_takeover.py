@@ -38,11 +38,11 @@ async def test_a_watcher_that_hangs_is_replaced_and_leaves_when_it_wakes(world: 
         await world.bed.start_service(LYON, "watcher")
         await world.api.post(path, {"metadata": {"name": "unseen-by-the-first"}})
         await world.known(f"ConfigMap/{namespace}/unseen-by-the-first")
-        assert "it is replaced" in world.service("watcher").log_tail(200)
+        assert "it is replaced" in world.service("watcher").log_tail(2_000)
         first.send_signal(signal.SIGCONT)
         await world.api.post(path, {"metadata": {"name": "seen-by-both"}})
         assert await _exit_code(first) == 1
-        assert "another watcher publishes for site lyon" in first.log_tail(200)
+        assert "another watcher publishes for site lyon" in first.log_tail(2_000)
         await world.known(f"ConfigMap/{namespace}/seen-by-both")
         assert world.service("watcher").running
         await world.converged()
