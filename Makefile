@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 unexport PYTHONDONTWRITEBYTECODE  # every verb starts many processes, and each would compile our modules anew
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test faults faults-long soak bench scale accuracy lint docs lock controlplane clean
+.PHONY: help venv demo test faults faults-long soak bench scale accuracy lint docs lock controlplane compiled clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -65,5 +65,8 @@ lock: ## pin requirements.lock again (needs uv)
 	@uv pip compile pyproject.toml --group dev --all-extras --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements.lock
 
+compiled: $(READY) ## compile the rooms that compute most (needs a C compiler; nothing needs it)
+	@$(BIN)/python -m deploy.compiled.build
+
 clean: ## remove what make made here
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .compiled .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -3,7 +3,10 @@
 Hypothesis tries the same examples every time, so that a red run is red again; `make soak` tries new ones.
 """
 
+import os
 import signal
+
+os.environ.setdefault("CHEOPS_COMPILED", "0")  # tests read the sources; the continuous run tries compiled code, too
 
 from hypothesis import HealthCheck, settings
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from cheops.contexts import Context, load_context
 from schemas.identity import SiteName
 from schemas.queries import PeerLink
+from services.chassis import compiled
 from services.chassis.errors import CheopsError, SettingsError
 
 Finding = tuple[bool, str]
@@ -17,7 +18,7 @@ Finding = tuple[bool, str]
 
 def examine(server: str | None) -> list[Finding]:
     """Python, packages, context, bus, sites."""
-    findings = [_python(), *_programs()]
+    findings = [_python(), _compiled(), *_programs()]
     try:
         context = load_context(server)
     except SettingsError as error:
@@ -29,6 +30,12 @@ def examine(server: str | None) -> list[Finding]:
 def _python() -> Finding:
     found = ".".join(map(str, sys.version_info[:3]))
     return sys.version_info >= (3, 11), f"Python {found} (expected 3.11 or later)"
+
+
+def _compiled() -> Finding:
+    """Code that was built and cannot be used is worth a look; none at all is as good."""
+    found = compiled.found()
+    return found.state not in ("of other sources", "cannot be loaded"), f"graph and judge run as {found}"
 
 
 def _programs() -> list[Finding]:

@@ -92,7 +92,9 @@ def _print_version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version as installed
 
-        typer.echo(f"cheops {installed('cheops')}")
+        from services.chassis import compiled
+
+        typer.echo(f"cheops {installed('cheops')} ({compiled.found()})")
         raise typer.Exit
 
 

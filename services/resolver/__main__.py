@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
@@ -18,7 +19,7 @@ from schemas.intents import SiteToken
 from schemas.policy import load_policy
 from schemas.queries import StatusQuery
 from schemas.relations.loader import load_catalogue
-from services.chassis import lifecycle
+from services.chassis import compiled, lifecycle
 from services.chassis.bus import nats
 from services.chassis.bus.port import Bus
 from services.chassis.errors import SettingsError, TransientError
@@ -31,6 +32,8 @@ from services.resolver.service import ResolverService
 from services.resolver.snapshots import Snapshots, maker
 
 PING_TIMEOUT_S = 1.0
+
+log = structlog.get_logger(__name__)
 
 
 class ResolverSettings(ServiceSettings):
@@ -61,6 +64,7 @@ async def run(settings: ResolverSettings, bus: Bus | None = None, ready: asyncio
     try:
         if not settings.takeover:
             await _refuse_second(bus, settings)
+        log.info("graph and judge are loaded", site=settings.site, code=str(compiled.found()))
         catalogue, policy = load_catalogue(settings.rules), _policy(settings)
         machine = Machine(settings.site, catalogue, policy, decided_by(settings), settings.peers)
         kept = Snapshots(settings.snapshots, settings.site, maker(catalogue.files)) if settings.snapshots else None

@@ -9,7 +9,8 @@ from schemas.identity import ResourceId
 from schemas.kinds import Surface
 from services.resolver.asked import plain_question
 from services.resolver.desk import Desk
-from services.resolver.graph.names import NOWHERE, Place
+from services.resolver.graph.kept import Place
+from services.resolver.graph.names import NOWHERE
 from services.resolver.judge.at_once import Asked, deletion, reading
 from services.resolver.signals import Moment
 

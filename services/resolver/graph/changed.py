@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from schemas.events import ResourceState, Scalar
 from schemas.identity import ResourceId
-from services.resolver.graph.records import Record, Records
+from services.resolver.graph.kept import Record
+from services.resolver.graph.records import Records
 
 
 class Changed:

@@ -10,18 +10,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Sequence
 
-from msgspec import Struct
-
 from schemas.events import member_weight, weighed
 from schemas.identity import KindId
-from services.resolver.graph.names import Place
+from services.resolver.graph.kept import Place, Sum
 
 Told = tuple[int, str, str, bool]  # number, uid, version, and whether it is new
-
-
-class _Sum(Struct, gc=False):
-    count: int = 0
-    total: int = 0
 
 
 class Digests:
@@ -29,7 +22,7 @@ class Digests:
 
     def __init__(self) -> None:
         self._weights: array[int] = array("Q")  # by number; 0 for what is not there
-        self._sums: dict[KindId, _Sum] = {}
+        self._sums: dict[KindId, Sum] = {}
 
     def put_all(self, told: Iterable[Told], places: Sequence[Place]) -> None:
         """Resources are there, each at its version. `places`: by number, of which kind they are."""
@@ -39,7 +32,7 @@ class Digests:
         for number, uid, version, new in told:
             found = sums.get(places[number].kind)
             if found is None:
-                found = sums[places[number].kind] = _Sum()
+                found = sums[places[number].kind] = Sum()
             weight = member_weight(uid, version)
             found.total += weight - weights[number]
             found.count += new
@@ -55,7 +48,7 @@ class Digests:
             self._weights.extend([0] * (number + 1 - len(self._weights)))
         found = self._sums.get(kind)
         if found is None:
-            found = self._sums[kind] = _Sum()
+            found = self._sums[kind] = Sum()
         found.total += weight
         found.count += 1
         self._weights[number] = weight

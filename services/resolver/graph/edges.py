@@ -11,50 +11,14 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
-
-from msgspec import Struct, field
+from typing import Final
 
 from schemas.identity import KindId
+from services.resolver.graph.kept import Hub, Row
 
-SMALL_MAX = 32  # below about 90 sources a tuple is smaller than a hub
-
-
-class Hub(Struct, gc=False):
-    """Of very many. `repeats`: sources that name the target more than once, and how often besides."""
-
-    sources: array[int] = field(default_factory=lambda: array("I"))
-    repeats: dict[int, int] = field(default_factory=dict)
-    by_kind: dict[KindId, int] = field(default_factory=dict)
-
-    def add(self, source: int, kind: KindId) -> None:
-        """One more reference."""
-        sources = self.sources
-        if not sources or source > sources[-1]:  # numbers grow, so this is the rule
-            sources.append(source)
-        else:
-            place = bisect_left(sources, source)
-            if sources[place] == source:
-                self.repeats[source] = self.repeats.get(source, 0) + 1
-                return
-            sources.insert(place, source)
-        self.by_kind[kind] = self.by_kind.get(kind, 0) + 1
-
-    def remove(self, source: int, kind: KindId) -> None:
-        """One reference less."""
-        more = self.repeats.get(source)
-        if more is not None:
-            if more == 1:
-                del self.repeats[source]
-            else:
-                self.repeats[source] = more - 1
-            return
-        del self.sources[bisect_left(self.sources, source)]
-        self.by_kind[kind] -= 1
-        if not self.by_kind[kind]:
-            del self.by_kind[kind]
+SMALL_MAX: Final = 32  # below about 90 sources a tuple is smaller than a hub
 
 
-Row = int | tuple[int, ...] | Hub | None
 Sources = int | list[int] | None  # of one target, ascending; who names it twice stands twice
 
 

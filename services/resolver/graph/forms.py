@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
-from msgspec import Struct
 
 from schemas.events import Reference, Selector
 from schemas.identity import ResourceId
+from services.resolver.graph.kept import Form, Shape, Short
+from services.resolver.graph.names import NOWHERE
 from services.resolver.graph.view import OWNING
 
 UUID_BYTES: Final = 16
@@ -17,36 +18,6 @@ DIGEST_BYTES: Final = 12
 NO_NUMBER: Final = 0
 USED: Final = 1
 OWNER: Final = 2
-Short = bytes | str  # a uid or digest, in half the bytes where it has the usual form
-Target = int | Short  # a number or a packed selector, then the uid that the reference names besides
-
-
-class Form(Struct, frozen=True, gc=False, eq=False):
-    """A reference without its target. `selects`: a packed selector stands for it; `pinned`: the uid follows it."""
-
-    reference: Reference
-    pinned: bool
-    selects: bool
-    owning: bool
-
-
-class Shape(Struct, frozen=True, gc=False, eq=False):
-    """The forms of all references of a resource; two resources with equal shapes share one.
-
-    places   where the target of each form stands among a record's targets
-    at       the other way round: whose target stands there, None where a uid stands
-    pinned   those of the places that a uid follows
-    roles    what each of a record's targets is: the number of something used, or of an owner, or no number
-    owners   which of the forms name an owner
-    """
-
-    forms: tuple[Form, ...]
-    places: tuple[int, ...]
-    at: tuple[Form | None, ...]
-    roles: tuple[int, ...]
-    selects: bool
-    pinned: tuple[int, ...]
-    owners: tuple[int, ...]
 
 
 def form_of(bare: Reference, pinned: bool, selects: bool) -> Form:
@@ -68,7 +39,10 @@ def shape_of(forms: tuple[Form, ...]) -> Shape:
             roles.append(NO_NUMBER)
     pinned = tuple(place for form, place in zip(forms, places, strict=True) if form.pinned)
     owners = tuple(number for number, form in enumerate(forms) if form.reference.relation == "composition")
-    return Shape(forms, tuple(places), tuple(at), tuple(roles), any(form.selects for form in forms), pinned, owners)
+    named = [number for number in owners if not forms[number].selects]
+    owner = (places[named[0]], forms[named[0]].pinned) if len(owners) == len(named) == 1 else (NOWHERE, False)
+    selects = any(form.selects for form in forms)
+    return Shape(forms, tuple(places), tuple(at), tuple(roles), selects, pinned, owners, owner)
 
 
 def with_target(form: Form, target: ResourceId, selector: Selector | None, uid: str) -> Reference:

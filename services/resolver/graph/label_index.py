@@ -10,21 +10,21 @@ the namespace that they look into, so a change touches only the selectors that c
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-
-from msgspec import Struct, field
+from typing import Final
 
 from schemas.events import LabelSelector, Selector
 from schemas.identity import KindId, ResourceId
 from schemas.relations.selector import matches
-from services.resolver.graph.records import Record, Records
+from services.resolver.graph.kept import Field, Record
+from services.resolver.graph.records import Records
 
-POD = KindId("Pod")
+POD: Final = KindId("Pod")
 Labels = dict[str, str]
 Anchor = tuple[KindId, str]  # what is selected, and where
 Wanted = tuple[str, str]  # one of the labels that it must have, ("", "") for any
-EVERYWHERE = "*"  # no namespace is called so
+EVERYWHERE: Final = "*"  # no namespace is called so
 ANY: Wanted = ("", "")
-SCAN_MAX = 32  # groups of equal labels; fewer are matched one by one
+SCAN_MAX: Final = 32  # groups of equal labels; fewer are matched one by one
 
 
 def namespace_of(resource: ResourceId) -> str:
@@ -34,19 +34,12 @@ def namespace_of(resource: ResourceId) -> str:
     return parts[head] if len(parts) == head + 2 else ""
 
 
-class _Field(Struct, gc=False):
-    """One kind in one namespace: groups of resources with equal labels, and label → groups for keys that were asked."""
-
-    groups: dict[bytes, dict[int, None] | int] = field(default_factory=dict)
-    postings: dict[str, dict[str, dict[bytes, None]]] = field(default_factory=dict)
-
-
 class LabelIndex:
     """Label groups by kind and namespace, and selectors by what they ask for."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
-        self._fields: dict[KindId, dict[str, _Field]] = {}
+        self._fields: dict[KindId, dict[str, Field]] = {}
         self._anchored: dict[Anchor, dict[Wanted, dict[int, int]]] = {}  # → sources, and how many of their selectors
 
     # ── resources ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -71,7 +64,7 @@ class LabelIndex:
         fields = self._fields[kind]
         field = fields.get(namespace)
         if field is None:
-            field = fields[namespace] = _Field()
+            field = fields[namespace] = Field()
         group = field.groups.get(packed)
         if group is None:
             field.groups[packed] = number
@@ -94,7 +87,7 @@ class LabelIndex:
             if fields is not None:
                 self._remove(fields, namespace, record.template_labels, number)
 
-    def _remove(self, fields: dict[str, _Field], namespace: str, packed: bytes, number: int) -> None:
+    def _remove(self, fields: dict[str, Field], namespace: str, packed: bytes, number: int) -> None:
         field = fields.get(namespace)
         group = None if field is None else field.groups.get(packed)
         if field is None or group is None:
@@ -128,13 +121,13 @@ class LabelIndex:
                     else:
                         yield from group
 
-    def _candidates(self, field: _Field, labels: LabelSelector) -> Iterable[bytes]:
+    def _candidates(self, field: Field, labels: LabelSelector) -> Iterable[bytes]:
         """Groups with the rarest wanted label; all when there are few or no label is wanted."""
         if len(field.groups) <= SCAN_MAX or not labels.match_labels:
             return field.groups
         return min((self._posting(field, *wanted) for wanted in labels.match_labels.items()), key=len)
 
-    def _posting(self, field: _Field, key: str, value: str) -> dict[bytes, None]:
+    def _posting(self, field: Field, key: str, value: str) -> dict[bytes, None]:
         values = field.postings.get(key)
         if values is None:
             values = field.postings[key] = {}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from services.resolver.graph.kept import Record
 from services.resolver.graph.links import Links
 from services.resolver.graph.names import Names
-from services.resolver.graph.records import Record, Records
+from services.resolver.graph.records import Records
 from services.resolver.graph.selecting import Selecting
 
 

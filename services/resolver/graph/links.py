@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from schemas.events import Reference
 from schemas.identity import KindId, ResourceId
-from services.resolver.graph.edges import SMALL_MAX, Hub, Reverse
-from services.resolver.graph.forms import OWNER, USED, Shape
+from services.resolver.graph.edges import SMALL_MAX, Reverse
+from services.resolver.graph.forms import OWNER, USED
+from services.resolver.graph.kept import Hub, Record, Shape
 from services.resolver.graph.names import Names
-from services.resolver.graph.records import Record, Records
+from services.resolver.graph.records import Records
 from services.resolver.graph.view import Edge, Which, skipped
 
 MISSING_SLICE: Final = 8_192  # numbers that are looked at in one piece, mostly present: some milliseconds

@@ -8,21 +8,12 @@ The places double as the index of what there is of a kind.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-
-from msgspec import Struct, field
+from typing import Final
 
 from schemas.identity import KindId, ResourceId
+from services.resolver.graph.kept import Place
 
-NOWHERE = -1
-
-
-class Place(Struct, gc=False):
-    """One kind in one namespace ("" = cluster-scoped), and the numbers of what is there or named there."""
-
-    head: str
-    kind: KindId
-    namespace: str
-    members: dict[str, int] = field(default_factory=dict)
+NOWHERE: Final = -1
 
 
 def place_of(head: str) -> Place:

@@ -13,35 +13,18 @@ from typing import Final, NamedTuple
 
 from schemas.events import ResourceState, Selector
 from schemas.identity import KindId, ResourceId
-from services.resolver.graph.edges import Row
-from services.resolver.graph.forms import Shape, Target
+from services.resolver.graph.kept import Choosing, Record, Row, Target
 from services.resolver.graph.links import Links
 from services.resolver.graph.names import NOWHERE, Names
-from services.resolver.graph.records import Record, Records
-from services.resolver.graph.selecting import Choosing, Selecting
+from services.resolver.graph.records import Records
+from services.resolver.graph.selecting import Selecting
 from services.resolver.graph.view import Edge, Reach
 from services.resolver.graph.walk import OWNERS_MAX
 
 ROW_MAX: Final = 1_000  # users, children or matches; whoever has more is left to the plain walk
 UUID_LINE: Final = b"\x93\xc4\x10"  # how a record's line begins whose uid is a UUID: three things, the first 16 bytes
-UUID_AT: Final = slice(3, 19)
 NOBODY: Final[tuple[int, ...]] = ()
 NOTHING: Final[list[Choosing]] = []
-SHAPES_MAX: Final = 8_192
-_one_owner: dict[Shape, tuple[int, bool]] = {}
-
-
-def one_owner(shape: Shape) -> tuple[int, bool]:
-    """Where among the targets the only owner stands, and whether its uid follows; NOWHERE when it has none, or more."""
-    found = _one_owner.get(shape)
-    if found is None:
-        if len(_one_owner) >= SHAPES_MAX:
-            _one_owner.clear()
-        forms = [place for place in shape.owners if not shape.forms[place].selects]
-        alone = len(shape.owners) == len(forms) == 1
-        found = (shape.places[forms[0]], shape.forms[forms[0]].pinned) if alone else (NOWHERE, False)
-        _one_owner[shape] = found
-    return found
 
 
 class Touched(NamedTuple):
@@ -128,7 +111,9 @@ class Numbers:
         if record is None:
             return False
         line = record.line
-        return line[UUID_AT] != uid if line.startswith(UUID_LINE) else self.records.uid(record) not in (uid, "")
+        if line.startswith(UUID_LINE):
+            return line[3:19] != uid  # its 16 bytes
+        return self.records.uid(record) not in (uid, "")
 
     def edge(self, source: int, place: int, target: ResourceId) -> Edge:
         """The edge as a verdict cites it: the reference that stands there among the source's targets."""
@@ -153,7 +138,7 @@ class Numbers:
     def _owner(self, number: int, record: Record) -> int:
         if not record.shape.owners:
             return NOWHERE
-        place, pinned = one_owner(record.shape)
+        place, pinned = record.shape.owner
         if place == NOWHERE:
             return next((one for one in self.owners(number) if one != NOWHERE), NOWHERE)
         target = record.targets[place]
@@ -188,7 +173,7 @@ class Numbers:
         if not record.shape.owners:
             found = NOWHERE
         else:
-            place, pinned = one_owner(record.shape)
+            place, pinned = record.shape.owner
             key = record.targets[place : place + 1 + pinned]  # who has the very same owner has the same top
             found = self._tops.get(key) if place != NOWHERE else None
             if found is None:

@@ -13,17 +13,7 @@ from schemas.identity import KindId, ResourceId, SiteName, kind_of
 from schemas.kinds import Surface
 from schemas.relations.selector import matches, selects
 from services.resolver.graph.label_index import namespace_of
-from services.resolver.graph.view import (
-    OWNING,
-    WALK_MAX,
-    Dependents,
-    Edge,
-    Reach,
-    Targets,
-    View,
-    Which,
-    reach_by_edges,
-)
+from services.resolver.graph.view import OWNING, WALK_MAX, Dependents, Edge, Reach, Targets, View, Which, reach_by_edges
 
 
 class OverlayView:

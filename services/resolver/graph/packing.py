@@ -13,7 +13,8 @@ import msgspec
 
 from schemas.events import ResourceState
 from schemas.identity import ResourceId
-from services.resolver.graph.forms import DIGEST_BYTES, UUID_BYTES, UUID_LEN, Short, short
+from services.resolver.graph.forms import DIGEST_BYTES, UUID_BYTES, UUID_LEN, short
+from services.resolver.graph.kept import Short
 
 WORD_BITS: Final = 63
 OWN: Final = ("resource", "uid", "resource_version", "digest", "labels", "template_labels", "references")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Container, Iterable
 from operator import itemgetter
 from typing import Final, NamedTuple, TypeVar
 
-from msgspec import Raw, Struct
+from msgspec import Raw
 from msgspec.structs import asdict
 
 from schemas.batches import (
@@ -33,10 +33,11 @@ from schemas.batches import (
 from schemas.events import ResourceState
 from schemas.identity import SiteName
 from schemas.ties import DRIFT_FACT, SHARED_TO_FACT
-from services.resolver.graph.forms import Shape, Short, Target, short
+from services.resolver.graph.forms import short
+from services.resolver.graph.kept import Arrange, Layout, Record, Short, Target
 from services.resolver.graph.names import Names
 from services.resolver.graph.packing import pack, pack_line, pack_traits
-from services.resolver.graph.records import Record, Records
+from services.resolver.graph.records import Records
 
 ENTRIES_MAX: Final = 4_096  # labels, and as many traits and shapes, that are known by their bytes
 NAMES_MAX: Final = 16_384  # targets, and as many uids, that were named lately
@@ -44,20 +45,6 @@ Value = TypeVar("Value")
 NO_COUNTS: Final = (0, 0, 0)
 NO_LABELS: Final = pack({})
 NO_TRAITS: Final = pack_traits(ResourceState(NOBODY))
-
-
-Arrange = Callable[[tuple[Target, ...]], tuple[Target, ...]]
-
-
-class Layout(Struct, frozen=True, gc=False, eq=False):
-    """A shape, and how a fact tells its targets.
-
-    arrange     (targets, uids, selectors) → in the order of the shape; None when there are targets alone
-    """
-
-    shape: Shape
-    counts: Counts
-    arrange: Arrange | None
 
 
 class Read(NamedTuple):

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 import msgspec
-from msgspec import Struct
 
 from schemas.events import Reference, ResourceState, Selector
 from schemas.identity import ResourceId
-from services.resolver.graph.forms import Form, Shape, Short, Target, form_of, long, shape_of, short, with_target
+from services.resolver.graph.forms import form_of, long, shape_of, short, with_target
+from services.resolver.graph.kept import Form, Record, Shape, Short, Target
 from services.resolver.graph.names import Names
 from services.resolver.graph.packing import pack, pack_line, pack_traits, unpack_line, unpack_traits
 from services.resolver.graph.pool import Pool
@@ -27,17 +27,6 @@ SWEEP_ROWS: Final = 4_096  # records that are looked at in one piece: some milli
 
 T = TypeVar("T")
 Labels = dict[str, str]
-
-
-class Record(Struct, frozen=True, gc=False):
-    """One resource. `line`: uid, resourceVersion and digest, packed; `targets` follow the forms of `shape`."""
-
-    line: bytes
-    labels: bytes
-    template_labels: bytes | None
-    traits: bytes
-    shape: Shape
-    targets: tuple[Target, ...]
 
 
 _replace = msgspec.structs.replace

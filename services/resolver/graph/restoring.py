@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from services.resolver.graph.edges import Reverse, Sources
-from services.resolver.graph.forms import OWNER, USED, Form, Shape, Target
-from services.resolver.graph.names import Place, place_of
+from services.resolver.graph.forms import OWNER, USED
+from services.resolver.graph.kept import Form, Place, Record, Shape, Target
+from services.resolver.graph.names import place_of
 from services.resolver.graph.parts import Parts
-from services.resolver.graph.records import Record
 from services.resolver.graph.snapshot import NONE, Chunk
 
 PIECE: Final = 4_096  # numbers that are looked at in one piece

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from msgspec import Struct
-
-from schemas.events import LabelSelector, Reference, Selector
+from schemas.events import LabelSelector, Selector
 from schemas.identity import KindId, ResourceId, resource_id
 from schemas.relations.selector import marked_default, matches
+from services.resolver.graph.kept import Choosing, Record
 from services.resolver.graph.label_index import POD, LabelIndex
 from services.resolver.graph.names import NOWHERE, Names
-from services.resolver.graph.records import Record, Records
+from services.resolver.graph.records import Records
 from services.resolver.graph.view import Edge
 
-NAMESPACE = KindId("Namespace")
-ALIKE_MAX = 8_192  # sets of labels of which it is remembered who selects them
-SELECTED_MAX = 65_536  # matches of selectors that are remembered
-
-
-class Choosing(Struct, frozen=True, gc=False, eq=False):
-    """A source, and one of its references that select."""
-
-    source: int
-    selector: Selector
-    reference: Reference
+NAMESPACE: Final = KindId("Namespace")
+ALIKE_MAX: Final = 8_192  # sets of labels of which it is remembered who selects them
+SELECTED_MAX: Final = 65_536  # matches of selectors that are remembered
 
 
 NOBODY: Final[list[Choosing]] = []

@@ -21,8 +21,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.events import Grant, Reference, ResourceState, Selector
-from services.resolver.graph.forms import Form, Shape, Target
-from services.resolver.graph.records import Record
+from services.resolver.graph.kept import Form, Record, Shape, Target
 from services.resolver.graph.store import Graph
 
 FORMAT: Final = 1  # of chunks; what is packed in a record is told by `layout`

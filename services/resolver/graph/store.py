@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import groupby
+from typing import Final
 
 from msgspec import structs
 
@@ -22,18 +23,23 @@ from schemas.identity import KindId, ResourceId, SiteName
 from schemas.kinds import Surface
 from services.resolver.graph.changed import Changed
 from services.resolver.graph.digests import Digests, Told
+from services.resolver.graph.kept import Record
 from services.resolver.graph.linking import Linking
 from services.resolver.graph.names import NOWHERE, Names
 from services.resolver.graph.numbers import Numbers
 from services.resolver.graph.parts import Parts
 from services.resolver.graph.reading import Read, Reading
-from services.resolver.graph.records import Record, Records
+from services.resolver.graph.records import Records
 from services.resolver.graph.relations import Relations
 from services.resolver.graph.sweeping import Listings
 from services.resolver.graph.view import WALK_MAX, Dependents, Edge, Reach, Targets, Which
 
-STATES_MAX = 1_024  # states that were asked for lately: a decision asks for the same ones again and again
-UNUSED_MAX = 8_192  # numbers that may wait to be forgotten
+STATES_MAX: Final = 1_024  # states that were asked for lately: a decision asks for the same ones again and again
+UNUSED_MAX: Final = 8_192  # numbers that may wait to be forgotten
+BELONGINGS: Final = (  # all that a graph has
+    *("site", "surface", "resource_count", "keeps_numbers", "listings", "parts", "_names", "_records", "_record"),
+    *("_reading", "_linking", "_links", "_selecting", "_states", "_digests", "_relations"),
+)
 
 
 class Graph:
@@ -193,7 +199,8 @@ class Graph:
 
     def become(self, other: Graph) -> None:
         """What another graph is, which nobody uses any more: one that was restored."""
-        vars(self).update(vars(other))
+        for name in BELONGINGS:
+            setattr(self, name, getattr(other, name))
 
     # ── questions ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -210,20 +217,12 @@ class Graph:
         """Things that are needed by name and not there: how many, slice by slice (a walk over all that is known)."""
         return self._links.missing()
 
-    @property
-    def numbers_len(self) -> int:
-        """How many numbers were handed out at most at one time."""
-        return len(self._names)
-
     def find(self, resource: ResourceId) -> ResourceState | None:
         """The state, or None."""
         number = self._names.find(resource)
-        return None if number == NOWHERE else self._state(number, resource)
-
-    def _state(self, number: int, resource: ResourceId) -> ResourceState | None:
         found = self._states.get(number)
         if found is None:
-            record = self._record[number]
+            record = None if number == NOWHERE else self._record[number]
             if record is None:
                 return None
             if len(self._states) >= STATES_MAX:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Final
 
 from schemas.events import Reference
 from schemas.identity import KindId, ResourceId, kind_of
@@ -14,8 +15,8 @@ from schemas.queries import WALK_NODES_MAX, Direction, GraphAnswer, GraphEdge, G
 from schemas.verdicts import Evidence
 from services.resolver.graph.view import Edge, View, skipped
 
-OWNERS_MAX = 15  # Deployment → ReplicaSet → Pod is two; a cycle of owners must end, too
-SLICE = 256  # resources whose references are looked at in one piece: some milliseconds
+OWNERS_MAX: Final = 15  # Deployment → ReplicaSet → Pod is two; a cycle of owners must end, too
+SLICE: Final = 256  # resources whose references are looked at in one piece: some milliseconds
 
 
 def forward(view: View, resource: ResourceId) -> list[Edge]:

@@ -19,9 +19,9 @@ from schemas.identity import ResourceId, SiteName
 from schemas.intents import Verb
 from schemas.verdicts import Decision
 from services.resolver.graph.forms import long
+from services.resolver.graph.kept import Record
 from services.resolver.graph.names import NOWHERE
 from services.resolver.graph.numbers import Numbers
-from services.resolver.graph.records import Record
 from services.resolver.graph.view import WALK_MAX, Edge
 from services.resolver.judge.cascade import Cascade
 from services.resolver.judge.delete import (

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.identity import ResourceId
+from services.resolver.graph.kept import Record
 from services.resolver.graph.names import NOWHERE
-from services.resolver.graph.numbers import Numbers, one_owner
-from services.resolver.graph.records import Record
+from services.resolver.graph.numbers import Numbers
 from services.resolver.graph.remembered import numbers_of
 from services.resolver.graph.view import OWNING, Edge, View
 
@@ -71,7 +71,7 @@ class Taken:
                     continue
                 record = rows[source]
                 assert record is not None, "who refers to something is there"
-                place, pinned = one_owner(record.shape)
+                place, pinned = record.shape.owner
                 targets_ = record.targets
                 if (  # nearly always: what goes is its only owner
                     place == NOWHERE

@@ -12,11 +12,10 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from schemas.identity import KindId, ResourceId
+from services.resolver.graph.kept import Choosing, Record
 from services.resolver.graph.names import NOWHERE
 from services.resolver.graph.numbers import Numbers
-from services.resolver.graph.records import Record
 from services.resolver.graph.remembered import numbers_of
-from services.resolver.graph.selecting import Choosing
 from services.resolver.graph.view import Edge, View
 from services.resolver.judge.cascade import Taken
 from services.resolver.judge.ranks import ASK, NONE, WEAKER, may_be_relied_on, rank_of, ranks

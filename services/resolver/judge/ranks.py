@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from schemas.events import Reference
-from services.resolver.graph.forms import Shape
+from services.resolver.graph.kept import Record, Shape
 from services.resolver.graph.numbers import Numbers
-from services.resolver.graph.records import Record
 from services.resolver.judge.use import BREAKING, STRONGEST_FIRST, stays, use_by
 
 KNOWN_MAX: Final = 8_192

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from schemas.identity import ResourceId, SiteName, kind_of
 from schemas.intents import Verb
@@ -11,7 +12,7 @@ from services.resolver.judge.delete import USERS_LOOKED_AT
 from services.resolver.judge.findings import counted, named
 from services.resolver.judge.written import WrittenReason
 
-STILL_USED = frozenset(("310", "311", "312"))
+STILL_USED: Final = frozenset(("310", "311", "312"))
 
 
 def summary_of(

@@ -98,15 +98,16 @@ def judge_ties(
     view: View, targets: Sequence[ResourceId], copies: Sequence[ResourceId], together: Sequence[SiteName]
 ) -> Iterator[Finding]:
     """Who else is concerned by a deletion. `together`: the sites that are asked about it already."""
+    asked = (view.site, *together)
     for resource in targets:
         state = view.find(resource) if may_be_tied(view, resource) else None
         if state is None:
             continue
-        stay = tuple(one for one in replicas_at(state) if one not in (view.site, *together))
+        stay = tuple(one for one in replicas_at(state) if one not in asked)
         if stay:
             message = f"replicas of {named(resource)} stay at {', '.join(stay)}"
             yield Finding("W340", message, "presence", resource, at=stay)
-        sharing = tuple(one for one in shared_to(state) if one not in (view.site, *together))
+        sharing = tuple(one for one in shared_to(state) if one not in asked)
         if sharing:
             message = f"{named(resource)} is shared to {', '.join(sharing)}: its copies go, too"
             yield Finding(COPIES, message, "presence", resource, at=sharing)

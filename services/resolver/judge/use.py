@@ -15,10 +15,10 @@ from schemas.identity import KindId, ResourceId, kind_of
 from services.resolver.graph.view import OWNING, Edge, View
 from services.resolver.graph.walk import owner_of
 
-ONLY_AT_START = frozenset({"batch/CronJob"})  # it has no pod that lives on: volumes are needed only when it runs
-POLICY_ONLY = ("", "P")  # phases of what never counts as use
-FINISHED = ("Succeeded", "Failed")
-CLAIM = "PersistentVolumeClaim"
+ONLY_AT_START: Final = frozenset({"batch/CronJob"})  # it has no pod that lives on: volumes are needed only when it runs
+POLICY_ONLY: Final = ("", "P")  # phases of what never counts as use
+FINISHED: Final = ("Succeeded", "Failed")
+CLAIM: Final = "PersistentVolumeClaim"
 
 Use = Literal["lifetime", "next start", "in flight", "over", "weak", "none"]
 BREAKING: Final = frozenset[Use](("lifetime", "next start", "in flight"))

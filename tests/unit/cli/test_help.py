@@ -12,6 +12,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from cheops.cli.main import app
+from services.chassis import compiled
 
 FAMILIES = ["Intents:", "Verdicts:", "Dependencies:", "Offline:", "The mesh:"]
 
@@ -53,4 +54,4 @@ def test_the_first_page_stands_in_families_and_cuts_no_sentence() -> None:
 
 def test_the_version_is_printed_without_a_command() -> None:
     ran = CliRunner().invoke(app, ["--version"], prog_name="cheops")
-    assert (ran.exit_code, ran.stdout) == (0, f"cheops {version('cheops')}\n")
+    assert (ran.exit_code, ran.stdout) == (0, f"cheops {version('cheops')} ({compiled.found()})\n")

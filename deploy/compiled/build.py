@@ -1,0 +1,89 @@
+"""`python -m deploy.compiled.build` (`make compiled`): compile the rooms that compute most, with mypyc.
+
+    sources ─▶ digest ─▶ is it there? ─▶ mypyc, C compiler, into a fresh folder ─▶ still the same digest? ─▶ rename
+
+Nothing needs it: without it the same sources run as they are (services/chassis/compiled.py, docs/adr/0022). What was
+compiled of former sources is removed.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import os
+import shutil
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+
+from services.chassis.compiled import FOLDER, GROUP, ROOMS, ROOT, digest
+
+STRUCTURES = frozenset(("Struct", "BaseModel"))  # classes that are made of annotations as Python runs
+
+
+def main() -> int:
+    wanted = digest()
+    if (FOLDER / wanted).is_dir():
+        print(f"compiled: {FOLDER / wanted} is there already")
+        return 0
+    compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
+    header = Path(sysconfig.get_path("include")) / "Python.h"
+    if shutil.which(compiler) is None or not header.is_file():
+        print(f"compiled: needs a C compiler ({compiler}) and {header}; without them the sources run as they are")
+        return 1
+    started_s = time.monotonic()
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=FOLDER, prefix="building-") as folder:
+        made = Path(folder) / "made"
+        modules = [*compilable()]
+        _compile(modules, Path(folder), made)
+        if digest() != wanted:
+            print("compiled: a source was changed meanwhile; make compiled again", file=sys.stderr)
+            return 1
+        for former in FOLDER.iterdir():
+            if not former.name.startswith("building-"):
+                shutil.rmtree(former)
+        made.rename(FOLDER / wanted)
+    print(f"compiled: {len(modules)} modules in {time.monotonic() - started_s:.0f} s, into {FOLDER / wanted}")
+    return 0
+
+
+def compilable() -> Iterator[Path]:
+    """The modules of the rooms, but those that define structures: these are made as Python runs."""
+    for room in ROOMS:
+        for file in sorted((ROOT / room.replace(".", "/")).glob("*.py")):
+            if file.name != "__init__.py" and not _defines_structures(ast.parse(file.read_bytes())):
+                yield file
+
+
+def _defines_structures(module: ast.Module) -> bool:
+    classes = (one for one in ast.walk(module) if isinstance(one, ast.ClassDef))
+    return any(isinstance(base, ast.Name) and base.id in STRUCTURES for one in classes for base in one.bases)
+
+
+def _compile(modules: list[Path], scratch: Path, into: Path) -> None:
+    from mypyc.build import mypycify
+    from setuptools import Distribution
+
+    os.chdir(ROOT)  # mypyc calls a module by its path from here
+    options = ["--config-file=pyproject.toml", f"--cache-dir={scratch / 'cache'}"]
+    paths = [str(one.relative_to(ROOT)) for one in modules]
+    said = io.StringIO()  # it warns of each generator that it makes a list of
+    try:
+        with redirect_stdout(said):
+            extensions = mypycify([*options, *paths], opt_level="3", group_name=GROUP, target_dir=str(scratch / "c"))
+    except SystemExit:
+        sys.stderr.write(said.getvalue())
+        raise
+    command = Distribution({"name": GROUP, "ext_modules": extensions}).get_command_obj("build_ext")
+    command.build_lib, command.build_temp = str(into), str(scratch / "objects")
+    command.ensure_finalized()
+    command.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

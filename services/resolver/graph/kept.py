@@ -1,0 +1,140 @@
+"""What a graph keeps: structures alone, without what is done with them. Pure.
+
+They stand apart from it because msgspec makes their classes as Python runs, so whatever is compiled (docs/adr/0022)
+may use them and cannot define them.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable
+
+from msgspec import Struct, field
+
+from schemas.batches import Counts
+from schemas.events import Reference, Selector
+from schemas.identity import KindId
+
+Short = bytes | str  # a uid or digest, in half the bytes where it has the usual form
+Target = int | Short  # a number or a packed selector, then the uid that the reference names besides
+Arrange = Callable[[tuple[Target, ...]], tuple[Target, ...]]
+
+
+class Form(Struct, frozen=True, gc=False, eq=False):
+    """A reference without its target. `selects`: a packed selector stands for it; `pinned`: the uid follows it."""
+
+    reference: Reference
+    pinned: bool
+    selects: bool
+    owning: bool
+
+
+class Shape(Struct, frozen=True, gc=False, eq=False):
+    """The forms of all references of a resource; two resources with equal shapes share one.
+
+    places   where the target of each form stands among a record's targets
+    at       the other way round: whose target stands there, None where a uid stands
+    pinned   those of the places that a uid follows
+    roles    what each of a record's targets is: the number of something used, or of an owner, or no number
+    owners   which of the forms name an owner
+    owner    where among the targets the only owner stands, and whether its uid follows; -1 when it has none, or more
+    """
+
+    forms: tuple[Form, ...]
+    places: tuple[int, ...]
+    at: tuple[Form | None, ...]
+    roles: tuple[int, ...]
+    selects: bool
+    pinned: tuple[int, ...]
+    owners: tuple[int, ...]
+    owner: tuple[int, bool]
+
+
+class Record(Struct, frozen=True, gc=False):
+    """One resource. `line`: uid, resourceVersion and digest, packed; `targets` follow the forms of `shape`."""
+
+    line: bytes
+    labels: bytes
+    template_labels: bytes | None
+    traits: bytes
+    shape: Shape
+    targets: tuple[Target, ...]
+
+
+class Place(Struct, gc=False):
+    """One kind in one namespace ("" = cluster-scoped), and the numbers of what is there or named there."""
+
+    head: str
+    kind: KindId
+    namespace: str
+    members: dict[str, int] = field(default_factory=dict)
+
+
+class Hub(Struct, gc=False):
+    """Of very many. `repeats`: sources that name the target more than once, and how often besides."""
+
+    sources: array[int] = field(default_factory=lambda: array("I"))
+    repeats: dict[int, int] = field(default_factory=dict)
+    by_kind: dict[KindId, int] = field(default_factory=dict)
+
+    def add(self, source: int, kind: KindId) -> None:
+        """One more reference."""
+        sources = self.sources
+        if not sources or source > sources[-1]:  # numbers grow, so this is the rule
+            sources.append(source)
+        else:
+            place = bisect_left(sources, source)
+            if sources[place] == source:
+                self.repeats[source] = self.repeats.get(source, 0) + 1
+                return
+            sources.insert(place, source)
+        self.by_kind[kind] = self.by_kind.get(kind, 0) + 1
+
+    def remove(self, source: int, kind: KindId) -> None:
+        """One reference less."""
+        more = self.repeats.get(source)
+        if more is not None:
+            if more == 1:
+                del self.repeats[source]
+            else:
+                self.repeats[source] = more - 1
+            return
+        del self.sources[bisect_left(self.sources, source)]
+        self.by_kind[kind] -= 1
+        if not self.by_kind[kind]:
+            del self.by_kind[kind]
+
+
+class Choosing(Struct, frozen=True, gc=False, eq=False):
+    """A source, and one of its references that select."""
+
+    source: int
+    selector: Selector
+    reference: Reference
+
+
+class Field(Struct, gc=False):
+    """One kind in one namespace: groups of resources with equal labels, and label → groups for keys that were asked."""
+
+    groups: dict[bytes, dict[int, None] | int] = field(default_factory=dict)
+    postings: dict[str, dict[str, dict[bytes, None]]] = field(default_factory=dict)
+
+
+class Sum(Struct, gc=False):
+    count: int = 0
+    total: int = 0
+
+
+class Layout(Struct, frozen=True, gc=False, eq=False):
+    """A shape, and how a fact tells its targets.
+
+    arrange     (targets, uids, selectors) → in the order of the shape; None when there are targets alone
+    """
+
+    shape: Shape
+    counts: Counts
+    arrange: Arrange | None
+
+
+Row = int | tuple[int, ...] | Hub | None
