@@ -18,7 +18,7 @@ class Alert(Message):
 
     code       `A310` a dependency in use vanished · `A210` a part in use vanished · `A503` a kind is not observed
                `A504` a replica is behind · `A506` an update was overtaken · `A507` it is not what was declared
-               `A508` a copy is older than its original
+               `A508` a copy is older than its original · `A509` a site with a share is lost
     resource   what vanished or changed; `broken`: the first edges that point to it; `dependents`: exact count
     sites      the other sites to which the resource belongs, as a replica, a part or a copy
     cause      the event that did it: `delete 7:1234567 rv=98765`; of an update, an intent

@@ -70,4 +70,13 @@ ALERTS: Final = (
         "See why (cheops show of its cause), change the users there, then cheops heal KIND/NAME.",
         "a key that a Deployment at the other site needs is taken out of the original by kubectl",
     ),
+    Code(
+        "A",
+        "509",
+        "a site with a share is lost",
+        "A site that has a share of a divided resource was not heard for a while; its scope says rebalance: true.",
+        "Its share moves to the others where most of its sites are, else it stays; what it runs is not known.",
+        "Nothing to do; what has moved goes back. Where nothing moves: cheops heal, with a scope as in docs/adr/0023.",
+        "the link to one of three sites is cut for longer than a minute",
+    ),
 )

@@ -169,4 +169,13 @@ KNOWING: Final = (
         "Apply its manifest again, with a scope if it is to be the same at several sites.",
         "cheops heal of what kubectl made",
     ),
+    Code(
+        "D",
+        "631",
+        "its share stays there",
+        "A share of a divided resource was to move from a site that is heard.",
+        "It would run twice.",
+        "Nothing to do: a share moves when no site that takes part hears its own.",
+        "a cut between two of three sites, and the third one hears both",
+    ),
 )

@@ -196,4 +196,13 @@ TAKING_AWAY: Final = (
         "Nothing to do; to keep the change instead, declare it: cheops apply.",
         "cheops heal of a replica that was scaled by kubectl",
     ),
+    Code(
+        "N",
+        "346",
+        "it is divided anew",
+        "A site is lost, or back, and the scope says rebalance: true: the sites that are there have other shares.",
+        "Until all of them have theirs, more or less may run than was asked for.",
+        "Nothing to do; the numbers are in the message.",
+        "the share of a lost site moves to the two others",
+    ),
 )

@@ -29,6 +29,7 @@ from services.resolver.machine import Machine
 from services.resolver.outgoing import SteppedDownError
 from services.resolver.preserving import EVERY_S
 from services.resolver.service import ResolverService
+from services.resolver.shares import GRACE_S
 from services.resolver.snapshots import Snapshots, maker
 
 PING_TIMEOUT_S = 1.0
@@ -46,6 +47,9 @@ class ResolverSettings(ServiceSettings):
         None, description="Folder that keeps the graph from one start to the next; none: all is listed again."
     )
     snapshot_every_s: float = Field(EVERY_S, ge=1, description="How often the graph is written there.")
+    rebalance_after_s: float = Field(
+        GRACE_S, ge=10, description="How long a site is silent before its share of what says rebalance: true moves."
+    )
     takeover: bool = Field(False, description="Start although another resolver of this site answers.")
 
     @field_validator("peers", mode="before")
@@ -67,6 +71,7 @@ async def run(settings: ResolverSettings, bus: Bus | None = None, ready: asyncio
         log.info("graph and judge are loaded", site=settings.site, code=str(compiled.found()))
         catalogue, policy = load_catalogue(settings.rules), _policy(settings)
         machine = Machine(settings.site, catalogue, policy, decided_by(settings), settings.peers)
+        machine.vigil.shares.grace_s = settings.rebalance_after_s
         kept = Snapshots(settings.snapshots, settings.site, maker(catalogue.files)) if settings.snapshots else None
         service = ResolverService(
             settings.site,

@@ -25,7 +25,7 @@ from schemas.events import batch_hash
 from schemas.intents import Intent
 from schemas.kinds import Surface
 from schemas.outcomes import Outcome
-from schemas.ties import DRIFT_FACT
+from schemas.ties import DRIFT_FACT, SCOPE_FACT
 from schemas.verdicts import Verdict
 from services.chassis.bus.port import Bus, Received
 from services.resolver.graph.restoring import ChunkError, Restoring
@@ -129,6 +129,8 @@ class Beginning:
             evidence.distrust("the stream lost events that a snapshot holds")
         for state in self._machine.graph.bearing(DRIFT_FACT):  # nobody tells of it again while it stays so
             self._machine.desk.drifts.suspect(state, f"put {evidence.epoch}:{evidence.seq}", moment.monotonic_s)
+        for state in self._machine.graph.bearing(SCOPE_FACT):
+            self._machine.vigil.shares.observe(state)
         log.info("replayed since the snapshot", site=self._site, batches=batches, seq=evidence.seq)
 
     # ── the streams ─────────────────────────────────────────────────────────────────────────────────────────────────

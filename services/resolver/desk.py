@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import structs
 
 from schemas.identity import ResourceId, SiteName
 from schemas.intents import Intent
@@ -19,8 +22,11 @@ from services.resolver.graph.view import View
 from services.resolver.hearing import Hearing
 from services.resolver.holds import Holds
 from services.resolver.intake import Intake
+from services.resolver.judge.case import Problem
+from services.resolver.judge.findings import named
 from services.resolver.marking import keeping_words, marked
 from services.resolver.neighbours import Neighbours
+from services.resolver.shares import whole_of_state
 from services.resolver.signals import AskResync, Effect, Moment
 
 MISSING: Final = ("D110", "D140")
@@ -50,7 +56,25 @@ class Desk:
         intake = self.hearing.take_in(part, moment)
         if intake.manifests:
             intake = keeping_words(intake, self.graph)
+        if part.heal and part.entry is not None:
+            intake = structs.replace(intake, problems=(*intake.problems, *self._shares_that_stay(intake, moment)))
         return marked(intake, part.marks, self.graph) if part.marks else intake
+
+    def _shares_that_stay(self, intake: Intake, moment: Moment) -> Iterator[Problem]:
+        """Nobody takes over the share of a site that is heard here (docs/adr/0023-rebalance.md)."""
+        for change in intake.changes:
+            whole = whole_of_state(change.after) if change.after is not None else None
+            state = self.graph.find(change.resource) if whole is not None else None
+            before = whole_of_state(state) if state is not None else None
+            if whole is None or (before is not None and before.numbers == whole.numbers):
+                continue
+            moves = whole.moved - (before.moved if before is not None else frozenset())
+            near = sorted(name for name in moves if self.can_ask(name, moment))
+            if near:
+                message = (
+                    f"{', '.join(near)} is heard at {self.site}: its share of {named(change.resource)} stays there"
+                )
+                yield Problem("D631", message, change.resource)
 
     def to_look_up(self, verdict: Verdict, moment: Moment) -> tuple[ResourceId, ...]:
         """What it lacks and another site may have, worth asking for before it is denied; () when nobody is near."""

@@ -34,6 +34,7 @@ from services.resolver.judge.policy import Policy
 from services.resolver.neighbours import Neighbours
 from services.resolver.pursuit import latest
 from services.resolver.recovery import Unfinished, unfinished, unseen
+from services.resolver.shares import Shares
 from services.resolver.signals import (
     BatchSeen,
     BeatSeen,
@@ -79,7 +80,7 @@ class Machine:
         self.docket = self.desk.docket
         self.undoing = Undoing(self.desk)
         self.together = Together(self.desk, catalogue.divides, self.undoing)
-        self.vigil = Vigil(site, drifts)
+        self.vigil = Vigil(site, drifts, Shares(site, self.holds.holds, near.reachable, near.age_s))
         self.alone = Alone(self.desk, self.undoing, self.together.coordinator.concerns, self.together.take_over)
         self._recovering: list[Unfinished] = []
         self._unseen: list[Unfinished] = []

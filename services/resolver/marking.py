@@ -119,21 +119,22 @@ def _without(scope: str, leaves: Sequence[SiteName]) -> str:
         part = parse_scope(scope).parts[0]
     except ScopeError:  # somebody has written on the object
         return ""
-    location = _stripped(part.location, leaves)
+    location = stripped(part.location, leaves)
     prime = None if part.options.prime in leaves else part.options.prime
     made = Part(None, location, Options(prime, part.options.min, part.options.rebalance)) if location else None
     return print_placement(made) if made else ""
 
 
-def _stripped(location: Location, leaves: Sequence[SiteName]) -> Location | None:
+def stripped(location: Location, leaves: Sequence[SiteName]) -> Location | None:
+    """Without these sites; None when nobody is left."""
     match location:
         case Site(name):
             return None if name in leaves else location
         case Replicate(each):
-            kept = [left for one in each if (left := _stripped(one, leaves))]
+            kept = [left for one in each if (left := stripped(one, leaves))]
             return replicate(kept) if kept else None
         case Cross(shares):
-            left_shares = [(left, weight) for one, weight in shares if (left := _stripped(one, leaves))]
+            left_shares = [(left, weight) for one, weight in shares if (left := stripped(one, leaves))]
             return cross(left_shares) if len(left_shares) > 1 else left_shares[0][0] if left_shares else None
         case _:  # somebody has written on the object
             return None

@@ -16,7 +16,7 @@ from typing import Final
 from schemas.alerts import Alert
 from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, ResourceKey, SiteName, kind_of
-from schemas.ties import DRIFT_FACT, SHARED_TO_FACT
+from schemas.ties import DRIFT_FACT, SCOPE_FACT, SHARED_TO_FACT
 from services.resolver.drift import Drifts
 from services.resolver.evidence import SiteEvidence
 from services.resolver.graph.changed import Changed
@@ -25,6 +25,7 @@ from services.resolver.graph.view import Edge, View
 from services.resolver.graph.walk import owner_of
 from services.resolver.judge.findings import edge_ref
 from services.resolver.judge.use import breaks
+from services.resolver.shares import Shares
 from services.resolver.signals import Effect, Moment, SendAlert
 
 SETTLE_S: Final = 1.0  # how long a suspicion waits; cascades of a namespace arrive within it at most sites
@@ -47,9 +48,9 @@ class _Suspicion:
 class Vigil:
     """Suspicions and raised alerts of one site."""
 
-    def __init__(self, site: SiteName, drifts: Drifts) -> None:
+    def __init__(self, site: SiteName, drifts: Drifts, shares: Shares) -> None:
         self._site = site
-        self.drifts = drifts
+        self.drifts, self.shares = drifts, shares
         self._suspicions: dict[ResourceId, _Suspicion] = {}
         self._raised: dict[str, Alert] = {}
         self._next_check_s = 0.0
@@ -58,6 +59,7 @@ class Vigil:
         """What was raised before a restart and has not healed."""
         alerts = tuple(alerts)
         self.drifts.recover(alerts)
+        self.shares.recover(alerts)
         for alert in (one for one in alerts if one.code in OWN):
             if alert.state == "raised":
                 self._raised[alert.id] = alert
@@ -73,6 +75,8 @@ class Vigil:
                 self.observe(changed.old, changed.new, cause, now_s)
         if SHARED_TO_FACT in changed.facts:
             self.drifts.originals.observe(changed, now_s)
+        if SCOPE_FACT in changed.facts:
+            self.shares.observe(changed.new)
 
     def observe(self, old: ResourceState | None, new: ResourceState | None, cause: str, now_s: float) -> None:
         """A resource changed; suspicious when it, or a part of it, went away."""
@@ -83,8 +87,10 @@ class Vigil:
 
     def effects(self, view: Graph, evidence: SiteEvidence, moment: Moment) -> list[Effect]:
         """What is to be told now, and what follows from what was seen."""
-        told = map(SendAlert, self.due(view, evidence, moment))
-        return [*told, *self.drifts.originals.due(view, moment)]
+        shares = self.shares.due(view, moment) if evidence.synced else []
+        told = [*self.due(view, evidence, moment), *(one for one in shares if isinstance(one, Alert))]
+        entered = (one for one in shares if not isinstance(one, Alert))
+        return [*map(SendAlert, told), *self.drifts.originals.due(view, moment), *entered]
 
     def due(self, view: Graph, evidence: SiteEvidence, moment: Moment) -> list[Alert]:
         """Alerts that are due now, raised and healed."""

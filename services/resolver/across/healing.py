@@ -38,6 +38,7 @@ from services.resolver.intake import Intake
 from services.resolver.judge.case import Problem
 from services.resolver.judge.findings import named
 from services.resolver.placing import Alternative, part_of
+from services.resolver.shares import whole_of_body, with_numbers
 from services.resolver.signals import AskSupply, Effect, Moment, Supplied, Want
 
 NOT_DECLARED: Final = "D630"
@@ -139,6 +140,9 @@ class Healer:
             copies, newest = _copies(mine), _newest(mine)
             members = _members(mine, newest) if newest is not None else ()
             named_sites = self._named(asked, resource)
+            if newest is not None and self._is_to_move(asked, resource):
+                self._move(asked, resource, mine[newest], newest)
+                continue
             sites = [one for one in dict.fromkeys((*members, *copies)) if named_sites is None or one in named_sites]
             if not sites:
                 self._refuse(asked, resource, named_sites)
@@ -154,6 +158,25 @@ class Healer:
                     yield Want(name, resource, False, (origin,), declared=True)
                 else:
                     self._put(asked, name, resource, mine[origin], is_own=origin == name)
+
+    def _is_to_move(self, asked: Asking, resource: ResourceId) -> bool:
+        """Whether the scope says `rebalance: true` of it: the sites in it take over what the others had."""
+        number = part_of(asked.scope, resource, self.desk.evidence.surface, is_root=True)
+        return number is not None and asked.scope.parts[number].options.rebalance
+
+    def _move(self, asked: Asking, resource: ResourceId, body: Body, newest: SiteName) -> None:
+        """What was declared last, with the share that each of these sites has while the others are lost."""
+        whole, fields = whole_of_body(body), self.divides(kind_of(resource))
+        named_sites = self._named(asked, resource) or ()
+        sites = [one for one in whole.sites if one in named_sites] if whole is not None else []
+        if whole is None or not sites or len(fields) != 1:
+            message = f"{named(resource)} @ {newest} is not divided with rebalance: true: no share of it moves"
+            asked.bringing.supplies.problems[newest, resource] = Problem("D600", message, resource)
+            return
+        numbers = whole.without([one for one in whole.sites if one not in sites])
+        for name in sites:
+            mine = with_number(with_numbers(body, numbers), fields[0], numbers[name])
+            self._put(asked, name, resource, mine, is_own=True)
 
     def _bring(self, asked: Asking, want: Want, signal: Supplied) -> None:
         found = signal.bodies.get((want.site, want.resource))

@@ -17,6 +17,7 @@ from schemas.identity import ResourceId, SiteName
 from schemas.intents import Intent
 from schemas.outcomes import Outcome
 from schemas.peers import Part
+from schemas.scope.tree import Scope
 from schemas.ties import is_member, replicas_at
 from schemas.verdicts import Reason, Verdict
 from services.resolver.across.asking import LEAVES, STAY, Bringing
@@ -37,6 +38,7 @@ class Asking(Protocol):
     """What is needed of a round."""
 
     intent: Intent
+    scope: Scope
     parts: dict[SiteName, Part]
     answers: dict[SiteName, Verdict]
     bringing: Bringing
@@ -65,6 +67,8 @@ class Backlog:
         silent = [name for name, one in answers.items() if is_unheard(one)]
         if asked.intent.verb not in ("update", "apply") or len(silent) == len(answers):
             return ()
+        if asked.intent.heal and any(part.options.rebalance for part in asked.scope.parts):
+            return ()  # a share moves with the word of all that are counted
         if not silent or not all(self._only_misses_an_update(asked, name, moment) for name in silent):
             return ()
         if any(one.code[1:] == LEAVES for answer in answers.values() for one in answer.reasons):

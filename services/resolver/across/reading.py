@@ -78,7 +78,7 @@ class Reading:
             return list(intake.problems)
         try:
             scope = self.scope_of(intent, intake)
-            if intent.scope.strip():  # what objects carry was taken in before
+            if intent.scope.strip() and not intent.heal:  # what objects carry was taken in before
                 check_offered(scope, intent.scope.strip())
             unknown = check_sites(scope, self.desk.neighbours.known | {self.desk.site})
             if unknown:

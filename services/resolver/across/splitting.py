@@ -51,9 +51,16 @@ class Splitter:
             if placement.crossed and not self.divides(kind_of(resource)):
                 message = f"{named(resource)} has no number that could be divided"
                 problems[resource] = Problem("D620", message, resource)
+            elif placement.crossed and len(self.divides(kind_of(resource))) > 1 and self._moves(placement):
+                numbers = " and ".join(self.divides(kind_of(resource)))
+                message = f"{named(resource)} is divided by {numbers}, so no share of it can move (rebalance: true)"
+                problems[resource] = Problem("D620", message, resource)
             for name, body in self._parts(resource, bodies[resource], placement):
                 made.setdefault(name, {})[resource] = body
         return Split(made, problems)
+
+    def _moves(self, placement: Placement) -> bool:
+        return placement.part is not None and self.scope.parts[placement.part].options.rebalance
 
     def _parts(self, resource: ResourceId, body: Body, placement: Placement) -> Iterator[tuple[SiteName, Body]]:
         fields = self.divides(kind_of(resource)) if placement.crossed else ()

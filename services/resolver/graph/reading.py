@@ -32,7 +32,7 @@ from schemas.batches import (
 )
 from schemas.events import ResourceState
 from schemas.identity import SiteName
-from schemas.ties import DRIFT_FACT, SHARED_TO_FACT
+from schemas.ties import DRIFT_FACT, SCOPE_FACT, SHARED_TO_FACT
 from services.resolver.graph.forms import short
 from services.resolver.graph.kept import Arrange, Layout, Record, Short, Target
 from services.resolver.graph.names import Names
@@ -44,13 +44,14 @@ NAMES_MAX: Final = 16_384  # targets, and as many uids, that were named lately
 Value = TypeVar("Value")
 NO_COUNTS: Final = (0, 0, 0)
 NO_LABELS: Final = pack({})
+TELLING: Final = frozenset({DRIFT_FACT, SHARED_TO_FACT, SCOPE_FACT})  # facts that somebody looks at when first seen
 NO_TRAITS: Final = pack_traits(ResourceState(NOBODY))
 
 
 class Read(NamedTuple):
     """A batch whose facts are whole, and what their keys mean to the graph.
 
-    drifting   traits that tell of a drift, or that there are copies elsewhere, which may be older now
+    drifting   traits that tell of a drift, of copies elsewhere, which may be older now, or of parts
     """
 
     site: SiteName
@@ -148,7 +149,7 @@ class Reading:
     def _read_traits(self, entry: bytes) -> bytes:
         traits = decode_traits(entry)
         packed = pack_traits(ResourceState(NOBODY, **asdict(traits)))
-        if DRIFT_FACT in traits.facts or SHARED_TO_FACT in traits.facts:
+        if not TELLING.isdisjoint(traits.facts):
             self._drifting.add(packed)
         return packed
 

@@ -34,6 +34,7 @@ LABEL_WORDS: Final = b"cheops.io/"  # labels and facts are packed with their nam
 SHARED_WORD, REPLICAS_WORD, PARTS_WORD = SHARED_TO_FACT.encode(), REPLICAS_FACT.encode(), PARTS_FACT.encode()
 LEFT_BEHIND: Final = "N342"  # a copy that nobody uses any more goes, and its original is told
 HEALED: Final = "N345"  # what was declared is put back
+MOVES: Final = "N346"  # the share of a lost site, or back
 LEAVES: Final = "N343"  # a site is left out of a set
 COPIES_FOLLOW: Final = "N344"  # of what is written
 OVERTAKEN: Final = "N506"
@@ -68,7 +69,10 @@ def judge_membership(view: View, change: Change) -> Iterator[Finding]:
     state, after = view.find(change.resource), change.after
     if change.forced and not change.unchanged:
         what = f"put back as it was declared, whoever changed it: {drift(state)}" if state else "made again as declared"
-        yield Finding(HEALED, f"{named(change.resource)} is {what.removesuffix(': ')}", "nothing", change.resource)
+        moves = _moves(state, after)
+        code = MOVES if moves else HEALED
+        text = moves or f"is {what.removesuffix(': ')}"
+        yield Finding(code, f"{named(change.resource)} {text}", "nothing", change.resource)
     if state is None or after is None:
         return
     sharing = () if change.unchanged or change.forced else tuple(one for one in shared_to(state) if one != view.site)
@@ -86,6 +90,16 @@ def judge_membership(view: View, change: Change) -> Iterator[Finding]:
     if gone and not change.forced:  # what is healed was declared: nobody leaves by it
         message = f"{named(change.resource)} leaves {', '.join(gone)}: it is deleted there"
         yield Finding(LEAVES, message, "presence", change.resource, at=gone)
+
+
+def _moves(state: ResourceState | None, after: ResourceState | None) -> str:
+    """What becomes of the shares of a divided resource; "" when they stay."""
+    before, then = (str(one.facts.get(PARTS_FACT) or "") if one is not None else "" for one in (state, after))
+    if not before or not then or before == then:
+        return ""
+    back = [one.partition("=")[0] for one in before.split(",") if one.endswith("=0") and one not in then.split(",")]
+    more = f"; until that is done what {', '.join(back)} runs is more than was asked for" if back else ""
+    return f"is divided anew: {before.replace(',', ', ')} becomes {then.replace(',', ', ')}{more}"
 
 
 def is_overtaken(state: ResourceState, after: ResourceState) -> bool:

@@ -321,10 +321,3 @@ def test_a_replica_that_cannot_be_updated_when_its_site_is_back_is_an_alert(mesh
     raised = [one for one in mesh["lyon"].alerts if one.code == "A504"]
     assert [(one.resource, "nice" in one.message) for one in raised] == [(NEW, True)]
     assert mesh.verdict("lyon", "i-2").decision == "deny"
-
-
-def test_rebalance_is_refused_with_its_column_and_nothing_is_done(mesh: VirtualMesh) -> None:
-    verdict = do(mesh, "lyon", "create", "lyon % oslo {rebalance: true}", "i-1", manifests=(web(4),))
-    assert [one.code for one in verdict.reasons] == ["D600"]
-    assert verdict.reasons[0].message.startswith("column 14 of the scope: rebalance: true is not offered")
-    assert (body(mesh, "lyon", WEB), body(mesh, "oslo", WEB)) == (None, None)

@@ -169,16 +169,31 @@ def test_an_error_in_json_shows_the_part() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "lyon % oslo {rebalance: true}",
-        "lyon*2 % oslo {prime: lyon, rebalance : true}",
-        "secret: lyon % nice {rebalance: false}, deployment: lyon % oslo {prime: oslo, rebalance: true}",
+        "lyon {rebalance: true}",
+        "lyon & oslo {rebalance: true}",
+        "(lyon & nice) % oslo {prime: lyon, rebalance : true}",
+        "lyon & (nice % oslo) {rebalance : true}",
+        "lyon % oslo ; lyon % (oslo & nice) {rebalance: true}",
+        "all {rebalance: true}",
+        "lyon % all {rebalance: true}",
+        "secret: lyon % nice {rebalance: false}, deployment: lyon {prime: lyon, rebalance: true}",
     ],
 )
-def test_what_is_not_offered_is_refused_where_it_stands(text: str) -> None:
-    with pytest.raises(ScopeError, match="rebalance: true is not offered") as caught:
+def test_what_is_not_divided_has_no_shares_that_could_move(text: str) -> None:
+    with pytest.raises(ScopeError, match="rebalance: true moves the share of a lost site") as caught:
         check_offered(parse_scope(text), text)
     assert (caught.value.code, caught.value.column) == ("D600", text.rindex("rebalance") + 1)
 
 
-def test_rebalance_that_is_off_is_offered() -> None:
-    check_offered(parse_scope("lyon % oslo {rebalance: false}"), "lyon % oslo {rebalance: false}")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lyon {rebalance: false}",
+        "lyon % oslo {rebalance: true}",
+        "(lyon % oslo*2) % nice {prime: oslo, rebalance: true}",
+        "lyon % around(oslo, 10ms) {rebalance: true}",
+        "lyon % oslo ; lyon & oslo {rebalance: true}",
+    ],
+)
+def test_shares_that_add_up_may_move(text: str) -> None:
+    check_offered(parse_scope(text), text)
