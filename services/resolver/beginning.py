@@ -176,4 +176,4 @@ async def _filled(graph: Graph, found: Found) -> None:
     finally:
         if was_enabled:
             gc.enable()
-    graph.resource_count, graph.edge_count = restoring.resource_count, restoring.edge_count
+    graph.resource_count = restoring.resource_count

@@ -8,9 +8,9 @@ ledger does the same.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from schemas.events import member_weight, weighed
+from schemas.events import member_weights, weighed
 from schemas.identity import KindId
 from services.resolver.graph.kept import Place, Sum
 
@@ -24,16 +24,16 @@ class Digests:
         self._weights: array[int] = array("Q")  # by number; 0 for what is not there
         self._sums: dict[KindId, Sum] = {}
 
-    def put_all(self, told: Iterable[Told], places: Sequence[Place]) -> None:
+    def put_all(self, told: Sequence[Told], places: Sequence[Place]) -> None:
         """Resources are there, each at its version. `places`: by number, of which kind they are."""
         weights, sums = self._weights, self._sums
         if len(places) > len(weights):
             weights.extend([0] * (len(places) - len(weights)))
-        for number, uid, version, new in told:
+        added = member_weights([one[1] for one in told], [one[2] for one in told])
+        for (number, _, _, new), weight in zip(told, added, strict=True):
             found = sums.get(places[number].kind)
             if found is None:
                 found = sums[places[number].kind] = Sum()
-            weight = member_weight(uid, version)
             found.total += weight - weights[number]
             found.count += new
             weights[number] = weight

@@ -42,6 +42,20 @@ class Reverse:
         else:
             self.rows[target] = source if row is None else (row, source)
 
+    def add_all(self, naming: dict[int, list[int]]) -> None:
+        """target → more references to it, by their sources; what `add` makes of them one by one."""
+        rows = self.rows
+        for target, sources in naming.items():
+            row = rows[target]
+            if isinstance(row, Hub):
+                row.add_all(sources, self._kind_of)
+            elif row is None and len(sources) == 1:
+                rows[target] = sources[0]
+            else:
+                before = () if row is None else row if isinstance(row, tuple) else (row,)
+                known = (*before, *sources)
+                rows[target] = known if len(known) <= SMALL_MAX else self.row(sorted(known))
+
     def row(self, sources: list[int]) -> Row:
         """The row of a target with these sources, ascending; who names it twice stands twice."""
         if len(sources) <= SMALL_MAX:

@@ -41,8 +41,18 @@ def shape_of(forms: tuple[Form, ...]) -> Shape:
     owners = tuple(number for number, form in enumerate(forms) if form.reference.relation == "composition")
     named = [number for number in owners if not forms[number].selects]
     owner = (places[named[0]], forms[named[0]].pinned) if len(owners) == len(named) == 1 else (NOWHERE, False)
-    selects = any(form.selects for form in forms)
-    return Shape(forms, tuple(places), tuple(at), tuple(roles), selects, pinned, owners, owner)
+    return Shape(
+        forms,
+        places=tuple(places),
+        at=tuple(at),
+        roles=tuple(roles),
+        selects=any(form.selects for form in forms),
+        pinned=pinned,
+        used=tuple([place for place, role in enumerate(roles) if role == USED]),
+        owning=tuple([place for place, role in enumerate(roles) if role == OWNER]),
+        owners=owners,
+        owner=owner,
+    )
 
 
 def with_target(form: Form, target: ResourceId, selector: Selector | None, uid: str) -> Reference:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable
 
 from msgspec import Struct, field
@@ -37,6 +38,7 @@ class Shape(Struct, frozen=True, gc=False, eq=False):
     at       the other way round: whose target stands there, None where a uid stands
     pinned   those of the places that a uid follows
     roles    what each of a record's targets is: the number of something used, or of an owner, or no number
+    used     the places of what is used by name; owning: those of owners and containers
     owners   which of the forms name an owner
     owner    where among the targets the only owner stands, and whether its uid follows; -1 when it has none, or more
     """
@@ -47,6 +49,8 @@ class Shape(Struct, frozen=True, gc=False, eq=False):
     roles: tuple[int, ...]
     selects: bool
     pinned: tuple[int, ...]
+    used: tuple[int, ...]
+    owning: tuple[int, ...]
     owners: tuple[int, ...]
     owner: tuple[int, bool]
 
@@ -90,6 +94,16 @@ class Hub(Struct, gc=False):
                 return
             sources.insert(place, source)
         self.by_kind[kind] = self.by_kind.get(kind, 0) + 1
+
+    def add_all(self, more: list[int], kind_of: Callable[[int], KindId]) -> None:
+        """More references, in one go where their sources are new ones, which is the rule."""
+        if more[0] > self.sources[-1] and sorted({*more}) == more:
+            self.sources.extend(more)
+            for kind, count in Counter(map(kind_of, more)).items():
+                self.by_kind[kind] = self.by_kind.get(kind, 0) + count
+        else:
+            for source in more:
+                self.add(source, kind_of(source))
 
     def remove(self, source: int, kind: KindId) -> None:
         """One reference less."""

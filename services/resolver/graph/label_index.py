@@ -73,7 +73,8 @@ class LabelIndex:
                 if value is not None:
                     values.setdefault(value, {})[packed] = None
         elif isinstance(group, int):
-            field.groups[packed] = {group: None, number: None}
+            if group != number:  # it may have been found when its kind was indexed
+                field.groups[packed] = {group: None, number: None}
         else:
             group[number] = None
 

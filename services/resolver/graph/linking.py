@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from services.resolver.graph.kept import Record
 from services.resolver.graph.links import Links
 from services.resolver.graph.names import Names
@@ -15,18 +17,26 @@ class Linking:
     def __init__(self, names: Names, records: Records) -> None:
         self.links = Links(names, records)
         self.selecting = Selecting(names, records)
-        self.edge_count = 0
         self.unused: list[int] = []
         self._labels = self.selecting.labels
         self._places = names.place
         self._records = records
 
-    def link(self, number: int, record: Record) -> None:
-        """It is there now."""
-        place = self._places[number]
+    def link_all(self, added: Mapping[int, Record]) -> None:
+        """These are there now: labels of all before the first selector, which may have a kind indexed."""
+        if not added:
+            return
         self.selecting.changed()
-        self._labels.add(place.kind, place.namespace, number, record)
-        self._link_references(number, record)
+        choosing = []
+        for number, record in added.items():
+            place, shape = self._places[number], record.shape
+            self._labels.add(place.kind, place.namespace, number, record)
+            self.links.edge_count += len(shape.forms)
+            if shape.selects:
+                choosing.append(number)
+        for number in choosing:
+            self._link_selectors(number, added[number])
+        self.links.add_all(added)
 
     def relink(self, number: int, old: Record, new: Record) -> None:
         """Most changes leave labels and references as they were."""
@@ -51,15 +61,18 @@ class Linking:
     def _link_references(self, number: int, record: Record) -> None:
         shape = record.shape
         self.links.add(number, record, self._places[number].kind)
-        self.edge_count += len(shape.forms)
+        self.links.edge_count += len(shape.forms)
         if shape.selects:
-            for selector, _ in self._records.selecting(record):
-                self.selecting.index(selector.kind)
-                self._labels.add_selector(number, selector)
+            self._link_selectors(number, record)
+
+    def _link_selectors(self, number: int, record: Record) -> None:
+        for selector, _ in self._records.selecting(record):
+            self.selecting.index(selector.kind)
+            self._labels.add_selector(number, selector)
 
     def _unlink_references(self, number: int, record: Record) -> None:
         self.unused += self.links.remove(number, record, self._places[number].kind)
-        self.edge_count -= len(record.shape.forms)
+        self.links.edge_count -= len(record.shape.forms)
         if record.shape.selects:
             for selector, _ in self._records.selecting(record):
                 self._labels.remove_selector(number, selector)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, Final
+from typing import Final
 
 from schemas.events import Reference
 from schemas.identity import KindId, ResourceId
-from services.resolver.graph.edges import SMALL_MAX, Reverse
+from services.resolver.graph.edges import Reverse
 from services.resolver.graph.forms import OWNER, USED
-from services.resolver.graph.kept import Hub, Record, Shape
+from services.resolver.graph.kept import Record, Shape
 from services.resolver.graph.names import Names
 from services.resolver.graph.records import Records
 from services.resolver.graph.view import Edge, Which, skipped
@@ -26,6 +26,7 @@ class Links:
         self._records = records
         self.users = Reverse(names.kind)  # read by who walks over numbers; changed only here
         self.children = Reverse(names.kind)
+        self.edge_count = 0  # how many references there are
 
     def grow(self, more: int) -> None:
         """So many new numbers."""
@@ -34,25 +35,27 @@ class Links:
 
     def add(self, number: int, record: Record, kind: KindId) -> None:
         """A resource names its targets."""
-        users, children = self.users.rows, self.children.rows
         for target, role in zip(record.targets, record.shape.roles, strict=True):
-            if not role:
-                continue
-            rows: list[Any] = users if role == USED else children
-            row = rows[target]  # type: ignore[index]  # the role says that it is a number
-            kept = row.__class__  # Reverse.add, but for calling it: six times for each resource that comes
-            if kept is Hub and number > (sources := row.sources)[-1]:
-                sources.append(number)
-                counts = row.by_kind
-                counts[kind] = counts.get(kind, 0) + 1
-            elif row is None:
-                rows[target] = number  # type: ignore[index]  # as above
-            elif kept is int:
-                rows[target] = (row, number)  # type: ignore[index]  # as above
-            elif kept is tuple and len(row) < SMALL_MAX:
-                rows[target] = (*row, number)  # type: ignore[index]  # as above
-            else:
-                (self.users if role == USED else self.children).add(target, number, kind)  # type: ignore[arg-type]
+            if role:
+                assert isinstance(target, int), "the role says so"
+                (self.users if role == USED else self.children).add(target, number, kind)
+
+    def add_all(self, added: Mapping[int, Record]) -> None:
+        """Each of these names its targets: most of a batch name the same ones, whose rows are made anew once."""
+        users: dict[int, list[int]] = {}
+        children: dict[int, list[int]] = {}
+        for number, record in added.items():
+            shape, targets = record.shape, record.targets
+            for naming, at in ((users, shape.used), (children, shape.owning)):
+                for place in at:
+                    target: int = targets[place]  # type: ignore[assignment]  # the form says that it is a number
+                    sources = naming.get(target)
+                    if sources is None:
+                        naming[target] = [number]
+                    else:
+                        sources.append(number)
+        self.users.add_all(users)
+        self.children.add_all(children)
 
     def remove(self, number: int, record: Record, kind: KindId) -> Iterator[int]:
         """It names them no more; yields those that nobody names now."""

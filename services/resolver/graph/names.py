@@ -61,6 +61,23 @@ class Names:
         place.members[name] = made
         return made
 
+    def numbers(self, resources: Iterable[str]) -> list[int]:
+        """The number of each, one after the other."""
+        places, free, found = self._places, self._free, list[int]()
+        for resource in resources:
+            head, _, name = resource.rpartition("/")
+            place = places.get(head)
+            known = None if place is None else place.members.get(name)
+            if known is None:
+                if place is None or free:
+                    known = self.number(resource)
+                else:
+                    known = place.members[name] = len(self.place)
+                    self.place.append(place)
+                    self._name.append(name)
+            found.append(known)
+        return found
+
     def _enter(self, place: Place) -> None:
         self._places[place.head] = place
         self._of_kind.setdefault(place.kind, {})[place.namespace] = place

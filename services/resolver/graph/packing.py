@@ -6,6 +6,8 @@ traits   all that a state says besides its line, its labels and its references; 
 
 from __future__ import annotations
 
+from binascii import unhexlify
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any, Final
 
@@ -17,6 +19,7 @@ from services.resolver.graph.forms import DIGEST_BYTES, UUID_BYTES, UUID_LEN, sh
 from services.resolver.graph.kept import Short
 
 WORD_BITS: Final = 63
+UUID_DASHES: Final = (8, 13, 18, 23)
 OWN: Final = ("resource", "uid", "resource_version", "digest", "labels", "template_labels", "references")
 SHARED: Final = tuple(name for name in ResourceState.__struct_fields__ if name not in OWN)  # the traits
 TEXT_LEN: Final = 2 * (UUID_BYTES + DIGEST_BYTES)
@@ -42,6 +45,29 @@ def pack_line(uid: str, version: str, digest: str) -> bytes:
         if raw.hex() == text:  # capitals and blanks would not come back
             return b"".join((_THREE_UUID, raw[:UUID_BYTES], pack(version), _DIGEST, raw[UUID_BYTES:]))
     return bytes(memoryview(pack((short(uid), version, short(digest)))))
+
+
+def pack_lines(uids: Sequence[str], versions: Sequence[str], digests: Sequence[str]) -> list[bytes]:
+    """The line of each; all in one go when each of them is as they usually are."""
+    count, together = len(uids), "".join(uids)
+    text, digest_text = together.replace("-", ""), "".join(digests)
+    if (
+        {*map(len, uids)} == {UUID_LEN}
+        and {*map(len, digests)} == {2 * DIGEST_BYTES}
+        and len(text) == 2 * UUID_BYTES * count
+        and all(together[dash::UUID_LEN] == "-" * count for dash in UUID_DASHES)
+    ):
+        try:
+            raw, digest = unhexlify(text), unhexlify(digest_text)
+        except ValueError:
+            raw = digest = b""
+        if raw.hex() == text and digest.hex() == digest_text:
+            mine = range(0, len(raw), UUID_BYTES), map(pack, versions), range(0, len(digest), DIGEST_BYTES)
+            return [
+                b"".join((_THREE_UUID, raw[at : at + UUID_BYTES], version, _DIGEST, digest[to : to + DIGEST_BYTES]))
+                for at, version, to in zip(*mine, strict=True)
+            ]
+    return [*map(pack_line, uids, versions, digests)]
 
 
 def unpack_line(line: bytes) -> tuple[Short, str, Short]:

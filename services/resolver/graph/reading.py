@@ -10,12 +10,12 @@ must be is checked for the whole of it before anything is taken in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Sequence
 from operator import itemgetter
 from typing import Final, NamedTuple, TypeVar
 
 from msgspec import Raw
-from msgspec.structs import asdict
+from msgspec.structs import asdict, astuple
 
 from schemas.batches import (
     NOBODY,
@@ -36,7 +36,7 @@ from schemas.ties import DRIFT_FACT, SCOPE_FACT, SHARED_TO_FACT
 from services.resolver.graph.forms import short
 from services.resolver.graph.kept import Arrange, Layout, Record, Short, Target
 from services.resolver.graph.names import Names
-from services.resolver.graph.packing import pack, pack_line, pack_traits
+from services.resolver.graph.packing import pack, pack_lines, pack_traits
 from services.resolver.graph.records import Records
 
 ENTRIES_MAX: Final = 4_096  # labels, and as many traits and shapes, that are known by their bytes
@@ -107,22 +107,25 @@ class Reading:
         head = (batch.site, batch.epoch, batch.seq, batch.prev_hash)
         return Read(*head, batch.events, drifting, labels, traits, layouts)
 
-    def records(self, batch: Read, facts: Iterable[Fact]) -> list[tuple[int, Record]]:
-        """The number and the record of each put; numbers what they refer to, in their order."""
-        number_of, known, share = self._names.number, self._numbers.__getitem__, self._records.shared_targets()
+    def records(self, batch: Read, facts: Sequence[Fact]) -> list[tuple[int, Record]]:
+        """The number and the record of each put."""
+        known, share = self._numbers.__getitem__, self._records.shared_targets()
         labels, traits, layouts = batch.labels, batch.traits, batch.layouts
+        own = self._names.numbers([fact.resource for fact in facts])
+        lines = pack_lines(
+            [fact.uid for fact in facts], [fact.resource_version for fact in facts], [fact.digest for fact in facts]
+        )
         made: list[tuple[int, Record]] = []
-        for fact in facts:
-            own = number_of(fact.resource)
-            layout = layouts[fact.shape]
-            targets: tuple[Target, ...] = tuple(map(known, fact.targets))
+        for number, line, fact in zip(own, lines, map(astuple, facts), strict=True):
+            _, _, _, _, _, mine, template, shared, shape, named, uids, selectors, _, _ = fact
+            layout = layouts[shape]
+            targets: tuple[Target, ...] = tuple(map(known, named))
             if layout.arrange is not None:
-                selectors = [self._records.share(pack(one)) for one in fact.selectors] if fact.selectors else ()
-                targets = layout.arrange((*targets, *map(self._shorts.__getitem__, fact.uids), *selectors))
+                chosen = [self._records.share(pack(one)) for one in selectors] if selectors else ()
+                targets = layout.arrange((*targets, *map(self._shorts.__getitem__, uids), *chosen))
             targets = share(targets, targets)
-            line = pack_line(fact.uid, fact.resource_version, fact.digest)
-            template = labels[fact.template_labels] if fact.template_labels else None
-            made.append((own, Record(line, labels[fact.labels], template, traits[fact.traits], layout.shape, targets)))
+            more = labels[template] if template else None
+            made.append((number, Record(line, labels[mine], more, traits[shared], layout.shape, targets)))
         return made
 
     def _bound(self) -> None:
@@ -170,14 +173,15 @@ class Reading:
 def _check(facts: tuple[Fact, ...], labels: Container[int], traits: Container[int], layouts: dict[int, Layout]) -> None:
     """Raises MessageError as the plain way does, which looks at those alone that are not plainly whole."""
     for place, fact in enumerate(facts):
-        layout = layouts.get(fact.shape)
+        op, resource, _, _, _, mine, template, shared, shape, named, uids, selectors, _, _ = astuple(fact)
+        layout = layouts.get(shape)
         if (
-            fact.op != "put"
-            or not fact.resource
+            op != "put"
+            or not resource
             or layout is None
-            or layout.counts != (len(fact.targets), len(fact.uids), len(fact.selectors))
-            or "" in fact.uids
-            or not (fact.labels in labels and fact.traits in traits and fact.template_labels in labels)
+            or layout.counts != (len(named), len(uids), len(selectors))
+            or "" in uids
+            or not (mine in labels and shared in traits and template in labels)
         ):
             check(place, fact, (labels, traits), None if layout is None else layout.counts)
 

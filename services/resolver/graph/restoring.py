@@ -29,7 +29,7 @@ class Restoring:
     """Fills the parts of an empty graph, in which `count` numbers are handed out."""
 
     def __init__(self, parts: Parts, count: int) -> None:
-        self.resource_count = self.edge_count = 0
+        self.resource_count = 0
         self._parts = parts
         self._numbers = [*range(count)]  # each once: millions of equal ones would be millions of objects
         self._heads: list[Place] = []
@@ -74,7 +74,7 @@ class Restoring:
             more = None if template == NONE else shared[template]
             self._parts.records.rows[number] = Record(line, shared[labels], more, shared[traits], shape, mine)
             digests.restore(numbers[number], self._parts.names.kind(number), weight)
-            self.edge_count += len(shape.forms)
+            self._parts.links.edge_count += len(shape.forms)
         self.resource_count += len(chunk.lines)
 
     def _with_shared(self, targets: tuple[Target, ...], shape: Shape) -> tuple[Target, ...]:

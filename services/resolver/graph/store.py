@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from itertools import groupby
 from typing import Final
 
 from msgspec import structs
@@ -90,35 +89,36 @@ class Graph:
         return self._reading.read(payload)
 
     def take(self, batch: Read, facts: Sequence[Fact]) -> Iterator[tuple[int, Sequence[Changed]]]:
-        """As `apply` does with each event of a batch, quicker; yields what is to be looked at, and its place.
+        """As `apply` does, quicker; yields the place and the changes of each fact that is to be looked at.
 
-        That is each fact that is no put, and each put that may take something away or tells of a drift. Whoever stops
-        asking leaves the rest of the facts out.
+        That is each that is no put, and each put that may take something away or tells of a drift.
         """
-        for is_put, run in groupby(enumerate(facts), lambda one: one[1].op == "put"):
-            if is_put:
-                yield from self._take_puts(batch, [*run])
-            else:
-                for place, fact in run:
-                    yield place, self.apply(event_of(fact))
+        first = 0
+        for place in [place for place, fact in enumerate(facts) if fact.op != "put"]:
+            yield from self._take_puts(batch, facts[first:place], first)
+            yield place, self.apply(event_of(facts[place]))
+            first = place + 1
+        yield from self._take_puts(batch, facts[first:], first)
 
-    def _take_puts(self, batch: Read, puts: list[tuple[int, Fact]]) -> Iterator[tuple[int, Sequence[Changed]]]:
-        made = self._reading.records(batch, [fact for _, fact in puts])
+    def _take_puts(self, batch: Read, puts: Sequence[Fact], first: int) -> Iterator[tuple[int, Sequence[Changed]]]:
+        made = self._reading.records(batch, puts) if puts else []
         self._grow()
         told: list[Told] = []
+        fresh: dict[int, Record] = {}
         seen: list[tuple[int, Sequence[Changed]]] = []
-        for (place, fact), (number, new) in zip(puts, made, strict=True):
+        for place, (fact, (number, new)) in enumerate(zip(puts, made, strict=True), first):
             old = self._record[number]
             if self.listings.under_way:
                 self.listings.name(self._names.kind(number), number)
             if old == new:
                 continue
             told.append((number, fact.uid, fact.resource_version, old is None))
-            self._replace(number, old, new)
+            self._replace(number, old, new, fresh)
             if old is not None or fact.traits in batch.drifting:
                 change = Changed(fact.resource, old, new, self._records)
                 if fact.traits in batch.drifting or change.may_take_away:
                     seen.append((place, (change,)))
+        self._link(fresh)
         self._digests.put_all(told, self._names.place)
         return iter(seen)
 
@@ -132,23 +132,31 @@ class Graph:
         changed = old != new
         if changed:
             self._digests.put_all([(number, state.uid, state.resource_version, old is None)], self._names.place)
-            self._replace(number, old, new)
+            fresh: dict[int, Record] = {}
+            self._replace(number, old, new, fresh)
+            self._link(fresh)
         if self._records.crowded or self._is_full(UNUSED_MAX):
             self._tidy()  # also after what said nothing new: a listing names as many references as the first one
         return (Changed(state.resource, old, new, self._records),) if changed else ()
 
-    def _replace(self, number: int, old: Record | None, new: Record) -> None:
+    def _replace(self, number: int, old: Record | None, new: Record, fresh: dict[int, Record]) -> None:
+        """`fresh`: what is there, and not linked yet."""
+        if number in fresh:
+            self._link(fresh)  # told twice in one batch
         self._record[number] = new
         if old is None:
-            self.resource_count += 1
-            self._linking.link(number, new)
-        else:
-            self._states.pop(number, None)
-            self._linking.relink(number, old, new)
+            fresh[number] = new
+            return
+        self._states.pop(number, None)
+        self._linking.relink(number, old, new)
+
+    def _link(self, fresh: dict[int, Record]) -> None:
+        self.resource_count += len(fresh)
+        self._linking.link_all(fresh)
+        fresh.clear()
 
     def _grow(self) -> None:
-        more = len(self._names) - len(self._record)
-        if more:
+        if more := len(self._names) - len(self._record):
             self._record.extend([None] * more)
             self._links.grow(more)
 
@@ -207,11 +215,7 @@ class Graph:
     @property
     def edge_count(self) -> int:
         """How many references there are."""
-        return self._linking.edge_count
-
-    @edge_count.setter
-    def edge_count(self, count: int) -> None:
-        self._linking.edge_count = count
+        return self._links.edge_count
 
     def missing(self) -> Iterator[int]:
         """Things that are needed by name and not there: how many, slice by slice (a walk over all that is known)."""
@@ -292,5 +296,5 @@ class Graph:
         return self._relations.needing(resource, granules)
 
     def reach(self, resources: Collection[ResourceId], limit: int = WALK_MAX) -> Reach:
-        """How many depend on these resources, transitively, up to `limit`; they themselves do not count."""
+        """How many depend on these resources, transitively, up to `limit`."""
         return self.numbers().reach(resources, limit)

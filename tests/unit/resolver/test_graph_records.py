@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.events import Grant, LabelSelector, Reference, Requirement, ResourceEvent, ResourceState, Selector
+from schemas.events import (
+    Grant,
+    LabelSelector,
+    Reference,
+    Requirement,
+    ResourceEvent,
+    ResourceState,
+    Selector,
+    member_weight,
+    member_weights,
+)
 from schemas.identity import KindId, ResourceId, SiteName
 from services.resolver.graph.names import Names
+from services.resolver.graph.packing import pack_line, pack_lines, unpack_line
 from services.resolver.graph.records import RECENT_MAX, Records
 from services.resolver.graph.store import UNUSED_MAX, Graph
 
@@ -156,3 +169,30 @@ def test_a_number_that_no_field_can_hold_is_kept_as_text() -> None:
     found = graph.find(huge.resource)
     assert found is not None
     assert found.facts == {"replicas": str(10**30), "phase": "Odd", "n": 3, "on": True}
+
+
+@given(
+    st.lists(
+        st.tuples(uids, st.sampled_from(("", "17", "x")), st.sampled_from(("", "ab" * 12, "AB" * 12, "zz"))), max_size=4
+    )
+)
+def test_lines_packed_in_one_go_are_those_packed_one_by_one(told: list[tuple[str, str, str]]) -> None:
+    columns = [*zip(*told, strict=True)] or [(), (), ()]
+    assert pack_lines(*columns) == [pack_line(*one) for one in told]
+
+
+@given(
+    st.lists(
+        st.tuples(st.uuids().map(str), st.text("0123456789", min_size=1), st.binary(min_size=12, max_size=12)),
+        max_size=4,
+    )
+)
+def test_so_are_lines_that_all_have_the_usual_form(told: list[tuple[str, str, bytes]]) -> None:
+    lines = pack_lines([one for one, _, _ in told], [one for _, one, _ in told], [one.hex() for _, _, one in told])
+    assert [unpack_line(one) for one in lines] == [(UUID(uid).bytes, version, own) for uid, version, own in told]
+
+
+@given(st.lists(st.tuples(uids, uids), max_size=4))
+def test_weights_found_in_one_go_are_those_found_one_by_one(told: list[tuple[str, str]]) -> None:
+    columns = [*zip(*told, strict=True)] or [(), ()]
+    assert [*member_weights(*columns)] == [member_weight(*one) for one in told]

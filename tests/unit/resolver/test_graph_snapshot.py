@@ -49,7 +49,7 @@ def restored(chunks: list[bytes], count: int) -> Graph:
         restoring.take(msgspec.msgpack.decode(chunk, type=Chunk))
     for _ in restoring.finish():
         pass
-    graph.resource_count, graph.edge_count = restoring.resource_count, restoring.edge_count
+    graph.resource_count = restoring.resource_count
     return graph
 
 
