@@ -8,6 +8,7 @@ from typing import Final
 
 from schemas.batches import decode_batch, decode_raw
 from schemas.events import batch_hash
+from services.chassis.lifecycle import settle
 from services.resolver.machine import Machine
 from services.resolver.signals import BatchSeen
 from tests.bench import history
@@ -19,6 +20,7 @@ GOAL: Final = 150_000
 
 def run(size: int, file: Path) -> list[Row]:
     """New resources; the same again with new versions (what most events are); decoding alone, side by side."""
+    settle()  # as a service does some seconds after its start
     new, changed, decoding = [], [], []
     events = 0
     for _ in range(ROUNDS if size <= 100_000 else 1):

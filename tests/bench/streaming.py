@@ -22,6 +22,7 @@ from schemas.events import batch_hash
 from services.chassis.bus import nats as adapter
 from services.chassis.bus.port import Bus
 from services.chassis.bus.streams import ensure_streams
+from services.chassis.lifecycle import settle
 from services.resolver.service import EVENTS_FETCH_MAX, FETCH_WAIT_S
 from services.resolver.signals import BatchSeen
 from tests.bench import history
@@ -36,6 +37,7 @@ STORED_GOAL: Final = 50_000
 def run(size: int, file: Path) -> list[Row]:
     """Store, read alone, read into the graph."""
     payloads = list(islice(history.read(file), BATCHES_MAX))
+    settle()  # as a service does some seconds after its start
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(payloads, file.with_suffix(".stream")))
 

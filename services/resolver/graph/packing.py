@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from schemas.batches import Traits
 from schemas.events import ResourceState
 from schemas.identity import ResourceId
 from services.resolver.graph.forms import DIGEST_BYTES, UUID_BYTES, UUID_LEN, short
@@ -75,8 +76,8 @@ def unpack_line(line: bytes) -> tuple[Short, str, Short]:
     return _line.decode(line)
 
 
-def pack_traits(state: ResourceState) -> bytes:
-    """The traits of a state."""
+def pack_traits(state: ResourceState | Traits) -> bytes:
+    """The traits of a state, or as a batch tells them."""
     try:
         return pack(_traits_of(state))
     except OverflowError:  # a number beyond 64 bits, which nothing that serves Kubernetes objects can mean

@@ -15,10 +15,10 @@ from operator import itemgetter
 from typing import Final, NamedTuple, TypeVar
 
 from msgspec import Raw
-from msgspec.structs import asdict, astuple
+from msgspec.structs import astuple
 
 from schemas.batches import (
-    NOBODY,
+    NOTHING,
     Counts,
     Fact,
     ReferenceForm,
@@ -30,7 +30,6 @@ from schemas.batches import (
     decode_traits,
     reference_of,
 )
-from schemas.events import ResourceState
 from schemas.identity import SiteName
 from schemas.ties import DRIFT_FACT, SCOPE_FACT, SHARED_TO_FACT
 from services.resolver.graph.forms import short
@@ -45,7 +44,7 @@ Value = TypeVar("Value")
 NO_COUNTS: Final = (0, 0, 0)
 NO_LABELS: Final = pack({})
 TELLING: Final = frozenset({DRIFT_FACT, SHARED_TO_FACT, SCOPE_FACT})  # facts that somebody looks at when first seen
-NO_TRAITS: Final = pack_traits(ResourceState(NOBODY))
+NO_TRAITS: Final = pack_traits(NOTHING)
 
 
 class Read(NamedTuple):
@@ -151,7 +150,7 @@ class Reading:
 
     def _read_traits(self, entry: bytes) -> bytes:
         traits = decode_traits(entry)
-        packed = pack_traits(ResourceState(NOBODY, **asdict(traits)))
+        packed = pack_traits(traits)
         if not TELLING.isdisjoint(traits.facts):
             self._drifting.add(packed)
         return packed
