@@ -6,14 +6,14 @@ The same message id makes a repetition harmless, so nothing here gives up becaus
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 import structlog
 
 from schemas import envelope, subjects
 from schemas.alerts import Alert
-from schemas.basis import HEADER, Basis, pack
+from schemas.basis import HEADER, pack
 from schemas.identity import SiteName
 from schemas.intents import Intent
 from schemas.operations import Operation
@@ -21,14 +21,14 @@ from schemas.outcomes import Outcome
 from schemas.peers import Part, PeerMessage, Refuse, what_of
 from schemas.verdicts import Verdict
 from services.chassis import metrics
-from services.chassis.bus.port import Bus, Received
+from services.chassis.bus.port import Bus, Received, ToStore
 from services.chassis.errors import ConflictError, PermanentError, TransientError
 from services.chassis.kubernetes.sealing import SealError
 from services.chassis.peering.courier import Courier
 from services.chassis.peering.letter import Letter, OutboxFullError
 from services.chassis.poison import bury
 from services.resolver.sealed import sealed_for
-from services.resolver.signals import Moment
+from services.resolver.signals import Moment, StoreVerdict
 
 STORE_RETRY_S: Final = 0.5
 MESSAGE_ID: Final = "Nats-Msg-Id"
@@ -48,24 +48,52 @@ class Outgoing:
         self._site = site
         self._bus = bus
         self._now = now
+        self._everything = subjects.filters("VERDICTS", site)
         self._fence = 0
 
     async def begin(self) -> None:
         """Take the last verdict as the fence: whoever publishes one after it, other than us, takes the site over."""
-        last = await self._bus.last("VERDICTS", subjects.filters("VERDICTS", self._site))
+        last = await self._bus.last("VERDICTS", self._everything)
         self._fence = last.stream_seq if last else 0
 
-    async def store_verdict(self, verdict: Verdict, basis: Basis | None) -> None:
-        """Raises SteppedDownError when another resolver has published one meanwhile."""
-        assert verdict.site == self._site, "nobody speaks for another site"
+    async def store_verdicts(self, effects: Sequence[StoreVerdict]) -> None:
+        """In this order, at once. Raises SteppedDownError when another resolver has published one meanwhile."""
+        assert all(one.verdict.site == self._site for one in effects), "nobody speaks for another site"
+        messages = [self._message(one) for one in effects]
+        if len(messages) == 1 or not await self._stored_together(messages):
+            for message in messages:
+                await self._fenced(message)
+        for verdict in [one.verdict for one in effects]:
+            metrics.VERDICTS.labels(site=self._site, decision=verdict.decision).inc()
+            log.info(
+                "decided", site=self._site, intent=verdict.intent, decision=verdict.decision, summary=verdict.summary
+            )
+
+    def _message(self, effect: StoreVerdict) -> ToStore:
+        verdict, basis = effect.verdict, effect.basis
         message_id = f"{self._site}.{verdict.intent}.{verdict.revision}"  # a server may hold several sites' verdicts
         headers = envelope.headers("verdict", f"resolver/{self._site}", message_id)
         packed = pack(basis) if basis is not None else ""
         if packed:
             headers[HEADER] = packed
-        await self._fenced(verdict, verdict.to_json(), headers, message_id)
-        metrics.VERDICTS.labels(site=self._site, decision=verdict.decision).inc()
-        log.info("decided", site=self._site, intent=verdict.intent, decision=verdict.decision, summary=verdict.summary)
+        return ToStore(verdict_subject(verdict), verdict.to_json(), message_id, headers)
+
+    async def _stored_together(self, messages: Sequence[ToStore]) -> bool:
+        """False: none of them is stored, and one by one it may be seen why."""
+
+        async def publish() -> int:
+            return await self._bus.publish_together(
+                messages, expected_last_seq=self._fence, expected_subject=self._everything
+            )
+
+        try:
+            self._fence = await self._insist(publish, "verdicts", messages[0].message_id)
+        except (ConflictError, PermanentError):
+            last = await self._last()
+            if last is None or last.payload != messages[-1].payload:
+                return False
+            self._fence = last.stream_seq  # only the acknowledgement was lost
+        return True
 
     async def known_verdict(self, intent_id: str) -> Verdict | None:
         """The last one that the stream holds on an intent."""
@@ -76,39 +104,42 @@ class Outgoing:
         """Say it again: what is said under a verdict's subject is stored, so it is a copy, and the fence moves on."""
         stored = await self._insist(lambda: self._stored(verdict.intent), "verdict", verdict.intent)
         if stored is None:  # aged out of the stream: it is still the answer
-            await self.store_verdict(verdict, None)
+            await self.store_verdicts([StoreVerdict(verdict)])
             return
         headers = {name: value for name, value in stored.headers.items() if name != MESSAGE_ID}
-        await self._fenced(verdict, stored.payload, headers, f"{self._site}.{verdict.intent}.again.{stored.stream_seq}")
+        again = f"{self._site}.{verdict.intent}.again.{stored.stream_seq}"
+        await self._fenced(ToStore(verdict_subject(verdict), stored.payload, again, headers))
 
     async def _stored(self, intent_id: str) -> Received | None:
         return await self._bus.last("VERDICTS", subjects.verdict(self._site, "*", intent_id))
 
-    async def _fenced(self, verdict: Verdict, payload: bytes, headers: Mapping[str, str], message_id: str) -> None:
+    async def _fenced(self, message: ToStore) -> None:
         async def publish() -> int:
             return await self._bus.publish(
-                verdict_subject(verdict),
-                payload,
-                message_id=message_id,
-                headers=headers,
+                message.subject,
+                message.payload,
+                message_id=message.message_id,
+                headers=message.headers,
                 expected_last_seq=self._fence,
-                expected_subject=subjects.filters("VERDICTS", self._site),
+                expected_subject=self._everything,
             )
 
         try:
-            self._fence = await self._insist(publish, "verdict", verdict.intent)
+            self._fence = await self._insist(publish, "verdict", message.message_id)
         except ConflictError as error:
-            self._fence = await self._own_or_step_down(verdict, payload, error)
+            self._fence = await self._own_or_step_down(message, error)
 
-    async def _own_or_step_down(self, verdict: Verdict, payload: bytes, error: ConflictError) -> int:
+    async def _own_or_step_down(self, message: ToStore, error: ConflictError) -> int:
         """A publish whose acknowledgement was lost conflicts with itself; anything else is another resolver's."""
-        everything = subjects.filters("VERDICTS", self._site)
-        last = await self._insist(lambda: self._bus.last("VERDICTS", everything), "verdict", verdict.intent)
-        if last is not None and last.payload == payload:
+        last = await self._last()
+        if last is not None and last.payload == message.payload:
             return last.stream_seq
         raise SteppedDownError(
-            f"another resolver decides for {self._site} (verdict {verdict.intent} was not the next one); stepping down"
+            f"another resolver decides for {self._site} ({message.message_id} was not the next one); stepping down"
         ) from error
+
+    async def _last(self) -> Received | None:
+        return await self._insist(lambda: self._bus.last("VERDICTS", self._everything), "verdict", "the last")
 
     async def send_operation(self, operation: Operation) -> None:
         """To the executor of its site."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -28,39 +27,28 @@ from services.chassis.errors import TransientError
 from services.chassis.peering.liaison import Liaison
 from services.resolver.answers import Answers
 from services.resolver.beginning import Beginning
+from services.resolver.carrying import Carrying
 from services.resolver.fetching import Fetching
 from services.resolver.inquiries import Inquiries
 from services.resolver.machine import Machine
 from services.resolver.outgoing import STORE_RETRY_S, Outgoing
 from services.resolver.preserving import EVERY_S, Preserving
 from services.resolver.signals import (
-    AskPeers,
-    AskRehearsal,
-    AskResync,
-    AskSupply,
     BatchSeen,
     BeatSeen,
     Effect,
-    EnterIntent,
     IntentSeen,
     Moment,
     OutcomeSeen,
     PeerBeat,
     PeerSeen,
-    RepeatVerdict,
-    SendAlert,
-    SendOperation,
-    SendPeer,
     Signal,
-    StoreOutcome,
-    StorePart,
     StoreVerdict,
     SweepOn,
-    TellPreview,
     Tick,
 )
 from services.resolver.snapshots import Snapshots
-from services.resolver.turns import Turns
+from services.resolver.turns import Turns, side_by_side
 
 TICK_S: Final = 0.25
 FETCH_WAIT_S: Final = 5.0
@@ -106,6 +94,9 @@ class ResolverService:
         self._unanswered: dict[str, Delivery] = {}
         self._failed = False
         self._inquiries = Inquiries(site, bus, machine, now, self._asked_step, self._fetching)
+        self._carrying = Carrying(
+            machine, self._out, self._inquiries, self._liaison, now, lambda work: self._tasks.create_task(work)
+        )
         self._tasks: asyncio.TaskGroup
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -121,7 +112,7 @@ class ResolverService:
             tasks.create_task(self._liaison.run(letters))
             await letters.wait()
             async with self._lock:
-                await self._carry_out(begun.effects)
+                await self._carrying.carry_out(begun.effects)
             for reading in (self._beats(), self._events(begun.event_seq), self._intents(), self._outcomes()):
                 tasks.create_task(reading)
             for besides in (self._fetching.run(), self._ticks(), self._preserving.run(), self._answers().run(ready)):
@@ -173,10 +164,25 @@ class ResolverService:
         while True:
             deliveries = await self._fetch(reader, INTENTS_FETCH_MAX)
             with self._turns.control():
-                for delivery in deliveries:
-                    await self._take_intent(delivery)
+                for some in side_by_side(deliveries):
+                    await self._take_intents(some)
 
-    async def _take_intent(self, delivery: Delivery) -> None:
+    async def _take_intents(self, deliveries: Sequence[Delivery]) -> None:
+        """Decide all, store their verdicts at once, acknowledge."""
+        docket, read, signals = self.machine.docket, [], []
+        for delivery in deliveries:
+            intent = await self._understood(delivery)
+            if intent is not None:
+                read.append((delivery, intent.id))
+                if delivery.message.deliveries == 1 or docket.known(intent.id) is None:
+                    signals.append(IntentSeen(intent))  # else only the acknowledgement was lost
+        await self._step(*signals)
+        waiting = {name: delivery for delivery, name in read if self.machine.undecided(name)}
+        self._unanswered |= waiting  # acknowledged when they are decided: a crash brings them back
+        await self._settle_all([delivery for delivery, name in read if waiting.get(name) is not delivery])
+
+    async def _understood(self, delivery: Delivery) -> Intent | None:
+        """None: it is none, and that was said. What the stream knows of it, the docket knows afterwards."""
         received = delivery.message
         try:
             intent = Intent.from_json(received.payload)
@@ -185,18 +191,16 @@ class ResolverService:
         except MessageError as error:
             await self._refuse(received, str(error))
             await self._out.settle(delivery.terminate(str(error)))
-            return
+            return None
         docket = self.machine.docket
         if docket.forgetful and docket.known(intent.id) is None:
             stored = await self._out.known_verdict(intent.id)
             if stored is not None:
                 docket.record(stored)
-        if received.deliveries == 1 or docket.known(intent.id) is None:
-            await self._step(IntentSeen(intent))  # else its verdict was stored, and only the acknowledgement was lost
-        if self.machine.undecided(intent.id):
-            self._unanswered[intent.id] = delivery  # acknowledged when it is decided: a crash brings it back
-        else:
-            await self._out.settle(delivery.ack())
+        return intent
+
+    async def _settle_all(self, deliveries: Iterable[Delivery]) -> None:
+        await asyncio.gather(*(self._out.settle(delivery.ack()) for delivery in deliveries))
 
     async def _refuse(self, received: Received, reason: str) -> None:
         """An intent that is none is kept in dead letters; when it has a name its sender gets a verdict, too."""
@@ -204,7 +208,7 @@ class ResolverService:
         verdict = self.machine.malformed(subjects.last_name(received.subject), reason, self._now())
         if verdict is not None:
             async with self._lock:
-                await self._carry_out([StoreVerdict(verdict)])
+                await self._carrying.carry_out([StoreVerdict(verdict)])
 
     async def _outcomes(self) -> None:
         reader = await self._bus.reader("OUTCOMES", f"resolver-{self.site}", subjects.filters("OUTCOMES", self.site))
@@ -247,49 +251,28 @@ class ResolverService:
 
     # ── what goes out ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _step(self, signal: Signal) -> None:
+    async def _step(self, *signals: Signal) -> None:
         async with self._lock:
             if self._failed:  # the machine knows of decisions that were not stored: nothing may rest on them
                 await asyncio.Event().wait()  # until the process ends, which it is about to do
-            effects = self.machine.step(signal, self._now())  # a batch that is none is its reader's to bury
+            effects: list[Effect] = []
             try:
+                for place, signal in enumerate(signals):
+                    if place:
+                        await asyncio.sleep(0)  # who asks meanwhile waits for one decision, not for all
+                    effects += self.machine.step(signal, self._now())  # a batch that is none is its reader's to bury
+            finally:  # one that ends the resolver takes no other's decision with it
                 await self._carry_out(effects)
-            except Exception:
-                self._failed = True
-                raise
         decided = [one for one in self._unanswered if not self.machine.undecided(one)]
-        for delivery in [self._unanswered.pop(one) for one in decided]:  # all at once: other steps go on meanwhile
-            await self._out.settle(delivery.ack())
+        await self._settle_all([self._unanswered.pop(one) for one in decided])  # other steps go on meanwhile
+
+    async def _carry_out(self, effects: Sequence[Effect]) -> None:
+        try:
+            await self._carrying.carry_out(effects)
+        except Exception:
+            self._failed = True
+            raise
 
     async def _asked_step(self, signal: Signal) -> None:
         """The same for a question: who answers those survives every error, and some have to end the service."""
         await self._tasks.create_task(self._step(signal))
-
-    async def _carry_out(self, effects: Sequence[Effect]) -> None:
-        left = deque(effects)
-        while left:
-            effect = left.popleft()
-            match effect:
-                case StoreVerdict():
-                    await self._out.store_verdict(effect.verdict, effect.basis)
-                case SendOperation():
-                    await self._out.send_operation(effect.operation)
-                case SendAlert():
-                    await self._out.send_alert(effect.alert)
-                case RepeatVerdict():
-                    await self._out.repeat_verdict(effect.verdict)
-                case AskRehearsal() | AskResync() | AskPeers() | AskSupply():
-                    self._tasks.create_task(self._inquiries.ask(effect))
-                case SendPeer():
-                    key = self._liaison.key_of(effect.message.receiver)
-                    instead = await self._out.tell(self._liaison.courier, effect.message, key)
-                    if instead is not None:
-                        left.extend(self.machine.step(PeerSeen(instead), self._now()))
-                case EnterIntent():
-                    await self._out.enter_intent(effect.intent)
-                case StorePart():
-                    await self._out.store_part(effect.part, effect.revision)
-                case StoreOutcome():
-                    await self._out.store_outcome(effect.outcome)
-                case TellPreview():
-                    self._inquiries.tell(effect.verdict)

@@ -8,11 +8,14 @@ without a pause a backlog would be one piece of work that nothing comes between 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
 
+from services.chassis.bus.port import Delivery
+
 EVENTS_WAIT_MAX_S: Final = 0.1
+TOGETHER_MAX: Final = 16  # verdicts with one disk sync: they take 3.1 ms, one alone takes 2.6
 
 
 class Turns:
@@ -42,3 +45,22 @@ class Turns:
             with suppress(TimeoutError):
                 async with asyncio.timeout(EVENTS_WAIT_MAX_S):
                     await self._none_in_hand.wait()
+
+
+def side_by_side(deliveries: Sequence[Delivery]) -> Iterator[Sequence[Delivery]]:
+    """What is decided before any of it is stored: some that came for the first time, or one that comes again.
+
+    One that comes again may be what ended the resolver before.
+    """
+    some: list[Delivery] = []
+    for delivery in deliveries:
+        again = delivery.message.deliveries > 1
+        if some and (again or len(some) == TOGETHER_MAX):
+            yield some
+            some = []
+        some.append(delivery)
+        if again:
+            yield some
+            some = []
+    if some:
+        yield some

@@ -67,15 +67,25 @@ class MemoryBus:
             self._tell(stream.messages[seq].received())
         return seq
 
-    async def publish_together(self, messages: Sequence[ToStore], *, timeout_s: float | None = None) -> None:
+    async def publish_together(
+        self,
+        messages: Sequence[ToStore],
+        *,
+        expected_last_seq: int | None = None,
+        expected_subject: str | None = None,
+        timeout_s: float | None = None,
+    ) -> int:
         """See port."""
         self.ensure_open()
         streams = [self._taking(one.subject) for one in messages]
         assert all(one is streams[0] for one in streams), "messages of one stream"
         for one in messages:
             ensure_fits(one.subject, one.payload, headers_of(one))
-        for seq in streams[0].append_all(messages, self.now_s()):
+        fence = None if expected_last_seq is None else Fence(expected_last_seq, expected_subject or messages[0].subject)
+        seqs = streams[0].append_all(messages, fence, self.now_s())
+        for seq in seqs:
             self._tell(streams[0].messages[seq].received())
+        return seqs[-1]
 
     async def reader(
         self,

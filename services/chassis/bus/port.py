@@ -99,11 +99,19 @@ class Bus(Protocol):
         his own message, and sees that when he reads `last`. TransientError when not acknowledged in `timeout_s` (5 s).
         """
 
-    async def publish_together(self, messages: Sequence[ToStore], *, timeout_s: float | None = None) -> None:
-        """Store messages of one stream in this order, all of them or none, in one round trip.
+    async def publish_together(
+        self,
+        messages: Sequence[ToStore],
+        *,
+        expected_last_seq: int | None = None,
+        expected_subject: str | None = None,
+        timeout_s: float | None = None,
+    ) -> int:
+        """Store messages of one stream in this order, all of them or none, in one round trip → the last's number.
 
         ConflictError when one of the ids is known already: who repeats the same messages because the acknowledgement
         was lost learns by it that all are there. PermanentError when one is too large, or the server cannot do it.
+        The fence is the first message's, as `publish` has it.
         """
 
     async def emit(self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:

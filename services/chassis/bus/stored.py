@@ -80,9 +80,11 @@ class StoredStream:
         self.prune(now_s)
         return self._last_seq
 
-    def append_all(self, messages: Sequence[ToStore], now_s: float) -> list[int]:
+    def append_all(self, messages: Sequence[ToStore], fence: Fence | None, now_s: float) -> list[int]:
         """Their numbers. Raises as `append`, before anything is stored, and ConflictError for an id that is known."""
         self.prune(now_s)
+        if fence is not None:
+            self._check(fence)
         known = next((one.message_id for one in messages if one.message_id in self._ids), None)
         if known is not None:
             raise ConflictError(f"a message with the id {known} is stored already")

@@ -30,10 +30,11 @@ class Mortal:
         await self.gate()
         return seq
 
-    async def publish_together(self, *args: Any, **options: Any) -> None:
+    async def publish_together(self, *args: Any, **options: Any) -> int:
         await self.gate()
-        await self._bus.publish_together(*args, **options)
+        seq = await self._bus.publish_together(*args, **options)
         await self.gate()
+        return seq
 
     async def reader(self, *args: Any, **options: Any) -> Any:
         return _Reader(self, await self._bus.reader(*args, **options))

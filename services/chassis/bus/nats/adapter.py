@@ -16,7 +16,7 @@ from nats.js import api
 from schemas.subjects import AnyStream
 from services.chassis.bus.identity import Identity
 from services.chassis.bus.mailbox import Mailbox
-from services.chassis.bus.nats.batching import stored_together
+from services.chassis.bus.nats.batching import fence_of, stored_together
 from services.chassis.bus.nats.calls import NO_STREAM, STREAM_EXISTS, calling, converted, unsubscribe
 from services.chassis.bus.nats.connection import ANSWER_TIMEOUT_S, Link, linked
 from services.chassis.bus.nats.reading import PULL_EXPIRES_S, PULL_GRACE_S, NatsReader, received, without_batch
@@ -62,11 +62,7 @@ class NatsBus:
         timeout_s: float | None = None,
     ) -> int:
         """See port."""
-        made = {**(headers or {}), "Nats-Msg-Id": message_id}
-        if expected_last_seq is not None:
-            made["Nats-Expected-Last-Subject-Sequence"] = str(expected_last_seq)
-            if expected_subject:
-                made["Nats-Expected-Last-Subject-Sequence-Subject"] = expected_subject
+        made = {**(headers or {}), "Nats-Msg-Id": message_id, **fence_of(expected_last_seq, expected_subject)}
         self._ensure_fits(subject, payload, made)
         async with self._window:
             self._link.ensure_open()
@@ -75,15 +71,22 @@ class NatsBus:
                 ack = await self._js.publish(subject, payload, timeout=wait_s, headers=made)
         return ack.seq
 
-    async def publish_together(self, messages: Sequence[ToStore], *, timeout_s: float | None = None) -> None:
+    async def publish_together(
+        self,
+        messages: Sequence[ToStore],
+        *,
+        expected_last_seq: int | None = None,
+        expected_subject: str | None = None,
+        timeout_s: float | None = None,
+    ) -> int:
         """See port. JetStream's atomic batch (its ADR 50)."""
         for one in messages:
             self._ensure_fits(one.subject, one.payload, one.headers)
         async with self._window:
             self._link.ensure_open()
-            wait_s = timeout_s or ANSWER_TIMEOUT_S
+            wait_s, fence = timeout_s or ANSWER_TIMEOUT_S, fence_of(expected_last_seq, expected_subject)
             async with calling(f"{len(messages)} messages were not stored", wait_s):
-                await stored_together(self._client, messages, wait_s)
+                return await stored_together(self._client, messages, fence, wait_s)
 
     async def reader(
         self,

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import nats.errors
 import nats.js.errors
@@ -16,11 +17,20 @@ from nats.aio.client import Client
 from services.chassis.bus.nats.calls import NO_BATCHES
 from services.chassis.bus.port import ToStore
 
+BATCHES_SINCE: Final = (2, 12)
 
-async def stored_together(client: Client, messages: Sequence[ToStore], timeout_s: float) -> None:
-    """Raises what nats-py raises for one message."""
+
+async def stored_together(
+    client: Client, messages: Sequence[ToStore], fence: Mapping[str, str], timeout_s: float
+) -> int:
+    """The last one's number. Raises what nats-py raises for one message. `fence`: headers of the first."""
+    version = client.connected_server_version
+    if (version.major, version.minor) < BATCHES_SINCE:  # it would store each of them, fence and order or not
+        raise nats.js.errors.APIError(code=400, err_code=NO_BATCHES[0], description="this server stores no batches")
     batch = secrets.token_hex(8)
-    *first, last = [(one, _headers(one, batch, place)) for place, one in enumerate(messages, 1)]
+    made = [(one, _headers(one, batch, place)) for place, one in enumerate(messages, 1)]
+    made[0][1].update(fence)
+    *first, last = made
     for one, headers in first:
         await client.publish(one.subject, one.payload, headers=headers)
     one, headers = last
@@ -33,10 +43,17 @@ async def stored_together(client: Client, messages: Sequence[ToStore], timeout_s
     answer = json.loads(reply.data)
     if "error" in answer:
         raise nats.js.errors.APIError.from_error(answer["error"])
-    if answer.get("count") != len(messages):  # a server of before 2.12: each was stored, or not, on its own
-        raise nats.js.errors.APIError(code=400, err_code=NO_BATCHES[0], description="this server stores no batches")
+    return int(answer["seq"])
 
 
 def _headers(message: ToStore, batch: str, place: int) -> dict[str, str]:
     batched = {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(place)}
     return {**message.headers, "Nats-Msg-Id": message.message_id, **batched}
+
+
+def fence_of(seq: int | None, subject: str | None) -> dict[str, str]:
+    """The last sequence that the publisher believes in, as headers."""
+    if seq is None:
+        return {}
+    last = {"Nats-Expected-Last-Subject-Sequence": str(seq)}
+    return {**last, "Nats-Expected-Last-Subject-Sequence-Subject": subject} if subject else last
