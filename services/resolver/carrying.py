@@ -46,7 +46,7 @@ class Carrying:
         inquiries: Inquiries,
         liaison: Liaison,
         now: Callable[[], Moment],
-        begin: Callable[[Coroutine[Any, Any, None]], object],
+        begin: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
         self._machine, self._out, self._inquiries, self._liaison, self._now = machine, out, inquiries, liaison, now
         self._begin = begin

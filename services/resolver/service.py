@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -94,9 +94,7 @@ class ResolverService:
         self._unanswered: dict[str, Delivery] = {}
         self._failed = False
         self._inquiries = Inquiries(site, bus, machine, now, self._asked_step, self._fetching)
-        self._carrying = Carrying(
-            machine, self._out, self._inquiries, self._liaison, now, lambda work: self._tasks.create_task(work)
-        )
+        self._carrying = Carrying(machine, self._out, self._inquiries, self._liaison, now, self._begin)
         self._tasks: asyncio.TaskGroup
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -272,6 +270,9 @@ class ResolverService:
         except Exception:
             self._failed = True
             raise
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.create_task(work)
 
     async def _asked_step(self, signal: Signal) -> None:
         """The same for a question: who answers those survives every error, and some have to end the service."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from schemas import subjects
@@ -86,6 +88,29 @@ async def test_when_there_is_not_room_for_all_none_is_stored(lyon: Bus) -> None:
     with pytest.raises(TransientError):
         await lyon.publish_together(messages(2, 5, b"x" * 20_000))
     assert len(await stored(lyon)) == 2
+
+
+async def test_the_number_of_the_last_one_comes_back_and_is_the_next_fence(lyon: Bus) -> None:
+    assert await lyon.publish_together(messages(0, 3), expected_last_seq=0, expected_subject=TO_LYON) == 3
+    assert await lyon.publish_together(messages(3, 4), expected_last_seq=3, expected_subject=TO_LYON) == 4
+    assert await lyon.publish_together(messages(4, 9), expected_last_seq=4, expected_subject=TO_LYON) == 9
+
+
+@pytest.mark.parametrize("believed", [0, 2, 7])
+async def test_of_who_believes_in_another_number_none_is_stored(lyon: Bus, believed: int) -> None:
+    await lyon.publish_together(messages(0, 3))
+    with pytest.raises(ConflictError):
+        await lyon.publish_together(messages(3, 6), expected_last_seq=believed, expected_subject=TO_LYON)
+    assert await stored(lyon) == ["0", "1", "2"]
+
+
+async def test_of_many_batches_with_the_same_fence_one_passes_whole(lyon: Bus) -> None:
+    batches = [messages(first, first + 4) for first in range(0, 40, 4)]
+    fenced = (lyon.publish_together(one, expected_last_seq=0, expected_subject=TO_LYON) for one in batches)
+    results = await asyncio.gather(*fenced, return_exceptions=True)
+    assert [one for one in results if isinstance(one, int)] == [4]
+    assert sum(isinstance(one, ConflictError) for one in results) == 9
+    assert len(await stored(lyon)) == 4
 
 
 async def test_what_no_stream_takes_is_an_error_at_once(bus: Bus) -> None:
