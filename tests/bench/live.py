@@ -42,6 +42,7 @@ class Live:
     bus: Bus
     resolver: Process
     known_after_s: float
+    server_pid: int
 
 
 @contextlib.asynccontextmanager
@@ -56,7 +57,8 @@ async def site(size: int, folder: Path) -> AsyncIterator[Live]:
             await child.stdout.readline()
             bus = await adapter.connect(server.url, name="bench")
             async with _watching(fleet, server.url, bus) as known_after_s:
-                yield Live(fleet, server.url, bus, child, known_after_s)
+                assert server.process.pid is not None, "it answered"
+                yield Live(fleet, server.url, bus, child, known_after_s, server.process.pid)
             await bus.close()
         finally:
             child.kill()

@@ -35,6 +35,12 @@ def cpu_s(act: Callable[[], object]) -> float:
     return time.thread_time() - start_s
 
 
+def spent_s(pid: int) -> float:
+    """Seconds of CPU that a process has taken, its threads with it."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def resident() -> int:
     """Bytes of memory that this process has."""
     gc.collect()
