@@ -5,7 +5,7 @@ cheops.io/shared-to     annotation of an original: the sites that have a copy, b
 cheops.io/replica-set   label of what is the same at several sites: the identity of the set
 cheops.io/replicas      annotation beside it: the sites of the set, by commas
 cheops.io/part-of       label of what is one resource spread over several sites: the identity of the whole
-cheops.io/parts         annotation beside it: `lyon=3,oslo=1`, how much of it is where
+cheops.io/parts         annotation beside it: `lyon=3,oslo=1`, how much of it is where; of a namespace the sites alone
 cheops.io/scope         annotation beside it: how it was divided, weights and options: `lyon*3 % oslo {prime: lyon}`
 cheops.io/declared      annotation of replicas and parts: when and by which intent they were written, to order updates
 cheops.io/declaration   annotation of replicas, parts and copies: all that was declared of them

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from cheops.cli.failures import EXIT_DEFER, EXIT_DENY
 from cheops.cli.options import Output
+from cheops.cli.places import contents, inside, lines_of, rows_of
 from cheops.cli.render.output import document, say
 from cheops.cli.render.signs import Signs, signs_for
 from cheops.cli.render.steps import named
@@ -24,6 +25,7 @@ from schemas.ties import PART_OF, SCOPE
 
 DIFFERENCES_SHOWN_MAX: Final = 30
 VALUE_LEN_MAX: Final = 40
+Place = Mapping[ResourceId, Sequence[SiteName]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ async def print_all(mesh: Mesh, wanted: Everywhere) -> int:
     codes = []
     for resource in wanted.resources:
         copies = await everywhere(mesh, resource, wanted.namespace, sites, entry, wanted.timeout_s)
-        codes.append(_one(resource, copies, wanted))
+        place = await _place(mesh, copies, wanted, entry)
+        codes.append(_one(resource, copies, wanted, place))
     return max(codes)
 
 
@@ -70,7 +73,15 @@ async def _sites(mesh: Mesh, wanted: Everywhere) -> tuple[SiteName, list[SiteNam
     return entry, [entry, *(one.site for one in (await mesh.links(entry)).peers)]
 
 
-def _one(resource: str, copies: Sequence[Copy], wanted: Everywhere) -> int:
+async def _place(mesh: Mesh, copies: Sequence[Copy], wanted: Everywhere, entry: SiteName) -> Place | None:
+    """What is in a namespace that spans sites; None of anything else."""
+    bodies = [one.object for one in copies if one.object is not None]
+    if "%" not in wanted.scope or not bodies or _kind_of(bodies[0]) != "Namespace":
+        return None
+    return contents(await inside(mesh, identity_of(bodies[0]), entry), [one.site for one in copies])
+
+
+def _one(resource: str, copies: Sequence[Copy], wanted: Everywhere, place: Place | None = None) -> int:
     bodies = [one.object for one in copies if one.object is not None]
     kind = _kind_of(bodies[0]) if bodies else None
     facts = load_catalogue().kinds.get(kind) if kind else None
@@ -81,8 +92,10 @@ def _one(resource: str, copies: Sequence[Copy], wanted: Everywhere) -> int:
         signs = signs_for(wanted.ascii_only)
         name = named(identity_of(bodies[0])) if bodies else resource
         say(_spread(name, copies, divides, signs) if is_spread else _replicas(name, copies, local, signs))
+        say(lines_of(place, signs) if place is not None else [])
     else:
-        document(_body(resource, copies, local, divides if is_spread else ()), wanted.output)
+        body = _body(resource, copies, local, divides if is_spread else ())
+        document({**body, "contents": rows_of(place)} if place is not None else body, wanted.output)
     unknown = any(one.is_unknown for one in copies)
     return EXIT_DEFER if unknown else 0 if bodies else EXIT_DENY
 

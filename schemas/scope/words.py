@@ -21,6 +21,7 @@ from schemas.scope.tree import (
     Selector,
     Site,
     leaves,
+    operands,
 )
 
 
@@ -30,7 +31,7 @@ def explain(scope: Scope, surface: Surface | None = None) -> list[str]:
 
 
 def _part(part: Part, scope: Scope, surface: Surface | None) -> str:
-    return f"{_subject(part.selector, surface)}: {'; '.join([_placed(part, scope), *_options(part)])}"
+    return f"{_subject(part.selector, surface)}: {'; '.join([_placed(part, scope, surface), *_options(part)])}"
 
 
 def _subject(selector: Selector | None, surface: Surface | None) -> str:
@@ -61,13 +62,24 @@ def _plural(kind: str) -> str:
     return many + space + group
 
 
-def _placed(part: Part, scope: Scope) -> str:
+def _placed(part: Part, scope: Scope, surface: Surface | None) -> str:
+    if _spans(part, surface):
+        names = spoken(map(_noun, operands(part.location)), "and")
+        return f"one place that spans {names}; what is in it is where it is put, and has its name there (cross)"
     if not isinstance(part.location, Site):
         return _said(part.location)
     single = part.selector is None or isinstance(part.selector, Everything) or bool(part.selector.name)
     lives = f"{'lives' if single else 'live'} at {part.location.name}"
     others = any(leaf != part.location for one in scope.parts for leaf in leaves(one.location))
     return f"{lives}, shared to where {'it is' if single else 'they are'} needed" if others and part.selector else lives
+
+
+def _spans(part: Part, surface: Surface | None) -> bool:
+    """Whether it is a namespace that is spread: a place is not divided, what is in it is."""
+    selector = part.selector
+    if not isinstance(part.location, Cross) or selector is None or isinstance(selector, Everything):
+        return False
+    return not selector.group and _kind(selector.kind, surface) == "Namespace"
 
 
 def _said(location: Location) -> str:

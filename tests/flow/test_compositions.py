@@ -88,6 +88,31 @@ def test_a_namespace_spans_the_sites_of_what_is_spread_in_it_and_goes_whole(shel
     eventually(lambda: replicas(shell, "mall") == [None] * 3, "the namespace stays at one of its sites")
 
 
+def test_a_namespace_in_cross_holds_replicas_and_what_each_site_has_for_itself(shell: Shell) -> None:
+    market = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "market"}}
+    apply(shell, market, scope="namespace: lyon % oslo")
+    apply(shell, settings("market", mode="one"), web("market", 2), site="oslo", scope="lyon & oslo")
+    assert (replicas(shell, "market"), modes(shell, "market")) == ([2, 2, None], ["one", "one", None])
+    for site in ("lyon", "oslo"):
+        mine = settings("market", mode=site)
+        mine["metadata"]["name"] = "own"
+        apply(shell, mine, site=site)
+    own = {"resource": "ConfigMap/market/own", "sites": ["lyon", "oslo"]}
+    eventually(
+        lambda: own in shell("get", "namespace/market", "--site", "lyon", "-o", "json").body["contents"],
+        "what is in a namespace in cross is not read",
+    )
+    read = shell("get", "namespace/market", "--site", "lyon")
+    assert "Namespace market: at 2 of 2 sites, the same" in read.out
+    assert "in it at lyon and oslo: " in read.out
+    done(shell("delete", "configmap/own", "-n", "market", "--site", "oslo", "-o", "json"))
+    path = "/api/v1/namespaces/market/configmaps/own"
+    assert [live(shell, one, path) is not None for one in SITES] == [True, False, False]
+    done(shell("delete", "namespace/market", "--site", "oslo", "-o", "json"))
+    gone = "/api/v1/namespaces/market"
+    eventually(lambda: [live(shell, one, gone) for one in SITES] == [None] * 3, "it stays at one of its sites")
+
+
 def test_what_cannot_be_spread_now_is_whole_elsewhere_and_it_is_said_why(shell: Shell) -> None:
     apply(shell, settings("default", mode="first"), scope="lyon & oslo & nice")
     shell("sandbox", "cut", "oslo")

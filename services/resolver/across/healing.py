@@ -199,10 +199,10 @@ class Healer:
         if not is_own and PART_OF in _words(body, "labels"):
             fields = self.divides(kind_of(resource))
             share = _shares(body).get(name)
-            if len(fields) != 1 or share is None:  # of several numbers one is not enough
+            if fields and (len(fields) > 1 or share is None):  # of several numbers one is not enough
                 self._refuse(asked, resource, (name,))
                 return
-            body = with_number(body, fields[0], share)
+            body = with_number(body, fields[0], share) if fields and share is not None else body
         metadata = dict(body["metadata"])
         metadata["annotations"] = {key: one for key, one in _words(body, "annotations").items() if key != SHARED_TO}
         asked.bringing.supplies.brought.setdefault(name, {})[resource] = {**body, "metadata": metadata}

@@ -49,6 +49,12 @@ def part(body: Body, resource: ResourceId, numbers: Mapping[SiteName, int], divi
     return with_words(body, {PART_OF: set_id(resource)}, {PARTS: parts, SCOPE: print_placement(divided)})
 
 
+def place(body: Body, resource: ResourceId, sites: Iterable[SiteName], spread: Part) -> Body:
+    """A place that spans sites: whole at each; what is in it is where it was put, so there are no numbers."""
+    words = {PARTS: listed(sites), SCOPE: print_placement(spread)}
+    return with_words(body, {PART_OF: set_id(resource)}, words)
+
+
 def stamped(body: Body, age: int, intent_id: str) -> Body:
     """A replica or a part that says when it was declared; anything else as it is."""
     labels = (body.get("metadata") or {}).get("labels") or {}

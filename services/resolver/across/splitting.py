@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, SiteName, kind_of
@@ -16,11 +16,13 @@ from schemas.kinds import Surface
 from schemas.relations.path import steps_of
 from schemas.scope.tree import Options, Part, Scope
 from services.resolver.across.sets import part as as_part
+from services.resolver.across.sets import place as as_place
 from services.resolver.across.sets import replica
 from services.resolver.judge.case import Problem
 from services.resolver.judge.findings import named
 from services.resolver.placing import Alternative, Placement, divided, part_of, place
 
+NAMESPACE: Final = KindId("Namespace")
 Body = dict[str, Any]
 Divides = Callable[[KindId], Sequence[str]]  # the paths of the numbers by which objects of a kind are divided
 
@@ -48,22 +50,33 @@ class Splitter:
         made: dict[SiteName, dict[ResourceId, Body]] = {}
         problems: dict[ResourceId, Problem] = {}
         for resource, placement in place(states, self.scope, self.way, self.surface, self.entry).items():
-            if placement.crossed and not self.divides(kind_of(resource)):
-                message = f"{named(resource)} has no number that could be divided"
-                problems[resource] = Problem("D620", message, resource)
-            elif placement.crossed and len(self.divides(kind_of(resource))) > 1 and self._moves(placement):
-                numbers = " and ".join(self.divides(kind_of(resource)))
-                message = f"{named(resource)} is divided by {numbers}, so no share of it can move (rebalance: true)"
-                problems[resource] = Problem("D620", message, resource)
+            why = self._indivisible(kind_of(resource), placement)
+            if why:
+                problems[resource] = Problem("D620", f"{named(resource)} {why}", resource)
             for name, body in self._parts(resource, bodies[resource], placement):
                 made.setdefault(name, {})[resource] = body
         return Split(made, problems)
 
-    def _moves(self, placement: Placement) -> bool:
-        return placement.part is not None and self.scope.parts[placement.part].options.rebalance
+    def _indivisible(self, kind: KindId, placement: Placement) -> str:
+        """Why it cannot be spread like this; "" when it can. A namespace can: what is in it is divided."""
+        fields = self.divides(kind)
+        if not placement.crossed or placement.part is None:
+            return ""
+        moves = self.scope.parts[placement.part].options.rebalance
+        if not fields and (moves or kind != NAMESPACE):
+            return "has no number that could be divided"
+        if len(fields) > 1 and moves:
+            return f"is divided by {' and '.join(fields)}, so no share of it can move (rebalance: true)"
+        return ""
 
     def _parts(self, resource: ResourceId, body: Body, placement: Placement) -> Iterator[tuple[SiteName, Body]]:
         fields = self.divides(kind_of(resource)) if placement.crossed else ()
+        if not fields and placement.crossed and placement.part is not None and kind_of(resource) == NAMESPACE:
+            assert placement.location is not None, "what spans sites is named by a part"
+            spread = Part(None, placement.location, self.scope.parts[placement.part].options)
+            whole = as_place(body, resource, placement.shares, spread) if len(placement.shares) > 1 else body
+            yield from ((name, whole) for name in placement.shares)
+            return
         if not fields:
             whole = replica(body, resource, placement.shares) if len(placement.shares) > 1 else body
             yield from ((name, whole) for name in placement.shares)

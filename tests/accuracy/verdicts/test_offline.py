@@ -21,7 +21,9 @@ SHOWN_ELSEWHERE = {
     "520": "something was done before: unit/resolver/test_undoing_together.py",
     "521": "a step failed: unit/resolver/test_undoing.py",
     "522": "a step failed: unit/resolver/test_undoing.py",
+    "346": "a site is lost: unit/resolver/test_rebalance.py",
     "630": "as 345",
+    "631": "as 346",
 }
 
 

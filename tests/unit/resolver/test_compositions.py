@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.identity import ResourceId
-from schemas.ties import PART_OF, PARTS, REPLICA_SET, REPLICAS, SHARED_FROM, SHARED_TO
+from schemas.ties import PART_OF, PARTS, REPLICA_SET, REPLICAS, SCOPE, SHARED_FROM, SHARED_TO
 from tests.kit.manifests import deployment, mounts_secret, namespace, secret, without_uid
 from tests.unit.resolver.test_sets import body, do, words
 from tests.unit.resolver.virtual_mesh import VirtualMesh
@@ -27,6 +27,10 @@ def mesh() -> VirtualMesh:
 
 def user(replicas: int = 4, **where: str) -> dict[str, Any]:
     return without_uid(deployment("user", mounts_secret("ca"), app="user", replicas=replicas, **where))
+
+
+def load(replicas: int) -> dict[str, Any]:
+    return without_uid(deployment("load", app="load", replicas=replicas, namespace="mall"))
 
 
 def replicas(mesh: VirtualMesh, resource: ResourceId) -> list[int | None]:
@@ -105,8 +109,89 @@ def test_a_namespace_spans_the_sites_of_what_is_spread_in_it_and_its_replicas_do
     assert body(mesh, "lyon", MALL) is body(mesh, "oslo", MALL) is None
 
 
-def test_a_namespace_alone_cannot_be_divided(mesh: VirtualMesh) -> None:
-    verdict = do(mesh, "lyon", "create", "lyon % oslo", "i-1", manifests=(without_uid(namespace("mall")),))
+def spanning(mesh: VirtualMesh, scope: str = "namespace: lyon % oslo") -> None:
+    verdict = do(mesh, "lyon", "create", scope, "i-0", manifests=(without_uid(namespace("mall")),))
+    assert verdict.decision == "allow", verdict
+
+
+@pytest.mark.parametrize("scope", ["namespace: lyon % oslo", "lyon % oslo"])
+def test_a_namespace_in_cross_is_one_place_at_each_of_its_sites(mesh: VirtualMesh, scope: str) -> None:
+    spanning(mesh, scope)
+    found = {name: words(mesh, name, MALL) for name in ("lyon", "oslo")}
+    assert {(one[PARTS], one[SCOPE], REPLICA_SET in one) for one in found.values()} == {
+        ("lyon,oslo", "lyon % oslo", False)
+    }
+    assert found["lyon"][PART_OF] == found["oslo"][PART_OF]
+    assert body(mesh, "nice", MALL) is None
+
+
+def test_replicas_in_a_namespace_in_cross_are_one_each_and_do_not_clash(mesh: VirtualMesh) -> None:
+    """At both sites the name is that of one replica of one set; made once more, it is what is there."""
+    spanning(mesh)
+    bundle = (without_uid(secret("ca", "crt", namespace="mall")), user(3, namespace="mall"))
+    made = do(mesh, "oslo", "create", "lyon & oslo", "i-1", manifests=bundle)
+    assert made.decision == "allow", made
+    here = ResourceId("apps/Deployment/mall/user")
+    assert replicas(mesh, here) == [3, 3, None]
+    assert {words(mesh, one, here)[REPLICAS] for one in ("lyon", "oslo")} == {"lyon,oslo"}
+    again = do(mesh, "lyon", "apply", "", "i-2", manifests=(user(4, namespace="mall"),))
+    assert (again.decision, replicas(mesh, here)) == ("allow", [4, 4, None])
+    spread = do(mesh, "lyon", "create", "lyon % oslo", "i-3", manifests=(load(5),))
+    assert spread.decision == "allow", spread
+    assert replicas(mesh, ResourceId("apps/Deployment/mall/load")) == [3, 2, None]
+
+
+def test_two_things_of_one_name_at_two_sites_of_a_namespace_in_cross_stay_two(mesh: VirtualMesh) -> None:
+    spanning(mesh)
+    own = ResourceId("Secret/mall/own")
+    for site, key in (("lyon", "a"), ("oslo", "b")):
+        mine = without_uid(secret("own", key, namespace="mall"))
+        assert do(mesh, site, "create", "", f"i-{site}", manifests=(mine,)).decision == "allow"
+    assert [set((body(mesh, one, own) or {})["data"]) for one in ("lyon", "oslo")] == [{"a"}, {"b"}]
+    changed = do(mesh, "lyon", "apply", "", "i-1", manifests=(without_uid(secret("own", "c", namespace="mall")),))
+    assert changed.decision == "allow"
+    assert set((body(mesh, "oslo", own) or {})["data"]) == {"b"}, "the one at oslo is another one"
+    refused = do(
+        mesh, "lyon", "create", "lyon & oslo", "i-2", manifests=(without_uid(secret("own", namespace="mall")),)
+    )
+    assert {one.code for one in refused.reasons if one.severity == "deny"} == {"D101"}
+    assert do(mesh, "oslo", "delete", "", "i-3", resources=("Secret/mall/own",)).decision == "allow"
+    assert [body(mesh, one, own) is not None for one in ("lyon", "oslo")] == [True, False]
+
+
+def test_a_namespace_in_cross_is_applied_widened_left_and_deleted_as_one(mesh: VirtualMesh) -> None:
+    spanning(mesh)
+    labelled = without_uid(namespace("mall"))
+    labelled["metadata"]["labels"] = {"team": "web"}
+    assert do(mesh, "oslo", "apply", "", "i-1", manifests=(labelled,)).decision == "allow"
+    assert {(words(mesh, one, MALL)["team"], words(mesh, one, MALL)[PARTS]) for one in ("lyon", "oslo")} == {
+        ("web", "lyon,oslo")
+    }
+    wider = do(mesh, "oslo", "apply", "lyon % oslo % nice", "i-2", manifests=(labelled,))
+    assert wider.decision == "allow", wider
+    assert {words(mesh, one, MALL)[PARTS] for one in SITES} == {"lyon,nice,oslo"}
+    left = do(mesh, "lyon", "delete", "nice", "i-3", resources=("namespace/mall",))
+    assert left.decision == "allow", left
+    assert body(mesh, "nice", MALL) is None
+    assert words(mesh, "lyon", MALL)[PARTS] == "lyon,oslo"
+    assert words(mesh, "lyon", MALL)[SCOPE] == "lyon % oslo"
+    assert do(mesh, "oslo", "delete", "", "i-4", resources=("namespace/mall",)).decision == "allow"
+    assert [body(mesh, one, MALL) for one in SITES] == [None] * 3
+
+
+def test_a_namespace_in_cross_that_is_gone_at_one_site_is_healed(mesh: VirtualMesh) -> None:
+    spanning(mesh)
+    mesh["oslo"].wipe(MALL)
+    mesh.settle(3)
+    how = {"heal": True, "on_failure": "continue"}
+    healed = do(mesh, "lyon", "apply", "", "i-1", resources=("namespace/mall",), **how)
+    assert healed.decision == "allow", healed
+    assert words(mesh, "oslo", MALL)[PARTS] == "lyon,oslo"
+
+
+def test_of_a_namespace_no_share_can_move(mesh: VirtualMesh) -> None:
+    scope = "namespace: lyon % oslo {rebalance: true}"
+    verdict = do(mesh, "lyon", "create", scope, "i-1", manifests=(without_uid(namespace("mall")),))
     assert [one.code for one in verdict.reasons] == ["D620"]
 
 

@@ -45,6 +45,15 @@ FOLLOWS = "What the bundle holds for it follows it to its sites, whole, unless a
             ],
         ),
         (
+            "namespace: lyon % oslo, deployment: lyon & oslo",
+            [
+                "Namespaces: one place that spans lyon and oslo; what is in it is where it is put, "
+                "and has its name there (cross)",
+                "Deployments: the same at lyon and oslo (replication)",
+                REST,
+            ],
+        ),
+        (
             "ingress: around(lyon, 10ms)",
             ["Ingresses: at lyon, or if that fails at the nearest site within 10ms of it (around)", REST],
         ),
