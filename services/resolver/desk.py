@@ -60,6 +60,15 @@ class Desk:
             intake = structs.replace(intake, problems=(*intake.problems, *self._shares_that_stay(intake, moment)))
         return marked(intake, part.marks, self.graph) if part.marks else intake
 
+    def marked_anew(self, part: Intent, intake: Intake) -> Intake:
+        """The same; what is to be marked is as it is known now: others may have written it since it was taken in."""
+        return marked(intake, part.marks, self.graph) if part.marks else intake
+
+    def versions(self, intake: Intake) -> tuple[str, ...]:
+        """Of what an intent is about, as they are known now."""
+        found = (self.graph.find(one.resource) for one in intake.changes)
+        return tuple(one.resource_version if one is not None else "" for one in found)
+
     def _shares_that_stay(self, intake: Intake, moment: Moment) -> Iterator[Problem]:
         """Nobody takes over the share of a site that is heard here (docs/adr/0023-rebalance.md)."""
         for change in intake.changes:

@@ -42,6 +42,7 @@ class Engagement:
     decided: int = 0
     state: State = "rehearsing"
     intake: Intake | None = None
+    versions: tuple[str, ...] = ()  # of what it is about, when it was taken in
     verdict: Verdict | None = None
     basis: Basis | None = None
     lease_until_s: float = 0.0

@@ -94,6 +94,7 @@ class Participant:
         """Take it in as it is now; the API server is asked first where it can be."""
         engaged.state = "rehearsing"
         engaged.intake = self.desk.take_in(engaged.part, moment).without(engaged.settled)
+        engaged.versions = self.desk.versions(engaged.intake)
         rehearsal = self.desk.hearing.rehearsal(engaged.intake)
         return self._judge(engaged, moment) if rehearsal is None else [AskRehearsal(engaged.part.id, rehearsal)]
 
@@ -115,6 +116,8 @@ class Participant:
         return self._judge(engaged, moment)
 
     def _judge(self, engaged: Engagement, moment: Moment) -> list[Effect]:
+        if engaged.intake is not None:
+            engaged.intake = self.desk.marked_anew(engaged.part, engaged.intake)
         verdict = self._verdict(engaged, moment)
         lacking = self.desk.to_look_up(verdict, moment) if engaged.elsewhere is None else ()
         if lacking:
@@ -241,8 +244,7 @@ class Participant:
             if engaged.stamp == self.desk.stamp(moment) and is_put_off:
                 continue
             if engaged.state != "watching":
-                again = self._judge if engaged.state == "blocked" else self._consider
-                effects += again(engaged, moment)
+                effects += (self._judge if self._is_as_it_was(engaged) else self._consider)(engaged, moment)
                 continue
             engaged.intake = self.desk.take_in(engaged.part, moment).without(engaged.settled)
             engaged.stamp = self.desk.stamp(moment)
@@ -250,6 +252,11 @@ class Participant:
                 self.engagements.end(engaged, "denied")
                 effects.append(self._wake(engaged))
         return effects
+
+    def _is_as_it_was(self, engaged: Engagement) -> bool:
+        """Whether what it waited for has only let go: then what the API server said of it stands."""
+        intake = engaged.intake
+        return engaged.state == "blocked" and intake is not None and self.desk.versions(intake) == engaged.versions
 
     def _wake(self, engaged: Engagement) -> Effect:
         names = {"sender": self.desk.site, "receiver": engaged.entry, "intent": engaged.part.id}

@@ -16,7 +16,13 @@ SITES = ("lyon", "oslo", "nice")
 NEW, LOAD = ResourceId("Secret/shop/new"), ResourceId("apps/Deployment/shop/load")
 FOREIGN = ResourceId("Secret/shop/foreign")
 WHERE = ("", "lyon & oslo", "lyon & oslo & nice", "oslo & nice", "nice")
-DIVIDED = ("", "lyon % oslo", "lyon*2 % oslo % nice", "oslo % nice {prime: nice}")
+DIVIDED = (
+    "",
+    "lyon % oslo",
+    "lyon % oslo % nice {rebalance: true}",
+    "lyon*2 % oslo % nice",
+    "oslo % nice {prime: nice}",
+)
 SAID = ("N520", "W522", "W503")
 SITE = st.sampled_from(SITES)
 ACTIONS = st.one_of(

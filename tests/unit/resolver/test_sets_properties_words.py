@@ -21,7 +21,9 @@ NEW, CERT, FOREIGN = (ResourceId(f"Secret/shop/{name}") for name in ("new", "cer
 LOAD, USER = (ResourceId(f"apps/Deployment/shop/{name}") for name in ("load", "user"))
 SITE = st.sampled_from(SITES)
 WHERE = st.sampled_from(("", "lyon & oslo", "lyon & oslo & nice", "oslo & nice", "lyon & nice", "nice", "lyon"))
-DIVIDED = st.sampled_from(("", "lyon % oslo", "lyon*2 % oslo % nice", "oslo % nice {prime: nice}"))
+DIVIDED = st.sampled_from(
+    ("", "lyon % oslo", "lyon % oslo {rebalance: true}", "lyon*2 % oslo % nice", "oslo % nice {prime: nice}")
+)
 BROUGHT = st.sampled_from(
     tuple(f"deployment: {a}, secret: {b}" for a in SITES for b in ("nice", f"nice & {a}") if b != a)
 )

@@ -240,3 +240,19 @@ def test_a_copy_that_is_copied_on_stays_while_its_copy_is_used(mesh: VirtualMesh
     do(mesh, "lyon", "apply", "deployment: lyon, secret: oslo", "i-2", manifests=(user(),))
     assert do(mesh, "lyon", "delete", "oslo", "i-3", resources=("deployment/user",)).decision == "allow"
     assert (keys(mesh, "lyon"), keys(mesh, "oslo")) == ({"a"}, {"a"})
+
+
+def test_what_is_changed_while_it_waits_to_join_a_set_is_read_again(mesh: VirtualMesh) -> None:
+    """i-3 holds the secret at nice when i-1 asks; it is done, and i-1 would bring to oslo what was there before."""
+    cert = ResourceId("Secret/shop/cert")
+    mesh["nice"].see(ResourceEvent("put", mesh["nice"].cluster.put(secret("cert", "a"))))
+    mesh.sever("oslo")
+    mesh.settle(5)
+    user = without_uid(deployment("user", mounts_secret("cert"), app="user"))
+    do(mesh, "lyon", "apply", "deployment: oslo, secret: nice & oslo", "i-1", manifests=(user,))
+    do(mesh, "lyon", "apply", "nice", "i-2", manifests=(without_uid(secret("cert", "a", "b")),))
+    do(mesh, "oslo", "apply", "nice", "i-3", manifests=(without_uid(secret("cert", "a", "c")),))
+    mesh.mend()
+    mesh.settle(60)
+    assert [set((body(mesh, one, cert) or {})["data"]) for one in ("oslo", "nice")] == [{"a", "c"}] * 2
+    assert words(mesh, "oslo", cert)[REPLICAS] == words(mesh, "nice", cert)[REPLICAS] == "nice,oslo"
