@@ -7,14 +7,15 @@ answers ──▶ wants ──▶ from the bundle, or AskSupply ──▶ Suppli
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from schemas.identity import ResourceId, SiteName
 from schemas.peers import Part
+from schemas.ties import SHARED_FROM
 from schemas.verdicts import Step, Verdict, Wait
 from services.resolver.across.asking import COPIES, FOLLOWS, LEAVES, LEFT_BEHIND, STAY, Asking, told_of
-from services.resolver.across.supply import Naming, bare_namespace, shared_to_more
+from services.resolver.across.supply import SUPPLIES_MAX, Naming, bare_namespace, shared_to_more
 from services.resolver.desk import Desk
 from services.resolver.judge.findings import named
 from services.resolver.signals import AskSupply, Effect, Moment, Supplied, Want
@@ -51,6 +52,27 @@ class Bringer:
         asked.bringing.wanted = tuple(left)
         asked.deadline_s = moment.monotonic_s + FETCH_TIMEOUT_S
         return [AskSupply(asked.intent.id, asked.number, tuple(left))]
+
+    def from_originals(self, asked: Asking, signal: Supplied, moment: Moment) -> list[Effect]:
+        """A copy of a copy would keep that one alive: what was found as a copy is fetched from its original.
+
+        An original that cannot be heard is no reason to wait: then the copy that was found will do.
+        """
+        asked_now, again = asked.bringing.wanted, list[Want]()
+        for want in asked_now:
+            found = signal.bodies.get((want.site, want.resource)) if want.shared else None
+            original = (found[1].get("metadata", {}).get("labels") or {}).get(SHARED_FROM) if found else None
+            is_known = original in (None, want.site) or original in want.origins[:1]
+            if not is_known and original is not None and self._reachable(SiteName(original), moment):
+                again.append(replace(want, origins=tuple(dict.fromkeys((SiteName(original), *want.origins)))))
+            else:
+                again.append(want)
+        if again == [*asked_now] or asked.bringing.supplies.rounds >= SUPPLIES_MAX:
+            return []
+        asked.bringing.supplies.rounds += 1
+        asked.bringing.wanted = tuple(again)
+        asked.deadline_s = moment.monotonic_s + FETCH_TIMEOUT_S
+        return [AskSupply(asked.intent.id, asked.number, tuple(again))]
 
     def supplied(self, asked: Asking, signal: Supplied, moment: Moment) -> bool:
         """What was fetched has come, or not; True: ask again."""

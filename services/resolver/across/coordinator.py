@@ -163,6 +163,9 @@ class Coordinator:
             return []
         if asked.intent.heal:
             return self.healer.supplied(asked, message, moment) or self._ask_again(asked, moment)
+        further = self.bringer.from_originals(asked, message, moment)
+        if further:
+            return further
         brought = self.bringer.supplied(asked, message, moment)
         return self._ask_again(asked, moment) if brought else self._conclude(asked, moment)
 

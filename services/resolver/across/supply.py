@@ -39,7 +39,6 @@ from services.resolver.placing import Alternative, part_of
 from services.resolver.signals import Want
 
 MISSING: Final = ("D113", "D110", "D140")
-NAMESPACE: Final = "Namespace"  # a place, which is not declared anew with what is in it
 SUPPLIES_MAX: Final = 16  # a supplied dependency may need others; chains are short
 # What means something in one cluster only: what its server set, its owners, our own and kubectl's book-keeping.
 _METADATA: Final = (
@@ -140,7 +139,7 @@ class Supplies:
         )
         self.origins[want.site, want.resource] = origin
         self.seen[origin, want.resource] = str((body.get("metadata") or {}).get("resourceVersion") or "")
-        if not want.shared and kind_of(want.resource) != NAMESPACE:
+        if not want.shared:
             self._join(want, origin, body)
 
     def _join(self, want: Want, origin: SiteName, body: Body) -> None:

@@ -9,7 +9,7 @@ import pytest
 from schemas.events import ResourceEvent
 from schemas.identity import ResourceId
 from schemas.ties import PART_OF, PARTS, REPLICA_SET, REPLICAS, SCOPE, SHARED_FROM
-from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
+from tests.kit.manifests import deployment, mounts_secret, namespace, secret, without_uid
 from tests.unit.resolver.test_sets import NEW, WEB, body, do, keys, new, sets_of, web, words
 from tests.unit.resolver.virtual_mesh import VirtualMesh
 
@@ -237,7 +237,11 @@ def test_a_site_is_struck_out_that_has_something_of_its_own_by_that_name_since(m
 def test_a_copy_that_is_copied_on_stays_while_its_copy_is_used(mesh: VirtualMesh) -> None:
     do(mesh, "nice", "create", "", "i-0", manifests=(new("a"),))
     do(mesh, "lyon", "apply", "deployment: oslo, secret: nice", "i-1", manifests=(user(),))
+    mesh.sever("nice")  # else it would be a copy of what is there
+    mesh.settle(6)
     do(mesh, "lyon", "apply", "deployment: lyon, secret: oslo", "i-2", manifests=(user(),))
+    mesh.mend()
+    mesh.settle(6)
     assert do(mesh, "lyon", "delete", "oslo", "i-3", resources=("deployment/user",)).decision == "allow"
     assert (keys(mesh, "lyon"), keys(mesh, "oslo")) == ({"a"}, {"a"})
 
@@ -256,3 +260,16 @@ def test_what_is_changed_while_it_waits_to_join_a_set_is_read_again(mesh: Virtua
     mesh.settle(60)
     assert [set((body(mesh, one, cert) or {})["data"]) for one in ("oslo", "nice")] == [{"a", "c"}] * 2
     assert words(mesh, "oslo", cert)[REPLICAS] == words(mesh, "nice", cert)[REPLICAS] == "nice,oslo"
+
+
+def test_a_namespace_that_a_scope_brings_along_is_of_a_set(mesh: VirtualMesh) -> None:
+    mesh["nice"].see(ResourceEvent("put", mesh["nice"].cluster.put(namespace("mall"))))
+    mesh.settle()
+    load = without_uid(deployment("load", app="load", namespace="mall"))
+    made = do(mesh, "lyon", "create", "deployment: lyon, namespace: nice & lyon", "i-1", manifests=(load,))
+    assert made.decision == "allow", made
+    mall = ResourceId("Namespace/mall")
+    assert {words(mesh, one, mall)[REPLICAS] for one in ("lyon", "nice")} == {"lyon,nice"}
+    gone = do(mesh, "nice", "delete", "", "i-2", resources=("namespace/mall",))
+    assert gone.decision == "allow", gone
+    assert body(mesh, "lyon", mall) is body(mesh, "nice", mall) is None

@@ -241,3 +241,49 @@ def test_an_original_is_updated_while_a_site_with_a_copy_is_away(mesh: VirtualMe
     mesh.pump()
     assert mesh.verdict("nice", "u-1").decision == "allow"
     assert set(mesh["lyon"].cluster.objects[CA]["data"]) == {"crt"}
+
+
+def used(mesh: VirtualMesh, site: str, scope: str, name: str) -> None:
+    mesh.enter(site, "create", scope, name, manifests=(web(name),))
+    mesh.pump()
+    mesh.settle()
+    assert mesh.verdict(site, name).decision == "allow", mesh.verdict(site, name)
+
+
+def unused(mesh: VirtualMesh, site: str, name: str) -> None:
+    mesh.enter(site, "delete", "", f"d-{name}", resources=(f"deployment/{name}",))
+    mesh.pump()
+    mesh.settle()
+    assert mesh.verdict(site, f"d-{name}").decision == "allow"
+
+
+def test_a_copy_of_a_copy_is_made_from_the_original_and_keeps_nobody_else_alive(mesh: VirtualMesh) -> None:
+    used(mesh, "oslo", "deployment: oslo, secret: nice", "first")
+    used(mesh, "lyon", "deployment: lyon, secret: oslo", "second")
+    assert labels(mesh, "lyon")[SHARED_FROM] == labels(mesh, "oslo")[SHARED_FROM] == "nice"
+    assert notes(mesh, "nice")[SHARED_TO] == "lyon,oslo"
+    assert SHARED_TO not in notes(mesh, "oslo")
+    unused(mesh, "oslo", "first")
+    assert CA not in mesh["oslo"].cluster.objects, "nobody uses it there any more"
+    assert CA in mesh["lyon"].cluster.objects
+    unused(mesh, "lyon", "second")
+    assert CA not in mesh["lyon"].cluster.objects
+    assert not notes(mesh, "nice").get(SHARED_TO)
+
+
+def test_a_copy_whose_original_cannot_be_heard_is_good_enough_to_copy(mesh: VirtualMesh) -> None:
+    used(mesh, "oslo", "deployment: oslo, secret: nice", "first")
+    mesh.sever("nice")
+    mesh.settle(6)
+    used(mesh, "lyon", "deployment: lyon, secret: oslo", "second")
+    assert labels(mesh, "lyon")[SHARED_FROM] == "oslo"
+    assert notes(mesh, "oslo")[SHARED_TO] == "lyon"
+
+
+def test_two_copies_that_say_they_are_of_each_other_are_no_circle(mesh: VirtualMesh) -> None:
+    """Somebody has written on them."""
+    for site, other in (("oslo", "nice"), ("nice", "oslo")):
+        mesh[site].see(ResourceEvent("put", mesh[site].cluster.put(secret("ca", labels={SHARED_FROM: other}))))
+    mesh.settle()
+    used(mesh, "lyon", "deployment: lyon, secret: oslo", "second")
+    assert CA in mesh["lyon"].cluster.objects
