@@ -23,10 +23,11 @@ venv: $(READY) ## make the virtual environment
 demo: $(READY) ## play the main job on the embedded sandbox (under 90 s)
 	@$(BIN)/python -m cheops.demo
 
-WORKERS ?= 0
-test: $(READY) ## pass the tests (real control planes where they are built: make controlplane; WORKERS=2 shares them)
-	@$(BIN)/python -m pytest -n $(WORKERS) --durations=15 -m "not soak and not faults" \
-		tests/e2e tests/flow tests/unit tests/contract tests/accuracy
+WORKERS ?= 2
+CHOSEN := -m "not soak and not faults"
+test: $(READY) ## pass the tests (with real control planes where they are built: make controlplane)
+	@$(BIN)/python -m pytest -n $(WORKERS) --durations=5 $(CHOSEN) tests/unit tests/contract tests/accuracy
+	@$(BIN)/python -m pytest --durations=15 $(CHOSEN) tests/e2e tests/flow
 
 soak: $(READY) ## what takes long: runs marked so, and properties tried on new examples
 	@$(BIN)/python -m pytest -m soak tests
