@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Final, TypeVar
 
 import structlog
@@ -21,7 +22,7 @@ from schemas.outcomes import Outcome
 from schemas.peers import Part, PeerMessage, Refuse, what_of
 from schemas.verdicts import Verdict
 from services.chassis import metrics
-from services.chassis.bus.port import Bus, Received, ToStore
+from services.chassis.bus.port import Bus, Reader, Received, ToStore
 from services.chassis.errors import ConflictError, PermanentError, TransientError
 from services.chassis.kubernetes.sealing import SealError
 from services.chassis.peering.courier import Courier
@@ -39,6 +40,16 @@ log = structlog.get_logger(__name__)
 
 class SteppedDownError(PermanentError):
     """Another resolver has authority for this site."""
+
+
+async def ensure_ours(site: SiteName, events: Reader) -> None:
+    """Raises SteppedDownError when another resolver reads the events of the site: of two neither has all.
+
+    Every resolver makes that consumer anew at its start; who finds it so was taken over.
+    """
+    with suppress(TransientError):  # it is asked about again
+        if await events.is_replaced():
+            raise SteppedDownError(f"another resolver reads the events of {site}; stepping down")
 
 
 class Outgoing:

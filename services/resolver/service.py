@@ -31,7 +31,7 @@ from services.resolver.carrying import Carrying
 from services.resolver.fetching import Fetching
 from services.resolver.inquiries import Inquiries
 from services.resolver.machine import Machine
-from services.resolver.outgoing import STORE_RETRY_S, Outgoing
+from services.resolver.outgoing import STORE_RETRY_S, Outgoing, ensure_ours
 from services.resolver.preserving import EVERY_S, Preserving
 from services.resolver.signals import (
     BatchSeen,
@@ -138,6 +138,7 @@ class ResolverService:
             "EVENTS", f"resolver-{self.site}", subjects.event(self.site), start_seq=start_seq, ack="all"
         )
         while True:
+            doubts = self.machine.evidence.resyncs
             deliveries = await self._fetch(reader, EVENTS_FETCH_MAX)
             for delivery in deliveries:
                 await self._turns.of_events()
@@ -151,6 +152,8 @@ class ResolverService:
                     await self._out.bury("EVENTS", delivery.message, str(error))
             if deliveries:
                 await self._out.settle(reader.ack_all(deliveries[-1]))
+            if not deliveries or self.machine.evidence.resyncs != doubts:
+                await ensure_ours(self.site, reader)
 
     async def _intents(self) -> None:
         reader = await self._bus.reader(

@@ -64,5 +64,10 @@ class MemoryReader:
         """See port."""
         await last.ack()
 
+    async def is_replaced(self) -> bool:
+        """See port."""
+        self._bus.ensure_open()
+        return all(one is not self._consumer for one in self._consumer.stream.consumers.values())
+
     async def close(self) -> None:
         """See port."""

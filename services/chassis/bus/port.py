@@ -71,6 +71,9 @@ class Reader(Protocol):
     async def ack_all(self, last: Delivery) -> None:
         """With `ack="all"`: acknowledge `last` and everything before it."""
 
+    async def is_replaced(self) -> bool:
+        """Whether the durable consumer was made anew since this reader was opened: somebody else reads with it now."""
+
     async def close(self) -> None:
         """Stop fetching; the durable consumer stays."""
 

@@ -183,6 +183,14 @@ async def test_a_reader_may_start_at_a_number_or_with_what_comes_now_and_forgets
     assert bodies(await take(late, 1)) == ["new"]
 
 
+async def test_a_reader_says_whether_somebody_has_made_its_consumer_anew(bus: Bus) -> None:
+    first = await bus.reader("INTENTS", "r", ALL_INTENTS)
+    shared = await bus.reader("INTENTS", "r", ALL_INTENTS)
+    assert (await first.is_replaced(), await shared.is_replaced()) == (False, False)
+    second = await bus.reader("INTENTS", "r", ALL_INTENTS, start_seq=1)
+    assert (await first.is_replaced(), await second.is_replaced()) == (True, False)
+
+
 async def test_a_start_beyond_the_end_waits_for_that_number(bus: Bus) -> None:
     await store_intents(bus, 2)
     reader = await bus.reader("INTENTS", "r", ALL_INTENTS, start_seq=4)

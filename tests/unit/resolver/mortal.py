@@ -54,6 +54,10 @@ class _Reader:
         await self._bus.gate()
         await self._reader.ack_all(last.inner)
 
+    async def is_replaced(self) -> bool:
+        await self._bus.gate()
+        return bool(await self._reader.is_replaced())
+
     async def close(self) -> None:
         await self._reader.close()
 

@@ -216,3 +216,24 @@ def test_a_resync_that_is_not_answered_is_asked_again_after_a_while() -> None:
     evidence.asked(0)
     assert not evidence.wants_resync(RESYNC_RETRY_S - 0.1)
     assert evidence.wants_resync(RESYNC_RETRY_S)
+
+
+def test_a_resolver_that_doubts_again_and_again_asks_less_and_less_often() -> None:
+    """Who shares its events with another sees nothing but gaps; each list costs the API server something."""
+    watcher = Watcher()
+    evidence = synced(watcher)
+    assert evidence.wants_resync(150) == ""
+    asked = []
+    for tenth in range(300):
+        now_s = 200 + tenth / 10
+        evidence.distrust("gap")
+        if evidence.wants_resync(now_s):
+            evidence.asked(now_s)
+            evidence.answered(watcher.epoch, watcher.seq, now_s)
+            asked.append(round(now_s - 200, 1))
+    assert asked == [0.0, 0.3, 0.8, 1.8, 3.8, 7.8, 12.8, 17.8, 22.8, 27.8]
+    evidence.answered(watcher.epoch, watcher.seq, 231)
+    take(evidence, *watcher.batch(*confirmations()))
+    assert evidence.wants_resync(231) == ""
+    evidence.distrust("gap")
+    assert evidence.wants_resync(231.1) == "gap", "once all was known, the next doubt is asked about at once"

@@ -120,21 +120,22 @@ class NatsBus:
                 if start_seq or new_only:
                     with suppress(nats.js.errors.NotFoundError):
                         await self._js.delete_consumer(stream, durable)
-                await self._bind(stream, wanted, alone)
+                made = await self._bind(stream, wanted, alone)
         except nats.js.errors.NotFoundError as error:
             raise PermanentError(f"there is no stream {stream}") from error
         except TransientError as error:
             if isinstance(error.__cause__, nats.js.errors.BadRequestError):
                 raise PermanentError(str(error)) from error  # a configuration that the server refuses
             raise
-        return await NatsReader(self._link, stream, durable).opened()
+        return await NatsReader(self._link, made).opened()
 
-    async def _bind(self, stream: AnyStream, wanted: api.ConsumerConfig, alone: bool) -> None:
+    async def _bind(self, stream: AnyStream, wanted: api.ConsumerConfig, alone: bool) -> api.ConsumerInfo:
         """With leaf links a server holds a killed client's pull request for up to 2 s, and gives it what comes."""
         end_s = asyncio.get_running_loop().time() + PULL_EXPIRES_S + PULL_GRACE_S  # another reader may well be alive
-        while (await self._js.add_consumer(stream, wanted)).num_waiting and alone:
-            if asyncio.get_running_loop().time() >= end_s:
-                return
+        while True:
+            made = await self._js.add_consumer(stream, wanted)
+            if not (made.num_waiting and alone) or asyncio.get_running_loop().time() >= end_s:
+                return made
             await asyncio.sleep(FORGETTING_POLL_S)
 
     async def scan(

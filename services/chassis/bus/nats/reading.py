@@ -15,6 +15,8 @@ from typing import Final, Self
 
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.js.api import ConsumerInfo
+from nats.js.errors import NotFoundError
 
 from services.chassis.bus.nats.calls import calling, unsubscribe
 from services.chassis.bus.nats.connection import ANSWER_TIMEOUT_S, Link
@@ -66,9 +68,10 @@ class NatsDelivery:
 class NatsReader:
     """Open it with `opened`."""
 
-    def __init__(self, link: Link, stream: str, durable: str) -> None:
+    def __init__(self, link: Link, made: ConsumerInfo) -> None:
         self._link = link
-        self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
+        self._made = made
+        self._next = f"$JS.API.CONSUMER.MSG.NEXT.{made.stream_name}.{made.name}"
         self._inbox = link.client.new_inbox()
         self._subscription: Subscription
         self._arrived = asyncio.Event()
@@ -137,6 +140,16 @@ class NatsReader:
     async def ack_all(self, last: Delivery) -> None:
         """See port."""
         await last.ack()
+
+    async def is_replaced(self) -> bool:
+        """See port. One that is gone for a moment is about to be made anew, or nobody's."""
+        self._link.ensure_open()
+        try:
+            async with calling(f"consumer {self._made.name} was not looked at", ANSWER_TIMEOUT_S):
+                now = await self._link.js.consumer_info(self._made.stream_name, self._made.name)
+        except NotFoundError:
+            return False
+        return bool(now.created != self._made.created)
 
     async def close(self) -> None:
         """See port. What was fetched ahead and given to nobody goes to another reader at once."""
