@@ -6,8 +6,9 @@ import asyncio
 import os
 import socket
 import sys
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import structlog
 from pydantic import Field, field_validator
@@ -15,6 +16,7 @@ from pydantic_settings import NoDecode
 
 from schemas import subjects
 from schemas.documents import DocumentError
+from schemas.identity import SiteName
 from schemas.intents import SiteToken
 from schemas.policy import load_policy
 from schemas.queries import StatusQuery
@@ -26,13 +28,15 @@ from services.chassis.errors import SettingsError, TransientError
 from services.chassis.settings import ServiceSettings
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
-from services.resolver.outgoing import SteppedDownError
+from services.resolver.outgoing import SteppedDownError, events_reader
 from services.resolver.preserving import EVERY_S
 from services.resolver.service import ResolverService
 from services.resolver.shares import GRACE_S
 from services.resolver.snapshots import Snapshots, maker
 
-PING_TIMEOUT_S = 1.0
+PING_TIMEOUT_S: Final = 1.0
+TAKEOVER_WAIT_S: Final = 10.0
+TAKEOVER_LOOK_S: Final = 0.2
 
 log = structlog.get_logger(__name__)
 
@@ -66,8 +70,8 @@ async def run(settings: ResolverSettings, bus: Bus | None = None, ready: asyncio
         settings.nats_url, name=f"resolver-{settings.site}", identity=settings.identity("resolver")
     )
     try:
-        if not settings.takeover:
-            await _refuse_second(bus, settings)
+        if await _another_answers(bus, settings.site):
+            await _take_over(bus, settings)
         log.info("graph and judge are loaded", site=settings.site, code=str(compiled.found()))
         catalogue, policy = load_catalogue(settings.rules), _policy(settings)
         machine = Machine(settings.site, catalogue, policy, decided_by(settings), settings.peers)
@@ -99,15 +103,29 @@ def decided_by(settings: ResolverSettings) -> str:
     return f"resolver/{settings.site}@{socket.gethostname()}:{os.getpid()}"
 
 
-async def _refuse_second(bus: Bus, settings: ResolverSettings) -> None:
-    subject = subjects.api("resolver", settings.site, "status")
+async def _another_answers(bus: Bus, site: SiteName) -> bool:
     try:
-        await bus.request(subject, StatusQuery().to_json(), PING_TIMEOUT_S)
+        await bus.request(subjects.api("resolver", site, "status"), StatusQuery().to_json(), PING_TIMEOUT_S)
     except TransientError:
-        return  # nobody answers: the site is ours; the fence on the verdict stream settles a race
-    raise SteppedDownError(
-        f"another resolver of {settings.site} answers (stop it, or set CHEOPS_TAKEOVER=true to replace it)"
-    )
+        return False  # nobody answers: the site is ours; the fence on the verdict stream settles a race
+    return True
+
+
+async def _take_over(bus: Bus, settings: ResolverSettings) -> None:
+    """Take the events away from the other one, and wait until it has noticed: then it decides nothing more."""
+    site = settings.site
+    if not settings.takeover:
+        raise SteppedDownError(
+            f"another resolver of {site} answers (stop it, or set CHEOPS_TAKEOVER=true to replace it)"
+        )
+    taken = await bus.reader("EVENTS", events_reader(site), subjects.event(site), new_only=True, ack="all")
+    await taken.close()
+    end_s = time.monotonic() + TAKEOVER_WAIT_S
+    while await _another_answers(bus, site):
+        if time.monotonic() > end_s:
+            log.warning("the other resolver still answers: whose verdict is stored first goes on", site=site)
+            return
+        await asyncio.sleep(TAKEOVER_LOOK_S)
 
 
 def main() -> int:

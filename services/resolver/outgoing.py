@@ -42,6 +42,11 @@ class SteppedDownError(PermanentError):
     """Another resolver has authority for this site."""
 
 
+def events_reader(site: SiteName) -> str:
+    """The durable consumer of a site's resolver."""
+    return f"resolver-{site}"
+
+
 async def ensure_ours(site: SiteName, events: Reader) -> None:
     """Raises SteppedDownError when another resolver reads the events of the site: of two neither has all.
 

@@ -31,7 +31,7 @@ from services.resolver.carrying import Carrying
 from services.resolver.fetching import Fetching
 from services.resolver.inquiries import Inquiries
 from services.resolver.machine import Machine
-from services.resolver.outgoing import STORE_RETRY_S, Outgoing, ensure_ours
+from services.resolver.outgoing import STORE_RETRY_S, Outgoing, ensure_ours, events_reader
 from services.resolver.preserving import EVERY_S, Preserving
 from services.resolver.signals import (
     BatchSeen,
@@ -134,9 +134,8 @@ class ResolverService:
                 await self._step(BeatSeen(heartbeat))
 
     async def _events(self, start_seq: int) -> None:
-        reader = await self._bus.reader(
-            "EVENTS", f"resolver-{self.site}", subjects.event(self.site), start_seq=start_seq, ack="all"
-        )
+        durable, ours = events_reader(self.site), subjects.event(self.site)
+        reader = await self._bus.reader("EVENTS", durable, ours, start_seq=start_seq, ack="all")
         while True:
             doubts = self.machine.evidence.resyncs
             deliveries = await self._fetch(reader, EVENTS_FETCH_MAX)

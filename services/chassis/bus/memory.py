@@ -108,6 +108,7 @@ class MemoryBus:
         if known is None or start_seq is not None or new_only:
             first = start_seq or (max(held.messages, default=0) + 1 if new_only else 1)
             known = held.consumers[durable] = Consumer(held, subject, first)
+            self.clock_moved()  # who reads with the one that was there hears of it
         known.subject, known.acks_all = subject, ack == "all"
         known.ack_wait_s, known.deliveries_max, known.pending_max = ack_wait_s, deliveries_max, pending_max
         return MemoryReader(self, known)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from services.chassis.bus.port import Delivery, Received
 from services.chassis.bus.stored import Consumer
+from services.chassis.errors import TransientError
 
 if TYPE_CHECKING:
     from services.chassis.bus.memory import MemoryBus
@@ -52,7 +53,8 @@ class MemoryReader:
         """See port."""
         end_s = self._bus.now_s() + wait_s
         while True:
-            self._bus.ensure_open()
+            if await self.is_replaced():
+                raise TransientError("the consumer was deleted")
             now_s = self._bus.now_s()
             taken = self._consumer.take(limit, now_s)
             if taken or now_s >= end_s:

@@ -14,6 +14,7 @@ from services.chassis.bus.memory import MemoryBus
 from services.chassis.bus.port import Received
 from services.chassis.bus.streams import ensure_streams
 from services.chassis.lifecycle import _innermost
+from services.resolver.__main__ import ResolverSettings, run
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
 from services.resolver.outgoing import SteppedDownError
@@ -101,3 +102,21 @@ async def test_a_question_that_finds_another_resolver_in_charge_ends_the_service
             await running
         asking.cancel()
     assert isinstance(_innermost(ended.value), SteppedDownError)
+
+
+async def test_who_takes_a_site_over_waits_until_the_other_has_noticed_and_goes_on_alone() -> None:
+    """By its events, which are read by another: no verdict is needed, and none is lost between the two."""
+    bus = MemoryBus()
+    service = ResolverService(LYON, bus, Machine(LYON, CATALOGUE, Policy(), "resolver/lyon@test"))
+    ready, taken = asyncio.Event(), asyncio.Event()
+    first = asyncio.create_task(service.run(ready))
+    await ready.wait()
+    settings = ResolverSettings(site=LYON, takeover=True)
+    async with asyncio.timeout(30):
+        second = asyncio.create_task(run(settings, bus, taken))
+        with pytest.raises(ExceptionGroup) as ended:
+            await first
+        await taken.wait()
+    assert isinstance(_innermost(ended.value), SteppedDownError)
+    assert not second.done()
+    second.cancel()
