@@ -87,7 +87,7 @@ async def test_a_creation_is_marked_and_a_second_try_finds_it(
     assert live is not None
     assert (first.state, first.changed, first.uid) == ("ready", True, live["metadata"]["uid"])
     assert again == first
-    assert proxy.writes == 1
+    assert proxy.applied == 1
     assert live["metadata"]["annotations"] == {MARKER: wanted.id}
     assert live["data"] == {"colour": "blue"}
 
@@ -116,14 +116,23 @@ async def test_a_creation_that_loses_a_race_writes_nothing(
     other = config_map(engine.namespace, colour="red")
     proxy.scripts.append(meanwhile(lambda: engine.write("configmaps", other)))
     permit = FreePermit()
-    with pytest.raises(TransientError, match="somebody else was faster"):
-        await target.apply(wanted, permit)
-    assert not permit.open
     assert (await target.apply(wanted, permit)).state == "conflict"
+    assert not permit.open
+    assert proxy.applied == 0
     live = await engine.get("configmaps", "settings")
     assert live is not None
     assert live["data"] == {"colour": "red"}
     assert MARKER not in live["metadata"].get("annotations", {})
+
+
+async def test_what_is_to_be_made_anew_takes_one_request(
+    engine: Engine, target: KubernetesTarget, proxy: FaultyProxy
+) -> None:
+    """The write is conditional on nothing being there: a look and a dry run before it could not say more."""
+    await target.apply(operation("create", config_map(engine.namespace, "first"), absent=True), FreePermit())
+    proxy.seen.clear()
+    await target.apply(operation("create", config_map(engine.namespace), absent=True), FreePermit())
+    assert [one.method for one in proxy.seen] == ["PATCH"]
 
 
 async def test_an_apply_that_loses_a_race_goes_on_from_the_new_state(

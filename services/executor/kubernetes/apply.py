@@ -1,5 +1,6 @@
 """Create, update, apply: look, judge, try, write. One try; any number of them make one effect.
 
+    nothing is expected there, and nothing was begun ──▶ write, conditional on nothing being there; refused so: look
     look ──▶ it carries our mark: done already
          ──▶ not what the verdict rested on: conflict
          ──▶ an unanswered write may have come and gone: conflict, nobody can know
@@ -11,6 +12,9 @@ version that no object has where none was seen. If two tries are under way, each
 other, so the API server takes one and answers 409 to the rest. A write that took effect left its mark on the object.
 And where the mark may have been lost again (deleted, overwritten by somebody else) while a write was never answered,
 the operation is given back to be decided again, not tried again.
+
+What is to be made anew needs no look and no dry run of its own: the condition of the write says what the look would, a
+write that is refused has done nothing, and the verdict had the dry run. One request instead of three.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from typing import Final
 from schemas.identity import ResourceKey
 from schemas.operations import Operation
 from schemas.outcomes import OutcomeState
+from schemas.ties import is_tied_body
 from services.chassis.errors import TransientError
 from services.chassis.kubernetes.declaration import with_declaration
 from services.executor.kubernetes import manifests
@@ -40,6 +45,10 @@ async def apply(cluster: Cluster, operation: Operation, permit: Permit) -> Effec
     """One try. Raises ApiError and UnreachableError of the look and the dry run: nothing was written then."""
     key = ResourceKey.parse(operation.resource)
     place = await cluster.locate(key, operation.version)
+    if makes_anew(operation) and not permit.open:
+        made = await _made_anew(cluster, place, operation, permit)
+        if made is not None:
+            return made
     live = await cluster.look(place)
     settled = judge(operation, live, permit)
     if settled is not None:
@@ -47,14 +56,40 @@ async def apply(cluster: Cluster, operation: Operation, permit: Permit) -> Effec
     body = operation.manifest or {}
     if operation.undoes and operation.action == "update":
         body = owned(body, FIELD_MANAGER)
-    wanted = manifests.marked(manifests.clean(body, key, operation.version), operation.id)
-    guarded = manifests.guarded(wanted, live)
+    guarded = manifests.guarded(_wanted(operation, body), live)
     preview = await _rehearsed(cluster, place, guarded, operation.forced)
     if live is not None and preview is not None and manifests.same(preview, live):
         return _taken(live, changed=False, message="unchanged")
     await permit.keep(live)
     body = with_declaration(guarded, preview, cluster.seal)
     return await _write(cluster, place, body, permit, operation.forced)
+
+
+def makes_anew(operation: Operation) -> bool:
+    """The verdict rests on nothing being there, and what is written need not say what was declared by it. Pure."""
+    absent = operation.action == "create" or (operation.action == "apply" and operation.preconditions.absent)
+    tied = is_tied_body(operation.manifest or {})
+    return absent and not tied and not (operation.undoes or operation.forced or operation.preconditions.uid)
+
+
+async def _made_anew(cluster: Cluster, place: Place, operation: Operation, permit: Permit) -> Effect | None:
+    """None: something is there, and nothing was written."""
+    body = manifests.guarded(_wanted(operation, operation.manifest or {}), None)
+    await permit.keep(None)
+    permit.take(basis=body["metadata"]["resourceVersion"])
+    try:
+        made = await cluster.apply(place, body, dry=False)
+    except TransientError as error:
+        if isinstance(error, ApiError) and error.status == 409:
+            permit.settle()
+            return None
+        return after_write(error, permit)
+    return _taken(made, changed=True)
+
+
+def _wanted(operation: Operation, body: Object) -> Object:
+    key = ResourceKey.parse(operation.resource)
+    return manifests.marked(manifests.clean(body, key, operation.version), operation.id)
 
 
 def judge(operation: Operation, live: Object | None, permit: Permit) -> Effect | None:
