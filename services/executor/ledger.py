@@ -20,7 +20,8 @@ from schemas.envelope import MessageError
 from schemas.identity import SiteName
 from schemas.operations import Operation
 from schemas.outcomes import FINAL_STATES, Outcome
-from services.chassis.bus.port import Bus, Received
+from services.chassis.bus.port import Bus, Received, ToStore
+from services.chassis.bus.together import Together
 from services.chassis.errors import ConflictError, PermanentError, TransientError
 from services.executor.target import Effect, Manifest
 
@@ -48,6 +49,7 @@ class Ledger:
 
     def __init__(self, site: SiteName, bus: Bus, wall: Callable[[], datetime]) -> None:
         self._site, self._bus, self._wall = site, bus, wall
+        self._storing = Together(bus)
         self._entries: OrderedDict[str, Entry] = OrderedDict()
 
     async def look_up(self, operation: Operation) -> Entry:
@@ -112,12 +114,8 @@ class Ledger:
         headers = envelope.headers("outcome", source, message_id, operation.traceparent)
         for _ in range(STORE_TRIES_MAX):
             try:
-                entry.seq = await self._bus.publish(
-                    _subject(operation),
-                    outcome.to_json(),
-                    message_id=message_id,
-                    headers=headers,
-                    expected_last_seq=entry.seq,
+                entry.seq = await self._storing.publish(
+                    ToStore(_subject(operation), outcome.to_json(), message_id, headers, entry.seq)
                 )
             except ConflictError:
                 found = await self._read(operation)

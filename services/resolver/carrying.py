@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
+from schemas.operations import Operation
 from services.chassis.peering.liaison import Liaison
 from services.resolver.inquiries import Inquiries
 from services.resolver.machine import Machine
@@ -33,6 +34,7 @@ from services.resolver.signals import (
     TellPreview,
 )
 
+OPERATIONS_MAX: Final = 64  # with one disk sync
 OVERTAKEN: Final = (SendOperation, SendAlert, AskRehearsal, AskResync, AskPeers, AskSupply)
 
 
@@ -60,7 +62,7 @@ class Carrying:
                 case StoreVerdict():
                     await self._out.store_verdicts([effect, *taken_along(left)])
                 case SendOperation():
-                    await self._out.send_operation(effect.operation)
+                    await self._out.send_operations([effect.operation, *_next_operations(left)])
                 case SendAlert():
                     await self._out.send_alert(effect.alert)
                 case RepeatVerdict():
@@ -83,6 +85,15 @@ class Carrying:
         key = self._liaison.key_of(effect.message.receiver)
         instead = await self._out.tell(self._liaison.courier, effect.message, key)
         return [] if instead is None else self._machine.step(PeerSeen(instead), self._now())
+
+
+def _next_operations(left: deque[Effect]) -> list[Operation]:
+    """Take those that follow without anything between them, as many as are stored at a time."""
+    found: list[Operation] = []
+    while left and isinstance(left[0], SendOperation) and len(found) < OPERATIONS_MAX - 1:
+        found.append(left[0].operation)
+        left.popleft()
+    return found
 
 
 def taken_along(left: deque[Effect]) -> list[StoreVerdict]:

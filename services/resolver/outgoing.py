@@ -157,16 +157,29 @@ class Outgoing:
     async def _last(self) -> Received | None:
         return await self._insist(lambda: self._bus.last("VERDICTS", self._everything), "verdict", "the last")
 
-    async def send_operation(self, operation: Operation) -> None:
-        """To the executor of its site."""
+    async def send_operations(self, operations: Sequence[Operation]) -> None:
+        """To the executor of their site, in this order."""
+        messages = [self._leaving(one) for one in operations]
+        if len(messages) > 1:
+            try:
+                await self._insist(lambda: self._bus.publish_together(messages), "operations", operations[0].intent)
+            except (ConflictError, PermanentError):  # some have left before, or the server takes them one by one only
+                pass
+            else:
+                return
+        for message in messages:
+            await self._insist(
+                lambda one=message: self._bus.publish(  # type: ignore[misc]  # mypy cannot infer a default's type
+                    one.subject, one.payload, message_id=one.message_id, headers=one.headers
+                ),
+                "operation",
+                message.message_id,
+            )
+
+    def _leaving(self, operation: Operation) -> ToStore:
         subject = subjects.operation(operation.site, operation.intent, f"{operation.revision}-{operation.step}")
         headers = envelope.headers("operation", f"resolver/{self._site}", operation.id, operation.traceparent)
-        payload = operation.to_json()
-        await self._insist(
-            lambda: self._bus.publish(subject, payload, message_id=operation.id, headers=headers),
-            "operation",
-            operation.intent,
-        )
+        return ToStore(subject, operation.to_json(), operation.id, headers)
 
     async def store_part(self, part: Part, revision: int) -> None:
         """This site's part of an intent of another site, so that a restart can go on with it."""

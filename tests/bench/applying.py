@@ -1,7 +1,7 @@
 """Applies a second to a real API server: the executor's, from stored operation to stored final outcome, against a bare
 loop of the same requests by the same client, as many at a time. In turns; both make ConfigMaps that were not there.
 
-An executor looks at what is there first, applies, stores `applied` and `ready` with a disk sync each, and acknowledges.
+An executor asks its ledger, applies on the condition that nothing is there, stores the outcome and acknowledges.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ from schemas.outcomes import FINAL_STATES, Outcome
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
 from services.chassis.bus import nats
-from services.chassis.bus.port import Bus
+from services.chassis.bus.port import Bus, ToStore
 from services.chassis.kubernetes.connection import connect
 from services.executor.carrying import Limits
 from services.executor.kubernetes.adapter import KubernetesTarget
 from services.executor.kubernetes.client import KubernetesClient
 from services.executor.service import ExecutorService
+from services.resolver.carrying import OPERATIONS_MAX
 from tests.bench.history import SITE
 from tests.bench.measuring import Row
 
 AT_ONE_TIME: Final = 16  # the executor's default
 TURNS: Final = 7
-EACH: Final = 128
+EACH: Final = 512
 RATIO_GOAL: Final = 0.8
 WAIT_S: Final = 120.0
 
@@ -105,7 +106,9 @@ async def _bare(client: KubernetesClient, prefix: str) -> float:
 async def _carried_out(bus: Bus, intent: str) -> float:
     start_s, left = time.perf_counter(), {str(number) for number in range(EACH)}
     async with asyncio.timeout(WAIT_S), bus.subscribe(subjects.filters("OUTCOMES", SITE)) as outcomes:
-        await asyncio.gather(*(_publish(bus, _operation(intent, *one)) for one in enumerate(_manifests(intent))))
+        released = [_operation(intent, *one) for one in enumerate(_manifests(intent))]
+        for first in range(0, EACH, OPERATIONS_MAX):  # as a resolver releases the steps of a plan
+            await bus.publish_together([_to_store(one) for one in released[first : first + OPERATIONS_MAX]])
         async for received in outcomes:
             outcome = Outcome.from_json(received.payload)
             if outcome.intent == intent and outcome.state in FINAL_STATES:
@@ -116,9 +119,9 @@ async def _carried_out(bus: Bus, intent: str) -> float:
     return time.perf_counter() - start_s
 
 
-async def _publish(bus: Bus, operation: Operation) -> None:
+def _to_store(operation: Operation) -> ToStore:
     subject = subjects.operation(SITE, operation.intent, f"1-{operation.step}")
-    await bus.publish(subject, operation.to_json(), message_id=operation.id)
+    return ToStore(subject, operation.to_json(), operation.id)
 
 
 def _operation(intent: str, number: int, manifest: dict[str, Any]) -> Operation:

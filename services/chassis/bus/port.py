@@ -30,12 +30,13 @@ class Received(Struct, frozen=True):
 
 
 class ToStore(Struct, frozen=True):
-    """A message that is not stored yet."""
+    """A message that is not stored yet. `expected_last_seq`: a fence on its own subject, as `Bus.publish` has it."""
 
     subject: str
     payload: bytes
     message_id: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    expected_last_seq: int | None = None
 
 
 class Delivery(Protocol):
@@ -110,11 +111,12 @@ class Bus(Protocol):
         expected_subject: str | None = None,
         timeout_s: float | None = None,
     ) -> int:
-        """Store messages of one stream in this order, all of them or none, in one round trip → the last's number.
+        """Store messages of one stream in this order, all of them or none, in one round trip → the last's number;
+        they have the numbers before it.
 
         ConflictError when one of the ids is known already: who repeats the same messages because the acknowledgement
         was lost learns by it that all are there. PermanentError when one is too large, or the server cannot do it.
-        The fence is the first message's, as `publish` has it.
+        A fence here is that of all of them, as `publish` has it; messages may have their own.
         """
 
     async def emit(self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:

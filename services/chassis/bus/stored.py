@@ -83,9 +83,11 @@ class StoredStream:
     def append_all(self, messages: Sequence[ToStore], fence: Fence | None, now_s: float) -> list[int]:
         """Their numbers. Raises as `append`, before anything is stored, and ConflictError for an id that is known."""
         self.prune(now_s)
-        if fence is not None:
-            self._check(fence)
-        known = next((one.message_id for one in messages if one.message_id in self._ids), None)
+        own = [Fence(one.expected_last_seq, one.subject) for one in messages if one.expected_last_seq is not None]
+        for one_fence in [fence, *own] if fence is not None else own:
+            self._check(one_fence)
+        ids = [one.message_id for one in messages]
+        known = next((one for place, one in enumerate(ids) if one in self._ids or one in ids[:place]), None)
         if known is not None:
             raise ConflictError(f"a message with the id {known} is stored already")
         for one in messages:

@@ -113,6 +113,24 @@ async def test_of_many_batches_with_the_same_fence_one_passes_whole(lyon: Bus) -
     assert len(await stored(lyon)) == 4
 
 
+async def test_with_an_id_twice_among_them_none_is_stored(lyon: Bus) -> None:
+    with pytest.raises(ConflictError):
+        await lyon.publish_together([*messages(0, 2), *messages(1, 3)])
+    assert await stored(lyon) == []
+
+
+def _own_fence(number: int, seq: int) -> ToStore:
+    return ToStore(subjects.peer(LYON, OSLO, "ask", f"j-{number}"), b"", f"j.{number}.{seq}", {}, seq)
+
+
+async def test_each_may_have_a_fence_on_its_own_subject(lyon: Bus) -> None:
+    assert await lyon.publish_together([_own_fence(number, 0) for number in range(3)]) == 3
+    assert await lyon.publish_together([_own_fence(number, number + 1) for number in range(3)]) == 6
+    with pytest.raises(ConflictError):
+        await lyon.publish_together([_own_fence(0, 4), _own_fence(1, 2), _own_fence(2, 6)])
+    assert len(await stored(lyon)) == 6
+
+
 async def test_what_no_stream_takes_is_an_error_at_once(bus: Bus) -> None:
     with pytest.raises(TransientError, match="no stream takes"):
         await bus.publish_together(messages(0, 2))

@@ -48,7 +48,8 @@ async def stored_together(
 
 def _headers(message: ToStore, batch: str, place: int) -> dict[str, str]:
     batched = {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(place)}
-    return {**message.headers, "Nats-Msg-Id": message.message_id, **batched}
+    fence = fence_of(message.expected_last_seq, None)
+    return {**message.headers, "Nats-Msg-Id": message.message_id, **batched, **fence}
 
 
 def fence_of(seq: int | None, subject: str | None) -> dict[str, str]:
