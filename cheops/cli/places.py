@@ -11,23 +11,26 @@ from cheops.cli.render.steps import named
 from cheops.mesh import Mesh
 from schemas.identity import ResourceId, SiteName
 from schemas.queries import GatheredAnswer, GraphQuery
+from schemas.relations.ambient import is_ambient
 
 SHOWN_MAX: Final = 40
 
 
 async def inside(mesh: Mesh, namespace: ResourceId, entry: SiteName) -> GatheredAnswer:
-    """What every site that can be heard has in it; what controllers make there is left to their owners."""
-    query = GraphQuery(resource=namespace, direction="dependents", depth=1)
+    """What every site that can be heard has in it."""
+    query = GraphQuery(resource=namespace, direction="dependents", depth=2)  # the second hop says who made what
     return await mesh.gather(query, site=entry)
 
 
 def contents(gathered: GatheredAnswer, sites: Iterable[SiteName]) -> dict[ResourceId, list[SiteName]]:
-    """Each resource in it, and the sites that have it."""
+    """Each resource in it that somebody put there, and the sites that have it."""
     found: dict[ResourceId, list[SiteName]] = {}
     wanted = {*sites}
     for answer in (one for one in gathered.answers if one.site in wanted):
+        made = {edge.source for edge in answer.edges if edge.kind == "composition"}
         for node in answer.nodes:
-            if node.depth == -1 and node.state == "present":
+            is_mine = node.resource not in made and not is_ambient(node.resource)
+            if node.depth == -1 and node.state == "present" and is_mine:
                 found.setdefault(node.resource, []).append(answer.site)
     return dict(sorted(found.items()))
 

@@ -106,6 +106,23 @@ def column_of(text: str, option: str, value: str) -> int:
     return 0
 
 
+def part_columns(text: str) -> list[tuple[int, int]]:
+    """Of each part of a text that parses: where it begins, and where its first `%` stands (0: nowhere)."""
+    columns: list[tuple[int, int]] = []
+    is_new, depth = True, 0
+    for token in _parser().parse_interactive(text, start="scope").iter_parse():
+        depth += (token.type in ("LPAR", "LBRACE")) - (token.type in ("RPAR", "RBRACE"))
+        column = (token.start_pos or 0) + 1
+        if token.type == "COMMA" and not depth:
+            is_new = True
+        elif is_new:
+            columns.append((column, 0))
+            is_new = False
+        elif token.type == "PERCENT" and not columns[-1][1]:
+            columns[-1] = (columns[-1][0], column)
+    return columns
+
+
 def _json_part(key: str, value: str) -> Part:
     if key == UNSELECTED:
         return _parse(value, "placement").part  # type: ignore[no-any-return]  # as above

@@ -224,7 +224,7 @@ class Shares:
     def _ended(self, resource: ResourceId, raised: Alert, heard: list[SiteName]) -> str:
         back = [name for name in raised.sites if name in heard]
         if back:
-            return f"{named(resource)}: {', '.join(back)} is heard again"
+            return f"{named(resource)}: {', '.join(back)} can be heard again"
         return f"{named(resource)}: other sites are lost than before"
 
     def _end(self, alert: Alert, why: str, moment: Moment) -> Alert:

@@ -123,7 +123,8 @@ class Coordinator:
         problems = (*problems, *asked.bringing.torn(parts))
         asked.parts, asked.answers, asked.holding = self.bringer.complete(asked, parts), {}, set()
         asked.deadline_s = moment.monotonic_s + ANSWER_TIMEOUT_S
-        problems = (*problems, *asked.bringing.problems)
+        brought = (self.reading.placed(asked.intent, asked.scope, one) for one in asked.bringing.problems)
+        problems = (*problems, *brought)
         if problems:
             asked.answers = {self.desk.site: self.reading.wrong(asked.intent, problems, moment)}
             return self._conclude(asked, moment)

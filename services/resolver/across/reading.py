@@ -6,12 +6,14 @@ import math
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from schemas.identity import SiteName
 from schemas.intents import Intent
 from schemas.peers import Part
 from schemas.scope.errors import ScopeError
 from schemas.scope.offered import check_offered
-from schemas.scope.parse import parse_scope, site_columns
+from schemas.scope.parse import parse_scope, part_columns, site_columns
 from schemas.scope.sites import check_sites
 from schemas.scope.tree import Scope
 from schemas.ties import REPLICA_SET, declared, is_member, shared_to
@@ -25,7 +27,7 @@ from services.resolver.graph.remembered import RememberedView
 from services.resolver.intake import Intake
 from services.resolver.judge.case import Problem
 from services.resolver.judge.ties import is_tied
-from services.resolver.placing import Alternative, alternatives
+from services.resolver.placing import Alternative, alternatives, part_of
 from services.resolver.signals import Moment
 
 
@@ -92,7 +94,20 @@ class Reading:
         self, intent: Intent, intake: Intake, scope: Scope, way: Alternative, age: int = 0
     ) -> tuple[Mapping[SiteName, Part], tuple[Problem, ...]]:
         """What each site is asked in one way to read the scope."""
-        return parts_of(intent, intake, scope, way, self.desk.evidence.surface, self.divides, age)
+        parts, problems = parts_of(intent, intake, scope, way, self.desk.evidence.surface, self.divides, age)
+        return parts, tuple(self.placed(intent, scope, one) for one in problems)
+
+    def placed(self, intent: Intent, scope: Scope, problem: Problem) -> Problem:
+        """What cannot be divided, or not be shared, with the column of the scope that wants it."""
+        text, resource = intent.scope.strip(), problem.resource
+        if problem.code not in ("D610", "D620") or not text or resource is None:
+            return problem
+        number = part_of(scope, resource, self.desk.evidence.surface, is_root=problem.code == "D620")
+        if number is None:
+            return problem
+        begin, percent = part_columns(text)[number]
+        message = f"column {percent or begin} of the scope: {problem.message}"
+        return structs.replace(problem, message=message)
 
     def parts_again(self, intent: Intent, verdict: Verdict, moment: Moment) -> Mapping[SiteName, Part]:
         """What each site was asked that a verdict rests on, as far as the intent says it.

@@ -110,6 +110,7 @@ def for_all(remedies: Sequence[Remedy], intent: Intent) -> tuple[Remedy, ...]:
     for one in remedies:
         command = one.command
         if command.startswith(f"cheops {intent.verb} "):
-            command = SITE_OPTION.sub(f" --site {intent.site} --scope '{intent.scope.strip()}'", command)
+            where = f" --scope '{intent.scope.strip()}'" if intent.scope.strip() else ""
+            command = SITE_OPTION.sub(f" --site {intent.site}{where}", command)
         made.setdefault(command, one.model_copy(update={"command": command}))
     return tuple(made.values())

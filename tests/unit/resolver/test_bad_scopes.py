@@ -21,10 +21,10 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("secret: lyon & nizza", NEW, "D601", "column 16 of the scope: no site is called 'nizza'"),
     ("lyon & lyon", NEW, "D600", "column 8 of the scope: lyon is replicated to already"),
     ("lyon % lyon", NEW, "D600", "column 8 of the scope: lyon has a share already"),
-    ("lyon % oslo", NEW, "D620", "Secret shop/new has no number that could be divided"),
+    ("lyon % oslo", NEW, "D620", "column 6 of the scope: Secret shop/new has no number that could be divided"),
     ("lyon*0 % oslo", NEW, "D600", "column 6 of the scope: a weight is a whole number from 1 to 1000"),
     (DEEP, NEW, "D600", "column 33 of the scope: "),
-    ("deployment: lyon, secret: oslo", USER, "D610", "Secret shop/bound means something only at oslo (site-bound)"),
+    ("deployment: lyon, secret: oslo", USER, "D610", "column 19 of the scope: Secret shop/bound means"),
     ("secret: oslo, secret: nice", NEW, "D600", "column 15 of the scope: this has a place already"),
     ("lyon & ", NEW, "D600", "column 7 of the scope: expected a site"),
 ]

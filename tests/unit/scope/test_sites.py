@@ -6,7 +6,7 @@ import pytest
 
 from schemas.identity import SiteName
 from schemas.scope.errors import ScopeError
-from schemas.scope.parse import parse_scope
+from schemas.scope.parse import parse_scope, part_columns
 from schemas.scope.printing import print_location
 from schemas.scope.sites import check_sites, fold, site_names
 
@@ -69,3 +69,10 @@ def test_what_cannot_be_folded_is_a_bad_scope(text: str, known: list[SiteName], 
     with pytest.raises(ScopeError) as caught:
         folded(text, known)
     assert (str(caught.value), caught.value.code, caught.value.column) == (said, "D600", 0)
+
+
+def test_parts_say_where_they_begin_and_where_they_divide() -> None:
+    text = "secret: (lyon & oslo) {min: 1, prime: oslo} ,deploy: lyon*2 % (oslo ; nice) % bern, *: all"
+    assert part_columns(text) == [(1, 0), (46, 61), (85, 0)]
+    assert [text[begin - 1 :][:6] for begin, _ in part_columns(text)] == ["secret", "deploy", "*: all"]
+    assert text[part_columns(text)[1][1] - 1] == "%"
