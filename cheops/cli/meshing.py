@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
+NO_STEP: Final = "nothing changed"
+SEALED_ANEW: Final = "Secrets for {site} are sealed with a new key from now on; older keys open what is sealed already"
 FolderOption = Annotated[Path, typer.Option("--out", help="Folder of the mesh.", metavar="DIR")]
 AtOption = Annotated[
     list[str] | None,
@@ -90,9 +92,10 @@ def revoke(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Replace a key: whoever holds the old one is refused from then on (sealing: Secrets use the new one)."""
-    from cheops.topology.folder import MeshFolder
+    from cheops.topology.folder import SEALING, MeshFolder
 
-    _tell(MeshFolder(folder).revoke(site, role), folder, output)
+    steps = MeshFolder(folder).revoke(site, role)
+    _tell(steps, folder, output, none=SEALED_ANEW.format(site=site) if role == SEALING else NO_STEP)
 
 
 def _addresses(at: list[str] | None) -> dict[str, Address]:
@@ -101,7 +104,7 @@ def _addresses(at: list[str] | None) -> dict[str, Address]:
     return dict(parse_address(text) for text in at or [])
 
 
-def _tell(steps: Iterable[Step], folder: Path, output: Output) -> None:
+def _tell(steps: Iterable[Step], folder: Path, output: Output, none: str = NO_STEP) -> None:
     from cheops.cli.render.output import document, say
 
     rows = list(steps)
@@ -112,4 +115,4 @@ def _tell(steps: Iterable[Step], folder: Path, output: Output) -> None:
     width = max((len(str(folder / one.folder)) for one in rows), default=0)
     say([f"{folder / one.folder!s:<{width}}  {one.action:<8}{WHAT_TO_DO[one.action]}" for one in rows])
     if not rows:
-        say(["nothing changed"])
+        say([none])
