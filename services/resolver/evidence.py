@@ -23,7 +23,7 @@ from services.resolver.judge.written import WrittenEvidence
 HEARTBEATS_PENDING_MAX: Final = 120  # two minutes of heartbeats that wait for their events
 OFFSETS_MAX: Final = 600  # ten minutes: old minima are forgotten so that clock drift cannot add up
 RESYNC_RETRY_S: Final = 5.0
-RESYNC_PAUSE_MIN_S: Final = 0.25  # after a first question that was overtaken by another doubt; doubled with each
+RESYNC_PAUSE_MIN_S: Final = 0.25  # after a question that another doubt overtook; doubled with each
 EPOCH_SILENCE_S: Final = 3.0  # three heartbeats of the epoch that we follow
 
 
@@ -66,8 +66,8 @@ class SiteEvidence:
         self._offsets: deque[float] = deque(maxlen=OFFSETS_MAX)
         self._required_seq: int | None = None  # confirmations count from here; None: the watcher has not answered
         self._asked_at_s: float | None = None
-        self._last_asked_s = float("-inf")
-        self._asked_in_vain = 0  # questions since all was known
+        self._not_before_s = float("-inf")  # to ask again
+        self._pause_s = 0.0
         self._reason = "nothing known yet"
         self._started: dict[KindId, int] = {}
         self._confirmed: dict[KindId, int] = {}
@@ -200,25 +200,19 @@ class SiteEvidence:
     def wants_resync(self, now_s: float) -> str:
         """Why the watcher should be asked (again) now; "" when there is nothing to ask."""
         if self.synced:
-            self._asked_in_vain = 0
+            self._not_before_s, self._pause_s = float("-inf"), 0.0
             return ""
-        if self._required_seq is not None and not self._overdue(now_s):
-            return ""
-        if now_s - self._last_asked_s < self._pause_s:  # who reads the same events as another would ask for ever
+        if now_s < self._not_before_s or (self._required_seq is not None and not self._overdue(now_s)):
             return ""
         if self._asked_at_s is not None and now_s - self._asked_at_s < RESYNC_RETRY_S:
             return ""
         return self._reason
 
-    @property
-    def _pause_s(self) -> float:
-        """A list costs the API server something: who doubts again and again asks less and less often."""
-        return min(RESYNC_RETRY_S, RESYNC_PAUSE_MIN_S * 2 ** (self._asked_in_vain - 1)) if self._asked_in_vain else 0.0
-
     def asked(self, now_s: float) -> None:
-        """The request is on its way."""
-        self._asked_at_s = self._last_asked_s = now_s
-        self._asked_in_vain += 1
+        """The request is on its way. A list costs something: who doubts again and again asks more and more seldom."""
+        self._asked_at_s = now_s
+        self._pause_s = min(2 * self._pause_s or RESYNC_PAUSE_MIN_S, RESYNC_RETRY_S)
+        self._not_before_s = now_s + self._pause_s
         self.resyncs += 1
 
     def answered(self, epoch: int, seq: int, now_s: float) -> None:

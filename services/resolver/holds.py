@@ -97,10 +97,11 @@ class Holds:
     def listed(self, kind: KindId, version: str, base: View) -> None:
         """Everything of a kind was told, up to this version: what was written before it and is not there is gone again.
 
-        No event tells that of what was made and deleted while nobody was watching.
+        No event tells that of what was made and deleted while nobody was watching. "": nothing is said of versions.
         """
-        self._listed[kind] = version
-        self.settle(base)
+        if version:
+            self._listed[kind] = version
+            self.settle(base)
 
     def settle(self, base: View) -> None:
         """Look at what was observed already: an outcome may be heard after its effect was seen."""

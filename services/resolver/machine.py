@@ -139,11 +139,10 @@ class Machine:
             told, event, seq = place, accepted.events[place], accepted.first_seq + place
             if event.op not in ("put", "delete"):
                 self.evidence.mark(event.op, event.kind, seq)
+                self.holds.listed(event.kind, event.resource_version, self.graph)
             if event.op == "surface":
                 self.evidence.surface = Surface(event.surface)
                 self._hearing.serve(self.evidence.surface)
-            if event.op in ("sync_end", "sync_same"):
-                self.holds.listed(event.kind, event.resource_version, self.graph)
             for changed in changes:
                 self.vigil.look(changed, f"{event.op} {self.evidence.epoch}:{seq}", moment.monotonic_s)
         self.holds.observe(accepted.events[told:])
@@ -151,9 +150,8 @@ class Machine:
         return self._after_news(moment)
 
     def _sweep(self, moment: Moment) -> list[Effect]:
-        cause = f"sync_end {self.evidence.epoch}:{self.evidence.seq}"
         for changed in self.graph.sweep():
-            self.vigil.look(changed, cause, moment.monotonic_s)
+            self.vigil.look(changed, f"sync_end {self.evidence.epoch}:{self.evidence.seq}", moment.monotonic_s)
         self.holds.settle(self.graph)
         return self._after_news(moment)
 
@@ -217,8 +215,8 @@ class Machine:
         return intent_id in self.docket.asked or self.together.undecided(intent_id)
 
     def _repeat(self, moment: Moment) -> list[Effect]:
-        due = map(self.docket.known, self.docket.repeats.due(moment.monotonic_s))
-        return [RepeatVerdict(verdict) for verdict in due if verdict is not None]
+        due = self.docket.repeats.due(moment.monotonic_s)
+        return [RepeatVerdict(verdict) for verdict in map(self.docket.known, due) if verdict is not None]
 
     def _rehearsed(self, intent_id: str, answer: RehearsalAnswer | None, moment: Moment) -> list[Effect]:
         asked = self.docket.asked.pop(intent_id, None)
