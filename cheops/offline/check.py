@@ -141,7 +141,7 @@ def _on_what_is_there(change: Change, intake: Intake, site: OfflineSite, extract
         return structs.replace(change, unchanged=same_content(live, manifest))
     after = merged(live, manifest)
     unchanged = same_content(live, after)
-    fixed = () if unchanged else extractor.fixed(live, manifest)
+    fixed = () if unchanged else extractor.fixed(live, after)
     return structs.replace(change, after=extractor.state(after), unchanged=unchanged, fixed=fixed)
 
 

@@ -97,8 +97,11 @@ def unconfirmed(state: ResourceState) -> Iterator[dict[str, Any]]:
 
 
 def _records(state: ResourceState, given: Given) -> Iterator[dict[str, Any]]:
+    # What a subPath reads of a volume (mounts.py) stands elsewhere than the volume: that is one edge, and it is whole.
+    whole = {(one.path, one.target) for one in state.references if not one.granule and one.selector is None}
     for reference in state.references:
-        yield _record(state, reference, given)
+        if not (reference.granule and (reference.path, reference.target) in whole):
+            yield _record(state, reference, given)
 
 
 def _record(state: ResourceState, reference: Reference, given: Given) -> dict[str, Any]:

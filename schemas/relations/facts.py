@@ -40,8 +40,11 @@ class Facts:
         self._never = known.recurs is False
         conditions = known.recurs if isinstance(known.recurs, tuple) else ()
         self._recurs = (
-            None if known.recurs is None else tuple((self._condition(one), _test_of(one)) for one in conditions)
+            None
+            if known.recurs is None
+            else tuple((self._condition(one), _test_of(one), *self._anyway(one)) for one in conditions)
         )
+
         self._with_health = split_kind(kind)[1] in WITH_HEALTH
 
     # ── where things stand ──────────────────────────────────────────────────────────────────────────────────────────
@@ -66,6 +69,9 @@ class Facts:
         if not one.condition:
             return self._first(one.path)
         return self._slot(f"condition {one.condition}", (), make=_status_of(one.condition))
+
+    def _anyway(self, one: Condition) -> tuple[int | None, Any]:
+        return (self._first(one.unless), one.unless_equals) if one.unless else (None, None)
 
     def _slot(
         self, key: str, steps: tuple[Step, ...], keeps: Keeps = "last", make: Callable[[Any], Any] | None = None
@@ -116,8 +122,8 @@ class Facts:
             made["recurs"] = False
         elif self._recurs is not None:
             recurs = True
-            for slot, holds in self._recurs:
-                recurs = recurs and holds(values[slot])
+            for slot, holds, anyway, word in self._recurs:
+                recurs = recurs and (holds(values[slot]) or (anyway is not None and values[anyway] == word))
             made["recurs"] = recurs
         if self._with_health and "status" in run.body:
             made["health"] = health(run.body)

@@ -6,7 +6,7 @@ namespace; a route needs a listener of its parent that admits its kind from its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from schemas.events import Grant, Reference, ResourceState
@@ -15,6 +15,16 @@ from schemas.relations.selector import from_object, matches
 
 GATEWAY_GROUP: Final = "gateway.networking.k8s.io"
 LISTENING: Final = frozenset(kind_id(GATEWAY_GROUP, kind) for kind in ("Gateway", "ListenerSet"))
+ROUTED: Final[Mapping[str, Sequence[KindId]]] = {
+    protocol: [kind_id(GATEWAY_GROUP, kind) for kind in kinds]
+    for protocol, kinds in {
+        "HTTP": ("HTTPRoute", "GRPCRoute"),
+        "HTTPS": ("HTTPRoute", "GRPCRoute"),
+        "TLS": ("TLSRoute", "TCPRoute"),
+        "TCP": ("TCPRoute",),
+        "UDP": ("UDPRoute",),
+    }.items()
+}  # what a listener admits that names no kinds; any at a protocol of an implementation's own
 Labels = Mapping[str, str]
 GrantsReader = Callable[[Mapping[str, Any], str], Iterator[Grant]]
 
@@ -80,7 +90,7 @@ def read_reference_grant(body: Mapping[str, Any], namespace: str) -> Iterator[Gr
 
 
 def read_listeners(body: Mapping[str, Any], namespace: str) -> Iterator[Grant]:
-    """`spec.listeners[].allowedRoutes`: kinds (none named: any) from Same (the default), All, Selector or None."""
+    """`spec.listeners[].allowedRoutes`: kinds (none: its protocol's) from Same (default), All, Selector or None."""
     for listener in _rows(_map(body.get("spec")).get("listeners")):
         allowed = _map(listener.get("allowedRoutes"))
         where = _map(allowed.get("namespaces"))
@@ -91,7 +101,7 @@ def read_listeners(body: Mapping[str, Any], namespace: str) -> Iterator[Grant]:
         if how == "Selector" and labels is None:
             continue
         namespaces = (namespace,) if how == "Same" else ()
-        for kind in _kinds(allowed) or [KindId("")]:
+        for kind in _kinds(allowed) or ROUTED.get(str(listener.get("protocol")), [KindId("")]):
             yield Grant(kind, namespaces, labels, KindId(""), "", f"listener:{listener.get('name')}")
 
 

@@ -1,19 +1,22 @@
-"""Volumes of which every mount is a subPath: kubelet copies them in at the start and never again. Pure.
+"""Mounts by subPath: kubelet copies in what they name at the start, and never again. Pure.
 
-Such a reference is needed at each start and not during the life (Kubernetes: "a container using a … as a subPath volume
-mount will not receive updates"), so its phase L goes and it is a requirement.
+Where every mount of a volume is one, the reference is needed at each start and not during the life (Kubernetes: "a
+container using a … as a subPath volume mount will not receive updates"), so its phase L goes and it is a requirement.
+What the subPath names is a key of the ConfigMap or Secret, unless `items` say how the keys are called there: without
+that key an empty directory stands where the container expects a file. So each such key is a reference of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from schemas.events import Reference
 
 VOLUME_RULES: Final = ("podspec.volume.configmap", "podspec.volume.secret", "podspec.volume.projected.")
+WHOLE_RULES: Final = frozenset(("podspec.volume.configmap", "podspec.volume.secret"))
 _CONTAINERS: Final = ("containers", "initContainers", "ephemeralContainers")
 
 
@@ -30,37 +33,52 @@ def _root_of(place: str) -> str:
     return root if found or not place else f"{place}."
 
 
+class Copied(NamedTuple):
+    """Of the volumes of one pod, by place (as text): those that are copied in only, and the subPaths of all mounts."""
+
+    alone: frozenset[str]
+    keys: Mapping[str, tuple[str, ...]]
+
+
 def start_only(references: list[Reference], body: Mapping[str, Any]) -> list[Reference]:
-    """The references with phase L taken from those to content that only subPath mounts show; the same list mostly."""
-    copied: dict[str, frozenset[str]] = {}
-    made = references
-    for place, one in enumerate(references):
-        if "L" not in one.phases or not one.rule.startswith(VOLUME_RULES) or "volumes[" not in one.path:
-            continue
+    """The references with phase L taken from those to content that only subPath mounts show, and with their keys."""
+    copied: dict[str, Copied] = {}
+    made: list[Reference] = []
+    for one in references:
         root, found, rest = one.path.partition("volumes[")
+        if not found or "S" not in one.phases or not one.rule.startswith(VOLUME_RULES):
+            made.append(one)
+            continue
         if root not in copied:
             copied[root] = _copied(body, root)
-        if found and rest.partition("]")[0] in copied[root]:
-            made = made if made is not references else list(references)
-            made[place] = msgspec.structs.replace(one, phases=one.phases.replace("L", ""), relation="requirement")
+        alone, keys = copied[root]
+        place = rest.partition("]")[0]
+        at_start = msgspec.structs.replace(one, phases=one.phases.replace("L", ""), relation="requirement")
+        made.append(at_start if place in alone else one)
+        if not one.granule and one.rule in WHOLE_RULES:
+            made += [msgspec.structs.replace(at_start, granule=f"key:{key}") for key in keys.get(place, ())]
     return made
 
 
-def _copied(body: Mapping[str, Any], root: str) -> frozenset[str]:
-    """Places (as text) of the volumes that are mounted, and by subPath alone."""
+def _copied(body: Mapping[str, Any], root: str) -> Copied:
     spec: Any = body
     for step in root.split(".")[:-1]:
         spec = spec.get(step) if isinstance(spec, dict) else None
-    if not isinstance(spec, dict):
-        return frozenset()
     whole: set[str] = set()
-    parts: set[str] = set()
-    for mount in _mounts(spec):
-        (parts if mount.get("subPath") or mount.get("subPathExpr") else whole).add(str(mount.get("name")))
+    parts: dict[str, dict[str, None]] = {}
+    for mount in _mounts(spec) if isinstance(spec, dict) else ():
+        name, path = str(mount.get("name")), mount.get("subPath")
+        if path or mount.get("subPathExpr"):
+            keys = parts.setdefault(name, {})
+            if path and isinstance(path, str) and "/" not in path:  # a key holds no slash
+                keys[path] = None
+        else:
+            whole.add(name)
     if not parts:
-        return frozenset()
-    rows = _rows(spec.get("volumes"))
-    return frozenset(str(place) for place, volume in enumerate(rows) if str(volume.get("name")) in parts - whole)
+        return Copied(frozenset(), {})
+    rows = [(str(place), str(volume.get("name"))) for place, volume in enumerate(_rows(spec.get("volumes")))]
+    alone = frozenset(place for place, name in rows if name in parts and name not in whole)
+    return Copied(alone, {place: tuple(parts[name]) for place, name in rows if name in parts})
 
 
 def _mounts(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -192,6 +192,7 @@ class Condition(_Model):
     """A predicate over an object: the value at `path` (or `default` when absent), or a `condition` of its status.
 
     The value of a condition is its status, `True`, `False` or `Unknown`; `default` when there is none of that type.
+    It holds as well when `unless_equals` is the first value at `unless`.
     """
 
     path: PathText = ""
@@ -200,6 +201,8 @@ class Condition(_Model):
     equals: Any = None
     differs: Any = None
     above: float | None = None
+    unless: PathText = ""
+    unless_equals: Any = None
 
 
 Ownership = Literal["portable", "site-bound", "identity"]

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from schemas.events import ResourceState
-from schemas.identity import ResourceId, SiteName
+from schemas.identity import KindId, ResourceId, SiteName
 from schemas.intents import Verb
 from schemas.verdicts import Decision
 from services.resolver.graph.forms import long
@@ -28,9 +28,11 @@ from services.resolver.judge.delete import (
     BINDINGS,
     CHILDREN_WITHOUT_WARNING,
     CLAIM,
+    KEPT,
     USERS_LOOKED_AT,
     counts,
     itself,
+    may_be_needed_to_end,
     takes_many,
     use_finding,
 )
@@ -56,6 +58,7 @@ from services.resolver.judge.written import (
 SEVERITIES: Final = {"D": "deny", "W": "warning", "N": "note"}
 ORDER: Final = "DWN"
 VALID_S: Final = 60.0
+NAMESPACE: Final = KindId("Namespace")
 
 
 class Asked(NamedTuple):
@@ -165,6 +168,8 @@ def _verdict(
 
 def _is_special(numbers: Numbers, number: int) -> bool:
     kind, traits = numbers.kind(number), numbers.traits(number)
+    if kind == NAMESPACE and numbers.resource(number) in KEPT:
+        return True
     return kind == CLAIM or kind in BINDINGS or traits is None or bool(traits.grants)
 
 
@@ -181,7 +186,7 @@ def _findings(
         for edge, use, owned in left:
             if not counts(one, cascade, use, owned):
                 continue
-            if "D" in edge.reference.phases:
+            if may_be_needed_to_end(edge.reference):
                 return None  # its own deletion may need it
             key = (edge.source, edge.reference.path)
             if edge.reference.selector is None or key not in said:

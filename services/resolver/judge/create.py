@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from msgspec import structs
+
 from schemas.events import Reference, ResourceState
 from schemas.identity import ResourceId, ResourceKey, kind_of
 from schemas.relations.ambient import is_ambient
@@ -12,9 +14,12 @@ from services.resolver.graph.view import Edge, View
 from services.resolver.judge.case import Change
 from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.grants import is_granted
-from services.resolver.judge.use import ends, part_is_there, selects_something
+from services.resolver.judge.use import CLAIMS_RULE, ends, part_is_there, selects_part, selects_something
 
 NAMESPACE: Final = "Namespace"
+# What the API server makes of a port that is not said.
+DEFAULT_PARTS: Final = dict.fromkeys(("webhook.service", "apiservice.service", "definition.conversion"), "port:443")
+MADE_WHEN_NEEDED: Final = frozenset((CLAIMS_RULE, "podspec.volume.ephemeral"))  # claims that a controller makes
 
 
 def judge_presence(view: View, change: Change) -> Iterator[Finding]:
@@ -72,10 +77,14 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
     if reference.selector is not None:
         if not selects_something(after, state.resource, reference):
             yield Finding("W110", _nothing_selected(view, state, reference), "nothing", state.resource, edge)
+        elif not selects_part(after, state.resource, reference):
+            part, _, name = reference.granule.partition(":")
+            message = f"nothing that {named(state.resource)} selects has a {part} {name!r}"
+            yield Finding("W112", message, "nothing", state.resource, edge)
         return
     targets = after.targets(state.resource, reference)
     if not targets.count:
-        if not is_ambient(reference.target):
+        if not is_ambient(reference.target) and reference.rule not in MADE_WHEN_NEEDED:
             yield _missing(state, edge)
         return
     found = after.find(reference.target)
@@ -86,7 +95,7 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
     elif found is not None and (found.deleting or _ends_now(view, reference.target)):
         letter = "W" if _weak(state, reference) else "D"
         yield Finding(f"{letter}111", f"{named(reference.target)} is being deleted", "presence", reference.target, edge)
-    elif reference.granule and not part_is_there(after, reference):
+    elif not part_is_there(after, _with_default_part(reference)):
         yield _missing_part(state, edge)
     elif is_granted(after, state, reference) is False:
         letter = "W" if _weak(state, reference) else "D"
@@ -112,8 +121,13 @@ def _missing(state: ResourceState, edge: Edge) -> Finding:
     return Finding("D110", f"{named(target)} is missing, {user} needs it", "absence", target, edge)
 
 
+def _with_default_part(reference: Reference) -> Reference:
+    granule = reference.granule or DEFAULT_PARTS.get(reference.rule, "")
+    return reference if granule == reference.granule else structs.replace(reference, granule=granule)
+
+
 def _missing_part(state: ResourceState, edge: Edge) -> Finding:
-    part, _, name = edge.reference.granule.partition(":")
+    part, _, name = _with_default_part(edge.reference).granule.partition(":")
     user = named(state.resource)
     code = "N120" if edge.reference.optional else "W112" if _weak(state, edge.reference) else "D112"
     return Finding(code, f"{named(edge.target)} has no {part} {name!r}, {user} needs it", "absence", edge.target, edge)

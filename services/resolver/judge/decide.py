@@ -204,6 +204,7 @@ def _needed(case: Case) -> set[KindId]:
         if change.after is not None
         for reference in change.after.references
         if not reference.optional and not reference.soft and reference.confidence != "inferred"
+        if reference.selector is None or not reference.selector.default  # without a default it is a warning
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from schemas.events import ResourceState
+from schemas.events import Reference, ResourceState
 from schemas.identity import KindId, ResourceId, SiteName, kind_of
 from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.remembered import numbers_of, top_owner_of, traits_of
@@ -17,6 +17,7 @@ from services.resolver.judge.going import STORAGE_CLASS, Going, going_of
 from services.resolver.judge.grants import is_granted, permitted_by
 from services.resolver.judge.use import (
     BREAKING,
+    CLAIMS_RULE,
     POLICY_ONLY,
     STRONGEST_FIRST,
     Use,
@@ -32,7 +33,7 @@ USERS_LOOKED_AT: Final = 128  # of a hub, when one of them blocks: the impact co
 Blocks = Callable[[Finding], bool]
 CLAIM: Final = KindId("PersistentVolumeClaim")
 ACCOUNT: Final = KindId("ServiceAccount")
-CLAIMS_RULE: Final = "statefulset.claims"
+KEPT: Final = frozenset(ResourceId(f"Namespace/{name}") for name in ("default", "kube-system", "kube-public"))
 BINDINGS: Final = frozenset(
     (KindId("rbac.authorization.k8s.io/RoleBinding"), KindId("rbac.authorization.k8s.io/ClusterRoleBinding"))
 )
@@ -239,9 +240,14 @@ def _selects_more(view: View, after: View, edge: Edge, going: frozenset[Resource
     return targets.count > len(targets.present) and selects_something(after, edge.source, edge.reference)
 
 
+def may_be_needed_to_end(reference: Reference) -> bool:
+    """Whether the deletion of who refers needs it; that of a definition reads and writes its objects."""
+    return "D" in reference.phases or reference.rule == "definition.conversion"
+
+
 def _needs_it_to_end(view: View, edge: Edge, use: Use) -> bool:
     """It is being deleted, and its deletion needs what goes."""
-    if use not in BREAKING or "D" not in edge.reference.phases:
+    if use not in BREAKING or not may_be_needed_to_end(edge.reference):
         return False
     source = traits_of(view, edge.source)
     return source is not None and source.deleting
@@ -295,6 +301,8 @@ def itself(
         yield Finding("N331", f"{named(resource)} is being deleted already", "presence", resource)
     if owner is not None and owner not in cascade.all:
         yield Finding("W320", f"its owner {named(owner)} will make it again", "presence", owner)
+    if resource in KEPT:
+        yield Finding("D150", "the API server refuses it: this namespace may not be deleted", "presence", resource)
     held = [one for one in state.finalizers if one != "kubernetes"]
     if held:
         message = f"finalizer held by {', '.join(held)}: it goes when that is released"
@@ -317,11 +325,15 @@ def _data_and_rights(view: View, resource: ResourceId, cascade: Cascade) -> Iter
 
 def _lost_rights(view: View, binding: ResourceState, cascade: Cascade) -> Iterator[Finding]:
     for reference in binding.references:
-        if kind_of(reference.target) != ACCOUNT or not reference.target:
-            continue
-        for edge in view.dependents(reference.target).edges:
-            source = view.find(edge.source)
-            living = source is not None and use_of(edge, source) == "lifetime"
-            if living and edge.source not in cascade.all and owner_of(view, edge.source) is None:
-                message = f"{named(edge.source)} loses what {named(binding.resource)} grants it"
-                yield Finding("W316", message, "presence", edge.source, edge)
+        for account in view.targets(binding.resource, reference).present:
+            if kind_of(account) == ACCOUNT:
+                yield from _rightless(view, binding, account, cascade)
+
+
+def _rightless(view: View, binding: ResourceState, account: ResourceId, cascade: Cascade) -> Iterator[Finding]:
+    for edge in view.dependents(account).edges:
+        source = view.find(edge.source)
+        living = source is not None and edge.source != binding.resource and use_of(edge, source) == "lifetime"
+        if living and edge.source not in cascade.all and owner_of(view, edge.source) is None:
+            message = f"{named(edge.source)} loses what {named(binding.resource)} grants it"
+            yield Finding("W316", message, "presence", edge.source, edge)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from schemas.events import Reference, ResourceState
-from schemas.identity import KindId, ResourceId, kind_of, resource_id
-from schemas.relations.grants import LISTENING, granted
+from schemas.identity import KindId, ResourceId, ResourceKey, kind_of, resource_id, split_kind
+from schemas.relations.grants import GATEWAY_GROUP, LISTENING, granted
 from services.resolver.graph.label_index import namespace_of
 from services.resolver.graph.remembered import traits_of
 from services.resolver.graph.view import Edge, View
@@ -46,4 +46,17 @@ def permitted_by(view: View, resource: ResourceId) -> Iterator[tuple[Edge, Resou
             source = view.find(member)
             for reference in source.references if source is not None else ():
                 if source is not None and reference.needs_permission and namespace_of(reference.target) == home:
+                    yield Edge(member, reference.target, reference), source
+
+
+def admitted_from(view: View, namespace: ResourceId) -> Iterator[tuple[Edge, ResourceState]]:
+    """References from inside a namespace to what admits by its labels, with their sources."""
+    home = ResourceKey.parse(namespace).name
+    for kind in view.surface.served:
+        if split_kind(kind)[0] != GATEWAY_GROUP:
+            continue  # only routes are admitted by listeners
+        for member in view.members(kind, home):
+            source = view.find(member)
+            for reference in source.references if source is not None else ():
+                if source is not None and reference.needs_permission and kind_of(reference.target) in LISTENING:
                     yield Edge(member, reference.target, reference), source

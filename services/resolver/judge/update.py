@@ -6,16 +6,17 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from schemas.events import ResourceState
-from schemas.identity import ResourceId, kind_of
+from schemas.identity import KindId, ResourceId, kind_of
 from services.resolver.graph.view import Edge, View
 from services.resolver.graph.walk import maker_of, owner_of
 from services.resolver.judge.case import Change
 from services.resolver.judge.delete import USERS_LOOKED_AT, Blocks, blocks_by_default
 from services.resolver.judge.findings import Finding, counted, named
-from services.resolver.judge.grants import is_granted, permitted_by
-from services.resolver.judge.use import Use, lives, match_in_flight, selects_something, use_of
+from services.resolver.judge.grants import admitted_from, is_granted, permitted_by
+from services.resolver.judge.use import Use, lives, match_in_flight, offers, selects_part, selects_something, use_of
 
 WARNINGS_NAMED: Final = 16  # about one part of a hub
+NAMESPACE: Final = KindId("Namespace")
 _LIVE: Final = ("lifetime", "next start", "in flight")
 READ_WHOLE: Final = (
     "podspec.envfrom.",
@@ -36,7 +37,7 @@ def judge_change(view: View, after: View, change: Change, blocks: Blocks = block
         yield Finding("W240", f"its owner {named(owner)} will revert this: change that instead", "presence", owner)
     lost = _lost(old, new)
     yield from _lost_parts(view, after, old, lost, blocks)
-    yield from _lost_labels(view, after, old)
+    yield from _lost_labels(view, after, old, new)
     yield from _lost_grants(view, after, old, new)
     if old.digest != new.digest and kind_of(change.resource) in ("ConfigMap", "Secret"):
         yield from _noticed(view, old)
@@ -150,16 +151,24 @@ def _part_in_use(view: View, edge: Edge, use: str, part: str) -> Iterator[Findin
         yield Finding("W210", f"{user} refers to {part}, and does without", "presence", edge.source, edge, (edge,))
 
 
-def _lost_labels(view: View, after: View, old: ResourceState) -> Iterator[Finding]:
+def _lost_labels(view: View, after: View, old: ResourceState, new: ResourceState) -> Iterator[Finding]:
     """A selector that matched this and matches nothing any more: its labels change, or it is scaled to zero."""
+    has_new_pods = old.template_labels != new.template_labels or old.parts != new.parts
+    replaced = old.resource if has_new_pods else None
     for edge in view.dependents(old.resource, which="selectors").edges:
         if set(edge.reference.phases) <= {"P"}:
             continue
         source = after.find(edge.source)
         if source is None or edge.reference not in source.references:
             continue
-        if lives(view, old.resource) and not selects_something(after, edge.source, edge.reference):
-            yield from _last_match_goes(view, edge, use_of(edge, source), old.resource)
+        if not lives(view, old.resource):
+            continue
+        use = use_of(edge, source)
+        if not selects_something(after, edge.source, edge.reference, replaced):
+            yield from _last_match_goes(view, edge, use, old.resource)
+        elif offers(old, edge.reference.granule) and not selects_part(after, edge.source, edge.reference, replaced):
+            part, _, name = edge.reference.granule.partition(":")
+            yield from _part_in_use(view, edge, use, f"{part} {name!r}")
 
 
 def _last_match_goes(view: View, edge: Edge, use: Use, target: ResourceId) -> Iterator[Finding]:
@@ -175,10 +184,16 @@ def _last_match_goes(view: View, edge: Edge, use: Use, target: ResourceId) -> It
 
 
 def _lost_grants(view: View, after: View, old: ResourceState, new: ResourceState) -> Iterator[Finding]:
-    """References that were permitted and are not any more."""
-    if old.grants == new.grants:
+    """References that were permitted and are not any more; a namespace's labels may be what a listener asks for."""
+    if kind_of(old.resource) == NAMESPACE and old.labels != new.labels:
+        permitted = admitted_from(view, old.resource)
+    elif old.grants != new.grants:
+        permitted = permitted_by(view, old.resource)
+    else:
         return
-    for edge, source in permitted_by(view, old.resource):
+    for edge, source in permitted:
+        if is_granted(view, source, edge.reference) is False:
+            continue  # it was not permitted before
         still = after.find(edge.source)
         if still is None or edge.reference not in still.references or use_of(edge, source) not in _LIVE:
             continue

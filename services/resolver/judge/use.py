@@ -19,6 +19,7 @@ ONLY_AT_START: Final = frozenset({"batch/CronJob"})  # it has no pod that lives 
 POLICY_ONLY: Final = ("", "P")  # phases of what never counts as use
 FINISHED: Final = ("Succeeded", "Failed")
 CLAIM: Final = "PersistentVolumeClaim"
+CLAIMS_RULE: Final = "statefulset.claims"
 
 Use = Literal["lifetime", "next start", "in flight", "over", "weak", "none"]
 BREAKING: Final = frozenset[Use](("lifetime", "next start", "in flight"))
@@ -39,6 +40,9 @@ def use_by(reference: Reference, kind: KindId, facts: Mapping[str, Scalar], make
     """The same, of a source of this kind with these facts."""
     if reference.relation in OWNING or reference.phases in POLICY_ONLY:
         return "none"
+    if reference.rule == CLAIMS_RULE:
+        # Its controller makes a missing one, so that is no defect; but what is there holds the data of a running pod.
+        return "over" if _is_over(reference, kind, facts, makes_pods) else "lifetime"
     if reference.optional or reference.soft or reference.confidence == "inferred":
         return "weak"
     if reference.once or _is_over(reference, kind, facts, makes_pods):
@@ -65,7 +69,7 @@ def _is_over(reference: Reference, kind: KindId, facts: Mapping[str, Scalar], ma
 def breaks(edge: Edge, view: View) -> bool:
     """Whether a living dependent misses the target, or the part of it, in the state that `view` shows."""
     source = view.find(edge.source)
-    if source is None or source.deleting or _namespace_ends(source, view):
+    if source is None or source.deleting or edge.reference.rule == CLAIMS_RULE or _namespace_ends(source, view):
         return False
     if use_of(edge, source) not in ("lifetime", "next start", "in flight"):
         return False
@@ -78,15 +82,29 @@ def served(view: View, source: ResourceId, reference: Reference) -> bool:
         return selects_something(view, source, reference)
     if not view.targets(source, reference).count:
         return False
-    return part_is_there(view, reference) if reference.granule else True
+    return part_is_there(view, reference)
 
 
-def selects_something(view: View, source: ResourceId, reference: Reference) -> bool:
-    """A selector has a match that lives."""
+def selects_something(view: View, source: ResourceId, reference: Reference, replaced: ResourceId | None = None) -> bool:
+    """A selector has a match that lives. `replaced`: a workload whose pods are made anew, and do not count."""
     targets = view.targets(source, reference)
-    if any(lives(view, one) for one in targets.present):
+    stay = [one for one in targets.present if replaced is None or owner_of(view, one) != replaced]
+    if any(lives(view, one) for one in stay):
         return True
-    return targets.count > len(targets.present)  # more than a walk looks at: somebody among them lives
+    # More than a walk looks at: somebody among them lives, unless all that were seen are replaced.
+    return targets.count > len(targets.present) and bool(stay)
+
+
+def selects_part(view: View, source: ResourceId, reference: Reference, replaced: ResourceId | None = None) -> bool:
+    """A match that lives offers the part that is named (a Service's `targetPort`), if the reference names one."""
+    if not reference.granule:
+        return True
+    targets = view.targets(source, reference)
+    stay = [one for one in targets.present if replaced is None or owner_of(view, one) != replaced]
+    if targets.count > len(targets.present) and stay:
+        return True  # as above
+    states = (view.find(one) for one in stay if lives(view, one))
+    return any(offers(state, reference.granule) for state in states if state is not None)
 
 
 def match_in_flight(view: View, edge: Edge, going: AbstractSet[ResourceId] = frozenset()) -> str | None:
@@ -118,9 +136,16 @@ def stays(traits: ResourceState, makes_pods: bool) -> bool:
 
 def part_is_there(view: View, reference: Reference) -> bool:
     """The key, port, listener or version that is needed is offered (true when parts of that sort are not known)."""
+    if not reference.granule:
+        return True
     state = view.find(reference.target)
-    part, _, name = reference.granule.partition(":")
-    return state is not None and (part not in state.parts or name in state.parts[part])
+    return state is not None and offers(state, reference.granule)
+
+
+def offers(state: ResourceState, granule: str) -> bool:
+    """It has this part, or parts of that sort are not known of it."""
+    part, _, name = granule.partition(":")
+    return part not in state.parts or name in state.parts[part]
 
 
 def _namespace_ends(source: ResourceState, view: View) -> bool:

@@ -13,7 +13,6 @@ CASES = list(load_cases())
 SHOWN_ELSEWHERE = {
     "011": "who may override is a policy's word: unit/resolver/test_policy.py",
     "012": "an intent that expires: unit/resolver/test_machine_states.py",
-    "150": "the API server's own dry run: flow/test_bad_input.py, e2e/test_differential.py",
     "341": "a round between sites, whose end is one verdict without it: unit/resolver/test_supply.py",
     "345": "an intent that heals has no manifest to be judged here: unit/resolver/test_healing.py",
     "506": "two updates at both sides of a cut: unit/resolver/test_sets.py, e2e/faults/test_links.py",
