@@ -97,11 +97,14 @@ class Shell:
 
 
 @contextmanager
-def sandbox(folder: Path, *sites: str, engine: str = "embedded") -> Iterator[Shell]:
-    """`cheops sandbox up … down`, with a shell at the first of its sites that still has a former one's exports."""
+def sandbox(folder: Path, *sites: str, engine: str = "embedded", **environment: str) -> Iterator[Shell]:
+    """`cheops sandbox up … down`, with a shell at the first of its sites that still has a former one's exports.
+
+    `environment`: of its services.
+    """
     shell = Shell(folder, sites[0])
     exported = str(folder / ".cheops" / "context.json")
-    up = shell("sandbox", "up", "--sites", ",".join(sites), "--engine", engine, CHEOPS_CONTEXT=exported)
+    up = shell("sandbox", "up", "--sites", ",".join(sites), "--engine", engine, CHEOPS_CONTEXT=exported, **environment)
     assert up.code == 0, up.err
     try:
         yield shell
