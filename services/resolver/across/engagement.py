@@ -57,6 +57,11 @@ class Engagement:
 
     before: Engagement | None = None  # of the last revision that was decided, when this one is asked anew
 
+    def is_meant_by(self, message: Decide) -> bool:
+        """An entry site that was killed knows neither the round nor the part any more: what is held says the rest."""
+        is_again = message.part is None and message.round == 0 and message.revision == self.revision
+        return is_again or message.round == self.round
+
     @property
     def last_done(self) -> Engagement | None:
         """Of the last revision that was committed to, or refused: a killed entry site may ask for it again."""

@@ -38,7 +38,7 @@ def _drop(entry: SiteName, name: SiteName, intent_id: str, round_number: int) ->
     return SendPeer(Decide(sender=entry, receiver=name, intent=intent_id, round=round_number, commit=False))
 
 
-def refuse(message: Answer, what: str, reason: str) -> SendPeer:
+def refuse(message: Answer | Ask | Decide, what: str, reason: str) -> SendPeer:
     """That cannot be taken in."""
     names = {"sender": message.receiver, "receiver": message.sender, "intent": message.intent}
     return SendPeer(Refuse(what=what, reason=reason[:500], **names))

@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.peers import Answer, Ask, Decide, Refuse, Wake
+from schemas.peers import Answer, Ask, Decide, Wake
 from schemas.rehearsals import RehearsalAnswer
 from schemas.verdicts import Step, Verdict
 from services.resolver.across.doing import Doing
 from services.resolver.across.engagement import Engagement, Engagements
+from services.resolver.across.letters import refuse
 from services.resolver.across.precedence import ask_to_yield, younger_holders
 from services.resolver.basis import basis_of
 from services.resolver.desk import Desk
@@ -47,7 +48,7 @@ class Participant:
         """Judge a part; a newer round replaces what an older one holds."""
         problem = self._misfit(message)
         if problem:
-            return [self._refuse(message, problem)]
+            return [_refused(message, problem)]
         known = self.engagements.find(message.intent)
         if known is not None and (message.round <= known.round or message.revision <= known.decided):
             return self._asked_before(known, message)
@@ -179,14 +180,14 @@ class Participant:
         """Commit or drop what the entry site has decided."""
         problem = self._not_its(message)
         if problem:
-            return [self._refuse(message, problem)]
+            return [_refused(message, problem)]
         engaged = self.engagements.find(message.intent)
         if not message.commit:
             return self._drop(engaged, message.round, moment)
         if engaged is not None and message.revision <= engaged.decided:
             done = engaged.last_done
             return [self.doing.report_all(done)] if done is not None and done.revision == message.revision else []
-        if engaged is not None and engaged.state == "held" and _is_for(message, engaged):
+        if engaged is not None and engaged.state == "held" and engaged.is_meant_by(message):
             assert engaged.verdict is not None, "judged before it is held"
             if self._is_consented(message, engaged.verdict):
                 return self.doing.commit(engaged, message, engaged.verdict, moment)
@@ -209,9 +210,9 @@ class Participant:
     def _commit_late(self, engaged: Engagement | None, message: Decide, moment: Moment) -> list[Effect]:
         """The hold is gone (its lease, or the process that had it): still allowed, it goes on, else it is refused."""
         if message.part is None or message.part.site != self.desk.site or message.part.entry != message.sender:
-            return [self._refuse(message, "part: missing (expected what is to be committed here)")]
+            return [_refused(message, "part: missing (expected what is to be committed here)")]
         if message.part.id != message.intent:
-            return [self._refuse(message, f"part: of {message.part.id!r} (expected {message.intent!r})")]
+            return [_refused(message, f"part: of {message.part.id!r} (expected {message.intent!r})")]
         self.desk.holds.drop(message.intent)
         late = Engagement(message.sender, message.part, message.round, message.age, message.revision, late=message)
         late.decided = message.revision
@@ -284,29 +285,14 @@ class Participant:
         near = self.desk.neighbours
         return near.heard_s[engaged.entry] if near.reachable(engaged.entry, moment.monotonic_s) else None
 
-    # ── what cannot be taken in ─────────────────────────────────────────────────────────────────────────────────────
-
-    def _refuse(self, message: Ask | Decide, reason: str) -> Effect:
-        return SendPeer(
-            Refuse(
-                sender=self.desk.site,
-                receiver=message.sender,
-                intent=message.intent,
-                what="ask" if isinstance(message, Ask) else "decide",
-                reason=reason[:500],
-            )
-        )
-
     def _busy(self, message: Ask, reason: str, moment: Moment) -> Effect:
         verdict = self.desk.hearing.unheard(message.part, "F510", reason, 0.0, moment)
         engaged = Engagement(message.sender, message.part, message.round, message.age, message.revision)
         return self._answer(engaged, verdict)
 
 
-def _is_for(message: Decide, engaged: Engagement) -> bool:
-    """An entry site that was killed knows neither the round nor the part any more: what is held says the rest."""
-    is_again = message.part is None and message.round == 0 and message.revision == engaged.revision
-    return is_again or message.round == engaged.round
+def _refused(message: Ask | Decide, reason: str) -> Effect:
+    return refuse(message, "ask" if isinstance(message, Ask) else "decide", reason)
 
 
 def _work(plan: Sequence[Step]) -> set[tuple[str, str]]:
