@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from schemas.identity import KindId
-from services.resolver.graph.kept import Hub, Row
+from services.resolver.graph.kept import Hub, Row, Shape
 
 SMALL_MAX: Final = 32  # below about 90 sources a tuple is smaller than a hub
 
@@ -25,11 +25,11 @@ Sources = int | list[int] | None  # of one target, ascending; who names it twice
 class Reverse:
     """target → sources; a source that names a target twice stands twice in a tuple."""
 
-    def __init__(self, kind_of: Callable[[int], KindId]) -> None:
+    def __init__(self, kind_of: Callable[[int], KindId], shape_of: Callable[[int], Shape]) -> None:
         self.rows: list[Row] = []  # by number of the target
-        self._kind_of = kind_of
+        self._kind_of, self._shape_of = kind_of, shape_of
 
-    def add(self, target: int, source: int, kind: KindId) -> None:
+    def add(self, target: int, source: int, kind: KindId, shape: Shape) -> None:
         """One more reference."""
         row = self.rows[target]
         if isinstance(row, tuple):
@@ -38,7 +38,7 @@ class Reverse:
             else:
                 self.rows[target] = self.row(sorted((*row, source)))
         elif isinstance(row, Hub):
-            row.add(source, kind)
+            row.add(source, kind, shape)
         else:
             self.rows[target] = source if row is None else (row, source)
 
@@ -48,7 +48,7 @@ class Reverse:
         for target, sources in naming.items():
             row = rows[target]
             if isinstance(row, Hub):
-                row.add_all(sources, self._kind_of)
+                row.add_all(sources, self._kind_of, self._shape_of)
             elif row is None and len(sources) == 1:
                 rows[target] = sources[0]
             else:
@@ -67,16 +67,17 @@ class Reverse:
             repeats = {source: count - 1 for source, count in Counter(sources).items() if count > 1}
             for source, more in repeats.items():
                 kinds[self._kind_of(source)] -= more
-        return Hub(array("I", distinct), repeats, dict(kinds))
+        shapes = Counter(map(self._shape_of, distinct))
+        return Hub(array("I", distinct), repeats, dict(kinds), dict(shapes))
 
-    def remove(self, target: int, source: int, kind: KindId) -> None:
+    def remove(self, target: int, source: int, kind: KindId, shape: Shape) -> None:
         """One reference less."""
         row = self.rows[target]
         assert row is not None, "what is removed was added"
         if isinstance(row, int):
             self.rows[target] = None
         elif isinstance(row, Hub):
-            row.remove(source, kind)
+            row.remove(source, kind, shape)
             if not row.sources:
                 self.rows[target] = None
         else:

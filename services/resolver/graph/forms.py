@@ -51,6 +51,7 @@ def shape_of(forms: tuple[Form, ...]) -> Shape:
         used=tuple([place for place, role in enumerate(roles) if role == USED]),
         owning=tuple([place for place, role in enumerate(roles) if role == OWNER]),
         owners=owners,
+        granules=frozenset([form.reference.granule for form in forms]),
         owner=owner,
     )
 

@@ -40,6 +40,7 @@ class Shape(Struct, frozen=True, gc=False, eq=False):
     roles    what each of a record's targets is: the number of something used, or of an owner, or no number
     used     the places of what is used by name; owning: those of owners and containers
     owners   which of the forms name an owner
+    granules the parts that its references need, whosever they are
     owner    where among the targets the only owner stands, and whether its uid follows; -1 when it has none, or more
     """
 
@@ -52,6 +53,7 @@ class Shape(Struct, frozen=True, gc=False, eq=False):
     used: tuple[int, ...]
     owning: tuple[int, ...]
     owners: tuple[int, ...]
+    granules: frozenset[str]
     owner: tuple[int, bool]
 
 
@@ -81,8 +83,9 @@ class Hub(Struct, gc=False):
     sources: array[int] = field(default_factory=lambda: array("I"))
     repeats: dict[int, int] = field(default_factory=dict)
     by_kind: dict[KindId, int] = field(default_factory=dict)
+    by_shape: dict[Shape, int] = field(default_factory=dict)
 
-    def add(self, source: int, kind: KindId) -> None:
+    def add(self, source: int, kind: KindId, shape: Shape) -> None:
         """One more reference."""
         sources = self.sources
         if not sources or source > sources[-1]:  # numbers grow, so this is the rule
@@ -94,18 +97,21 @@ class Hub(Struct, gc=False):
                 return
             sources.insert(place, source)
         self.by_kind[kind] = self.by_kind.get(kind, 0) + 1
+        self.by_shape[shape] = self.by_shape.get(shape, 0) + 1
 
-    def add_all(self, more: list[int], kind_of: Callable[[int], KindId]) -> None:
+    def add_all(self, more: list[int], kind_of: Callable[[int], KindId], shape_of: Callable[[int], Shape]) -> None:
         """More references, in one go where their sources are new ones, which is the rule."""
         if more[0] > self.sources[-1] and sorted({*more}) == more:
             self.sources.extend(more)
             for kind, count in Counter(map(kind_of, more)).items():
                 self.by_kind[kind] = self.by_kind.get(kind, 0) + count
+            for shape, count in Counter(map(shape_of, more)).items():
+                self.by_shape[shape] = self.by_shape.get(shape, 0) + count
         else:
             for source in more:
-                self.add(source, kind_of(source))
+                self.add(source, kind_of(source), shape_of(source))
 
-    def remove(self, source: int, kind: KindId) -> None:
+    def remove(self, source: int, kind: KindId, shape: Shape) -> None:
         """One reference less."""
         more = self.repeats.get(source)
         if more is not None:
@@ -118,6 +124,9 @@ class Hub(Struct, gc=False):
         self.by_kind[kind] -= 1
         if not self.by_kind[kind]:
             del self.by_kind[kind]
+        self.by_shape[shape] -= 1
+        if not self.by_shape[shape]:
+            del self.by_shape[shape]
 
 
 class Choosing(Struct, frozen=True, gc=False, eq=False):

@@ -10,7 +10,7 @@ from schemas.events import Reference
 from schemas.identity import KindId, ResourceId
 from services.resolver.graph.edges import Reverse
 from services.resolver.graph.forms import OWNER, USED
-from services.resolver.graph.kept import Record, Shape
+from services.resolver.graph.kept import Hub, Record, Shape
 from services.resolver.graph.names import Names
 from services.resolver.graph.records import Records
 from services.resolver.graph.view import Edge, Which, skipped
@@ -24,9 +24,14 @@ class Links:
     def __init__(self, names: Names, records: Records) -> None:
         self._names = names
         self._records = records
-        self.users = Reverse(names.kind)  # read by who walks over numbers; changed only here
-        self.children = Reverse(names.kind)
+        self.users = Reverse(names.kind, self._shape)  # read by who walks over numbers; changed only here
+        self.children = Reverse(names.kind, self._shape)
         self.edge_count = 0  # how many references there are
+
+    def _shape(self, number: int) -> Shape:
+        record = self._records.rows[number]
+        assert record is not None, "who names something is there"
+        return record.shape
 
     def grow(self, more: int) -> None:
         """So many new numbers."""
@@ -38,7 +43,7 @@ class Links:
         for target, role in zip(record.targets, record.shape.roles, strict=True):
             if role:
                 assert isinstance(target, int), "the role says so"
-                (self.users if role == USED else self.children).add(target, number, kind)
+                (self.users if role == USED else self.children).add(target, number, kind, record.shape)
 
     def add_all(self, added: Mapping[int, Record]) -> None:
         """Each of these names its targets: most of a batch name the same ones, whose rows are made anew once."""
@@ -62,7 +67,7 @@ class Links:
         for target, role in zip(record.targets, record.shape.roles, strict=True):
             if role in (USED, OWNER):
                 assert isinstance(target, int), "the role says so"
-                (self.users if role == USED else self.children).remove(target, number, kind)
+                (self.users if role == USED else self.children).remove(target, number, kind, record.shape)
                 if not self.names(target):
                     yield target
 
@@ -122,7 +127,13 @@ class Links:
         return () if index.rows[number] is None else index.sources(number)
 
     def needing(self, number: int, target: ResourceId, uid: str, granules: AbstractSet[str]) -> list[Edge]:
-        """Edges of all users that need one of these parts; most shapes of references name none of them."""
+        """Edges of all users that need one of these parts; most shapes of references name none of them.
+
+        A hub knows the shapes that its users have, so nobody is looked at where none of them does.
+        """
+        row = self.users.rows[number]
+        if isinstance(row, Hub) and all(shape.granules.isdisjoint(granules) for shape in row.by_shape):
+            return []
         names_one: dict[Shape, bool] = {}
         sources = []
         for source in self.users.sources(number):
@@ -130,8 +141,7 @@ class Links:
             assert record is not None, "who names something is there"
             found = names_one.get(record.shape)
             if found is None:
-                parts = {form.reference.granule for form in record.shape.forms}
-                found = names_one[record.shape] = not parts.isdisjoint(granules)
+                found = names_one[record.shape] = not record.shape.granules.isdisjoint(granules)
             if found:
                 sources.append(source)
         edges = self._edges(sources, number, target, uid, owning=False)

@@ -1,0 +1,83 @@
+"""What very many name: who needs a part of it, however they come, change and go, one by one or batch by batch."""
+
+from __future__ import annotations
+
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.events import Reference, ResourceEvent, ResourceState
+from schemas.identity import KindId, ResourceId, SiteName
+from schemas.telling import Teller, join
+from services.resolver.graph.edges import SMALL_MAX
+from services.resolver.graph.kept import Hub
+from services.resolver.graph.store import Graph
+
+LYON = SiteName("lyon")
+HUB = ResourceId("ConfigMap/shop/settings")
+PARTS = ("", "", "key:a", "key:b")
+SOURCES = 2 * SMALL_MAX
+
+
+def _source(chance: Random) -> ResourceEvent:
+    name = ResourceId(f"{chance.choice(('Pod', 'apps/Deployment'))}/shop/{chance.randrange(SOURCES)}")
+    if chance.random() < 0.25:
+        return ResourceEvent("delete", resource=name)
+    named = tuple(
+        Reference("podspec.env", f"spec.{place}", "requirement", "SL", HUB, granule=chance.choice(PARTS))
+        for place in range(chance.choice((0, 1, 1, 1, 2)))
+    )
+    return ResourceEvent("put", ResourceState(name, references=named))
+
+
+def _checked(graph: Graph) -> bool:
+    """Every answer is what a walk over all states says; returns whether it is a hub now."""
+    states = [*graph.resources()]
+    for parts in ({"key:a"}, {"key:b", "key:c"}, {"key:c"}):
+        expected = [
+            (state.resource, one)
+            for state in states
+            for one in state.references
+            if one.target == HUB and one.granule in parts
+        ]
+        found = [(edge.source, edge.reference) for edge in graph.needing(HUB, parts)]
+        assert sorted(found, key=str) == sorted(expected, key=str)
+    users = {state.resource for state in states if state.references}
+    counted = graph.dependents(HUB)
+    assert counted.count == len(users)
+    assert counted.by_kind == {kind: found for kind in _kinds(users) if (found := _kinds(users)[kind])}
+    links = graph.parts.links
+    number = graph.parts.names.find(HUB)
+    return number >= 0 and isinstance(links.users.rows[number], Hub)
+
+
+def _kinds(users: set[ResourceId]) -> dict[KindId, int]:
+    deployments = sum(one.startswith("apps/") for one in users)
+    return {KindId("Pod"): len(users) - deployments, KindId("apps/Deployment"): deployments}
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32))
+def test_who_needs_a_part_is_found_in_a_hub_as_in_a_walk_over_everything(seed: int) -> None:
+    chance, teller, seq = Random(seed), Teller(), 1
+    one_by_one, by_batches = Graph(LYON), Graph(LYON)
+    for size in (SOURCES, SOURCES, 8, 8):
+        events = [_source(chance) for _ in range(size)]
+        for event in events:
+            one_by_one.apply(event)
+        batch = by_batches.read(join(LYON, 1, seq, "", tuple(map(teller.tell, events))))
+        for _ in by_batches.take(batch, batch.events):
+            pass
+        seq += size
+        assert _checked(one_by_one) == _checked(by_batches)
+
+
+def test_so_many_name_it_that_it_becomes_a_hub_and_is_one_no_more() -> None:
+    graph, chance = Graph(LYON), Random(1)
+    for _ in range(4 * SOURCES):
+        graph.apply(_source(chance))
+    assert _checked(graph)
+    for state in [*graph.resources()]:
+        graph.apply(ResourceEvent("delete", resource=state.resource))
+    assert not _checked(graph)
