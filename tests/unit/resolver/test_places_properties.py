@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -62,10 +64,8 @@ def check_members(mesh: VirtualMesh, resource: ResourceId) -> None:
         assert not others or said(mesh, resource, others | {name}), (resource, name, sites, others)
 
 
-def _content(body: dict[str, object]) -> tuple[object, ...]:
-    typed: dict[str, dict[str, object]] = body  # type: ignore[assignment]  # an object of Kubernetes
-    words = {word(typed, PARTS), word(typed, REPLICAS)}  # type: ignore[arg-type]  # as above
-    return body.get("data"), word(typed, "team"), words  # type: ignore[arg-type]  # as above
+def _content(body: dict[str, Any]) -> tuple[object, ...]:
+    return body.get("data"), word(body, "team"), word(body, PARTS), word(body, REPLICAS)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
