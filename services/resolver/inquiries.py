@@ -73,7 +73,7 @@ class Inquiries:
 
     def known(self, intent: Intent) -> Verdict | None:
         """A preview that needs nobody else's word; None when it does, see `ask_all`."""
-        if intent.manifests or self._machine.together.coordinator.concerns(intent):
+        if intent.manifests or self._machine.together.coordinator.reading.concerns(intent):
             return None
         now = self._now()
         verdict = self._machine.preview(intent, now)
@@ -81,7 +81,7 @@ class Inquiries:
 
     async def ask_all(self, intent: Intent) -> Verdict:
         """A preview: of this site, or of all sites in the intent's scope. Raises MessageError when none comes."""
-        if not self._machine.together.coordinator.concerns(intent):
+        if not self._machine.together.coordinator.reading.concerns(intent):
             rehearsal = self._machine.rehearsal(intent, self._now())
             answer = await self._rehearse(rehearsal) if rehearsal else None
             verdict = self._machine.preview(intent, self._now(), answer)

@@ -81,7 +81,7 @@ class Machine:
         self.undoing = Undoing(self.desk)
         self.together = Together(self.desk, catalogue.divides, self.undoing)
         self.vigil = Vigil(site, drifts, Shares(site, self.holds.holds, near.reachable, near.age_s))
-        self.alone = Alone(self.desk, self.undoing, self.together.coordinator.concerns, self.together.take_over)
+        self.alone = Alone(self.desk, self.undoing, self.together.coordinator.reading.concerns, self.together.take_over)
         self._recovering: list[Unfinished] = []
         self._unseen: list[Unfinished] = []
         self._early: list[Outcome] = []
@@ -206,7 +206,7 @@ class Machine:
             return [StoreVerdict(verdict)] if verdict is not None else []
         if self.undecided(intent.id):
             return []  # delivered again while others are being asked
-        if self.together.coordinator.concerns(intent):
+        if self.together.coordinator.reading.concerns(intent):
             return self.together.coordinator.begin(intent, moment)
         return self.alone.consider(intent, NOTHING, moment)
 

@@ -9,18 +9,18 @@ begins again when the site is back, when a site says that its answer would chang
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from schemas.identity import SiteName
 from schemas.intents import Intent
-from schemas.peers import Answer, GiveWay, Part, Refuse, Report
-from schemas.verdicts import Verdict, Wait
+from schemas.peers import Answer, GiveWay, Refuse, Report
+from schemas.verdicts import Wait
 from services.resolver.across.asking import Bringing
 from services.resolver.across.bringing import Bringer
+from services.resolver.across.finishing import Finishing
 from services.resolver.across.following import Following
-from services.resolver.across.healing import Healer, Healing, as_healing
+from services.resolver.across.healing import Healer, Healing
 from services.resolver.across.hearsay import Hearsay
 from services.resolver.across.letters import ask, drop, let_go, refuse
 from services.resolver.across.order import HybridClock
@@ -33,10 +33,8 @@ from services.resolver.across.waking import TRYING_MAX_S, Waking
 from services.resolver.across.widening import Trial, widenings
 from services.resolver.coordinate import combine, enough, not_taken
 from services.resolver.desk import Desk
-from services.resolver.docket import Waiting
 from services.resolver.judge.case import Problem
-from services.resolver.recovery import Unfinished
-from services.resolver.signals import Effect, Moment, StoreVerdict, Supplied, TellPreview
+from services.resolver.signals import Effect, Moment, Supplied
 from services.resolver.undoing import Undoing
 
 ANSWER_TIMEOUT_S: Final = 5.0
@@ -59,7 +57,7 @@ class Coordinator:
     healer: Healer = field(init=False)
     backlog: Backlog = field(init=False)
     waking: Waking = field(init=False)
-    _ages: dict[str, int] = field(default_factory=dict)
+    finishing: Finishing = field(init=False)
 
     def __post_init__(self) -> None:
         self.following = Following(self.desk.site, self.desk.deeds)
@@ -70,16 +68,8 @@ class Coordinator:
         self.backlog = Backlog(self.desk)
         self.following.keep = self.backlog.note
         self.waking = Waking(self.desk, self.begin, self.clock, self.rounds, self.retries, self.following, self.backlog)
+        self.finishing = Finishing(self.desk, self.undoing, self.rounds, self.retries, self.following, self.backlog)
         self.desk.drifts.is_open = self.backlog.rows.__contains__
-        originals = self.desk.drifts.originals
-        originals.is_near = self.desk.neighbours.reachable
-        originals.is_confidential = self.desk.hearing.is_confidential
-        originals.is_waiting = self.desk.docket.deferred.__contains__
-
-    def concerns(self, intent: Intent) -> bool:
-        """Whether an intent is for more than this site, or its targets are tied to others."""
-        here = intent.scope.strip() in ("", self.desk.site)
-        return intent.entry is None and (not here or intent.heal or self.reading.is_tied(intent))
 
     # ── asking ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -95,13 +85,13 @@ class Coordinator:
         read = self.reading.ways(intent, intake)
         if not isinstance(read, tuple):
             verdict = self.reading.wrong(intent, read, moment)
-            return [*behind(intent, intake, only, verdict, moment), *self._finish(intent, verdict, moment)]
+            return [*behind(intent, intake, only, verdict, moment), *self.finishing.finish(intent, verdict, moment)]
         scope, ways = read
         ways = going_on(ways, self.following.done(intent.id))
         for stamp, _ in self.reading.declared(intake):
             self.clock.hear(stamp, moment.wall)  # what is decided now is later than what is there
         number = self.clock.stamp(moment.wall)
-        age = self._ages.setdefault(intent.id, number)
+        age = self.finishing.ages.setdefault(intent.id, number)
         asked = Round(intent, intake, scope, ways, number, age, moment.monotonic_s, only=only)
         if only:
             asked.declared = self.reading.declared_by(intent, intake)
@@ -119,7 +109,10 @@ class Coordinator:
         parts = {name: part for name, part in parts.items() if not asked.only or name in asked.only}
         if asked.only and not parts and not (asked.bringing.departed or asked.bringing.supplies.brought):
             in_force = self.desk.docket.known(asked.intent.id)
-            return self._finish(asked.intent, moot(in_force), moment) if in_force else self._stop(asked.intent.id)
+            if in_force is not None:
+                return self.finishing.finish(asked.intent, moot(in_force), moment)
+            del self.rounds[asked.intent.id]
+            return []
         problems = (*problems, *asked.bringing.torn(parts))
         asked.parts, asked.answers, asked.holding = self.bringer.complete(asked, parts), {}, set()
         asked.deadline_s = moment.monotonic_s + ANSWER_TIMEOUT_S
@@ -250,7 +243,7 @@ class Coordinator:
             whole = not_taken(whole, asked.failed, self.desk.site)
             out: list[Effect] = [drop(asked, one) for one in asked.holding if one not in taken]
             out += [] if asked.intent.preview else overtaken(asked.intent, taken, moment)
-            return out + self._finish(asked.intent, whole, moment, asked, tuple(taken))
+            return out + self.finishing.finish(asked.intent, whole, moment, asked, tuple(taken))
         silent = [name for name in asked.silent if self.desk.can_ask(name, moment)]
         effects: list[Effect] = [drop(asked, name) for name in (*sorted(asked.holding), *silent)]
         asked.failed.append((asked.way, whole))
@@ -277,7 +270,7 @@ class Coordinator:
         """All sites are asked what they would say in a wider scope; nothing is held for it."""
         asked = next_trial(self.reading, intent, trial, self.clock.stamp(moment.wall), moment.monotonic_s)
         if asked is None:
-            return self._finish(intent, trial.verdict, moment)
+            return self.finishing.finish(intent, trial.verdict, moment)
         self.rounds[intent.id] = asked
         return self._ask(asked, moment)
 
@@ -285,44 +278,9 @@ class Coordinator:
         trial, intent = asked.trial, asked.original
         assert trial is not None, "a round that tries something"
         assert intent is not None, "a trial knows what was asked"
-        return self._finish(intent, trial.offered(), moment) if allowed else self._try_next(intent, trial, moment)
-
-    def _finish(
-        self,
-        intent: Intent,
-        verdict: Verdict,
-        moment: Moment,
-        asked: Round | None = None,
-        sites: tuple[SiteName, ...] = (),
-    ) -> list[Effect]:
-        """The verdict on the whole is stored, and done."""
-        self.rounds.pop(intent.id, None)
-        verdict = as_healing(verdict) if intent.heal else verdict
-        if intent.preview:
-            return [TellPreview(verdict)]
-        verdict, docket = self.following.with_done(verdict), self.desk.docket
-        waiting = docket.deferred.get(intent.id)
-        if waiting is not None and verdict.decision == "defer" and waiting.says(verdict):
-            docket.deferred[intent.id] = Waiting(intent, waiting.verdict, None)
-            return []
-        verdict = verdict.model_copy(update={"revision": docket.revision(intent.id)})
-        docket.record(verdict)
-        effects: list[Effect] = [StoreVerdict(verdict)]
-        self.backlog.keep(intent, verdict.reasons if verdict.decision == "allow" else (), moment.monotonic_s)
-        if verdict.decision == "defer":
-            docket.deferred[intent.id] = Waiting(intent, verdict, None)
-            return effects
-        self._ages.pop(intent.id, None)
-        self.retries.forget(intent.id)
-        if verdict.decision == "allow" and asked is not None:
-            parts = {name: asked.parts[name] for name in sites}
-            return effects + self.following.commit(
-                intent, verdict, parts, (asked.number, asked.age), moment.monotonic_s
-            )
-        self.following.forget(intent.id)
-        if verdict.decision == "deny" and self.undoing.is_due(intent, verdict):
-            effects += self.undoing.begin(intent, moment)
-        return effects
+        return (
+            self.finishing.finish(intent, trial.offered(), moment) if allowed else self._try_next(intent, trial, moment)
+        )
 
     def reported(self, message: Report, moment: Moment) -> list[Effect]:
         """How far a site is; when all are over, and the world had changed, it is decided again."""
@@ -332,20 +290,9 @@ class Coordinator:
         effects, again = followed
         return effects if again is None else [*effects, *self.begin(again, moment)]
 
-    def _stop(self, intent_id: str) -> list[Effect]:
-        self.rounds.pop(intent_id, None)
-        return []
-
     def cancel(self, intent: Intent, requester: str, moment: Moment) -> list[Effect]:
         """Somebody gives up a deferred intent, perhaps while it is asked again."""
         asked = self.rounds.pop(intent.id, None)
         drops = [drop(asked, name) for name in asked.parts] if asked is not None else []
         problem = Problem("D012", f"given up by {requester or 'somebody'}")
-        return [*drops, *self._finish(intent, self.reading.wrong(intent, [problem], moment), moment)]
-
-    # ── after a crash ───────────────────────────────────────────────────────────────────────────────────────────────
-
-    def resume(self, one: Unfinished, parts: Mapping[SiteName, Part], moment: Moment) -> list[Effect]:
-        """Committed before a crash: every site is told again, which repeats nothing, and says how far it is."""
-        told = self.following.commit(one.intent, one.verdict, parts, (0, 0), moment.monotonic_s)
-        return told + self.following.resume(one.intent.id, one.outcomes)
+        return [*drops, *self.finishing.finish(intent, self.reading.wrong(intent, [problem], moment), moment)]

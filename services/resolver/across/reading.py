@@ -38,7 +38,12 @@ class Reading:
     desk: Desk
     divides: Divides
 
-    def is_tied(self, intent: Intent) -> bool:
+    def concerns(self, intent: Intent) -> bool:
+        """Whether an intent is for more than this site, or its targets are tied to others."""
+        here = intent.scope.strip() in ("", self.desk.site)
+        return intent.entry is None and (not here or intent.heal or self._is_tied(intent))
+
+    def _is_tied(self, intent: Intent) -> bool:
         """Whether other sites have to be heard or told: replicas and parts, what a deletion names here."""
         surface, view = self.desk.evidence.surface, RememberedView(self.desk.graph)
         if intent.verb == "delete":

@@ -31,8 +31,12 @@ class Together:
         self.coordinator = Coordinator(desk, divides, undoing)
         self.participant = Participant(desk)
         following, doing = self.coordinator.following, self.participant.doing
-        self.back = WayBack(desk, undoing, following, doing, self.coordinator.concerns)
+        self.back = WayBack(desk, undoing, following, doing, self.coordinator.reading.concerns)
         undoing.across = self.back
+        originals = desk.drifts.originals
+        originals.is_near = desk.neighbours.reachable
+        originals.is_confidential = desk.hearing.is_confidential
+        originals.is_waiting = desk.docket.deferred.__contains__
         self._site = desk.site
         self._docket = desk.docket
         self._ended: dict[str, datetime] = {}  # parts that were over at the start, and when
@@ -43,7 +47,7 @@ class Together:
         What tied it to them may be gone with what it has done: then the verdict still names them.
         """
         others = any(claim.site != self._site for claim in verdict.evidence)
-        return intent.entry is not None or others or self.coordinator.concerns(intent)
+        return intent.entry is not None or others or self.coordinator.reading.concerns(intent)
 
     def undecided(self, intent_id: str) -> bool:
         """Other sites are being asked about it."""
@@ -165,5 +169,7 @@ class Together:
         if own is None and any(step.site == self._site for step in one.verdict.plan):
             asked = self.coordinator.following.ask_what_was_done(one.verdict, one.outcomes)
             return [*asked, *self.coordinator.begin(one.intent, moment)]  # what was fetched is fetched again
-        told = self.coordinator.resume(one, parts, moment)
+        following = self.coordinator.following  # every site is told again, which repeats nothing
+        told = following.commit(one.intent, one.verdict, parts, (0, 0), moment.monotonic_s)
+        told += following.resume(one.intent.id, one.outcomes)
         return [*self.participant.doing.resume_own(one, own, moment), *told] if own is not None else told

@@ -1,0 +1,68 @@
+"""The verdict on the whole of an intent of several sites: stored, then done, deferred, or taken back. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from schemas.identity import SiteName
+from schemas.intents import Intent
+from schemas.verdicts import Verdict
+from services.resolver.across.following import Following
+from services.resolver.across.healing import as_healing
+from services.resolver.across.pending import Backlog
+from services.resolver.across.retries import Retries
+from services.resolver.across.round import Round
+from services.resolver.desk import Desk
+from services.resolver.docket import Waiting
+from services.resolver.signals import Effect, Moment, StoreVerdict, TellPreview
+from services.resolver.undoing import Undoing
+
+
+@dataclass(slots=True)
+class Finishing:
+    """Of one entry site. `ages`: of intents that are not decided for good: the number of their first round."""
+
+    desk: Desk
+    undoing: Undoing
+    rounds: dict[str, Round]
+    retries: Retries
+    following: Following
+    backlog: Backlog
+    ages: dict[str, int] = field(default_factory=dict)
+
+    def finish(
+        self,
+        intent: Intent,
+        verdict: Verdict,
+        moment: Moment,
+        asked: Round | None = None,
+        sites: tuple[SiteName, ...] = (),
+    ) -> list[Effect]:
+        """The verdict on the whole is stored, and done."""
+        self.rounds.pop(intent.id, None)
+        verdict = as_healing(verdict) if intent.heal else verdict
+        if intent.preview:
+            return [TellPreview(verdict)]
+        verdict, docket = self.following.with_done(verdict), self.desk.docket
+        waiting = docket.deferred.get(intent.id)
+        if waiting is not None and verdict.decision == "defer" and waiting.says(verdict):
+            docket.deferred[intent.id] = Waiting(intent, waiting.verdict, None)
+            return []
+        verdict = verdict.model_copy(update={"revision": docket.revision(intent.id)})
+        docket.record(verdict)
+        effects: list[Effect] = [StoreVerdict(verdict)]
+        self.backlog.keep(intent, verdict.reasons if verdict.decision == "allow" else (), moment.monotonic_s)
+        if verdict.decision == "defer":
+            docket.deferred[intent.id] = Waiting(intent, verdict, None)
+            return effects
+        self.ages.pop(intent.id, None)
+        self.retries.forget(intent.id)
+        if verdict.decision == "allow" and asked is not None:
+            parts = {name: asked.parts[name] for name in sites}
+            return effects + self.following.commit(
+                intent, verdict, parts, (asked.number, asked.age), moment.monotonic_s
+            )
+        self.following.forget(intent.id)
+        if verdict.decision == "deny" and self.undoing.is_due(intent, verdict):
+            effects += self.undoing.begin(intent, moment)
+        return effects
