@@ -37,7 +37,8 @@ GRACE_S: Final = 60.0  # a restart of a site's servers, or of a router, is over 
 CHECK_S: Final = 1.0
 SETTLE_S: Final = 3.0  # who comes back is often gone again
 TURN_S: Final = 15.0  # the next site has its turn when the one before it did nothing
-AGAIN_S: Final = 60.0
+AGAIN_S: Final = 60.0  # after the first try; each later one waits twice as long: the cut is the same
+AGAIN_MAX_S: Final = 960.0
 LIFETIME_S: Final = 45.0  # what could not be done by then is looked at anew
 WHOLES_MAX: Final = 10_000
 PLACEMENTS_REMEMBERED: Final = 1_024
@@ -113,6 +114,11 @@ def with_numbers(body: Mapping[str, Any], numbers: Numbers) -> dict[str, Any]:
 @dataclass(slots=True)
 class _Row:
     due_s: float | None = None  # what was declared is not what is to be; None: it is
+    again_s: float = AGAIN_S
+
+    def rest(self) -> None:
+        """Nothing is to be done."""
+        self.due_s, self.again_s = None, AGAIN_S
 
 
 class Shares:
@@ -171,16 +177,16 @@ class Shares:
         heard = [name for name in whole.sites if name == self._site or self._is_near(name, now_s)]
         lost = {name for name in whole.sites if name not in heard and self._is_lost(name, whole, now_s)}
         if len(heard) + len(lost) < len(whole.sites):  # who is silent for a moment is neither
-            row.due_s = None
+            row.rest()
             return
         wanted, may_move = whole.without(lost), whole.may_move(heard)
         yield from self._tell(resource, whole, heard, lost, moment)
         if wanted == whole.numbers or not (may_move or not lost) or self._is_held(resource):
-            row.due_s = None
+            row.rest()
         elif row.due_s is None:
             row.due_s = now_s + SETTLE_S + heard.index(self._site) * TURN_S
         elif row.due_s <= now_s:
-            row.due_s = now_s + AGAIN_S
+            row.due_s, row.again_s = now_s + row.again_s, min(2 * row.again_s, AGAIN_MAX_S)
             yield EnterIntent(self._intent(resource, whole.scope_without(lost), moment))
 
     def _is_lost(self, name: SiteName, whole: Whole, now_s: float) -> bool:
