@@ -47,5 +47,7 @@ def test_the_share_of_a_site_that_is_cut_off_moves_and_goes_back(shell: Shell) -
     )
     whole = shell("get", "deployment/web", "--site", "nice", "-o", "json").body["whole"]
     assert (whole["desired"], whole["unknown"]) == (9, [])
+    refused = shell("heal", "deployment/web", "--site", "lyon", "--scope", "lyon {rebalance: true}", "-o", "json")
+    assert (refused.code, {one["code"] for one in refused.body["reasons"]}) == (3, {"D631"}), "the others are there"
     assert shell("delete", "deployment/web", "--site", "nice").code == 0
     assert replicas(shell, "default") == [None] * 3
