@@ -127,7 +127,7 @@ def _options(part: Part) -> Iterable[str]:
     if options.min is not None:
         yield f"enough when {options.min} {'site does' if options.min == 1 else 'sites do'} it"
     if options.rebalance:
-        yield "the share of a lost site moves to the others after a grace period, and back when it returns"
+        yield "the share of a lost site moves to the others after a while, if most are there, and goes back"
 
 
 def _remainder(location: Location) -> str:

@@ -32,7 +32,7 @@ FOLLOWS = "What the bundle holds for it follows it to its sites, whole, unless a
             [
                 "Deployments: one, divided: 2 of 3 parts at lyon and 1 of 3 parts at oslo (cross); "
                 "lyon is the prime site and takes what cannot be divided evenly; "
-                "the share of a lost site moves to the others after a grace period, and back when it returns",
+                "the share of a lost site moves to the others after a while, if most are there, and goes back",
                 REST,
             ],
         ),
