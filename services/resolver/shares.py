@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Final
 
 from schemas.alerts import Alert
@@ -41,6 +42,7 @@ AGAIN_S: Final = 60.0  # after the first try; each later one waits twice as long
 AGAIN_MAX_S: Final = 960.0
 LIFETIME_S: Final = 45.0  # what could not be done by then is looked at anew
 WHOLES_MAX: Final = 10_000
+LOOK_MAX: Final = 256  # wholes that are looked at in one step: some milliseconds
 PLACEMENTS_REMEMBERED: Final = 1_024
 ID_BYTES: Final = 12
 PREFIX: Final = "share-"
@@ -160,12 +162,11 @@ class Shares:
             return []
         self._next_s = moment.monotonic_s + CHECK_S
         found: list[Alert | EnterIntent] = []
-        for resource in [*self._rows]:
-            state = view.find(resource)
+        for resource in [*islice(self._rows, LOOK_MAX)]:
+            row, state = self._rows.pop(resource), view.find(resource)
             whole = whole_of_state(state) if state is not None else None
-            if whole is None or self._site not in whole.sites:
-                del self._rows[resource]
-            else:
+            if whole is not None and self._site in whole.sites:
+                self._rows[resource] = row  # the others have their turn first
                 found += self._look(resource, whole, moment)
         for alert in [*self._raised.values()]:
             if alert.resource not in self._rows:

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from schemas.identity import SiteName
-from schemas.ties import PARTS
-from services.resolver.shares import GRACE_S, whole_of
+from schemas.events import ResourceEvent
+from schemas.identity import ResourceId, SiteName
+from schemas.ties import PART_OF, PARTS, SCOPE
+from services.resolver.shares import GRACE_S, LOOK_MAX, whole_of
+from services.resolver.signals import EnterIntent
+from tests.kit.manifests import deployment
 from tests.unit.resolver.test_sets import WEB, body, do, forget_all, mesh, web, words
 from tests.unit.resolver.virtual_mesh import VirtualMesh
 
@@ -281,3 +284,30 @@ def test_what_is_divided_by_two_numbers_is_not_offered(mesh: VirtualMesh) -> Non
     }
     verdict = do(mesh, "lyon", "create", EVEN, "i-1", manifests=(job,))
     assert "D620" in {one.code for one in verdict.reasons}
+
+
+def test_many_wholes_have_their_turns_and_none_is_forgotten() -> None:
+    mesh = VirtualMesh(["lyon", "oslo", "nice"])
+    mesh.settle()
+    shares = mesh["lyon"].machine.vigil.shares
+    names = [f"web-{number}" for number in range(LOOK_MAX + 40)]
+    for name in names:
+        one = deployment(name, app=name, replicas=2)
+        one["metadata"] |= {
+            "labels": {PART_OF: "a"},
+            "annotations": {PARTS: "lyon=2,nice=2,oslo=2", SCOPE: "lyon % oslo % nice {rebalance: true}"},
+        }
+        mesh["lyon"].see(ResourceEvent("put", mesh["lyon"].cluster.put(one)))
+    mesh.sever("nice")
+    moved: set[str] = set()
+    for _ in range(int(GONE_S) + 20):
+        for world in mesh.worlds.values():
+            world.now_s += 1.0
+            world.beat()
+        mesh.ping()
+        while mesh["lyon"].batches:
+            mesh["lyon"].deliver()
+        found = shares.due(mesh["lyon"].machine.graph, mesh["lyon"].moment)
+        moved |= {one.intent.resources[0] for one in found if isinstance(one, EnterIntent)}
+    seen = {one for row in mesh["lyon"].intents.values() for one in row.resources} | moved
+    assert {ResourceId(f"apps/Deployment/shop/{name}") for name in names} <= seen
