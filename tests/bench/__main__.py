@@ -29,7 +29,7 @@ from tests.bench.measuring import Row, parse_sizes, shown_size
 
 NAMES = (
     *("extraction", "watching", "ingest", "streaming", "memory", "pauses", "verdicts", "restart", "compared", "hubs"),
-    *("plans", "bus", "acts", "backlog", "beside", "letters", "starting", "applying", "lineage"),
+    *("plans", "bus", "acts", "backlog", "beside", "letters", "starting", "applying", "lineage", "freshness"),
 )
 Columns = dict[int, list[Row]]
 AT_ONE_SIZE = {
@@ -43,6 +43,7 @@ AT_ONE_SIZE = {
     "plans": 1_000,
     "applying": 1_000,
     "lineage": 20_000,
+    "freshness": 1_000,
 }
 WITHOUT_HISTORY = (
     "extraction",
@@ -57,6 +58,7 @@ WITHOUT_HISTORY = (
     "starting",
     "applying",
     "lineage",
+    "freshness",
 )
 
 
