@@ -9,10 +9,11 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from schemas.batches import SCHEMA, Fact, ReferenceForm, Traits
-from schemas.events import EventBatch, Reference, ResourceEvent
+from schemas.events import EventBatch, Reference, ResourceEvent, Selector
 from schemas.identity import ResourceId, SiteName
 
 KEYS_MAX: Final = 4_096  # traits and shapes whose keys are remembered; beyond that they get new ones
+WRITTEN_MAX: Final = 8_192  # references of so many objects, as they are written
 _encode = msgspec.json.Encoder().encode
 _shared = attrgetter(*Traits.__struct_fields__)
 
@@ -35,11 +36,20 @@ class Told(NamedTuple):
     shape: Entry = NONE
 
 
+class _Written(NamedTuple):
+    references: tuple[Reference, ...]
+    shape: Entry
+    targets: tuple[ResourceId, ...]
+    uids: tuple[str, ...]
+    selectors: tuple[Selector, ...]
+
+
 class Teller:
     """Gives keys to what recurs: equal bytes have one key as long as they are remembered, and no key is given twice."""
 
     def __init__(self) -> None:
         self._entries: dict[bytes, Entry] = {}
+        self._written: dict[int, _Written] = {}
         self._last = 0
 
     def tell(self, event: ResourceEvent) -> Told:
@@ -58,13 +68,26 @@ class Teller:
         if not references:
             fact = _encode(Fact("put", *line))
             return Told(size + len(fact), fact, labels, template, traits)
-        shape = self._entry(_encode([form_of(one) for one in references]))
+        written = self._written.get(id(references))
+        if written is None:
+            written = self._write(references)
+        fact = _encode(Fact("put", *line, written.shape[0], written.targets, written.uids, written.selectors))
+        return Told(size + len(written.shape[1]) + len(fact), fact, labels, template, traits, written.shape)
+
+    def _write(self, references: tuple[Reference, ...]) -> _Written:
+        """How references are written; the same ones are when they come again (relations/resting.py)."""
+        if len(self._written) >= WRITTEN_MAX:
+            self._written.clear()
         targets = tuple([one.target for one in references if one.selector is None])
-        uids = tuple([one.uid for one in references if one.uid])
         few = () if len(targets) == len(references) else references
-        selectors = tuple([one.selector for one in few if one.selector is not None])
-        fact = _encode(Fact("put", *line, shape[0], targets, uids, selectors))
-        return Told(size + len(shape[1]) + len(fact), fact, labels, template, traits, shape)
+        found = self._written[id(references)] = _Written(
+            references,  # so that its id is nobody else's
+            self._entry(_encode([form_of(one) for one in references])),
+            targets,
+            tuple([one.uid for one in references if one.uid]),
+            tuple([one.selector for one in few if one.selector is not None]),
+        )
+        return found
 
     def _entry(self, written: bytes) -> Entry:
         found = self._entries.get(written)

@@ -13,25 +13,17 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.events import ResourceState, ServedKind
+from schemas.events import Reference, ResourceState, ServedKind
 from schemas.identity import KindId, ResourceKey
 from schemas.kinds import Surface
 from schemas.relations.fixed import FixedFields
 from schemas.relations.loader import Catalogue
 from schemas.relations.plan import Plan
 from schemas.relations.reading import KINDS_MAX
+from schemas.relations.resting import SERVER_SET, Rested, Resting
 from schemas.relations.run import Run
 from schemas.relations.selector import labels_of
 
-_SERVER_SET: Final = (
-    "uid",
-    "resourceVersion",
-    "generation",
-    "creationTimestamp",
-    "managedFields",
-    "selfLink",
-    "deletionTimestamp",
-)
 _MAPPINGS: Final = (dict, Mapping)  # nearly all are dicts, and that is asked for in no time
 _NOTHING: Final[dict[str, Any]] = {}
 _encode: Final = msgspec.json.Encoder(order="sorted").encode
@@ -41,7 +33,9 @@ _new_hash: Final = hashlib.blake2b(digest_size=12).copy  # a copy costs less tha
 class Extractor:
     """The rules of a catalogue, ready for the kinds of one site."""
 
-    def __init__(self, catalogue: Catalogue, surface: Surface) -> None:
+    def __init__(self, catalogue: Catalogue, surface: Surface, resting: Resting | None = None) -> None:
+        """`resting`: for who reads the same objects again and again, and nobody else, since it belongs to this site."""
+        self._resting = resting
         self._catalogue = catalogue
         self._surface = with_packs(surface, catalogue)
         self._plans: dict[tuple[str, str], Plan] = {}
@@ -56,25 +50,35 @@ class Extractor:
         """The whole state, without values."""
         plan, metadata = self._plan(body), _metadata(body)
         namespace, name = _placed(plan, metadata)
-        facts = plan.facts
-        run = Run(namespace, name, body, [], [None] * facts.slots_count)
-        plan.read(run)
-        finalizers = metadata.get("finalizers")
+        facts, digest = plan.facts, _digest(body, plan.confidential)
         resource: Any = f"{plan.head}/{namespace}/{name}" if namespace else f"{plan.head}/{name}"
+        resting = self._resting if plan.rests else None
+        rested = resting.find(resource, digest) if resting is not None else None
+        run = Run(namespace, name, body, [], list(rested.values) if rested else [None] * facts.slots_count)
+        if rested is None:
+            plan.read(run)
+            values = facts.said(run) if resting is not None else ()
+            found, run.found = run.found, []
+            plan.read_moving(run)
+            rested = _rested(plan, run, metadata, digest, found, values)
+            if resting is not None:
+                resting.keep(resource, rested)
+        else:
+            plan.read_moving(run)
         return ResourceState(
             resource,
             plan.version,
             str(metadata.get("uid") or ""),
             str(metadata.get("resourceVersion") or ""),
-            _digest(body, plan.confidential),
+            digest,
             metadata.get("deletionTimestamp") is not None,
-            labels_of(metadata.get("labels")),
-            facts.template_labels(run),
-            tuple(run.found),
-            facts.parts(run),
+            rested.labels,
+            rested.template_labels,
+            (*rested.references, *run.found) if run.found else rested.references,
+            rested.parts,
             facts.read(run),
-            tuple(map(str, finalizers)) if isinstance(finalizers, list) else (),
-            plan.grants(run),
+            rested.finalizers,
+            rested.grants,
         )
 
     def fixed(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
@@ -96,6 +100,22 @@ class Extractor:
                 self._plans.clear()
             found = self._plans[key] = Plan(*key, self._catalogue, self._surface)
         return found
+
+
+def _rested(
+    plan: Plan, run: Run, metadata: Mapping[str, Any], digest: str, found: list[Reference], values: tuple[Any, ...]
+) -> Rested:
+    finalizers = metadata.get("finalizers")
+    return Rested(
+        digest,
+        tuple(found),
+        values,
+        labels_of(metadata.get("labels")),
+        plan.facts.template_labels(run),
+        plan.facts.parts(run),
+        tuple(map(str, finalizers)) if isinstance(finalizers, list) else (),
+        plan.grants(run),
+    )
 
 
 def _metadata(body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -124,7 +144,7 @@ def _digest(body: Mapping[str, Any], confidential: bool) -> str:
     rest, metadata = {**body}, body.get("metadata")
     kept = rest["metadata"] = {**metadata} if isinstance(metadata, dict) else {}
     rest.pop("status", None)
-    for name in _SERVER_SET:
+    for name in SERVER_SET:
         kept.pop(name, None)
     if confidential:
         rest = {name: sorted(one) if isinstance(one, dict) and one is not kept else one for name, one in rest.items()}

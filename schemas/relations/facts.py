@@ -6,7 +6,7 @@ that finds its references too (places.py), and made into facts afterwards; healt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from itertools import islice, product
 from typing import Any, Final
 
@@ -44,7 +44,7 @@ class Facts:
             if known.recurs is None
             else tuple((self._condition(one), _test_of(one), *self._anyway(one)) for one in conditions)
         )
-
+        self._offers = {slot for _, many in self._parts for slot in many}  # whole values, unlike facts
         self._with_health = split_kind(kind)[1] in WITH_HEALTH
 
     # ── where things stand ──────────────────────────────────────────────────────────────────────────────────────────
@@ -84,6 +84,14 @@ class Facts:
         slot = self._taken[key] = self.slots_count
         self.slots_count += 1
         return slot
+
+    def offers_from(self, slots: Set[int]) -> bool:
+        """Whether labels of a template or a part are made of one of these."""
+        return not (self._offers | {self._template}).isdisjoint(slots)
+
+    def said(self, run: Run) -> tuple[Any, ...]:
+        """The slots without those of parts, which lie among values that nobody is to keep."""
+        return tuple([None if slot in self._offers else value for slot, value in enumerate(run.values)])
 
     # ── what was found there ────────────────────────────────────────────────────────────────────────────────────────
 

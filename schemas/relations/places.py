@@ -35,12 +35,14 @@ class Row(NamedTuple):
 
     needs    only with a mapping that has this field; "": whatever the value
     lacks    not with a mapping that has one of these
+    named    it only looks at what the object is called
     """
 
     steps: tuple[Step, ...]
     read: Read | Slot
     needs: str = ""
     lacks: tuple[str, ...] = ()
+    named: bool = False
 
 
 class Place:

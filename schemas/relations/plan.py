@@ -19,8 +19,9 @@ from schemas.relations.grants import grants_reader
 from schemas.relations.loader import ANY_KIND, STRANGE_KIND, Catalogue, MountedRule
 from schemas.relations.mounts import VOLUME_RULES, copies_in, start_only
 from schemas.relations.path import ANYWHERE, ROOT, Where
-from schemas.relations.places import Read, Row, place_of, roam
+from schemas.relations.places import Read, Row, Slot, place_of, roam
 from schemas.relations.reading import RuleReader
+from schemas.relations.resting import changes_by_itself
 from schemas.relations.rule import Rule
 from schemas.relations.run import Run
 from schemas.relations.silence import can_speak
@@ -32,6 +33,7 @@ class Plan:
 
     head        how its identities begin: `apps/Deployment`
     namespaced  None: nobody serves it
+    rests       what `read` finds is the same when the object's digest is
     """
 
     def __init__(self, version: str, kind: str, catalogue: Catalogue, surface: Surface) -> None:
@@ -49,19 +51,29 @@ class Plan:
         volumes = [at for one in rules if one.rule.rule.startswith(VOLUME_RULES) for at in one.at]
         self._copies = self.facts.mark("copies", copies_in(volumes)) if volumes else None
         rows = rows_of(rules, ROOT, self.head, surface)
-        self._read = compiled(place_of([*rows, *self.facts.rows]))
+        every = [*rows, *self.facts.rows]
+        moving = [row for row in every if not row.named and changes_by_itself(row.steps)]
+        self._read = compiled(place_of([row for row in every if row.named or not changes_by_itself(row.steps)]))
+        self._read_moving = compiled(place_of(moving)) if moving else None
+        slots = {row.read.number for row in moving if isinstance(row.read, Slot)}
+        self.rests = not self.confidential and not self.facts.offers_from(slots)
         self._roams: Read | None = None
         if known is None and not mine and not surface.is_built_in(split_kind(self.head)[0]):
             strange = catalogue.rules.get(KindId(STRANGE_KIND), ())
             self._roams = compiled(place_of(rows_of(strange, ANYWHERE, self.head, surface)))
 
     def read(self, run: Run) -> None:
-        """Find the references, and what facts and parts are made of."""
+        """Find the references, and what facts and parts are made of, but for what changes by itself (resting.py)."""
         self._read(run.body, (), run)
         if self._roams is not None:
             roam(self._roams, run.body, run)
         if self._copies is not None and run.values[self._copies] is not None:
             run.found = start_only(run.found, run.body)
+
+    def read_moving(self, run: Run) -> None:
+        """The same of what changes by itself: the status above all."""
+        if self._read_moving is not None:
+            self._read_moving(run.body, (), run)
 
     def grants(self, run: Run) -> tuple[Grant, ...]:
         """Permissions that the object gives."""
@@ -72,7 +84,10 @@ def rows_of(rules: Iterable[MountedRule], root: Where, source: KindId, surface: 
     """Each rule at each of its places → what reads it, and where."""
     rules = [one for one in rules if can_speak(one.rule.to.reads, source, surface)]
     readers = [reader_of(one.rule, root.deeper(at), source, surface) for one in rules for at in one.at]
-    return [Row(reader.where.steps, reader.reading(), reader.needs, reader.lacks) for reader in readers]
+    return [
+        Row(one.where.steps, one.reading(), one.needs, one.lacks, isinstance(one, OwnNamespaceReader))
+        for one in readers
+    ]
 
 
 def reader_of(rule: Rule, where: Where, source: KindId, surface: Surface) -> RuleReader:

@@ -164,11 +164,13 @@ class ResolverService:
         while True:
             deliveries = await self._fetch(reader, INTENTS_FETCH_MAX)
             with self._turns.control():
+                decided: list[Delivery] = []
                 for some in side_by_side(deliveries):
-                    await self._take_intents(some)
+                    decided += await self._take_intents(some)
+                await self._settle_all(decided)
 
-    async def _take_intents(self, deliveries: Sequence[Delivery]) -> None:
-        """Decide all, store their verdicts at once, acknowledge."""
+    async def _take_intents(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Decide all, store their verdicts at once; those that are to be acknowledged now."""
         docket, read, signals = self.machine.docket, [], []
         for delivery in deliveries:
             intent = await self._understood(delivery)
@@ -179,7 +181,7 @@ class ResolverService:
         await self._step(*signals)
         waiting = {name: delivery for delivery, name in read if self.machine.undecided(name)}
         self._unanswered |= waiting  # acknowledged when they are decided: a crash brings them back
-        await self._settle_all([delivery for delivery, name in read if waiting.get(name) is not delivery])
+        return [delivery for delivery, name in read if waiting.get(name) is not delivery]
 
     async def _understood(self, delivery: Delivery) -> Intent | None:
         """None: it is none, and that was said. What the stream knows of it, the docket knows afterwards."""

@@ -7,6 +7,7 @@ import random
 import sys
 import time
 from pathlib import Path
+from typing import Final
 
 from pydantic import Field
 
@@ -14,6 +15,7 @@ from schemas.identity import KindId
 from schemas.kinds import Surface
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
+from schemas.relations.resting import Resting
 from services.chassis import lifecycle
 from services.chassis.bus import nats
 from services.chassis.bus.port import Bus
@@ -25,6 +27,8 @@ from services.watcher.kubernetes.cluster import EXCLUDED, KubernetesSource
 from services.watcher.kubernetes.shaping import Shaping
 from services.watcher.kubernetes.transport import Transport
 from services.watcher.service import Watcher
+
+RESTING_MAX: Final = 8_192  # objects whose references are kept; about 2 kB each
 
 
 class WatcherSettings(ServiceSettings):
@@ -46,7 +50,7 @@ async def build(settings: WatcherSettings) -> KubernetesSource:
     catalogue = load_catalogue(settings.rules)
 
     def extractor_for(surface: Surface) -> Extractor:
-        return Extractor(catalogue, surface)
+        return Extractor(catalogue, surface, Resting(RESTING_MAX))
 
     connection = await connect(settings.kubeconfig, settings.kube_context)
     around = Circumstances(

@@ -72,7 +72,10 @@ class KindLedger:
 
     def note(self, resource: ResourceId, entry: Entry) -> None:
         """Keep an entry; one without a version stands for a resource that exists and could not be told."""
-        self.remove(resource)
+        known = self._entries.get(resource)
+        if known is not None:
+            uid, version, _ = known.split("\0")
+            self._sum -= member_weight(uid, version)
         self._entries[resource] = _joined(entry)
         self._sum += member_weight(entry.uid, entry.version)
 

@@ -21,7 +21,9 @@ from schemas.events import ServedKind
 from schemas.identity import KindId, kind_id
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
+from schemas.relations.resting import Resting
 from schemas.relations.surface import builtin_surface
+from services.watcher.__main__ import RESTING_MAX
 from services.watcher.batching import Batcher
 from services.watcher.following import KindFollower
 from services.watcher.kubernetes.discovery import Resource
@@ -69,7 +71,7 @@ def run(size: int, file: Path) -> list[Row]:
     fresh, known, split = [], [], []
     for _ in range(ROUNDS):
         surface = builtin_surface()
-        shaping = Shaping(lambda one: Extractor(load_catalogue(), one))
+        shaping = Shaping(lambda one: Extractor(load_catalogue(), one, Resting(RESTING_MAX)))
         shaping.use(surface)
         kinds = {kind: Watched(surface.served[kind], shaping) for kind in first}
         batcher = Batcher(SITE, 1)

@@ -1,0 +1,138 @@
+"""What is kept of an object while only its status changes: never another word than reading all of it says."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.events import ResourceEvent
+from schemas.relations.extract import Extractor
+from schemas.relations.loader import load_catalogue
+from schemas.relations.resting import Resting, changes_by_itself
+from schemas.relations.surface import builtin_surface
+from schemas.telling import Teller
+from tests.bench.fleet import Fleet
+
+CATALOGUE, SURFACE = load_catalogue(), builtin_surface()
+PLAIN = Extractor(CATALOGUE, SURFACE)
+FLEET = list(Fleet(120).bodies())
+STATUSES: dict[str, Any] = {
+    "phase": ["Running", "Failed", None],
+    "nominatedNodeName": ["node-1", "node-2"],
+    "resourceClaimStatuses": [[{"name": "a", "resourceClaimName": "gpu"}], []],
+    "currentVolumeAttributesClassName": ["gold", "silver"],
+    "conditions": [[{"type": "Ready", "status": "True"}], [{"type": "Complete", "status": "True"}], None],
+    "observedGeneration": [1, 2],
+    "active": [[{"apiVersion": "batch/v1", "kind": "Job", "namespace": "shop", "name": "web-1"}]],
+    "volumesAttached": [[{"name": "kubernetes.io/csi/d^v-1"}]],
+}
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """One object as it is seen again and again: mostly its status and its versions differ, now and then anything."""
+    body = copy.deepcopy(draw(st.sampled_from(FLEET)))
+    seen = [body]
+    for version in range(draw(st.integers(1, 6))):
+        body = copy.deepcopy(draw(st.sampled_from(seen)))  # also as it was before
+        metadata = body["metadata"]
+        metadata["resourceVersion"] = str(1_000 + version)
+        metadata["generation"] = version
+        what = draw(st.sampled_from(["status", "status", "labels", "uid", "leaf", "annotation", "deleted", "owner"]))
+        if what == "status":
+            name = draw(st.sampled_from(sorted(STATUSES)))
+            body.setdefault("status", {})[name] = draw(st.sampled_from(STATUSES[name]))
+        elif what == "labels":
+            metadata["labels"] = {"app": draw(st.sampled_from(["a", "b"]))}
+        elif what == "uid":
+            metadata["uid"] = f"u-{version}"
+        elif what == "annotation":
+            metadata["annotations"] = {"a": draw(st.sampled_from(["b", "c"]))}
+        elif what == "deleted":
+            metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+        elif what == "owner":
+            named = {"name": draw(st.sampled_from(["x", "y"])), "uid": "u-9"}
+            metadata["ownerReferences"] = [{"apiVersion": "apps/v1", "kind": "ReplicaSet", **named}]
+        else:
+            _change_a_leaf(draw, body)
+        seen.append(body)
+    return seen
+
+
+def _change_a_leaf(draw: st.DrawFn, body: dict[str, Any]) -> None:
+    """Some text, somewhere outside of what names the object."""
+    leaves: list[tuple[Any, Any]] = []
+    left: list[Any] = [one for name, one in body.items() if name not in ("metadata", "apiVersion", "kind")]
+    while left:
+        at = left.pop()
+        for key, value in at.items() if isinstance(at, dict) else enumerate(at) if isinstance(at, list) else ():
+            if isinstance(value, str):
+                leaves.append((at, key))
+            else:
+                left.append(value)
+    if leaves:
+        at, key = draw(st.sampled_from(leaves))
+        at[key] = draw(st.sampled_from(["one", "two"]))
+
+
+@given(st.lists(changes(), min_size=1, max_size=3), st.integers(1, 3))
+def test_what_is_kept_says_what_reading_all_of_it_says(objects: list[list[dict[str, Any]]], many: int) -> None:
+    resting, teller = Extractor(CATALOGUE, SURFACE, Resting(many)), Teller()
+    for bodies in zip(*(one * 7 for one in objects), strict=False):
+        for body in bodies:
+            plain, kept = PLAIN.state(body), resting.state(body)
+            assert kept == plain
+            told, fresh = (one.tell(ResourceEvent("put", kept)) for one in (teller, Teller()))
+            assert told.shape[1] == fresh.shape[1]
+            assert _targets(told.fact) == _targets(fresh.fact)
+
+
+def _targets(fact: bytes) -> Any:
+    """A fact without the keys of tables, which every teller numbers for itself."""
+    found = msgspec.json.decode(fact)
+    return {name: one for name, one in found.items() if name not in ("labels", "template_labels", "traits", "shape")}
+
+
+def test_a_change_of_the_status_alone_gives_the_very_same_references() -> None:
+    resting = Extractor(CATALOGUE, SURFACE, Resting(10))
+    body = next(one for one in FLEET if one["kind"] == "Pod")
+    again = {**body, "status": {**body.get("status", {}), "phase": "Failed"}}
+    assert resting.state(again).references is resting.state(body).references
+
+
+def test_no_more_is_kept_than_twice_as_many() -> None:
+    resting = Resting(10)
+    extractor = Extractor(CATALOGUE, SURFACE, resting)
+    for body in FLEET:
+        extractor.state(body)
+    assert len(resting._newer) <= 10
+    assert len(resting._older) <= 10
+
+
+def test_no_value_of_a_secret_or_a_config_map_is_kept() -> None:
+    resting = Resting(10)
+    extractor = Extractor(CATALOGUE, SURFACE, resting)
+    for kind in ("Secret", "ConfigMap"):
+        metadata = {"name": "a", "namespace": "b", "uid": "u"}
+        extractor.state({"apiVersion": "v1", "kind": kind, "metadata": metadata, "data": {"key": "precious"}})
+    assert "precious" not in repr([*resting._newer.values()])
+    assert [one.partition("/")[0] for one in resting._newer] == ["ConfigMap"]
+
+
+def test_what_is_not_in_the_digest_changes_by_itself() -> None:
+    for steps in (
+        (),
+        (None,),
+        ("status",),
+        ("status", "phase"),
+        ("metadata",),
+        ("metadata", "uid"),
+        ("metadata", None),
+    ):
+        assert changes_by_itself(steps)
+    for steps in (("spec",), ("metadata", "labels"), ("metadata", "ownerReferences", None), ("data",)):
+        assert not changes_by_itself(steps)
