@@ -28,7 +28,7 @@ from services.resolver.carrying import OVERTAKEN, taken_along
 from services.resolver.machine import Machine
 from services.resolver.outgoing import Outgoing, SteppedDownError
 from services.resolver.service import ResolverService
-from services.resolver.signals import Effect, RepeatVerdict, SendOperation, StoreVerdict
+from services.resolver.signals import Effect, IntentSeen, Moment, RepeatVerdict, SendOperation, Signal, StoreVerdict
 from services.resolver.turns import side_by_side
 from tests.kit.manifests import deployment, mounts_secret, secret
 from tests.unit.resolver.mortal import Mortal
@@ -188,6 +188,26 @@ async def test_a_process_killed_at_any_wait_of_a_burst_leaves_one_effect_of_each
     died = await asyncio.gather(*map(killed_at, range(1, WAITS_MAX + 1)))  # side by side: most of it is waiting
     assert died == sorted(died, reverse=True)
     assert 20 < died.count(True) < WAITS_MAX, "each wait of the flow was one where it died, and one flow lived"
+
+
+async def test_an_intent_that_ends_the_resolver_takes_no_decision_before_it_along(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = world()
+    bus, asked = await published(made, [("delete", "secret/free"), ("read", "secret/ca"), ("read", "secret/other")])
+    step = made.machine.step
+
+    def fragile(signal: Signal, moment: Moment) -> list[Effect]:
+        if isinstance(signal, IntentSeen) and signal.intent.id == asked[1].id:
+            raise ZeroDivisionError("a defect")
+        return step(signal, moment)
+
+    monkeypatch.setattr(made.machine, "step", fragile)
+    async with asyncio.timeout(WAIT_S):
+        with pytest.raises(ExceptionGroup):
+            await ResolverService(LYON, bus, made.machine, lambda: made.moment).run()
+    assert [subjects.last_name(one.subject) for one in await stored(bus, "VERDICTS")] == [asked[0].id]
+    assert len(await stored(bus, "OPERATIONS")) == 1
 
 
 # ── the order ───────────────────────────────────────────────────────────────────────────────────────────────────────
