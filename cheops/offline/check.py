@@ -27,6 +27,7 @@ from services.resolver.coordinate import combine
 from services.resolver.intake import Intake, take_in
 from services.resolver.judge.case import Case, Change, Problem
 from services.resolver.judge.decide import decide
+from services.resolver.judge.demand import demand_of
 from services.resolver.judge.policy import Policy
 
 INTENT_ID: Final = "i-check"
@@ -142,7 +143,14 @@ def _on_what_is_there(change: Change, intake: Intake, site: OfflineSite, extract
     after = merged(live, manifest)
     unchanged = same_content(live, after)
     fixed = () if unchanged else extractor.fixed(live, after)
-    return structs.replace(change, after=extractor.state(after), unchanged=unchanged, fixed=fixed)
+    return structs.replace(
+        change,
+        after=extractor.state(after),
+        unchanged=unchanged,
+        fixed=fixed,
+        demand=demand_of(after),
+        had=demand_of(live),
+    )
 
 
 class _Elsewhere(Mapping[ResourceId, tuple[SiteName, ...]]):

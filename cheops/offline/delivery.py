@@ -14,10 +14,11 @@ from cheops.offline.sites import OfflineSite, placed
 from schemas.events import ResourceState
 from schemas.identity import ResourceId, SiteName, kind_of
 from schemas.scope.tree import Scope
-from schemas.verdicts import Verdict
+from schemas.verdicts import Reason, Verdict, Wait
 from services.resolver.across.splitting import Splitter
 from services.resolver.across.supply import Naming, Supplies, bare_namespace
 from services.resolver.judge.case import Problem
+from services.resolver.judge.findings import named
 from services.resolver.placing import Alternative
 from services.resolver.signals import Want
 
@@ -36,6 +37,7 @@ class Delivery:
     problems: dict[SiteName, dict[ResourceId, Problem]] = field(default_factory=dict)
     bundle: dict[ResourceId, Body] = field(default_factory=dict)
     supplies: Supplies = field(default_factory=Supplies)
+    doubts: dict[ResourceId, tuple[Reason, Wait]] = field(default_factory=dict)
 
     @property
     def entry(self) -> OfflineSite:
@@ -74,6 +76,7 @@ class Delivery:
             found = self._found(want)
             if found is None or want.resource in self.bodies.get(want.site, {}):
                 continue
+            self._doubt(want, found[0])
             self.supplies.bring(want, *found, self.court.catalogue.kinds.get)
             problem = self.supplies.problems.get((want.site, want.resource))
             if problem is not None:
@@ -82,6 +85,26 @@ class Delivery:
                 self.bodies.setdefault(want.site, {})[want.resource] = self.supplies.brought[want.site][want.resource]
             brought = True
         return brought
+
+    def _doubt(self, want: Want, origin: SiteName) -> None:
+        """What is to come from a site that is not heard, or was heard too long ago, is not known to be there."""
+        evidence = self.court.sites[origin].evidence(self.act.bound_s)
+        if evidence.fresh or want.resource in self.bundle:
+            return
+        code, why = ("F501", "is unreachable") if evidence.age_s is None else ("F502", "was last heard too long ago")
+        message = f"{named(want.resource)} is to come from {origin}, which {why}"
+        reason = Reason(code=code, severity="defer", message=message, site=want.site, resource=want.resource)
+        self.doubts[want.resource] = reason, Wait(site=origin)
+
+    def doubted(self, whole: Verdict) -> Verdict:
+        """The verdict on the whole, with what is not known of it; deny beats defer."""
+        if not self.doubts:
+            return whole
+        reasons, waits = zip(*self.doubts.values(), strict=True)
+        if whole.decision == "allow":
+            update = {"decision": "defer", "plan": (), "summary": reasons[0].message, "waits_for": waits}
+            whole = whole.model_copy(update=update)
+        return whole.model_copy(update={"reasons": (*whole.reasons, *reasons)})
 
     def copy(self, resource: ResourceId, origin: SiteName, name: SiteName) -> bool:
         """A copy of what the bundle writes at its origin; False when the site gets it anyway."""

@@ -102,7 +102,7 @@ def _one_way(court: Court, act: Act, scope: Scope, way: Alternative) -> Verdict:
     taken, left_out = enough(scope, way, {name: one for name, one in verdicts.items() if name not in away})
     left_out = (*left_out, *pending)
     entry = next(iter(court.sites))
-    whole = combine(list(taken.values()), entry)
+    whole = delivery.doubted(combine(list(taken.values()), entry))
     return whole.model_copy(update={"reasons": (*whole.reasons, *left_out)}) if left_out else whole
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from cheops.offline.usage import counted_quotas
 from schemas.documents import Document, DocumentError, read_documents
 from schemas.events import ResourceEvent, ResourceState, ServedKind
 from schemas.identity import IdentityError, KindId, ResourceId, ResourceKey, SiteName, kind_id, resource_id
@@ -19,6 +20,7 @@ from schemas.kinds import Surface
 from schemas.relations.ambient import ambient_resources
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import Catalogue
+from schemas.relations.selector import NAME_LABEL
 from schemas.relations.surface import BUILTIN_VERSION, builtin_surface, surface_with_crds
 from schemas.verdicts import Evidence
 from services.resolver.graph.store import Graph
@@ -98,6 +100,8 @@ def site_of(
         _put(site.graph, state)
         namespaces.add(ResourceKey.parse(state.resource).namespace)
     _fill_in(site.graph, namespaces - {""})
+    for quota in list(counted_quotas(site.graph, site.bodies)):
+        _put(site.graph, quota)
     return site
 
 
@@ -147,7 +151,9 @@ def _state(document: Document, extractor: Extractor) -> ResourceState:
 
 def _fill_in(graph: Graph, namespaces: set[str]) -> None:
     """What every cluster has, and the namespaces that are there because something is in them."""
-    implied = [ResourceState(resource_id("", "Namespace", "", one)) for one in sorted(namespaces)]
+    implied = [
+        ResourceState(resource_id("", "Namespace", "", one), labels={NAME_LABEL: one}) for one in sorted(namespaces)
+    ]
     for state in (*implied, *ambient_resources(namespaces)):
         if graph.find(state.resource) is None:
             _put(graph, state)

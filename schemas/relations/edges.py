@@ -9,12 +9,11 @@ from schemas.events import LabelSelector, Reference, ResourceState, Selector
 from schemas.identity import KindId, ResourceId, ResourceKey, kind_of, resource_id
 from schemas.relations.ambient import is_ambient
 from schemas.relations.grants import granted
-from schemas.relations.selector import matches, selects
+from schemas.relations.selector import NAME_LABEL, matches, selects
 
 NAMESPACE: Final = KindId("Namespace")
 NOBODY: Final = ResourceId("")
 SERVICE: Final = KindId("Service")
-NAME_LABEL: Final = "kubernetes.io/metadata.name"  # the API server sets it on every namespace
 
 
 class Given:

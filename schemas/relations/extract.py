@@ -22,8 +22,9 @@ from schemas.relations.plan import Plan
 from schemas.relations.reading import KINDS_MAX
 from schemas.relations.resting import SERVER_SET, Rested, Resting
 from schemas.relations.run import Run
-from schemas.relations.selector import labels_of
+from schemas.relations.selector import NAME_LABEL, labels_of
 
+NAMESPACE: Final = KindId("Namespace")
 _MAPPINGS: Final = (dict, Mapping)  # nearly all are dicts, and that is asked for in no time
 _NOTHING: Final[dict[str, Any]] = {}
 _encode: Final = msgspec.json.Encoder(order="sorted").encode
@@ -105,12 +106,14 @@ class Extractor:
 def _rested(
     plan: Plan, run: Run, metadata: Mapping[str, Any], digest: str, found: list[Reference], values: tuple[Any, ...]
 ) -> Rested:
-    finalizers = metadata.get("finalizers")
+    finalizers, labels = metadata.get("finalizers"), labels_of(metadata.get("labels"))
+    if plan.head == NAMESPACE:
+        labels = {**labels, NAME_LABEL: run.name}  # the API server sets it on every one
     return Rested(
         digest,
         tuple(found),
         values,
-        labels_of(metadata.get("labels")),
+        labels,
         plan.facts.template_labels(run),
         plan.facts.parts(run),
         tuple(map(str, finalizers)) if isinstance(finalizers, list) else (),

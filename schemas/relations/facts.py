@@ -157,10 +157,30 @@ def _role_rules(body: Any) -> Iterator[Any]:
             yield f"{verb} {group}/{resource}" if group else f"{verb} {resource}"
 
 
+def _quota_scopes(body: Any) -> Iterator[Any]:
+    """`BestEffort`, `PriorityClass In high,low`: what a quota asks of a pod that it counts."""
+    yield from (one for one in compile_values("spec.scopes[*]")(body) if isinstance(one, str))
+    for row in compile_values("spec.scopeSelector.matchExpressions[*]")(body):
+        if isinstance(row, dict):
+            values = row.get("values") if isinstance(row.get("values"), list) else []
+            yield f"{row.get('scopeName')} {row.get('operator')} {','.join(map(str, values or ()))}".strip()
+
+
+def _limit_lines(body: Any) -> Iterator[Any]:
+    """`Container max cpu 2` for each bound and default of a LimitRange."""
+    for row in compile_values("spec.limits[*]")(body):
+        for what in ("max", "min", "default", "defaultRequest") if isinstance(row, dict) else ():
+            bounds = row.get(what)
+            for resource, amount in bounds.items() if isinstance(bounds, dict) else ():
+                yield f"{row.get('type')} {what} {resource} {amount}"
+
+
 ROLE_RULES_MAX: Final = 256
 PARTS: Final[Mapping[str, Callable[[Any], Iterable[Any]]]] = {
     "served-versions": _served_versions,
     "role-rules": _role_rules,
+    "quota-scopes": _quota_scopes,
+    "limit-lines": _limit_lines,
 }  # of the body
 
 

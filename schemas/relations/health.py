@@ -39,7 +39,8 @@ def _by_kind(kind: str, spec: Mapping[str, Any], status: Mapping[str, Any], cond
             return "failed"
         return "current" if phase == "Succeeded" or conditions.get("Ready") == "True" else "progressing"
     if kind == "PersistentVolumeClaim":
-        return "current" if status.get("phase") == "Bound" else "progressing"
+        phase = status.get("phase")
+        return "current" if phase == "Bound" else "failed" if phase == "Lost" else "progressing"
     return "progressing" if conditions.get("Ready") == "False" else "current"
 
 

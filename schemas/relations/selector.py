@@ -13,6 +13,7 @@ from schemas.events import LabelSelector, Operator, Requirement, ResourceState, 
 from schemas.identity import kind_of
 
 OPERATORS: Final[dict[str, Operator]] = {one: one for one in get_args(Operator)}
+NAME_LABEL: Final = "kubernetes.io/metadata.name"  # the API server sets it on every namespace
 NEVER: Final = Requirement("", "In")
 
 

@@ -20,6 +20,7 @@ from schemas.kinds import Surface, UnknownKindError
 from schemas.rehearsals import RehearsalAnswer, RehearsedChange, RehearsedResult
 from schemas.relations.extract import Extractor
 from services.resolver.judge.case import Change, Problem
+from services.resolver.judge.demand import demand_of
 
 Manifest = Mapping[str, Any]
 
@@ -126,7 +127,9 @@ def _shaped(
         if unserved is not None:
             problems.append(unserved)
         action = intent.verb if place < len(intent.manifests) else "apply"
-        changes[state.resource] = Change(state.resource, action, state.version, state, forced=intent.heal)
+        changes[state.resource] = Change(
+            state.resource, action, state.version, state, forced=intent.heal, demand=demand_of(placed)
+        )
         manifests[state.resource] = placed
     return tuple(changes.values()), manifests, problems
 

@@ -16,6 +16,7 @@ from schemas.events import ResourceState
 from schemas.identity import ResourceId, SiteName
 from schemas.intents import Override, Verb
 from schemas.verdicts import Action, Evidence
+from services.resolver.judge.demand import Demand
 
 
 class Change(Struct, frozen=True):
@@ -26,6 +27,7 @@ class Change(Struct, frozen=True):
     refused     the API server's words when its dry run refused
     fixed       paths of immutable fields that it would change
     forced      it puts back what was declared, over whoever has changed it
+    demand      what it asks of quotas; had: what it asked before, where that is known
     """
 
     resource: ResourceId
@@ -36,6 +38,8 @@ class Change(Struct, frozen=True):
     refused: str = ""
     fixed: tuple[str, ...] = ()
     forced: bool = False
+    demand: Demand | None = None
+    had: Demand | None = None
 
 
 class Problem(Struct, frozen=True):

@@ -8,8 +8,9 @@ from typing import Final
 from msgspec import structs
 
 from schemas.events import Reference, ResourceState
-from schemas.identity import ResourceId, ResourceKey, kind_of
+from schemas.identity import ResourceId, ResourceKey, kind_of, resource_id
 from schemas.relations.ambient import is_ambient
+from services.resolver.graph.label_index import namespace_of
 from services.resolver.graph.view import Edge, View
 from services.resolver.judge.case import Change
 from services.resolver.judge.findings import Finding, named
@@ -92,7 +93,7 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
     if holder is not None:
         message = f"intent {holder} changes {named(reference.target)}, which {named(state.resource)} needs"
         yield Finding("F510", message, "presence", reference.target, edge, waits_for=holder)
-    elif found is not None and (found.deleting or _ends_now(view, reference.target)):
+    elif found is not None and (found.deleting or _ends_now(view, reference.target) or _home_ends(view, state, found)):
         letter = "W" if _weak(state, reference) else "D"
         yield Finding(f"{letter}111", f"{named(reference.target)} is being deleted", "presence", reference.target, edge)
     elif not part_is_there(after, _with_default_part(reference)):
@@ -109,6 +110,14 @@ def _ends_now(view: View, target: ResourceId) -> bool:
     """A bundle may write what is terminating; it goes all the same."""
     now = view.find(target)
     return now is not None and ends(now)
+
+
+def _home_ends(view: View, state: ResourceState, found: ResourceState) -> bool:
+    """Another namespace is on its way out, and takes what is needed with it."""
+    home = namespace_of(found.resource)
+    if not home or home == namespace_of(state.resource):
+        return False  # of the own one it is said once (D141)
+    return _ends_now(view, resource_id("", NAMESPACE, "", home))
 
 
 def _missing(state: ResourceState, edge: Edge) -> Finding:

@@ -1,14 +1,16 @@
-"""Does a quota refuse what would be made? Object counts and pods, by the arithmetic of ResourceQuota. Pure.
+"""Does a quota or a limit range refuse what would be made? The arithmetic of ResourceQuota. Pure.
 
-A quota names counts as `configmaps`, `count/deployments.apps`, `pods`. What is used is the quota's own status where
-there is one, else what the graph holds. Quotas with scopes, and quantities of compute and storage, are left to the API
-server's own word.
+manifests ─▶ what each asks for (demand.py, limits.py) ─▶ more than before, in each quota's scope ─▶ D142
+
+A quota names counts (`configmaps`, `count/deployments.apps`, `pods`) and amounts (`requests.cpu`). What is used is the
+quota's own status where there is one; else counts are taken from the graph, and amounts are left to the API server's
+word (offline they are added up from the manifests, cheops/offline/usage.py). A workload asks for all of its pods.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from schemas.events import ResourceState
@@ -16,76 +18,185 @@ from schemas.identity import KindId, kind_of
 from services.resolver.graph.label_index import namespace_of
 from services.resolver.graph.view import View
 from services.resolver.judge.case import Change
+from services.resolver.judge.demand import Demand, amounts_of, is_best_effort, shown, thousandths
 from services.resolver.judge.findings import Finding, named
+from services.resolver.judge.limits import Limits, limits_in, refusals
+from services.resolver.judge.use import FINISHED
 
 QUOTA: Final = KindId("ResourceQuota")
 POD: Final = KindId("Pod")
 PODS: Final = ("pods", "count/pods")
 HARD, USED = "hard.", "used."
+ALIASES: Final = {name: f"requests.{name}" for name in ("cpu", "memory", "ephemeral-storage")}
+SAID: Final = ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory")  # each pod must say it under a quota
 
 
 def judge_quota(view: View, changes: Iterable[Change]) -> Iterator[Finding]:
-    """D142 for each quota that a bundle would exceed."""
+    """D142 for each quota that a bundle would exceed, and each limit range that refuses a part of it."""
     by_namespace: dict[str, list[Change]] = {}
     for change in changes:
         if change.after is not None and not change.unchanged and namespace_of(change.resource):
             by_namespace.setdefault(namespace_of(change.resource), []).append(change)
     for namespace, mine in by_namespace.items():
-        quotas = [state for one in view.members(QUOTA, namespace) if (state := view.find(one)) is not None]
-        if quotas:
-            wanted = _wanted(view, mine)
-            for quota in quotas:
-                yield from _exceeded(view, quota, wanted, namespace)
+        limits = limits_in(view, namespace)
+        for quota in quotas_in(view, namespace):
+            yield from _exceeded(view, quota, mine, limits, namespace)
+        for change in mine if limits.bounds else ():
+            yield from _refused(view, change, limits)
 
 
-def _exceeded(view: View, quota: ResourceState, wanted: Mapping[str, int], namespace: str) -> Iterator[Finding]:
-    if "scoped" in quota.facts:
-        return
+def quotas_in(view: View, namespace: str) -> list[ResourceState]:
+    """The quotas of a namespace."""
+    return [state for one in view.members(QUOTA, namespace) if (state := view.find(one)) is not None]
+
+
+def uses(quota: ResourceState, state: ResourceState, demand: Demand | None, limits: Limits) -> Counter[str]:
+    """What an object that is there takes of a quota, by the quota's names and in thousandths; without object counts."""
+    if not _is_in_scope(quota, demand):
+        return Counter()
+    pods = pods_of(state)
+    found = Counter(dict.fromkeys(PODS, 1000 * pods))
+    if demand is not None:
+        times = pods if demand.containers else 1
+        amounts = amounts_of(demand, limits.requests, limits.limits)
+        found.update({name: times * amount for name, amount in amounts.items()})
+    return found
+
+
+def pods_of(state: ResourceState) -> int:
+    """How many pods it is, or makes."""
+    if kind_of(state.resource) == POD:
+        return 0 if state.facts.get("phase") in FINISHED else 1
+    if state.template_labels is None or state.facts.get("recurs") is False:
+        return 0
+    replicas = state.facts.get("replicas", 1)
+    return replicas if isinstance(replicas, int) else 0
+
+
+def _exceeded(
+    view: View, quota: ResourceState, changes: Iterable[Change], limits: Limits, namespace: str
+) -> Iterator[Finding]:
+    wanted: Counter[str] = Counter()
+    for change in changes:
+        wanted.update(_more(view, quota, change, limits))
+        yield from _unsaid(view, quota, change, limits)
     for name, limit in quota.facts.items():
-        resource = name.removeprefix(HARD)
-        more = wanted.get(resource, 0)
-        hard = _number(limit)
+        resource, hard = name.removeprefix(HARD), thousandths(limit)
+        more = wanted[ALIASES.get(resource, resource)]
         if not name.startswith(HARD) or more <= 0 or hard is None:
             continue
-        used = _number(quota.facts.get(USED + resource))
-        used = _counted(view, resource, namespace) if used is None else used
-        if used + more > hard:
-            message = f"{named(quota.resource)} allows {hard} {resource}: {used} are used, {more} more are wanted"
+        used = _used(view, quota, resource, namespace)
+        if used is not None and used + more > hard:
+            amounts = [shown(one, resource) for one in (hard, used, more)]
+            message = "{} allows {} {}: {} are used, {} more are wanted".format(
+                named(quota.resource), amounts[0], resource, *amounts[1:]
+            )
             yield Finding("D142", message, "presence", quota.resource)
 
 
-def _wanted(view: View, changes: Iterable[Change]) -> Counter[str]:
-    """Quota name → how many more there would be."""
-    more: Counter[str] = Counter()
-    for change in changes:
-        assert change.after is not None, "filtered above"
-        before = view.find(change.resource)
-        if before is None:
-            more.update(_names(view, kind_of(change.resource)))
-        pods = _pods(change.after) - (_pods(before) if before is not None else 0)
-        if kind_of(change.resource) != POD:
-            more.update(dict.fromkeys(PODS, pods))
+def _more(view: View, quota: ResourceState, change: Change, limits: Limits) -> Counter[str]:
+    """How much more of a quota there would be taken; what was asked before is taken to be the same, when unknown."""
+    assert change.after is not None, "filtered above"
+    before = view.find(change.resource)
+    more = Counter(uses(quota, change.after, change.demand, limits))
+    if before is None:
+        if not quota.parts.get("scope"):
+            more.update(dict.fromkeys(_names(view, kind_of(change.resource)), 1000))
+    else:
+        more.subtract(uses(quota, before, change.had or change.demand, limits))
     return more
+
+
+def _unsaid(view: View, quota: ResourceState, change: Change, limits: Limits) -> Iterator[Finding]:
+    """Under a quota of cpu or memory each container has to say how much of it; a LimitRange may say it instead."""
+    demand, before = change.demand, view.find(change.resource)
+    assert change.after is not None, "filtered above"
+    grows = pods_of(change.after) > (0 if before is None else pods_of(before))
+    if demand is None or not demand.containers or not grows or not _is_in_scope(quota, demand):
+        return
+    for name in quota.facts:
+        resource = name.removeprefix(HARD)
+        wanted = ALIASES.get(resource, resource)
+        if name.startswith(HARD) and wanted in SAID and not _says(demand, wanted, limits):
+            message = f"{named(quota.resource)} limits {resource}, and {named(change.resource)} does not say its own"
+            yield Finding("D142", message, "presence", quota.resource)
+
+
+def _says(demand: Demand, name: str, limits: Limits) -> bool:
+    sort, _, resource = name.partition(".")
+    whole = demand.whole.requests if sort == "requests" else demand.whole.limits
+    if resource in whole:
+        return True
+    default = limits.requests if sort == "requests" else limits.limits
+    said = [one.requests if sort == "requests" else one.limits for one in (*demand.containers, *demand.first)]
+    return resource in default or all(resource in one for one in said)
+
+
+def _refused(view: View, change: Change, limits: Limits) -> Iterator[Finding]:
+    assert change.after is not None, "filtered above"
+    before = view.find(change.resource)
+    if change.demand is None or (before is not None and pods_of(change.after) <= pods_of(before)):
+        return
+    if not change.demand.containers or pods_of(change.after):
+        for state, why in refusals(limits, change.demand):
+            message = f"{why} in {named(state.resource)}, which {named(change.resource)} does not keep to"
+            yield Finding("D142", message, "presence", state.resource)
+
+
+# ── scopes, names, what is used ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _is_in_scope(quota: ResourceState, demand: Demand | None) -> bool:
+    """Whether a quota counts it: one with scopes counts only pods, those that are in all of them."""
+    scopes = quota.parts.get("scope", ())
+    if not scopes:
+        return True
+    if demand is None or not demand.containers:
+        return False
+    return all(_holds(scope, demand) for scope in scopes)
+
+
+def _holds(scope: str, demand: Demand) -> bool:
+    name, _, rest = scope.partition(" ")
+    operator, _, values = rest.partition(" ")
+    if name == "PriorityClass":
+        mine = demand.priority_class
+        if operator in ("In", "NotIn"):
+            return (mine in values.split(",")) is (operator == "In")
+        return bool(mine) is (operator != "DoesNotExist")
+    if name in ("BestEffort", "NotBestEffort"):
+        return is_best_effort(demand) is (name == "BestEffort")
+    if name in ("Terminating", "NotTerminating"):
+        return demand.terminating is (name == "Terminating")
+    return False  # of other namespaces' affinity, and of what is not known yet: the API server's word
+
+
+def _used(view: View, quota: ResourceState, resource: str, namespace: str) -> int | None:
+    told = thousandths(quota.facts.get(USED + resource))
+    if told is not None or quota.parts.get("scope"):
+        return told
+    counted = _counted(view, resource, namespace)
+    return None if counted is None else 1000 * counted
 
 
 def _names(view: View, kind: KindId) -> list[str]:
     served = view.surface.find(kind)
-    if served is None:
+    if served is None or kind == POD:
         return []
     group = kind.rpartition("/")[0]
     return [f"count/{served.plural}.{group}"] if group else [served.plural, f"count/{served.plural}"]
 
 
-def _counted(view: View, resource: str, namespace: str) -> int:
+def _counted(view: View, resource: str, namespace: str) -> int | None:
     if resource in PODS:
-        return sum(_pods(state) for state in _tops(view, namespace))
+        return sum(pods_of(state) for state in _tops(view, namespace))
     plural, _, group = resource.removeprefix("count/").partition(".")
     kinds = [
         kind
         for kind, served in view.surface.served.items()
         if served.plural == plural and kind.rpartition("/")[0] == group
     ]
-    return sum(1 for kind in kinds for _ in view.members(kind, namespace))
+    return sum(1 for kind in kinds for _ in view.members(kind, namespace)) if kinds else None
 
 
 def _tops(view: View, namespace: str) -> Iterator[ResourceState]:
@@ -93,21 +204,10 @@ def _tops(view: View, namespace: str) -> Iterator[ResourceState]:
     for kind in view.surface.served:
         for one in view.members(kind, namespace):
             state = view.find(one)
-            owned = state is not None and any(row.relation == "composition" for row in state.references)
-            if state is not None and not owned and (kind == POD or state.template_labels is not None):
+            if state is not None and not is_made(state) and (kind == POD or state.template_labels is not None):
                 yield state
 
 
-def _pods(state: ResourceState) -> int:
-    if kind_of(state.resource) == POD:
-        return 1
-    if state.template_labels is None or state.facts.get("recurs") is False:
-        return 0
-    return _number(state.facts.get("replicas", 1)) or 0
-
-
-def _number(value: object) -> int | None:
-    """A count; None for what is none, as `4Gi`."""
-    if isinstance(value, int):
-        return value
-    return int(value) if isinstance(value, str) and value.isdecimal() else None
+def is_made(state: ResourceState) -> bool:
+    """Somebody else makes it, and stands for it."""
+    return any(row.relation == "composition" for row in state.references)

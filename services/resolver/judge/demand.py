@@ -1,0 +1,190 @@
+"""A manifest → what it asks of the quotas and limit ranges of its namespace, in thousandths. Pure.
+
+manifest ─▶ Demand (containers, claim, Service) ─▶ with the defaults of a LimitRange ─▶ amounts by quota name
+
+The rules are those of the API server's admission: a limit without a request is the request too; a LimitRange fills in
+what is left; init containers run one at a time and before the others, side-cars run beside everything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from msgspec import Struct
+
+Amounts = dict[str, int]  # resource → thousandths
+UNITS: Final[Mapping[str, Decimal]] = {
+    "": Decimal(1),
+    **{unit: Decimal(10) ** power for unit, power in zip("numkMGTPE", (-9, -6, -3, 3, 6, 9, 12, 15, 18), strict=True)},
+    **{f"{unit}i": Decimal(1024) ** (power + 1) for power, unit in enumerate("KMGTPE")},
+}
+TEMPLATES: Final[Mapping[str, tuple[str, ...]]] = {
+    "Pod": ("spec",),
+    "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
+    **dict.fromkeys(
+        ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "ReplicationController"),
+        ("spec", "template", "spec"),
+    ),
+}
+COMPUTE: Final = ("cpu", "memory")  # what makes a pod more than best effort, and what a quota makes everybody say
+EVERY_CLASS: Final = "storageclass.storage.k8s.io"
+
+
+class Asked(Struct, frozen=True):
+    """Requests and limits of one container, or of a pod as a whole."""
+
+    requests: Amounts
+    limits: Amounts
+
+
+class Demand(Struct, frozen=True):
+    """What one object asks for.
+
+    containers    that run side by side: of each pod; first: those that run before, one at a time
+    whole         the pod's own words, which stand for the sum of its containers
+    counts        by quota name, whatever runs
+    storage       of a claim; None: it is none
+    """
+
+    containers: tuple[Asked, ...] = ()
+    first: tuple[Asked, ...] = ()
+    whole: Asked = Asked({}, {})
+    terminating: bool = False
+    priority_class: str = ""
+    counts: Amounts = {}
+    storage: int | None = None
+
+
+def demand_of(body: Mapping[str, Any]) -> Demand | None:
+    """None for what only counts as an object. Whatever is malformed asks for nothing."""
+    kind = body.get("kind")
+    if kind == "PersistentVolumeClaim":
+        return _of_claim(_map(body.get("spec")))
+    if kind == "Service":
+        return _of_service(_map(body.get("spec")))
+    spec: Any = body
+    for step in TEMPLATES.get(str(kind), ()):
+        spec = _map(spec).get(step)
+    return _of_pod(spec) if spec is not body and isinstance(spec, Mapping) else None
+
+
+def thousandths(value: object) -> int | None:
+    """A quantity (`500m`, `1Gi`, `2`), rounded up as the API server does; None for what is none."""
+    text = str(value).strip() if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
+    number = text.rstrip("numkKMGTPEi")
+    unit = text[len(number) :]
+    try:
+        found = Decimal(number) * UNITS[unit] * 1000
+        return math.ceil(found)
+    except (InvalidOperation, KeyError, OverflowError, ValueError):
+        return None
+
+
+def shown(amount: int, resource: str) -> str:
+    """An amount as people write it."""
+    if amount % 1000:
+        return f"{amount}m"
+    whole = amount // 1000
+    if whole and ("memory" in resource or "storage" in resource):
+        for unit in ("Gi", "Mi", "Ki"):
+            if whole % int(UNITS[unit]) == 0:
+                return f"{whole // int(UNITS[unit])}{unit}"
+    return str(whole)
+
+
+def amounts_of(demand: Demand, default_requests: Amounts, default_limits: Amounts) -> Amounts:
+    """Quota name → what one of it (one of its pods) takes; the defaults are a LimitRange's."""
+    made = dict(demand.counts)
+    if demand.containers:
+        pod = pod_of(demand, default_requests, default_limits)
+        made.update({f"requests.{name}": amount for name, amount in pod.requests.items()})
+        made.update({f"limits.{name}": amount for name, amount in pod.limits.items()})
+    return made
+
+
+def pod_of(demand: Demand, default_requests: Amounts, default_limits: Amounts) -> Asked:
+    """What one pod asks for."""
+    running = [with_defaults(one, default_requests, default_limits) for one in demand.containers]
+    before = [with_defaults(one, default_requests, default_limits) for one in demand.first]
+    return Asked(
+        {**_most([one.requests for one in running], [one.requests for one in before]), **demand.whole.requests},
+        {**_most([one.limits for one in running], [one.limits for one in before]), **demand.whole.limits},
+    )
+
+
+def with_defaults(one: Asked, requests: Amounts, limits: Amounts) -> Asked:
+    """A container, after a LimitRange has filled in what it does not say."""
+    return Asked({**requests, **one.requests}, {**limits, **one.limits})
+
+
+def is_best_effort(demand: Demand) -> bool:
+    """No container, and not the pod, says anything of cpu or memory."""
+    said = (*demand.containers, *demand.first, demand.whole)
+    return not any(name in one.requests or name in one.limits for one in said for name in COMPUTE)
+
+
+def _most(running: Iterable[Amounts], before: Iterable[Amounts]) -> Amounts:
+    made: Amounts = {}
+    for one in running:
+        for name, amount in one.items():
+            made[name] = made.get(name, 0) + amount
+    for one in before:
+        for name, amount in one.items():
+            made[name] = max(made.get(name, 0), amount)
+    return made
+
+
+def _of_pod(spec: Mapping[str, Any]) -> Demand:
+    inits = _rows(spec.get("initContainers"))
+    beside = [*_rows(spec.get("containers")), *(one for one in inits if one.get("restartPolicy") == "Always")]
+    extra = _amounts(spec.get("overhead"))
+    return Demand(
+        containers=(*map(_asked, beside), *([Asked(extra, {})] if extra else [])),
+        first=tuple(_asked(one) for one in inits if one.get("restartPolicy") != "Always"),
+        whole=_asked(spec),
+        terminating=isinstance(spec.get("activeDeadlineSeconds"), int),
+        priority_class=str(spec.get("priorityClassName") or ""),
+    )
+
+
+def _asked(container: Mapping[str, Any]) -> Asked:
+    resources = _map(container.get("resources"))
+    limits = _amounts(resources.get("limits"))
+    return Asked({**limits, **_amounts(resources.get("requests"))}, limits)
+
+
+def _of_claim(spec: Mapping[str, Any]) -> Demand:
+    storage = _amounts(_map(spec.get("resources")).get("requests")).get("storage", 0)
+    counts = {"requests.storage": storage}
+    class_name = spec.get("storageClassName")
+    if isinstance(class_name, str) and class_name:
+        counts[f"{class_name}.{EVERY_CLASS}/requests.storage"] = storage
+        counts[f"{class_name}.{EVERY_CLASS}/persistentvolumeclaims"] = 1000
+    return Demand(counts=counts, storage=storage)
+
+
+def _of_service(spec: Mapping[str, Any]) -> Demand:
+    kind, ports = spec.get("type"), len(_rows(spec.get("ports")))
+    nodes = ports if kind == "NodePort" or (kind == "LoadBalancer" and _takes_node_ports(spec)) else 0
+    balancers = 1 if kind == "LoadBalancer" else 0
+    return Demand(counts={"services.nodeports": 1000 * nodes, "services.loadbalancers": 1000 * balancers})
+
+
+def _takes_node_ports(spec: Mapping[str, Any]) -> bool:
+    return spec.get("allocateLoadBalancerNodePorts") is not False
+
+
+def _amounts(value: Any) -> Amounts:
+    rows = ((str(name), thousandths(one)) for name, one in _map(value).items())
+    return {name: amount for name, amount in rows if amount is not None}
+
+
+def _rows(value: Any) -> list[Mapping[str, Any]]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
