@@ -11,7 +11,7 @@ from typing import Any
 
 from cheops.cli.check_since import judge_change, read_change
 from cheops.cli.failures import BadInputError
-from cheops.cli.manifests import checked_documents
+from cheops.cli.manifests import judged_documents
 from cheops.cli.render.annotations import github, sarif
 from cheops.cli.render.output import document, say
 from cheops.cli.render.signs import signs_for
@@ -59,7 +59,7 @@ def run(request: Request, output: str, ascii_only: bool) -> int:
         return _run_since(request, output, ascii_only)
     paths = _paths(request.sites)
     flaws = _flaws(request, list(paths))
-    documents = checked_documents([Path(one) for one in request.filenames], request.namespace)
+    documents = judged_documents([Path(one) for one in request.filenames], request.namespace)
     act = _act(request, documents)
     policy = Policy(load_policy(Path(request.policy))) if request.policy else Policy()
     catalogue = load_catalogue()

@@ -27,6 +27,14 @@ def sendable_documents(paths: list[Path], namespace: str) -> tuple[Document, ...
     return tuple(documents)
 
 
+def judged_documents(paths: list[Path], namespace: str) -> tuple[Document, ...]:
+    """The same where no API server will be asked about types."""
+    documents = sendable_documents(paths, namespace)
+    for one in documents:
+        _check_types(one)
+    return documents
+
+
 def named_by(paths: list[Path], namespace: str) -> tuple[str, ...]:
     """The identities of what manifests name, for commands that need no content."""
     return tuple(_identity(one, namespace) for one in checked_documents(paths, namespace))
@@ -60,12 +68,53 @@ def _check_names(one: Document) -> None:
     """What every API server refuses, told before anything is sent."""
     metadata = one.body["metadata"]
     name, own = metadata.get("name"), metadata.get("namespace")
+    if not name:
+        raise _bad(one, ("metadata", "name"), "missing (expected text: whether it may be made is said of one name)")
     free = one.body["apiVersion"].rpartition("/")[0] in _SEGMENT_GROUPS or one.body["kind"] in _SEGMENT_KINDS
-    if name is not None and not (_is_segment(name) if free else _is_subdomain(name)):
+    if not (_is_segment(name) if free else _is_subdomain(name)):
         expected = "no '/' and no '%'" if free else f"a-z, 0-9, '-' and '.', at most {NAME_LEN_MAX}"
         raise _bad(one, ("metadata", "name"), f"{name!r} cannot be a name (expected {expected})")
     if own and not (isinstance(own, str) and len(own) <= LABEL_LEN_MAX and _LABEL.fullmatch(own)):
         raise _bad(one, ("metadata", "namespace"), f"{own!r} cannot be a name (expected a-z, 0-9 and '-', at most 63)")
+
+
+def _check_types(one: Document) -> None:
+    """The mistakes of hand-written YAML: `yes` and `1.0` for text, a list for a mapping."""
+    body, metadata = one.body, one.body["metadata"]
+    rows: list[tuple[tuple[str, ...], Any]] = [
+        (("metadata", part), metadata.get(part)) for part in ("labels", "annotations")
+    ]
+    if body["apiVersion"] == "v1" and body["kind"] in ("ConfigMap", "Secret"):
+        rows += [((part,), body.get(part)) for part in ("data", "stringData", "binaryData")]
+    for path, texts in rows:
+        _check_mapping(one, path, texts)
+        for key, value in (texts or {}).items():
+            if not isinstance(key, str) or not isinstance(value, str | None):
+                raise _bad(one, (*path, str(key)), f"{value!r} is not text (quote it)")
+    if is_native_group(body["apiVersion"].rpartition("/")[0]):
+        _check_mapping(one, ("spec",), body.get("spec"))
+        for place in (("spec",), ("spec", "template", "spec")):
+            _check_containers(one, place)
+
+
+def _check_containers(one: Document, path: tuple[str, ...]) -> None:
+    spec: Any = one.body
+    for step in path:
+        spec = spec.get(step) if isinstance(spec, dict) else None
+    for field in ("containers", "initContainers", "volumes") if isinstance(spec, dict) else ():
+        rows = spec.get(field)
+        if rows is not None and not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
+            raise _bad(one, (*path, field), "expected a list of mappings")
+
+
+def _check_mapping(one: Document, path: tuple[str, ...], value: Any) -> None:
+    if value is not None and not isinstance(value, dict):
+        raise _bad(one, path, f"{value!r:.40} (expected a mapping)")
+
+
+def is_native_group(group: str) -> bool:
+    """Kubernetes' own groups: no dot, or `.k8s.io`; what others put into their `spec` is theirs to say."""
+    return "." not in group or group.endswith(".k8s.io")
 
 
 def _is_segment(name: Any) -> bool:

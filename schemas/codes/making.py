@@ -164,7 +164,7 @@ MAKING: Final = (
         "D",
         "142",
         "over quota",
-        "A ResourceQuota of the namespace has no room for it.",
+        "A ResourceQuota of the namespace has no room for it, or a LimitRange forbids what it asks for.",
         "The API server refuses the object, or the pods of the workload never come.",
         "Free something, raise the quota, or ask for less.",
         "the third ConfigMap where the quota allows two",

@@ -136,7 +136,8 @@ def _with_default_part(reference: Reference) -> Reference:
 
 
 def _missing_part(state: ResourceState, edge: Edge) -> Finding:
-    part, _, name = _with_default_part(edge.reference).granule.partition(":")
+    edge = Edge(edge.source, edge.target, _with_default_part(edge.reference))
+    part, _, name = edge.reference.granule.partition(":")
     user = named(state.resource)
     code = "N120" if edge.reference.optional else "W112" if _weak(state, edge.reference) else "D112"
     return Finding(code, f"{named(edge.target)} has no {part} {name!r}, {user} needs it", "absence", edge.target, edge)

@@ -86,11 +86,10 @@ def _exceeded(
         if not name.startswith(HARD) or more <= 0 or hard is None:
             continue
         used = _used(view, quota, resource, namespace)
-        if used is not None and used + more > hard:
-            amounts = [shown(one, resource) for one in (hard, used, more)]
-            message = "{} allows {} {}: {} are used, {} more are wanted".format(
-                named(quota.resource), amounts[0], resource, *amounts[1:]
-            )
+        if (used or 0) + more > hard:
+            taken = "" if used is None else f"{shown(used, resource)} are used, "
+            wish = f"{taken}{shown(more, resource)} more are wanted"
+            message = f"{named(quota.resource)} allows {shown(hard, resource)} {resource}: {wish}"
             yield Finding("D142", message, "presence", quota.resource)
 
 

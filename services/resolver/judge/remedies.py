@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Literal, NamedTuple
 
-from schemas.identity import ResourceId, ResourceKey, SiteName
+from schemas.identity import ResourceId, ResourceKey, SiteName, kind_of
+from schemas.relations.grants import LISTENING
 from schemas.ties import drift
 from schemas.verdicts import EdgeRef, Reason, Remedy, Touch
 from services.resolver.graph.overlay import OverlayView
@@ -41,6 +42,8 @@ def remedies_for(case: Case, view: View, reasons: Sequence[Reason], denies: Deny
     if case.verb == "delete" and numbers and numbers <= IN_USE and case.cascade == "none":
         return tuple(_delete(case, view, blocking, numbers, denies))
     if case.verb in ("create", "update", "apply") and numbers:
+        if any(map(_is_for_a_listener, blocking)):
+            return ()  # whom a listener admits is its owner's to say
         if numbers <= CAN_BE_BROUGHT and len(blocking) <= TOUCHED_MAX:
             return (_bring(case, blocking),)
         if numbers <= PART_IN_USE:
@@ -52,6 +55,10 @@ def remedies_for(case: Case, view: View, reasons: Sequence[Reason], denies: Deny
         if numbers in ({"101"}, {"102"}):
             return tuple(_other_verb(case, view, numbers, denies))
     return ()
+
+
+def _is_for_a_listener(reason: Reason) -> bool:
+    return reason.code.endswith("114") and reason.resource is not None and kind_of(reason.resource) in LISTENING
 
 
 def _delete(case: Case, view: View, blocking: Sequence[Reason], numbers: set[str], denies: Deny) -> Iterator[Remedy]:
@@ -127,6 +134,10 @@ def _bring(case: Case, blocking: Sequence[Reason]) -> Remedy:
             part = edge.granule if edge is not None else ""
             touched[Touch(resource=reason.resource, how="create", part=part)] = named(reason.resource)
     names = ", ".join(dict.fromkeys(touched.values()))
+    own = {change.resource for change in case.changes}
+    if all(one.resource in own for one in touched):  # a second manifest of the same name would be refused
+        command = f"cheops {case.verb} -f FILE --site {case.site}"
+        return Remedy(command=command, effect=f"say it in FILE: {names}", changes=tuple(touched))
     return Remedy(
         command=f"cheops {case.verb} -f FILE -f MISSING.yaml --site {case.site}",
         effect=f"bring it along: {names}",
