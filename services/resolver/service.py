@@ -93,6 +93,7 @@ class ResolverService:
         self._fetching = Fetching(site, bus, machine, now, self._liaison.key_of)
         self._unanswered: dict[str, Delivery] = {}
         self._failed = False
+        self._has_given_up = False
         self._inquiries = Inquiries(site, bus, machine, now, self._asked_step, self._fetching)
         self._carrying = Carrying(machine, self._out, self._inquiries, self._liaison, now, self._begin)
         self._tasks: asyncio.TaskGroup
@@ -188,7 +189,8 @@ class ResolverService:
         received = delivery.message
         try:
             intent = Intent.from_json(received.payload)
-            if received.deliveries > DELIVERIES_MAX:
+            if received.deliveries > DELIVERIES_MAX and not self._has_given_up:
+                self._has_given_up = True  # one in a process: those behind it came as often, and were never begun
                 raise MessageError(f"delivered {received.deliveries} times and never handled: a defect of the resolver")
         except MessageError as error:
             await self._refuse(received, str(error))

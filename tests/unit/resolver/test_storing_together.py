@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest import mock
@@ -27,7 +27,7 @@ from services.resolver import service, turns
 from services.resolver.carrying import OVERTAKEN, taken_along
 from services.resolver.machine import Machine
 from services.resolver.outgoing import Outgoing, SteppedDownError
-from services.resolver.service import ResolverService
+from services.resolver.service import DELIVERIES_MAX, INTENT_ACK_WAIT_S, ResolverService
 from services.resolver.signals import Effect, IntentSeen, Moment, RepeatVerdict, SendOperation, Signal, StoreVerdict
 from services.resolver.turns import side_by_side
 from tests.kit.manifests import deployment, mounts_secret, secret
@@ -195,19 +195,45 @@ async def test_an_intent_that_ends_the_resolver_takes_no_decision_before_it_alon
 ) -> None:
     made = world()
     bus, asked = await published(made, [("delete", "secret/free"), ("read", "secret/ca"), ("read", "secret/other")])
-    step = made.machine.step
-
-    def fragile(signal: Signal, moment: Moment) -> list[Effect]:
-        if isinstance(signal, IntentSeen) and signal.intent.id == asked[1].id:
-            raise ZeroDivisionError("a defect")
-        return step(signal, moment)
-
-    monkeypatch.setattr(made.machine, "step", fragile)
+    monkeypatch.setattr(made.machine, "step", _ended_by(made.machine, asked[1].id))
     async with asyncio.timeout(WAIT_S):
         with pytest.raises(ExceptionGroup):
             await ResolverService(LYON, bus, made.machine, lambda: made.moment).run()
     assert [subjects.last_name(one.subject) for one in await stored(bus, "VERDICTS")] == [asked[0].id]
     assert len(await stored(bus, "OPERATIONS")) == 1
+
+
+async def test_who_came_as_often_as_an_intent_that_ends_the_resolver_is_decided_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bus, asked = await published(world(), [("read", "secret/ca"), ("read", "secret/free"), ("delete", "secret/other")])
+    for process in range(DELIVERIES_MAX + 1):
+        made, started_s = world(), 2 * INTENT_ACK_WAIT_S * process  # what was taken comes again
+        monkeypatch.setattr(bus, "now_s", lambda at_s=started_s: at_s + asyncio.get_running_loop().time())
+        monkeypatch.setattr(made.machine, "step", _ended_by(made.machine, asked[0].id))
+        running = asyncio.create_task(ResolverService(LYON, bus, made.machine, lambda now=made.moment: now).run())
+        async with asyncio.timeout(WAIT_S):
+            while not running.done() and len(await stored(bus, "VERDICTS")) < len(asked):
+                await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait({running})
+    verdicts = [Verdict.from_json(one.payload) for one in await stored(bus, "VERDICTS")]
+    assert {one.intent: one.decision for one in verdicts} == {
+        asked[0].id: "deny",
+        asked[1].id: "allow",
+        asked[2].id: "allow",
+    }
+
+
+def _ended_by(machine: Machine, intent: str) -> Callable[[Signal, Moment], list[Effect]]:
+    step = machine.step
+
+    def fragile(signal: Signal, moment: Moment) -> list[Effect]:
+        if isinstance(signal, IntentSeen) and signal.intent.id == intent:
+            raise ZeroDivisionError("a defect")
+        return step(signal, moment)
+
+    return fragile
 
 
 # ── the order ───────────────────────────────────────────────────────────────────────────────────────────────────────
