@@ -35,7 +35,8 @@ def _python() -> Finding:
 def _compiled() -> Finding:
     """Code that was built and cannot be used is worth a look; none at all is as good."""
     found = compiled.found()
-    return found.state not in ("of other sources", "cannot be loaded"), f"graph and judge run as {found}"
+    good = found.state not in ("of other sources", "cannot be loaded")
+    return good, f"graph and judge run as {found}{'' if good else ' (make compiled, or remove .compiled)'}"
 
 
 def _programs() -> list[Finding]:
