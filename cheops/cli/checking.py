@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from schemas.intents import Verb
 from schemas.policy import load_policy
 from schemas.relations.loader import Catalogue, load_catalogue
 from schemas.relations.surface import BUILTIN_VERSION
+from schemas.scope.parse import from_json
+from schemas.scope.printing import print_scope
 from schemas.verdicts import Verdict
 from services.resolver.judge.policy import Policy
 
@@ -67,9 +70,20 @@ def run(request: Request, output: str, ascii_only: bool) -> int:
     for site in sites.values():
         sys.stderr.writelines(f"cheops: warning: {line}\n" for line in site.warnings)
     court = Court(sites, catalogue, policy, datetime.now(UTC))
-    verdict = check(court, act, request.scope, latencies_of(request.latency, list(sites)))
+    verdict = check(court, act, _scope_text(request.scope), latencies_of(request.latency, list(sites)))
     _print(verdict, documents, output, ascii_only)
     return CODES[verdict.decision]
+
+
+def _scope_text(scope: str) -> str:
+    """A scope in JSON, as text: the same tree (scope.md)."""
+    if not scope.lstrip().startswith("{"):
+        return scope
+    try:
+        body = json.loads(scope)
+    except ValueError as error:
+        raise BadInputError(f"--scope: neither text nor JSON ({error})") from error
+    return print_scope(from_json(body))
 
 
 def _run_since(request: Request, output: str, ascii_only: bool) -> int:
