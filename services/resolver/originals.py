@@ -12,12 +12,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
 from schemas.identity import KindId, ResourceId, SiteName, kind_of
-from schemas.intents import LIFETIME_DEFAULT_S, Intent
+from schemas.intents import LIFETIME_DEFAULT_S
 from schemas.ties import shared_to
+from services.resolver.entering import healing
 from services.resolver.graph.changed import Changed
 from services.resolver.graph.view import View
 from services.resolver.signals import EnterIntent, Moment
@@ -79,7 +79,7 @@ class Originals:
                 del self._followed[resource, name]
             elif not self.is_waiting(row.intent):
                 row.intent = _id_of(resource, name, state.resource_version)
-                entered.append(EnterIntent(self._intent(row.intent, resource, name, moment)))
+                entered.append(healing(row.intent, self._site, resource, name, LIFETIME_DEFAULT_S, moment))
         while len(self._followed) > FOLLOWED_MAX:
             del self._followed[next(iter(self._followed))]
         return entered
@@ -89,20 +89,6 @@ class Originals:
         if not intent_id.startswith(PREFIX):
             return None
         return next((place for place, row in self._followed.items() if row.intent == intent_id), None)
-
-    def _intent(self, intent_id: str, resource: ResourceId, name: SiteName, moment: Moment) -> Intent:
-        return Intent(
-            id=intent_id,
-            site=self._site,
-            verb="apply",
-            resources=(resource,),
-            scope=name,
-            heal=True,
-            on_failure="stop",
-            requester=f"resolver/{self._site}",
-            created_at=moment.wall,
-            expires_at=moment.wall + timedelta(seconds=LIFETIME_DEFAULT_S),
-        )
 
 
 def _id_of(resource: ResourceId, name: SiteName, version: str) -> str:

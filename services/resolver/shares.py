@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
@@ -20,13 +19,13 @@ from typing import Any, Final
 from schemas.alerts import Alert
 from schemas.events import ResourceState
 from schemas.identity import ResourceId, SiteName
-from schemas.intents import Intent
 from schemas.scope.errors import ScopeError
 from schemas.scope.offered import has_shares
 from schemas.scope.parse import parse_scope
 from schemas.scope.printing import print_placement
 from schemas.scope.tree import Options, Part, Site, leaves
 from schemas.ties import PART_OF, PARTS, PARTS_FACT, SCOPE, SCOPE_FACT, with_words
+from services.resolver.entering import healing
 from services.resolver.graph.view import View
 from services.resolver.judge.findings import named
 from services.resolver.marking import stripped
@@ -188,7 +187,7 @@ class Shares:
             row.due_s = now_s + SETTLE_S + heard.index(self._site) * TURN_S
         elif row.due_s <= now_s:
             row.due_s, row.again_s = now_s + row.again_s, min(2 * row.again_s, AGAIN_MAX_S)
-            yield EnterIntent(self._intent(resource, whole.scope_without(lost), moment))
+            yield self._healing(resource, whole.scope_without(lost), moment)
 
     def _is_lost(self, name: SiteName, whole: Whole, now_s: float) -> bool:
         """Not heard for the grace period; one whose share has moved is lost until it is heard."""
@@ -238,20 +237,10 @@ class Shares:
         del self._raised[alert.id]
         return alert.model_copy(update={"state": "healed", "message": why, "at": moment.wall})
 
-    def _intent(self, resource: ResourceId, scope: str, moment: Moment) -> Intent:
+    def _healing(self, resource: ResourceId, scope: str, moment: Moment) -> EnterIntent:
         words = f"{self._site}|{resource}|{scope}|{moment.wall.isoformat()}"
-        return Intent(
-            id=PREFIX + hashlib.blake2s(words.encode(), digest_size=ID_BYTES).hexdigest(),
-            site=self._site,
-            verb="apply",
-            resources=(resource,),
-            scope=scope,
-            heal=True,
-            on_failure="stop",
-            requester=f"resolver/{self._site}",
-            created_at=moment.wall,
-            expires_at=moment.wall + timedelta(seconds=LIFETIME_S),
-        )
+        name = PREFIX + hashlib.blake2s(words.encode(), digest_size=ID_BYTES).hexdigest()
+        return healing(name, self._site, resource, scope, LIFETIME_S, moment)
 
 
 @lru_cache(PLACEMENTS_REMEMBERED)

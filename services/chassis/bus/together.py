@@ -20,7 +20,7 @@ from services.chassis.errors import CheopsError, ConflictError, PermanentError, 
 TOGETHER_MAX: Final = 16
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiting:
     message: ToStore
     found: int | CheopsError | None = None

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from schemas.identity import IdentityError, KindId, ResourceKey
 from schemas.operations import Operation
+from schemas.relations.resting import SERVER_SET
 from schemas.ties import DECLARATION, DECLARED
 from services.chassis.kubernetes.declaration import MARKER
 
@@ -19,16 +20,7 @@ Object = dict[str, Any]
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 # No stored object has it: etcd's first write is revision 2. An apply that carries it creates, or is refused with 409.
 ABSENT_VERSION: Final = "1"
-_SET_BY_SERVERS: Final = (
-    "uid",
-    "resourceVersion",
-    "generation",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "managedFields",
-    "selfLink",
-)
+_SET_BY_SERVERS: Final = (*SERVER_SET, "deletionGracePeriodSeconds")
 _OURS: Final = (MARKER, DECLARED, DECLARATION)
 _WRITTEN_ANEW: Final = (LAST_APPLIED, DECLARATION)
 _INCIDENTAL: Final = ("managedFields", "resourceVersion", "generation")

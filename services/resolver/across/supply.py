@@ -15,6 +15,7 @@ from typing import Any, Final
 from schemas.identity import KindId, ResourceId, ResourceKey, SiteName, kind_of
 from schemas.kinds import Surface
 from schemas.relations.path import compile_first, steps_of
+from schemas.relations.resting import SERVER_SET
 from schemas.relations.rule import KindFacts
 from schemas.scope.tree import Scope
 from schemas.ties import (
@@ -42,13 +43,7 @@ MISSING: Final = ("D113", "D110", "D140")
 SUPPLIES_MAX: Final = 16  # a supplied dependency may need others; chains are short
 # What means something in one cluster only: what its server set, its owners, our own and kubectl's book-keeping.
 _METADATA: Final = (
-    "uid",
-    "resourceVersion",
-    "generation",
-    "creationTimestamp",
-    "managedFields",
-    "selfLink",
-    "deletionTimestamp",
+    *SERVER_SET,
     "deletionGracePeriodSeconds",
     "ownerReferences",
     "finalizers",

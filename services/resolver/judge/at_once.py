@@ -25,13 +25,9 @@ from services.resolver.graph.numbers import Numbers
 from services.resolver.graph.view import WALK_MAX, Edge
 from services.resolver.judge.cascade import Cascade
 from services.resolver.judge.delete import (
-    BINDINGS,
     CHILDREN_WITHOUT_WARNING,
-    CLAIM,
-    KEPT,
     USERS_LOOKED_AT,
     counts,
-    itself,
     may_be_needed_to_end,
     takes_many,
     use_finding,
@@ -39,6 +35,7 @@ from services.resolver.judge.delete import (
 from services.resolver.judge.findings import Finding
 from services.resolver.judge.going import Going
 from services.resolver.judge.impact import LOOKED_AT, NAMED_MAX, in_order
+from services.resolver.judge.losses import BINDINGS, CLAIM, KEPT, itself
 from services.resolver.judge.ranks import ASK, WEAKER, ranks
 from services.resolver.judge.remedies import TOUCHED_MAX, Offer, letting_go, taking_along
 from services.resolver.judge.summary import summary_of

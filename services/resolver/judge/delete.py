@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from schemas.events import Reference, ResourceState
-from schemas.identity import KindId, ResourceId, SiteName, kind_of
+from schemas.identity import ResourceId, SiteName, kind_of
 from services.resolver.graph.overlay import OverlayView
-from services.resolver.graph.remembered import numbers_of, top_owner_of, traits_of
+from services.resolver.graph.remembered import numbers_of, traits_of
 from services.resolver.graph.view import Edge, View
 from services.resolver.graph.walk import owner_of
 from services.resolver.judge.cascade import CASCADE_MAX, Cascade, cascade_of
 from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.going import STORAGE_CLASS, Going, going_of
 from services.resolver.judge.grants import is_granted, permitted_by
+from services.resolver.judge.losses import about_itself
 from services.resolver.judge.use import (
     BREAKING,
     CLAIMS_RULE,
@@ -31,12 +32,6 @@ from services.resolver.judge.use import (
 CHILDREN_WITHOUT_WARNING: Final = 5
 USERS_LOOKED_AT: Final = 128  # of a hub, when one of them blocks: the impact counts them all
 Blocks = Callable[[Finding], bool]
-CLAIM: Final = KindId("PersistentVolumeClaim")
-ACCOUNT: Final = KindId("ServiceAccount")
-KEPT: Final = frozenset(ResourceId(f"Namespace/{name}") for name in ("default", "kube-system", "kube-public"))
-BINDINGS: Final = frozenset(
-    (KindId("rbac.authorization.k8s.io/RoleBinding"), KindId("rbac.authorization.k8s.io/ClusterRoleBinding"))
-)
 _SAID: Final[dict[Use, tuple[str, str]]] = {
     "lifetime": ("D310", "{how} {user}"),
     "next start": ("D311", "{user} needs it at its next start"),
@@ -107,7 +102,7 @@ def judge_delete(view: View, targets: list[ResourceId], blocks: Blocks = blocks_
         if holder is not None:
             yield Finding("F510", f"intent {holder} changes {named(child)}", "presence", child, waits_for=holder)
     for resource in present:
-        yield from _about_itself(view, resource, cascade)
+        yield from about_itself(view, resource, cascade)
         yield from _permitted_no_more(view, after, resource, cascade)
     if len(cascade.children) > CHILDREN_WITHOUT_WARNING:
         yield takes_many(present[0], cascade)
@@ -280,60 +275,3 @@ def use_finding(
         return Finding("D330", message, "presence", edge.source, edge, (edge,))
     code, said = _SAID[use]
     return Finding(code, said.format(how=how(edge), user=user), "presence", edge.source, edge, (edge,))
-
-
-def _about_itself(view: View, resource: ResourceId, cascade: Cascade) -> Iterator[Finding]:
-    state = traits_of(view, resource)
-    assert state is not None, "asked for what is there"
-    holder = view.held_by(resource)
-    if holder is not None:
-        yield Finding("F510", f"intent {holder} changes {named(resource)}", "presence", resource, waits_for=holder)
-    yield from itself(resource, state, top_owner_of(view, resource), cascade, is_held=holder is not None)
-    for one in (resource, *cascade.children):
-        yield from _data_and_rights(view, one, cascade)
-
-
-def itself(
-    resource: ResourceId, state: ResourceState, owner: ResourceId | None, cascade: Cascade, *, is_held: bool = False
-) -> Iterator[Finding]:
-    """What is to be said of it, whoever uses it. `owner`: the top of the chain of its owners."""
-    if state.deleting and not is_held:
-        yield Finding("N331", f"{named(resource)} is being deleted already", "presence", resource)
-    if owner is not None and owner not in cascade.all:
-        yield Finding("W320", f"its owner {named(owner)} will make it again", "presence", owner)
-    if resource in KEPT:
-        yield Finding("D150", "the API server refuses it: this namespace may not be deleted", "presence", resource)
-    held = [one for one in state.finalizers if one != "kubernetes"]
-    if held:
-        message = f"finalizer held by {', '.join(held)}: it goes when that is released"
-        yield Finding("N331", message, "presence", resource)
-
-
-def _data_and_rights(view: View, resource: ResourceId, cascade: Cascade) -> Iterator[Finding]:
-    kind = kind_of(resource)
-    state = view.find(resource) if kind == CLAIM or kind in BINDINGS else None
-    if state is None:
-        return
-    if kind == CLAIM:
-        volume = view.find(ResourceId(f"PersistentVolume/{state.facts.get('volume')}"))
-        if volume is not None and volume.facts.get("reclaim") == "Delete":
-            message = f"the volume of {named(resource)} and its data go too"
-            yield Finding("W315", message, "presence", volume.resource)
-    if kind in BINDINGS:
-        yield from _lost_rights(view, state, cascade)
-
-
-def _lost_rights(view: View, binding: ResourceState, cascade: Cascade) -> Iterator[Finding]:
-    for reference in binding.references:
-        for account in view.targets(binding.resource, reference).present:
-            if kind_of(account) == ACCOUNT:
-                yield from _rightless(view, binding, account, cascade)
-
-
-def _rightless(view: View, binding: ResourceState, account: ResourceId, cascade: Cascade) -> Iterator[Finding]:
-    for edge in view.dependents(account).edges:
-        source = view.find(edge.source)
-        living = source is not None and edge.source != binding.resource and use_of(edge, source) == "lifetime"
-        if living and edge.source not in cascade.all and owner_of(view, edge.source) is None:
-            message = f"{named(edge.source)} loses what {named(binding.resource)} grants it"
-            yield Finding("W316", message, "presence", edge.source, edge)
