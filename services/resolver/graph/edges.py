@@ -1,8 +1,8 @@
 """Reverse edges: the number of a target → the numbers of those that name it. Pure.
 
-Most targets are named once or by a few: a number, or a tuple. Hubs are named by very many: a sorted array of four
-bytes an edge with a count per kind, so that an exact answer needs no scan and one removal is a binary search and a
-short move of memory.
+Most targets are named once or by a few: a number, or some that are packed (packed.py). Hubs are named by very many: a
+sorted array of four bytes an edge with a count per kind, so that an exact answer needs no scan and one removal is a
+binary search and a short move of memory.
 """
 
 from __future__ import annotations
@@ -11,19 +11,25 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from schemas.identity import KindId
 from services.resolver.graph.kept import Hub, Row, Shape
-
-SMALL_MAX: Final = 32  # below about 90 sources a tuple is smaller than a hub
-
+from services.resolver.graph.packed import (
+    NOT_THERE,
+    NUMBER_BYTES,
+    PACKED_MAX,
+    pack_numbers,
+    place_in,
+    unpack_numbers,
+    with_number,
+    without_place,
+)
 
 Sources = int | list[int] | None  # of one target, ascending; who names it twice stands twice
 
 
 class Reverse:
-    """target → sources; a source that names a target twice stands twice in a tuple."""
+    """target → sources; a source that names a target twice stands twice."""
 
     def __init__(self, kind_of: Callable[[int], KindId], shape_of: Callable[[int], Shape]) -> None:
         self.rows: list[Row] = []  # by number of the target
@@ -32,15 +38,15 @@ class Reverse:
     def add(self, target: int, source: int, kind: KindId, shape: Shape) -> None:
         """One more reference."""
         row = self.rows[target]
-        if isinstance(row, tuple):
-            if len(row) < SMALL_MAX:
-                self.rows[target] = (*row, source)
+        if isinstance(row, bytes):
+            if len(row) < PACKED_MAX * NUMBER_BYTES:
+                self.rows[target] = with_number(row, source)
             else:
-                self.rows[target] = self.row(sorted((*row, source)))
+                self.rows[target] = self.row(sorted((*unpack_numbers(row), source)))
         elif isinstance(row, Hub):
             row.add(source, kind, shape)
         else:
-            self.rows[target] = source if row is None else (row, source)
+            self.rows[target] = source if row is None else pack_numbers((row, source))
 
     def add_all(self, naming: dict[int, list[int]]) -> None:
         """target → more references to it, by their sources; what `add` makes of them one by one."""
@@ -51,15 +57,20 @@ class Reverse:
                 row.add_all(sources, self._kind_of, self._shape_of)
             elif row is None and len(sources) == 1:
                 rows[target] = sources[0]
+            elif not isinstance(row, bytes):
+                rows[target] = self._few(sources if row is None else [row, *sources])
+            elif len(row) // NUMBER_BYTES + len(sources) <= PACKED_MAX:
+                rows[target] = row + pack_numbers(sources)
             else:
-                before = () if row is None else row if isinstance(row, tuple) else (row,)
-                known = (*before, *sources)
-                rows[target] = known if len(known) <= SMALL_MAX else self.row(sorted(known))
+                rows[target] = self.row(sorted((*unpack_numbers(row), *sources)))
+
+    def _few(self, sources: list[int]) -> Row:
+        return pack_numbers(sources) if len(sources) <= PACKED_MAX else self.row(sorted(sources))
 
     def row(self, sources: list[int]) -> Row:
         """The row of a target with these sources, ascending; who names it twice stands twice."""
-        if len(sources) <= SMALL_MAX:
-            return tuple(sources)
+        if len(sources) <= PACKED_MAX:
+            return pack_numbers(sources)
         kinds = Counter(map(self._kind_of, sources))
         distinct = dict.fromkeys(sources)
         repeats: dict[int, int] = {}
@@ -81,9 +92,8 @@ class Reverse:
             if not row.sources:
                 self.rows[target] = None
         else:
-            place = row.index(source)
-            rest = row[:place] + row[place + 1 :]
-            self.rows[target] = rest if len(rest) > 1 else rest[0]
+            rest = without_place(row, place_in(row, source))
+            self.rows[target] = rest if len(rest) > NUMBER_BYTES else unpack_numbers(rest)[0]
 
     def sources(self, target: int) -> Sequence[int]:
         """Distinct resources that name the target."""
@@ -92,16 +102,10 @@ class Reverse:
             return ()
         if isinstance(row, int):
             return (row,)
-        return row.sources if isinstance(row, Hub) else row if len({*row}) == len(row) else tuple(dict.fromkeys(row))
-
-    def each(self, target: int) -> Sequence[int]:
-        """The same, quicker; some may stand twice."""
-        row = self.rows[target]
-        if row is None:
-            return ()
-        if isinstance(row, tuple):
-            return row
-        return (row,) if isinstance(row, int) else row.sources
+        if isinstance(row, Hub):
+            return row.sources
+        sources = unpack_numbers(row)
+        return sources if len({*sources}) == len(sources) else tuple(dict.fromkeys(sources))
 
     def by_kind(self, target: int) -> dict[KindId, int]:
         """Their exact number per kind (a copy)."""
@@ -120,7 +124,7 @@ class Reverse:
         if isinstance(row, Hub):
             place = bisect_left(row.sources, source)
             return place < len(row.sources) and row.sources[place] == source
-        return source in self.sources(target)
+        return place_in(row, source) != NOT_THERE if isinstance(row, bytes) else row == source
 
     def common(self, other: Reverse, target: int) -> list[int]:
         """Sources that name the target here and there."""

@@ -22,6 +22,9 @@ Target = int | Short  # a number or a packed selector, then the uid that the ref
 Arrange = Callable[[tuple[Target, ...]], tuple[Target, ...]]
 
 
+FEW = 8  # a loop over so few is quicker than counting them together
+
+
 class Form(Struct, frozen=True, gc=False, eq=False):
     """A reference without its target. `selects`: a packed selector stands for it; `pinned`: the uid follows it."""
 
@@ -100,8 +103,8 @@ class Hub(Struct, gc=False):
         self.by_shape[shape] = self.by_shape.get(shape, 0) + 1
 
     def add_all(self, more: list[int], kind_of: Callable[[int], KindId], shape_of: Callable[[int], Shape]) -> None:
-        """More references, in one go where their sources are new ones, which is the rule."""
-        if more[0] > self.sources[-1] and sorted({*more}) == more:
+        """More references; many in one go where their sources are new ones, which is the rule."""
+        if len(more) > FEW and more[0] > self.sources[-1] and sorted({*more}) == more:
             self.sources.extend(more)
             for kind, count in Counter(map(kind_of, more)).items():
                 self.by_kind[kind] = self.by_kind.get(kind, 0) + count
@@ -137,10 +140,13 @@ class Choosing(Struct, frozen=True, gc=False, eq=False):
     reference: Reference
 
 
+Group = int | bytes | dict[int, None]  # one, some that are packed (packed.py), many
+
+
 class Field(Struct, gc=False):
     """One kind in one namespace: groups of resources with equal labels, and label → groups for keys that were asked."""
 
-    groups: dict[bytes, dict[int, None] | int] = field(default_factory=dict)
+    groups: dict[bytes, Group] = field(default_factory=dict)
     postings: dict[str, dict[str, dict[bytes, None]]] = field(default_factory=dict)
 
 
@@ -160,4 +166,4 @@ class Layout(Struct, frozen=True, gc=False, eq=False):
     arrange: Arrange | None
 
 
-Row = int | tuple[int, ...] | Hub | None
+Row = int | bytes | Hub | None  # one, some that are packed (packed.py), very many, nobody

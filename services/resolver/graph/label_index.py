@@ -15,7 +15,17 @@ from typing import Final
 from schemas.events import LabelSelector, Selector
 from schemas.identity import KindId, ResourceId
 from schemas.relations.selector import matches
-from services.resolver.graph.kept import Field, Record
+from services.resolver.graph.kept import Field, Group, Record
+from services.resolver.graph.packed import (
+    NOT_THERE,
+    NUMBER_BYTES,
+    PACKED_MAX,
+    pack_numbers,
+    place_in,
+    unpack_numbers,
+    with_number,
+    without_place,
+)
 from services.resolver.graph.records import Records
 
 POD: Final = KindId("Pod")
@@ -23,6 +33,7 @@ Labels = dict[str, str]
 Anchor = tuple[KindId, str]  # what is selected, and where
 Wanted = tuple[str, str]  # one of the labels that it must have, ("", "") for any
 EVERYWHERE: Final = "*"  # no namespace is called so
+Sources = int | dict[int, int]  # the one that has one such selector, or each and how many it has
 ANY: Wanted = ("", "")
 SCAN_MAX: Final = 32  # groups of equal labels; fewer are matched one by one
 
@@ -40,7 +51,7 @@ class LabelIndex:
     def __init__(self, records: Records) -> None:
         self._records = records
         self._fields: dict[KindId, dict[str, Field]] = {}
-        self._anchored: dict[Anchor, dict[Wanted, dict[int, int]]] = {}  # → sources, and how many of their selectors
+        self._anchored: dict[Anchor, dict[Wanted, Sources]] = {}
 
     # ── resources ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -72,11 +83,10 @@ class LabelIndex:
                 value = self._records.labels(packed).get(key)
                 if value is not None:
                     values.setdefault(value, {})[packed] = None
-        elif isinstance(group, int):
-            if group != number:  # it may have been found when its kind was indexed
-                field.groups[packed] = {group: None, number: None}
-        else:
+        elif isinstance(group, dict):
             group[number] = None
+        else:
+            field.groups[packed] = _joined(group, number)
 
     def remove(self, kind: KindId, namespace: str, number: int, record: Record) -> None:
         """A resource is gone, as it was added."""
@@ -92,11 +102,11 @@ class LabelIndex:
         field = fields.get(namespace)
         group = None if field is None else field.groups.get(packed)
         if field is None or group is None:
-            return  # a Pod that makes pods stood here twice
-        if not isinstance(group, int):
-            group.pop(number, None)
-            if group:
-                return
+            return
+        left = _left(group, number)
+        if left is not None:
+            field.groups[packed] = left
+            return
         del field.groups[packed]
         for key, values in field.postings.items():
             value = self._records.labels(packed).get(key)
@@ -119,6 +129,8 @@ class LabelIndex:
                     group = field.groups[packed]
                     if isinstance(group, int):
                         yield group
+                    elif isinstance(group, bytes):
+                        yield from unpack_numbers(group)
                     else:
                         yield from group
 
@@ -144,7 +156,13 @@ class LabelIndex:
         """A reference of `source` selects."""
         wanted = _wanted(selector)
         for anchor in _anchors(selector):
-            row = self._anchored.setdefault(anchor, {}).setdefault(wanted, {})
+            rows = self._anchored.setdefault(anchor, {})
+            row = rows.get(wanted)
+            if row is None:
+                rows[wanted] = source
+                continue
+            if isinstance(row, int):
+                row = rows[wanted] = {row: 1}
             row[source] = row.get(source, 0) + 1
 
     def remove_selector(self, source: int, selector: Selector) -> None:
@@ -153,13 +171,15 @@ class LabelIndex:
         for anchor in _anchors(selector):
             rows = self._anchored[anchor]
             row = rows[wanted]
-            row[source] -= 1
-            if not row[source]:
-                del row[source]
-                if not row:
-                    del rows[wanted]
-                    if not rows:
-                        del self._anchored[anchor]
+            if isinstance(row, dict):
+                row[source] -= 1
+                if not row[source]:
+                    del row[source]
+                if row:
+                    continue
+            del rows[wanted]
+            if not rows:
+                del self._anchored[anchor]
 
     def selecting(self, kind: KindId, namespace: str, record: Record) -> list[int]:
         """Sources with a selector that could match this resource; the caller looks at each."""
@@ -172,9 +192,35 @@ class LabelIndex:
                 if rows is not None:
                     for wanted in (ANY, *self._records.labels(packed).items()):
                         row = rows.get(wanted)
-                        if row is not None:
+                        if isinstance(row, int):
+                            found[row] = 1
+                        elif row is not None:
                             found.update(row)
         return list(found)
+
+
+def _joined(group: int | bytes, number: int) -> Group:
+    if isinstance(group, int):
+        return group if group == number else pack_numbers((group, number))
+    if place_in(group, number) != NOT_THERE:  # it may have been found when its kind was indexed
+        return group
+    if len(group) < PACKED_MAX * NUMBER_BYTES:
+        return with_number(group, number)
+    return dict.fromkeys((*unpack_numbers(group), number))
+
+
+def _left(group: Group, number: int) -> Group | None:
+    """Without this one, which may be gone already: a Pod that makes pods stood there twice."""
+    if isinstance(group, int):
+        return None if group == number else group
+    if isinstance(group, dict):
+        group.pop(number, None)
+        return group or None
+    place = place_in(group, number)
+    if place == NOT_THERE:
+        return group
+    left = without_place(group, place)
+    return left if len(left) > NUMBER_BYTES else unpack_numbers(left)[0]
 
 
 def _wanted(selector: Selector) -> Wanted:

@@ -13,9 +13,10 @@ from typing import Final, NamedTuple
 
 from schemas.events import ResourceState, Selector
 from schemas.identity import KindId, ResourceId
-from services.resolver.graph.kept import Choosing, Record, Row, Target
+from services.resolver.graph.kept import Choosing, Hub, Record, Row, Target
 from services.resolver.graph.links import Links
 from services.resolver.graph.names import NOWHERE, Names
+from services.resolver.graph.packed import unpack_numbers
 from services.resolver.graph.records import Records
 from services.resolver.graph.selecting import Selecting
 from services.resolver.graph.view import Edge, Reach
@@ -79,8 +80,8 @@ class Numbers:
             return NOBODY
         if isinstance(row, int):
             return (row,)
-        if isinstance(row, tuple):
-            return row
+        if isinstance(row, bytes):
+            return unpack_numbers(row)
         if len(row.sources) > ROW_MAX:
             self.strange = True
             return NOBODY
@@ -263,7 +264,7 @@ class Numbers:
             for row in (self.user_rows[number], self.child_rows[number]):
                 if row is None:
                     continue
-                for source in row if isinstance(row, tuple) else (row,) if isinstance(row, int) else row.sources:
+                for source in row.sources if isinstance(row, Hub) else self.sources(row):
                     if source in seen:
                         continue
                     record = rows[source]

@@ -7,17 +7,17 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.events import Reference, ResourceEvent, ResourceState
+from schemas.events import BATCH_EVENTS_MAX, LabelSelector, Reference, ResourceEvent, ResourceState, Selector
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.telling import Teller, join
-from services.resolver.graph.edges import SMALL_MAX
 from services.resolver.graph.kept import Hub
+from services.resolver.graph.packed import PACKED_MAX
 from services.resolver.graph.store import Graph
 
 LYON = SiteName("lyon")
 HUB = ResourceId("ConfigMap/shop/settings")
 PARTS = ("", "", "key:a", "key:b")
-SOURCES = 2 * SMALL_MAX
+SOURCES = 2 * PACKED_MAX
 
 
 def _source(chance: Random) -> ResourceEvent:
@@ -46,7 +46,7 @@ def _checked(graph: Graph) -> bool:
     users = {state.resource for state in states if state.references}
     counted = graph.dependents(HUB)
     assert counted.count == len(users)
-    assert counted.by_kind == {kind: found for kind in _kinds(users) if (found := _kinds(users)[kind])}
+    assert counted.by_kind == {kind: found for kind, found in _kinds(users).items() if found}
     links = graph.parts.links
     number = graph.parts.names.find(HUB)
     return number >= 0 and isinstance(links.users.rows[number], Hub)
@@ -76,14 +76,38 @@ def test_who_needs_a_part_is_found_in_a_hub_as_in_a_walk_over_everything(seed: i
 
 def test_so_many_name_it_that_it_becomes_a_hub_either_way_and_nothing_is_left_when_they_go() -> None:
     one_by_one, by_batches, chance, teller = Graph(LYON), Graph(LYON), Random(1), Teller()
-    events = [_source(chance) for _ in range(4 * SOURCES)]
-    for event in events:
-        one_by_one.apply(event)
-    batch = by_batches.read(join(LYON, 1, 1, "", tuple(map(teller.tell, events))))
-    for _ in by_batches.take(batch, batch.events):
-        pass
+    for seq in range(1, 4 * SOURCES, BATCH_EVENTS_MAX):
+        events = [_source(chance) for _ in range(BATCH_EVENTS_MAX)]
+        for event in events:
+            one_by_one.apply(event)
+        batch = by_batches.read(join(LYON, 1, seq, "", tuple(map(teller.tell, events))))
+        for _ in by_batches.take(batch, batch.events):
+            pass
     for graph in (one_by_one, by_batches):
         assert _checked(graph), "a hub"
         for state in [*graph.resources()]:
             graph.apply(ResourceEvent("delete", resource=state.resource))
         assert not _checked(graph)
+
+
+def _labelled(name: str) -> ResourceState:
+    return ResourceState(ResourceId(f"Pod/shop/{name}"), labels={"app": "web"})
+
+
+def test_all_that_have_the_same_labels_are_selected_however_many_come_and_go() -> None:
+    graph, chance, there = Graph(LYON), Random(2), dict[str, None]()
+    selector = Selector(KindId("Pod"), ("shop",), LabelSelector({"app": "web"}))
+    choosing = Reference("service.selector", "spec.selector", "selection", "S", ResourceId(""), selector)
+    graph.apply(ResourceEvent("put", ResourceState(ResourceId("Service/shop/web"), references=(choosing,))))
+    for most in (2, 2 * PACKED_MAX, PACKED_MAX // 2, 2 * PACKED_MAX, 0):
+        while len(there) != most:
+            name = str(chance.randrange(3 * PACKED_MAX))
+            if len(there) < most:
+                graph.apply(ResourceEvent("put", _labelled(name)))
+                there[name] = None
+            elif name in there:
+                graph.apply(ResourceEvent("delete", resource=_labelled(name).resource))
+                del there[name]
+            found = graph.targets(ResourceId("Service/shop/web"), choosing)
+            assert sorted(found.present) == sorted(_labelled(one).resource for one in there)
+            assert found.count == len(there)
