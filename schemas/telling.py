@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from operator import attrgetter
 from typing import Final, NamedTuple
 
@@ -13,7 +14,7 @@ from schemas.events import EventBatch, Reference, ResourceEvent, Selector
 from schemas.identity import ResourceId, SiteName
 
 KEYS_MAX: Final = 4_096  # traits and shapes whose keys are remembered; beyond that they get new ones
-WRITTEN_MAX: Final = 8_192  # references of so many objects, as they are written
+WRITTEN_MAX: Final = 16_384  # references of so many objects, as they are written
 _encode = msgspec.json.Encoder().encode
 _shared = attrgetter(*Traits.__struct_fields__)
 
@@ -49,7 +50,7 @@ class Teller:
 
     def __init__(self) -> None:
         self._entries: dict[bytes, Entry] = {}
-        self._written: dict[int, _Written] = {}
+        self._written: OrderedDict[int, _Written] = OrderedDict()  # told last comes last
         self._last = 0
 
     def tell(self, event: ResourceEvent) -> Told:
@@ -71,13 +72,15 @@ class Teller:
         written = self._written.get(id(references))
         if written is None:
             written = self._write(references)
+        else:
+            self._written.move_to_end(id(references))
         fact = _encode(Fact("put", *line, written.shape[0], written.targets, written.uids, written.selectors))
         return Told(size + len(written.shape[1]) + len(fact), fact, labels, template, traits, written.shape)
 
     def _write(self, references: tuple[Reference, ...]) -> _Written:
         """How references are written; the same ones are when they come again (relations/resting.py)."""
         if len(self._written) >= WRITTEN_MAX:
-            self._written.clear()
+            self._written.popitem(last=False)
         targets = tuple([one.target for one in references if one.selector is None])
         few = () if len(targets) == len(references) else references
         found = self._written[id(references)] = _Written(

@@ -3,13 +3,13 @@
     digest of all but status and versions ──▶ the same as before: what was found then, and the status read
                                           ──▶ another: everything read, and kept
 
-Kept by resource, so what names and namespaces say is the same, too. Two halves, the older one is dropped when the newer
-one is full: who goes through more objects than are kept finds most of the last ones. JSON objects whose fields come in
-another order count as the same, as they do for the digest: API servers write them in order.
+Kept by resource, so what names and namespaces say is the same, too; what was not met for longest goes first. JSON objects
+whose fields come in another order count as the same, as they do for the digest: API servers write them in order.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -44,27 +44,26 @@ class Rested(Struct, frozen=True):
 
 
 class Resting:
-    """Of so many objects at least, of twice as many at most."""
+    """Of so many objects."""
 
     def __init__(self, many: int) -> None:
         self._many = many
-        self._newer: dict[ResourceId, Rested] = {}
-        self._older: dict[ResourceId, Rested] = {}
+        self._kept: OrderedDict[ResourceId, Rested] = OrderedDict()  # met last comes last
 
     def find(self, resource: ResourceId, digest: str) -> Rested | None:
         """What was kept of an object that says the same."""
-        found = self._newer.get(resource)
-        if found is None:
-            found = self._older.get(resource)
-            if found is not None and found.digest == digest:
-                self.keep(resource, found)
-        return found if found is not None and found.digest == digest else None
+        found = self._kept.get(resource)
+        if found is None or found.digest != digest:
+            return None
+        self._kept.move_to_end(resource)
+        return found
 
     def keep(self, resource: ResourceId, rested: Rested) -> None:
         """Instead of what was kept of it before."""
-        if len(self._newer) >= self._many:
-            self._newer, self._older = {}, self._newer
-        self._newer[resource] = rested
+        self._kept[resource] = rested
+        self._kept.move_to_end(resource)
+        if len(self._kept) > self._many:
+            self._kept.popitem(last=False)
 
 
 def changes_by_itself(steps: Sequence[Step]) -> bool:

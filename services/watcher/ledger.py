@@ -25,11 +25,6 @@ class Entry(NamedTuple):
     version: str = ""
     digest: str = ""
 
-    @classmethod
-    def of(cls, state: ResourceState) -> Entry:
-        """What is kept of a state."""
-        return cls(state.uid, state.resource_version, state.digest[:DIGEST_LEN])
-
 
 class KindLedger:
     """The resources of one kind, as the bus was told."""
@@ -57,7 +52,7 @@ class KindLedger:
         known = self._entries.get(state.resource)
         if known is None:
             return "changed"
-        if known == _joined(Entry.of(state)):
+        if known == _joined_of(state):
             return "same"
         return "changed" if known.startswith(f"{state.uid}\0") else "recreated"
 
@@ -68,16 +63,11 @@ class KindLedger:
 
     def put(self, state: ResourceState) -> None:
         """The state is published."""
-        self.note(state.resource, Entry.of(state))
+        self._keep(state.resource, state.uid, state.resource_version, _joined_of(state))
 
     def note(self, resource: ResourceId, entry: Entry) -> None:
         """Keep an entry; one without a version stands for a resource that exists and could not be told."""
-        known = self._entries.get(resource)
-        if known is not None:
-            uid, version, _ = known.split("\0")
-            self._sum -= member_weight(uid, version)
-        self._entries[resource] = _joined(entry)
-        self._sum += member_weight(entry.uid, entry.version)
+        self._keep(resource, entry.uid, entry.version, "\0".join(entry))
 
     def remove(self, resource: ResourceId) -> Entry | None:
         """The deletion is published."""
@@ -87,10 +77,18 @@ class KindLedger:
             self._sum -= member_weight(known.uid, known.version)
         return known
 
+    def _keep(self, resource: ResourceId, uid: str, version: str, joined: str) -> None:
+        known = self._entries.get(resource)
+        if known is not None:
+            known_uid, known_version, _ = known.split("\0")
+            self._sum -= member_weight(known_uid, known_version)
+        self._entries[resource] = joined
+        self._sum += member_weight(uid, version)
+
     def digest(self) -> str:
         """What a receiver that missed nothing computes as well (events.kind_digest)."""
         return weighed(len(self._entries), self._sum)
 
 
-def _joined(entry: Entry) -> str:
-    return "\0".join(entry)
+def _joined_of(state: ResourceState) -> str:
+    return f"{state.uid}\0{state.resource_version}\0{state.digest[:DIGEST_LEN]}"

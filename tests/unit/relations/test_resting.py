@@ -104,13 +104,16 @@ def test_a_change_of_the_status_alone_gives_the_very_same_references() -> None:
     assert resting.state(again).references is resting.state(body).references
 
 
-def test_no_more_is_kept_than_twice_as_many() -> None:
+def test_so_many_are_kept_and_what_was_not_met_for_longest_goes_first() -> None:
     resting = Resting(10)
     extractor = Extractor(CATALOGUE, SURFACE, resting)
-    for body in FLEET:
-        extractor.state(body)
-    assert len(resting._newer) <= 10
-    assert len(resting._older) <= 10
+    bodies = [body for body in FLEET if body["kind"] == "Pod"][:11]
+    first, second, *others = [extractor.state(body) for body in bodies[:-1]]
+    assert extractor.state(bodies[0]).references is first.references
+    extractor.state(bodies[-1])
+    assert len(resting._kept) == 10
+    assert second.resource not in resting._kept
+    assert {first.resource, *(one.resource for one in others)} < set(resting._kept)
 
 
 def test_no_value_of_a_secret_or_a_config_map_is_kept() -> None:
@@ -119,8 +122,8 @@ def test_no_value_of_a_secret_or_a_config_map_is_kept() -> None:
     for kind in ("Secret", "ConfigMap"):
         metadata = {"name": "a", "namespace": "b", "uid": "u"}
         extractor.state({"apiVersion": "v1", "kind": kind, "metadata": metadata, "data": {"key": "precious"}})
-    assert "precious" not in repr([*resting._newer.values()])
-    assert [one.partition("/")[0] for one in resting._newer] == ["ConfigMap"]
+    assert "precious" not in repr([*resting._kept.values()])
+    assert [one.partition("/")[0] for one in resting._kept] == ["ConfigMap"]
 
 
 def test_what_is_not_in_the_digest_changes_by_itself() -> None:
