@@ -16,7 +16,7 @@ from schemas.relations.readers import READERS, Pointer, Source
 from schemas.relations.reading import NOBODY, RuleReader
 from schemas.relations.rule import Rule
 from schemas.relations.run import Run
-from schemas.relations.silence import MUTE, NEEDS
+from schemas.relations.silence import LOOKS_AROUND, MUTE, NEEDS
 
 Key = tuple[Any, ...]
 TEXTS_MAX: Final = 8_192  # texts at one place that are remembered
@@ -30,6 +30,7 @@ class TextReader(RuleReader):
     def __init__(self, rule: Rule, where: Where, source: KindId, surface: Surface) -> None:
         super().__init__(rule, where, source, surface)
         self._grammar = READERS[rule.to.reads]
+        self.looks_around = rule.to.reads in LOOKS_AROUND
         self.needs = NEEDS.get(rule.to.reads, "")
         self._is_mute = MUTE.get(rule.to.reads)
         self._group, self._bare = split_kind(source)

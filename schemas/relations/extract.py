@@ -8,22 +8,24 @@ names only.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
+from msgspec import Raw
 
 from schemas.events import Reference, ResourceState, ServedKind
-from schemas.identity import KindId, ResourceKey
+from schemas.identity import KindId, ResourceId, ResourceKey
 from schemas.kinds import Surface
 from schemas.relations.fixed import FixedFields
 from schemas.relations.loader import Catalogue
 from schemas.relations.plan import Plan
 from schemas.relations.reading import KINDS_MAX
-from schemas.relations.resting import SERVER_SET, Rested, Resting
+from schemas.relations.resting import Rested, Resting, mark_of, rest_of
 from schemas.relations.run import Run
 from schemas.relations.selector import NAME_LABEL, labels_of
 
+Identified = tuple[ResourceId, str, str]  # identity, namespace, name
 NAMESPACE: Final = KindId("Namespace")
 _MAPPINGS: Final = (dict, Mapping)  # nearly all are dicts, and that is asked for in no time
 _NOTHING: Final[dict[str, Any]] = {}
@@ -49,38 +51,51 @@ class Extractor:
 
     def state(self, body: Mapping[str, Any]) -> ResourceState:
         """The whole state, without values."""
-        plan, metadata = self._plan(body), _metadata(body)
-        namespace, name = _placed(plan, metadata)
-        facts, digest = plan.facts, _digest(body, plan.confidential)
-        resource: Any = f"{plan.head}/{namespace}/{name}" if namespace else f"{plan.head}/{name}"
+        plan = self._plan(body)
+        return self._read(plan, body, _identified(plan, body), 0)
+
+    def seen(self, body: dict[str, Any], fields: Mapping[str, Raw], decode: Callable[[Raw], Any]) -> ResourceState:
+        """The same of an object as it came; where its status alone has changed, no more than that is decoded.
+
+        body    its apiVersion, its kind and its metadata; what else is looked at is put there
+        """
+        plan = self._plan(body)
+        identified = _identified(plan, body)
+        mark = 0
+        if self._resting is not None and plan.rests_in_bytes:
+            mark = mark_of(body, fields)
+            rested = self._resting.find_marked(identified[0], mark)
+            if rested is not None:
+                if "status" in fields:
+                    body["status"] = decode(fields["status"])
+                run = _run_of(body, identified, [*rested.values])
+                plan.read_moving(run)
+                return _told(plan, run, rested, identified[0])
+        for name, raw in fields.items():
+            if name not in body:
+                body[name] = decode(raw)
+        return self._read(plan, body, identified, mark)
+
+    def _read(self, plan: Plan, body: Mapping[str, Any], identified: Identified, mark: int) -> ResourceState:
+        """All of it, but for what its digest says is kept. `mark`: of its bytes (0: unknown)."""
+        resource, digest = identified[0], _digest(body, plan.confidential)
         resting = self._resting if plan.rests else None
         rested = resting.find(resource, digest) if resting is not None else None
-        run = Run(namespace, name, body, [], list(rested.values) if rested else [None] * facts.slots_count)
-        if rested is None:
+        if rested is not None:
+            run = _run_of(body, identified, [*rested.values])
+            plan.read_moving(run)
+            if resting is not None and mark:
+                resting.keep(resource, msgspec.structs.replace(rested, mark=mark))
+        else:
+            run = _run_of(body, identified, [None] * plan.facts.slots_count)
             plan.read(run)
-            values = facts.said(run) if resting is not None else ()
+            values = plan.facts.said(run) if resting is not None else ()
             found, run.found = run.found, []
             plan.read_moving(run)
-            rested = _rested(plan, run, metadata, digest, found, values)
+            rested = _rested(plan, run, digest, found, values, mark)
             if resting is not None:
                 resting.keep(resource, rested)
-        else:
-            plan.read_moving(run)
-        return ResourceState(
-            resource,
-            plan.version,
-            str(metadata.get("uid") or ""),
-            str(metadata.get("resourceVersion") or ""),
-            digest,
-            metadata.get("deletionTimestamp") is not None,
-            rested.labels,
-            rested.template_labels,
-            (*rested.references, *run.found) if run.found else rested.references,
-            rested.parts,
-            facts.read(run),
-            rested.finalizers,
-            rested.grants,
-        )
+        return _told(plan, run, rested, resource)
 
     def fixed(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
         """Paths of immutable fields that `new` would change."""
@@ -103,9 +118,8 @@ class Extractor:
         return found
 
 
-def _rested(
-    plan: Plan, run: Run, metadata: Mapping[str, Any], digest: str, found: list[Reference], values: tuple[Any, ...]
-) -> Rested:
+def _rested(plan: Plan, run: Run, digest: str, found: list[Reference], values: tuple[Any, ...], mark: int) -> Rested:
+    metadata = _metadata(run.body)
     finalizers, labels = metadata.get("finalizers"), labels_of(metadata.get("labels"))
     if plan.head == NAMESPACE:
         labels = {**labels, NAME_LABEL: run.name}  # the API server sets it on every one
@@ -118,7 +132,38 @@ def _rested(
         plan.facts.parts(run),
         tuple(map(str, finalizers)) if isinstance(finalizers, list) else (),
         plan.grants(run),
+        mark,
     )
+
+
+def _told(plan: Plan, run: Run, rested: Rested, resource: ResourceId) -> ResourceState:
+    """The state: what rests, and what was read since."""
+    metadata = _metadata(run.body)
+    return ResourceState(
+        resource,
+        plan.version,
+        str(metadata.get("uid") or ""),
+        str(metadata.get("resourceVersion") or ""),
+        rested.digest,
+        metadata.get("deletionTimestamp") is not None,
+        rested.labels,
+        rested.template_labels,
+        (*rested.references, *run.found) if run.found else rested.references,
+        rested.parts,
+        plan.facts.read(run),
+        rested.finalizers,
+        rested.grants,
+    )
+
+
+def _identified(plan: Plan, body: Mapping[str, Any]) -> Identified:
+    namespace, name = _placed(plan, _metadata(body))
+    resource: Any = f"{plan.head}/{namespace}/{name}" if namespace else f"{plan.head}/{name}"
+    return resource, namespace, name
+
+
+def _run_of(body: Mapping[str, Any], identified: Identified, values: list[Any]) -> Run:
+    return Run(identified[1], identified[2], body, [], values)
 
 
 def _metadata(body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -144,12 +189,9 @@ def with_packs(surface: Surface, catalogue: Catalogue) -> Surface:
 
 
 def _digest(body: Mapping[str, Any], confidential: bool) -> str:
-    rest, metadata = {**body}, body.get("metadata")
-    kept = rest["metadata"] = {**metadata} if isinstance(metadata, dict) else {}
-    rest.pop("status", None)
-    for name in SERVER_SET:
-        kept.pop(name, None)
+    rest = rest_of(body)
     if confidential:
+        kept = rest["metadata"]
         rest = {name: sorted(one) if isinstance(one, dict) and one is not kept else one for name, one in rest.items()}
         kept.pop("annotations", None)  # kubectl's last-applied annotation repeats the values
     hashed = _new_hash()

@@ -45,7 +45,7 @@ class Facts:
             else tuple((self._condition(one), _test_of(one), *self._anyway(one)) for one in conditions)
         )
         self._offers = {slot for _, many in self._parts for slot in many}  # whole values, unlike facts
-        self._with_health = split_kind(kind)[1] in WITH_HEALTH
+        self._replicas = self._first("spec.replicas") if split_kind(kind)[1] in WITH_HEALTH else None
 
     # ── where things stand ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -68,7 +68,7 @@ class Facts:
     def _condition(self, one: Condition) -> int:
         if not one.condition:
             return self._first(one.path)
-        return self._slot(f"condition {one.condition}", (), make=_status_of(one.condition))
+        return self._slot(f"condition {one.condition}", CONDITIONS, make=_status_of(one.condition))
 
     def _anyway(self, one: Condition) -> tuple[int | None, Any]:
         return (self._first(one.unless), one.unless_equals) if one.unless else (None, None)
@@ -133,8 +133,8 @@ class Facts:
             for slot, holds, anyway, word in self._recurs:
                 recurs = recurs and (holds(values[slot]) or (anyway is not None and values[anyway] == word))
             made["recurs"] = recurs
-        if self._with_health and "status" in run.body:
-            made["health"] = health(run.body)
+        if self._replicas is not None and "status" in run.body:
+            made["health"] = health(run.body, values[self._replicas])
         return made
 
 
@@ -175,6 +175,7 @@ def _limit_lines(body: Any) -> Iterator[Any]:
                 yield f"{row.get('type')} {what} {resource} {amount}"
 
 
+CONDITIONS: Final = steps_of("status.conditions")
 ROLE_RULES_MAX: Final = 256
 PARTS: Final[Mapping[str, Callable[[Any], Iterable[Any]]]] = {
     "served-versions": _served_versions,
@@ -185,11 +186,11 @@ PARTS: Final[Mapping[str, Callable[[Any], Iterable[Any]]]] = {
 
 
 def _status_of(wanted: str) -> First:
-    rows = compile_values("status.conditions[*]")
+    rows = compile_values("[*]")
 
-    def status(body: Any) -> Any:
+    def status(conditions: Any) -> Any:
         return next(
-            (row.get("status") for row in rows(body) if isinstance(row, dict) and row.get("type") == wanted), None
+            (row.get("status") for row in rows(conditions) if isinstance(row, dict) and row.get("type") == wanted), None
         )
 
     return status

@@ -8,8 +8,11 @@ from typing import Any, Literal
 Health = Literal["current", "progressing", "failed", "terminating"]
 
 
-def health(body: Mapping[str, Any]) -> Health:
-    """terminating → progressing or failed by conditions and counts → current when nothing speaks against it."""
+def health(body: Mapping[str, Any], replicas: Any) -> Health:
+    """terminating → progressing or failed by conditions and counts → current when nothing speaks against it.
+
+    It looks at nothing of the body but its kind, its metadata and its status. `replicas`: how many are wanted.
+    """
     metadata, status = _map(body.get("metadata")), _map(body.get("status"))
     if metadata.get("deletionTimestamp"):
         return "terminating"
@@ -22,12 +25,12 @@ def health(body: Mapping[str, Any]) -> Health:
         return "failed"
     if conditions.get("Reconciling") == "True":
         return "progressing"
-    return _by_kind(str(body.get("kind")), _map(body.get("spec")), status, conditions)
+    return _by_kind(str(body.get("kind")), replicas, status, conditions)
 
 
-def _by_kind(kind: str, spec: Mapping[str, Any], status: Mapping[str, Any], conditions: Mapping[Any, Any]) -> Health:
+def _by_kind(kind: str, replicas: Any, status: Mapping[str, Any], conditions: Mapping[Any, Any]) -> Health:
     if kind in ("Deployment", "StatefulSet", "ReplicaSet"):
-        wanted = spec.get("replicas", 1)
+        wanted = 1 if replicas is None else replicas  # as the API server fills it in
         ready = status.get("availableReplicas" if kind == "Deployment" else "readyReplicas") or 0
         return "current" if isinstance(wanted, int) and ready >= wanted else "progressing"
     if kind == "DaemonSet":

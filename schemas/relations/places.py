@@ -36,6 +36,7 @@ class Row(NamedTuple):
     needs    only with a mapping that has this field; "": whatever the value
     lacks    not with a mapping that has one of these
     named    it only looks at what the object is called
+    looks_around   it looks at more of the object than stands there
     """
 
     steps: tuple[Step, ...]
@@ -43,6 +44,7 @@ class Row(NamedTuple):
     needs: str = ""
     lacks: tuple[str, ...] = ()
     named: bool = False
+    looks_around: bool = False
 
 
 class Place:

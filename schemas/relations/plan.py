@@ -34,6 +34,7 @@ class Plan:
     head        how its identities begin: `apps/Deployment`
     namespaced  None: nobody serves it
     rests       what `read` finds is the same when the object's digest is
+    rests_in_bytes   then metadata and status are all that need be decoded
     """
 
     def __init__(self, version: str, kind: str, catalogue: Catalogue, surface: Surface) -> None:
@@ -57,6 +58,7 @@ class Plan:
         self._read_moving = compiled(place_of(moving)) if moving else None
         slots = {row.read.number for row in moving if isinstance(row.read, Slot)}
         self.rests = not self.confidential and not self.facts.offers_from(slots)
+        self.rests_in_bytes = self.rests and not any(map(_looks_around, moving))
         self._roams: Read | None = None
         if known is None and not mine and not surface.is_built_in(split_kind(self.head)[0]):
             strange = catalogue.rules.get(KindId(STRANGE_KIND), ())
@@ -80,12 +82,24 @@ class Plan:
         return () if self._grants is None else tuple(self._grants(run.body, run.namespace))
 
 
+def _looks_around(row: Row) -> bool:
+    """Whether it looks at more than status and metadata."""
+    return row.looks_around or row.steps[:1] not in (("status",), ("metadata",))
+
+
 def rows_of(rules: Iterable[MountedRule], root: Where, source: KindId, surface: Surface) -> list[Row]:
     """Each rule at each of its places → what reads it, and where."""
     rules = [one for one in rules if can_speak(one.rule.to.reads, source, surface)]
     readers = [reader_of(one.rule, root.deeper(at), source, surface) for one in rules for at in one.at]
     return [
-        Row(one.where.steps, one.reading(), one.needs, one.lacks, isinstance(one, OwnNamespaceReader))
+        Row(
+            one.where.steps,
+            one.reading(),
+            one.needs,
+            one.lacks,
+            isinstance(one, OwnNamespaceReader),
+            isinstance(one, TextReader) and one.looks_around,
+        )
         for one in readers
     ]
 

@@ -1,4 +1,4 @@
-"""Where a reader of texts (readers.py) says nothing, known at a glance: so it is not asked. Pure."""
+"""What is known of readers of texts (readers.py) at a glance: where one says nothing, so it is not asked. Pure."""
 
 from __future__ import annotations
 
@@ -28,3 +28,4 @@ def _projects_nothing(value: Any) -> bool:
 # Fields without which a mapping points at nothing; values that point at nothing.
 NEEDS: Final[Mapping[str, str]] = {"pod-claim": "ephemeral", "pod-tokens": "volumes", "role-rule": "resourceNames"}
 MUTE: Final[Mapping[str, Callable[[Any], bool]]] = {"hosts": names_no_host, "pod-tokens": _projects_nothing}
+LOOKS_AROUND: Final = frozenset(("set-claims",))  # what they say rests on other fields of the object, too

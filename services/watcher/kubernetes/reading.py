@@ -15,6 +15,7 @@ from services.watcher.kubernetes.decoding import UndecodableError, decode
 from services.watcher.kubernetes.discovery import Resource
 from services.watcher.kubernetes.shaping import (
     INITIAL_EVENTS_END,
+    Fields,
     Metadata,
     Page,
     Shaping,
@@ -27,7 +28,12 @@ from services.watcher.kubernetes.shaping import (
 from services.watcher.kubernetes.transport import ApiError, Status
 from services.watcher.source import Listed, Observation, Seen, Wants
 
-_statuses = msgspec.json.Decoder(Status)
+
+class _Failure(msgspec.Struct):
+    object: Status
+
+
+_failures = msgspec.json.Decoder(_Failure)
 
 
 class HoleError(TransientError):
@@ -49,7 +55,7 @@ class WatchReading:
         try:
             read = read_line(line)
             if read.type == "ERROR":
-                raise _error(decode(_statuses, read.object))
+                raise _error(decode(_failures, line).object)
             metadata = read_metadata(read.object)
         except UndecodableError as error:
             self._counters["lines_unreadable"] += 1
@@ -67,23 +73,23 @@ class WatchReading:
     def page(self, body: bytes) -> tuple[list[Observation], str, str]:
         """One page of a list → its objects, the token of the next page ("" = the last), the list's version."""
         read = _page(body)
-        observations = [self._shaped(raw, self._metadata(raw)) for raw in read.items or ()]
+        observations = [self._shaped(fields, self._metadata(fields)) for fields in read.items or ()]
         return observations, read.metadata.continue_, read.metadata.resource_version
 
     def check_not_older(self, body: bytes) -> None:
         """Compare the version of any list of this kind with the position; raises HoleError when it is older."""
         self._refuse_older(_page(body).metadata.resource_version)
 
-    def _shaped(self, raw: msgspec.Raw, metadata: Metadata) -> Observation:
+    def _shaped(self, fields: Fields, metadata: Metadata) -> Observation:
         resource = identity(self._resource, metadata)
         if not self._wants(resource, metadata.uid, metadata.resource_version):
             self._shaping.pass_over(self._resource)
             return Seen(resource, metadata.uid, metadata.resource_version)
-        return self._shaping.shape(self._resource, raw, metadata)
+        return self._shaping.shape(self._resource, fields, metadata)
 
-    def _metadata(self, raw: msgspec.Raw) -> Metadata:
+    def _metadata(self, fields: Fields) -> Metadata:
         try:
-            return read_metadata(raw)
+            return read_metadata(fields)
         except UndecodableError as error:
             self._counters["objects_nameless"] += 1
             raise HoleError(f"an object without a name: {error}") from error

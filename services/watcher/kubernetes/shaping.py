@@ -1,8 +1,9 @@
 """Raw watch line or list item → ResourceState. Pure. Values stop here.
 
-A line is decoded twice, cheaply: first its type and metadata, with the object left as bytes; only an object that has
-to be understood becomes a dict, and the extractor keeps identity, labels, references and key names of it. The dict
-dies in this module. What cannot be understood is reported by the name of the error alone: its text may quote values.
+A line is decoded as far as it is needed: first its type and metadata, with the fields of the object left as bytes. Of
+an object that has to be understood those become values that the extractor asks for; it keeps identity, labels,
+references and key names of them, and the values die. What cannot be understood is reported by the name of the error
+alone: its text may quote values.
 """
 
 from __future__ import annotations
@@ -18,19 +19,20 @@ from schemas.identity import KindId, ResourceId, kind_id, kind_of, resource_id
 from schemas.kinds import Surface
 from schemas.ties import DECLARATION, DRIFT_FACT
 from services.chassis.kubernetes.declaration import drift_of
-from services.watcher.kubernetes.decoding import decode
+from services.watcher.kubernetes.decoding import UndecodableError, decode
 from services.watcher.kubernetes.discovery import Resource
 from services.watcher.source import Gone, Unreadable
 
 PLACES_MAX = 65_536  # that are known to be served without asking for their kind
+Fields = dict[str, Raw]  # of an object, as they came
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"  # annotation of the bookmark that closes a WatchList's listing
 
 
 class Extracts(Protocol):
     """What shaping needs of schemas.relations.extract.Extractor."""
 
-    def state(self, manifest: dict[str, Any]) -> ResourceState:
-        """Manifest → state without values."""
+    def seen(self, body: dict[str, Any], fields: Fields, decode: Callable[[Raw], Any]) -> ResourceState:
+        """Object → state without values; what is needed of the fields beyond metadata is decoded into `body`."""
 
 
 class Metadata(Struct, rename="camel"):
@@ -47,11 +49,7 @@ class Line(Struct):
     """One line of a watch."""
 
     type: str
-    object: Raw
-
-
-class _Head(Struct):
-    metadata: Metadata
+    object: Fields
 
 
 class _PageMetadata(Struct, rename="camel"):
@@ -63,13 +61,13 @@ class Page(Struct):
     """One page of a list."""
 
     metadata: _PageMetadata
-    items: list[Raw] | None = None
+    items: list[Fields] | None = None
 
 
 _lines = msgspec.json.Decoder(Line)
-_heads = msgspec.json.Decoder(_Head)
+_metadata = msgspec.json.Decoder(Metadata)
 _pages = msgspec.json.Decoder(Page)
-_objects = msgspec.json.Decoder(dict[str, Any])
+_values: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 
 def read_line(line: bytes) -> Line:
@@ -77,9 +75,11 @@ def read_line(line: bytes) -> Line:
     return decode(_lines, line)
 
 
-def read_metadata(raw: Raw) -> Metadata:
+def read_metadata(fields: Fields) -> Metadata:
     """Raises UndecodableError."""
-    return decode(_heads, raw).metadata
+    if "metadata" not in fields:
+        raise UndecodableError("no metadata")
+    return decode(_metadata, fields["metadata"])
 
 
 def read_page(body: bytes) -> Page:
@@ -120,17 +120,16 @@ class Shaping:
         self._unread -= outdated
         return frozenset(outdated)
 
-    def shape(self, resource: Resource, raw: Raw, metadata: Metadata) -> ResourceState | Unreadable:
+    def shape(self, resource: Resource, fields: Fields, metadata: Metadata) -> ResourceState | Unreadable:
         """Object → state; Unreadable when it can only be named."""
         try:
-            manifest = decode(_objects, raw)
             # Items of a list leave these two out.
-            manifest["apiVersion"] = f"{resource.group}/{resource.version}" if resource.group else resource.version
-            manifest["kind"] = resource.kind
+            version = f"{resource.group}/{resource.version}" if resource.group else resource.version
+            manifest = {"apiVersion": version, "kind": resource.kind, "metadata": _value(fields["metadata"])}
             assert self._extractor is not None, "a surface is known before anything is observed"
-            state = self._extractor.state(manifest)
+            state = self._extractor.seen(manifest, fields, _value)
             if metadata.annotations and DECLARATION in metadata.annotations:
-                state = _compared(state, manifest)
+                state = _compared(state, {**{name: _value(raw) for name, raw in fields.items()}, **manifest})
         except Exception as error:  # whatever a hostile object breaks, it is that object's problem alone
             return Unreadable(identity(resource, metadata), metadata.uid, type(error).__name__)
         self._note_guesses(resource, state)
@@ -149,6 +148,10 @@ class Shaping:
                 self._guesses.setdefault(kind_id(resource.group, resource.kind), set()).add(target)
             elif len(self._served_places) < PLACES_MAX:
                 self._served_places.add(place)
+
+
+def _value(raw: Raw) -> Any:
+    return decode(_values, raw)
 
 
 def _compared(state: ResourceState, manifest: dict[str, Any]) -> ResourceState:

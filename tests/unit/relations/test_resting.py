@@ -6,16 +6,20 @@ import copy
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 
-from schemas.events import ResourceEvent
+from schemas.events import ResourceEvent, ResourceState
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
 from schemas.relations.resting import Resting, changes_by_itself
 from schemas.relations.surface import builtin_surface
 from schemas.telling import Teller
 from tests.bench.fleet import Fleet
+from tests.unit.relations.test_hostile_objects import WHOLE
+from tests.unit.relations.test_readers import placed
 
 CATALOGUE, SURFACE = load_catalogue(), builtin_surface()
 PLAIN = Extractor(CATALOGUE, SURFACE)
@@ -79,12 +83,25 @@ def _change_a_leaf(draw: st.DrawFn, body: dict[str, Any]) -> None:
         at[key] = draw(st.sampled_from(["one", "two"]))
 
 
-@given(st.lists(changes(), min_size=1, max_size=3), st.integers(1, 3))
-def test_what_is_kept_says_what_reading_all_of_it_says(objects: list[list[dict[str, Any]]], many: int) -> None:
+def _seen(extractor: Extractor, body: dict[str, Any], *, turned: bool = False) -> ResourceState:
+    """Read from its fields as bytes, as a watcher does. `turned`: in another order."""
+    fields = {name: Raw(msgspec.json.encode(value)) for name, value in body.items()}
+    if turned:
+        fields = dict(reversed(fields.items()))
+    head = {name: body[name] for name in ("apiVersion", "kind", "metadata") if name in body}
+    return extractor.seen(copy.deepcopy(head), fields, msgspec.json.decode)
+
+
+@given(st.lists(changes(), min_size=1, max_size=3), st.integers(1, 3), st.data())
+def test_what_is_kept_says_what_reading_all_of_it_says(
+    objects: list[list[dict[str, Any]]], many: int, data: st.DataObject
+) -> None:
     resting, teller = Extractor(CATALOGUE, SURFACE, Resting(many)), Teller()
     for bodies in zip(*(one * 7 for one in objects), strict=False):
         for body in bodies:
-            plain, kept = PLAIN.state(body), resting.state(body)
+            how = data.draw(st.sampled_from(["bytes", "bytes", "turned", "decoded"]))
+            kept = resting.state(body) if how == "decoded" else _seen(resting, body, turned=how == "turned")
+            plain = PLAIN.state(body)
             assert kept == plain
             told, fresh = (one.tell(ResourceEvent("put", kept)) for one in (teller, Teller()))
             assert told.shape[1] == fresh.shape[1]
@@ -97,11 +114,33 @@ def _targets(fact: bytes) -> Any:
     return {name: one for name, one in found.items() if name not in ("labels", "template_labels", "traits", "shape")}
 
 
+@pytest.mark.parametrize("example", WHOLE, ids=lambda example: str(example["kind"]))
+def test_an_example_of_any_kind_is_read_from_its_bytes_as_it_is_read_whole(example: dict[str, Any]) -> None:
+    resting = Extractor(CATALOGUE, SURFACE, Resting(10))
+    body = placed(example)
+    for status in (body.get("status"), {"phase": "Failed"}, None):
+        seen = {**body, "status": status} if status is not None else body
+        assert _seen(resting, seen) == PLAIN.state(seen)
+
+
 def test_a_change_of_the_status_alone_gives_the_very_same_references() -> None:
     resting = Extractor(CATALOGUE, SURFACE, Resting(10))
     body = next(one for one in FLEET if one["kind"] == "Pod")
     again = {**body, "status": {**body.get("status", {}), "phase": "Failed"}}
     assert resting.state(again).references is resting.state(body).references
+    assert _seen(resting, again).references is _seen(resting, body).references
+
+
+def test_of_what_only_changed_its_status_nothing_else_is_decoded() -> None:
+    resting, decoded = Extractor(CATALOGUE, SURFACE, Resting(10)), []
+    pod = next(one for one in FLEET if one["kind"] == "Pod")
+    for phase in ("Pending", "Running"):
+        body = {**pod, "status": {"phase": phase}}
+        fields = {name: Raw(msgspec.json.encode(value)) for name, value in body.items()}
+        head = {name: body[name] for name in ("apiVersion", "kind", "metadata")}
+        decoded.clear()
+        resting.seen(head, fields, lambda raw: decoded.append(bytes(raw)) or msgspec.json.decode(raw))
+    assert decoded == [b'{"phase":"Running"}']
 
 
 def test_so_many_are_kept_and_what_was_not_met_for_longest_goes_first() -> None:

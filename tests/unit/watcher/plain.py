@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from msgspec import Raw
 
 from schemas.events import ResourceState
 from schemas.identity import resource_id
@@ -14,8 +17,9 @@ from schemas.kinds import Surface
 class PlainExtractor:
     """Reads metadata and the keys of `data`."""
 
-    def state(self, manifest: dict[str, Any]) -> ResourceState:
-        """Manifest → state."""
+    def seen(self, body: dict[str, Any], fields: Mapping[str, Raw], decode: Callable[[Raw], Any]) -> ResourceState:
+        """Object → state."""
+        manifest = {**{name: decode(raw) for name, raw in fields.items()}, **body}
         metadata = manifest["metadata"]
         group = manifest["apiVersion"].rpartition("/")[0]
         keys = tuple(sorted(manifest.get("data", {}).keys()))

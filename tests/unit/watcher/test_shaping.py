@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from schemas.identity import KindId, ResourceId
 from schemas.kinds import Surface
 from services.watcher.kubernetes.decoding import UndecodableError
 from services.watcher.kubernetes.discovery import Resource
-from services.watcher.kubernetes.shaping import Shaping, gone, read_line, read_metadata
+from services.watcher.kubernetes.shaping import Fields, Shaping, gone, read_line, read_metadata
 from services.watcher.source import Gone, Unreadable
 from tests.unit.watcher.scripted import line, thing
 
@@ -23,25 +24,25 @@ WIDGET = KindId("example.com/Widget")
 
 
 class PointingExtractor:
-    """Every object refers to one widget; `seen` keeps what it was given."""
+    """Every object refers to one widget; `bodies` keeps what it was given."""
 
     def __init__(self, surface: Surface) -> None:
         found = surface.find(WIDGET)
         self._target = "example.com/Widget/shop/w" if found is None or found.namespaced else "example.com/Widget/w"
-        self.seen: list[dict[str, Any]] = []
+        self.bodies: list[dict[str, Any]] = []
 
-    def state(self, manifest: dict[str, Any]) -> ResourceState:
-        self.seen.append(manifest)
+    def seen(self, body: dict[str, Any], fields: Fields, decode: Callable[[Raw], Any]) -> ResourceState:
+        self.bodies.append(body)
         reference = Reference("hpa.target", "spec.scaleTargetRef", "reliance", "L", ResourceId(self._target))
         return ResourceState(ResourceId("autoscaling/HorizontalPodAutoscaler/shop/h"), references=(reference,))
 
 
-def raw(body: dict[str, Any]) -> Raw:
-    return Raw(json.dumps(body).encode())
+def fields(body: dict[str, Any]) -> Fields:
+    return {name: Raw(json.dumps(value).encode()) for name, value in body.items()}
 
 
 def shape(shaping: Shaping, body: dict[str, Any]) -> ResourceState | Unreadable:
-    return shaping.shape(SCALERS, raw(body), read_metadata(raw(body)))
+    return shaping.shape(SCALERS, fields(body), read_metadata(fields(body)))
 
 
 def served(kind: KindId, *, namespaced: bool = True) -> ServedKind:
@@ -58,8 +59,8 @@ def test_items_of_a_list_get_the_version_and_kind_that_they_leave_out() -> None:
     shaping = Shaping(extractor_for)
     shaping.use(Surface())
     shape(shaping, thing("h", 3))
-    assert made[0].seen[0]["apiVersion"] == "autoscaling/v2"
-    assert made[0].seen[0]["kind"] == "HorizontalPodAutoscaler"
+    assert made[0].bodies[0]["apiVersion"] == "autoscaling/v2"
+    assert made[0].bodies[0]["kind"] == "HorizontalPodAutoscaler"
 
 
 def test_kinds_that_referred_to_a_kind_before_it_was_served_are_outdated_when_it_appears() -> None:
@@ -76,8 +77,8 @@ def test_kinds_that_referred_to_a_kind_before_it_was_served_are_outdated_when_it
 
 def test_an_object_that_breaks_the_extractor_is_named_and_its_values_are_not() -> None:
     class Broken:
-        def state(self, manifest: dict[str, Any]) -> ResourceState:
-            raise ValueError(f"cannot read {manifest['data']}")
+        def seen(self, body: dict[str, Any], fields: Fields, decode: Callable[[Raw], Any]) -> ResourceState:
+            raise ValueError(f"cannot read {decode(fields['data'])}")
 
     shaping = Shaping(lambda surface: Broken())
     shaping.use(Surface())
@@ -89,7 +90,7 @@ def test_what_has_no_name_or_no_end_cannot_even_be_named() -> None:
     deep = b'{"metadata":{"name":"h","uid":"u","resourceVersion":"1"},"spec":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     for body in (b'{"metadata": 7}', b"[1]", b'{"metadata":{"name":"\xff"}}', deep):
         with pytest.raises(UndecodableError):
-            read_metadata(Raw(body))
+            read_metadata(read_line(b'{"type":"ADDED","object":' + body + b"}").object)
 
 
 def test_kinds_of_which_something_was_not_read_are_outdated_by_any_new_kind() -> None:
@@ -109,4 +110,4 @@ def test_a_deletion_needs_the_metadata_alone() -> None:
 
 def test_a_namespace_on_a_cluster_scoped_kind_is_dropped() -> None:
     nodes = Resource("", "v1", "Node", "nodes", namespaced=False)
-    assert gone(nodes, read_metadata(raw(thing("n", 1)))).resource == "Node/n"
+    assert gone(nodes, read_metadata(fields(thing("n", 1)))).resource == "Node/n"
