@@ -13,10 +13,12 @@ from typing import Any, Final, Literal
 from msgspec import structs
 from pydantic import ValidationError
 
-from cheops.offline.merging import merged, same_content
+from cheops.offline.merging import merged, same_content, says_all, stored
+from cheops.offline.refusals import refusal_of_update
 from cheops.offline.sites import OfflineSite
+from cheops.offline.usage import counted
 from schemas.envelope import MessageError, describe
-from schemas.identity import ResourceId, SiteName
+from schemas.identity import ResourceId, ResourceKey, SiteName, kind_of
 from schemas.intents import BOUND_DEFAULT_S, Intent, Override, Verb
 from schemas.kinds import Surface
 from schemas.relations.extract import Extractor
@@ -29,6 +31,7 @@ from services.resolver.judge.case import Case, Change, Problem
 from services.resolver.judge.decide import decide
 from services.resolver.judge.demand import demand_of
 from services.resolver.judge.policy import Policy
+from services.resolver.judge.quota import QUOTA
 
 INTENT_ID: Final = "i-check"
 LIFETIME: Final = timedelta(hours=24)
@@ -77,7 +80,8 @@ def judge_at(court: Court, act: Act, site: OfflineSite, problems: tuple[Problem,
     surface, extractor = _with_bundle(court.catalogue, act, site)
     intake = take_in(intent, site.name, surface, extractor, court.now)
     intake = structs.replace(
-        intake, changes=tuple(_on_what_is_there(one, intake, site, extractor) for one in intake.changes)
+        intake,
+        changes=tuple(_used(_on_what_is_there(one, intake, site, extractor), site) for one in intake.changes),
     )
     case = Case(
         intent=intent.id,
@@ -139,18 +143,28 @@ def _on_what_is_there(change: Change, intake: Intake, site: OfflineSite, extract
     if manifest is None or live is None:
         return change
     if change.action == "create":
-        return structs.replace(change, unchanged=same_content(live, manifest))
+        return structs.replace(change, unchanged=same_content(extractor.bare(live), extractor.bare(manifest)))
     after = merged(live, manifest)
-    unchanged = same_content(live, after)
-    fixed = () if unchanged else extractor.fixed(live, after)
+    unchanged = same_content(extractor.bare(live), extractor.bare(after))
+    fixed = () if unchanged else extractor.fixed(stored(live), after, whole=says_all(live))
+    refused = refusal_of_update(live, after, {**site.bodies, **intake.manifests})
     return structs.replace(
         change,
         after=extractor.state(after),
         unchanged=unchanged,
-        fixed=fixed,
+        fixed=fixed or refused.fixed,
+        refused=refused.words,
         demand=demand_of(after),
         had=demand_of(live),
     )
+
+
+def _used(change: Change, site: OfflineSite) -> Change:
+    """What is used of a quota that is written."""
+    if change.after is None or kind_of(change.resource) != QUOTA:
+        return change
+    namespace = ResourceKey.parse(change.resource).namespace
+    return structs.replace(change, after=counted(site.graph, change.after, site.bodies, namespace))
 
 
 class _Elsewhere(Mapping[ResourceId, tuple[SiteName, ...]]):

@@ -8,6 +8,7 @@ the object itself: in a directory of manifests the file *is* what was applied. L
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -37,7 +38,8 @@ PORT_KEYS: Final = ("containerPort", "port")  # of a container's ports, and of a
 
 def merged(live: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The object after an apply of `manifest`; neither is changed."""
-    before = _last_applied(live)
+    live, manifest = stored(live), stored(manifest)
+    before = stored(_last_applied(live))
     made: dict[str, Any] = _merge(_content(before), _content(manifest), _content(live))
     made["metadata"] = {**_kept_metadata(live), **made.get("metadata", {})}
     if "status" in live:
@@ -57,9 +59,25 @@ def _one_account(value: Any) -> Any:
     return made
 
 
+def stored(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """As an API server keeps it: what a Secret says as text (`stringData`) is part of its data."""
+    texts = body.get("stringData")
+    if body.get("kind") != "Secret" or not isinstance(texts, Mapping):
+        return body
+    coded = {name: b64encode(str(text or "").encode()).decode() for name, text in texts.items()}
+    made = {name: value for name, value in body.items() if name != "stringData"}
+    return {**made, "data": {**_mapping(body.get("data")), **coded}}
+
+
+def says_all(live: Mapping[str, Any]) -> bool:
+    """Whether a field that a merge takes away was applied before: of what a server has filled in, nobody can tell."""
+    metadata = _mapping(live.get("metadata"))
+    return "uid" not in metadata or LAST_APPLIED in _mapping(metadata.get("annotations"))
+
+
 def same_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two objects say the same: status and what servers set do not count."""
-    return bool(_compared(one) == _compared(other))
+    return bool(_compared(stored(one)) == _compared(stored(other)))
 
 
 def _last_applied(live: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -26,12 +26,13 @@ def counted_quotas(view: View, bodies: Mapping[ResourceId, Mapping[str, Any]]) -
     }:
         for quota in quotas_in(view, namespace):
             if not any(name.startswith(USED) for name in quota.facts):
-                yield _counted(view, quota, bodies, namespace)
+                yield counted(view, quota, bodies, namespace)
 
 
-def _counted(
+def counted(
     view: View, quota: ResourceState, bodies: Mapping[ResourceId, Mapping[str, Any]], namespace: str
 ) -> ResourceState:
+    """One quota, with what is used of it as it stands there, or as a bundle writes it."""
     limits = limits_in(view, namespace)
     used: Counter[str] = Counter()
     for resource, body in bodies.items():

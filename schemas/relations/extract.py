@@ -97,13 +97,20 @@ class Extractor:
                 resting.keep(resource, rested)
         return _told(plan, run, rested, resource)
 
-    def fixed(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
-        """Paths of immutable fields that `new` would change."""
-        kind = self.key(new).kind_id
+    def fixed(self, old: Mapping[str, Any], new: Mapping[str, Any], *, whole: bool = False) -> tuple[str, ...]:
+        """Paths of immutable fields that `new` would change; `whole`: it is all that the object would say."""
+        return self._fixed_fields(new).changed(old, new, whole=whole)
+
+    def bare(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The object without fields that say what their absence means."""
+        return self._fixed_fields(body).bare(body)
+
+    def _fixed_fields(self, body: Mapping[str, Any]) -> FixedFields:
+        kind = self.key(body).kind_id
         found = self._fixed.get(kind)
         if found is None:
             found = self._fixed[kind] = FixedFields(self._catalogue.kinds.get(kind))
-        return found.changed(old, new)
+        return found
 
     def _plan(self, body: Mapping[str, Any]) -> Plan:
         version, kind = body.get("apiVersion"), body.get("kind")

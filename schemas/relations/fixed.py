@@ -1,12 +1,42 @@
-"""What of a kind cannot be changed, and does a change try it? Pure. Which fields: the catalogue; verdicts.md, 220."""
+"""What of a kind cannot be changed, and does a change try it? Pure. Which fields: the catalogue; verdicts.md, 220.
+
+immutable paths ─▶ both objects at them ─▶ without what is mutable below, and what defaults say ─▶ what differs
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
-from schemas.relations.path import First, compile_first, compile_values
+from schemas.relations.path import Step, steps_of, suffix_of
 from schemas.relations.rule import KindFacts
+
+_UNSAID: Final = object()
+
+
+class _Note:
+    """What the catalogue says of a field, and of the fields below it."""
+
+    __slots__ = ("below", "default", "ways")
+
+    def __init__(self) -> None:
+        self.below: dict[Step, _Note] = {}
+        self.ways: set[str] = set()
+        self.default: Any = _UNSAID
+
+    def at(self, path: str) -> _Note:
+        """The note of a field below; made when there is none."""
+        note = self
+        for step in steps_of(path):
+            note = note.below.setdefault(step, _Note())
+        return note
+
+    def child(self, step: int | str) -> _Note:
+        """Of a field or an item; an empty one when nothing is said of it."""
+        return self.below.get(step if isinstance(step, str) else None) or self.below.get(None) or _NOTHING
+
+
+_NOTHING: Final = _Note()
 
 
 class FixedFields:
@@ -14,19 +44,95 @@ class FixedFields:
 
     def __init__(self, known: KindFacts | None) -> None:
         known = known or KindFacts(kind="")
-        self._always = _compiled(known.immutable)
-        self._when = tuple((compile_first(flag), _compiled(paths)) for flag, paths in known.immutable_when.items())
+        self._notes = _Note()
+        ways = {"mutable": known.mutable, "filled": known.filled, "settable": known.settable, "grows": known.grows}
+        for way, paths in ways.items():
+            for path in paths:
+                self._notes.at(path).ways.add(way)
+        for path, value in known.defaults.items():
+            self._notes.at(path).default = value
+        self._always = tuple(map(steps_of, known.immutable))
+        self._when = tuple(
+            (steps_of(flag), tuple(map(steps_of, paths))) for flag, paths in known.immutable_when.items()
+        )
 
-    def changed(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
-        """Paths at which `new` says something else than `old`; what it does not say is not changed."""
-        rows = [*self._always, *(row for flag, rows in self._when if flag(old) is True for row in rows)]
-        return tuple(path for path, walk in rows if walk(new) not in (None, ()) and walk(new) != walk(old))
+    def changed(self, old: Mapping[str, Any], new: Mapping[str, Any], *, whole: bool = False) -> tuple[str, ...]:
+        """Paths at which `new` says something else than `old`.
+
+        `whole`: new is all that the object would say; else what it does not say is not changed.
+        """
+        flagged = [paths for flag, paths in self._when if _at(old, flag) is True]
+        found: dict[str, None] = {}
+        for steps in (*self._always, *(path for paths in flagged for path in paths)):
+            note = self._notes
+            for step in steps:
+                note = note.child(step or 0)
+            path = "".join(suffix_of(step) for step in steps if step is not None).removeprefix(".")
+            found.update(dict.fromkeys(_differing(_at(old, steps), _at(new, steps), note, path, whole)))
+        return tuple(found)
+
+    def bare(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The object without what it says and what would hold anyhow."""
+        return {name: _bare(value, self._notes.child(name)) for name, value in body.items()}
 
 
-def _compiled(paths: tuple[str, ...]) -> tuple[tuple[str, First], ...]:
-    return tuple((path, _every(path) if "[*]" in path else compile_first(path)) for path in paths)
+def _bare(value: Any, note: _Note) -> Any:
+    if not note.below and note.default is _UNSAID:
+        return value
+    if isinstance(value, Mapping):
+        made = {name: _bare(below, note.child(name)) for name, below in value.items()}
+        return {name: below for name, below in made.items() if below is not None}
+    if isinstance(value, list):
+        return [_bare(below, note.child(place)) for place, below in enumerate(value)]
+    return None if value == note.default else value
 
 
-def _every(path: str) -> First:
-    walk = compile_values(path)
-    return lambda body: tuple(walk(body))
+def _at(value: Any, steps: tuple[Step, ...]) -> Any:
+    for step in steps:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
+
+
+def _differing(old: Any, new: Any, note: _Note, path: str, whole: bool) -> Iterator[str]:
+    old, new = _said(old, note), _said(new, note)
+    if "mutable" in note.ways or old == new:
+        return
+    if (new is None and (not whole or "filled" in note.ways)) or (old is None and "settable" in note.ways):
+        return
+    if "grows" in note.ways and all(one in (new or []) for one in old or []):
+        return
+    if isinstance(old, Mapping) or isinstance(new, Mapping):
+        if isinstance(old or {}, Mapping) and isinstance(new or {}, Mapping):
+            yield from _in_mapping(old or {}, new or {}, note, path, whole)
+            return
+    elif isinstance(old, list) and isinstance(new, list):
+        rows = _paired(old, new, whole)
+        if rows is not None:
+            for place, (before, now) in enumerate(rows):
+                yield from _differing(before, now, note.child(place), f"{path}[{place}]", whole)
+            return
+    yield path
+
+
+def _in_mapping(old: Mapping[str, Any], new: Mapping[str, Any], note: _Note, path: str, whole: bool) -> Iterator[str]:
+    for name in dict.fromkeys((*old, *new)) if whole else new:
+        yield from _differing(old.get(name), new.get(name), note.child(name), path + suffix_of(name), whole)
+
+
+def _paired(old: list[Any], new: list[Any], whole: bool) -> list[tuple[Any, Any]] | None:
+    """Items side by side; None when one list has other items. What is not said in a part may have been added since."""
+    if len(old) == len(new):
+        return list(zip(old, new, strict=True))
+    named = {one.get("name"): one for one in old if isinstance(one, Mapping)}
+    if whole or not all(isinstance(one, Mapping) and one.get("name") in named for one in new):
+        return None
+    return [(named[one["name"]], one) for one in new]
+
+
+def _said(value: Any, note: _Note) -> Any:
+    """None for what says nothing: what is empty, and what is so anyhow."""
+    if value == note.default:
+        return None
+    if value is False:
+        return None if note.default is _UNSAID else value
+    return None if value in ({}, [], "") else value

@@ -214,7 +214,9 @@ class KindFacts(_Model):
     ownership   portable, site-bound, identity (scope.md); ownership_by: a field → its values → the ownership then
     divides: the numbers that a cross scope splits
     local       fields that one cluster gives it and another would refuse: they do not travel with a copy
-    immutable   fields that cannot be changed; immutable_when: a flag in the object → fields that it fixes
+    immutable   fields that cannot be changed; immutable_when: a flag in the object → fields that it fixes. Below them:
+                mutable: those that can; grows: lists to which items can be added; settable: while nothing is there;
+                filled: by the server, when nobody says them; defaults: a field → what its absence means
     recurs      when what it needs at a start is needed again by itself (verdicts.md, 311): false, true, or conditions
     parts       what others can need of it; grants: how it permits references (grants.py)
     plural, namespaced   of a custom kind, for when no definition is at hand
@@ -229,6 +231,11 @@ class KindFacts(_Model):
     local: Paths = ()
     immutable: Paths = ()
     immutable_when: dict[PathText, Paths] = Field(default_factory=dict)
+    mutable: Paths = ()
+    grows: Paths = ()
+    settable: Paths = ()
+    filled: Paths = ()
+    defaults: dict[PathText, Any] = Field(default_factory=dict)
     recurs: bool | tuple[Condition, ...] | None = None
     template_labels: PathText = ""
     parts: dict[str, Paths] = Field(default_factory=dict)

@@ -26,6 +26,17 @@ from services.executor.target import NotServedError
 ASKED_AT_ONCE_MAX: Final = 16
 WRITING: Final = ("create", "update", "apply")
 _DEFINITION: Final = "apiextensions.k8s.io/CustomResourceDefinition"
+INVALID: Final = 422
+# How it says that a field cannot be changed; "immutable" is in most of its sentences.
+_FIXED: Final = (
+    "immutable",
+    "may not change",
+    "may not add or remove",
+    "cannot change",
+    "are forbidden",
+    "not be modified",
+)
+_LIMITED: Final = " usage per "  # `maximum cpu usage per Container is 1, but limit is 2`
 _MISSING: Final = ("not found", "was found", "not served")  # `no PriorityClass with name night was found`
 
 
@@ -77,7 +88,7 @@ async def _rehearse_one(
         blocked = brought.explains(resource, str(error))
         return RehearsedResult(resource=resource, status=404, message=str(error), blocked=blocked)
     except ApiError as error:
-        fixed = shapes.fixed(live, change.manifest) if live is not None else ()
+        fixed = (shapes.fixed(live, change.manifest) or fixed_by(error)) if live is not None else ()
         return _refused(resource, error, brought).model_copy(update={"fixed": fixed})
     unchanged = live is not None and manifests.same(after, live)
     return RehearsedResult(resource=resource, after=msgspec.to_builtins(shapes.state(after)), unchanged=unchanged)
@@ -94,23 +105,37 @@ def _refused(resource: ResourceId, error: ApiError, brought: _Brought) -> Rehear
     )
 
 
+def fixed_by(error: ApiError) -> tuple[str, ...]:
+    """Fields that the API server says cannot be changed: it alone knows what a manifest leaves out, and takes away."""
+    if error.status != INVALID:
+        return ()
+    said = (row for row in error.rows if any(sign in str(row.get("message")) for sign in _FIXED))
+    return tuple(dict.fromkeys(str(row.get("field")) for row in said))
+
+
 class _Brought:
     """What a bundle makes, as far as others can be refused for want of it."""
 
     def __init__(self, changes: Sequence[RehearsedChange]) -> None:
         made = [change for change in changes if change.action in WRITING]
         self._named = {(key.kind.lower(), key.name) for key in (ResourceKey.parse(one.resource) for one in made)}
+        self._quotas = {f"exceeded quota: {name}," for kind, name in self._named if kind == "resourcequota"}
+        self._has_limits = any(kind == "limitrange" for kind, _ in self._named)
         self._kinds = {_defined(one.manifest) for one in made if one.resource.startswith(_DEFINITION)}
 
     def explains(self, resource: str, words: str) -> bool:
         """The refusal of this resource says that something is missing which the bundle brings."""
         key = ResourceKey.parse(resource)
-        if (key.group, key.kind) in self._kinds:
+        if (key.group, key.kind) in self._kinds or self._rations(words):
             return True
         said = words.lower().replace(" ", "")  # `service account` is one word in a kind's name
         if not any(sign in words for sign in _MISSING):
             return False
         return any(kind in said and name in words for kind, name in self._named - {(key.kind.lower(), key.name)})
+
+    def _rations(self, words: str) -> bool:
+        """It says what there is room for as things are; the bundle says it anew, and the judge adds up."""
+        return any(sign in words for sign in self._quotas) or (self._has_limits and _LIMITED in words)
 
 
 def _defined(manifest: dict[str, Any]) -> tuple[str, str]:

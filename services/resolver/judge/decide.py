@@ -111,7 +111,7 @@ def _findings(case: Case, view: View, policy: Policy, targets: list[ResourceId])
         if change.after is not None and not change.unchanged:
             findings += judge_needs(view, after, change)
             findings += judge_change(view, after, change, blocks)
-    findings += judge_quota(view, case.changes)
+    findings += judge_quota(view, after, case.changes)
     states = {one.resource: one.after for one in case.changes if one.after is not None}
     ring = cycle(states)
     if ring:

@@ -31,15 +31,18 @@ ALIASES: Final = {name: f"requests.{name}" for name in ("cpu", "memory", "epheme
 SAID: Final = ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory")  # each pod must say it under a quota
 
 
-def judge_quota(view: View, changes: Iterable[Change]) -> Iterator[Finding]:
-    """D142 for each quota that a bundle would exceed, and each limit range that refuses a part of it."""
+def judge_quota(view: View, after: View, changes: Iterable[Change]) -> Iterator[Finding]:
+    """D142 for each quota that a bundle would exceed, and each limit range that refuses a part of it.
+
+    `after` shows the site with the whole bundle applied: a quota that it raises, lowers or brings counts as it will be.
+    """
     by_namespace: dict[str, list[Change]] = {}
     for change in changes:
         if change.after is not None and not change.unchanged and namespace_of(change.resource):
             by_namespace.setdefault(namespace_of(change.resource), []).append(change)
     for namespace, mine in by_namespace.items():
-        limits = limits_in(view, namespace)
-        for quota in quotas_in(view, namespace):
+        limits = limits_in(after, namespace)
+        for quota in quotas_in(after, namespace):
             yield from _exceeded(view, quota, mine, limits, namespace)
         for change in mine if limits.bounds else ():
             yield from _refused(view, change, limits)
@@ -171,7 +174,8 @@ def _holds(scope: str, demand: Demand) -> bool:
 
 
 def _used(view: View, quota: ResourceState, resource: str, namespace: str) -> int | None:
-    told = thousandths(quota.facts.get(USED + resource))
+    now = view.find(quota.resource) or quota  # what is used says its status, as it was before
+    told = thousandths(now.facts.get(USED + resource, quota.facts.get(USED + resource)))
     if told is not None or quota.parts.get("scope"):
         return told
     counted = _counted(view, resource, namespace)

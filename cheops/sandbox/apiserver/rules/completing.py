@@ -14,7 +14,9 @@ from cheops.sandbox.apiserver.kinds import Kind
 from cheops.sandbox.apiserver.realm import Realm
 from cheops.sandbox.apiserver.rules.pods import admit_pod, derive_pod_spec
 from cheops.sandbox.apiserver.rules.services import allocate_service, derive_service
+from cheops.sandbox.apiserver.statuses import forbidden
 from cheops.sandbox.apiserver.store import Object
+from services.resolver.judge.demand import thousandths
 
 INITIAL_STATUS: dict[str, Object] = {
     "DaemonSet": {
@@ -134,10 +136,28 @@ def _give_finalizer(realm: Realm, content: Object, before: Object | None) -> Non
 def _claim(realm: Realm, content: Object, before: Object | None) -> None:
     spec = content.setdefault("spec", {})
     if before is not None:
+        _check_growth(realm, content, before)
         return
     if "storageClassName" not in spec and (default := _default_class(realm)):
         spec["storageClassName"] = default
     _protect(realm, content, "kubernetes.io/pvc-protection")
+
+
+def _check_growth(realm: Realm, content: Object, before: Object) -> None:
+    was, wanted = (_requested(one) for one in (before, content))
+    if (wanted or 0) <= (was or 0) or (before.get("status") or {}).get("phase") != "Bound":
+        return
+    name = content["spec"].get("storageClassName") or ""
+    found = realm.get(realm.kind("storage.k8s.io/v1", "StorageClass"), "", name) if name else None
+    if found is None or not found.object.get("allowVolumeExpansion"):
+        why = (
+            "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support"
+        )
+        raise forbidden(realm.kind("v1", "PersistentVolumeClaim"), content["metadata"]["name"], f"{why} resize")
+
+
+def _requested(claim: Object) -> int | None:
+    return thousandths(((claim["spec"].get("resources") or {}).get("requests") or {}).get("storage"))
 
 
 def _volume(realm: Realm, content: Object, before: Object | None) -> None:

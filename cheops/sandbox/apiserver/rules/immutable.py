@@ -9,6 +9,7 @@ from typing import Any
 from cheops.sandbox.apiserver.kinds import Kind
 from cheops.sandbox.apiserver.statuses import Cause
 from cheops.sandbox.apiserver.store import Object
+from services.resolver.judge.demand import thousandths
 
 INVALID, FORBIDDEN = "FieldValueInvalid", "FieldValueForbidden"
 
@@ -34,10 +35,17 @@ POD = (
     "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing "
     "tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
 )
-POD_FIELDS = ("activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "nodeName", "schedulingGates")
+POD_FIELDS = ("activeDeadlineSeconds", "tolerations", "nodeName", "schedulingGates")
+TOLERATIONS = "Forbidden: existing toleration can not be modified except its tolerationSeconds"
 CLAIM = (
     "Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound "
     "claims"
+)
+SHRINKS = "Forbidden: field can not be less than status.capacity"
+VOLUME = "Forbidden: spec.persistentvolumesource is immutable after creation"
+VOLUME_FIELDS = (
+    *("capacity", "accessModes", "claimRef", "persistentVolumeReclaimPolicy", "storageClassName", "mountOptions"),
+    *("volumeMode", "nodeAffinity", "volumeAttributesClassName"),
 )
 STORAGE_CLASS_FIELDS = ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode")
 
@@ -57,10 +65,8 @@ def _of_kind(kind: Kind, before: Object, after: Object) -> Iterator[Cause]:
     old, new = before.get("spec") or {}, after.get("spec") or {}
     if kind.kind == "StatefulSet" and _other(old, STATEFULSET_FIELDS) != _other(new, STATEFULSET_FIELDS):
         yield Cause("spec", FORBIDDEN, STATEFULSET)
-    if kind.kind == "Pod" and not kind.group and _pod(old) != _pod(new):
-        yield Cause("spec", FORBIDDEN, POD)
-    if kind.kind == "PersistentVolumeClaim" and _claim(old) != _claim(new):
-        yield Cause("spec", FORBIDDEN, CLAIM)
+    if kind.kind in ("Pod", "PersistentVolumeClaim", "PersistentVolume") and not kind.group:
+        yield from _of_pods_and_volumes(kind, before, old, new)
     if kind.kind == "Service" and old.get("clusterIP") and new.get("clusterIP") != old["clusterIP"]:
         yield Cause(
             "spec.clusterIPs[0]", INVALID, f"Invalid value: {_shown(new.get('clusterIPs'))}: may not change once set"
@@ -69,6 +75,20 @@ def _of_kind(kind: Kind, before: Object, after: Object) -> Iterator[Cause]:
         for name in STORAGE_CLASS_FIELDS:
             if before.get(name) != after.get(name):
                 yield Cause(name, FORBIDDEN, f"Forbidden: updates to {name} are forbidden.")
+
+
+def _of_pods_and_volumes(kind: Kind, before: Object, old: Object, new: Object) -> Iterator[Cause]:
+    if kind.kind == "PersistentVolumeClaim":
+        yield from _claim_update(before, old, new)
+    elif kind.kind == "PersistentVolume":
+        if _other(old, VOLUME_FIELDS) != _other(new, VOLUME_FIELDS):
+            yield Cause("spec.persistentvolumesource", FORBIDDEN, VOLUME)
+    else:
+        if _pod(old) != _pod(new):
+            yield Cause("spec", FORBIDDEN, POD)
+        kept = new.get("tolerations") or []
+        if any(one not in kept for one in old.get("tolerations") or []):
+            yield Cause("spec.tolerations", FORBIDDEN, TOLERATIONS)
 
 
 def _finalizers(before: Object, after: Object) -> Iterator[Cause]:
@@ -93,16 +113,26 @@ def _sealed(before: Object, after: Object) -> Iterator[Cause]:
             yield Cause(name, FORBIDDEN, "Forbidden: field is immutable when `immutable` is set")
 
 
+def _claim_update(before: Object, old: Object, new: Object) -> Iterator[Cause]:
+    """Its size grows once it is bound, and never shrinks."""
+    was, wanted = (((one.get("resources") or {}).get("requests") or {}).get("storage") for one in (old, new))
+    is_bound = (before.get("status") or {}).get("phase") == "Bound"
+    if _claim(old) != _claim(new) or (not is_bound and thousandths(was) != thousandths(wanted)):
+        yield Cause("spec", FORBIDDEN, CLAIM)
+    elif (thousandths(wanted) or 0) < (thousandths(was) or 0):
+        yield Cause("spec.resources.requests.storage", FORBIDDEN, SHRINKS)
+
+
 def _pod(spec: Object) -> Object:
     kept = _other(spec, POD_FIELDS)
     for name in ("containers", "initContainers"):
         if name in kept:
-            kept[name] = [_other(container, ("image", "resources")) for container in kept[name]]
+            kept[name] = [_other(container, ("image",)) for container in kept[name]]
     return kept
 
 
 def _claim(spec: Object) -> Object:
-    return _other(spec, ("resources", "volumeAttributesClassName", "volumeName"))
+    return _other(spec, ("resources", "volumeAttributesClassName", "volumeName"))  # the last is set once
 
 
 def _other(content: Object, names: tuple[str, ...]) -> Object:

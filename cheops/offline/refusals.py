@@ -1,0 +1,52 @@
+"""What an API server refuses of a change because of its own rules, which no field of the catalogue tells. Pure.
+
+Online its dry run says it in its own words; here only what people run into.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from schemas.identity import ResourceId
+from services.resolver.judge.demand import demand_of
+
+Body = Mapping[str, Any]
+STORAGE: Final = "spec.resources.requests.storage"
+LEGACY_CLASS: Final = "volume.beta.kubernetes.io/storage-class"
+
+
+class Refusal(NamedTuple):
+    """`words` of the API server, or a field that is `fixed` as the object stands."""
+
+    words: str = ""
+    fixed: tuple[str, ...] = ()
+
+
+def refusal_of_update(live: Body, after: Body, bodies: Mapping[ResourceId, Body]) -> Refusal:
+    """Of a change of what is there; `bodies`: what is at the site, or comes with the same bundle."""
+    return _of_a_claim(live, after, bodies) if after.get("kind") == "PersistentVolumeClaim" else Refusal()
+
+
+def _of_a_claim(live: Body, after: Body, bodies: Mapping[ResourceId, Body]) -> Refusal:
+    """A claim grows when it is bound and its class allows it; it never shrinks."""
+    before, now = demand_of(live), demand_of(after)
+    if before is None or now is None or before.storage is None or now.storage is None or before.storage == now.storage:
+        return Refusal()
+    spec = _map(live.get("spec"))
+    phase = _map(live.get("status")).get("phase")
+    if phase not in (None, "Bound"):
+        return Refusal(fixed=(STORAGE,))  # until it is bound; who says nothing of it leaves that open
+    if now.storage < before.storage:
+        return Refusal(f"{STORAGE}: cannot be less than before")
+    annotations = _map(_map(live.get("metadata")).get("annotations"))
+    name = str(annotations.get(LEGACY_CLASS) or spec.get("storageClassName") or "")
+    found = bodies.get(ResourceId(f"storage.k8s.io/StorageClass/{name}"))
+    if found is None or found.get("allowVolumeExpansion") is not True:
+        kind = f"StorageClass {name}" if name else "a claim without a class"
+        return Refusal(f"{STORAGE}: cannot grow ({kind} does not allow it)")
+    return Refusal()
+
+
+def _map(value: Any) -> Body:
+    return value if isinstance(value, Mapping) else {}
