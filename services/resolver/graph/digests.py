@@ -8,6 +8,7 @@ ledger does the same.
 from __future__ import annotations
 
 from array import array
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from schemas.events import member_weights, weighed
@@ -29,14 +30,18 @@ class Digests:
         weights, sums = self._weights, self._sums
         if len(places) > len(weights):
             weights.extend([0] * (len(places) - len(weights)))
-        added = member_weights([one[1] for one in told], [one[2] for one in told])
-        for (number, _, _, new), weight in zip(told, added, strict=True):
-            found = sums.get(places[number].kind)
-            if found is None:
-                found = sums[places[number].kind] = Sum()
-            found.total += weight - weights[number]
-            found.count += new
+        added = member_weights([uid for _, uid, _, _ in told], [version for _, _, version, _ in told])
+        changes: defaultdict[KindId, int] = defaultdict(int)
+        for (number, _, _, _), weight in zip(told, added, strict=True):
+            changes[places[number].kind] += weight - weights[number]
             weights[number] = weight
+        more = Counter([places[number].kind for number, _, _, new in told if new])
+        for kind, change in changes.items():
+            found = sums.get(kind)
+            if found is None:
+                found = sums[kind] = Sum()
+            found.total += change
+            found.count += more[kind]
 
     def weight(self, number: int) -> int:
         """What a resource adds to its kind's sum."""

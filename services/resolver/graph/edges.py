@@ -10,10 +10,10 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from schemas.identity import KindId
-from services.resolver.graph.kept import Hub, Row, Shape
+from services.resolver.graph.kept import Hub, Row, Same, Shape
 from services.resolver.graph.packed import (
     NOT_THERE,
     NUMBER_BYTES,
@@ -48,7 +48,7 @@ class Reverse:
         else:
             self.rows[target] = source if row is None else pack_numbers((row, source))
 
-    def add_all(self, naming: dict[int, list[int]]) -> None:
+    def add_all(self, naming: Mapping[int, list[Same]]) -> None:
         """target → more references to it, by their sources; what `add` makes of them one by one."""
         rows = self.rows
         for target, sources in naming.items():

@@ -10,6 +10,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -17,6 +18,7 @@ from schemas.batches import Counts
 from schemas.events import Reference, Selector
 from schemas.identity import KindId
 
+Same = Any  # an int, as the very object that it is: compiled code makes another of each int that it puts somewhere
 Short = bytes | str  # a uid or digest, in half the bytes where it has the usual form
 Target = int | Short  # a number or a packed selector, then the uid that the reference names besides
 Arrange = Callable[[tuple[Target, ...]], tuple[Target, ...]]
@@ -77,7 +79,7 @@ class Place(Struct, gc=False):
     head: str
     kind: KindId
     namespace: str
-    members: dict[str, int] = field(default_factory=dict)
+    members: dict[str, Same] = field(default_factory=dict)
 
 
 class Hub(Struct, gc=False):

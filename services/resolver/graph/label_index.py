@@ -15,7 +15,7 @@ from typing import Final
 from schemas.events import LabelSelector, Selector
 from schemas.identity import KindId, ResourceId
 from schemas.relations.selector import matches
-from services.resolver.graph.kept import Field, Group, Record
+from services.resolver.graph.kept import Field, Group, Record, Same
 from services.resolver.graph.packed import (
     NOT_THERE,
     NUMBER_BYTES,
@@ -63,14 +63,14 @@ class LabelIndex:
         """Index a kind from now on, if it is not; the caller adds what is there already."""
         self._fields.setdefault(kind, {})
 
-    def add(self, kind: KindId, namespace: str, number: int, record: Record) -> None:
+    def add(self, kind: KindId, namespace: str, number: Same, record: Record) -> None:
         """A resource is there."""
         if kind in self._fields:
             self.put(kind, namespace, record.labels, number)
         if record.template_labels is not None and POD in self._fields:
             self.put(POD, namespace, record.template_labels, number)
 
-    def put(self, kind: KindId, namespace: str, packed: bytes, number: int) -> None:
+    def put(self, kind: KindId, namespace: str, packed: bytes, number: Same) -> None:
         """A resource is found under a kind by these labels."""
         fields = self._fields[kind]
         field = fields.get(namespace)
@@ -152,7 +152,7 @@ class LabelIndex:
 
     # ── selectors ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def add_selector(self, source: int, selector: Selector) -> None:
+    def add_selector(self, source: Same, selector: Selector) -> None:
         """A reference of `source` selects."""
         wanted = _wanted(selector)
         for anchor in _anchors(selector):

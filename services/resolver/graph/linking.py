@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.resolver.graph.kept import Record
+from services.resolver.graph.kept import Record, Same
 from services.resolver.graph.links import Links
 from services.resolver.graph.names import Names
 from services.resolver.graph.records import Records
@@ -22,7 +22,7 @@ class Linking:
         self._places = names.place
         self._records = records
 
-    def link_all(self, added: Mapping[int, Record]) -> None:
+    def link_all(self, added: Mapping[Same, Record]) -> None:
         """These are there now: labels of all before the first selector, which may have a kind indexed."""
         if not added:
             return
@@ -65,7 +65,7 @@ class Linking:
         if shape.selects:
             self._link_selectors(number, record)
 
-    def _link_selectors(self, number: int, record: Record) -> None:
+    def _link_selectors(self, number: Same, record: Record) -> None:
         for selector, _ in self._records.selecting(record):
             self.selecting.index(selector.kind)
             self._labels.add_selector(number, selector)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
@@ -10,7 +11,7 @@ from schemas.events import Reference
 from schemas.identity import KindId, ResourceId
 from services.resolver.graph.edges import Reverse
 from services.resolver.graph.forms import OWNER, USED
-from services.resolver.graph.kept import Hub, Record, Shape
+from services.resolver.graph.kept import Hub, Record, Same, Shape
 from services.resolver.graph.names import Names
 from services.resolver.graph.records import Records
 from services.resolver.graph.view import Edge, Which, skipped
@@ -45,20 +46,16 @@ class Links:
                 assert isinstance(target, int), "the role says so"
                 (self.users if role == USED else self.children).add(target, number, kind, record.shape)
 
-    def add_all(self, added: Mapping[int, Record]) -> None:
+    def add_all(self, added: Mapping[Same, Record]) -> None:
         """Each of these names its targets: most of a batch name the same ones, whose rows are made anew once."""
-        users: dict[int, list[int]] = {}
-        children: dict[int, list[int]] = {}
+        users: defaultdict[Same, list[Same]] = defaultdict(list)
+        children: defaultdict[Same, list[Same]] = defaultdict(list)
         for number, record in added.items():
             shape, targets = record.shape, record.targets
-            for naming, at in ((users, shape.used), (children, shape.owning)):
-                for place in at:
-                    target: int = targets[place]  # type: ignore[assignment]  # the form says that it is a number
-                    sources = naming.get(target)
-                    if sources is None:
-                        naming[target] = [number]
-                    else:
-                        sources.append(number)
+            for place in shape.used:
+                users[targets[place]].append(number)
+            for place in shape.owning:
+                children[targets[place]].append(number)
         self.users.add_all(users)
         self.children.add_all(children)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from schemas.identity import KindId, ResourceId
-from services.resolver.graph.kept import Place
+from services.resolver.graph.kept import Place, Same
 
 NOWHERE: Final = -1
 
@@ -41,7 +41,7 @@ class Names:
         place = self._places.get(head)
         return NOWHERE if place is None else place.members.get(name, NOWHERE)
 
-    def number(self, resource: str) -> int:
+    def number(self, resource: str) -> Same:
         """The number; a new one when it has none."""
         head, _, name = resource.rpartition("/")
         place = self._places.get(head)
@@ -51,6 +51,7 @@ class Names:
         found = place.members.get(name)
         if found is not None:
             return found
+        made: Same
         if self._free:
             made = self._free.pop()
             self.place[made], self._name[made] = place, name
@@ -61,13 +62,13 @@ class Names:
         place.members[name] = made
         return made
 
-    def numbers(self, resources: Iterable[str]) -> list[int]:
+    def numbers(self, resources: Iterable[str]) -> list[Same]:
         """The number of each, one after the other."""
-        places, free, found = self._places, self._free, list[int]()
+        places, free, found = self._places, self._free, list[Same]()
         for resource in resources:
             head, _, name = resource.rpartition("/")
             place = places.get(head)
-            known = None if place is None else place.members.get(name)
+            known: Same = None if place is None else place.members.get(name)
             if known is None:
                 if place is None or free:
                     known = self.number(resource)

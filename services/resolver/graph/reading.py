@@ -11,11 +11,11 @@ must be is checked for the whole of it before anything is taken in.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
-from operator import itemgetter
+from itertools import chain
+from operator import attrgetter, itemgetter
 from typing import Final, NamedTuple, TypeVar
 
 from msgspec import Raw
-from msgspec.structs import astuple
 
 from schemas.batches import (
     NOTHING,
@@ -32,8 +32,9 @@ from schemas.batches import (
 )
 from schemas.identity import SiteName
 from schemas.ties import DRIFT_FACT, SCOPE_FACT, SHARED_TO_FACT
+from services.resolver.graph.columns import Columns, columns_of
 from services.resolver.graph.forms import short
-from services.resolver.graph.kept import Arrange, Layout, Record, Short, Target
+from services.resolver.graph.kept import Arrange, Layout, Record, Same, Short, Target
 from services.resolver.graph.names import Names
 from services.resolver.graph.packing import pack, pack_lines, pack_traits
 from services.resolver.graph.records import Records
@@ -45,11 +46,13 @@ NO_COUNTS: Final = (0, 0, 0)
 NO_LABELS: Final = pack({})
 TELLING: Final = frozenset({DRIFT_FACT, SHARED_TO_FACT, SCOPE_FACT})  # facts that somebody looks at when first seen
 NO_TRAITS: Final = pack_traits(NOTHING)
+_shape_of: Final = attrgetter("shape")
 
 
 class Read(NamedTuple):
     """A batch whose facts are whole, and what their keys mean to the graph.
 
+    columns    of all of its events
     drifting   traits that tell of a drift, of copies elsewhere, which may be older now, or of parts
     """
 
@@ -58,6 +61,7 @@ class Read(NamedTuple):
     seq: int
     prev_hash: str
     events: tuple[Fact, ...]
+    columns: Columns
     drifting: frozenset[int]
     labels: dict[int, bytes]
     traits: dict[int, bytes]
@@ -84,7 +88,7 @@ class Reading:
         self._traits: dict[bytes, bytes] = {}
         self._drifting: set[bytes] = set()
         self._layouts: dict[bytes, Layout] = {}
-        self._numbers: dict[str, int] = _Made(names.number)
+        self._numbers: dict[str, Same] = _Made(names.number)
         self._shorts: dict[str, Short] = _Made(short)
 
     def forget(self) -> None:
@@ -101,30 +105,36 @@ class Reading:
         layouts = {key: self._layout(entry) for key, entry in batch.shapes.items() if key}
         layouts[0] = Layout(self._records.shape(()), NO_COUNTS, None)
         labels[0], traits[0] = self._records.share(NO_LABELS), self._records.share(NO_TRAITS)
-        _check(batch.events, labels, traits, layouts)
+        columns = columns_of(batch.events)
+        if not _is_whole(columns, labels, traits, layouts):
+            _check(batch.events, labels, traits, layouts)
         drifting = frozenset([key for key, one in traits.items() if one in self._drifting] if self._drifting else ())
         head = (batch.site, batch.epoch, batch.seq, batch.prev_hash)
-        return Read(*head, batch.events, drifting, labels, traits, layouts)
+        return Read(*head, batch.events, columns, drifting, labels, traits, layouts)
 
-    def records(self, batch: Read, facts: Sequence[Fact]) -> list[tuple[int, Record]]:
+    def records(self, batch: Read, puts: Columns) -> tuple[list[Same], list[Record]]:
         """The number and the record of each put."""
-        known, share = self._numbers.__getitem__, self._records.shared_targets()
-        labels, traits, layouts = batch.labels, batch.traits, batch.layouts
-        own = self._names.numbers([fact.resource for fact in facts])
-        lines = pack_lines(
-            [fact.uid for fact in facts], [fact.resource_version for fact in facts], [fact.digest for fact in facts]
+        numbers = self._names.numbers(puts.resource)
+        layouts = [*map(batch.layouts.__getitem__, puts.shape)]
+        records = map(
+            Record,
+            pack_lines(puts.uid, puts.resource_version, puts.digest),
+            map(batch.labels.__getitem__, puts.labels),
+            map({**batch.labels, 0: None}.__getitem__, puts.template_labels),
+            map(batch.traits.__getitem__, puts.traits),
+            map(_shape_of, layouts),
+            self._targets(layouts, puts),
         )
-        made: list[tuple[int, Record]] = []
-        for number, line, fact in zip(own, lines, map(astuple, facts), strict=True):
-            _, _, _, _, _, mine, template, shared, shape, named, uids, selectors, _, _ = fact
-            layout = layouts[shape]
+        return numbers, [*records]
+
+    def _targets(self, layouts: Sequence[Layout], puts: Columns) -> list[tuple[Target, ...]]:
+        known, share, made = self._numbers.__getitem__, self._records.shared_targets(), list[tuple[Target, ...]]()
+        for layout, named, uids, selectors in zip(layouts, puts.targets, puts.uids, puts.selectors, strict=True):
             targets: tuple[Target, ...] = tuple(map(known, named))
             if layout.arrange is not None:
                 chosen = [self._records.share(pack(one)) for one in selectors] if selectors else ()
                 targets = layout.arrange((*targets, *map(self._shorts.__getitem__, uids), *chosen))
-            targets = share(targets, targets)
-            more = labels[template] if template else None
-            made.append((number, Record(line, labels[mine], more, traits[shared], layout.shape, targets)))
+            made.append(share(targets, targets))
         return made
 
     def _bound(self) -> None:
@@ -169,20 +179,25 @@ class Reading:
         return found
 
 
+def _is_whole(facts: Columns, labels: dict[int, bytes], traits: dict[int, bytes], layouts: dict[int, Layout]) -> bool:
+    """Whether all are puts that lack nothing; the others are looked at one by one."""
+    return (
+        facts.op.count("put") == len(facts.op)
+        and "" not in facts.resource
+        and layouts.keys() >= {*facts.shape}
+        and labels.keys() >= {*facts.labels, *facts.template_labels}
+        and traits.keys() >= {*facts.traits}
+        and "" not in chain.from_iterable(facts.uids)
+        and [layouts[one].counts for one in facts.shape]
+        == [*zip(map(len, facts.targets), map(len, facts.uids), map(len, facts.selectors), strict=True)]
+    )
+
+
 def _check(facts: tuple[Fact, ...], labels: Container[int], traits: Container[int], layouts: dict[int, Layout]) -> None:
-    """Raises MessageError as the plain way does, which looks at those alone that are not plainly whole."""
+    """Raises MessageError as the plain way does."""
     for place, fact in enumerate(facts):
-        op, resource, _, _, _, mine, template, shared, shape, named, uids, selectors, _, _ = astuple(fact)
-        layout = layouts.get(shape)
-        if (
-            op != "put"
-            or not resource
-            or layout is None
-            or layout.counts != (len(named), len(uids), len(selectors))
-            or "" in uids
-            or not (mine in labels and shared in traits and template in labels)
-        ):
-            check(place, fact, (labels, traits), None if layout is None else layout.counts)
+        layout = layouts.get(fact.shape)
+        check(place, fact, (labels, traits), None if layout is None else layout.counts)
 
 
 def _read_labels(entry: bytes) -> bytes:

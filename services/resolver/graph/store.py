@@ -21,8 +21,9 @@ from schemas.events import Reference, ResourceEvent, ResourceState
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.kinds import Surface
 from services.resolver.graph.changed import Changed
+from services.resolver.graph.columns import Columns, columns_of
 from services.resolver.graph.digests import Digests, Told
-from services.resolver.graph.kept import Record
+from services.resolver.graph.kept import Record, Same
 from services.resolver.graph.linking import Linking
 from services.resolver.graph.names import NOWHERE, Names
 from services.resolver.graph.numbers import Numbers
@@ -89,34 +90,34 @@ class Graph:
         return self._reading.read(payload)
 
     def take(self, batch: Read, facts: Sequence[Fact]) -> Iterator[tuple[int, Sequence[Changed]]]:
-        """As `apply` does, quicker; yields the place and the changes of each fact that is to be looked at.
-
-        That is each that is no put, and each put that may take something away or tells of a drift.
-        """
+        """As `apply`, quicker; yields place and changes of what is no put, may take something away or tells a drift."""
+        columns = batch.columns if len(facts) == len(batch.events) else columns_of(facts)
         first = 0
-        for place in [place for place, fact in enumerate(facts) if fact.op != "put"]:
-            yield from self._take_puts(batch, facts[first:place], first)
+        for place in [place for place, op in enumerate(columns.op) if op != "put"]:
+            yield from self._take_puts(batch, columns.between(first, place), first)
             yield place, self.apply(event_of(facts[place]))
             first = place + 1
-        yield from self._take_puts(batch, facts[first:], first)
+        yield from self._take_puts(batch, columns.between(first, len(facts)), first)
 
-    def _take_puts(self, batch: Read, puts: Sequence[Fact], first: int) -> Iterator[tuple[int, Sequence[Changed]]]:
-        made = self._reading.records(batch, puts) if puts else []
+    def _take_puts(self, batch: Read, puts: Columns, first: int) -> Iterator[tuple[int, Sequence[Changed]]]:
+        numbers, records = self._reading.records(batch, puts)
         self._grow()
         told: list[Told] = []
-        fresh: dict[int, Record] = {}
+        fresh: dict[Same, Record] = {}
         seen: list[tuple[int, Sequence[Changed]]] = []
-        for place, (fact, (number, new)) in enumerate(zip(puts, made, strict=True), first):
+        told_of = (puts.resource, puts.uid, puts.resource_version, puts.traits)
+        each = enumerate(zip(numbers, records, *told_of, strict=True), first)
+        for place, (number, new, resource, uid, version, traits) in each:
             old = self._record[number]
             if self.listings.under_way:
                 self.listings.name(self._names.kind(number), number)
             if old == new:
                 continue
-            told.append((number, fact.uid, fact.resource_version, old is None))
+            told.append((number, uid, version, old is None))
             self._replace(number, old, new, fresh)
-            if old is not None or fact.traits in batch.drifting:
-                change = Changed(fact.resource, old, new, self._records)
-                if fact.traits in batch.drifting or change.may_take_away:
+            if old is not None or traits in batch.drifting:
+                change = Changed(resource, old, new, self._records)
+                if traits in batch.drifting or change.may_take_away:
                     seen.append((place, (change,)))
         self._link(fresh)
         self._digests.put_all(told, self._names.place)
@@ -129,17 +130,16 @@ class Graph:
         if self.listings.under_way:
             self.listings.name(self._names.kind(number), number)
         old = self._record[number]
-        changed = old != new
-        if changed:
+        if old != new:
             self._digests.put_all([(number, state.uid, state.resource_version, old is None)], self._names.place)
-            fresh: dict[int, Record] = {}
+            fresh: dict[Same, Record] = {}
             self._replace(number, old, new, fresh)
             self._link(fresh)
         if self._records.crowded or self._is_full(UNUSED_MAX):
             self._tidy()  # also after what said nothing new: a listing names as many references as the first one
-        return (Changed(state.resource, old, new, self._records),) if changed else ()
+        return (Changed(state.resource, old, new, self._records),) if old != new else ()
 
-    def _replace(self, number: int, old: Record | None, new: Record, fresh: dict[int, Record]) -> None:
+    def _replace(self, number: Same, old: Record | None, new: Record, fresh: dict[Same, Record]) -> None:
         """`fresh`: what is there, and not linked yet."""
         if number in fresh:
             self._link(fresh)  # told twice in one batch
@@ -150,7 +150,7 @@ class Graph:
         self._states.pop(number, None)
         self._linking.relink(number, old, new)
 
-    def _link(self, fresh: dict[int, Record]) -> None:
+    def _link(self, fresh: dict[Same, Record]) -> None:
         self.resource_count += len(fresh)
         self._linking.link_all(fresh)
         fresh.clear()
