@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from cheops.contexts import Context, load_context
+from schemas import compiled
 from schemas.identity import SiteName
 from schemas.queries import PeerLink
-from services.chassis import compiled
 from services.chassis.errors import CheopsError, SettingsError
 
 Finding = tuple[bool, str]
@@ -36,7 +36,7 @@ def _compiled() -> Finding:
     """Code that was built and cannot be used is worth a look; none at all is as good."""
     found = compiled.found()
     good = found.state not in ("of other sources", "cannot be loaded")
-    return good, f"graph and judge run as {found}{'' if good else ' (make compiled, or remove .compiled)'}"
+    return good, f"extraction, graph and judge run as {found}{'' if good else ' (make compiled, or remove .compiled)'}"
 
 
 def _programs() -> list[Finding]:

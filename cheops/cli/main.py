@@ -92,7 +92,7 @@ def _print_version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version as installed
 
-        from services.chassis import compiled
+        from schemas import compiled
 
         typer.echo(f"cheops {installed('cheops')} ({compiled.found()})")
         raise typer.Exit

@@ -2,7 +2,7 @@
 
     sources ─▶ digest ─▶ is it there? ─▶ mypyc, C compiler, into a fresh folder ─▶ still the same digest? ─▶ rename
 
-Nothing needs it: without it the same sources run as they are (services/chassis/compiled.py, docs/adr/0022). What was
+Nothing needs it: without it the same sources run as they are (schemas/compiled.py, docs/adr/0022). What was
 compiled of former sources is removed.
 """
 
@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from services.chassis.compiled import FOLDER, GROUP, ROOMS, ROOT, digest
+from schemas.compiled import FOLDER, GROUP, ROOMS, ROOT, digest
 
 STRUCTURES = frozenset(("Struct", "BaseModel"))  # classes that are made of annotations as Python runs
 
@@ -53,16 +53,21 @@ def main() -> int:
 
 
 def compilable() -> Iterator[Path]:
-    """The modules of the rooms, but those that define structures: these are made as Python runs."""
+    """The modules of the rooms, but those that define structures, and those that look for files beside them."""
     for room in ROOMS:
         for file in sorted((ROOT / room.replace(".", "/")).glob("*.py")):
-            if file.name != "__init__.py" and not _defines_structures(ast.parse(file.read_bytes())):
+            module = ast.parse(file.read_bytes())
+            if file.name != "__init__.py" and not _defines_structures(module) and not _asks_where_it_is(module):
                 yield file
 
 
 def _defines_structures(module: ast.Module) -> bool:
     classes = (one for one in ast.walk(module) if isinstance(one, ast.ClassDef))
     return any(isinstance(base, ast.Name) and base.id in STRUCTURES for one in classes for base in one.bases)
+
+
+def _asks_where_it_is(module: ast.Module) -> bool:
+    return any(isinstance(one, ast.Name) and one.id == "__file__" for one in ast.walk(module))
 
 
 def _compile(modules: list[Path], scratch: Path, into: Path) -> None:

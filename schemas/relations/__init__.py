@@ -11,3 +11,7 @@ selects(selector, state)                                  # selector.py; labels,
 granted(reference, source, target, givers, labels)        # grants.py; has a reference the permission that it needs?
 records(states)                                           # edges.py; what `cheops relations -o json` prints
 """
+
+from schemas.compiled import path_of
+
+__path__ = path_of(__name__, __path__)

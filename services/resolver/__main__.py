@@ -14,14 +14,14 @@ import structlog
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from schemas import subjects
+from schemas import compiled, subjects
 from schemas.documents import DocumentError
 from schemas.identity import SiteName
 from schemas.intents import SiteToken
 from schemas.policy import load_policy
 from schemas.queries import StatusQuery
 from schemas.relations.loader import load_catalogue
-from services.chassis import compiled, lifecycle
+from services.chassis import lifecycle
 from services.chassis.bus import nats
 from services.chassis.bus.port import Bus
 from services.chassis.errors import SettingsError, TransientError

@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 from typing import Final
 
+import structlog
 from pydantic import Field
 
+from schemas import compiled
 from schemas.identity import KindId
 from schemas.kinds import Surface
 from schemas.relations.extract import Extractor
@@ -29,6 +31,8 @@ from services.watcher.kubernetes.transport import Transport
 from services.watcher.service import Watcher
 
 RESTING_MAX: Final = 16_384  # objects whose references are kept; about 2 kB each
+
+log = structlog.get_logger(__name__)
 
 
 class WatcherSettings(ServiceSettings):
@@ -68,6 +72,7 @@ async def run(settings: WatcherSettings, bus: Bus | None = None, ready: asyncio.
     )
     try:
         await ensure_streams(bus, update=False)
+        log.info("extraction is loaded", site=settings.site, code=str(compiled.found()))
         watcher = Watcher(settings.site, source, bus, clock=time.monotonic, randomness=random.Random())
         await watcher.run(ready)
     finally:

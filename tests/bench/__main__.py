@@ -23,7 +23,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from services.chassis import compiled
+from schemas import compiled
 from tests.bench import growth, history
 from tests.bench.measuring import Row, parse_sizes, shown_size
 
@@ -141,7 +141,8 @@ def _figure(row: Row, size: int) -> str:
 def _where() -> str:
     load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
     machine = f"{os.cpu_count()} cores, {platform.machine()}"
-    return f"Python {platform.python_version()}, {machine}, graph and judge {compiled.found()}, load average {load}"
+    code = f"extraction, graph and judge {compiled.found()}"
+    return f"Python {platform.python_version()}, {machine}, {code}, load average {load}"
 
 
 if __name__ == "__main__":

@@ -1,3 +1,3 @@
-from services.chassis.compiled import path_of
+from schemas.compiled import path_of
 
 __path__ = path_of(__name__, __path__)

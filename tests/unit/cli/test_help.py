@@ -12,7 +12,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from cheops.cli.main import app
-from services.chassis import compiled
+from schemas import compiled
 
 FAMILIES = ["Intents:", "Verdicts:", "Dependencies:", "Offline:", "The mesh:"]
 

@@ -18,10 +18,10 @@ from importlib.util import module_from_spec
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-ROOMS: Final = ("services.resolver.graph", "services.resolver.judge")
+ROOMS: Final = ("schemas.relations", "services.resolver.graph", "services.resolver.judge")
 SOURCES: Final = ("schemas", "services/resolver")  # the rooms, and all that they import
 SWITCH: Final = "CHEOPS_COMPILED"  # 0: never; 1: nothing else; not set: where it is there
-ROOT: Final = Path(__file__).resolve().parents[2]
+ROOT: Final = Path(__file__).resolve().parents[1]
 FOLDER: Final = ROOT / ".compiled"
 GROUP: Final = "cheops_rooms"
 LIBRARY: Final = f"{GROUP}__mypyc"  # what all modules that were compiled together share
