@@ -24,6 +24,9 @@ HEADER: Final = "Cheops-Basis"
 JSON_BYTES_MAX: Final = 64 * 1024 * 1024
 # JetStream keeps at most 64 KiB of headers. A larger basis is left out: the verdict is worth more than its replay.
 HEADER_BYTES_MAX: Final = 56 * 1024
+LEVEL: Final = 6
+SMALL_BYTES_MAX: Final = 512  # what most decisions rest on: no use in making tables of 256 KiB for each of them
+SMALL_WINDOW: Final = (9, 1)
 
 
 class ChangeRecord(Struct, frozen=True, omit_defaults=True):
@@ -76,7 +79,10 @@ _decode = msgspec.json.Decoder(Basis).decode
 
 def pack(basis: Basis) -> str:
     """As a header's value; "" when it would be too large."""
-    text = base64.b64encode(zlib.compress(_encode(basis), 6)).decode()
+    raw = _encode(basis)
+    window_bits, memory = SMALL_WINDOW if len(raw) <= SMALL_BYTES_MAX else (zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL)
+    deflater = zlib.compressobj(LEVEL, zlib.DEFLATED, window_bits, memory)
+    text = base64.b64encode(deflater.compress(raw) + deflater.flush()).decode()
     return text if len(text) <= HEADER_BYTES_MAX else ""
 
 

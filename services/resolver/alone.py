@@ -10,14 +10,17 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Final
 
+from schemas.basis import Basis
 from schemas.identity import ResourceId
 from schemas.intents import Intent
 from schemas.rehearsals import RehearsalAnswer
+from schemas.verdicts import Verdict
 from services.resolver.basis import basis_of
 from services.resolver.desk import Desk
 from services.resolver.docket import Asked, Stamp, Waiting
 from services.resolver.hearing import Elsewhere
 from services.resolver.intake import Intake
+from services.resolver.plain import basis_at_once, decided_at_once
 from services.resolver.pursuit import Pursuit
 from services.resolver.recovery import Unfinished
 from services.resolver.signals import (
@@ -48,6 +51,17 @@ class Alone:
     undoing: Undoing
     is_shared: Callable[[Intent], bool]
     hand_over: Callable[[Asked, Moment], list[Effect]]
+
+    def at_once(self, intent: Intent, moment: Moment) -> list[Effect] | None:
+        """The first decision on a plain question, as `consider` would make it; None when it is to be considered."""
+        verdict = decided_at_once(self.desk, intent, moment)
+        if verdict is None:
+            return None
+        basis = basis_at_once(self.desk, intent)
+        if verdict.decision == "allow":
+            return self._take_up(intent, self.desk.take_in(intent, moment), NOTHING, verdict.whole(), basis, moment)
+        self.desk.docket.record(verdict)
+        return [StoreVerdict(verdict, basis)]
 
     def consider(self, intent: Intent, settled: Set[ResourceId], moment: Moment) -> list[Effect]:
         """Take it in as it is now, less what it has done already, and judge it, after the API server was asked."""
@@ -90,8 +104,21 @@ class Alone:
         if waiting and verdict.decision == "defer" and waiting.says(verdict):
             docket.deferred[intent.id] = replace(waiting, stamp=desk.stamp(moment))
             return []
+        return self._take_up(intent, intake, settled, verdict, basis_of(case, desk.holds), moment)
+
+    def _take_up(
+        self,
+        intent: Intent,
+        intake: Intake,
+        settled: Set[ResourceId],
+        verdict: Verdict,
+        basis: Basis,
+        moment: Moment,
+    ) -> list[Effect]:
+        """What follows from a verdict."""
+        desk, docket = self.desk, self.desk.docket
         docket.record(verdict)
-        effects: list[Effect] = [StoreVerdict(verdict, basis_of(case, desk.holds))]
+        effects: list[Effect] = [StoreVerdict(verdict, basis)]
         if verdict.decision == "defer":
             docket.deferred[intent.id] = Waiting(intent, verdict, desk.stamp(moment), settled)
         elif verdict.decision == "allow" and not intent.preview and verdict.plan:

@@ -11,6 +11,7 @@ from schemas.identity import KindId, ResourceId
 from schemas.intents import Intent
 from schemas.verdicts import Verdict
 from services.resolver.intake import Intake
+from services.resolver.judge.written import WrittenVerdict
 from services.resolver.pursuit import Pursuit
 
 KNOWN_MAX: Final = 100_000  # verdicts remembered to answer a repeated id without asking the stream
@@ -77,7 +78,7 @@ class Docket:
     """Which intent is where."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, Verdict] = OrderedDict()
+        self._known: OrderedDict[str, Verdict | WrittenVerdict] = OrderedDict()
         self.forgetful = False  # verdicts were forgotten, or never read: the stream has to be asked
         self.repeats = Repeats()
         self.active: dict[str, Pursuit] = {}
@@ -91,9 +92,11 @@ class Docket:
             return self.active[intent_id].verdict
         if found is None and intent_id in self.deferred:
             return self.deferred[intent_id].verdict
+        if isinstance(found, WrittenVerdict):  # nearly nobody asks again
+            found = self._known[intent_id] = found.whole()
         return found
 
-    def record(self, verdict: Verdict) -> None:
+    def record(self, verdict: Verdict | WrittenVerdict) -> None:
         """A verdict is in force from now on."""
         self._known[verdict.intent] = verdict
         self._known.move_to_end(verdict.intent)

@@ -23,6 +23,7 @@ from services.resolver.evidence import SiteEvidence
 from services.resolver.graph.changed import Changed
 from services.resolver.graph.view import View
 from services.resolver.judge.findings import named
+from services.resolver.judge.written import WrittenVerdict
 from services.resolver.originals import Originals
 from services.resolver.signals import Effect, Moment, SendAlert, StoreVerdict
 
@@ -107,7 +108,7 @@ class Drifts:
                 self._note(one.alert)
         return [*effects, *older] if older else effects
 
-    def _older(self, verdict: Verdict) -> Iterator[Alert]:
+    def _older(self, verdict: Verdict | WrittenVerdict) -> Iterator[Alert]:
         """A copy may not follow its original."""
         place = self.originals.copy_of(verdict.intent)
         if place is None:

@@ -22,7 +22,7 @@ from services.chassis.errors import TransientError
 from services.resolver.fetching import Fetching
 from services.resolver.hearing import Elsewhere
 from services.resolver.machine import Machine
-from services.resolver.previews import answered_at_once
+from services.resolver.plain import answered_at_once
 from services.resolver.signals import (
     AskPeers,
     AskRehearsal,
@@ -68,7 +68,7 @@ class Inquiries:
         self._previews: dict[str, asyncio.Future[Verdict]] = {}
 
     def at_once(self, payload: bytes) -> bytes | None:
-        """The answer to a plain question (previews.py); None when it is another."""
+        """The answer to a plain question (plain.py); None when it is another."""
         return answered_at_once(self._machine.desk, payload, self._now())
 
     def known(self, intent: Intent) -> Verdict | None:

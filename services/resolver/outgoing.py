@@ -28,6 +28,7 @@ from services.chassis.kubernetes.sealing import SealError
 from services.chassis.peering.courier import Courier
 from services.chassis.peering.letter import Letter, OutboxFullError
 from services.chassis.poison import bury
+from services.resolver.judge.written import WrittenVerdict
 from services.resolver.sealed import sealed_for
 from services.resolver.signals import Moment, StoreVerdict
 
@@ -258,6 +259,6 @@ class Outgoing:
                 await asyncio.sleep(error.retry_after_s or STORE_RETRY_S)
 
 
-def verdict_subject(verdict: Verdict) -> str:
+def verdict_subject(verdict: Verdict | WrittenVerdict) -> str:
     """Where it is published."""
     return subjects.verdict(verdict.site, verdict.decision, verdict.intent)

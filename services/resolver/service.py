@@ -203,8 +203,9 @@ class ResolverService:
                 docket.record(stored)
         return intent
 
-    async def _settle_all(self, deliveries: Iterable[Delivery]) -> None:
-        await asyncio.gather(*(self._out.settle(delivery.ack()) for delivery in deliveries))
+    async def _settle_all(self, deliveries: Sequence[Delivery]) -> None:
+        if deliveries:
+            await asyncio.gather(*(self._out.settle(delivery.ack()) for delivery in deliveries))
 
     async def _refuse(self, received: Received, reason: str) -> None:
         """An intent that is none is kept in dead letters; when it has a name its sender gets a verdict, too."""

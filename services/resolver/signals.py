@@ -22,6 +22,7 @@ from schemas.peers import Part, PeerMessage
 from schemas.queries import ResyncAnswer, ResyncRequest
 from schemas.rehearsals import Rehearsal, RehearsalAnswer
 from schemas.verdicts import Verdict
+from services.resolver.judge.written import WrittenVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,7 @@ Signal = (
 class StoreVerdict:
     """Publish, fenced: a second resolver for the site is refused here. `basis`: to run the decision again."""
 
-    verdict: Verdict
+    verdict: Verdict | WrittenVerdict
     basis: Basis | None = None
 
 

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.identity import KindId, ResourceId, SiteName
+from schemas.verdicts import Verdict
 
 
 class WrittenEdge(Struct, frozen=True, gc=False):
@@ -130,6 +131,10 @@ class WrittenVerdict(Struct, frozen=True, gc=False):
     def to_json(self) -> bytes:
         """What `Verdict.to_json` gives."""
         return _encode(self)
+
+    def whole(self) -> Verdict:
+        """The same as the contract has it."""
+        return Verdict.from_json(self.to_json())
 
 
 _encode = msgspec.json.Encoder().encode

@@ -39,8 +39,16 @@ from services.resolver.judge.case import Case, Change
 from services.resolver.judge.decide import decide
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
-from services.resolver.previews import answered_at_once
-from services.resolver.signals import BatchSeen, BeatSeen, Moment, ResyncAnswered
+from services.resolver.plain import answered_at_once
+from services.resolver.signals import (
+    BatchSeen,
+    BeatSeen,
+    Effect,
+    IntentSeen,
+    Moment,
+    ResyncAnswered,
+    StoreVerdict,
+)
 from services.watcher.batching import Batcher
 from tests.kit.court import FRESH
 from tests.unit.resolver.naive_cluster import CATALOGUE
@@ -156,6 +164,34 @@ def test_a_plain_question_gets_the_bytes_that_its_intent_would_get(seed: int) ->
             found = answered_at_once(machine.desk, payload, moment)
             if found is not None:
                 assert found == machine.preview(Intent.from_json(payload), moment).to_json()
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS)
+def test_a_plain_intent_is_decided_at_once_as_it_would_be_after_consideration(seed: int) -> None:
+    for resource in NAMES:
+        for verb in ("delete", "read"):
+            intent = Intent.from_json(_question(resource, verb=verb, preview=False))
+            (machine, moment), (other, _) = _machine(seed), _machine(seed)
+            found = machine.alone.at_once(intent, moment)
+            if found is not None:
+                plain = other.alone.consider(intent, frozenset(), moment)
+                assert [*map(_told, found)] == [*map(_told, plain)]
+                assert machine.docket.known(intent.id) == other.docket.known(intent.id)
+                assert [*machine.holds.rows()] == [*other.holds.rows()]
+
+
+def _told(effect: Effect) -> object:
+    return (effect.verdict.to_json(), effect.basis) if isinstance(effect, StoreVerdict) else effect
+
+
+def test_a_denial_is_stored_without_the_way_of_every_intent() -> None:
+    answers = Counter[object]()
+    for seed in range(20):
+        machine, moment = _machine(seed)
+        effects = machine.step(IntentSeen(Intent.from_json(_question(SECRET, preview=False))), moment)
+        answers.update((type(one.verdict), one.verdict.decision) for one in effects if isinstance(one, StoreVerdict))
+    assert answers[written.WrittenVerdict, "deny"] >= 5, answers
 
 
 def test_what_is_no_plain_question_is_left_to_the_way_of_every_intent() -> None:
