@@ -25,8 +25,8 @@ JSON_BYTES_MAX: Final = 64 * 1024 * 1024
 # JetStream keeps at most 64 KiB of headers. A larger basis is left out: the verdict is worth more than its replay.
 HEADER_BYTES_MAX: Final = 56 * 1024
 LEVEL: Final = 6
-SMALL_BYTES_MAX: Final = 512  # what most decisions rest on: no use in making tables of 256 KiB for each of them
-SMALL_WINDOW: Final = (9, 1)
+SMALL_BYTES_MAX: Final = 512  # what most decisions rest on: less than zlib's tables take to make
+SMALL_TABLES: Final = (9, 1)
 
 
 class ChangeRecord(Struct, frozen=True, omit_defaults=True):
@@ -80,9 +80,12 @@ _decode = msgspec.json.Decoder(Basis).decode
 def pack(basis: Basis) -> str:
     """As a header's value; "" when it would be too large."""
     raw = _encode(basis)
-    window_bits, memory = SMALL_WINDOW if len(raw) <= SMALL_BYTES_MAX else (zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL)
-    deflater = zlib.compressobj(LEVEL, zlib.DEFLATED, window_bits, memory)
-    text = base64.b64encode(deflater.compress(raw) + deflater.flush()).decode()
+    if len(raw) > SMALL_BYTES_MAX:
+        packed = zlib.compress(raw, LEVEL)
+    else:
+        as_it_is = zlib.compressobj(0, zlib.DEFLATED, *SMALL_TABLES)
+        packed = as_it_is.compress(raw) + as_it_is.flush()
+    text = base64.b64encode(packed).decode()
     return text if len(text) <= HEADER_BYTES_MAX else ""
 
 
