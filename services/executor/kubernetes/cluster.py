@@ -19,9 +19,9 @@ from services.executor.target import NotServedError
 
 FIELD_MANAGER: Final = MANAGER
 # Not forced, unless the verdict says so: a 409 that names the other managers is what a person has to decide on.
-_APPLY: Final = {"fieldManager": FIELD_MANAGER, "force": "false", "fieldValidation": "Strict"}
+APPLY: Final = {"fieldManager": FIELD_MANAGER, "force": "false", "fieldValidation": "Strict"}
 _MARK: Final = {"fieldManager": f"{FIELD_MANAGER}-sharing", "force": "true"}
-_DRY: Final = {**_APPLY, "dryRun": "All"}
+_DRY: Final = {**APPLY, "dryRun": "All"}
 
 
 class Cluster:
@@ -48,7 +48,7 @@ class Cluster:
 
     async def apply(self, place: Place, manifest: Object, *, dry: bool, forced: bool = False) -> Object:
         """Server-side apply; dry: only what would come of it; forced: over whoever has made the fields theirs."""
-        params = {**(_DRY if dry else _APPLY), "force": "true" if forced else "false"}
+        params = {**(_DRY if dry else APPLY), "force": "true" if forced else "false"}
         try:
             return await self._client.apply(place.path, params, manifest)
         except ApiError as error:
