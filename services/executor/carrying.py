@@ -74,9 +74,22 @@ class Carrier:
         self._target, self._limits, self._stopping = target, limits, stopping
         self._clock, self._wall = clock, wall
         self._turns = asyncio.Semaphore(limits.acting_max)
+        self._carrying = 0
+
+    @property
+    def crowded(self) -> bool:
+        """More are being carried out than may act at one time: some wait for their turn."""
+        return self._carrying > self._limits.acting_max
 
     async def carry_out(self, operation: Operation, permit: OperationPermit) -> Effect:
         """Raises TransientError when it is to be given back to the bus, LeaseLostError when it is somebody else's."""
+        self._carrying += 1
+        try:
+            return await self._carry_out(operation, permit)
+        finally:
+            self._carrying -= 1
+
+    async def _carry_out(self, operation: Operation, permit: OperationPermit) -> Effect:
         refused: TransientError | None = None
         for tried in range(1, self._limits.tries_max + 1):
             if permit.expired and not permit.open:

@@ -9,7 +9,7 @@ site cannot both have the last word, and an outcome of an older revision never c
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ from schemas.operations import Operation
 from schemas.outcomes import FINAL_STATES, Outcome
 from services.chassis.bus.port import Bus, Received, ToStore
 from services.chassis.bus.together import Together
-from services.chassis.errors import ConflictError, PermanentError, TransientError
+from services.chassis.errors import CheopsError, ConflictError, PermanentError, TransientError
 from services.executor.target import Effect, Manifest
 
 REMEMBERED_MAX: Final = 10_000
@@ -45,18 +45,39 @@ class Entry:
 
 
 class Ledger:
-    """One site's outcomes."""
+    """One site's outcomes. `more`: many operations are on their way to an outcome."""
 
-    def __init__(self, site: SiteName, bus: Bus, wall: Callable[[], datetime]) -> None:
+    def __init__(
+        self, site: SiteName, bus: Bus, wall: Callable[[], datetime], more: Callable[[], bool] = lambda: False
+    ) -> None:
         self._site, self._bus, self._wall = site, bus, wall
-        self._storing = Together(bus)
+        self._storing = Together(bus, more)
         self._entries: OrderedDict[str, Entry] = OrderedDict()
 
-    async def look_up(self, operation: Operation) -> Entry:
-        """What was recorded; what was decided here and could not be stored is stored now."""
+    async def look_ahead(self, operations: Sequence[Operation]) -> dict[str, Entry]:
+        """What `look_up` would read of each that is not known yet, in one question for all; {} when there is no answer.
+
+        It is as old as the answer, so it is for whoever acts at once, and once.
+        """
+        unknown = [one for one in operations if one.id not in self._entries]
+        if len(unknown) < 2:
+            return {}
+        try:
+            found = await self._bus.last_of_each("OUTCOMES", [*map(_subject, unknown)])
+        except CheopsError:
+            return {}
+        entries = {}
+        for one in unknown:
+            with suppress(PermanentError):  # it is read again, and buried by whom it concerns
+                last = found.get(_subject(one))
+                entries[one.id] = Entry() if last is None else _entry(one, last)
+        return entries
+
+    async def look_up(self, operation: Operation, read: Entry | None = None) -> Entry:
+        """What was recorded (`read` just now); what was decided here and could not be stored is stored now."""
         entry = self._entries.get(operation.id)
         if entry is None or entry.outcome is None:
-            entry = await self._read(operation)
+            entry = read or await self._read(operation)
             self._remember(operation.id, entry)
         elif not entry.stored:
             await self._store(operation, entry)

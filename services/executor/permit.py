@@ -8,7 +8,8 @@ is still known not to have been done.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
@@ -16,7 +17,7 @@ import structlog
 
 from schemas.operations import Operation
 from services.chassis.bus.port import Delivery
-from services.chassis.errors import TransientError
+from services.chassis.errors import CheopsError
 from services.executor.target import ExpiredError, LeaseLostError, Manifest
 
 EXTENSIONS_PER_WAIT: Final = 3  # two may be lost
@@ -34,18 +35,36 @@ class Lease:
         """Nobody else can have been given the operation yet."""
         return self._clock() < self._until_s
 
-    async def keep(self) -> None:
-        """Extend until cancelled. A bus that does not answer lets the lease run out."""
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Extended while this lasts. A bus that does not answer lets the lease run out.
+
+        Most operations are over before the first extension, so until then there is no task, but a timer.
+        """
+        loop, keeping = asyncio.get_running_loop(), list[asyncio.Task[None]]()
+        timer = loop.call_later(self._pause_s, lambda: keeping.append(loop.create_task(self._keep())))
+        try:
+            yield
+        finally:
+            timer.cancel()
+            for one in keeping:
+                one.cancel()
+
+    @property
+    def _pause_s(self) -> float:
+        return self._ack_wait_s / EXTENSIONS_PER_WAIT
+
+    async def _keep(self) -> None:
         while True:
-            await asyncio.sleep(self._ack_wait_s / EXTENSIONS_PER_WAIT)
             asked_s = self._clock()
             try:
                 await self._delivery.extend()
-            except TransientError as error:
+            except CheopsError as error:
                 log.warning("the lease on an operation was not extended", error=str(error))
-                continue
-            if self.held():  # once it has run out, somebody else may hold it
-                self._until_s = asked_s + self._ack_wait_s
+            else:
+                if self.held():  # once it has run out, somebody else may hold it
+                    self._until_s = asked_s + self._ack_wait_s
+            await asyncio.sleep(self._pause_s)
 
 
 class OperationPermit:

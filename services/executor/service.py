@@ -21,7 +21,6 @@ from typing import Final
 import structlog
 
 from schemas import subjects
-from schemas.envelope import MessageError
 from schemas.identity import SiteName
 from schemas.operations import Operation
 from schemas.outcomes import FINAL_STATES, Outcome
@@ -33,9 +32,10 @@ from services.executor import exports
 from services.executor.carrying import Carrier, Limits, StoppingError
 from services.executor.keeping import concrete, keep
 from services.executor.ledger import Ledger
-from services.executor.permit import Lease, OperationPermit
+from services.executor.permit import OperationPermit
 from services.executor.rehearsals import answer
 from services.executor.sealing import Keyring, Opening
+from services.executor.taking import Taken, Taking
 from services.executor.target import Effect, LeaseLostError, Manifest, Target
 
 FETCH_MAX: Final = 64
@@ -69,8 +69,9 @@ class ExecutorService:
         self._bus, self._target, self._limits = bus, Opening(target, self._keys), limits or Limits()
         self._clock, self._wall = clock, wall
         self._stopping = asyncio.Event()
-        self._ledger = Ledger(site, bus, wall)
         self._carrier = Carrier(self._target, self._limits, self._stopping, clock, wall)
+        self._ledger = Ledger(site, bus, wall, more=lambda: self._carrier.crowded)
+        self._taking = Taking(site, self._ledger, self._limits.ack_wait_s, clock)
         self._permits: OrderedDict[str, OperationPermit] = OrderedDict()
         self._pending: dict[str, int] = {}
         self._busy: set[str] = set()
@@ -139,9 +140,9 @@ class ExecutorService:
                 self._freed.clear()
                 await self._freed.wait()
                 continue
-            for delivery in await self._fetch(reader, min(free, FETCH_MAX)):
+            for taken in await self._taking.take(await self._fetch(reader, min(free, FETCH_MAX))):
                 self._in_flight += 1
-                handlers.create_task(self._handle(delivery))
+                handlers.create_task(self._handle(taken))
         await reader.close()  # before the handlers have ended: what still came would be begun by nobody
 
     async def _fetch(self, reader: Reader, limit: int) -> list[Delivery]:
@@ -154,27 +155,23 @@ class ExecutorService:
 
     # ── one operation ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _handle(self, delivery: Delivery) -> None:
-        lease = Lease(delivery, self._limits.ack_wait_s, self._clock)
+    async def _handle(self, taken: Taken) -> None:
         try:
-            async with asyncio.TaskGroup() as group:
-                keeper = group.create_task(lease.keep())
-                await self._answer_for(delivery, lease)
-                keeper.cancel()
+            with taken.lease.kept():
+                await self._answer_for(taken)
         finally:
             self._in_flight -= 1
             self._freed.set()
 
-    async def _answer_for(self, delivery: Delivery, lease: Lease) -> None:
+    async def _answer_for(self, taken: Taken) -> None:
         """Ack, give back or bury; raises nothing, or one bad operation would end all others."""
-        try:
-            operation = self._understood(delivery.message)
-        except MessageError as error:
-            await self._give_up(delivery, str(error))
+        delivery, operation = taken.delivery, taken.operation
+        if operation is None:
+            await self._give_up(delivery, taken.unfit)
             return
         try:
-            if await self._settle(operation, delivery.message, lease):
-                await delivery.ack()
+            if await self._settle(operation, taken):
+                await delivery.ack_unconfirmed()  # should it come again, the ledger answers for it
             else:
                 await delivery.retry(self._limits.ack_wait_s)
         except StoppingError:
@@ -190,24 +187,18 @@ class ExecutorService:
             log.exception("operation met a defect", operation=operation.id)
             await self._after_defect(delivery, operation, error)
 
-    def _understood(self, message: Received) -> Operation:
-        operation = Operation.from_json(message.payload)
-        if operation.site != self.site:
-            raise MessageError(f"site: {operation.site[:80]!r} (expected {self.site!r}, whose executor this is)")
-        return operation
-
-    async def _settle(self, operation: Operation, message: Received, lease: Lease) -> bool:
+    async def _settle(self, operation: Operation, taken: Taken) -> bool:
         """True when its final outcome is stored; False when another delivery of it is at work here."""
         if operation.id in self._busy:
             return False
         self._busy.add(operation.id)
         try:
-            entry = await self._ledger.look_up(operation)
+            entry = await self._ledger.look_up(operation, taken.entry)
             if entry.final:
                 log.info("operation answered from the ledger", operation=operation.id)
                 await self._ledger.repeat(operation, entry)
             else:
-                await self._act_and_follow(operation, entry.outcome, self._permit(operation, message, lease))
+                await self._act_and_follow(operation, entry.outcome, self._permit(operation, taken))
             self._permits.pop(operation.id, None)
             return True
         finally:
@@ -249,8 +240,8 @@ class ExecutorService:
         )
         return outcome
 
-    def _permit(self, operation: Operation, message: Received, lease: Lease) -> OperationPermit:
-        permit = self._permits.get(operation.id)
+    def _permit(self, operation: Operation, taken: Taken) -> OperationPermit:
+        permit, message = self._permits.get(operation.id), taken.message
         if permit is None:
             earlier_copy = self._pending.get(message.subject, message.stream_seq) < message.stream_seq
             maybe_begun = message.deliveries > 1 or earlier_copy
@@ -258,7 +249,7 @@ class ExecutorService:
             self._permits[operation.id] = permit
             while len(self._permits) > PERMITS_MAX:
                 self._permits.popitem(last=False)
-        permit.lease = lease
+        permit.lease = taken.lease
         return permit
 
     # ── what cannot be settled ──────────────────────────────────────────────────────────────────────────────────────

@@ -76,13 +76,14 @@ async def _run(folder: Path) -> list[Row]:
     await plane.start()
     try:
         async with NatsServer(folder / "nats", SITE) as server, _executor(server.url, plane.kubeconfig):
-            client, told = (
+            client, bus = (
                 KubernetesClient(await connect(plane.kubeconfig)),
                 await nats.connect(server.url, name="bench"),
             )
-            rows = await _turns(client, told, server.process.pid)
+            assert server.process.pid is not None, "it answered"
+            rows = await _turns(client, bus, server.process.pid)
             await client.close()
-            await told.close()
+            await bus.close()
     finally:
         await plane.stop()
     return rows

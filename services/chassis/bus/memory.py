@@ -131,6 +131,11 @@ class MemoryBus:
         found = held.last(subject)
         return found.received() if found else None
 
+    async def last_of_each(self, stream: AnyStream, subjects: Sequence[str]) -> dict[str, Received]:
+        """See port."""
+        found = {one: await self.last(stream, one) for one in subjects}
+        return {subject: one for subject, one in found.items() if one is not None}
+
     async def ensure_stream(self, definition: StreamDefinition, *, update: bool = True) -> None:
         """See port."""
         self.ensure_open()

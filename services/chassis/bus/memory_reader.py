@@ -26,6 +26,10 @@ class MemoryDelivery:
         self.bus.ensure_open()
         self.consumer.ack(self.message.stream_seq)
 
+    async def ack_unconfirmed(self) -> None:
+        """See port."""
+        await self.ack()
+
     async def retry(self, delay_s: float = 0.0) -> None:
         """See port."""
         self.bus.ensure_open()

@@ -49,6 +49,9 @@ class Delivery(Protocol):
     async def ack(self) -> None:
         """Handled; never deliver it again. Returns when the server has confirmed (double ack)."""
 
+    async def ack_unconfirmed(self) -> None:
+        """The same, without waiting: if the word is lost it is delivered again, to somebody who must know it then."""
+
     async def retry(self, delay_s: float = 0.0) -> None:
         """Deliver it again after the delay."""
 
@@ -168,6 +171,12 @@ class Bus(Protocol):
 
     async def last(self, stream: AnyStream, subject: str) -> Received | None:
         """The last stored message on a subject (wildcards allowed), or None."""
+
+    async def last_of_each(self, stream: AnyStream, subjects: Sequence[str]) -> dict[str, Received]:
+        """The same of many subjects (without wildcards) at one go; those of which nothing is stored are left out.
+
+        TransientError also when it cannot be told whether it is all: then ask for each.
+        """
 
     async def close(self) -> None:
         """Drain and disconnect."""

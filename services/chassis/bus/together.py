@@ -3,21 +3,27 @@
     publish ──▶ wait for one's turn ──▶ first in the line: store everything that waits ──▶ each gets its own number
                                     ──▶ stored with another's meanwhile
 
-One disk sync for all of them, so it takes hardly longer than one message does, and nobody waits who comes alone.
-When they cannot be stored together, each is stored on its own and hears its own error.
+Many are one batch: it takes hardly longer than a few. A few are sent one after the other without waiting in between,
+since a batch has a price of its own (some 1.2 ms of the server's time, as much as fourteen messages on their own).
+Nobody waits who comes alone; where more is on its way, for a moment. When a batch is refused, each is stored on its
+own and hears its own error.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from services.chassis.bus.port import Bus, ToStore
 from services.chassis.errors import CheopsError, ConflictError, PermanentError, TransientError
 
-TOGETHER_MAX: Final = 16
+TOGETHER_MAX: Final = 64
+BATCH_MIN: Final = 14
+COMPANY_S: Final = 0.03
 
 
 @dataclass(slots=True, eq=False)
@@ -27,20 +33,23 @@ class _Waiting:
 
 
 class Together:
-    """One stream's publisher. A fence is in the message."""
+    """One stream's publisher. A fence is in the message. `more`: are so many on their way that it is worth a moment?"""
 
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
+    def __init__(self, bus: Bus, more: Callable[[], bool] = lambda: False) -> None:
+        self._bus, self._more = bus, more
         self._line: deque[_Waiting] = deque()
         self._turn = asyncio.Lock()
+        self._came = asyncio.Event()
 
     async def publish(self, message: ToStore) -> int:
         """As the port's: its number; ConflictError, TransientError, PermanentError."""
         mine = _Waiting(message)
         self._line.append(mine)
+        self._came.set()
         try:
             async with self._turn:  # turns are given in the order of the line
                 if mine.found is None:
+                    await self._company()
                     await self._store(self._next())
         finally:
             if mine.found is None and mine in self._line:
@@ -50,21 +59,27 @@ class Together:
         assert mine.found is not None, "it was stored, or why not is known"
         return mine.found
 
+    async def _company(self) -> None:
+        """Wait until enough have come, no more are on their way, or the moment is over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(COMPANY_S):
+                while len(self._line) < TOGETHER_MAX and self._more():
+                    self._came.clear()
+                    await self._came.wait()
+
     def _next(self) -> list[_Waiting]:
         """From the head of the line; one of each subject, since what is stored of it first decides about the next."""
         some: list[_Waiting] = []
-        while self._line and len(some) < TOGETHER_MAX:
-            if any(one.message.subject == self._line[0].message.subject for one in some):
-                break
+        subjects: set[str] = set()
+        while self._line and len(some) < TOGETHER_MAX and self._line[0].message.subject not in subjects:
+            subjects.add(self._line[0].message.subject)
             some.append(self._line.popleft())
         return some
 
     async def _store(self, some: list[_Waiting]) -> None:
         try:
-            if len(some) > 1 and await self._at_once(some):
-                return
-            for one in some:
-                one.found = await self._alone(one.message)
+            if len(some) < BATCH_MIN or not await self._at_once(some):
+                await asyncio.gather(*map(self._alone, some))
         finally:
             for one in some:
                 if one.found is None:  # whose turn it was has been cancelled
@@ -84,9 +99,10 @@ class Together:
             one.found = last - place  # they follow each other
         return True
 
-    async def _alone(self, message: ToStore) -> int | CheopsError:
+    async def _alone(self, one: _Waiting) -> None:
+        message = one.message
         try:
-            return await self._bus.publish(
+            one.found = await self._bus.publish(
                 message.subject,
                 message.payload,
                 message_id=message.message_id,
@@ -94,4 +110,4 @@ class Together:
                 expected_last_seq=message.expected_last_seq,
             )
         except CheopsError as error:
-            return error
+            one.found = error

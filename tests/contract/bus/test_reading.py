@@ -91,6 +91,19 @@ async def test_what_was_acknowledged_never_comes_again_and_the_rest_does(bus: Bu
     assert await nothing(reader)
 
 
+async def test_an_acknowledgement_that_nobody_waits_for_settles_as_well(bus: Bus) -> None:
+    for number in range(3):
+        await store(bus, subjects.operation(LYON, "i", f"{number}"), b"%d" % number)
+    reader = await bus.reader("OPERATIONS", "executor-lyon", OPERATIONS, ack_wait_s=SHORT_S)
+    first, _, third = await take(reader, 3)
+    await first.ack_unconfirmed()
+    await third.ack_unconfirmed()
+    again = await take(reader, 1)
+    assert bodies(again) == ["1"]
+    await again[0].ack()  # words are taken in their order, so those before it have been heard
+    assert [one async for one in bus.scan("OPERATIONS", OPERATIONS)] == []
+
+
 async def test_retry_brings_it_again_after_its_delay_and_not_before(bus: Bus) -> None:
     await store_intents(bus, 1)
     reader = await bus.reader("INTENTS", "r", ALL_INTENTS)

@@ -6,7 +6,7 @@ import pytest
 
 from schemas import subjects
 from services.chassis.bus.port import Bus
-from services.chassis.errors import PermanentError
+from services.chassis.errors import PermanentError, TransientError
 from tests.contract.bus.words import ALL_INTENTS, EVENT, LYON, OSLO, store, store_intents
 
 
@@ -69,6 +69,31 @@ async def test_the_last_message_is_that_of_the_subject_or_of_the_filter(bus: Bus
     assert one is not None
     assert two is not None
     assert (one.payload, one.stream_seq, two.payload, two.stream_seq) == (b"one", 1, b"two", 2)
+
+
+async def test_the_last_messages_of_many_subjects_come_at_one_go(bus: Bus) -> None:
+    asked = [subjects.intent(LYON, name) for name in ("a", "b", "c")]
+    assert await bus.last_of_each("INTENTS", asked) == {}
+    for name, payload in (("b", b"one"), ("a", b"two"), ("b", b"three"), ("d", b"four")):
+        await store(bus, subjects.intent(LYON, name), payload)
+    found = await bus.last_of_each("INTENTS", asked)
+    assert {one.subject: (one.payload, one.stream_seq) for one in found.values()} == {
+        asked[0]: (b"two", 2),
+        asked[1]: (b"three", 3),
+    }
+    assert found == {name: one for name in asked if (one := await bus.last("INTENTS", name)) is not None}
+    assert await bus.last_of_each("INTENTS", []) == {}
+
+
+async def test_last_messages_that_are_too_much_for_one_go_are_all_there_or_an_error(bus: Bus) -> None:
+    asked = [subjects.intent(LYON, f"{number}") for number in range(4)]
+    for number, name in enumerate(asked):
+        await store(bus, name, b"%d " % number + b"x" * (7 * 1024 * 1024 - 2))
+    try:
+        found = await bus.last_of_each("INTENTS", asked)
+    except TransientError:  # then each is asked for
+        found = {name: one for name in asked if (one := await bus.last("INTENTS", name)) is not None}
+    assert [found[name].payload[:2] for name in asked] == [b"0 ", b"1 ", b"2 ", b"3 "]
 
 
 async def test_a_stream_that_is_not_there_is_an_error_that_names_it(bus: Bus) -> None:

@@ -15,15 +15,16 @@ from schemas.identity import SiteName
 from services.chassis.bus.memory import MemoryBus
 from services.chassis.bus.port import ToStore
 from services.chassis.bus.streams import ensure_streams
-from services.chassis.bus.together import TOGETHER_MAX, Together
+from services.chassis.bus.together import BATCH_MIN, COMPANY_S, TOGETHER_MAX, Together
 from services.chassis.errors import CheopsError, ConflictError, PermanentError, TransientError
+from tests.kit.virtual_time import run_virtually
 
 LYON = SiteName("lyon")
-MESSAGES = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9), st.sampled_from([None, 0, 1, 2])), max_size=40)
+MESSAGES = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9), st.sampled_from([None, 0, 1, 2])), max_size=90)
 
 
 def message(step: int, number: int, fence: int | None) -> ToStore:
-    """About one of six steps; ids repeat; the fence may be wrong."""
+    """About one of some steps; ids repeat; the fence may be wrong."""
     return ToStore(subjects.outcome(LYON, "i", str(step)), b"%d" % number, f"{step}.{number}", {}, fence)
 
 
@@ -82,13 +83,49 @@ def test_each_hears_and_the_stream_holds_what_it_would_one_by_one(kinds: list[tu
     assert asyncio.run(_run(messages, together=True)) == asyncio.run(_run(messages, together=False))
 
 
-async def test_who_comes_alone_is_stored_alone_and_the_rest_together() -> None:
+async def test_who_comes_alone_is_stored_alone_a_few_side_by_side_and_many_together() -> None:
     bus = Slow()
     await ensure_streams(bus)
-    publisher = Together(bus)
-    numbers = await asyncio.gather(*(publisher.publish(message(step, 0, None)) for step in range(20)))
-    assert numbers == list(range(1, 21))
-    assert bus.stores == [1, TOGETHER_MAX, 3]
+    publisher, few = Together(bus), BATCH_MIN - 1
+    many = 1 + TOGETHER_MAX + few
+    numbers = await asyncio.gather(*(publisher.publish(message(step, 0, None)) for step in range(many)))
+    assert numbers == list(range(1, many + 1))
+    assert bus.stores == [1, TOGETHER_MAX, *[1] * few]
+
+
+async def test_where_more_is_on_its_way_it_is_waited_for_until_enough_have_come() -> None:
+    bus = Slow()
+    await ensure_streams(bus)
+    publisher = Together(bus, more=lambda: True)
+    tasks = []
+    for step in range(TOGETHER_MAX):
+        tasks.append(asyncio.create_task(publisher.publish(message(step, 0, None))))
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+    assert bus.stores == [TOGETHER_MAX]
+
+
+async def _times_s(left: int, comes: int) -> tuple[float, list[int]]:
+    """How long it takes `comes` messages to be stored, when `left` are thought to be on their way, and the stores."""
+    bus, loop = Slow(), asyncio.get_running_loop()
+    await ensure_streams(bus)
+    begun_s, tasks = loop.time(), []
+    publisher = Together(bus, more=lambda: left > len(tasks))
+    for step in range(comes):
+        tasks.append(asyncio.create_task(publisher.publish(message(step, 0, None))))
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+    return loop.time() - begun_s, bus.stores
+
+
+def test_nothing_is_waited_for_when_the_last_that_was_on_its_way_has_come() -> None:
+    assert run_virtually(_times_s(left=5, comes=5)) == (0.0, [1] * 5)
+
+
+def test_company_that_does_not_come_is_waited_for_a_moment() -> None:
+    took_s, stores = run_virtually(_times_s(left=5, comes=1))
+    assert took_s == pytest.approx(COMPANY_S)
+    assert stores == [1]
 
 
 async def test_when_nobody_knows_whether_they_are_stored_each_hears_so_and_may_say_it_again() -> None:
@@ -110,7 +147,9 @@ async def test_a_server_that_stores_no_batches_takes_each_alone() -> None:
     bus = Old()
     await ensure_streams(bus)
     publisher = Together(bus)
-    assert await asyncio.gather(*(publisher.publish(message(step, 0, 0)) for step in range(5))) == [1, 2, 3, 4, 5]
+    many = 2 * BATCH_MIN
+    numbers = await asyncio.gather(*(publisher.publish(message(step, 0, 0)) for step in range(many)))
+    assert numbers == list(range(1, many + 1))
 
 
 async def test_who_is_cancelled_takes_nobody_else_with_him() -> None:
@@ -134,28 +173,30 @@ async def test_who_is_cancelled_takes_nobody_else_with_him() -> None:
 async def test_whose_store_is_cancelled_leaves_the_others_an_error_that_they_can_repeat() -> None:
     bus = Slow()
     await ensure_streams(bus)
-    publisher = Together(bus)
+    publisher, many = Together(bus), BATCH_MIN + 1
     bus.go.clear()
-    tasks = [asyncio.create_task(publisher.publish(message(step, 0, None))) for step in range(4)]
+    tasks = [asyncio.create_task(publisher.publish(message(step, 0, None))) for step in range(many)]
     while bus.stores != [1]:
         await asyncio.sleep(0)
     tasks[0].cancel()
-    while bus.stores != [1, 3]:
+    while bus.stores != [1, many - 1]:
         await asyncio.sleep(0)
-    tasks[1].cancel()  # it stores for all three
+    tasks[1].cancel()  # it stores for all the others
     await asyncio.wait({tasks[1]})
     heard = await asyncio.gather(*tasks[2:], return_exceptions=True)
-    assert [type(one) for one in heard] == [TransientError, TransientError]
+    assert {type(one) for one in heard} == {TransientError}
     bus.go.set()
-    assert len(await asyncio.gather(*(publisher.publish(message(step, 0, None)) for step in (2, 3)))) == 2
+    again = [publisher.publish(message(step, 0, None)) for step in range(2, many)]
+    assert len(await asyncio.gather(*again)) == many - 2
 
 
 @pytest.mark.parametrize("fence", [0, 7])
-async def test_a_fence_that_is_wrong_stops_only_its_own_message(fence: int) -> None:
+@pytest.mark.parametrize("many", [6, 2 * BATCH_MIN])
+async def test_a_fence_that_is_wrong_stops_only_its_own_message(fence: int, many: int) -> None:
     bus = Slow()
     await ensure_streams(bus)
     publisher = Together(bus)
     await publisher.publish(message(3, 9, None))
-    made = [message(step, 0, fence if step == 3 else None) for step in range(6)]
+    made = [message(step, 0, fence if step == 3 else None) for step in range(many)]
     heard = await asyncio.gather(*map(publisher.publish, made), return_exceptions=True)
-    assert [isinstance(one, ConflictError) for one in heard] == [step == 3 for step in range(6)]
+    assert [isinstance(one, ConflictError) for one in heard] == [step == 3 for step in range(many)]

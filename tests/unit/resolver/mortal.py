@@ -75,6 +75,9 @@ class _Delivery:
         await self.inner.ack()
         await self._bus.gate()
 
+    async def ack_unconfirmed(self) -> None:
+        await self.ack()
+
     async def terminate(self, reason: str) -> None:
         await self._bus.gate()
         await self.inner.terminate(reason)

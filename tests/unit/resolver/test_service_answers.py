@@ -34,6 +34,9 @@ class Slow:
         self.acknowledged += 1
         await self.go.wait()
 
+    async def ack_unconfirmed(self) -> None:
+        raise AssertionError("whoever acknowledges waits for the word")
+
     async def retry(self, delay_s: float = 0.0) -> None:
         raise AssertionError("it was decided")
 

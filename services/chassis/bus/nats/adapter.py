@@ -20,7 +20,7 @@ from services.chassis.bus.nats.batching import fence_of, stored_together
 from services.chassis.bus.nats.calls import NO_STREAM, STREAM_EXISTS, calling, converted, unsubscribe
 from services.chassis.bus.nats.connection import ANSWER_TIMEOUT_S, Link, linked
 from services.chassis.bus.nats.reading import PULL_EXPIRES_S, PULL_GRACE_S, NatsReader, received, without_batch
-from services.chassis.bus.nats.scanning import scanned
+from services.chassis.bus.nats.scanning import last_of_each, scanned
 from services.chassis.bus.port import PENDING_MAX, Handler, Reader, Received, ToStore
 from services.chassis.bus.serving import answering
 from services.chassis.bus.sizes import HINT, SERVER_PAYLOAD_BYTES, ensure_fits
@@ -160,6 +160,10 @@ class NatsBus:
         assert raw.subject is not None, "a stored message has a subject"
         assert raw.seq is not None, "a stored message has a number"
         return Received(raw.subject, raw.data or b"", without_batch(raw.headers or {}), raw.seq)
+
+    async def last_of_each(self, stream: AnyStream, subjects: Sequence[str]) -> dict[str, Received]:
+        """See port."""
+        return await last_of_each(self._link, stream, subjects, await self.last(stream, ">"))
 
     async def ensure_stream(self, definition: StreamDefinition, *, update: bool = True) -> None:
         """See port."""

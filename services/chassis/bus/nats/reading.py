@@ -45,6 +45,12 @@ class NatsDelivery:
         """See port."""
         await self._answer(b"+ACK")
 
+    async def ack_unconfirmed(self) -> None:
+        """See port."""
+        self.link.ensure_open()
+        async with calling(f"{self.message.subject} was not answered for", ANSWER_TIMEOUT_S):
+            await self.link.client.publish(self.token, b"+ACK")
+
     async def retry(self, delay_s: float = 0.0) -> None:
         """See port."""
         await self._answer(b"-NAK" if delay_s <= 0 else b'-NAK {"delay": %d}' % int(delay_s * 1e9))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
 
 from nats.aio.msg import Msg
 
@@ -50,7 +50,31 @@ async def scanned(
         position, empty = batch[-1].stream_seq + 1, 0
 
 
+async def last_of_each(
+    link: Link, stream: str, subjects: Sequence[str], newest: Received | None
+) -> dict[str, Received]:
+    """The last message of each subject. `newest`: the last of the stream, as its leader said just now.
+
+    It is asked for with them, and comes last. So with it everything has come, from a server that is not behind.
+    """
+    if newest is None:
+        return {}
+    asked = [*dict.fromkeys((*subjects, newest.subject))]
+    found = await _got(link, stream, {"multi_last": asked, "max_bytes": BATCH_BYTES_MAX})
+    if not found or found[-1].stream_seq < newest.stream_seq:
+        raise TransientError(f"{stream} was not read to its end (message {newest.stream_seq})")
+    wanted = set(subjects)
+    return {one.subject: one for one in found if one.subject in wanted}
+
+
 async def _batch(link: Link, stream: str, subject: str, start_seq: int, count: int) -> list[Received]:
+    return await _got(
+        link, stream, {"seq": start_seq, "next_by_subj": subject, "batch": count, "max_bytes": BATCH_BYTES_MAX}
+    )
+
+
+async def _got(link: Link, stream: str, question: dict[str, Any]) -> list[Received]:
+    """What direct gets answer to one question, in the order of the stream."""
     link.ensure_open()
     found: list[Received] = []
     over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -62,7 +86,6 @@ async def _batch(link: Link, stream: str, subject: str, start_seq: int, count: i
         elif not over.done():
             over.set_result(headers["Status"])
 
-    question = {"seq": start_seq, "next_by_subj": subject, "batch": count, "max_bytes": BATCH_BYTES_MAX}
     inbox = link.client.new_inbox()
     async with calling(f"{stream} was not read", ANSWER_TIMEOUT_S):
         subscription = await link.client.subscribe(inbox, cb=take)
