@@ -13,6 +13,7 @@ from schemas.identity import SiteName
 
 ROOT: Final = "cheops.v1"
 _PLAIN = re.compile(r"[A-Za-z0-9_-]")
+_ALL_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _ESCAPED = re.compile(rb"=([0-9A-F]{2})")
 
 StreamName = Literal[
@@ -33,6 +34,8 @@ def escape(text: str) -> str:
         return "_"
     if text == "_":
         return "=5F"
+    if _ALL_PLAIN.fullmatch(text):
+        return text
     return "".join(char if _PLAIN.match(char) else _hex(char) for char in text)
 
 

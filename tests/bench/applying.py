@@ -35,6 +35,7 @@ from services.chassis import logs
 from services.chassis.bus import nats
 from services.chassis.bus.port import Bus, ToStore
 from services.chassis.kubernetes.connection import connect
+from services.chassis.lifecycle import settle
 from services.executor.carrying import Limits
 from services.executor.kubernetes import manifests
 from services.executor.kubernetes.adapter import KubernetesTarget
@@ -99,6 +100,7 @@ async def _executor(url: str, kubeconfig: Path) -> AsyncIterator[None]:
     executor, ready = ExecutorService(SITE, bus, target, Limits(acting_max=AT_ONE_TIME)), asyncio.Event()
     running = asyncio.create_task(executor.run(ready))
     await ready.wait()
+    settle()
     yield
     executor.stop()
     await running

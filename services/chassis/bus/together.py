@@ -15,7 +15,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 from services.chassis.bus.port import Bus, ToStore
@@ -26,10 +25,20 @@ BATCH_MIN: Final = 14
 COMPANY_S: Final = 0.03
 
 
-@dataclass(slots=True, eq=False)
 class _Waiting:
-    message: ToStore
-    found: int | CheopsError | None = None
+    """A message in the line. `woken`: it has been stored, or it is its turn to store for the line."""
+
+    __slots__ = ("found", "message", "woken")
+
+    def __init__(self, message: ToStore) -> None:
+        self.message = message
+        self.found: int | CheopsError | None = None
+        self.woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def wake(self) -> None:
+        """Harmless when it has been cancelled."""
+        if not self.woken.done():
+            self.woken.set_result(None)
 
 
 class Together:
@@ -38,7 +47,7 @@ class Together:
     def __init__(self, bus: Bus, more: Callable[[], bool] = lambda: False) -> None:
         self._bus, self._more = bus, more
         self._line: deque[_Waiting] = deque()
-        self._turn = asyncio.Lock()
+        self._taken = False  # somebody's turn
         self._came = asyncio.Event()
 
     async def publish(self, message: ToStore) -> int:
@@ -46,18 +55,39 @@ class Together:
         mine = _Waiting(message)
         self._line.append(mine)
         self._came.set()
-        try:
-            async with self._turn:  # turns are given in the order of the line
-                if mine.found is None:
-                    await self._company()
-                    await self._store(self._next())
-        finally:
-            if mine.found is None and mine in self._line:
-                self._line.remove(mine)  # cancelled
+        if self._taken:
+            await self._woken(mine)
+        if mine.found is None:
+            self._taken = True
+            try:
+                await self._company()
+                await self._store(self._next())
+            finally:
+                self._leave(mine)
         if isinstance(mine.found, CheopsError):
             raise mine.found
         assert mine.found is not None, "it was stored, or why not is known"
         return mine.found
+
+    async def _woken(self, mine: _Waiting) -> None:
+        try:
+            await mine.woken
+        except asyncio.CancelledError:
+            if mine.woken.done() and not mine.woken.cancelled() and mine.found is None:
+                self._leave(mine)  # it was its turn
+            elif mine in self._line:
+                self._line.remove(mine)
+            raise
+
+    def _leave(self, mine: _Waiting) -> None:
+        """The turn goes to whoever is first in the line now."""
+        if mine.found is None and mine in self._line:
+            self._line.remove(mine)  # cancelled
+        while self._line and self._line[0].woken.done():
+            self._line.popleft()  # cancelled, and does not know yet
+        self._taken = bool(self._line)
+        if self._line:
+            self._line[0].wake()
 
     async def _company(self) -> None:
         """Wait until enough have come, no more are on their way, or the moment is over."""
@@ -84,6 +114,7 @@ class Together:
             for one in some:
                 if one.found is None:  # whose turn it was has been cancelled
                     one.found = TransientError(f"{one.message.subject}: not known whether it was stored")
+                one.wake()
 
     async def _at_once(self, some: list[_Waiting]) -> bool:
         """False: none of them is stored, and one by one it is seen why."""
