@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct, field
@@ -14,16 +14,18 @@ from schemas.events import EventBatch, Reference, ResourceEvent, Selector
 from schemas.identity import ResourceId, SiteName
 
 KEYS_MAX: Final = 4_096  # traits and shapes whose keys are remembered; beyond that they get new ones
+SHAPES_MAX: Final = 4_096  # that are found by what references say, before anything is written
 WRITTEN_MAX: Final = 16_384  # references of so many objects, as they are written
 _encode = msgspec.json.Encoder().encode
 _shared = attrgetter(*Traits.__struct_fields__)
 
 
 Entry = tuple[int, bytes]  # of a table: its key, and what stands there
+Said = tuple[tuple[str | bool, ...], ...]  # all that forms are made of
 NONE: Final[Entry] = (0, b"")
 
 
-class Told(NamedTuple):
+class Told(Struct, frozen=True, gc=False):
     """An event as it is written, and the entries of the tables that it needs (key 0: none).
 
     size    bytes that it takes in a batch of its own
@@ -37,7 +39,7 @@ class Told(NamedTuple):
     shape: Entry = NONE
 
 
-class _Written(NamedTuple):
+class _Written(Struct, frozen=True, gc=False):
     references: tuple[Reference, ...]
     shape: Entry
     targets: tuple[ResourceId, ...]
@@ -50,6 +52,7 @@ class Teller:
 
     def __init__(self) -> None:
         self._entries: dict[bytes, Entry] = {}
+        self._shapes: dict[Said, Entry] = {}
         self._written: OrderedDict[int, _Written] = OrderedDict()  # told last comes last
         self._last = 0
 
@@ -81,15 +84,44 @@ class Teller:
         """How references are written; the same ones are when they come again (relations/resting.py)."""
         if len(self._written) >= WRITTEN_MAX:
             self._written.popitem(last=False)
+        shape = self._shape(references)
         targets = tuple([one.target for one in references if one.selector is None])
         few = () if len(targets) == len(references) else references
         found = self._written[id(references)] = _Written(
             references,  # so that its id is nobody else's
-            self._entry(_encode([form_of(one) for one in references])),
+            shape,
             targets,
             tuple([one.uid for one in references if one.uid]),
             tuple([one.selector for one in few if one.selector is not None]),
         )
+        return found
+
+    def _shape(self, references: tuple[Reference, ...]) -> Entry:
+        """Of their forms. Replicas say the same: then no form is made and nothing is written."""
+        said = tuple(
+            [
+                (
+                    one.rule,
+                    one.path,
+                    one.relation,
+                    one.phases,
+                    one.selector is None or one.target,
+                    not one.uid,
+                    one.granule,
+                    one.optional,
+                    one.soft,
+                    one.confidence,
+                    one.needs_permission,
+                    one.once,
+                )
+                for one in references
+            ]
+        )
+        found = self._shapes.get(said)
+        if found is None:
+            if len(self._shapes) >= SHAPES_MAX:
+                self._shapes.clear()
+            found = self._shapes[said] = self._entry(_encode([form_of(one) for one in references]))
         return found
 
     def _entry(self, written: bytes) -> Entry:

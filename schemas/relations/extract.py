@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Raw
 
 from schemas.events import Reference, ResourceState, ServedKind
-from schemas.identity import KindId, ResourceId, ResourceKey
+from schemas.identity import KindId, ResourceKey
 from schemas.kinds import Surface
 from schemas.relations.fixed import FixedFields
 from schemas.relations.loader import Catalogue
@@ -25,7 +25,6 @@ from schemas.relations.resting import Rested, Resting, mark_of, rest_of
 from schemas.relations.run import Run
 from schemas.relations.selector import NAME_LABEL, labels_of
 
-Identified = tuple[ResourceId, str, str]  # identity, namespace, name
 NAMESPACE: Final = KindId("Namespace")
 _MAPPINGS: Final = (dict, Mapping)  # nearly all are dicts, and that is asked for in no time
 _NOTHING: Final[dict[str, Any]] = {}
@@ -47,12 +46,13 @@ class Extractor:
     def key(self, body: Mapping[str, Any]) -> ResourceKey:
         """The identity; a cluster-scoped object loses its namespace, as at the API server."""
         plan = self._plan(body)
-        return ResourceKey(plan.group, plan.kind, *_placed(plan, _metadata(body)))
+        run = _begun(plan, body)
+        return ResourceKey(plan.group, plan.kind, run.namespace, run.name)
 
     def state(self, body: Mapping[str, Any]) -> ResourceState:
         """The whole state, without values."""
         plan = self._plan(body)
-        return self._read(plan, body, _identified(plan, body), 0)
+        return self._read(plan, _begun(plan, body), 0)
 
     def seen(self, body: dict[str, Any], fields: Mapping[str, Raw], decode: Callable[[Raw], Any]) -> ResourceState:
         """The same of an object as it came; where its status alone has changed, no more than that is decoded.
@@ -60,42 +60,38 @@ class Extractor:
         body    its apiVersion, its kind and its metadata; what else is looked at is put there
         """
         plan = self._plan(body)
-        identified = _identified(plan, body)
-        mark = 0
+        run, mark = _begun(plan, body), 0
         if self._resting is not None and plan.rests_in_bytes:
             mark = mark_of(body, fields)
-            rested = self._resting.find_marked(identified[0], mark)
+            rested = self._resting.find_marked(run.resource, mark)
             if rested is not None:
                 if "status" in fields:
                     body["status"] = decode(fields["status"])
-                run = _run_of(body, identified, [*rested.values])
-                plan.read_moving(run)
-                return _told(plan, run, rested, identified[0])
+                return _again(plan, run, rested)
         for name, raw in fields.items():
             if name not in body:
                 body[name] = decode(raw)
-        return self._read(plan, body, identified, mark)
+        return self._read(plan, run, mark)
 
-    def _read(self, plan: Plan, body: Mapping[str, Any], identified: Identified, mark: int) -> ResourceState:
+    def _read(self, plan: Plan, run: Run, mark: int) -> ResourceState:
         """All of it, but for what its digest says is kept. `mark`: of its bytes (0: unknown)."""
-        resource, digest = identified[0], _digest(body, plan.confidential)
+        digest = _digest(run.body, plan.confidential)
         resting = self._resting if plan.rests else None
-        rested = resting.find(resource, digest) if resting is not None else None
-        if rested is not None:
-            run = _run_of(body, identified, [*rested.values])
-            plan.read_moving(run)
-            if resting is not None and mark:
-                resting.keep(resource, msgspec.structs.replace(rested, mark=mark))
-        else:
-            run = _run_of(body, identified, [None] * plan.facts.slots_count)
-            plan.read(run)
-            values = plan.facts.said(run) if resting is not None else ()
-            found, run.found = run.found, []
-            plan.read_moving(run)
-            rested = _rested(plan, run, digest, found, values, mark)
-            if resting is not None:
-                resting.keep(resource, rested)
-        return _told(plan, run, rested, resource)
+        if resting is not None:
+            rested = resting.find(run.resource, digest)
+            if rested is not None:
+                if mark:
+                    resting.keep(run.resource, msgspec.structs.replace(rested, mark=mark))
+                return _again(plan, run, rested)
+        run.values = [None] * plan.facts.slots_count
+        plan.read(run)
+        values = plan.facts.said(run) if resting is not None else ()
+        found, run.found = run.found, []
+        plan.read_moving(run)
+        rested = _rested(plan, run, digest, found, values, mark)
+        if resting is not None:
+            resting.keep(run.resource, rested)
+        return _told(plan, run, rested)
 
     def fixed(self, old: Mapping[str, Any], new: Mapping[str, Any], *, whole: bool = False) -> tuple[str, ...]:
         """Paths of immutable fields that `new` would change; `whole`: it is all that the object would say."""
@@ -126,8 +122,7 @@ class Extractor:
 
 
 def _rested(plan: Plan, run: Run, digest: str, found: list[Reference], values: tuple[Any, ...], mark: int) -> Rested:
-    metadata = _metadata(run.body)
-    finalizers, labels = metadata.get("finalizers"), labels_of(metadata.get("labels"))
+    finalizers, labels = run.metadata.get("finalizers"), labels_of(run.metadata.get("labels"))
     if plan.head == NAMESPACE:
         labels = {**labels, NAME_LABEL: run.name}  # the API server sets it on every one
     return Rested(
@@ -143,11 +138,17 @@ def _rested(plan: Plan, run: Run, digest: str, found: list[Reference], values: t
     )
 
 
-def _told(plan: Plan, run: Run, rested: Rested, resource: ResourceId) -> ResourceState:
-    """The state: what rests, and what was read since."""
-    metadata = _metadata(run.body)
+def _again(plan: Plan, run: Run, rested: Rested) -> ResourceState:
+    """The state of an object of which this is known: what changes by itself is read now."""
+    run.values = [*rested.values]
+    plan.read_moving(run)
+    return _told(plan, run, rested)
+
+
+def _told(plan: Plan, run: Run, rested: Rested) -> ResourceState:
+    metadata = run.metadata
     return ResourceState(
-        resource,
+        run.resource,
         plan.version,
         str(metadata.get("uid") or ""),
         str(metadata.get("resourceVersion") or ""),
@@ -163,26 +164,17 @@ def _told(plan: Plan, run: Run, rested: Rested, resource: ResourceId) -> Resourc
     )
 
 
-def _identified(plan: Plan, body: Mapping[str, Any]) -> Identified:
-    namespace, name = _placed(plan, _metadata(body))
-    resource: Any = f"{plan.head}/{namespace}/{name}" if namespace else f"{plan.head}/{name}"
-    return resource, namespace, name
-
-
-def _run_of(body: Mapping[str, Any], identified: Identified, values: list[Any]) -> Run:
-    return Run(identified[1], identified[2], body, [], values)
-
-
-def _metadata(body: Mapping[str, Any]) -> Mapping[str, Any]:
+def _begun(plan: Plan, body: Mapping[str, Any]) -> Run:
+    """An object of which only its identity was read."""
     metadata = body.get("metadata")
-    return metadata if isinstance(metadata, _MAPPINGS) else _NOTHING
-
-
-def _placed(plan: Plan, metadata: Mapping[str, Any]) -> tuple[str, str]:
+    if not isinstance(metadata, _MAPPINGS):
+        metadata = _NOTHING
     namespace = str(metadata.get("namespace") or "")
     if plan.namespaced is not None:
         namespace = (namespace or "default") if plan.namespaced else ""
-    return namespace, str(metadata.get("name") or metadata.get("generateName") or "")
+    name = str(metadata.get("name") or metadata.get("generateName") or "")
+    resource: Any = f"{plan.head}/{namespace}/{name}" if namespace else f"{plan.head}/{name}"
+    return Run(namespace, name, body, [], [], resource, metadata)
 
 
 def with_packs(surface: Surface, catalogue: Catalogue) -> Surface:

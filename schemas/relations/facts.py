@@ -45,7 +45,8 @@ class Facts:
             else tuple((self._condition(one), _test_of(one), *self._anyway(one)) for one in conditions)
         )
         self._offers = {slot for _, many in self._parts for slot in many}  # whole values, unlike facts
-        self._replicas = self._first("spec.replicas") if split_kind(kind)[1] in WITH_HEALTH else None
+        self._kind = split_kind(kind)[1]
+        self._replicas = self._first("spec.replicas") if self._kind in WITH_HEALTH else None
 
     # ── where things stand ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -134,7 +135,7 @@ class Facts:
                 recurs = recurs and (holds(values[slot]) or (anyway is not None and values[anyway] == word))
             made["recurs"] = recurs
         if self._replicas is not None and "status" in run.body:
-            made["health"] = health(run.body, values[self._replicas])
+            made["health"] = health(self._kind, values[self._replicas], run.metadata, run.body["status"])
         return made
 
 

@@ -2,50 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal
 
 Health = Literal["current", "progressing", "failed", "terminating"]
+Map = Mapping[Any, Any]
+ByKind = Callable[[Any, Map, Map], Health]  # how many replicas are wanted, status, its conditions → health
+_NOTHING: Final[Map] = {}
 
 
-def health(body: Mapping[str, Any], replicas: Any) -> Health:
+def health(kind: str, replicas: Any, metadata: Map, status: Any) -> Health:
     """terminating → progressing or failed by conditions and counts → current when nothing speaks against it.
 
-    It looks at nothing of the body but its kind, its metadata and its status. `replicas`: how many are wanted.
+    replicas   how many are wanted; None: one, as the API server fills it in
     """
-    metadata, status = _map(body.get("metadata")), _map(body.get("status"))
     if metadata.get("deletionTimestamp"):
         return "terminating"
+    if not isinstance(status, (dict, Mapping)):  # a dict first: that is known at once
+        status = _NOTHING
     observed, generation = status.get("observedGeneration"), metadata.get("generation")
     if isinstance(observed, int) and isinstance(generation, int) and observed < generation:
         return "progressing"
-    rows = status.get("conditions") or ()
-    conditions = {row.get("type"): row.get("status") for row in rows if isinstance(row, (dict, Mapping))}
-    if conditions.get("Stalled") == "True" or conditions.get("Failed") == "True":
-        return "failed"
-    if conditions.get("Reconciling") == "True":
-        return "progressing"
-    return _by_kind(str(body.get("kind")), replicas, status, conditions)
-
-
-def _by_kind(kind: str, replicas: Any, status: Mapping[str, Any], conditions: Mapping[Any, Any]) -> Health:
-    if kind in ("Deployment", "StatefulSet", "ReplicaSet"):
-        wanted = 1 if replicas is None else replicas  # as the API server fills it in
-        ready = status.get("availableReplicas" if kind == "Deployment" else "readyReplicas") or 0
-        return "current" if isinstance(wanted, int) and ready >= wanted else "progressing"
-    if kind == "DaemonSet":
-        wanted = status.get("desiredNumberScheduled") or 0
-        return "current" if (status.get("numberReady") or 0) >= wanted else "progressing"
-    if kind == "Pod":
-        phase = status.get("phase")
-        if phase == "Failed":
+    conditions = _conditions(status.get("conditions"))
+    if conditions:
+        if conditions.get("Stalled") == "True" or conditions.get("Failed") == "True":
             return "failed"
-        return "current" if phase == "Succeeded" or conditions.get("Ready") == "True" else "progressing"
-    if kind == "PersistentVolumeClaim":
-        phase = status.get("phase")
-        return "current" if phase == "Bound" else "failed" if phase == "Lost" else "progressing"
+        if conditions.get("Reconciling") == "True":
+            return "progressing"
+    by_kind = BY_KIND.get(kind)
+    if by_kind is not None:
+        return by_kind(1 if replicas is None else replicas, status, conditions)
     return "progressing" if conditions.get("Ready") == "False" else "current"
 
 
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, (dict, Mapping)) else {}  # a dict first: that is known at once
+def _conditions(rows: Any) -> Map:
+    if not rows:
+        return _NOTHING
+    return {row.get("type"): row.get("status") for row in rows if isinstance(row, (dict, Mapping))}
+
+
+def _deployment(replicas: Any, status: Map, conditions: Map) -> Health:
+    ready = status.get("availableReplicas") or 0
+    return "current" if isinstance(replicas, int) and ready >= replicas else "progressing"
+
+
+def _replicated(replicas: Any, status: Map, conditions: Map) -> Health:
+    ready = status.get("readyReplicas") or 0
+    return "current" if isinstance(replicas, int) and ready >= replicas else "progressing"
+
+
+def _on_each_node(replicas: Any, status: Map, conditions: Map) -> Health:
+    wanted = status.get("desiredNumberScheduled") or 0
+    return "current" if (status.get("numberReady") or 0) >= wanted else "progressing"
+
+
+def _pod(replicas: Any, status: Map, conditions: Map) -> Health:
+    phase = status.get("phase")
+    if phase == "Failed":
+        return "failed"
+    return "current" if phase == "Succeeded" or conditions.get("Ready") == "True" else "progressing"
+
+
+def _claim(replicas: Any, status: Map, conditions: Map) -> Health:
+    phase = status.get("phase")
+    return "current" if phase == "Bound" else "failed" if phase == "Lost" else "progressing"
+
+
+BY_KIND: Final[Mapping[str, ByKind]] = {
+    "Deployment": _deployment,
+    "StatefulSet": _replicated,
+    "ReplicaSet": _replicated,
+    "DaemonSet": _on_each_node,
+    "Pod": _pod,
+    "PersistentVolumeClaim": _claim,
+}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+from msgspec import Struct
 
 from schemas.events import Reference
+from schemas.identity import ResourceId
+
+_NOTHING: Final[Mapping[str, Any]] = {}
 
 
-@dataclass(slots=True)
-class Run:
+class Run(Struct, gc=False):
     """One object on its way through the rules of its kind.
 
     found    its references
@@ -22,3 +25,5 @@ class Run:
     body: Mapping[str, Any]
     found: list[Reference]
     values: list[Any]
+    resource: ResourceId = ResourceId("")
+    metadata: Mapping[str, Any] = _NOTHING

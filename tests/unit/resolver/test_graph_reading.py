@@ -85,7 +85,7 @@ def test_it_is_also_when_nearly_everything_is_forgotten_in_between(batches: list
 def test_a_batch_that_is_none_changes_nothing_though_its_first_facts_are_whole() -> None:
     graph, teller = Graph(LYON), Teller()
     good = teller.tell(ResourceEvent("put", ResourceState(ResourceId("Pod/shop/a"), labels={"app": "web"})))
-    broken = good._replace(labels=(good.labels[0], b'{"app": 1}'))
+    broken = msgspec.structs.replace(good, labels=(good.labels[0], b'{"app": 1}'))
     with pytest.raises(MessageError, match=r"labels: Expected `str`, got `int` - at `\$"):
         graph.read(join(LYON, 1, 1, "", (broken,)))
     with pytest.raises(MessageError, match=r"events\.1: op 'delete' needs 'resource'"):
