@@ -364,7 +364,9 @@ class _Counted:
                 sent = yield waited_for
 
 
-async def killed_at(moment: int, bus: Bus, proxy: FaultyProxy, wanted: Operation) -> bool:
+async def killed_at(
+    moment: int, bus: Bus, proxy: FaultyProxy, wanted: Operation, rehearsed: RehearsedChange | None = None
+) -> bool:
     """Run until the executor's handler has waited `moment` times, kill it there, let another one finish.
 
     False when the first one was through before.
@@ -374,6 +376,8 @@ async def killed_at(moment: int, bus: Bus, proxy: FaultyProxy, wanted: Operation
     loop.set_task_factory(assassin.factory)
     try:
         async with executor(bus, proxy, Limits(**_with(ack_wait_s=0.15))), asyncio.TaskGroup() as group:
+            if rehearsed is not None:
+                await rehearse(bus, rehearsed)
             await send(bus, wanted)
             through = group.create_task(final(bus, wanted))
             death = group.create_task(assassin.killed.wait())
@@ -386,6 +390,14 @@ async def killed_at(moment: int, bus: Bus, proxy: FaultyProxy, wanted: Operation
         await final(bus, wanted)
         await nothing_pending(bus)
     return assassin.killed.is_set()
+
+
+async def rehearse(bus: Bus, change: RehearsedChange) -> RehearsalAnswer:
+    """Before the verdict."""
+    question = Rehearsal(site=LYON, changes=(change,)).to_json()
+    return RehearsalAnswer.from_json(
+        (await bus.request(subjects.api("executor", LYON, "rehearse"), question, WAIT_S)).payload
+    )
 
 
 MOMENTS = range(1, 13)  # a handler waits ten times; more, where requests wait for their turn
@@ -420,6 +432,28 @@ async def test_killed_while_updating_what_the_verdict_saw_there_is_one_effect(
     await killed_at(moment, bus, proxy, wanted)
     assert (await final(bus, wanted)).state == "ready"
     assert proxy.applied == 1
+
+
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_killed_while_updating_what_was_rehearsed_there_is_one_effect_or_a_new_decision(
+    engine: Engine, bus: Bus, proxy: FaultyProxy, moment: int, keep: bool
+) -> None:
+    live, after = (
+        await engine.write("configmaps", config_map(engine.namespace, size="large")),
+        config_map(engine.namespace, colour="green"),
+    )
+    change = RehearsedChange(action="update", resource=ResourceId(resource_of(after)), version="v1", manifest=after)
+    wanted = operation("update", after, uid=live["metadata"]["uid"]).model_copy(update={"keep": keep})
+    await killed_at(moment, bus, proxy, wanted, change)
+    outcome, left = await final(bus, wanted), await engine.get("configmaps", "settings")
+    assert left is not None
+    if outcome.state == "conflict":
+        assert (proxy.applied, left["data"]) == (0, {"size": "large"})
+    else:
+        assert (outcome.state, proxy.applied) == ("ready", 1)
+        assert left["data"] == {"size": "large", "colour": "green"}
+        assert bool(outcome.former) is keep
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

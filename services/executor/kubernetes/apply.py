@@ -1,6 +1,7 @@
 """Create, update, apply: look, judge, try, write. One try; any number of them make one effect.
 
     nothing is expected there, and nothing was begun ──▶ write, conditional on nothing being there; refused so: look
+    the rehearsal saw what would be changed ──▶ judge, write, conditional on exactly what it saw; refused so: look
     look ──▶ it carries our mark: done already
          ──▶ not what the verdict rested on: conflict
          ──▶ an unanswered write may have come and gone: conflict, nobody can know
@@ -13,8 +14,9 @@ other, so the API server takes one and answers 409 to the rest. A write that too
 And where the mark may have been lost again (deleted, overwritten by somebody else) while a write was never answered,
 the operation is given back to be decided again, not tried again.
 
-What is to be made anew needs no look and no dry run of its own: the condition of the write says what the look would, a
-write that is refused has done nothing, and the verdict had the dry run. One request instead of three.
+What is to be made anew, or was seen by the rehearsal (seen.py), needs no look and no dry run of its own: the condition
+of the write says what the look would, a write that is refused has done nothing, and the verdict had the dry run. One
+request instead of three.
 """
 
 from __future__ import annotations
@@ -45,10 +47,10 @@ async def apply(cluster: Cluster, operation: Operation, permit: Permit) -> Effec
     """One try. Raises ApiError and UnreachableError of the look and the dry run: nothing was written then."""
     key = ResourceKey.parse(operation.resource)
     place = await cluster.locate(key, operation.version)
-    if makes_anew(operation) and not permit.open:
-        made = await _made_anew(cluster, place, operation, permit)
-        if made is not None:
-            return made
+    if not permit.open and is_plain(operation):
+        written = await _at_once(cluster, place, operation, permit)
+        if written is not None:
+            return written
     live = await cluster.look(place)
     settled = judge(operation, live, permit)
     if settled is not None:
@@ -65,31 +67,50 @@ async def apply(cluster: Cluster, operation: Operation, permit: Permit) -> Effec
     return await _write(cluster, place, body, permit, operation.forced)
 
 
+def is_plain(operation: Operation) -> bool:
+    """What is written need not say what was declared by it, and takes nothing back. Pure."""
+    return not (is_tied_body(operation.manifest or {}) or operation.undoes or operation.forced)
+
+
 def makes_anew(operation: Operation) -> bool:
-    """The verdict rests on nothing being there, and what is written need not say what was declared by it. Pure."""
+    """The verdict rests on nothing being there. Pure."""
     absent = operation.action == "create" or (operation.action == "apply" and operation.preconditions.absent)
-    tied = is_tied_body(operation.manifest or {})
-    return absent and not tied and not (operation.undoes or operation.forced or operation.preconditions.uid)
+    return absent and not operation.preconditions.uid
 
 
-async def _made_anew(cluster: Cluster, place: Place, operation: Operation, permit: Permit) -> Effect | None:
-    """None: something is there, and nothing was written."""
-    body = manifests.guarded(_wanted(operation, operation.manifest or {}), None)
-    await permit.keep(None)
+async def _at_once(cluster: Cluster, place: Place, operation: Operation, permit: Permit) -> Effect | None:
+    """None: it is not known what is there, or not that any more, and nothing was written."""
+    wanted, live = _wanted(operation, operation.manifest or {}), None
+    if not makes_anew(operation):
+        live = cluster.seen.take(operation.resource, _cleaned(operation, operation.manifest or {}))
+        if live is None or judge(operation, live, permit) is not None:
+            return None
+    await permit.keep(live)
+    body = manifests.guarded(wanted, live)
     permit.take(basis=body["metadata"]["resourceVersion"])
     try:
         made = await cluster.apply(place, body, dry=False)
     except TransientError as error:
-        if isinstance(error, ApiError) and error.status == 409:
+        if _is_another_world(error, live):
             permit.settle()
             return None
         return after_write(error, permit)
     return _taken(made, changed=True)
 
 
+def _is_another_world(error: TransientError, live: Object | None) -> bool:
+    """The condition of the write does not hold, or the object is gone with its namespace: look what is there."""
+    if standing(error) == "raced":
+        return True
+    return isinstance(error, ApiError) and (error.status == 409 or (error.status == 404 and live is not None))
+
+
 def _wanted(operation: Operation, body: Object) -> Object:
-    key = ResourceKey.parse(operation.resource)
-    return manifests.marked(manifests.clean(body, key, operation.version), operation.id)
+    return manifests.marked(_cleaned(operation, body), operation.id)
+
+
+def _cleaned(operation: Operation, body: Object) -> Object:
+    return manifests.clean(body, ResourceKey.parse(operation.resource), operation.version)
 
 
 def judge(operation: Operation, live: Object | None, permit: Permit) -> Effect | None:

@@ -15,6 +15,7 @@ from services.executor.kubernetes.client import KubernetesClient
 from services.executor.kubernetes.errors import ApiError
 from services.executor.kubernetes.manifests import Object
 from services.executor.kubernetes.resources import Place, Resources
+from services.executor.kubernetes.seen import Seen
 from services.executor.target import NotServedError
 
 FIELD_MANAGER: Final = MANAGER
@@ -31,6 +32,7 @@ class Cluster:
         """`seal`: what becomes of the values of a Secret that are kept on it."""
         self._client = client
         self.seal = seal
+        self.seen = Seen()
         self._resources = Resources(client)
 
     async def locate(self, key: ResourceKey, version: str) -> Place:

@@ -90,6 +90,8 @@ async def _rehearse_one(
     except ApiError as error:
         fixed = (shapes.fixed(live, change.manifest) or fixed_by(error)) if live is not None else ()
         return _refused(resource, error, brought).model_copy(update={"fixed": fixed})
+    if live is not None:
+        cluster.seen.remember(resource, cleaned, live, after)
     unchanged = live is not None and manifests.same(after, live)
     return RehearsedResult(resource=resource, after=msgspec.to_builtins(shapes.state(after)), unchanged=unchanged)
 
