@@ -10,12 +10,18 @@ from __future__ import annotations
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import compress
+from operator import attrgetter
+from typing import Final
 
 from schemas.events import member_weights, weighed
 from schemas.identity import KindId
 from services.resolver.graph.kept import Place, Sum
 
 Told = tuple[int, str, str, bool]  # number, uid, version, and whether it is new
+
+
+_kind_of: Final = attrgetter("kind")
 
 
 class Digests:
@@ -30,12 +36,15 @@ class Digests:
         weights, sums = self._weights, self._sums
         if len(places) > len(weights):
             weights.extend([0] * (len(places) - len(weights)))
-        added = member_weights([uid for _, uid, _, _ in told], [version for _, _, version, _ in told])
+        if not told:
+            return
+        numbers, uids, versions, new = zip(*told, strict=True)
+        kinds = [*map(_kind_of, map(places.__getitem__, numbers))]
         changes: defaultdict[KindId, int] = defaultdict(int)
-        for (number, _, _, _), weight in zip(told, added, strict=True):
-            changes[places[number].kind] += weight - weights[number]
+        for number, kind, weight in zip(numbers, kinds, member_weights(uids, versions), strict=True):
+            changes[kind] += weight - weights[number]  # one that was told twice weighs what it did at last
             weights[number] = weight
-        more = Counter([places[number].kind for number, _, _, new in told if new])
+        more = Counter(compress(kinds, new))
         for kind, change in changes.items():
             found = sums.get(kind)
             if found is None:

@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from schemas.identity import KindId
 from services.resolver.graph.kept import Hub, Row, Same, Shape
@@ -45,6 +46,7 @@ class Reverse:
                 self.rows[target] = self.row(sorted((*unpack_numbers(row), source)))
         elif isinstance(row, Hub):
             row.add(source, kind, shape)
+            self._count_many(row)
         else:
             self.rows[target] = source if row is None else pack_numbers((row, source))
 
@@ -55,6 +57,7 @@ class Reverse:
             row = rows[target]
             if isinstance(row, Hub):
                 row.add_all(sources, self._kind_of, self._shape_of)
+                self._count_many(row)
             elif row is None and len(sources) == 1:
                 rows[target] = sources[0]
             elif not isinstance(row, bytes):
@@ -64,6 +67,10 @@ class Reverse:
             else:
                 rows[target] = self.row(sorted((*unpack_numbers(row), *sources)))
 
+    def _count_many(self, hub: Hub) -> None:
+        if hub.is_to_be_counted:
+            hub.count(self._kind_of, self._shape_of)
+
     def _few(self, sources: list[int]) -> Row:
         return pack_numbers(sources) if len(sources) <= PACKED_MAX else self.row(sorted(sources))
 
@@ -71,15 +78,11 @@ class Reverse:
         """The row of a target with these sources, ascending; who names it twice stands twice."""
         if len(sources) <= PACKED_MAX:
             return pack_numbers(sources)
-        kinds = Counter(map(self._kind_of, sources))
-        distinct = dict.fromkeys(sources)
-        repeats: dict[int, int] = {}
-        if len(distinct) < len(sources):
-            repeats = {source: count - 1 for source, count in Counter(sources).items() if count > 1}
-            for source, more in repeats.items():
-                kinds[self._kind_of(source)] -= more
-        shapes = Counter(map(self._shape_of, distinct))
-        return Hub(array("I", distinct), repeats, dict(kinds), dict(shapes))
+        hub = Hub(array("I", dict.fromkeys(sources)))
+        if len(hub.sources) < len(sources):
+            hub.repeats = {source: count - 1 for source, count in Counter(sources).items() if count > 1}
+        hub.count(self._kind_of, self._shape_of)
+        return hub
 
     def remove(self, target: int, source: int, kind: KindId, shape: Shape) -> None:
         """One reference less."""
@@ -111,12 +114,21 @@ class Reverse:
         """Their exact number per kind (a copy)."""
         row = self.rows[target]
         if isinstance(row, Hub):
+            row.count(self._kind_of, self._shape_of)
             return dict(row.by_kind)
         counts: dict[KindId, int] = {}
         for source in self.sources(target):
             kind = self._kind_of(source)
             counts[kind] = counts.get(kind, 0) + 1
         return counts
+
+    def may_need(self, target: int, granules: AbstractSet[str]) -> bool:
+        """Whether a source may need one of these parts: a hub knows the shapes that its sources have."""
+        row = self.rows[target]
+        if not isinstance(row, Hub):
+            return row is not None
+        row.count(self._kind_of, self._shape_of)
+        return not all(shape.granules.isdisjoint(granules) for shape in row.by_shape)
 
     def contains(self, target: int, source: int) -> bool:
         """Whether the source names the target."""

@@ -24,7 +24,9 @@ Target = int | Short  # a number or a packed selector, then the uid that the ref
 Arrange = Callable[[tuple[Target, ...]], tuple[Target, ...]]
 
 
-FEW = 8  # a loop over so few is quicker than counting them together
+UUID_LINE = b"\x93\xc4\x10"  # how a record's line begins whose uid is a UUID: three things, the first 16 bytes
+UUID_LINE_LEN = len(UUID_LINE) + 16
+UNCOUNTED_MAX = 512  # sources of a hub; to count so many takes a tenth of a millisecond
 
 
 class Form(Struct, frozen=True, gc=False, eq=False):
@@ -72,6 +74,21 @@ class Record(Struct, frozen=True, gc=False):
     shape: Shape
     targets: tuple[Target, ...]
 
+    def is_later(self, before: Record) -> bool:
+        """Certainly the same object, of which nothing else was told than a new version; most events are that.
+
+        It stands here because the interpreter reads fields of structures in a tenth of what compiled code takes.
+        """
+        return (
+            self.traits is before.traits
+            and self.labels is before.labels
+            and self.template_labels is before.template_labels
+            and self.shape is before.shape
+            and self.targets == before.targets
+            and self.line[:UUID_LINE_LEN] == before.line[:UUID_LINE_LEN]
+            and self.line.startswith(UUID_LINE)
+        )
+
 
 class Place(Struct, gc=False):
     """One kind in one namespace ("" = cluster-scoped), and the numbers of what is there or named there."""
@@ -83,38 +100,54 @@ class Place(Struct, gc=False):
 
 
 class Hub(Struct, gc=False):
-    """Of very many. `repeats`: sources that name the target more than once, and how often besides."""
+    """Of very many; `sources` ascend. `repeats`: those that name the target more than once, and how often besides.
+
+    counted     so many of the first sources are in `by_kind` and `by_shape`; the others are counted together, later
+    """
 
     sources: array[int] = field(default_factory=lambda: array("I"))
     repeats: dict[int, int] = field(default_factory=dict)
     by_kind: dict[KindId, int] = field(default_factory=dict)
     by_shape: dict[Shape, int] = field(default_factory=dict)
+    counted: int = 0
 
     def add(self, source: int, kind: KindId, shape: Shape) -> None:
         """One more reference."""
         sources = self.sources
         if not sources or source > sources[-1]:  # numbers grow, so this is the rule
             sources.append(source)
-        else:
-            place = bisect_left(sources, source)
-            if sources[place] == source:
-                self.repeats[source] = self.repeats.get(source, 0) + 1
-                return
-            sources.insert(place, source)
-        self.by_kind[kind] = self.by_kind.get(kind, 0) + 1
-        self.by_shape[shape] = self.by_shape.get(shape, 0) + 1
+            return
+        place = bisect_left(sources, source)
+        if sources[place] == source:
+            self.repeats[source] = self.repeats.get(source, 0) + 1
+            return
+        sources.insert(place, source)
+        if place < self.counted:
+            self.counted += 1
+            self.by_kind[kind] = self.by_kind.get(kind, 0) + 1
+            self.by_shape[shape] = self.by_shape.get(shape, 0) + 1
 
     def add_all(self, more: list[int], kind_of: Callable[[int], KindId], shape_of: Callable[[int], Shape]) -> None:
-        """More references; many in one go where their sources are new ones, which is the rule."""
-        if len(more) > FEW and more[0] > self.sources[-1] and sorted({*more}) == more:
+        """More references, in one go where their sources are new ones, which is the rule."""
+        if more[0] > self.sources[-1] and (len(more) == 1 or sorted({*more}) == more):
             self.sources.extend(more)
-            for kind, count in Counter(map(kind_of, more)).items():
-                self.by_kind[kind] = self.by_kind.get(kind, 0) + count
-            for shape, count in Counter(map(shape_of, more)).items():
-                self.by_shape[shape] = self.by_shape.get(shape, 0) + count
         else:
             for source in more:
                 self.add(source, kind_of(source), shape_of(source))
+
+    @property
+    def is_to_be_counted(self) -> bool:
+        """So many were not that it would take long when somebody asks."""
+        return len(self.sources) - self.counted > UNCOUNTED_MAX
+
+    def count(self, kind_of: Callable[[int], KindId], shape_of: Callable[[int], Shape]) -> None:
+        """Those that were not counted yet."""
+        new = self.sources[self.counted :]
+        self.counted += len(new)
+        for kind, count in Counter(map(kind_of, new)).items():
+            self.by_kind[kind] = self.by_kind.get(kind, 0) + count
+        for shape, count in Counter(map(shape_of, new)).items():
+            self.by_shape[shape] = self.by_shape.get(shape, 0) + count
 
     def remove(self, source: int, kind: KindId, shape: Shape) -> None:
         """One reference less."""
@@ -125,7 +158,11 @@ class Hub(Struct, gc=False):
             else:
                 self.repeats[source] = more - 1
             return
-        del self.sources[bisect_left(self.sources, source)]
+        place = bisect_left(self.sources, source)
+        del self.sources[place]
+        if place >= self.counted:
+            return
+        self.counted -= 1
         self.by_kind[kind] -= 1
         if not self.by_kind[kind]:
             del self.by_kind[kind]

@@ -11,7 +11,7 @@ from schemas.events import Reference
 from schemas.identity import KindId, ResourceId
 from services.resolver.graph.edges import Reverse
 from services.resolver.graph.forms import OWNER, USED
-from services.resolver.graph.kept import Hub, Record, Same, Shape
+from services.resolver.graph.kept import Record, Same, Shape
 from services.resolver.graph.names import Names
 from services.resolver.graph.records import Records
 from services.resolver.graph.view import Edge, Which, skipped
@@ -124,12 +124,8 @@ class Links:
         return () if index.rows[number] is None else index.sources(number)
 
     def needing(self, number: int, target: ResourceId, uid: str, granules: AbstractSet[str]) -> list[Edge]:
-        """Edges of all users that need one of these parts; most shapes of references name none of them.
-
-        A hub knows the shapes that its users have, so nobody is looked at where none of them does.
-        """
-        row = self.users.rows[number]
-        if isinstance(row, Hub) and all(shape.granules.isdisjoint(granules) for shape in row.by_shape):
+        """Edges of all users that need one of these parts; most shapes of references name none of them."""
+        if not self.users.may_need(number, granules):
             return []
         names_one: dict[Shape, bool] = {}
         sources = []

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from schemas.events import ResourceState, Selector
 from schemas.identity import KindId, ResourceId
-from services.resolver.graph.kept import Choosing, Hub, Record, Row, Target
+from services.resolver.graph.kept import UUID_LINE, Choosing, Hub, Record, Row, Target
 from services.resolver.graph.links import Links
 from services.resolver.graph.names import NOWHERE, Names
 from services.resolver.graph.packed import unpack_numbers
@@ -23,7 +23,6 @@ from services.resolver.graph.view import Edge, Reach
 from services.resolver.graph.walk import OWNERS_MAX
 
 ROW_MAX: Final = 1_000  # users, children or matches; whoever has more is left to the plain walk
-UUID_LINE: Final = b"\x93\xc4\x10"  # how a record's line begins whose uid is a UUID: three things, the first 16 bytes
 NOBODY: Final[tuple[int, ...]] = ()
 NOTHING: Final[list[Choosing]] = []
 

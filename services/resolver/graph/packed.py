@@ -6,8 +6,7 @@ that it stores, forty. Order and repetitions are kept.
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable
+from collections.abc import Sequence
 from struct import Struct
 from typing import Final
 
@@ -15,12 +14,14 @@ NUMBER_BYTES: Final = 4
 PACKED_MAX: Final = 128  # numbers in one object: a look through it takes a microsecond, a hub some 600 bytes more
 NOT_THERE: Final = -1
 _one: Final = Struct("I").pack
-_unpack: Final = [Struct(f"{count}I").unpack for count in range(PACKED_MAX + 1)]
+_packers: Final = [Struct(f"{count}I") for count in range(PACKED_MAX + 1)]
+_pack: Final = [one.pack for one in _packers]
+_unpack: Final = [one.unpack for one in _packers]
 
 
-def pack_numbers(numbers: Iterable[int]) -> bytes:
-    """Numbers → bytes."""
-    return array("I", numbers).tobytes()
+def pack_numbers(numbers: Sequence[int]) -> bytes:
+    """At most `PACKED_MAX` numbers → bytes."""
+    return _pack[len(numbers)](*numbers)
 
 
 def unpack_numbers(packed: bytes) -> tuple[int, ...]:

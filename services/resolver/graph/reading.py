@@ -46,7 +46,7 @@ NO_COUNTS: Final = (0, 0, 0)
 NO_LABELS: Final = pack({})
 TELLING: Final = frozenset({DRIFT_FACT, SHARED_TO_FACT, SCOPE_FACT})  # facts that somebody looks at when first seen
 NO_TRAITS: Final = pack_traits(NOTHING)
-_shape_of: Final = attrgetter("shape")
+_shape_of, _counts_of, _arrange_of = attrgetter("shape"), attrgetter("counts"), attrgetter("arrange")
 
 
 class Read(NamedTuple):
@@ -129,11 +129,12 @@ class Reading:
 
     def _targets(self, layouts: Sequence[Layout], puts: Columns) -> list[tuple[Target, ...]]:
         known, share, made = self._numbers.__getitem__, self._records.shared_targets(), list[tuple[Target, ...]]()
-        for layout, named, uids, selectors in zip(layouts, puts.targets, puts.uids, puts.selectors, strict=True):
+        uids_, arranging = self._shorts.__getitem__, map(_arrange_of, layouts)
+        for arrange, named, uids, selectors in zip(arranging, puts.targets, puts.uids, puts.selectors, strict=True):
             targets: tuple[Target, ...] = tuple(map(known, named))
-            if layout.arrange is not None:
+            if arrange is not None:
                 chosen = [self._records.share(pack(one)) for one in selectors] if selectors else ()
-                targets = layout.arrange((*targets, *map(self._shorts.__getitem__, uids), *chosen))
+                targets = arrange((*targets, *map(uids_, uids), *chosen))
             made.append(share(targets, targets))
         return made
 
@@ -188,7 +189,7 @@ def _is_whole(facts: Columns, labels: dict[int, bytes], traits: dict[int, bytes]
         and labels.keys() >= {*facts.labels, *facts.template_labels}
         and traits.keys() >= {*facts.traits}
         and "" not in chain.from_iterable(facts.uids)
-        and [layouts[one].counts for one in facts.shape]
+        and [*map(_counts_of, map(layouts.__getitem__, facts.shape))]
         == [*zip(map(len, facts.targets), map(len, facts.uids), map(len, facts.selectors), strict=True)]
     )
 

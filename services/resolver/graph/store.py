@@ -31,10 +31,10 @@ from services.resolver.graph.parts import Parts
 from services.resolver.graph.reading import Read, Reading
 from services.resolver.graph.records import Records
 from services.resolver.graph.relations import Relations
+from services.resolver.graph.states import States
 from services.resolver.graph.sweeping import Listings
 from services.resolver.graph.view import WALK_MAX, Dependents, Edge, Reach, Targets, Which
 
-STATES_MAX: Final = 1_024  # states that were asked for lately: a decision asks for the same ones again and again
 UNUSED_MAX: Final = 8_192  # numbers that may wait to be forgotten
 BELONGINGS: Final = (  # all that a graph has
     *("site", "surface", "resource_count", "keeps_numbers", "listings", "parts", "_names", "_records", "_record"),
@@ -55,7 +55,7 @@ class Graph:
         self._reading = Reading(self._names, self._records)
         self._linking = Linking(self._names, self._records)
         self._links, self._selecting = self._linking.links, self._linking.selecting
-        self._states: dict[int, ResourceState] = {}
+        self._states = States(self._names, self._records)
         self.listings = Listings()
         self._digests = Digests()
         self.parts = Parts(self._names, self._records, self._links, self._selecting, self._digests)
@@ -114,6 +114,10 @@ class Graph:
             if old == new:
                 continue
             told.append((number, uid, version, old is None))
+            if old is not None and new.is_later(old) and traits not in batch.drifting:
+                self._record[number] = new  # found by all that the former one is found by
+                self._states.forget(number)
+                continue
             self._replace(number, old, new, fresh)
             if old is not None or traits in batch.drifting:
                 change = Changed(resource, old, new, self._records)
@@ -147,7 +151,7 @@ class Graph:
         if old is None:
             fresh[number] = new
             return
-        self._states.pop(number, None)
+        self._states.forget(number)
         self._linking.relink(number, old, new)
 
     def _link(self, fresh: dict[Same, Record]) -> None:
@@ -172,7 +176,7 @@ class Graph:
         kind = self._names.kind(number)
         self._digests.remove(number, kind)
         self.listings.forget(kind, number)
-        self._states.pop(number, None)
+        self._states.forget(number)
         self.resource_count -= 1
         self._linking.unlink(number, old)
         if self._is_full(2 * UNUSED_MAX):
@@ -223,16 +227,7 @@ class Graph:
 
     def find(self, resource: ResourceId) -> ResourceState | None:
         """The state, or None."""
-        number = self._names.find(resource)
-        found = self._states.get(number)
-        if found is None:
-            record = None if number == NOWHERE else self._record[number]
-            if record is None:
-                return None
-            if len(self._states) >= STATES_MAX:
-                self._states.clear()
-            found = self._states[number] = self._records.unpack(resource, record)
-        return found
+        return self._states.find(resource)
 
     def _present(self, kind: KindId, namespace: str | None = None) -> Iterator[int]:
         for place in self._names.places(kind, namespace):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from random import Random
 
 from hypothesis import given, settings
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 from schemas.events import BATCH_EVENTS_MAX, LabelSelector, Reference, ResourceEvent, ResourceState, Selector
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.telling import Teller, join
-from services.resolver.graph.kept import Hub
+from services.resolver.graph.edges import Reverse
+from services.resolver.graph.forms import form_of, shape_of
+from services.resolver.graph.kept import Hub, Shape
 from services.resolver.graph.packed import PACKED_MAX
 from services.resolver.graph.store import Graph
 
@@ -111,3 +114,49 @@ def test_all_that_have_the_same_labels_are_selected_however_many_come_and_go() -
             found = graph.targets(ResourceId("Service/shop/web"), choosing)
             assert sorted(found.present) == sorted(_labelled(one).resource for one in there)
             assert found.count == len(there)
+
+
+def _kind_of(number: int) -> KindId:
+    return KindId("Pod" if number % 3 else "apps/Deployment")
+
+
+FORMS = [form_of(Reference("r", "p", "requirement", "SL", HUB, granule=one), False, False) for one in "ab"]
+SHAPES = [shape_of((one,)) for one in FORMS]
+
+
+def _shape_of(number: int) -> Shape:
+    return SHAPES[number % 2 and number % 5 == 0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32))
+def test_who_names_a_target_is_counted_exactly_whenever_somebody_asks(seed: int) -> None:
+    chance, reverse, known, last = Random(seed), Reverse(_kind_of, _shape_of), Counter[int](), 0
+    reverse.rows.append(None)
+    for _ in range(60):
+        act = chance.random()
+        if act < 0.5:  # as batches come: mostly new numbers, some named twice, seldom old ones
+            more = [last + one for one in range(1, chance.randrange(2, 60))]
+            more += [chance.randrange(last + 1) for _ in range(chance.choice((0, 0, 1)))]
+            more += more[: chance.choice((0, 0, 1))]
+            reverse.add_all({0: more})
+            known.update(more)
+            last += 60
+        elif act < 0.7:
+            one = chance.randrange(last + 1)
+            reverse.add(0, one, _kind_of(one), _shape_of(one))
+            known[one] += 1
+        for one in chance.choices([*known.elements()], k=chance.choice((0, 0, 3, 30))) if known else ():
+            if known[one]:
+                reverse.remove(0, one, _kind_of(one), _shape_of(one))
+                known[one] -= 1
+        known = +known
+        if chance.random() < 0.2:
+            assert sorted(reverse.sources(0)) == sorted(known)
+            assert reverse.by_kind(0) == Counter(map(_kind_of, known))
+            for part in "ab":
+                needed = any(part in _shape_of(one).granules for one in known)
+                assert reverse.may_need(0, {part}) >= needed
+                assert not isinstance(reverse.rows[0], Hub) or reverse.may_need(0, {part}) == needed
+            assert not known or reverse.contains(0, chance.choice([*known]))
+            assert not reverse.contains(0, last + 1)

@@ -82,6 +82,23 @@ def test_it_is_also_when_nearly_everything_is_forgotten_in_between(batches: list
         check_both_ways(batches)
 
 
+UID = "3065041a-b2d0-f10e-f00a-0480e43cd056"
+
+
+def with_version(event: ResourceEvent, version: str) -> ResourceEvent:
+    """The same of an object with a uid as objects have them."""
+    if event.state is None:
+        return event
+    return ResourceEvent("put", msgspec.structs.replace(event.state, uid=UID, resource_version=version))
+
+
+@settings(deadline=None, max_examples=50)
+@given(BATCHES)
+def test_new_versions_of_what_is_known_say_the_same_as_one_by_one(batches: list[list[ResourceEvent]]) -> None:
+    check_both_ways([[with_version(one, version) for one in batch] for batch in batches for version in ("1", "1", "2")])
+    check_both_ways([[with_version(one, version) for one in batch for version in ("1", "2", "2")] for batch in batches])
+
+
 def test_a_batch_that_is_none_changes_nothing_though_its_first_facts_are_whole() -> None:
     graph, teller = Graph(LYON), Teller()
     good = teller.tell(ResourceEvent("put", ResourceState(ResourceId("Pod/shop/a"), labels={"app": "web"})))
