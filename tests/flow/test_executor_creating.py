@@ -111,8 +111,9 @@ async def _become(engine: Engine, target: KubernetesTarget, case: tuple[str, str
     for permit in (FreePermit(), FreePermit(open=True)):
         try:
             effect = await target.apply(wanted, permit)
-            words = "" if effect.state == "applied" else effect.message  # a controller may be at work already
-            said.append(replace(effect, uid="", resource_version="", left="", message=words))
+            if effect.state == "applied":  # a controller may be at work already, and through at the second try
+                effect = replace(effect, state="ready", message="")
+            said.append(replace(effect, uid="", resource_version="", left=""))
             said.append(bool(effect.uid))
         except TransientError as error:
             said.append(repr(error))
