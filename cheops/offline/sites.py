@@ -98,7 +98,8 @@ def site_of(
             site.warnings.append(f"{one.file}:{one.line}: {state.resource} stands twice at {name}; the last one counts")
         site.bodies[state.resource] = one.body
         _put(site.graph, state)
-        namespaces.add(ResourceKey.parse(state.resource).namespace)
+        key = ResourceKey.parse(state.resource)
+        namespaces.add(key.name if key.kind_id == NAMESPACE else key.namespace)
     _fill_in(site.graph, namespaces - {""})
     for quota in list(counted_quotas(site.graph, site.bodies)):
         _put(site.graph, quota)

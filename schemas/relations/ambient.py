@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
@@ -12,18 +12,20 @@ from schemas.documents import parse_value
 from schemas.events import ResourceState
 from schemas.identity import ResourceId
 
+Parts = dict[str, tuple[str, ...]]
 _FILE: Final = Path(__file__).parent / "ambient.yaml"
 
 
 @lru_cache(maxsize=1)
-def _data() -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _data() -> tuple[tuple[str, ...], tuple[str, ...], Mapping[str, Parts]]:
     body = parse_value(_FILE.read_bytes(), _FILE.name)
-    return tuple(body["resources"]), tuple(body["in_each_namespace"])
+    parts = {name: {part: tuple(map(str, rows)) for part, rows in said.items()} for name, said in body["parts"].items()}
+    return tuple(body["resources"]), tuple(body["in_each_namespace"]), parts
 
 
 @lru_cache(maxsize=1)
 def _patterns() -> tuple[frozenset[str], tuple[str, ...]]:
-    fixed, everywhere = _data()
+    fixed, everywhere, _ = _data()
     patterns = [one for one in fixed if "*" in one] + [one.replace("{namespace}", "*") for one in everywhere]
     return frozenset(one for one in fixed if "*" not in one), tuple(patterns)
 
@@ -36,8 +38,8 @@ def is_ambient(resource: ResourceId) -> bool:
 
 def ambient_resources(namespaces: Iterable[str] = ()) -> list[ResourceState]:
     """The resources with fixed names, and those of each of these namespaces."""
-    fixed, everywhere = _data()
-    names = [one for one in fixed if "*" not in one]
+    fixed, everywhere, parts = _data()
+    made = {one: parts.get(one, {}) for one in fixed if "*" not in one}
     for namespace in ("default", "kube-system", "kube-public", "kube-node-lease", *namespaces):
-        names += [one.replace("{namespace}", namespace) for one in everywhere]
-    return [ResourceState(ResourceId(one)) for one in dict.fromkeys(names)]
+        made |= {one.replace("{namespace}", namespace): parts.get(one, {}) for one in everywhere}
+    return [ResourceState(ResourceId(one), parts=dict(said)) for one, said in made.items()]

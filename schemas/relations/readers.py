@@ -258,8 +258,9 @@ def _definition_of(value: Any, kind: KindId, source: Source) -> Iterator[Pointer
     if not source.surface.is_built_in(group):
         served = source.surface.find(kind_id(group, value["kind"]))
         plural = served.plural if served is not None else _plural(value["kind"])
-        granule = f"version:{version}"
-        yield Pointer(DEFINITION, f"{plural}.{group}", "", granule, ".kind", inferred=served is None)
+        # A kind that a known surface lacks is missing for certain, whatever its plural will be.
+        inferred = served is None and not source.surface.served
+        yield Pointer(DEFINITION, f"{plural}.{group}", "", f"version:{version}", ".kind", inferred=inferred)
 
 
 def _plural(kind: str) -> str:

@@ -166,9 +166,10 @@ def _place(manifest: dict[str, Any], namespace: str, surface: Surface, extractor
 def _check_served(state: ResourceState, surface: Surface, intent: Intent) -> Problem | None:
     key = ResourceKey.parse(state.resource)
     served = surface.find(key.kind_id)
+    brought = _served_by_bundle(key, (*intent.manifests, *intent.brings))
+    if brought is not None:
+        served = structs.replace(served or ServedKind(key.kind_id, "", ()), versions=brought)
     if served is not None and state.version in served.versions:
-        return None
-    if served is None and _defined_in_bundle(key, (*intent.manifests, *intent.brings)):
         return None
     return _not_served(key, state.version, surface, served)
 
@@ -187,16 +188,17 @@ def _not_served(key: ResourceKey, version: str, surface: Surface, served: Served
     return Problem("D001", message, key.id)
 
 
-def _defined_in_bundle(key: ResourceKey, manifests: tuple[dict[str, Any], ...]) -> bool:
-    """The bundle brings the CustomResourceDefinition of this kind itself."""
+def _served_by_bundle(key: ResourceKey, manifests: tuple[dict[str, Any], ...]) -> tuple[str, ...] | None:
+    """The versions of this kind that the bundle's own CustomResourceDefinition serves; None when it has none."""
     for manifest in manifests:
         spec = manifest.get("spec")
         if manifest.get("kind") != "CustomResourceDefinition" or not isinstance(spec, Mapping):
             continue
         names = spec.get("names")
         if spec.get("group") == key.group and isinstance(names, Mapping) and names.get("kind") == key.kind:
-            return True
-    return False
+            rows = [one for one in spec.get("versions") or () if isinstance(one, Mapping)]
+            return tuple(str(one.get("name")) for one in rows if one.get("served") is True)
+    return None
 
 
 def _with_result(change: Change, result: RehearsedResult | None) -> Change:

@@ -17,6 +17,7 @@ from services.resolver.desk import Desk
 from services.resolver.graph.kept import Place
 from services.resolver.graph.names import NOWHERE
 from services.resolver.judge.at_once import Asked, deletion, reading
+from services.resolver.judge.params import kinds_that_may_be_params
 from services.resolver.judge.written import WrittenVerdict
 from services.resolver.signals import Moment
 
@@ -73,8 +74,9 @@ def _judged(
         question.id, ResourceId(text), SiteName(desk.site), question.preview, desk.hearing.decided_by, expires_at
     )
     evidence = desk.evidence.written_claim(question.bound_s, moment.monotonic_s)
-    judge = deletion if question.verb == "delete" else reading
-    return judge(numbers, asked, evidence, moment.wall)
+    if question.verb == "read":
+        return reading(numbers, asked, evidence, moment.wall)
+    return deletion(numbers, asked, evidence, moment.wall, kinds_that_may_be_params(desk.graph))
 
 
 def _is_whole(text: str, place: Place, surface: Surface) -> bool:

@@ -10,7 +10,7 @@ Where one of those is met the answer is None, and the plain way decides. Both gi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -69,15 +69,21 @@ class Asked(NamedTuple):
     expires_at: datetime
 
 
-def deletion(numbers: Numbers, asked: Asked, evidence: WrittenEvidence, now: datetime) -> WrittenVerdict | None:
-    """The verdict; None when it is for the plain way."""
+def deletion(
+    numbers: Numbers,
+    asked: Asked,
+    evidence: WrittenEvidence,
+    now: datetime,
+    params: Container[KindId] = frozenset(),
+) -> WrittenVerdict | None:
+    """The verdict; None when it is for the plain way. `params`: kinds that admission policies have parameters of."""
     resource, site = asked.resource, asked.site
     number = numbers.find(resource)
     if number == NOWHERE or numbers.rows[number] is None or bears_words(numbers, number):
         return None
     going = Going(numbers)
     taken = going.take([number])
-    if any(_is_special(numbers, one) for one in taken):
+    if any(numbers.kind(one) in params or _is_special(numbers, one) for one in taken):
         return None
     traits = numbers.traits(number)
     assert traits is not None, "it is there"

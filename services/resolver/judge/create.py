@@ -15,6 +15,7 @@ from services.resolver.graph.view import Edge, View
 from services.resolver.judge.case import Change
 from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.grants import is_granted
+from services.resolver.judge.params import as_policy_says
 from services.resolver.judge.use import CLAIMS_RULE, ends, part_is_there, selects_part, selects_something
 
 NAMESPACE: Final = "Namespace"
@@ -74,6 +75,7 @@ def _namespace(view: View, after: View, state: ResourceState) -> Iterator[Findin
 
 
 def _need(view: View, after: View, state: ResourceState, reference: Reference) -> Iterator[Finding]:
+    reference = as_policy_says(after, state, reference)
     edge = Edge(state.resource, reference.target, reference)
     if reference.selector is not None:
         if not selects_something(after, state.resource, reference):

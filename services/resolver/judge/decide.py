@@ -9,21 +9,20 @@ evidence that is fresh and complete, else the answer is a defer that says what i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import structs
 
-from schemas.identity import KindId, ResourceId, kind_of
+from schemas.identity import ResourceId
 from schemas.verdicts import Decision, Reason, Remedy, Severity, Verdict, Wait
 from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.remembered import RememberedView
 from services.resolver.graph.view import View
-from services.resolver.judge.cascade import cascade_of
 from services.resolver.judge.case import Case
 from services.resolver.judge.create import judge_needs, judge_presence
 from services.resolver.judge.delete import Blocks, blocks_by_default, judge_delete, with_dependents
+from services.resolver.judge.doubt import SourcesOf, doubts, unknown
 from services.resolver.judge.findings import Finding, edge_ref, named
 from services.resolver.judge.impact import impact_of
 from services.resolver.judge.policy import Policy
@@ -33,14 +32,12 @@ from services.resolver.judge.remedies import remedies_for
 from services.resolver.judge.steps import steps_of
 from services.resolver.judge.summary import summary_of
 from services.resolver.judge.ties import OVERTAKEN, judge_mark, judge_membership, judge_ties, left_behind
-from services.resolver.judge.update import judge_change, takes_away
+from services.resolver.judge.update import judge_change
 from services.resolver.plan import cycle
 
 SEVERITIES: Final[dict[str, Severity]] = {"D": "deny", "F": "defer", "W": "warning", "N": "note"}
 ORDER: Final = "DFWN"
-POD: Final = KindId("Pod")
 VALID_S: Final = 60.0  # how long a preview's answer may be believed; preconditions guard what is done
-SourcesOf = Callable[[KindId], frozenset[KindId]]
 
 
 def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: SourcesOf | None = None) -> Verdict:
@@ -58,11 +55,11 @@ def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: So
         findings = [_elsewhere(case, one) for one in _findings(case, view, policy, targets)]
         if case.verb == "delete":
             findings += judge_ties(view, [one for one in targets if one not in copies], copies, case.together)
-        findings = [_unknown(case, one) or one for one in findings]
+        findings = [unknown(case, one) or one for one in findings]
     reasons = _reasons(case, view, policy, findings)
     if not case.problems and _decision(reasons) != "deny":
         # Only now: a policy or an override may have taken the denial away, and an allow needs fresh evidence.
-        findings += _doubts(case, view, targets, sources_of, findings)
+        findings += doubts(case, view, targets, sources_of, findings)
         reasons = _reasons(case, view, policy, findings)
     decision = _decision(reasons)
     steps = steps_of(case, view, targets, findings) if decision == "allow" else ()
@@ -134,96 +131,6 @@ def _elsewhere(case: Case, finding: Finding) -> Finding:
     who = f"; {named(finding.edge.source)} needs it" if finding.edge else ""
     message = f"{named(finding.resource)} is at {', '.join(sites)}, not at {case.site}{who}"
     return structs.replace(finding, code="D113", message=message, at=sites)
-
-
-# ── the rule of evidence ────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _doubts(
-    case: Case, view: View, targets: Sequence[ResourceId], sources_of: SourcesOf | None, findings: Sequence[Finding]
-) -> list[Finding]:
-    """What an allow would need and is not known."""
-    doubt = _doubt(case)
-    if doubt is not None:
-        return [] if doubt in findings else [doubt]
-    said = {kind_of(one.resource) for one in findings if one.code == "F503" and one.resource is not None}
-    blind = _blind_that_matter(case, view, targets, sources_of)
-    return [_not_observed(case, kind) for kind in blind if kind not in said]
-
-
-def _doubt(case: Case) -> Finding | None:
-    evidence = case.evidence
-    if evidence.fresh:
-        return None
-    if evidence.age_s is None:
-        return Finding("F501", f"nothing was heard from {case.site} yet", "nothing")
-    if evidence.age_s <= evidence.bound_s:
-        return Finding("F502", f"{case.site} is being listed again", "nothing")
-    message = f"{case.site} was last heard {evidence.age_s:.0f} s ago (bound {evidence.bound_s:g} s)"
-    return Finding("F502", message, "nothing")
-
-
-def _unknown(case: Case, finding: Finding) -> Finding | None:
-    """What a finding becomes when it claims an absence that the evidence cannot carry."""
-    if finding.rests_on != "absence":
-        return None
-    kind = kind_of(finding.resource) if finding.resource else None
-    doubt = _doubt(case)
-    if doubt is not None:
-        code, why = doubt.code, f"{doubt.message}; as last observed, {finding.message}"
-    elif kind in case.evidence.blind:
-        code, why = "F503", f"{kind} is not observed at {case.site}"
-    else:
-        return None
-    # Whether what is to be read is there is not known; why not follows as a finding of its own.
-    return Finding("F411" if finding.code == "D410" else code, why, "nothing", finding.resource)
-
-
-def _blind_that_matter(
-    case: Case, view: View, targets: Sequence[ResourceId], sources_of: SourcesOf | None
-) -> list[KindId]:
-    blind = case.evidence.blind
-    if not blind:
-        return []
-    own = {kind_of(target) for target in targets}
-    if case.verb == "read":
-        return sorted(kind for kind in blind if kind in own)
-    if case.verb == "delete":
-        going = {*targets, *cascade_of(view, list(targets)).children}
-        matter = own | _users_of(view, going, sources_of, blind)
-    else:
-        losing = {one.resource for one in case.changes if takes_away(view, one)}
-        matter = own | _needed(case) | _users_of(view, losing, sources_of, blind)
-    return sorted(kind for kind in blind if kind in matter)
-
-
-def _needed(case: Case) -> set[KindId]:
-    return {
-        kind_of(reference.target) if reference.selector is None else reference.selector.kind
-        for change in case.changes
-        if change.after is not None
-        for reference in change.after.references
-        if not reference.optional and not reference.soft and reference.confidence != "inferred"
-        if reference.selector is None or not reference.selector.default  # without a default it is a warning
-    }
-
-
-def _users_of(
-    view: View, resources: AbstractSet[ResourceId], sources_of: SourcesOf | None, blind: Iterable[KindId]
-) -> set[KindId]:
-    """The kinds that may refer to these or select them, by their own labels or those of the pods that they make."""
-    if sources_of is None:
-        return set(blind) if resources else set()
-    kinds = {kind_of(one) for one in resources}
-    if any((state := view.find(one)) is not None and state.template_labels is not None for one in resources):
-        kinds.add(POD)
-    return {source for kind in kinds for source in sources_of(kind)}
-
-
-def _not_observed(case: Case, kind: KindId) -> Finding:
-    return Finding(
-        "F503", f"{kind} is not observed at {case.site}: what uses or serves this there is unknown", "nothing"
-    )
 
 
 # ── from findings to the verdict's parts ────────────────────────────────────────────────────────────────────────────

@@ -16,6 +16,7 @@ from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.going import STORAGE_CLASS, Going, going_of
 from services.resolver.judge.grants import is_granted, permitted_by
 from services.resolver.judge.losses import about_itself
+from services.resolver.judge.params import is_only_guessed, parameters_of, still_found
 from services.resolver.judge.use import (
     BREAKING,
     CLAIMS_RULE,
@@ -90,9 +91,12 @@ def judge_delete(view: View, targets: list[ResourceId], blocks: Blocks = blocks_
         return
     after = OverlayView(view, {}, cascade.all)
     said: set[tuple[ResourceId, str]] = set()
+    yield from _parameters(view, after, cascade)
     for resource in (*present, *cascade.children):
         for finding in _users(view, after, resource, cascade, blocks, going):
             edge = finding.edge
+            if is_only_guessed(view, finding):
+                continue  # said above, as its policy has it
             if edge is None or edge.reference.selector is None or (edge.source, edge.reference.path) not in said:
                 yield finding
             if edge is not None:
@@ -106,6 +110,13 @@ def judge_delete(view: View, targets: list[ResourceId], blocks: Blocks = blocks_
         yield from _permitted_no_more(view, after, resource, cascade)
     if len(cascade.children) > CHILDREN_WITHOUT_WARNING:
         yield takes_many(present[0], cascade)
+
+
+def _parameters(view: View, after: View, cascade: Cascade) -> Iterator[Finding]:
+    """Bindings of admission policies that lose their parameters."""
+    for one, edge, binding in parameters_of(view, cascade.all):
+        if not still_found(after, edge, cascade):
+            yield use_finding(view.site, edge, use_of(edge, binding), one, cascade)
 
 
 def takes_many(resource: ResourceId, cascade: Cascade) -> Finding:
