@@ -33,7 +33,7 @@ class Names:
         self._name: list[str] = []
         self._places: dict[str, Place] = {}
         self._of_kind: dict[KindId, dict[str, Place]] = {}
-        self._free: list[int] = []
+        self._free: list[Same] = []
 
     def find(self, resource: str) -> int:
         """The number, or NOWHERE."""
@@ -88,14 +88,14 @@ class Names:
         self.place += places
         self._name += names
 
-    def adopt(self, number: int) -> None:
+    def adopt(self, number: Same) -> None:
         """A number that was restored is in use."""
         place = self.place[number]
         if not place.members:
             self._enter(place)
         place.members[self._name[number]] = number
 
-    def release(self, number: int) -> None:
+    def release(self, number: Same) -> None:
         """A number that was restored is not in use."""
         self._free.append(number)
 
@@ -103,7 +103,7 @@ class Names:
         """The names of numbers, without their places."""
         return self._name[first:last]
 
-    def forget(self, number: int) -> None:
+    def forget(self, number: Same) -> None:
         """Nobody uses this number any more."""
         place = self.place[number]
         del place.members[self._name[number]]

@@ -13,7 +13,7 @@ from typing import Final
 
 from services.resolver.graph.edges import Reverse, Sources
 from services.resolver.graph.forms import OWNER, USED
-from services.resolver.graph.kept import Form, Place, Record, Shape, Target
+from services.resolver.graph.kept import Form, Place, Record, Same, Shape, Target
 from services.resolver.graph.names import place_of
 from services.resolver.graph.parts import Parts
 from services.resolver.graph.snapshot import NONE, Chunk
@@ -31,7 +31,7 @@ class Restoring:
     def __init__(self, parts: Parts, count: int) -> None:
         self.resource_count = 0
         self._parts = parts
-        self._numbers = [*range(count)]  # each once: millions of equal ones would be millions of objects
+        self._numbers: list[Same] = [*range(count)]  # each once: millions of equal ones would be millions of objects
         self._heads: list[Place] = []
         self._shared: list[bytes] = []
         self._forms: list[Form] = []
@@ -93,7 +93,7 @@ class Restoring:
         yield from self._adopted()
         yield from self._selected()
 
-    def _pieces(self) -> Iterator[list[tuple[int, Record]]]:
+    def _pieces(self) -> Iterator[list[tuple[Same, Record]]]:
         rows = self._parts.records.rows
         for first in range(0, len(rows), PIECE):
             there = zip(self._numbers[first : first + PIECE], rows[first : first + PIECE], strict=True)
