@@ -52,11 +52,11 @@ class Alone:
     is_shared: Callable[[Intent], bool]
     hand_over: Callable[[Asked, Moment], list[Effect]]
 
-    def at_once(self, intent: Intent, moment: Moment) -> list[Effect] | None:
-        """The first decision on a plain question, as `consider` would make it; None when it is to be considered."""
+    def at_once(self, intent: Intent, moment: Moment) -> list[Effect]:
+        """The first decision on a plain question, as `consider` would make it; nothing when it is to be considered."""
         verdict = decided_at_once(self.desk, intent, moment)
         if verdict is None:
-            return None
+            return []
         basis = basis_at_once(self.desk, intent)
         if verdict.decision == "allow":
             return self._take_up(intent, self.desk.take_in(intent, moment), NOTHING, verdict.whole(), basis, moment)

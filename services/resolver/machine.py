@@ -206,8 +206,7 @@ class Machine:
             return [StoreVerdict(verdict)] if verdict is not None else []
         if self.undecided(intent.id):
             return []  # delivered again while others are being asked
-        effects = self.alone.at_once(intent, moment)
-        if effects is not None:
+        if effects := self.alone.at_once(intent, moment):
             return effects
         if self.together.coordinator.reading.concerns(intent):
             return self.together.coordinator.begin(intent, moment)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from schemas.basis import Basis, ChangeRecord
-from schemas.identity import ResourceId, SiteName, kind_of
+from schemas.identity import ResourceId, kind_of
 from schemas.intents import Intent
 from schemas.kinds import Surface
 from services.resolver.asked import PlainQuestion, plain_question
@@ -28,7 +28,7 @@ def answered_at_once(desk: Desk, payload: bytes, moment: Moment) -> bytes | None
     """The verdict on a preview, as `Machine.preview` would give it; None when that has to be asked."""
     if desk.holds.any or not desk.hearing.is_plain:
         return None
-    read = plain_question(payload)
+    read = plain_question(payload, desk.site)
     verdict = None if read is None else _judged(desk, *read, moment)
     return None if verdict is None else verdict.to_json()
 
@@ -70,9 +70,7 @@ def _judged(
     number = numbers.find(text)
     if number == NOWHERE or not _is_whole(text, numbers.place[number], desk.evidence.surface):
         return None
-    asked = Asked(
-        question.id, ResourceId(text), SiteName(desk.site), question.preview, desk.hearing.decided_by, expires_at
-    )
+    asked = Asked(question.id, ResourceId(text), desk.site, question.preview, desk.hearing.decided_by, expires_at)
     evidence = desk.evidence.written_claim(question.bound_s, moment.monotonic_s)
     if question.verb == "read":
         return reading(numbers, asked, evidence, moment.wall)

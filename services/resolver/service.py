@@ -53,7 +53,7 @@ from services.resolver.turns import Turns, side_by_side
 TICK_S: Final = 0.25
 FETCH_WAIT_S: Final = 5.0
 EVENTS_FETCH_MAX: Final = 4  # of 256 events; what was fetched ahead lies before the next intent in the connection
-INTENTS_FETCH_MAX: Final = 64
+INTENTS_FETCH_MAX: Final = 256
 INTENT_ACK_WAIT_S: Final = 10.0  # what a killed resolver had read comes again after it; twice the rehearsal's bound
 DELIVERIES_MAX: Final = 5  # of an intent that ends the resolver each time: it must not end it for ever
 
@@ -204,8 +204,8 @@ class ResolverService:
         return intent
 
     async def _settle_all(self, deliveries: Sequence[Delivery]) -> None:
-        if deliveries:
-            await asyncio.gather(*(self._out.settle(delivery.ack()) for delivery in deliveries))
+        for delivery in deliveries:  # when the word is lost one comes again, and is known
+            await self._out.settle(delivery.ack_unconfirmed())
 
     async def _refuse(self, received: Received, reason: str) -> None:
         """An intent that is none is kept in dead letters; when it has a name its sender gets a verdict, too."""
@@ -232,7 +232,7 @@ class ResolverService:
             return
         await self._step(OutcomeSeen(outcome))
         self._preserving.outcome_seq = delivery.message.stream_seq
-        await self._out.settle(delivery.ack())
+        await self._out.settle(delivery.ack_unconfirmed())
 
     async def _ticks(self) -> None:
         while True:

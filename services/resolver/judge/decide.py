@@ -15,7 +15,7 @@ from typing import Final
 from msgspec import structs
 
 from schemas.identity import ResourceId
-from schemas.verdicts import Decision, Reason, Remedy, Severity, Verdict, Wait
+from schemas.verdicts import Decision, Reason, Severity, Verdict, Wait
 from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.remembered import RememberedView
 from services.resolver.graph.view import View
@@ -82,7 +82,7 @@ def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: So
         impact=impact,
         evidence=(case.evidence,),
         plan=steps,
-        remedies=_remedies(case, view, policy, reasons) if decision == "deny" else (),
+        remedies=remedies_for(case, view, reasons, _blocks(case, view, policy)) if decision == "deny" else (),
         waits_for=_waits(case, findings) if decision == "defer" else (),
         expires_at=case.expires_at if decision == "defer" else None,
     )
@@ -115,10 +115,6 @@ def _findings(case: Case, view: View, policy: Policy, targets: list[ResourceId])
         path = " → ".join(named(one) for one in (*ring, ring[0]))
         findings.append(Finding("D130", f"each needs the next before it can start: {path}", "nothing", ring[0]))
     return findings
-
-
-def _remedies(case: Case, view: View, policy: Policy, reasons: Sequence[Reason]) -> tuple[Remedy, ...]:
-    return remedies_for(case, view, reasons, _blocks(case, view, policy))
 
 
 def _elsewhere(case: Case, finding: Finding) -> Finding:
