@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from schemas.identity import ResourceId, ResourceKey
+from schemas.identity import KindId, ResourceId, ResourceKey
 from schemas.kinds import Surface
 from schemas.operations import Operation
 from schemas.rehearsals import RehearsedChange, RehearsedResult
@@ -48,6 +48,7 @@ class KubernetesTarget:
         self._cluster = Cluster(client, seal)
         self._surfaces = Surfaces(client)
         self._shapes_for = shapes_for
+        self._shapes: tuple[Surface, Shapes] | None = None
 
     async def apply(self, operation: Operation, permit: Permit) -> Effect:
         """One try to create, update, apply or annotate."""
@@ -79,8 +80,8 @@ class KubernetesTarget:
 
     async def rehearse(self, changes: tuple[RehearsedChange, ...]) -> tuple[RehearsedResult, ...]:
         """Dry runs of all changes, in their order."""
-        surface = await self._surfaces.covering(ResourceKey.parse(change.resource).kind_id for change in changes)
-        return await rehearse(self._cluster, changes, self._shapes_for(surface))
+        shapes = await self._shaping([ResourceKey.parse(change.resource).kind_id for change in changes])
+        return await rehearse(self._cluster, changes, shapes)
 
     async def take(self, resources: dict[ResourceId, str], declared: bool = False) -> dict[ResourceId, Manifest]:
         """Whole objects without what servers set; what is not there, or was not declared, is left out."""
@@ -100,9 +101,16 @@ class KubernetesTarget:
 
     async def state(self, manifest: Manifest) -> dict[str, Any]:
         """A live object as resolvers know it."""
-        surface = await self._surfaces.covering([manifests.kind_of(manifest)])
-        shaped: dict[str, Any] = msgspec.to_builtins(self._shapes_for(surface).state(manifest))
+        shapes = await self._shaping([manifests.kind_of(manifest)])
+        shaped: dict[str, Any] = msgspec.to_builtins(shapes.state(manifest))
         return shaped
+
+    async def _shaping(self, kinds: list[KindId]) -> Shapes:
+        """Made once for what the cluster serves: what it knows of a kind is dear, and the same for each object."""
+        surface = await self._surfaces.covering(kinds)
+        if self._shapes is None or self._shapes[0] is not surface:
+            self._shapes = surface, self._shapes_for(surface)
+        return self._shapes[1]
 
     async def close(self) -> None:
         """Let go of connections."""
