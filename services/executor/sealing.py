@@ -74,7 +74,8 @@ class Opening:
                 opened_now = self._keys.open(operation.manifest)
             except SealError as error:
                 return Effect("conflict", False, str(error))
-            operation = operation.model_copy(update={"manifest": opened_now})
+            if opened_now is not operation.manifest:
+                operation = operation.model_copy(update={"manifest": opened_now})
         return await self._target.apply(operation, permit)
 
     async def delete(self, operation: Operation, permit: Permit) -> Effect:

@@ -120,11 +120,12 @@ async def _turns(client: KubernetesClient, bus: Bus, bus_pid: int) -> list[Row]:
         made, sent = _operations("create", ours), [*map(_as_sent, _operations("create", same))]
         await clock.timed("bare", _bare(client, LEAST, [*_manifests(bare)]))
         await clock.timed("same", _bare(client, APPLY, sent))
-        said = _all_ready(made, await clock.timed("ours", _carried_out(bus, made)))
+        said = _all_ready(made, await clock.timed("ours", _carried_out(bus, [*map(_to_store, made)])))
         changed = [_update(one, said[one.id].uid) for one in made]
         await _rehearsed(bus, changed)
         await clock.timed("bare, updating", _bare(client, LEAST, [*_manifests(bare, "another")]))
-        _all_ready(changed, await clock.timed("ours, updating", _carried_out(bus, changed)))
+        released = [*map(_to_store, changed)]
+        _all_ready(changed, await clock.timed("ours, updating", _carried_out(bus, released)))
     return _rows(clock)
 
 
@@ -214,9 +215,8 @@ async def _bare(client: KubernetesClient, params: dict[str, str], wanted: list[M
     return []
 
 
-async def _carried_out(bus: Bus, operations: list[Operation]) -> list[bytes]:
+async def _carried_out(bus: Bus, released: list[ToStore]) -> list[bytes]:
     """Their final outcomes. A ConfigMap is ready as soon as it is there, so all others say that it was begun."""
-    released = [_to_store(one) for one in operations]
     said: list[bytes] = []
     async with asyncio.timeout(WAIT_S), bus.subscribe(subjects.filters("OUTCOMES", SITE)) as outcomes:
         for first in range(0, EACH, OPERATIONS_MAX):  # as a resolver releases the steps of a plan
