@@ -127,10 +127,14 @@ class Beginning:
         begun.event_seq = last + 1
         if (evidence.epoch, evidence.seq) < (end.epoch, end.seq):
             evidence.distrust("the stream lost events that a snapshot holds")
-        for state in self._machine.graph.bearing(DRIFT_FACT):  # nobody tells of it again while it stays so
-            self._machine.desk.drifts.suspect(state, f"put {evidence.epoch}:{evidence.seq}", moment.monotonic_s)
-        for state in self._machine.graph.bearing(SCOPE_FACT):
-            self._machine.vigil.shares.observe(state)
+        for drifting in self._machine.graph.bearing(DRIFT_FACT):  # nobody tells of it again while it stays so
+            for state in drifting:
+                self._machine.desk.drifts.suspect(state, f"put {evidence.epoch}:{evidence.seq}", moment.monotonic_s)
+            await asyncio.sleep(0)
+        for parts in self._machine.graph.bearing(SCOPE_FACT):
+            for state in parts:
+                self._machine.vigil.shares.observe(state)
+            await asyncio.sleep(0)
         log.info("replayed since the snapshot", site=self._site, batches=batches, seq=evidence.seq)
 
     # ── the streams ─────────────────────────────────────────────────────────────────────────────────────────────────

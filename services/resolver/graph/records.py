@@ -8,7 +8,7 @@ ConfigMap are a hundred thousand numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, TypeVar
 
 import msgspec
@@ -24,6 +24,7 @@ from services.resolver.graph.pool import Pool
 RECENT_MAX: Final = 2_048  # references, and as many unpacked bytes, that are remembered for the next resource
 SWEEP_MIN: Final = 8_192  # interned values; fewer are not worth a look
 SWEEP_ROWS: Final = 4_096  # records that are looked at in one piece: some milliseconds
+LOOKED_AT: Final = 16_384  # the same, when nothing is done about most of them
 
 T = TypeVar("T")
 Labels = dict[str, str]
@@ -259,12 +260,18 @@ class Records:
             found = self._unpacked_traits[record.traits] = unpack_traits(record.traits)
         return found
 
-    def bearing(self, fact: str) -> list[int]:
-        """Numbers of what this fact is known of; traits are shared, so few are unpacked."""
-        one_each = {record.traits: record for record in self.rows if record is not None}
-        bearing = {traits for traits, record in one_each.items() if fact in self.traits(record).facts}
-        there = enumerate(self.rows) if bearing else ()
-        return [number for number, record in there if record is not None and record.traits in bearing]
+    def bearing(self, fact: str) -> Iterator[list[int]]:
+        """Numbers of what this fact is known of, slice by slice; traits are shared, so few are unpacked."""
+        bears: dict[bytes, bool] = {}
+        for first in range(0, len(self.rows), LOOKED_AT):
+            found = []
+            for number, record in enumerate(self.rows[first : first + LOOKED_AT], first):
+                if record is not None:
+                    if record.traits not in bears:
+                        bears[record.traits] = fact in self.traits(record).facts
+                    if bears[record.traits]:
+                        found.append(number)
+            yield found
 
     def selector(self, packed: bytes) -> Selector:
         """Unpacked selector."""

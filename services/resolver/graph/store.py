@@ -252,9 +252,10 @@ class Graph:
         for kind in self.kinds():
             yield from self.members(kind, namespace)
 
-    def bearing(self, fact: str) -> Iterator[ResourceState]:
-        """Resources of which this fact is known."""
-        yield from filter(None, map(self.find, map(self._names.resource, self._records.bearing(fact))))
+    def bearing(self, fact: str) -> Iterator[list[ResourceState]]:
+        """Resources of which this fact is known, slice by slice: some milliseconds between two of them."""
+        for numbers in self._records.bearing(fact):
+            yield [*filter(None, map(self.find, map(self._names.resource, numbers)))]
 
     def resources(self) -> Iterator[ResourceState]:
         """Everything that is there, with its state."""
