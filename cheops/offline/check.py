@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from msgspec import structs
 from pydantic import ValidationError
 
+from cheops.forms.fields import wrong_with
 from cheops.offline.merging import merged, same_content, says_all, stored
 from cheops.offline.refusals import refusal_of_update
 from cheops.offline.sites import OfflineSite
@@ -99,6 +100,14 @@ def judge_at(court: Court, act: Act, site: OfflineSite, problems: tuple[Problem,
         elsewhere=_Elsewhere(court.sites, site.name),
         together=act.together,
     )
+    verdict = decide(case, site.graph, court.policy, court.now, court.catalogue.sources_of)
+    if verdict.decision == "deny" or not intake.manifests:
+        return verdict
+    # What its own form forbids is said when nothing else is: a sketch of a manifest is judged by what it says.
+    misshapen = tuple(_of_form(one, intake, site) for one in intake.changes)
+    if misshapen == intake.changes:
+        return verdict
+    case = structs.replace(case, changes=misshapen)
     return decide(case, site.graph, court.policy, court.now, court.catalogue.sources_of)
 
 
@@ -157,6 +166,18 @@ def _on_what_is_there(change: Change, intake: Intake, site: OfflineSite, extract
         demand=demand_of(after),
         had=demand_of(live),
     )
+
+
+def _of_form(change: Change, intake: Intake, site: OfflineSite) -> Change:
+    """With what every API server would refuse of it; of what is there, only what is new."""
+    manifest, live = intake.manifests.get(change.resource), site.bodies.get(change.resource)
+    if manifest is None or change.refused or change.unchanged:
+        return change
+    wrong = wrong_with(manifest if live is None else merged(live, manifest))
+    if wrong and live is not None:
+        before = wrong_with(live)
+        wrong = [one for one in wrong if one not in before]
+    return structs.replace(change, refused="; ".join(wrong)) if wrong else change
 
 
 def _used(change: Change, site: OfflineSite) -> Change:

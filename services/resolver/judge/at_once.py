@@ -10,7 +10,8 @@ Where one of those is met the answer is None, and the plain way decides. Both gi
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -74,7 +75,7 @@ def deletion(
     asked: Asked,
     evidence: WrittenEvidence,
     now: datetime,
-    params: Container[KindId] = frozenset(),
+    params: AbstractSet[KindId] = frozenset(),
 ) -> WrittenVerdict | None:
     """The verdict; None when it is for the plain way. `params`: kinds that admission policies have parameters of."""
     resource, site = asked.resource, asked.site
@@ -97,6 +98,8 @@ def deletion(
     if impact is None or (decision == "allow" and (evidence.blind or not evidence.fresh)):
         return None
     if decision == "deny":
+        if params:
+            return None  # who would have to go too may have parameters
         remedies = _remedies(going, asked, reasons)
         if remedies is None or numbers.strange:
             return None

@@ -60,8 +60,10 @@ def with_dependents(view: View, targets: list[ResourceId]) -> list[ResourceId]:
         looked_at.update(new)
         edges = shared + [edge for gone in new for edge in view.dependents(gone, CASCADE_MAX, "users").edges]
         shared = [edge for edge in edges if edge.reference.selector is not None]
-        broken = _broken(view, OverlayView(view, {}, cascade.all), edges, cascade.all)
+        after = OverlayView(view, {}, cascade.all)
+        broken = _broken(view, after, edges, cascade.all)
         found = dict.fromkeys(owner for edge in broken for owner in _would_break(view, edge, tops) if owner not in seen)
+        found |= dict.fromkeys(one for one in _without_parameters(view, after, cascade) if one not in seen)
         if not found:
             return chosen
         seen.update(found)
@@ -117,6 +119,12 @@ def _parameters(view: View, after: View, cascade: Cascade) -> Iterator[Finding]:
     for one, edge, binding in parameters_of(view, cascade.all):
         if not still_found(after, edge, cascade):
             yield use_finding(view.site, edge, use_of(edge, binding), one, cascade)
+
+
+def _without_parameters(view: View, after: View, cascade: Cascade) -> Iterator[ResourceId]:
+    for _, edge, binding in parameters_of(view, cascade.all):
+        if use_of(edge, binding) in BREAKING and not still_found(after, edge, cascade):
+            yield edge.source
 
 
 def takes_many(resource: ResourceId, cascade: Cascade) -> Finding:

@@ -20,6 +20,7 @@ from services.resolver.judge.create import judge_needs
 from services.resolver.judge.delete import blocks_by_default, is_hub, judge_delete, with_dependents
 from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.going import together
+from services.resolver.judge.params import param_kinds
 from services.resolver.judge.update import judge_change
 from services.resolver.judge.written import WrittenEdge
 
@@ -68,7 +69,7 @@ def _delete(case: Case, view: View, blocking: Sequence[Reason], numbers: set[str
         command = f"{deleting(case.site, targets)} --cascade dependents --preview"
         yield Remedy(command=command, effect="see what its dependents would take")
         return
-    all_of_them = together(view, targets)
+    all_of_them = None if param_kinds(view) else together(view, targets)
     chosen = all_of_them.resources if all_of_them is not None else with_dependents(view, targets)
     harmless = all_of_them is not None and all_of_them.harmless and denies is blocks_by_default
     if harmless or not any(map(denies, judge_delete(view, chosen, denies))):

@@ -11,6 +11,7 @@ import pytest
 
 from cheops.offline.check import Act
 from schemas.identity import ResourceId, ResourceKey
+from schemas.relations.ambient import is_ambient
 from schemas.verdicts import Remedy, Touch, Verdict
 from tests.accuracy.verdicts.cases import Case, load_cases
 from tests.accuracy.verdicts.court import act_of, catalogue, verdict_on
@@ -87,6 +88,8 @@ def _with_changes(case: Case, act: Act, changes: tuple[Touch, ...], together: bo
     """Everything that a remedy asks for, in the same bundle or before it."""
     held = {_id(body): body for body in map(deepcopy, (*_bodies(case), *act.manifests))}
     for touch in changes:
+        if touch.how == "add" and is_ambient(touch.resource):
+            held.setdefault(touch.resource, _stub(touch.resource, ""))
         held_body = held.get(touch.resource)
         if touch.how == "create":
             held[touch.resource] = _stub(touch.resource, touch.part)
@@ -136,8 +139,13 @@ def _add(body: Body, part: str) -> None:
     elif sort == "port" and body["kind"] == "Gateway":
         spec["listeners"] = [*spec.get("listeners", ()), {"name": "added", "port": int(name), "protocol": "HTTP"}]
     elif sort == "port":
-        port = {"port": int(name)} if name.isdecimal() else {"name": name, "port": 8088}
-        spec["ports"] = [*spec.get("ports", ()), port]
+        port = {"name": f"p{name}", "port": int(name)} if name.isdecimal() else {"name": name, "port": 8088}
+        before = [{"name": f"p{one['port']}", **one} for one in spec.get("ports", ())]  # of several, each has a name
+        spec["ports"] = [*before, port]
+    elif sort == "version":
+        plural, _, group = body["metadata"]["name"].partition(".")
+        spec |= {"group": group, "names": {"plural": plural, "kind": "Widget"}}
+        spec["versions"] = [{"name": name, "served": True, "storage": True}]
     else:
         spec["listeners"] = [*spec.get("listeners", ()), {"name": name, "port": 8088, "protocol": "HTTP"}]
 
@@ -150,7 +158,17 @@ def _release(body: Body, path: str) -> None:
     for step in steps[:place]:
         value = value[int(step)] if step.isdecimal() else value[step]
     last = steps[place]
-    del value[int(last) if last.isdecimal() else last]
+    gone = value.pop(int(last) if last.isdecimal() else last)
+    if steps[place - 1] == "volumes":
+        _unmount(body, gone["name"])
+
+
+def _unmount(value: Any, volume: str) -> None:
+    """What mounts a volume lets go of it, too."""
+    if isinstance(value, dict) and "volumeMounts" in value:
+        value["volumeMounts"] = [one for one in value["volumeMounts"] if one["name"] != volume]
+    for below in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _unmount(below, volume)
 
 
 def _grant(target: ResourceId, act: Act) -> Body:
