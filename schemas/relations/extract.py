@@ -21,7 +21,7 @@ from schemas.relations.fixed import FixedFields
 from schemas.relations.loader import Catalogue
 from schemas.relations.plan import Plan
 from schemas.relations.reading import KINDS_MAX
-from schemas.relations.resting import Rested, Resting, mark_of, rest_of
+from schemas.relations.resting import Rested, Resting, kept_of, mark_of
 from schemas.relations.run import Run
 from schemas.relations.selector import NAME_LABEL, labels_of
 
@@ -62,7 +62,7 @@ class Extractor:
         plan = self._plan(body)
         run, mark = _begun(plan, body), 0
         if self._resting is not None and plan.rests_in_bytes:
-            mark = mark_of(body, fields)
+            mark = mark_of(body, fields, run.kept)
             rested = self._resting.find_marked(run.resource, mark)
             if rested is not None:
                 if "status" in fields:
@@ -75,7 +75,7 @@ class Extractor:
 
     def _read(self, plan: Plan, run: Run, mark: int) -> ResourceState:
         """All of it, but for what its digest says is kept. `mark`: of its bytes (0: unknown)."""
-        digest = _digest(run.body, plan.confidential)
+        digest = _digest(run, plan.confidential)
         resting = self._resting if plan.rests else None
         if resting is not None:
             rested = resting.find(run.resource, digest)
@@ -174,7 +174,7 @@ def _begun(plan: Plan, body: Mapping[str, Any]) -> Run:
         namespace = (namespace or "default") if plan.namespaced else ""
     name = str(metadata.get("name") or metadata.get("generateName") or "")
     resource: Any = f"{plan.head}/{namespace}/{name}" if namespace else f"{plan.head}/{name}"
-    return Run(namespace, name, body, [], [], resource, metadata)
+    return Run(namespace, name, body, [], [], resource, metadata, kept_of(metadata))
 
 
 def with_packs(surface: Surface, catalogue: Catalogue) -> Surface:
@@ -187,12 +187,13 @@ def with_packs(surface: Surface, catalogue: Catalogue) -> Surface:
     return Surface((*surface.served.values(), *known)) if known else surface
 
 
-def _digest(body: Mapping[str, Any], confidential: bool) -> str:
-    rest = rest_of(body)
+def _digest(run: Run, confidential: bool) -> str:
+    rest: dict[str, Any] = {**run.body, "metadata": run.kept}
+    rest.pop("status", None)
     if confidential:
-        kept = rest["metadata"]
-        rest = {name: sorted(one) if isinstance(one, dict) and one is not kept else one for name, one in rest.items()}
-        kept.pop("annotations", None)  # kubectl's last-applied annotation repeats the values
+        rest = {name: sorted(one) if isinstance(one, dict) else one for name, one in rest.items()}
+        # kubectl's last-applied annotation repeats the values
+        rest["metadata"] = {name: one for name, one in run.kept.items() if name != "annotations"}
     hashed = _new_hash()
     hashed.update(_encode(rest))
     return hashed.hexdigest()

@@ -92,7 +92,10 @@ class Facts:
 
     def said(self, run: Run) -> tuple[Any, ...]:
         """The slots without those of parts, which lie among values that nobody is to keep."""
-        return tuple([None if slot in self._offers else value for slot, value in enumerate(run.values)])
+        values = run.values.copy()
+        for slot in self._offers:
+            values[slot] = None
+        return tuple(values)
 
     # ── what was found there ────────────────────────────────────────────────────────────────────────────────────────
 

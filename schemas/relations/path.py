@@ -7,13 +7,14 @@ text, a null or a missing field finds nothing. Whole trees of paths are walked a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 Step = str | None  # the name of a field; None: each
 At = tuple[int | str, ...]  # which items of the lists and maps on the way; outermost first
 Values = Callable[[Any], list[Any]]
+Collect = Callable[[Any, list[Any]], None]
 First = Callable[[Any], Any]
 
 STEPS_MAX: Final = 8_192
@@ -125,21 +126,38 @@ def compile_first(text: str) -> First:
 
 
 def compile_values(text: str) -> Values:
-    """Text → a function of a value that gives everything found there, in order. Raises PathError."""
-    steps = steps_of(text)
+    """Text → a function of a value that gives everything found there. Raises PathError."""
+    collect: Collect = _here
+    for step in reversed(steps_of(text)):
+        collect = _each(collect) if step is None else _field(step, collect)
 
     def values(value: Any) -> list[Any]:
-        found = [] if value is None else [value]
-        for step in steps:
-            if step is None:
-                found = [inner for one in found for inner in _items(one) if inner is not None]
-            else:
-                inners = [one.get(step) for one in found if isinstance(one, dict)]
-                found = [inner for inner in inners if inner is not None]
+        found: list[Any] = []
+        collect(value, found)
         return found
 
     return values
 
 
-def _items(value: Any) -> Iterable[Any]:
-    return value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
+def _here(value: Any, found: list[Any]) -> None:
+    if value is not None:
+        found.append(value)
+
+
+def _field(name: str, rest: Collect) -> Collect:
+    def collect(value: Any, found: list[Any]) -> None:
+        inner = value.get(name) if isinstance(value, dict) else None
+        if inner is not None:
+            rest(inner, found)
+
+    return collect
+
+
+def _each(rest: Collect) -> Collect:
+    def collect(value: Any, found: list[Any]) -> None:
+        rows = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
+        for inner in rows:
+            if inner is not None:
+                rest(inner, found)
+
+    return collect

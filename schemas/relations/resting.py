@@ -34,7 +34,7 @@ SERVER_SET: Final = (
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class Rested(Struct, frozen=True):
+class Rested(Struct, frozen=True, gc=False):
     """What was found outside of the status of one object."""
 
     digest: str
@@ -79,22 +79,23 @@ class Resting:
             self._kept.popitem(last=False)
 
 
-def rest_of(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of what only people change of an object: no status, and nothing in its metadata that the server sets."""
-    rest, metadata = {**body}, body.get("metadata")
-    kept = rest["metadata"] = {**metadata} if isinstance(metadata, dict) else {}
-    rest.pop("status", None)
+def kept_of(metadata: Any) -> dict[str, Any]:
+    """A copy of metadata without what the server sets."""
+    kept = {**metadata} if isinstance(metadata, dict) else {}
     for name in SERVER_SET:
         kept.pop(name, None)
-    return rest
+    return kept
 
 
-def mark_of(body: Mapping[str, Any], fields: Mapping[str, Raw]) -> int:
-    """64 bits that tell two states of one object apart, as far as only people change it. `body`: what is decoded of it.
+def mark_of(body: Mapping[str, Any], fields: Mapping[str, Raw], kept: Mapping[str, Any]) -> int:
+    """64 bits that tell two states of one object apart, as far as only people change it.
 
-    Python's own hash of bytes, which has another key in each process.
+    Python's own hash of bytes, which has another key in each process. `body`: what is decoded of it; `kept`: its
+    metadata without what the server sets.
     """
-    return hash(_encode(rest_of({**fields, **body})))
+    rest = {**fields, **body, "metadata": kept}
+    rest.pop("status", None)
+    return hash(_encode(rest))
 
 
 def changes_by_itself(steps: Sequence[Step]) -> bool:

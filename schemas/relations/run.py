@@ -18,6 +18,7 @@ class Run(Struct, gc=False):
 
     found    its references
     values   what its facts and parts are made of (facts.py), by slot
+    kept     its metadata without what the server sets
     """
 
     namespace: str
@@ -27,3 +28,4 @@ class Run(Struct, gc=False):
     values: list[Any]
     resource: ResourceId = ResourceId("")
     metadata: Mapping[str, Any] = _NOTHING
+    kept: Mapping[str, Any] = _NOTHING
