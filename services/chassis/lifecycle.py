@@ -19,7 +19,6 @@ from services.chassis.errors import CheopsError, SettingsError
 from services.chassis.settings import ServiceSettings
 
 SETTLED_AFTER_S = 20.0  # imports, rules and the first listing are in by then
-YOUNG_MAX = 10_000  # objects between two looks of the collector; 700, as Python has it, is a tenth of ingest
 WHOLE = 2  # the generation of a run over everything that is followed
 WHOLE_RUN_S = 0.01  # a run that takes longer is followed by freezing; no pause of ours may be longer than five of it
 EXIT_ERROR = 1
@@ -60,7 +59,6 @@ async def _until_signal(name: str, settings: Settings, run: Callable[[Settings],
         loop.add_signal_handler(number, stop.set)
     loop.call_later(SETTLED_AFTER_S, settle)
     gc.callbacks.append(ShortRuns())
-    gc.set_threshold(YOUNG_MAX)
     running = asyncio.ensure_future(run(settings))
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -83,7 +81,6 @@ async def _until_signal(name: str, settings: Settings, run: Callable[[Settings],
 
 def settle() -> None:
     """What is there now stays: the collector need not walk it again and again (20–50 ms each time, measured)."""
-    gc.set_threshold(YOUNG_MAX)
     gc.collect()
     gc.freeze()
 
