@@ -19,6 +19,7 @@ SECRET_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "kubernetes.io/dockercfg": (".dockercfg",),
     "kubernetes.io/ssh-auth": ("ssh-privatekey",),
 }
+PRIORITY_MAX: Final = 1_000_000_000  # higher ones are the system's own
 SYSTEM_PRIORITIES: Final = ("system-cluster-critical", "system-node-critical")
 
 
@@ -130,8 +131,13 @@ def _autoscaler(body: Body) -> Iterator[str]:
 
 def _priority(body: Body) -> Iterator[str]:
     name = str(_map(body.get("metadata")).get("name"))
-    if name.startswith("system-") and name not in SYSTEM_PRIORITIES:
+    if name in SYSTEM_PRIORITIES:
+        return
+    if name.startswith("system-"):
         yield "metadata.name: system- is for the system's own"
+    value = body.get("value")
+    if isinstance(value, int) and value > PRIORITY_MAX:
+        yield f"value: {value} is more than {PRIORITY_MAX}"
 
 
 def _ingress(body: Body) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,8 @@ from schemas.relations.path import Step, steps_of, suffix_of
 from services.resolver.judge.demand import thousandths
 
 Body = Mapping[str, Any]
-Check = tuple[tuple[Step, ...], Mapping[str, Any]]
+Test = Callable[[Any, Any], str]
+EVERY: Final = "*"
 FILE: Final = Path(__file__).with_suffix(".yaml")
 TYPES: Final[Mapping[str, tuple[type, str]]] = {
     "integer": (int, "a whole number"),
@@ -39,6 +40,32 @@ _WORD: Final = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _QUALIFIED: Final = rf"({_SUBDOMAIN}/)?{_WORD}"
 
 
+class _Place:
+    """A place in objects of a kind: what is checked there, and the places below. One walk meets all of them."""
+
+    __slots__ = ("below", "checks")
+
+    def __init__(self) -> None:
+        self.below: dict[Step, _Place] = {}
+        self.checks: list[tuple[Test, Any]] = []
+
+    def at(self, path: str) -> _Place:
+        """A place below; made when there is none."""
+        place = self
+        for step in steps_of(path):
+            place = place.below.setdefault(step, _Place())
+        return place
+
+    def take(self, rows: Iterable[Mapping[str, Any]], fragments: Mapping[str, Any]) -> None:
+        """The rows of a kind or of a fragment."""
+        for row in rows:
+            place = self.at(row["at"])
+            if "use" in row:
+                place.take(fragments[row["use"]], fragments)
+            else:
+                place.checks += [(_TESTS[name], said) for name, said in row.items() if name != "at"]
+
+
 def wrong_with(body: Body) -> list[str]:
     """`path: reason` for each mistake; nothing for kinds that are not built in."""
     api_version, kind = str(body.get("apiVersion")), str(body.get("kind"))
@@ -46,15 +73,15 @@ def wrong_with(body: Body) -> list[str]:
     if "." in group and not group.endswith(".k8s.io"):
         return []
     name = str(kind_id(group, kind))
-    found = [reason for steps, check in _checks(name) for reason in _broken(body, steps, check)]
-    return [*dict.fromkeys(found), *(reason for rule in CROSSING.get(name, ()) for reason in rule(body))]
+    found = dict.fromkeys(_wrong(body, _places(name), ""))
+    return [*found, *(reason for rule in CROSSING.get(name, ()) for reason in rule(body))]
 
 
 @cache
-def _checks(kind: str) -> tuple[Check, ...]:
-    data = _data()
-    rows = [*data["kinds"]["*"], *data["kinds"].get(kind, ())]
-    return tuple(_unfolded(rows, (), data["fragments"]))
+def _places(kind: str) -> _Place:
+    data, root = _data(), _Place()
+    root.take([*data["kinds"][EVERY], *data["kinds"].get(kind, ())], data["fragments"])
+    return root
 
 
 @lru_cache(maxsize=1)
@@ -63,37 +90,23 @@ def _data() -> Mapping[str, Any]:
     return found
 
 
-def _unfolded(rows: Sequence[Mapping[str, Any]], at: tuple[Step, ...], fragments: Mapping[str, Any]) -> Iterator[Check]:
-    for row in rows:
-        here = (*at, *steps_of(row["at"]))
-        if "use" in row:
-            yield from _unfolded(fragments[row["use"]], here, fragments)
-        else:
-            yield here, row
-
-
-def _broken(body: Body, steps: tuple[Step, ...], check: Mapping[str, Any]) -> Iterator[str]:
-    for path, value in _found(body, steps, ""):
-        reason = next(filter(None, (_TESTS[name](value, said) for name, said in check.items() if name != "at")), "")
+def _wrong(value: Any, place: _Place, path: str) -> Iterator[str]:
+    for test, said in place.checks:
+        reason = test(value, said)
         if reason:
-            yield f"{path}: {reason}"
-
-
-def _found(value: Any, steps: tuple[Step, ...], path: str) -> Iterator[tuple[str, Any]]:
-    if not steps:
-        if value is not None:
-            yield path.removeprefix("."), value
-        return
-    step, rest = steps[0], steps[1:]
-    if step is not None:
-        if isinstance(value, Mapping) and value.get(step) is not None:
-            yield from _found(value[step], rest, path + suffix_of(step))
-    elif isinstance(value, list):
-        for place, item in enumerate(value):
-            yield from _found(item, rest, f"{path}[{place}]")
-    elif isinstance(value, Mapping):
-        for name, item in value.items():
-            yield from _found(item, rest, path + suffix_of(str(name)))
+            yield f"{path.removeprefix('.')}: {reason}"
+            break  # what is of a wrong type is not looked at further
+    for step, below in place.below.items():
+        if step is not None:
+            inner = value.get(step) if isinstance(value, Mapping) else None
+            if inner is not None:
+                yield from _wrong(inner, below, path + suffix_of(step))
+        elif isinstance(value, list):
+            for at, item in enumerate(value):
+                yield from _wrong(item, below, f"{path}[{at}]") if item is not None else ()
+        elif isinstance(value, Mapping):
+            for name, item in value.items():
+                yield from _wrong(item, below, path + suffix_of(str(name))) if item is not None else ()
 
 
 # ── tests of one value: the reason, or nothing ─────────────────────────────────────────────────────────────────────
@@ -152,7 +165,7 @@ def _form(value: Any, name: str) -> str:
     return "" if FORMS[name](value) else f"{value!r:.80} is no {name.replace('-', ' ')}"
 
 
-_TESTS: Final[Mapping[str, Callable[[Any, Any], str]]] = {
+_TESTS: Final[Mapping[str, Test]] = {
     "is": _is,
     "among": _among,
     "least": _least,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from cheops.forms.fields import wrong_with
 from cheops.sandbox.apiserver.kinds import Kind
 from cheops.sandbox.apiserver.rules.definitions import check_definition
 from cheops.sandbox.apiserver.rules.names import check_metadata, config_key
@@ -30,7 +31,14 @@ def check_content(kind: Kind, content: Object) -> list[Cause]:
         causes.append(Cause("spec.containers", "FieldValueRequired", "Required value"))
     elif kind.kind == "Job" and kind.group == "batch":
         causes += _check_containers(content)
-    return causes
+    return causes or ([] if kind.custom else list(_check_form(content)))
+
+
+def _check_form(content: Object) -> Iterator[Cause]:
+    """What is said of fields in general, in words of ours."""
+    for wrong in wrong_with(content):
+        path, _, why = wrong.partition(": ")
+        yield Cause(path, "FieldValueInvalid", f"Invalid value: {why}")
 
 
 def _check_workload(content: Object) -> Iterator[Cause]:

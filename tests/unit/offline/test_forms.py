@@ -1,0 +1,70 @@
+"""What every API server refuses, read off a manifest alone; what it leaves out is never wrong there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cheops.forms.fields import EVERY, FILE, wrong_with
+from schemas.documents import DocumentError, parse_value, read_documents
+
+ROOT = Path(__file__).parents[3]
+CORPORA = ROOT.parent / "shared" / "corpora"
+GOLDEN = "kubernetes-api"  # every field filled with a made-up word
+KINDS = [one for one in parse_value(FILE.read_bytes(), FILE.name)["kinds"] if one != EVERY]
+POD: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_left_out_is_never_wrong(kind: str) -> None:
+    group, _, bare = kind.rpartition("/")
+    name = "things.example.org" if bare == "CustomResourceDefinition" else "thing"
+    for spec in ({}, {"spec": {}}, {"spec": None}, {"spec": {"template": {"spec": {}}}}):
+        assert (
+            wrong_with({"apiVersion": f"{group}/v1".strip("/"), "kind": bare, "metadata": {"name": name}, **spec}) == []
+        )
+
+
+@pytest.mark.parametrize("value", ["text", 5, [1], [None], {"a": None}, True, [[]]])
+def test_whatever_stands_there_is_read_safely(value: Any) -> None:
+    for kind in KINDS:
+        group, _, bare = kind.rpartition("/")
+        head = {"apiVersion": f"{group}/v1".strip("/"), "kind": bare}
+        for body in (
+            {"metadata": value},
+            {"metadata": {"labels": value}},
+            {"spec": value},
+            {"spec": {"template": value}},
+        ):
+            wrong_with({**head, **body})
+        wrong_with({**head, "spec": {"template": {"spec": {"containers": value, "volumes": value}}}, "rules": value})
+
+
+def test_each_mistake_is_named_with_its_place() -> None:
+    container = {"name": "a", "imagePullPolicy": "Maybe", "ports": [{"containerPort": 0}]}
+    assert wrong_with({**POD, "spec": {"containers": [container, {"name": "a"}]}}) == [
+        "spec.containers[0].imagePullPolicy: 'Maybe' (expected Always, IfNotPresent, Never)",
+        "spec.containers[0].ports[0].containerPort: 0 is less than 1",
+        "spec.containers: name 'a' stands twice",
+    ]
+
+
+def test_kinds_of_others_are_theirs_to_say() -> None:
+    assert wrong_with({"apiVersion": "example.org/v1", "kind": "Service", "spec": {"type": "Whatever"}}) == []
+
+
+@pytest.mark.skipif(not CORPORA.is_dir(), reason="the corpora of manifests are not beside this tree")
+def test_manifests_that_people_use_are_not_refused() -> None:
+    seen = 0
+    for file in sorted(one for one in CORPORA.rglob("*.yaml") if GOLDEN not in one.parts):
+        try:
+            documents = read_documents(file)
+        except DocumentError:
+            continue  # templates
+        for one in documents:
+            if isinstance(one.body.get("metadata"), dict):
+                assert wrong_with(one.body) == [], f"{one.file}:{one.line}"
+                seen += 1
+    assert seen > 100
