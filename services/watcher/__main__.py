@@ -30,7 +30,7 @@ from services.watcher.kubernetes.shaping import Shaping
 from services.watcher.kubernetes.transport import Transport
 from services.watcher.service import Watcher
 
-RESTING_MAX: Final = 16_384  # objects whose references are kept; about 2 kB each
+RESTING_MAX: Final = 16_384  # objects whose references are kept; about 2.5 kB each
 
 log = structlog.get_logger(__name__)
 
