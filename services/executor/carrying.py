@@ -21,6 +21,7 @@ from services.chassis.errors import CheopsError, TransientError
 from services.executor.following import POLL_GROWTH, conclude, remaining_s
 from services.executor.permit import OperationPermit
 from services.executor.target import Effect, ExpiredError, Permit, Progress, RefusedError, Target
+from services.executor.turns import Turns
 
 RETRY_AFTER_MAX_S: Final = 60.0  # an API server's wish is heard, within reason
 log = structlog.get_logger(__name__)
@@ -73,7 +74,7 @@ class Carrier:
     ) -> None:
         self._target, self._limits, self._stopping = target, limits, stopping
         self._clock, self._wall = clock, wall
-        self._turns = asyncio.Semaphore(limits.acting_max)
+        self._turns = Turns(limits.acting_max)
         self._carrying = 0
 
     @property
@@ -97,7 +98,7 @@ class Carrier:
                     "expired", False, f"not begun before {operation.expires_at.isoformat(timespec='seconds')}"
                 )
             try:
-                async with self._turns:
+                async with self._turns.turn() as permit.turn:
                     return await self._try(operation)(operation, permit)
             except ExpiredError as error:
                 return Effect("expired", False, str(error))
@@ -126,7 +127,7 @@ class Carrier:
 
     async def _look(self, operation: Operation, applied: Outcome) -> Progress | None:
         try:
-            async with self._turns:
+            async with self._turns.turn():
                 return await self._target.progress(operation, applied.uid)
         except TransientError as error:
             log.info("progress not seen", operation=operation.id, reason=str(error))

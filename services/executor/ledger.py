@@ -136,8 +136,7 @@ class Ledger:
         for _ in range(STORE_TRIES_MAX):
             try:
                 entry.seq = await self._storing.publish(
-                    ToStore(_subject(operation), outcome.to_json(), message_id, headers, entry.seq),
-                    hurried=outcome.state == "begun",  # it is being acted, and others wait for its turn
+                    ToStore(_subject(operation), outcome.to_json(), message_id, headers, entry.seq)
                 )
             except ConflictError:
                 found = await self._read(operation)

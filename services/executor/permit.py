@@ -19,6 +19,7 @@ from schemas.operations import Operation
 from services.chassis.bus.port import Delivery
 from services.chassis.errors import CheopsError
 from services.executor.target import ExpiredError, LeaseLostError, Manifest
+from services.executor.turns import Turn
 
 EXTENSIONS_PER_WAIT: Final = 3  # two may be lost
 log = structlog.get_logger(__name__)
@@ -75,6 +76,7 @@ class OperationPermit:
         self._expires_at, self._wall = operation.expires_at, wall
         self.keeper: Callable[[Manifest | None], Awaitable[None]] | None = None
         self.lease: Lease | None = None
+        self.turn: Turn | None = None
         self.open = maybe_begun
         self.basis = operation.preconditions.resource_version if maybe_begun else ""
         self._before = (self.open, self.basis)
@@ -85,8 +87,13 @@ class OperationPermit:
         return self._wall() >= self._expires_at
 
     async def keep(self, live: Manifest | None) -> None:
-        """Where the operation says so."""
-        if self.keeper is not None:
+        """Where the operation says so. Storing what is there takes a while, in which others may act."""
+        if self.keeper is None:
+            return
+        if live is None or self.turn is None:
+            await self.keeper(live)
+            return
+        async with self.turn.given_up():
             await self.keeper(live)
 
     def take(self, basis: str) -> None:

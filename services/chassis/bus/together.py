@@ -28,10 +28,10 @@ COMPANY_S: Final = 0.03
 class _Waiting:
     """A message in the line. `woken`: it has been stored, or it is its turn to store for the line."""
 
-    __slots__ = ("found", "hurried", "message", "woken")
+    __slots__ = ("found", "message", "woken")
 
-    def __init__(self, message: ToStore, hurried: bool) -> None:
-        self.message, self.hurried = message, hurried
+    def __init__(self, message: ToStore) -> None:
+        self.message = message
         self.found: int | CheopsError | None = None
         self.woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -48,14 +48,12 @@ class Together:
         self._bus, self._more = bus, more
         self._line: deque[_Waiting] = deque()
         self._taken = False  # somebody's turn
-        self._hurried = False  # somebody in the line is
         self._came = asyncio.Event()
 
-    async def publish(self, message: ToStore, *, hurried: bool = False) -> int:
-        """As the port's: its number; ConflictError, TransientError, PermanentError. `hurried`: wait for no company."""
-        mine = _Waiting(message, hurried)
+    async def publish(self, message: ToStore) -> int:
+        """As the port's: its number; ConflictError, TransientError, PermanentError."""
+        mine = _Waiting(message)
         self._line.append(mine)
-        self._hurried |= hurried
         self._came.set()
         if self._taken:
             await self._woken(mine)
@@ -95,7 +93,7 @@ class Together:
         """Wait until enough have come, no more are on their way, or the moment is over."""
         with suppress(TimeoutError):
             async with asyncio.timeout(COMPANY_S):
-                while len(self._line) < TOGETHER_MAX and not self._hurried and self._more():
+                while len(self._line) < TOGETHER_MAX and self._more():
                     self._came.clear()
                     await self._came.wait()
 
@@ -106,7 +104,6 @@ class Together:
         while self._line and len(some) < TOGETHER_MAX and self._line[0].message.subject not in subjects:
             subjects.add(self._line[0].message.subject)
             some.append(self._line.popleft())
-        self._hurried = any(one.hurried for one in self._line)
         return some
 
     async def _store(self, some: list[_Waiting]) -> None:

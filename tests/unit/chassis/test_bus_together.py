@@ -105,15 +105,14 @@ async def test_where_more_is_on_its_way_it_is_waited_for_until_enough_have_come(
     assert bus.stores == [TOGETHER_MAX]
 
 
-async def _times_s(left: int, comes: int, hurried: int = -1) -> tuple[float, list[int]]:
+async def _times_s(left: int, comes: int) -> tuple[float, list[int]]:
     """How long it takes `comes` messages to be stored, when `left` are thought to be on their way, and the stores."""
     bus, loop = Slow(), asyncio.get_running_loop()
     await ensure_streams(bus)
     begun_s, tasks = loop.time(), []
     publisher = Together(bus, more=lambda: left > len(tasks))
     for step in range(comes):
-        storing = publisher.publish(message(step, 0, None), hurried=step == hurried)
-        tasks.append(asyncio.create_task(storing))
+        tasks.append(asyncio.create_task(publisher.publish(message(step, 0, None))))
         await asyncio.sleep(0)
     await asyncio.gather(*tasks)
     return loop.time() - begun_s, bus.stores
@@ -127,10 +126,6 @@ def test_company_that_does_not_come_is_waited_for_a_moment() -> None:
     took_s, stores = run_virtually(_times_s(left=5, comes=1))
     assert took_s == pytest.approx(COMPANY_S)
     assert stores == [1]
-
-
-def test_company_is_not_waited_for_when_somebody_is_in_a_hurry() -> None:
-    assert run_virtually(_times_s(left=9, comes=3, hurried=2)) == (0.0, [1, 1, 1])
 
 
 async def test_when_nobody_knows_whether_they_are_stored_each_hears_so_and_may_say_it_again() -> None:
