@@ -11,7 +11,7 @@ import base64
 import binascii
 import zlib
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -30,7 +30,7 @@ SMALL_TABLES: Final = (9, 1)
 
 
 class ChangeRecord(Struct, frozen=True, omit_defaults=True):
-    """One change as it was judged."""
+    """One change as it was judged. `asked`: what it asks of quotas and of its namespace, as the judge keeps it."""
 
     resource: ResourceId
     action: str
@@ -40,6 +40,7 @@ class ChangeRecord(Struct, frozen=True, omit_defaults=True):
     refused: str = ""
     fixed: tuple[str, ...] = ()
     forced: bool = False
+    asked: dict[str, Any] = {}
 
 
 class ProblemRecord(Struct, frozen=True, omit_defaults=True):

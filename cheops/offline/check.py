@@ -33,6 +33,7 @@ from services.resolver.judge.decide import decide
 from services.resolver.judge.demand import demand_of
 from services.resolver.judge.policy import Policy
 from services.resolver.judge.quota import QUOTA
+from services.resolver.judge.security import beyond
 
 INTENT_ID: Final = "i-check"
 LIFETIME: Final = timedelta(hours=24)
@@ -165,6 +166,7 @@ def _on_what_is_there(change: Change, intake: Intake, site: OfflineSite, extract
         refused=refused.words,
         demand=demand_of(after),
         had=demand_of(live),
+        beyond={level: why for level, why in beyond(after).items() if level not in beyond(live)},
     )
 
 

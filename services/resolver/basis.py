@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, Final, cast
+
+import msgspec
 
 from schemas.basis import Basis, ChangeRecord, InFlightRecord, ProblemRecord
 from schemas.identity import KindId
@@ -14,7 +16,10 @@ from services.resolver.graph.view import View
 from services.resolver.holds import Holds
 from services.resolver.judge.case import Case, Change, Problem
 from services.resolver.judge.decide import decide
+from services.resolver.judge.demand import Demand
 from services.resolver.judge.policy import Policy
+
+ASKED: Final[dict[str, Any]] = {"demand": Demand, "had": Demand, "beyond": dict[str, str]}  # of a Change
 
 
 def basis_of(case: Case, holds: Holds) -> Basis:
@@ -23,18 +28,45 @@ def basis_of(case: Case, holds: Holds) -> Basis:
         schema="basis/v1",
         expires_at=case.expires_at,
         bound_s=case.bound_s,
-        changes=tuple(
-            ChangeRecord(
-                one.resource, one.action, one.version, one.after, one.unchanged, one.refused, one.fixed, one.forced
-            )
-            for one in case.changes
-        ),
+        changes=tuple(map(record_of, case.changes)),
         problems=tuple(ProblemRecord(one.code, one.message, one.resource) for one in case.problems),
         in_flight=tuple(InFlightRecord(resource, intent, state) for resource, intent, state in holds.rows()),
         cascade=case.cascade,
         overrides=tuple((one.code, one.reason) for one in case.overrides),
         elsewhere=dict(case.elsewhere),
         together=case.together,
+    )
+
+
+def record_of(change: Change) -> ChangeRecord:
+    """A change as it is stored."""
+    asked = {name: value for name in ASKED if (value := getattr(change, name))}
+    return ChangeRecord(
+        change.resource,
+        change.action,
+        change.version,
+        change.after,
+        change.unchanged,
+        change.refused,
+        change.fixed,
+        change.forced,
+        msgspec.to_builtins(asked) if asked else {},
+    )
+
+
+def change_of(record: ChangeRecord) -> Change:
+    """The change that was stored."""
+    asked = {name: msgspec.convert(value, ASKED[name]) for name, value in record.asked.items() if name in ASKED}
+    return Change(
+        record.resource,
+        cast(Action, record.action),
+        record.version,
+        record.after,
+        record.unchanged,
+        record.refused,
+        record.fixed,
+        record.forced,
+        **asked,
     )
 
 
@@ -50,19 +82,7 @@ def decide_again(
         intent=verdict.intent,
         verb=verdict.verb,
         site=verdict.site,
-        changes=tuple(
-            Change(
-                one.resource,
-                cast(Action, one.action),
-                one.version,
-                one.after,
-                one.unchanged,
-                one.refused,
-                one.fixed,
-                one.forced,
-            )
-            for one in basis.changes
-        ),
+        changes=tuple(map(change_of, basis.changes)),
         evidence=verdict.evidence[0],
         expires_at=basis.expires_at,
         bound_s=basis.bound_s,

@@ -21,6 +21,7 @@ from schemas.rehearsals import RehearsalAnswer, RehearsedChange, RehearsedResult
 from schemas.relations.extract import Extractor
 from services.resolver.judge.case import Change, Problem
 from services.resolver.judge.demand import demand_of
+from services.resolver.judge.security import beyond
 
 Manifest = Mapping[str, Any]
 
@@ -128,7 +129,13 @@ def _shaped(
             problems.append(unserved)
         action = intent.verb if place < len(intent.manifests) else "apply"
         changes[state.resource] = Change(
-            state.resource, action, state.version, state, forced=intent.heal, demand=demand_of(placed)
+            state.resource,
+            action,
+            state.version,
+            state,
+            forced=intent.heal,
+            demand=demand_of(placed),
+            beyond=beyond(placed),
         )
         manifests[state.resource] = placed
     return tuple(changes.values()), manifests, problems

@@ -28,6 +28,7 @@ class Change(Struct, frozen=True):
     fixed       paths of immutable fields that it would change
     forced      it puts back what was declared, over whoever has changed it
     demand      what it asks of quotas; had: what it asked before, where that is known
+    beyond      level of Pod Security → what its pods do beyond it
     """
 
     resource: ResourceId
@@ -40,6 +41,7 @@ class Change(Struct, frozen=True):
     forced: bool = False
     demand: Demand | None = None
     had: Demand | None = None
+    beyond: Mapping[str, str] = field(default_factory=dict)
 
 
 class Problem(Struct, frozen=True):

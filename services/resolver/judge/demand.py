@@ -33,14 +33,14 @@ COMPUTE: Final = ("cpu", "memory")  # what makes a pod more than best effort, an
 EVERY_CLASS: Final = "storageclass.storage.k8s.io"
 
 
-class Asked(Struct, frozen=True):
+class Asked(Struct, frozen=True, omit_defaults=True):
     """Requests and limits of one container, or of a pod as a whole."""
 
     requests: Amounts
     limits: Amounts
 
 
-class Demand(Struct, frozen=True):
+class Demand(Struct, frozen=True, omit_defaults=True):
     """What one object asks for.
 
     containers    that run side by side: of each pod; first: those that run before, one at a time

@@ -15,7 +15,7 @@ from schemas.identity import KindId, ResourceId, kind_of
 from services.resolver.graph.view import OWNING, Edge, View
 from services.resolver.graph.walk import owner_of
 
-ONLY_AT_START: Final = frozenset({"batch/CronJob"})  # it has no pod that lives on: volumes are needed only when it runs
+ONLY_AT_START: Final = frozenset({"batch/CronJob", "PodTemplate"})  # no pod of theirs lives on: only when it runs
 POLICY_ONLY: Final = ("", "P")  # phases of what never counts as use
 FINISHED: Final = ("Succeeded", "Failed")
 CLAIM: Final = "PersistentVolumeClaim"

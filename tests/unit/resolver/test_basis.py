@@ -15,6 +15,10 @@ from schemas.basis import HEADER_BYTES_MAX, Basis, ChangeRecord, InFlightRecord,
 from schemas.envelope import MessageError
 from schemas.events import Reference, ResourceState
 from schemas.identity import ResourceId
+from services.resolver.basis import change_of, record_of
+from services.resolver.judge.case import Change
+from services.resolver.judge.demand import Demand, demand_of
+from services.resolver.judge.security import beyond
 
 NAMES = st.builds(lambda name: ResourceId(f"ConfigMap/shop/{name}"), st.from_regex(r"[a-z]{1,8}", fullmatch=True))
 STATES = st.builds(
@@ -43,6 +47,16 @@ def test_a_basis_survives_its_header(basis: Basis) -> None:
     assert unpack(text) == basis
     assert text.isascii()
     assert "\n" not in text
+
+
+def test_what_a_change_asks_of_quotas_and_of_its_namespace_survives_its_header() -> None:
+    container = {"name": "a", "resources": {"limits": {"cpu": "1"}}, "securityContext": {"privileged": True}}
+    pod = {"kind": "Pod", "spec": {"containers": [container], "priorityClassName": "high"}}
+    change = Change(ResourceId("Pod/shop/a"), "create", demand=demand_of(pod), had=Demand(), beyond=beyond(pod))
+    assert change.demand
+    assert change.beyond
+    basis = Basis("basis/v1", expires_at=datetime(2026, 1, 1, tzinfo=UTC), bound_s=10.0, changes=(record_of(change),))
+    assert change_of(unpack(pack(basis)).changes[0]) == change
 
 
 @pytest.mark.parametrize(

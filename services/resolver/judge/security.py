@@ -1,0 +1,132 @@
+"""Pod Security: the level that a pod's specification keeps to, and whether its namespace asks for more. Pure.
+
+A namespace says it with a label; admission refuses the pods that do not keep to it, also those that a workload makes.
+The rules are the Pod Security Standards as the admission plug-in of Kubernetes has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from schemas.identity import ResourceId, kind_of
+from services.resolver.graph.label_index import namespace_of
+from services.resolver.graph.view import View
+from services.resolver.judge.case import Change
+from services.resolver.judge.demand import TEMPLATES
+from services.resolver.judge.findings import Finding, named
+
+Spec = Mapping[str, Any]
+ENFORCE: Final = "pod-security.kubernetes.io/enforce"
+BASELINE, RESTRICTED = "baseline", "restricted"
+CAPABILITIES: Final = frozenset(
+    (
+        *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP"),
+        *("SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
+    )
+)
+VOLUMES: Final = frozenset(
+    ("name", "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret")
+)
+CONFINED: Final = ("RuntimeDefault", "Localhost")
+CONTAINERS: Final = ("containers", "initContainers", "ephemeralContainers")
+
+
+def beyond(body: Mapping[str, Any]) -> dict[str, str]:
+    """Level → the first thing that a pod, or the pods of a workload, do beyond it."""
+    spec: Any = body
+    for step in TEMPLATES.get(str(body.get("kind")), ()):
+        spec = _map(spec).get(step)
+    if spec is body or not isinstance(spec, Mapping):
+        return {}
+    beyond_baseline = next(_beyond_baseline(spec), "")
+    found = {BASELINE: beyond_baseline, RESTRICTED: beyond_baseline or next(_beyond_restricted(spec), "")}
+    return {level: why for level, why in found.items() if why}
+
+
+def judge_security(view: View, after: View, change: Change) -> Iterator[Finding]:
+    """D150 where the namespace's level refuses the pods; of what is there, only where it is known what it did."""
+    before, state = view.find(change.resource), change.after
+    if state is None or not change.beyond or (before is not None and change.had is None):
+        return
+    if state.facts.get("recurs") is False and kind_of(change.resource) != "Pod":
+        return  # it makes none
+    space = after.find(ResourceId(f"Namespace/{namespace_of(change.resource)}"))
+    level = space.labels.get(ENFORCE, "") if space is not None else ""
+    why = change.beyond.get(level)
+    if space is not None and why:
+        whose = "it" if kind_of(change.resource) == "Pod" else "its pods"
+        message = f"the API server refuses {whose}: {named(space.resource)} enforces {level}, and {why}"
+        yield Finding("D150", message, "presence", change.resource)
+
+
+def _beyond_baseline(spec: Spec) -> Iterator[str]:
+    for field in ("hostNetwork", "hostPID", "hostIPC"):
+        if spec.get(field) is True:
+            yield f"{field} is true"
+    if any("hostPath" in one for one in _rows(spec.get("volumes"))):
+        yield "a volume is a hostPath"
+    for context in (
+        _map(spec.get("securityContext")),
+        *(_map(one.get("securityContext")) for one in _containers(spec)),
+    ):
+        if _map(context.get("seccompProfile")).get("type") == "Unconfined":
+            yield "seccompProfile is Unconfined"
+        if _map(context.get("appArmorProfile")).get("type") == "Unconfined":
+            yield "appArmorProfile is Unconfined"
+        if _map(context.get("windowsOptions")).get("hostProcess") is True:
+            yield "hostProcess is true"
+    for one in _containers(spec):
+        context = _map(one.get("securityContext"))
+        if context.get("privileged") is True:
+            yield f"container {one.get('name')} is privileged"
+        more = sorted(set(_added(context)) - CAPABILITIES)
+        if more:
+            yield f"container {one.get('name')} adds {', '.join(more)}"
+        if any(port.get("hostPort") for port in _rows(one.get("ports"))):
+            yield f"container {one.get('name')} has a hostPort"
+        if context.get("procMount") not in (None, "Default"):
+            yield f"container {one.get('name')} has procMount {context['procMount']}"
+
+
+def _beyond_restricted(spec: Spec) -> Iterator[str]:
+    """Beyond baseline it asks that much is said."""
+    other = sorted({name for one in _rows(spec.get("volumes")) for name in one} - VOLUMES)
+    if other:
+        yield f"a volume is a {other[0]}"
+    whole = _map(spec.get("securityContext"))
+    if whole.get("runAsUser") == 0:
+        yield "runAsUser is 0"
+    for one in _containers(spec):
+        name, context = one.get("name"), _map(one.get("securityContext"))
+        both = {**whole, **context}
+        if both.get("runAsNonRoot") is not True:
+            yield f"container {name} does not say runAsNonRoot"
+        if context.get("runAsUser") == 0:
+            yield f"container {name} has runAsUser 0"
+        if _map(spec.get("os")).get("name") == "windows":
+            continue
+        if context.get("allowPrivilegeEscalation") is not False:
+            yield f"container {name} does not forbid allowPrivilegeEscalation"
+        if _map(both.get("seccompProfile")).get("type") not in CONFINED:
+            yield f"container {name} has no seccompProfile"
+        if "ALL" not in (_map(context.get("capabilities")).get("drop") or ()):
+            yield f"container {name} does not drop ALL capabilities"
+        if set(_added(context)) - {"NET_BIND_SERVICE"}:
+            yield f"container {name} adds capabilities"
+
+
+def _containers(spec: Spec) -> list[Spec]:
+    return [one for field in CONTAINERS for one in _rows(spec.get(field))]
+
+
+def _added(context: Spec) -> list[str]:
+    return [str(one) for one in _map(context.get("capabilities")).get("add") or ()]
+
+
+def _rows(value: Any) -> list[Spec]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def _map(value: Any) -> Spec:
+    return value if isinstance(value, Mapping) else {}
