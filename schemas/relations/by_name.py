@@ -70,6 +70,7 @@ class TypedNameReader(RuleReader):
         beside = to.name, to.kind_from, to.group_from, to.namespace if is_told_where(to) else "", to.uid
         name_at, kind_at, group_at, namespace_at, uid_at = map(only_field, beside)
         placed, goal_read, own_goal, paths, path = self._placed, self._goal_read, self._goal, self.paths, self.path
+        names, goals, skips = NAMES, self._goals, bool(self._skip_whole)
         rule, relation, phases, confidence = self._rule.rule, self._relation, self._phases, self._confidence
         is_optional, is_soft, once, unsaid = self._is_optional, self._is_soft, self._once, self._unsaid
         is_near = not (self._is_cluster or self._is_elsewhere)
@@ -83,11 +84,17 @@ class TypedNameReader(RuleReader):
             kind = value.get(kind_at) if kind_at else ""
             if kind and isinstance(kind, str):
                 group = value.get(group_at) if group_at else ""
-                goal = goal_read(kind, group if isinstance(group, str) else "")
+                group = group if isinstance(group, str) else ""
+                goal = goals.get((kind, group)) or goal_read(kind, group)
             namespace = value.get(namespace_at) if namespace_at else ""
             if not namespace or not isinstance(namespace, str):
                 namespace = run.namespace if is_near else unsaid(run)
-            target = None if goal is None else placed(goal, name, namespace)
+            target: Any = None  # ResourceId(…) would be a call
+            if goal is not None:
+                if name in names and namespace in names and not (goal.is_cluster or skips):
+                    target = f"{goal.head}{namespace}/{name}"
+                else:
+                    target = placed(goal, name, namespace)
             if target is not None:
                 uid = value.get(uid_at) if uid_at else ""
                 uid = uid if isinstance(uid, str) else ""
@@ -131,6 +138,7 @@ class NearNameReader(RuleReader):
     def _reading_beside(self) -> Read:
         add, is_optional, fields, granules_in = self._add, self._is_optional, self._part_fields, self._granules
         field, is_whole = only_field(self._to.name), not self._parts
+        part, part_field = self._flat_part()
         word = only_field(self._rule.optional) if isinstance(self._rule.optional, str) else ""
 
         def read(value: Any, at: At, run: Run) -> None:
@@ -140,11 +148,20 @@ class NearNameReader(RuleReader):
             optional = value.get(word) is True if word else is_optional
             if is_whole or (fields and fields.isdisjoint(value)):
                 add(name, at, run, optional, "")
+            elif part_field:
+                one = value.get(part_field)
+                add(name, at, run, optional, "" if one is None else f"{part}:{one}")
             else:
                 for granule in granules_in(value):
                     add(name, at, run, optional, granule)
 
         return read
+
+    def _flat_part(self) -> tuple[str, str]:
+        """The only granule and the field that it is; "" when it is more or less than one."""
+        rows = [(part, path) for part, paths in self._rule.parts.items() for path in paths]
+        is_flat = len(rows) == 1 and not self._rule.named_parts
+        return (rows[0][0], only_field(rows[0][1])) if is_flat else ("", "")
 
     def _adding(self) -> Callable[[str, At, Run, bool, str], None]:
         """What makes the reference and adds it."""
