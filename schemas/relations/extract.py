@@ -54,8 +54,10 @@ class Extractor:
         plan = self._plan(body)
         return self._read(plan, _begun(plan, body), 0)
 
-    def seen(self, body: dict[str, Any], fields: Mapping[str, Raw], decode: Callable[[Raw], Any]) -> ResourceState:
-        """The same of an object as it came; where its status alone has changed, no more than that is decoded.
+    def seen(
+        self, body: dict[str, Any], fields: Mapping[str, Raw], decode: Callable[[Raw], Any]
+    ) -> tuple[ResourceState, bool]:
+        """The same of an object as it came, and whether any reference was read: what rests is decoded up to its status.
 
         body    its apiVersion, its kind and its metadata; what else is looked at is put there
         """
@@ -67,11 +69,12 @@ class Extractor:
             if rested is not None:
                 if "status" in fields:
                     body["status"] = decode(fields["status"])
-                return _again(plan, run, rested)
+                state = _again(plan, run, rested)
+                return state, bool(run.found)
         for name, raw in fields.items():
             if name not in body:
                 body[name] = decode(raw)
-        return self._read(plan, run, mark)
+        return self._read(plan, run, mark), True
 
     def _read(self, plan: Plan, run: Run, mark: int) -> ResourceState:
         """All of it, but for what its digest says is kept. `mark`: of its bytes (0: unknown)."""

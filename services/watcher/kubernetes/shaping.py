@@ -31,8 +31,11 @@ INITIAL_EVENTS_END = "k8s.io/initial-events-end"  # annotation of the bookmark t
 class Extracts(Protocol):
     """What shaping needs of schemas.relations.extract.Extractor."""
 
-    def seen(self, body: dict[str, Any], fields: Fields, decode: Callable[[Raw], Any]) -> ResourceState:
-        """Object → state without values; what is needed of the fields beyond metadata is decoded into `body`."""
+    def seen(self, body: dict[str, Any], fields: Fields, decode: Callable[[Raw], Any]) -> tuple[ResourceState, bool]:
+        """Object → state without values, and whether its references were read, or are those that it had before.
+
+        What is needed of the fields beyond metadata is decoded into `body`.
+        """
 
 
 class Metadata(Struct, rename="camel"):
@@ -127,12 +130,13 @@ class Shaping:
             version = f"{resource.group}/{resource.version}" if resource.group else resource.version
             manifest = {"apiVersion": version, "kind": resource.kind, "metadata": _value(fields["metadata"])}
             assert self._extractor is not None, "a surface is known before anything is observed"
-            state = self._extractor.seen(manifest, fields, _value)
+            state, was_read = self._extractor.seen(manifest, fields, _value)
             if metadata.annotations and DECLARATION in metadata.annotations:
                 state = _compared(state, {**{name: _value(raw) for name, raw in fields.items()}, **manifest})
         except Exception as error:  # whatever a hostile object breaks, it is that object's problem alone
             return Unreadable(identity(resource, metadata), metadata.uid, type(error).__name__)
-        self._note_guesses(resource, state)
+        if was_read:  # else it was by this same extractor before, so on this surface
+            self._note_guesses(resource, state)
         return state
 
     def pass_over(self, resource: Resource) -> None:

@@ -89,7 +89,7 @@ def _seen(extractor: Extractor, body: dict[str, Any], *, turned: bool = False) -
     if turned:
         fields = dict(reversed(fields.items()))
     head = {name: body[name] for name in ("apiVersion", "kind", "metadata") if name in body}
-    return extractor.seen(copy.deepcopy(head), fields, msgspec.json.decode)
+    return extractor.seen(copy.deepcopy(head), fields, msgspec.json.decode)[0]
 
 
 @given(st.lists(changes(), min_size=1, max_size=3), st.integers(1, 3), st.data())

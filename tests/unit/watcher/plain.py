@@ -17,14 +17,16 @@ from schemas.kinds import Surface
 class PlainExtractor:
     """Reads metadata and the keys of `data`."""
 
-    def seen(self, body: dict[str, Any], fields: Mapping[str, Raw], decode: Callable[[Raw], Any]) -> ResourceState:
+    def seen(
+        self, body: dict[str, Any], fields: Mapping[str, Raw], decode: Callable[[Raw], Any]
+    ) -> tuple[ResourceState, bool]:
         """Object → state."""
         manifest = {**{name: decode(raw) for name, raw in fields.items()}, **body}
         metadata = manifest["metadata"]
         group = manifest["apiVersion"].rpartition("/")[0]
         keys = tuple(sorted(manifest.get("data", {}).keys()))
         labels = metadata.get("labels", {})
-        return ResourceState(
+        state = ResourceState(
             resource_id(group, manifest["kind"], metadata.get("namespace", ""), metadata["name"]),
             uid=metadata["uid"],
             resource_version=metadata["resourceVersion"],
@@ -32,6 +34,7 @@ class PlainExtractor:
             labels=labels,
             parts={"key": keys} if keys else {},
         )
+        return state, True
 
 
 def plain_extractor(surface: Surface) -> PlainExtractor:

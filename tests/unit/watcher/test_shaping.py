@@ -12,6 +12,9 @@ from msgspec import Raw
 from schemas.events import Reference, ResourceState, ServedKind
 from schemas.identity import KindId, ResourceId
 from schemas.kinds import Surface
+from schemas.relations.extract import Extractor
+from schemas.relations.loader import load_catalogue
+from schemas.relations.resting import Resting
 from services.watcher.kubernetes.decoding import UndecodableError
 from services.watcher.kubernetes.discovery import Resource
 from services.watcher.kubernetes.shaping import Fields, Shaping, gone, read_line, read_metadata
@@ -31,10 +34,10 @@ class PointingExtractor:
         self._target = "example.com/Widget/shop/w" if found is None or found.namespaced else "example.com/Widget/w"
         self.bodies: list[dict[str, Any]] = []
 
-    def seen(self, body: dict[str, Any], fields: Fields, decode: Callable[[Raw], Any]) -> ResourceState:
+    def seen(self, body: dict[str, Any], fields: Fields, decode: Callable[[Raw], Any]) -> tuple[ResourceState, bool]:
         self.bodies.append(body)
         reference = Reference("hpa.target", "spec.scaleTargetRef", "reliance", "L", ResourceId(self._target))
-        return ResourceState(ResourceId("autoscaling/HorizontalPodAutoscaler/shop/h"), references=(reference,))
+        return ResourceState(ResourceId("autoscaling/HorizontalPodAutoscaler/shop/h"), references=(reference,)), True
 
 
 def fields(body: dict[str, Any]) -> Fields:
@@ -75,9 +78,26 @@ def test_kinds_that_referred_to_a_kind_before_it_was_served_are_outdated_when_it
     assert shaping.use(Surface([served(SCALER), served(WIDGET, namespaced=False)])) == frozenset()
 
 
+@pytest.mark.parametrize("where", ["spec", "status"])
+def test_a_guess_is_known_whether_it_was_read_with_the_object_or_with_its_status_alone(where: str) -> None:
+    catalogue = load_catalogue()
+    shaping = Shaping(lambda surface: Extractor(catalogue, surface, Resting(10)))
+    shaping.use(Surface([served(SCALER)]))
+    widget = {"apiVersion": "example.com/v1", "kind": "Widget", "name": "w"}
+    seen = {"currentMetrics": [{"type": "Object", "object": {"describedObject": widget}}]}
+    spec = {"scaleTargetRef": widget} if where == "spec" else {}
+    for status in ({}, seen if where == "status" else {"currentReplicas": 1}):
+        state = shape(shaping, {**thing("h", 3), "spec": spec, "status": status})
+        assert isinstance(state, ResourceState)
+    assert "example.com/Widget/shop/w" in [one.target for one in state.references]
+    assert shaping.use(Surface([served(SCALER), served(WIDGET, namespaced=False)])) == {SCALER}
+
+
 def test_an_object_that_breaks_the_extractor_is_named_and_its_values_are_not() -> None:
     class Broken:
-        def seen(self, body: dict[str, Any], fields: Fields, decode: Callable[[Raw], Any]) -> ResourceState:
+        def seen(
+            self, body: dict[str, Any], fields: Fields, decode: Callable[[Raw], Any]
+        ) -> tuple[ResourceState, bool]:
             raise ValueError(f"cannot read {decode(fields['data'])}")
 
     shaping = Shaping(lambda surface: Broken())
