@@ -173,13 +173,14 @@ def _quota_scopes(body: Any) -> Iterator[Any]:
 def _limit_lines(body: Any) -> Iterator[Any]:
     """`Container max cpu 2` for each bound and default of a LimitRange."""
     for row in compile_values("spec.limits[*]")(body):
-        for what in ("max", "min", "default", "defaultRequest") if isinstance(row, dict) else ():
+        for what in LIMITS if isinstance(row, dict) else ():
             bounds = row.get(what)
             for resource, amount in bounds.items() if isinstance(bounds, dict) else ():
                 yield f"{row.get('type')} {what} {resource} {amount}"
 
 
 CONDITIONS: Final = steps_of("status.conditions")
+LIMITS: Final = ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio")
 ROLE_RULES_MAX: Final = 256
 PARTS: Final[Mapping[str, Callable[[Any], Iterable[Any]]]] = {
     "served-versions": _served_versions,

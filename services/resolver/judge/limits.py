@@ -15,6 +15,8 @@ from schemas.identity import KindId
 from services.resolver.graph.view import View
 from services.resolver.judge.demand import Amounts, Asked, Demand, pod_of, shown, thousandths, with_defaults
 
+RATIO: Final = "maxLimitRequestRatio"
+BOUNDS: Final = ("min", "max", RATIO)
 LIMIT_RANGE: Final = KindId("LimitRange")
 
 
@@ -42,7 +44,7 @@ def limits_in(view: View, namespace: str) -> Limits:
     bounds: list[tuple[ResourceState, Line]] = []
     for state in ranges:
         lines = [line for text in state.parts.get("limit", ()) if (line := _line(text)) is not None]
-        bounds += [(state, line) for line in lines if line.what in ("min", "max")]
+        bounds += [(state, line) for line in lines if line.what in BOUNDS]
         mine = {(one.what, one.resource): one.amount for one in lines if one.about == "Container"}
         for what, into in (("default", found.limits), ("max", found.limits)):
             _fill(into, mine, what)
@@ -75,6 +77,8 @@ def _fill(into: Amounts, mine: dict[tuple[str, str], int], what: str) -> None:
 
 def _is_out(one: Asked, line: Line) -> bool:
     request, limit = one.requests.get(line.resource), one.limits.get(line.resource)
+    if line.what == RATIO:
+        return not request or not limit or limit * 1000 > line.amount * request
     if line.what == "max":
         return limit is None or limit > line.amount or (request is not None and request > line.amount)
     return request is None or request < line.amount or (limit is not None and limit < line.amount)

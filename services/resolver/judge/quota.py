@@ -72,8 +72,9 @@ def pods_of(state: ResourceState) -> int:
         return 0 if state.facts.get("phase") in FINISHED else 1
     if state.template_labels is None or state.facts.get("recurs") is False:
         return 0
-    replicas = state.facts.get("replicas", 1)
-    return replicas if isinstance(replicas, int) else 0
+    facts = state.facts
+    at_once = [facts.get("replicas", facts.get("parallelism", 1)), facts.get("completions")]  # a Job runs no more
+    return min((one for one in at_once if isinstance(one, int)), default=0)
 
 
 def _exceeded(
