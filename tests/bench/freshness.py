@@ -131,13 +131,16 @@ async def _watched(kubeconfig: Path) -> AsyncIterator[dict[int, float]]:
     begun = asyncio.Event()
 
     async def read() -> None:
-        splitter = LineSplitter()
-        async with transport.lines(PATH, {"watch": "true", "timeoutSeconds": "300"}) as chunks:
-            begun.set()
-            async for chunk in chunks:
-                for line in splitter.feed(chunk):
-                    version = _line.decode(line)["object"]["metadata"]["resourceVersion"]
-                    came_s[int(version)] = time.perf_counter()
+        since: dict[str, str] = {}
+        while True:  # an API server ends the watch of who reads too slowly
+            splitter = LineSplitter()
+            async with transport.lines(PATH, {"watch": "true", "timeoutSeconds": "300", **since}) as chunks:
+                begun.set()
+                async for chunk in chunks:
+                    for line in splitter.feed(chunk):
+                        version = _line.decode(line)["object"]["metadata"]["resourceVersion"]
+                        came_s.setdefault(int(version), time.perf_counter())
+                        since = {"resourceVersion": version}
 
     reading = asyncio.create_task(read())
     await begun.wait()
