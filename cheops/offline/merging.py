@@ -33,13 +33,31 @@ MERGE_KEYS: Final[dict[str, str]] = {
     "conditions": "type",
     "secrets": "name",
 }
+# Kind → fields without which the API server refuses it.
+_WORKLOAD: Final = ("spec.selector", "spec.template")
+NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
+    "Pod": ("spec.containers",),
+    **dict.fromkeys(("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"), _WORKLOAD),
+    "Job": ("spec.template",),
+    "CronJob": ("spec.jobTemplate", "spec.schedule"),
+    "Service": ("spec",),
+    "Ingress": ("spec",),
+    "PersistentVolumeClaim": ("spec.accessModes", "spec.resources"),
+    "PersistentVolume": ("spec.accessModes", "spec.capacity"),
+    "StorageClass": ("provisioner",),
+    "RoleBinding": ("roleRef",),
+    "ClusterRoleBinding": ("roleRef",),
+    "HorizontalPodAutoscaler": ("spec.scaleTargetRef",),
+    "CustomResourceDefinition": ("spec.versions", "spec.group"),
+    "Gateway": ("spec.gatewayClassName", "spec.listeners"),
+}
 PORT_KEYS: Final = ("containerPort", "port")  # of a container's ports, and of a Service's
 
 
 def merged(live: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The object after an apply of `manifest`; neither is changed."""
     live, manifest = stored(live), stored(manifest)
-    before = stored(_last_applied(live))
+    before = {} if is_patch(live, manifest) else stored(_last_applied(live))
     made: dict[str, Any] = _merge(_content(before), _content(manifest), _content(live))
     made["metadata"] = {**_kept_metadata(live), **made.get("metadata", {})}
     if "status" in live:
@@ -73,6 +91,21 @@ def says_all(live: Mapping[str, Any]) -> bool:
     """Whether a field that a merge takes away was applied before: of what a server has filled in, nobody can tell."""
     metadata = _mapping(live.get("metadata"))
     return "uid" not in metadata or LAST_APPLIED in _mapping(metadata.get("annotations"))
+
+
+def is_patch(live: Mapping[str, Any], manifest: Mapping[str, Any]) -> bool:
+    """It leaves out what no object of its kind can do without: then it says what is to be changed, and nothing goes."""
+    if LAST_APPLIED in _mapping(_mapping(live.get("metadata")).get("annotations")):
+        return False
+    fields = NEEDED.get(str(manifest.get("kind")), ())
+    return any(_at(manifest, field) is None and _at(live, field) is not None for field in fields)
+
+
+def _at(body: Mapping[str, Any], path: str) -> Any:
+    value: Any = body
+    for step in path.split("."):
+        value = _mapping(value).get(step)
+    return value
 
 
 def same_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
