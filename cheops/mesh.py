@@ -25,7 +25,8 @@ from schemas.intents import Intent as EnteredIntent
 from schemas.outcomes import Outcome
 from schemas.queries import CancelRequest
 from schemas.verdicts import Verdict
-from services.chassis.bus.port import Bus
+from services.chassis.bus.port import Bus, ToStore
+from services.chassis.bus.together import Together
 from services.chassis.errors import TransientError
 
 if TYPE_CHECKING:  # only a replay needs the judge, which is slow to import
@@ -60,6 +61,10 @@ class Chain:
 
 class Mesh(Questions):
     """A connection to the bus of one or several sites. Made by `connect`."""
+
+    def __init__(self, lines: Lines, context: Context) -> None:
+        super().__init__(lines, context)
+        self._stores: dict[Bus, Together] = {}  # by connection
 
     # ── intents ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -99,14 +104,11 @@ class Mesh(Questions):
         return await self._ask(intent.site, "preview", intent, Verdict)
 
     async def publish(self, intent: EnteredIntent) -> None:
-        """Store an intent; its verdict comes on the verdict stream."""
+        """Store an intent; its verdict comes on the verdict stream. Many that come meanwhile are stored at one go."""
         bus = await self._lines.to(intent.site)
-        await bus.publish(
-            subjects.intent(intent.site, intent.id),
-            intent.to_json(),
-            message_id=intent.id,
-            headers=envelope.headers("intent", f"client/{intent.requester or 'unknown'}", intent.id),
-        )
+        headers = envelope.headers("intent", f"client/{intent.requester or 'unknown'}", intent.id)
+        message = ToStore(subjects.intent(intent.site, intent.id), intent.to_json(), intent.id, headers)
+        await self._stores.setdefault(bus, Together(bus)).publish(message)
 
     async def cancel(self, intent_id: str, *, site: str | None = None) -> Verdict:
         """Give up a deferred intent; its last verdict. Raises RefusedError when it does not wait."""

@@ -2,7 +2,7 @@
 
 this process: the watcher, who enters the intents, who hears the verdicts      others: resolver, nats-server
 
-Every second all resources change. Each intent is the deletion of a Secret that is in use, so its denial is the whole
+Every second all resources change. Intents are published by the SDK. Each is the deletion of a Secret that is in use, so its denial is the whole
 answer. Its time runs from the moment at which it was due until its verdict is heard: whoever cannot keep up shows as
 waiting. Intents stored a second say what the server can, with a disk sync each; verdicts a second what all can.
 The same at a quarter of the rate says how long an intent takes that need not wait for others. Lost is what the stream
@@ -22,8 +22,11 @@ from typing import Any, Final
 import structlog
 import uvloop
 
+from cheops.mesh import Mesh, connect
 from schemas import subjects
 from schemas.batches import decode_batch
+from schemas.intents import Intent
+from services.chassis.errors import TransientError
 from tests.bench import live
 from tests.bench.history import SITE
 from tests.bench.live import Live
@@ -49,16 +52,16 @@ async def _run(size: int, folder: Path) -> list[Row]:
     rows = []
     for rate, seconds in ((RATE, SECONDS), (SLOW_RATE, SLOW_SECONDS)):
         for events in (False, True):  # a site each: what one leaves undone is not the other's
-            async with live.site(size, folder / f"{rate}{events}") as here:
-                rows += await Run(here, rate, seconds, events=events).measure()
+            async with live.site(size, folder / f"{rate}{events}") as here, connect(here.url, site=SITE) as mesh:
+                rows += await Run(here, mesh, rate, seconds, events=events).measure()
     return rows
 
 
 class Run:
     """One run: what was due when, and what was heard."""
 
-    def __init__(self, here: Live, rate: int, seconds: int, *, events: bool) -> None:
-        self._here, self._rate, self._seconds, self._events = here, rate, seconds, events
+    def __init__(self, here: Live, mesh: Mesh, rate: int, seconds: int, *, events: bool) -> None:
+        self._here, self._mesh, self._rate, self._seconds, self._events = here, mesh, rate, seconds, events
         self._due_s: dict[str, float] = {}
         self._taken_s: list[float] = []
         self._last_s = 0.0
@@ -109,11 +112,15 @@ class Run:
                 for _ in range(self._rate // TICKS):
                     intent = next(intents)
                     self._due_s[intent.id] = due_s
-                    tasks.create_task(self._publish(intent.id, intent.to_json()))
+                    tasks.create_task(self._publish(intent))
 
-    async def _publish(self, name: str, payload: bytes) -> None:
+    async def _publish(self, intent: Intent) -> None:
+        """Until it is stored: a second time is harmless."""
         async with self._under_way:
-            await self._here.bus.publish(subjects.intent(SITE, name), payload, message_id=name, timeout_s=QUIET_S)
+            while True:
+                with suppress(TransientError):
+                    await self._mesh.publish(intent)
+                    return
 
     async def _hear(self) -> None:
         async with self._here.bus.subscribe(subjects.verdict(SITE, "*", "*")) as verdicts:

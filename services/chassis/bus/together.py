@@ -21,6 +21,7 @@ from services.chassis.bus.port import Bus, ToStore
 from services.chassis.errors import CheopsError, ConflictError, PermanentError, TransientError
 
 TOGETHER_MAX: Final = 64
+BYTES_MAX: Final = 4 * 1024 * 1024  # more than one message may have; what is larger goes alone
 BATCH_MIN: Final = 14
 COMPANY_S: Final = 0.03
 
@@ -101,8 +102,13 @@ class Together:
         """From the head of the line; one of each subject, since what is stored of it first decides about the next."""
         some: list[_Waiting] = []
         subjects: set[str] = set()
-        while self._line and len(some) < TOGETHER_MAX and self._line[0].message.subject not in subjects:
-            subjects.add(self._line[0].message.subject)
+        size_bytes = 0
+        while self._line and len(some) < TOGETHER_MAX:
+            first = self._line[0].message
+            size_bytes += len(first.payload)
+            if some and (first.subject in subjects or size_bytes > BYTES_MAX):
+                break
+            subjects.add(first.subject)
             some.append(self._line.popleft())
         return some
 

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from schemas import subjects
 from schemas.identity import SiteName
 from services.chassis.bus.memory import MemoryBus
 from services.chassis.bus.port import ToStore
 from services.chassis.bus.streams import ensure_streams
-from services.chassis.bus.together import BATCH_MIN, COMPANY_S, TOGETHER_MAX, Together
+from services.chassis.bus.together import BATCH_MIN, BYTES_MAX, COMPANY_S, TOGETHER_MAX, Together
 from services.chassis.errors import CheopsError, ConflictError, PermanentError, TransientError
 from tests.kit.virtual_time import run_virtually
 
@@ -91,6 +92,15 @@ async def test_who_comes_alone_is_stored_alone_a_few_side_by_side_and_many_toget
     numbers = await asyncio.gather(*(publisher.publish(message(step, 0, None)) for step in range(many)))
     assert numbers == list(range(1, many + 1))
     assert bus.stores == [1, TOGETHER_MAX, *[1] * few]
+
+
+async def test_many_large_ones_are_stored_so_many_at_a_time_that_a_server_takes_them() -> None:
+    bus = Slow()
+    await ensure_streams(bus)
+    publisher, large = Together(bus), b"x" * (BYTES_MAX // 20)
+    messages = [structs.replace(message(step, 0, None), payload=large) for step in range(61)]
+    assert await asyncio.gather(*map(publisher.publish, messages)) == list(range(1, 62))
+    assert bus.stores == [1, 20, 20, 20]
 
 
 async def test_where_more_is_on_its_way_it_is_waited_for_until_enough_have_come() -> None:
