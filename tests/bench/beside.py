@@ -2,9 +2,9 @@
 
 this process: the watcher, who enters the intents, who hears the verdicts      others: resolver, nats-server
 
-Every second all resources change. Intents are published by the SDK. Each is the deletion of a Secret that is in use, so its
-denial is the whole answer. Its time runs from the moment at which it was due until its verdict is heard: whoever cannot
-keep up shows as waiting. Intents stored a second say what the server can; verdicts a second what all can.
+Every second all resources change. Intents are published by the SDK. Each is the deletion of a Secret that is in use, so
+its denial is the whole answer. Its time runs from the moment at which it was due until its verdict is heard: whoever
+cannot keep up shows as waiting. Intents stored a second say what the server can; verdicts a second what all can.
 The same at a quarter of the rate says how long an intent takes that need not wait for others. Lost is what the stream
 INTENTS holds and VERDICTS does not, when no verdict came for a while.
 """
