@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import statistics
 from pathlib import Path
 from typing import Final
 
 from schemas.batches import decode_batch, decode_raw
 from schemas.events import batch_hash
-from services.chassis.lifecycle import settle
+from services.chassis.lifecycle import ShortRuns, settle
 from services.resolver.machine import Machine
 from services.resolver.signals import BatchSeen
 from tests.bench import history
@@ -21,6 +22,7 @@ GOAL: Final = 150_000
 def run(size: int, file: Path) -> list[Row]:
     """New resources; the same again with new versions (what most events are); decoding alone, side by side."""
     settle()  # as a service does some seconds after its start
+    gc.callbacks.append(ShortRuns())  # as every service
     new, changed, decoding = [], [], []
     events = 0
     for _ in range(ROUNDS if size <= 100_000 else 1):

@@ -8,6 +8,7 @@ services/resolver/service.py feeds it. CPU time of the reading thread, the serve
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable
 from itertools import islice
@@ -22,7 +23,7 @@ from schemas.events import batch_hash
 from services.chassis.bus import nats as adapter
 from services.chassis.bus.port import Bus
 from services.chassis.bus.streams import ensure_streams
-from services.chassis.lifecycle import settle
+from services.chassis.lifecycle import ShortRuns, settle
 from services.resolver.service import EVENTS_FETCH_MAX, FETCH_WAIT_S
 from services.resolver.signals import BatchSeen
 from tests.bench import history
@@ -38,6 +39,7 @@ def run(size: int, file: Path) -> list[Row]:
     """Store, read alone, read into the graph."""
     payloads = list(islice(history.read(file), BATCHES_MAX))
     settle()  # as a service does some seconds after its start
+    gc.callbacks.append(ShortRuns())  # as every service
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(payloads, file.with_suffix(".stream")))
 
