@@ -30,7 +30,7 @@ from tests.bench.history import SITE
 
 ECHO: Final = "bench.echo"
 SERVED: Final = "bench.served"
-ANSWER: Final = b'{"schema":"verdict/v1",' + b" " * 1500 + b"}"  # about the size of a verdict
+ANSWER: Final = b'{"schema":"verdict/v1",' + b" " * 2500 + b"}"  # as large as the verdicts that are asked for
 BARE_IN: Final = "BAREINTENTS"
 BARE_OUT: Final = "BAREVERDICTS"
 
