@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from schemas.relations.selector import from_object, labels_of, matches
-from services.resolver.judge.demand import TEMPLATES, thousandths
+from services.resolver.judge.demand import TEMPLATES, mapping_of, rows_of, thousandths
 
 Body = Mapping[str, Any]
 Rule = Callable[[Body], Iterator[str]]
@@ -25,8 +25,11 @@ SYSTEM_PRIORITIES: Final = ("system-cluster-critical", "system-node-critical")
 
 def _selector_fits(body: Body) -> Iterator[str]:
     """A workload that does not select its own pods would make them for ever."""
-    spec = _map(body.get("spec"))
-    selector, labels = spec.get("selector"), _map(_map(_map(spec.get("template")).get("metadata")).get("labels"))
+    spec = mapping_of(body.get("spec"))
+    selector, labels = (
+        spec.get("selector"),
+        mapping_of(mapping_of(mapping_of(spec.get("template")).get("metadata")).get("labels")),
+    )
     if not isinstance(selector, Mapping):
         return
     wanted = from_object(selector)
@@ -41,15 +44,16 @@ def _mounts_are_volumes(body: Body) -> Iterator[str]:
     steps = TEMPLATES[str(body.get("kind"))]
     spec: Any = body
     for step in steps:
-        spec = _map(spec).get(step)
+        spec = mapping_of(spec).get(step)
     path = ".".join(steps)
-    known = {one.get("name") for one in _rows(_map(spec).get("volumes"))}
+    known = {one.get("name") for one in rows_of(mapping_of(spec).get("volumes"))}
     known |= {
-        _map(one.get("metadata")).get("name") for one in _rows(_map(body.get("spec")).get("volumeClaimTemplates"))
+        mapping_of(one.get("metadata")).get("name")
+        for one in rows_of(mapping_of(body.get("spec")).get("volumeClaimTemplates"))
     }
     names: list[Any] = []
     for field in ("containers", "initContainers"):
-        for place, container in enumerate(_rows(_map(spec).get(field))):
+        for place, container in enumerate(rows_of(mapping_of(spec).get(field))):
             here = f"{path}.{field}[{place}]"
             names.append(container.get("name"))
             yield from _not_mounted(here, container, known)
@@ -57,30 +61,30 @@ def _mounts_are_volumes(body: Body) -> Iterator[str]:
     twice = next((one for one in names if one and names.count(one) > 1), None)
     if twice is not None:
         yield f"{path}.containers: name {twice!r} stands twice"
-    for place, volume in enumerate(_rows(_map(spec).get("volumes"))):
+    for place, volume in enumerate(rows_of(mapping_of(spec).get("volumes"))):
         said = [name for name, value in volume.items() if name != "name" and value is not None]
         if len(said) > 1:
             yield f"{path}.volumes[{place}]: {' and '.join(said)} exclude each other"
 
 
 def _not_mounted(path: str, container: Body, known: set[Any]) -> Iterator[str]:
-    for place, mount in enumerate(_rows(container.get("volumeMounts"))):
+    for place, mount in enumerate(rows_of(container.get("volumeMounts"))):
         if mount.get("name") and mount["name"] not in known:
             yield f"{path}.volumeMounts[{place}].name: there is no volume {mount['name']!r}"
 
 
 def _beyond_limits(path: str, container: Body) -> Iterator[str]:
-    resources = _map(container.get("resources"))
-    limits = _map(resources.get("limits"))
-    for name, value in _map(resources.get("requests")).items():
+    resources = mapping_of(container.get("resources"))
+    limits = mapping_of(resources.get("limits"))
+    for name, value in mapping_of(resources.get("requests")).items():
         wanted, most = thousandths(value), thousandths(limits.get(name))
         if wanted is not None and most is not None and wanted > most:
             yield f"{path}.resources.requests.{name}: {value} is more than its limit {limits[name]}"
 
 
 def _rollout(body: Body) -> Iterator[str]:
-    strategy = _map(_map(body.get("spec")).get("strategy"))
-    rolling = _map(strategy.get("rollingUpdate"))
+    strategy = mapping_of(mapping_of(body.get("spec")).get("strategy"))
+    rolling = mapping_of(strategy.get("rollingUpdate"))
     if strategy.get("type") == "Recreate" and rolling:
         yield "spec.strategy.rollingUpdate: not with type Recreate"
     if [rolling.get("maxSurge"), rolling.get("maxUnavailable")] in ([0, 0], ["0%", "0%"], [0, "0%"], ["0%", 0]):
@@ -88,8 +92,8 @@ def _rollout(body: Body) -> Iterator[str]:
 
 
 def _service(body: Body) -> Iterator[str]:
-    spec = _map(body.get("spec"))
-    ports = _rows(spec.get("ports"))
+    spec = mapping_of(body.get("spec"))
+    ports = rows_of(spec.get("ports"))
     if len(ports) > 1 and not all(one.get("name") for one in ports):
         yield "spec.ports: each of several ports needs a name"
     if spec.get("type") == "ExternalName" and not spec.get("externalName"):
@@ -99,38 +103,38 @@ def _service(body: Body) -> Iterator[str]:
 
 
 def _config_map(body: Body) -> Iterator[str]:
-    both = sorted(set(_map(body.get("data"))) & set(_map(body.get("binaryData"))))
+    both = sorted(set(mapping_of(body.get("data"))) & set(mapping_of(body.get("binaryData"))))
     if both:
         yield f"data: {both[0]!r} is in binaryData, too"
 
 
 def _secret(body: Body) -> Iterator[str]:
     """What a type needs; a Secret that says no data at all is not finished."""
-    data = {**_map(body.get("data")), **_map(body.get("stringData"))}
+    data = {**mapping_of(body.get("data")), **mapping_of(body.get("stringData"))}
     missing = [one for one in SECRET_KEYS.get(str(body.get("type")), ()) if data and one not in data]
     if missing:
         yield f"data: {missing[0]!r} is missing (type is {body['type']})"
 
 
 def _definition(body: Body) -> Iterator[str]:
-    spec = _map(body.get("spec"))
-    plural, group = _map(spec.get("names")).get("plural"), spec.get("group")
-    name = _map(body.get("metadata")).get("name")
+    spec = mapping_of(body.get("spec"))
+    plural, group = mapping_of(spec.get("names")).get("plural"), spec.get("group")
+    name = mapping_of(body.get("metadata")).get("name")
     if plural and group and name != f"{plural}.{group}":
         yield f"metadata.name: {name!r} (expected {plural}.{group})"
-    if sum(one.get("storage") is True for one in _rows(spec.get("versions"))) > 1:
+    if sum(one.get("storage") is True for one in rows_of(spec.get("versions"))) > 1:
         yield "spec.versions: more than one is stored"
 
 
 def _autoscaler(body: Body) -> Iterator[str]:
-    spec = _map(body.get("spec"))
+    spec = mapping_of(body.get("spec"))
     least, most = spec.get("minReplicas"), spec.get("maxReplicas")
     if isinstance(least, int) and isinstance(most, int) and most < least:
         yield f"spec.maxReplicas: {most} is less than minReplicas {least}"
 
 
 def _priority(body: Body) -> Iterator[str]:
-    name = str(_map(body.get("metadata")).get("name"))
+    name = str(mapping_of(body.get("metadata")).get("name"))
     if name in SYSTEM_PRIORITIES:
         return
     if name.startswith("system-"):
@@ -141,28 +145,20 @@ def _priority(body: Body) -> Iterator[str]:
 
 
 def _ingress(body: Body) -> Iterator[str]:
-    for at, rule in enumerate(_rows(_map(body.get("spec")).get("rules"))):
-        for place, one in enumerate(_rows(_map(rule.get("http")).get("paths"))):
+    for at, rule in enumerate(rows_of(mapping_of(body.get("spec")).get("rules"))):
+        for place, one in enumerate(rows_of(mapping_of(rule.get("http")).get("paths"))):
             path = one.get("path")
             if path and one.get("pathType") in ("Exact", "Prefix") and not str(path).startswith("/"):
                 yield f"spec.rules[{at}].http.paths[{place}].path: {path!r} is no absolute path"
 
 
 def _peers(body: Body) -> Iterator[str]:
-    spec = _map(body.get("spec"))
+    spec = mapping_of(body.get("spec"))
     for way, side in (("ingress", "from"), ("egress", "to")):
-        for at, rule in enumerate(_rows(spec.get(way))):
-            for place, one in enumerate(_rows(rule.get(side))):
+        for at, rule in enumerate(rows_of(spec.get(way))):
+            for place, one in enumerate(rows_of(rule.get(side))):
                 if one.get("ipBlock") is not None and one.get("namespaceSelector") is not None:
                     yield f"spec.{way}[{at}].{side}[{place}]: ipBlock and namespaceSelector exclude each other"
-
-
-def _map(value: Any) -> Body:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _rows(value: Any) -> list[Body]:
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
 CROSSING: Final[Mapping[str, tuple[Rule, ...]]] = {

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from schemas.identity import ResourceId
-from services.resolver.judge.demand import demand_of
+from services.resolver.judge.demand import demand_of, mapping_of
 
 Body = Mapping[str, Any]
 STORAGE: Final = "spec.resources.requests.storage"
@@ -33,20 +33,16 @@ def _of_a_claim(live: Body, after: Body, bodies: Mapping[ResourceId, Body]) -> R
     before, now = demand_of(live), demand_of(after)
     if before is None or now is None or before.storage is None or now.storage is None or before.storage == now.storage:
         return Refusal()
-    spec = _map(live.get("spec"))
-    phase = _map(live.get("status")).get("phase")
+    spec = mapping_of(live.get("spec"))
+    phase = mapping_of(live.get("status")).get("phase")
     if phase not in (None, "Bound"):
         return Refusal(fixed=(STORAGE,))  # until it is bound; who says nothing of it leaves that open
     if now.storage < before.storage:
         return Refusal(f"{STORAGE}: cannot be less than before")
-    annotations = _map(_map(live.get("metadata")).get("annotations"))
+    annotations = mapping_of(mapping_of(live.get("metadata")).get("annotations"))
     name = str(annotations.get(LEGACY_CLASS) or spec.get("storageClassName") or "")
     found = bodies.get(ResourceId(f"storage.k8s.io/StorageClass/{name}"))
     if found is None or found.get("allowVolumeExpansion") is not True:
         kind = f"StorageClass {name}" if name else "a claim without a class"
         return Refusal(f"{STORAGE}: cannot grow ({kind} does not allow it)")
     return Refusal()
-
-
-def _map(value: Any) -> Body:
-    return value if isinstance(value, Mapping) else {}

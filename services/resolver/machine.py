@@ -82,12 +82,9 @@ class Machine:
         self.together = Together(self.desk, catalogue.divides, self.undoing)
         self.vigil = Vigil(site, drifts, Shares(site, self.holds.holds, near.reachable, near.age_s))
         self.alone = Alone(self.desk, self.undoing, self.together.coordinator.reading.concerns, self.together.take_over)
-        self._recovering: list[Unfinished] = []
-        self._unseen: list[Unfinished] = []
+        self._recovering, self._unseen = list[Unfinished](), list[Unfinished]()
         self._early: list[Outcome] = []
         self._was_synced = False
-
-    # ── the one door ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def step(self, signal: Signal, moment: Moment) -> list[Effect]:
         """Take one signal in; the effects are carried out in order. Raises MessageError for a batch that is none."""

@@ -62,12 +62,12 @@ def demand_of(body: Mapping[str, Any]) -> Demand | None:
     """None for what only counts as an object. Whatever is malformed asks for nothing."""
     kind = body.get("kind")
     if kind == "PersistentVolumeClaim":
-        return _of_claim(_map(body.get("spec")))
+        return _of_claim(mapping_of(body.get("spec")))
     if kind == "Service":
-        return _of_service(_map(body.get("spec")))
+        return _of_service(mapping_of(body.get("spec")))
     spec: Any = body
     for step in TEMPLATES.get(str(kind), ()):
-        spec = _map(spec).get(step)
+        spec = mapping_of(spec).get(step)
     return _of_pod(spec) if spec is not body and isinstance(spec, Mapping) else None
 
 
@@ -138,8 +138,8 @@ def _most(running: Iterable[Amounts], before: Iterable[Amounts]) -> Amounts:
 
 
 def _of_pod(spec: Mapping[str, Any]) -> Demand:
-    inits = _rows(spec.get("initContainers"))
-    beside = [*_rows(spec.get("containers")), *(one for one in inits if one.get("restartPolicy") == "Always")]
+    inits = rows_of(spec.get("initContainers"))
+    beside = [*rows_of(spec.get("containers")), *(one for one in inits if one.get("restartPolicy") == "Always")]
     extra = _amounts(spec.get("overhead"))
     return Demand(
         containers=(*map(_asked, beside), *([Asked(extra, {})] if extra else [])),
@@ -151,13 +151,13 @@ def _of_pod(spec: Mapping[str, Any]) -> Demand:
 
 
 def _asked(container: Mapping[str, Any]) -> Asked:
-    resources = _map(container.get("resources"))
+    resources = mapping_of(container.get("resources"))
     limits = _amounts(resources.get("limits"))
     return Asked({**limits, **_amounts(resources.get("requests"))}, limits)
 
 
 def _of_claim(spec: Mapping[str, Any]) -> Demand:
-    storage = _amounts(_map(spec.get("resources")).get("requests")).get("storage", 0)
+    storage = _amounts(mapping_of(spec.get("resources")).get("requests")).get("storage", 0)
     counts = {"requests.storage": storage}
     class_name = spec.get("storageClassName")
     if isinstance(class_name, str) and class_name:
@@ -167,7 +167,7 @@ def _of_claim(spec: Mapping[str, Any]) -> Demand:
 
 
 def _of_service(spec: Mapping[str, Any]) -> Demand:
-    kind, ports = spec.get("type"), len(_rows(spec.get("ports")))
+    kind, ports = spec.get("type"), len(rows_of(spec.get("ports")))
     nodes = ports if kind == "NodePort" or (kind == "LoadBalancer" and _takes_node_ports(spec)) else 0
     balancers = 1 if kind == "LoadBalancer" else 0
     return Demand(counts={"services.nodeports": 1000 * nodes, "services.loadbalancers": 1000 * balancers})
@@ -178,13 +178,15 @@ def _takes_node_ports(spec: Mapping[str, Any]) -> bool:
 
 
 def _amounts(value: Any) -> Amounts:
-    rows = ((str(name), thousandths(one)) for name, one in _map(value).items())
+    rows = ((str(name), thousandths(one)) for name, one in mapping_of(value).items())
     return {name: amount for name, amount in rows if amount is not None}
 
 
-def _rows(value: Any) -> list[Mapping[str, Any]]:
+def rows_of(value: Any) -> list[Mapping[str, Any]]:
+    """The objects of a list; nothing where something else stands, since nobody has checked it yet."""
     return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
-def _map(value: Any) -> Mapping[str, Any]:
+def mapping_of(value: Any) -> Mapping[str, Any]:
+    """An object; an empty one where something else stands."""
     return value if isinstance(value, Mapping) else {}

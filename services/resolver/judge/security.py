@@ -13,7 +13,7 @@ from schemas.identity import ResourceId, kind_of
 from services.resolver.graph.label_index import namespace_of
 from services.resolver.graph.view import View
 from services.resolver.judge.case import Change
-from services.resolver.judge.demand import TEMPLATES
+from services.resolver.judge.demand import TEMPLATES, mapping_of, rows_of
 from services.resolver.judge.findings import Finding, named
 
 Spec = Mapping[str, Any]
@@ -36,7 +36,7 @@ def beyond(body: Mapping[str, Any]) -> dict[str, str]:
     """Level → the first thing that a pod, or the pods of a workload, do beyond it."""
     spec: Any = body
     for step in TEMPLATES.get(str(body.get("kind")), ()):
-        spec = _map(spec).get(step)
+        spec = mapping_of(spec).get(step)
     if spec is body or not isinstance(spec, Mapping):
         return {}
     beyond_baseline = next(_beyond_baseline(spec), "")
@@ -64,26 +64,26 @@ def _beyond_baseline(spec: Spec) -> Iterator[str]:
     for field in ("hostNetwork", "hostPID", "hostIPC"):
         if spec.get(field) is True:
             yield f"{field} is true"
-    if any("hostPath" in one for one in _rows(spec.get("volumes"))):
+    if any("hostPath" in one for one in rows_of(spec.get("volumes"))):
         yield "a volume is a hostPath"
     for context in (
-        _map(spec.get("securityContext")),
-        *(_map(one.get("securityContext")) for one in _containers(spec)),
+        mapping_of(spec.get("securityContext")),
+        *(mapping_of(one.get("securityContext")) for one in _containers(spec)),
     ):
-        if _map(context.get("seccompProfile")).get("type") == "Unconfined":
+        if mapping_of(context.get("seccompProfile")).get("type") == "Unconfined":
             yield "seccompProfile is Unconfined"
-        if _map(context.get("appArmorProfile")).get("type") == "Unconfined":
+        if mapping_of(context.get("appArmorProfile")).get("type") == "Unconfined":
             yield "appArmorProfile is Unconfined"
-        if _map(context.get("windowsOptions")).get("hostProcess") is True:
+        if mapping_of(context.get("windowsOptions")).get("hostProcess") is True:
             yield "hostProcess is true"
     for one in _containers(spec):
-        context = _map(one.get("securityContext"))
+        context = mapping_of(one.get("securityContext"))
         if context.get("privileged") is True:
             yield f"container {one.get('name')} is privileged"
         more = sorted(set(_added(context)) - CAPABILITIES)
         if more:
             yield f"container {one.get('name')} adds {', '.join(more)}"
-        if any(port.get("hostPort") for port in _rows(one.get("ports"))):
+        if any(port.get("hostPort") for port in rows_of(one.get("ports"))):
             yield f"container {one.get('name')} has a hostPort"
         if context.get("procMount") not in (None, "Default"):
             yield f"container {one.get('name')} has procMount {context['procMount']}"
@@ -91,42 +91,34 @@ def _beyond_baseline(spec: Spec) -> Iterator[str]:
 
 def _beyond_restricted(spec: Spec) -> Iterator[str]:
     """Beyond baseline it asks that much is said."""
-    other = sorted({name for one in _rows(spec.get("volumes")) for name in one} - VOLUMES)
+    other = sorted({name for one in rows_of(spec.get("volumes")) for name in one} - VOLUMES)
     if other:
         yield f"a volume is a {other[0]}"
-    whole = _map(spec.get("securityContext"))
+    whole = mapping_of(spec.get("securityContext"))
     if whole.get("runAsUser") == 0:
         yield "runAsUser is 0"
     for one in _containers(spec):
-        name, context = one.get("name"), _map(one.get("securityContext"))
+        name, context = one.get("name"), mapping_of(one.get("securityContext"))
         both = {**whole, **context}
         if both.get("runAsNonRoot") is not True:
             yield f"container {name} does not say runAsNonRoot"
         if context.get("runAsUser") == 0:
             yield f"container {name} has runAsUser 0"
-        if _map(spec.get("os")).get("name") == "windows":
+        if mapping_of(spec.get("os")).get("name") == "windows":
             continue
         if context.get("allowPrivilegeEscalation") is not False:
             yield f"container {name} does not forbid allowPrivilegeEscalation"
-        if _map(both.get("seccompProfile")).get("type") not in CONFINED:
+        if mapping_of(both.get("seccompProfile")).get("type") not in CONFINED:
             yield f"container {name} has no seccompProfile"
-        if "ALL" not in (_map(context.get("capabilities")).get("drop") or ()):
+        if "ALL" not in (mapping_of(context.get("capabilities")).get("drop") or ()):
             yield f"container {name} does not drop ALL capabilities"
         if set(_added(context)) - {"NET_BIND_SERVICE"}:
             yield f"container {name} adds capabilities"
 
 
 def _containers(spec: Spec) -> list[Spec]:
-    return [one for field in CONTAINERS for one in _rows(spec.get(field))]
+    return [one for field in CONTAINERS for one in rows_of(spec.get(field))]
 
 
 def _added(context: Spec) -> list[str]:
-    return [str(one) for one in _map(context.get("capabilities")).get("add") or ()]
-
-
-def _rows(value: Any) -> list[Spec]:
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
-
-
-def _map(value: Any) -> Spec:
-    return value if isinstance(value, Mapping) else {}
+    return [str(one) for one in mapping_of(context.get("capabilities")).get("add") or ()]
