@@ -1,6 +1,6 @@
 """What every API server refuses of a manifest because of what it says, whatever is at the site. Pure.
 
-fields.yaml (data) ─▶ compiled per kind ─▶ what is wrong, as `path: reason`
+types (types.py) ─▶ fields.yaml (data), compiled per kind ─▶ two fields together (crossing.py) ─▶ `path: reason`
 
 Online the dry run says it. A field that is left out is never wrong here (`cheops check` judges what manifests say).
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cheops.forms.crossing import CROSSING
+from cheops.forms.types import mistyped
 from schemas.documents import parse_value
 from schemas.identity import kind_id
 from schemas.relations.path import Step, steps_of, suffix_of
@@ -24,13 +25,6 @@ Body = Mapping[str, Any]
 Test = Callable[[Any, Any], str]
 EVERY: Final = "*"
 FILE: Final = Path(__file__).with_suffix(".yaml")
-TYPES: Final[Mapping[str, tuple[type, str]]] = {
-    "integer": (int, "a whole number"),
-    "boolean": (bool, "true or false"),
-    "list": (list, "a list"),
-    "mapping": (dict, "a mapping"),
-    "text": (str, "text"),
-}
 PORT_MAX: Final = 65_535
 MACROS: Final = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
 SCHEDULE_FIELDS: Final = 5
@@ -72,6 +66,8 @@ def wrong_with(body: Body) -> list[str]:
     group = api_version.rpartition("/")[0]
     if "." in group and not group.endswith(".k8s.io"):
         return []
+    if unread := mistyped(body):
+        return unread
     name = str(kind_id(group, kind))
     found = dict.fromkeys(_wrong(body, _places(name), ""))
     return [*found, *(reason for rule in CROSSING.get(name, ()) for reason in rule(body))]
@@ -95,7 +91,7 @@ def _wrong(value: Any, place: _Place, path: str) -> Iterator[str]:
         reason = test(value, said)
         if reason:
             yield f"{path.removeprefix('.')}: {reason}"
-            break  # what is of a wrong type is not looked at further
+            break
     for step, below in place.below.items():
         if step is not None:
             inner = value.get(step) if isinstance(value, Mapping) else None
@@ -110,12 +106,6 @@ def _wrong(value: Any, place: _Place, path: str) -> Iterator[str]:
 
 
 # ── tests of one value: the reason, or nothing ─────────────────────────────────────────────────────────────────────
-
-
-def _is(value: Any, name: str) -> str:
-    wanted, words = TYPES[name]
-    fits = isinstance(value, wanted) and not (wanted is int and isinstance(value, bool))
-    return "" if fits else f"{value!r:.60} (expected {words})"
 
 
 def _among(value: Any, words: Sequence[Any]) -> str:
@@ -166,7 +156,6 @@ def _form(value: Any, name: str) -> str:
 
 
 _TESTS: Final[Mapping[str, Test]] = {
-    "is": _is,
     "among": _among,
     "least": _least,
     "most": _most,
