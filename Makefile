@@ -27,7 +27,7 @@ WORKERS ?= 2
 CHOSEN := -m "not soak and not faults"
 test: $(READY) ## pass the tests (with real control planes where they are built: make controlplane)
 	@$(BIN)/python -m pytest -n $(WORKERS) --durations=5 $(CHOSEN) tests/unit tests/contract tests/accuracy
-	@$(BIN)/python -m pytest --durations=15 $(CHOSEN) tests/e2e tests/flow
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --durations=15 $(CHOSEN) tests/e2e tests/flow
 
 soak: $(READY) ## what takes long: runs marked so, and properties tried on new examples
 	@$(BIN)/python -m pytest -m soak tests
