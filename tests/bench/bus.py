@@ -31,6 +31,8 @@ from tests.bench.told import ToldFleet
 
 TURNS: Final = 10
 EACH: Final = 100
+ALONE: Final = 30
+ALONE_S: Final = 0.01  # between two questions that do not follow one another
 WARM_UP: Final = 50
 PREPARED: Final = 1_500  # questions, each about another Secret
 PREVIEW_GOALS: Final = (2.0, 3.0)  # at p50 and at p99
@@ -79,11 +81,13 @@ async def _previews(client: Client, bus: Bus, mesh: Mesh, fleet: ToldFleet) -> l
         await client.request(site.SERVED, question, timeout=10)
 
     found = await in_turns(bare, preview, through_our_port, through_the_sdk, served)
+    alone = await in_turns(bare, preview, each=ALONE, pause_s=ALONE_S)
     return [
         *against("bare request-reply", "preview", *found[:2], PREVIEW_GOALS),
         *against("", "an echo behind our port", found[0], found[4]),
         *against("", "preview, asked through our port, too", found[0], found[2]),
         *against("", "preview through the SDK", found[0], found[3]),
+        *against("bare request-reply, asked alone", "preview, asked alone", *alone),
     ]
 
 
@@ -152,8 +156,8 @@ async def _until(messages: AsyncIterator[Received], name: str) -> None:
             return
 
 
-async def in_turns(*acts: Act) -> list[Turns]:
-    """How long each act takes."""
+async def in_turns(*acts: Act, each: int = EACH, pause_s: float = 0.0) -> list[Turns]:
+    """How long each act takes; before each nothing is done for `pause_s`."""
     for act in acts:
         for _ in range(WARM_UP):
             await act()
@@ -161,7 +165,9 @@ async def in_turns(*acts: Act) -> list[Turns]:
     for _ in range(TURNS):
         for act, found in zip(acts, every, strict=True):
             times = []
-            for _ in range(EACH):
+            for _ in range(each):
+                if pause_s:
+                    await asyncio.sleep(pause_s)
                 start_s = time.perf_counter()
                 await act()
                 times.append(1e3 * (time.perf_counter() - start_s))

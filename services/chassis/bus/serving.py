@@ -17,6 +17,7 @@ import structlog
 
 from schemas.envelope import MESSAGE_BYTES_MAX
 from schemas.queries import Refusal
+from services.chassis.bus.awake import Awake
 from services.chassis.bus.port import Handler, Received
 from services.chassis.errors import CheopsError, PermanentError
 
@@ -38,15 +39,18 @@ class Answering:
         self._tasks = tasks
         self._room = asyncio.Semaphore(HANDLERS_MAX)
         self._running: set[asyncio.Task[None]] = set()
+        self._awake = Awake()
 
     async def take(self, received: Received, reply: Reply) -> None:
         """Answer, or begin to; waits while there is no room."""
+        in_a_row = self._awake.asked()
         answer = self._begin(received)
         if isinstance(answer, tuple):  # nearly all: no step more than it takes, somebody waits for each
             try:
                 await reply(*answer)
             except CheopsError as error:
                 self._unsent(error)
+            self._awake.answered(in_a_row=in_a_row)
             return
         await self._room.acquire()
         task = self._tasks.create_task(self._answer(answer, reply))
