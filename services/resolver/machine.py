@@ -55,6 +55,7 @@ from services.resolver.signals import (
     Supplied,
     SweepOn,
 )
+from services.resolver.uncollected import Uncollected
 from services.resolver.undoing import Undoing
 from services.resolver.vigil import Vigil
 
@@ -70,8 +71,7 @@ class Machine:
         decided_by: str,
         peers: Iterable[SiteName] = (),
     ) -> None:
-        self.site = site
-        self.graph = Graph(site)
+        self.site, self.graph = site, Graph(site)
         self.evidence = SiteEvidence(site)
         self._hearing = Hearing(self.evidence, catalogue, policy, decided_by)
         self.holds = Holds()
@@ -83,12 +83,12 @@ class Machine:
         self.vigil = Vigil(site, drifts, Shares(site, self.holds.holds, near.reachable, near.age_s))
         self.alone = Alone(self.desk, self.undoing, self.together.coordinator.reading.concerns, self.together.take_over)
         self._recovering, self._unseen = list[Unfinished](), list[Unfinished]()
-        self._early: list[Outcome] = []
-        self._was_synced = False
+        self._early, self._was_synced = list[Outcome](), False
 
     def step(self, signal: Signal, moment: Moment) -> list[Effect]:
         """Take one signal in; the effects are carried out in order. Raises MessageError for a batch that is none."""
-        return self.desk.drifts.heed(self.together.settle(self._step(signal, moment), moment))
+        with Uncollected():
+            return self.desk.drifts.heed(self.together.settle(self._step(signal, moment), moment))
 
     def _step(self, signal: Signal, moment: Moment) -> list[Effect]:
         match signal:

@@ -71,6 +71,7 @@ def read(file: Path) -> Iterator[bytes]:
 def machine() -> Machine:
     """A resolver that has asked its watcher to list and is being told."""
     made = Machine(SITE, load_catalogue(), Policy(), "bench")
+    settle()  # as services/resolver/__main__.py
     made.evidence.answered(1, 0, MOMENT.monotonic_s)
     return made
 
