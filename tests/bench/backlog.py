@@ -84,6 +84,6 @@ async def _change(here: Live, changes: int) -> None:
     left = changes * here.fleet.size
     async with here.bus.subscribe(subjects.event(SITE)) as batches:
         for _ in range(changes):
-            await here.fleet.change_all()
+            await here.fleet.change()
         while left > 0:
             left -= len(decode_batch((await anext(batches)).payload).events)

@@ -1,12 +1,12 @@
 """A thousand stored intents a second for a minute, alone and then while twenty thousand events a second arrive.
 
-this process: the watcher, who enters the intents, who hears the verdicts      others: resolver, nats-server
+this process: who enters the intents, who hears the verdicts      others: watcher, resolver, nats-server
 
-Every second all resources change. Intents are published by the SDK. Each is the deletion of a Secret that is in use, so
-its denial is the whole answer. Its time runs from the moment at which it was due until its verdict is heard: whoever
-cannot keep up shows as waiting. Intents stored a second say what the server can; verdicts a second what all can.
-The same at a quarter of the rate says how long an intent takes that need not wait for others. Lost is what the stream
-INTENTS holds and VERDICTS does not, when no verdict came for a while.
+Every second all resources change, evenly. Intents are published by the SDK. Each is the deletion of a Secret that is in
+use, so its denial is the whole answer. Its time runs from the moment at which it was due until its verdict is heard:
+whoever cannot keep up shows as waiting. Intents stored a second say what the server can; verdicts a second what all
+can. The same at a quarter of the rate says how long an intent takes that need not wait for others. Lost is what the
+stream INTENTS holds and VERDICTS does not, when no verdict came for a while.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from tests.bench import live
 from tests.bench.history import SITE
 from tests.bench.live import Live
 from tests.bench.measuring import Row, percentile, spent_s
+from tests.bench.teller import CHANGE, REST
 
 SECONDS: Final = 60
 RATE: Final = 1_000  # intents a second
@@ -52,7 +53,10 @@ async def _run(size: int, folder: Path) -> list[Row]:
     rows = []
     for rate, seconds in ((RATE, SECONDS), (SLOW_RATE, SLOW_SECONDS)):
         for events in (False, True):  # a site each: what one leaves undone is not the other's
-            async with live.site(size, folder / f"{rate}{events}") as here, connect(here.url, site=SITE) as mesh:
+            async with (
+                live.site(size, folder / f"{rate}{events}", apart=True) as here,
+                connect(here.url, site=SITE) as mesh,
+            ):
                 rows += await Run(here, mesh, rate, seconds, events=events).measure()
     return rows
 
@@ -73,8 +77,17 @@ class Run:
         hearing = asyncio.create_task(self._hear())
         await self._ready.wait()
         before = await live.status(self._here.bus)
-        changing = asyncio.create_task(self._change() if self._events else asyncio.sleep(0))
-        processes = {"resolver": self._here.resolver.pid, "nats-server": self._here.server_pid, "others": os.getpid()}
+        teller = self._here.teller
+        assert teller is not None, "the watcher is apart"
+        assert teller.stdin is not None, "piped"
+        if self._events:
+            teller.stdin.write(CHANGE)
+        processes = {
+            "resolver": self._here.resolver.pid,
+            "nats-server": self._here.server_pid,
+            "watcher": teller.pid,
+            "who enters and hears": os.getpid(),
+        }
         used_s = {name: spent_s(pid) for name, pid in processes.items()}
         start_s = self._last_s = time.perf_counter()
         await self._enter()
@@ -83,9 +96,9 @@ class Run:
             await asyncio.wait({hearing}, timeout=1.0)
         heard_s = self._last_s - start_s
         used_s = {name: spent_s(pid) - used_s[name] for name, pid in processes.items()}
-        changing.cancel()
+        teller.stdin.write(REST)
         hearing.cancel()
-        await asyncio.wait({changing, hearing})
+        await asyncio.wait({hearing})
         after = await live.status(self._here.bus)
         self._taken_s += [heard_s] * len(self._due_s)  # not heard, so at least so long
         what = f"{self._rate}/s{' beside events' if self._events else ''}"
@@ -148,10 +161,3 @@ class Run:
         assert last is not None, "it has listed everything"
         batch = decode_batch(last.payload)
         return batch.seq + len(batch.events) - 1
-
-    async def _change(self) -> None:
-        """Until cancelled: every second everything."""
-        with suppress(asyncio.CancelledError):
-            while True:
-                await self._here.fleet.change_all()
-                await asyncio.sleep(1.0)

@@ -6,6 +6,7 @@ Both live in the same process and event loop, so that they share the machine, th
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 from typing import Final
@@ -22,7 +23,7 @@ from schemas.relations.loader import load_catalogue
 from services.chassis.bus import nats as adapter
 from services.chassis.bus.port import Bus, Reader, Received
 from services.chassis.bus.streams import DUPLICATE_WINDOW_S, STREAMS
-from services.chassis.lifecycle import settle
+from services.chassis.lifecycle import ShortRuns, settle
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
 from services.resolver.service import ResolverService
@@ -101,6 +102,7 @@ async def _run(url: str) -> None:
         tasks.create_task(service.run(ready))
         await ready.wait()
         settle()
+        gc.callbacks.append(ShortRuns())  # as a service has it
         print("ready", flush=True)
 
 

@@ -19,12 +19,12 @@ from tests.bench.fleet import Fleet
 
 
 class ToldFleet:
-    """Keeps the port `services.watcher.source.Source`; nothing changes before `change_all`."""
+    """Keeps the port `services.watcher.source.Source`; nothing changes before `change`."""
 
     def __init__(self, size: int) -> None:
         self._surface = builtin_surface()
         self._changed = asyncio.Condition()
-        self._round = 0
+        self._rounds: list[tuple[int, int]] = []
         extractor = Extractor(load_catalogue(), self._surface)
         self.states: dict[KindId, list[ResourceState]] = defaultdict(list)
         for body in Fleet(size).bodies():
@@ -41,10 +41,10 @@ class ToldFleet:
         yield tuple(self._surface.served.values())
         await asyncio.Event().wait()
 
-    async def change_all(self) -> None:
-        """Every resource is at another version."""
+    async def change(self, part: int = 0, parts: int = 1) -> None:
+        """Every resource is at another version; with `parts`, every so manieth of each kind."""
         async with self._changed:
-            self._round += 1
+            self._rounds.append((part, parts))
             self._changed.notify_all()
 
     async def observe(self, served: ServedKind, wants: Wants) -> AsyncGenerator[Observation, None]:
@@ -57,8 +57,9 @@ class ToldFleet:
         yield Health("observed")
         for round_ in itertools.count(1):
             async with self._changed:
-                await self._changed.wait_for(lambda wanted=round_: self._round >= wanted)
-            for state in self.states.get(served.kind, ()):
+                await self._changed.wait_for(lambda wanted=round_: len(self._rounds) >= wanted)
+            part, parts = self._rounds[round_ - 1]
+            for state in self.states.get(served.kind, [])[part::parts]:
                 yield structs.replace(state, resource_version=f"{state.resource_version}{round_}")
 
     def outdated(self) -> frozenset[KindId]:

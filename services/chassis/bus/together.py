@@ -5,8 +5,8 @@
 
 Many are one batch: it takes hardly longer than a few. A few are sent one after the other without waiting in between,
 since a batch has a price of its own (some 1.2 ms of the server's time, as much as fourteen messages on their own).
-Nobody waits who comes alone; where more is on its way, for a moment. When a batch is refused, each is stored on its
-own and hears its own error.
+Who comes alone waits for one turn of the event loop, so that all who come in that turn are stored with it; where more
+is on its way, for a moment. When a batch is refused, each is stored on its own and hears its own error.
 """
 
 from __future__ import annotations
@@ -92,6 +92,7 @@ class Together:
 
     async def _company(self) -> None:
         """Wait until enough have come, no more are on their way, or the moment is over."""
+        await asyncio.sleep(0)
         with suppress(TimeoutError):
             async with asyncio.timeout(COMPANY_S):
                 while len(self._line) < TOGETHER_MAX and self._more():

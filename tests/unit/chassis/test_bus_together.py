@@ -88,10 +88,28 @@ async def test_who_comes_alone_is_stored_alone_a_few_side_by_side_and_many_toget
     bus = Slow()
     await ensure_streams(bus)
     publisher, few = Together(bus), BATCH_MIN - 1
-    many = 1 + TOGETHER_MAX + few
-    numbers = await asyncio.gather(*(publisher.publish(message(step, 0, None)) for step in range(many)))
-    assert numbers == list(range(1, many + 1))
+    assert await publisher.publish(message(0, 0, None)) == 1
+    many = TOGETHER_MAX + few
+    numbers = await asyncio.gather(*(publisher.publish(message(step, 1, None)) for step in range(many)))
+    assert numbers == list(range(2, many + 2))
     assert bus.stores == [1, TOGETHER_MAX, *[1] * few]
+
+
+async def test_who_comes_while_another_is_being_stored_is_stored_with_all_others_who_do() -> None:
+    bus = Slow()
+    await ensure_streams(bus)
+    publisher, many = Together(bus), BATCH_MIN
+    bus.go.clear()
+    first = asyncio.create_task(publisher.publish(message(0, 0, None)))
+    while bus.stores != [1]:
+        await asyncio.sleep(0)
+    others = []
+    for step in range(many):
+        others.append(asyncio.create_task(publisher.publish(message(step, 1, None))))
+        await asyncio.sleep(0)
+    bus.go.set()
+    assert await asyncio.gather(first, *others) == list(range(1, many + 2))
+    assert bus.stores == [1, many]
 
 
 async def test_many_large_ones_are_stored_so_many_at_a_time_that_a_server_takes_them() -> None:
@@ -100,7 +118,7 @@ async def test_many_large_ones_are_stored_so_many_at_a_time_that_a_server_takes_
     publisher, large = Together(bus), b"x" * (BYTES_MAX // 20)
     messages = [structs.replace(message(step, 0, None), payload=large) for step in range(61)]
     assert await asyncio.gather(*map(publisher.publish, messages)) == list(range(1, 62))
-    assert bus.stores == [1, 20, 20, 20]
+    assert bus.stores == [20, 20, 20, 1]
 
 
 async def test_where_more_is_on_its_way_it_is_waited_for_until_enough_have_come() -> None:
@@ -168,7 +186,8 @@ async def test_who_is_cancelled_takes_nobody_else_with_him() -> None:
     publisher, others = Together(bus), range(1, 6)
     bus.go.clear()
     first = asyncio.create_task(publisher.publish(message(0, 0, 0)))
-    await asyncio.sleep(0)
+    while bus.stores != [1]:
+        await asyncio.sleep(0)
     waiting = [asyncio.create_task(publisher.publish(message(step, 1, None))) for step in others]
     await asyncio.sleep(0)
     first.cancel()  # in the middle of its own store
@@ -185,9 +204,11 @@ async def test_whose_store_is_cancelled_leaves_the_others_an_error_that_they_can
     await ensure_streams(bus)
     publisher, many = Together(bus), BATCH_MIN + 1
     bus.go.clear()
-    tasks = [asyncio.create_task(publisher.publish(message(step, 0, None))) for step in range(many)]
+    tasks = [asyncio.create_task(publisher.publish(message(0, 0, None)))]
     while bus.stores != [1]:
         await asyncio.sleep(0)
+    tasks += [asyncio.create_task(publisher.publish(message(step, 0, None))) for step in range(1, many)]
+    await asyncio.sleep(0)
     tasks[0].cancel()
     while bus.stores != [1, many - 1]:
         await asyncio.sleep(0)
