@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from schemas.identity import ResourceId
-from services.resolver.judge.demand import demand_of, mapping_of
+from services.resolver.judge.demand import demand_of, mapping_of, rows_of
 
 Body = Mapping[str, Any]
 STORAGE: Final = "spec.resources.requests.storage"
@@ -25,7 +25,20 @@ class Refusal(NamedTuple):
 
 def refusal_of_update(live: Body, after: Body, bodies: Mapping[ResourceId, Body]) -> Refusal:
     """Of a change of what is there; `bodies`: what is at the site, or comes with the same bundle."""
-    return _of_a_claim(live, after, bodies) if after.get("kind") == "PersistentVolumeClaim" else Refusal()
+    kind = after.get("kind")
+    if kind == "CustomResourceDefinition":
+        return _of_a_definition(live, after)
+    return _of_a_claim(live, after, bodies) if kind == "PersistentVolumeClaim" else Refusal()
+
+
+def _of_a_definition(live: Body, after: Body) -> Refusal:
+    """A version at which objects were ever stored stays, until they were migrated and it is no longer told."""
+    names = {one.get("name") for one in rows_of(mapping_of(after.get("spec")).get("versions"))}
+    told = mapping_of(live.get("status")).get("storedVersions")
+    lost = [one for one in told if one not in names] if isinstance(told, list) else []
+    return (
+        Refusal(f"status.storedVersions: {lost[0]} was stored, and must stay in spec.versions") if lost else Refusal()
+    )
 
 
 def _of_a_claim(live: Body, after: Body, bodies: Mapping[ResourceId, Body]) -> Refusal:

@@ -16,7 +16,7 @@ from schemas.identity import ResourceId, ResourceKey
 from services.resolver.graph.view import View
 from services.resolver.judge.demand import demand_of
 from services.resolver.judge.limits import limits_in
-from services.resolver.judge.quota import ALIASES, HARD, USED, is_made, quotas_in, uses
+from services.resolver.judge.quota import HARD, USED, is_made, plain_name, quotas_in, uses
 
 
 def counted_quotas(view: View, bodies: Mapping[ResourceId, Mapping[str, Any]]) -> Iterator[ResourceState]:
@@ -38,11 +38,11 @@ def counted(
     for resource, body in bodies.items():
         state = view.find(resource)
         if state is not None and ResourceKey.parse(resource).namespace == namespace and not is_made(state):
-            used.update(uses(quota, state, demand_of(body), limits))
+            used.update(uses(view, quota, state, demand_of(body), limits))
     facts = dict(quota.facts)
     for name in quota.facts:
         resource_name = name.removeprefix(HARD)
-        plain = ALIASES.get(resource_name, resource_name)
+        plain = plain_name(resource_name)
         is_amount = "." in plain and not plain.startswith("count/")
         if name.startswith(HARD) and (is_amount or quota.parts.get("scope")):
             facts[USED + resource_name] = f"{used[plain]}m"

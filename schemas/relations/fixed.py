@@ -5,7 +5,7 @@ immutable paths ─▶ both objects at them ─▶ without what is mutable below
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from schemas.relations.path import Step, steps_of, suffix_of
@@ -44,13 +44,8 @@ class FixedFields:
 
     def __init__(self, known: KindFacts | None) -> None:
         known = known or KindFacts(kind="")
-        self._notes = _Note()
-        ways = {"mutable": known.mutable, "filled": known.filled, "settable": known.settable, "grows": known.grows}
-        for way, paths in ways.items():
-            for path in paths:
-                self._notes.at(path).ways.add(way)
-        for path, value in known.defaults.items():
-            self._notes.at(path).default = value
+        self._notes = _noted(known)
+        self._freed = tuple((steps_of(flag), _noted(known, paths)) for flag, paths in known.mutable_when.items())
         self._always = tuple(map(steps_of, known.immutable))
         self._when = tuple(
             (steps_of(flag), tuple(map(steps_of, paths))) for flag, paths in known.immutable_when.items()
@@ -62,9 +57,10 @@ class FixedFields:
         `whole`: new is all that the object would say; else what it does not say is not changed.
         """
         flagged = [paths for flag, paths in self._when if _at(old, flag) is True]
+        notes = next((freed for flag, freed in self._freed if _at(old, flag) is True), self._notes)
         found: dict[str, None] = {}
         for steps in (*self._always, *(path for paths in flagged for path in paths)):
-            note = self._notes
+            note = notes
             for step in steps:
                 note = note.child(step or 0)
             path = "".join(suffix_of(step) for step in steps if step is not None).removeprefix(".")
@@ -74,6 +70,19 @@ class FixedFields:
     def bare(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The object without what it says and what would hold anyhow."""
         return {name: _bare(value, self._notes.child(name)) for name, value in body.items()}
+
+
+def _noted(known: KindFacts, freed: Iterable[str] = ()) -> _Note:
+    """`freed`: what can be changed besides."""
+    notes = _Note()
+    mutable = (*known.mutable, *freed)
+    ways = {"mutable": mutable, "filled": known.filled, "settable": known.settable, "grows": known.grows}
+    for way, paths in ways.items():
+        for path in paths:
+            notes.at(path).ways.add(way)
+    for path, value in known.defaults.items():
+        notes.at(path).default = value
+    return notes
 
 
 def _bare(value: Any, note: _Note) -> Any:

@@ -215,7 +215,8 @@ class KindFacts(_Model):
     divides: the numbers that a cross scope splits
     local       fields that one cluster gives it and another would refuse: they do not travel with a copy
     immutable   fields that cannot be changed; immutable_when: a flag in the object → fields that it fixes. Below them:
-                mutable: those that can; grows: lists to which items can be added; settable: while nothing is there;
+                mutable: those that can; mutable_when: a flag in the object → those that can while it stands;
+                grows: lists to which items can be added; settable: while nothing is there;
                 filled: by the server, when nobody says them; defaults: a field → what its absence means
     recurs      when what it needs at a start is needed again by itself (verdicts.md, 311): false, true, or conditions
     parts       what others can need of it; grants: how it permits references (grants.py)
@@ -232,6 +233,7 @@ class KindFacts(_Model):
     immutable: Paths = ()
     immutable_when: dict[PathText, Paths] = Field(default_factory=dict)
     mutable: Paths = ()
+    mutable_when: dict[PathText, Paths] = Field(default_factory=dict)
     grows: Paths = ()
     settable: Paths = ()
     filled: Paths = ()

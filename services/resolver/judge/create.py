@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from msgspec import structs
-
 from schemas.events import Reference, ResourceState
 from schemas.identity import ResourceId, ResourceKey, kind_of, resource_id
 from schemas.relations.ambient import is_ambient
@@ -16,11 +14,16 @@ from services.resolver.judge.case import Change
 from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.grants import is_granted
 from services.resolver.judge.params import as_policy_says
-from services.resolver.judge.use import CLAIMS_RULE, ends, part_is_there, selects_part, selects_something
+from services.resolver.judge.use import (
+    CLAIMS_RULE,
+    ends,
+    part_is_there,
+    selects_part,
+    selects_something,
+    with_default_part,
+)
 
 NAMESPACE: Final = "Namespace"
-# What the API server makes of a port that is not said.
-DEFAULT_PARTS: Final = dict.fromkeys(("webhook.service", "apiservice.service", "definition.conversion"), "port:443")
 MADE_WHEN_NEEDED: Final = frozenset((CLAIMS_RULE, "podspec.volume.ephemeral"))  # claims that a controller makes
 
 
@@ -98,7 +101,7 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
     elif found is not None and (found.deleting or _ends_now(view, reference.target) or _home_ends(view, state, found)):
         letter = "W" if _weak(state, reference) else "D"
         yield Finding(f"{letter}111", f"{named(reference.target)} is being deleted", "presence", reference.target, edge)
-    elif not part_is_there(after, _with_default_part(reference)):
+    elif not part_is_there(after, with_default_part(reference)):
         yield _missing_part(state, edge)
     elif is_granted(after, state, reference) is False:
         letter = "W" if _weak(state, reference) else "D"
@@ -132,13 +135,8 @@ def _missing(state: ResourceState, edge: Edge) -> Finding:
     return Finding("D110", f"{named(target)} is missing, {user} needs it", "absence", target, edge)
 
 
-def _with_default_part(reference: Reference) -> Reference:
-    granule = reference.granule or DEFAULT_PARTS.get(reference.rule, "")
-    return reference if granule == reference.granule else structs.replace(reference, granule=granule)
-
-
 def _missing_part(state: ResourceState, edge: Edge) -> Finding:
-    edge = Edge(edge.source, edge.target, _with_default_part(edge.reference))
+    edge = Edge(edge.source, edge.target, with_default_part(edge.reference))
     part, _, name = edge.reference.granule.partition(":")
     user = named(state.resource)
     code = "N120" if edge.reference.optional else "W112" if _weak(state, edge.reference) else "D112"

@@ -9,6 +9,7 @@ what is left; init containers run one at a time and before the others, side-cars
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -43,19 +44,24 @@ class Asked(Struct, frozen=True, omit_defaults=True):
 class Demand(Struct, frozen=True, omit_defaults=True):
     """What one object asks for.
 
-    containers    that run side by side: of each pod; first: those that run before, one at a time
+    containers    that run side by side, side-cars first: of each pod
+    first         those that run before, one at a time; beside: how many side-cars run already when each of them does
     whole         the pod's own words, which stand for the sum of its containers
     counts        by quota name, whatever runs
-    storage       of a claim; None: it is none
+    storage       of a claim; None: it is none. without_class: it leaves its class to the site's default
+    claims        by the name of the template: what a StatefulSet's claims ask for, each
     """
 
     containers: tuple[Asked, ...] = ()
     first: tuple[Asked, ...] = ()
+    beside: tuple[int, ...] = ()
     whole: Asked = Asked({}, {})
     terminating: bool = False
     priority_class: str = ""
     counts: Amounts = {}
     storage: int | None = None
+    without_class: bool = False
+    claims: dict[str, Demand] = {}
 
 
 def demand_of(body: Mapping[str, Any]) -> Demand | None:
@@ -68,7 +74,9 @@ def demand_of(body: Mapping[str, Any]) -> Demand | None:
     spec: Any = body
     for step in TEMPLATES.get(str(kind), ()):
         spec = mapping_of(spec).get(step)
-    return _of_pod(spec) if spec is not body and isinstance(spec, Mapping) else None
+    if spec is body or not isinstance(spec, Mapping):
+        return None
+    return _of_pod(spec, rows_of(mapping_of(body.get("spec")).get("volumeClaimTemplates")))
 
 
 def thousandths(value: object) -> int | None:
@@ -109,9 +117,10 @@ def pod_of(demand: Demand, default_requests: Amounts, default_limits: Amounts) -
     """What one pod asks for."""
     running = [with_defaults(one, default_requests, default_limits) for one in demand.containers]
     before = [with_defaults(one, default_requests, default_limits) for one in demand.first]
+    stages = [running, *([*running[:count], one] for one, count in zip(before, demand.beside, strict=True))]
     return Asked(
-        {**_most([one.requests for one in running], [one.requests for one in before]), **demand.whole.requests},
-        {**_most([one.limits for one in running], [one.limits for one in before]), **demand.whole.limits},
+        {**_most([one.requests for one in stage] for stage in stages), **demand.whole.requests},
+        {**_most([one.limits for one in stage] for stage in stages), **demand.whole.limits},
     )
 
 
@@ -126,27 +135,39 @@ def is_best_effort(demand: Demand) -> bool:
     return not any(name in one.requests or name in one.limits for one in said for name in COMPUTE)
 
 
-def _most(running: Iterable[Amounts], before: Iterable[Amounts]) -> Amounts:
+def _most(stages: Iterable[Iterable[Amounts]]) -> Amounts:
+    """Of each resource what the stage asks for that asks for most of it; a stage is what runs at one time."""
     made: Amounts = {}
-    for one in running:
-        for name, amount in one.items():
-            made[name] = made.get(name, 0) + amount
-    for one in before:
-        for name, amount in one.items():
-            made[name] = max(made.get(name, 0), amount)
+    for stage in stages:
+        asked: Counter[str] = Counter()
+        for one in stage:
+            asked.update(one)
+        made.update({name: max(amount, made.get(name, 0)) for name, amount in asked.items()})
     return made
 
 
-def _of_pod(spec: Mapping[str, Any]) -> Demand:
-    inits = rows_of(spec.get("initContainers"))
-    beside = [*rows_of(spec.get("containers")), *(one for one in inits if one.get("restartPolicy") == "Always")]
+def _of_pod(spec: Mapping[str, Any], templates: Iterable[Mapping[str, Any]] = ()) -> Demand:
+    side_cars: list[Asked] = []
+    first: list[Asked] = []
+    beside: list[int] = []
+    for one in rows_of(spec.get("initContainers")):
+        if one.get("restartPolicy") == "Always":
+            side_cars.append(_asked(one))
+        else:
+            first.append(_asked(one))
+            beside.append(len(side_cars))
     extra = _amounts(spec.get("overhead"))
     return Demand(
-        containers=(*map(_asked, beside), *([Asked(extra, {})] if extra else [])),
-        first=tuple(_asked(one) for one in inits if one.get("restartPolicy") != "Always"),
+        containers=(*side_cars, *map(_asked, rows_of(spec.get("containers"))), *([Asked(extra, {})] if extra else [])),
+        first=tuple(first),
+        beside=tuple(beside),
         whole=_asked(spec),
         terminating=isinstance(spec.get("activeDeadlineSeconds"), int),
         priority_class=str(spec.get("priorityClassName") or ""),
+        claims={
+            str(mapping_of(one.get("metadata")).get("name")): _of_claim(mapping_of(one.get("spec")))
+            for one in templates
+        },
     )
 
 
@@ -161,9 +182,13 @@ def _of_claim(spec: Mapping[str, Any]) -> Demand:
     counts = {"requests.storage": storage}
     class_name = spec.get("storageClassName")
     if isinstance(class_name, str) and class_name:
-        counts[f"{class_name}.{EVERY_CLASS}/requests.storage"] = storage
-        counts[f"{class_name}.{EVERY_CLASS}/persistentvolumeclaims"] = 1000
-    return Demand(counts=counts, storage=storage)
+        counts.update(of_class(class_name, storage))
+    return Demand(counts=counts, storage=storage, without_class=class_name is None)
+
+
+def of_class(name: str, storage: int) -> Amounts:
+    """What a claim takes of the quotas of its class."""
+    return {f"{name}.{EVERY_CLASS}/requests.storage": storage, f"{name}.{EVERY_CLASS}/persistentvolumeclaims": 1000}
 
 
 def _of_service(spec: Mapping[str, Any]) -> Demand:

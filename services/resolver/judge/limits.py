@@ -59,7 +59,9 @@ def refusals(limits: Limits, demand: Demand) -> Iterator[tuple[ResourceState, st
     each = [with_defaults(one, limits.requests, limits.limits) for one in (*demand.containers, *demand.first)]
     for state, line in limits.bounds:
         if line.about == "PersistentVolumeClaim" and line.resource == "storage" and demand.storage is not None:
-            asked: Sequence[Asked] = [Asked({"storage": demand.storage}, {"storage": demand.storage})]
+            asked: Sequence[Asked] = [_of_storage(demand.storage)]
+        elif line.about == "PersistentVolumeClaim" and line.resource == "storage":
+            asked = [_of_storage(claim.storage) for claim in demand.claims.values() if claim.storage is not None]
         elif line.about == "Container":
             asked = each
         else:
@@ -67,6 +69,10 @@ def refusals(limits: Limits, demand: Demand) -> Iterator[tuple[ResourceState, st
         if any(_is_out(one, line) for one in asked):
             bound = f"{line.what} {line.resource} of a {line.about} is {shown(line.amount, line.resource)}"
             yield state, bound
+
+
+def _of_storage(amount: int) -> Asked:
+    return Asked({"storage": amount}, {"storage": amount})
 
 
 def _fill(into: Amounts, mine: dict[tuple[str, str], int], what: str) -> None:

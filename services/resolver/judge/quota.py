@@ -17,17 +17,19 @@ from schemas.events import ResourceState
 from schemas.identity import KindId, kind_of
 from services.resolver.graph.label_index import namespace_of
 from services.resolver.graph.view import View
+from services.resolver.judge.admitted import admitted, claims_to_come
 from services.resolver.judge.case import Change
 from services.resolver.judge.demand import Demand, amounts_of, is_best_effort, shown, thousandths
 from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.limits import Limits, limits_in, refusals
-from services.resolver.judge.use import FINISHED
+from services.resolver.judge.use import FINISHED, ONLY_AT_START
 
 QUOTA: Final = KindId("ResourceQuota")
 POD: Final = KindId("Pod")
 PODS: Final = ("pods", "count/pods")
 HARD, USED = "hard.", "used."
-ALIASES: Final = {name: f"requests.{name}" for name in ("cpu", "memory", "ephemeral-storage")}
+REQUESTED: Final = ("cpu", "memory", "ephemeral-storage")  # a quota may leave out that it means requests
+CLAIM_COUNTS: Final = ("persistentvolumeclaims", "count/persistentvolumeclaims")
 SAID: Final = ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory")  # each pod must say it under a quota
 
 
@@ -43,9 +45,14 @@ def judge_quota(view: View, after: View, changes: Iterable[Change]) -> Iterator[
     for namespace, mine in by_namespace.items():
         limits = limits_in(after, namespace)
         for quota in quotas_in(after, namespace):
-            yield from _exceeded(view, quota, mine, limits, namespace)
+            yield from _exceeded(view, after, quota, mine, limits, namespace)
         for change in mine if limits.bounds else ():
             yield from _refused(view, change, limits)
+
+
+def plain_name(resource: str) -> str:
+    """A quota's name → the one by which demands are counted."""
+    return f"requests.{resource}" if resource in REQUESTED or resource.startswith("hugepages-") else resource
 
 
 def quotas_in(view: View, namespace: str) -> list[ResourceState]:
@@ -53,12 +60,13 @@ def quotas_in(view: View, namespace: str) -> list[ResourceState]:
     return [state for one in view.members(QUOTA, namespace) if (state := view.find(one)) is not None]
 
 
-def uses(quota: ResourceState, state: ResourceState, demand: Demand | None, limits: Limits) -> Counter[str]:
+def uses(view: View, quota: ResourceState, state: ResourceState, demand: Demand | None, limits: Limits) -> Counter[str]:
     """What an object that is there takes of a quota, by the quota's names and in thousandths; without object counts."""
+    demand = admitted(view, demand) if demand is not None else None
     if not _is_in_scope(quota, demand):
         return Counter()
     pods = pods_of(state)
-    found = Counter(dict.fromkeys(PODS, 1000 * pods))
+    found = Counter({"pods": 1000 * pods, "count/pods": 1000 * _pod_objects(state)})
     if demand is not None:
         times = pods if demand.containers else 1
         amounts = amounts_of(demand, limits.requests, limits.limits)
@@ -77,16 +85,21 @@ def pods_of(state: ResourceState) -> int:
     return min((one for one in at_once if isinstance(one, int)), default=0)
 
 
+def _pod_objects(state: ResourceState) -> int:
+    """The same, with finished pods, which are objects all the same."""
+    return 1 if kind_of(state.resource) == POD else pods_of(state)
+
+
 def _exceeded(
-    view: View, quota: ResourceState, changes: Iterable[Change], limits: Limits, namespace: str
+    view: View, after: View, quota: ResourceState, changes: Iterable[Change], limits: Limits, namespace: str
 ) -> Iterator[Finding]:
     wanted: Counter[str] = Counter()
     for change in changes:
-        wanted.update(_more(view, quota, change, limits))
+        wanted.update(_more(view, after, quota, change, limits))
         yield from _unsaid(view, quota, change, limits)
     for name, limit in quota.facts.items():
         resource, hard = name.removeprefix(HARD), thousandths(limit)
-        more = wanted[ALIASES.get(resource, resource)]
+        more = wanted[plain_name(resource)]
         if not name.startswith(HARD) or more <= 0 or hard is None:
             continue
         used = _used(view, quota, resource, namespace)
@@ -97,29 +110,30 @@ def _exceeded(
             yield Finding("D142", message, "presence", quota.resource)
 
 
-def _more(view: View, quota: ResourceState, change: Change, limits: Limits) -> Counter[str]:
+def _more(view: View, after: View, quota: ResourceState, change: Change, limits: Limits) -> Counter[str]:
     """How much more of a quota there would be taken; what was asked before is taken to be the same, when unknown."""
     assert change.after is not None, "filtered above"
     before = view.find(change.resource)
-    more = Counter(uses(quota, change.after, change.demand, limits))
+    more = Counter(uses(after, quota, change.after, change.demand, limits))
     if before is None:
         if not quota.parts.get("scope"):
             more.update(dict.fromkeys(_names(view, kind_of(change.resource)), 1000))
     else:
-        more.subtract(uses(quota, before, change.had or change.demand, limits))
+        more.subtract(uses(view, quota, before, change.had or change.demand, limits))
+    if change.demand is not None and not quota.parts.get("scope"):
+        for claim in claims_to_come(view, after, change.after, change.demand):
+            more.update({**claim.counts, **dict.fromkeys(CLAIM_COUNTS, 1000)})
     return more
 
 
 def _unsaid(view: View, quota: ResourceState, change: Change, limits: Limits) -> Iterator[Finding]:
     """Under a quota of cpu or memory each container has to say how much of it; a LimitRange may say it instead."""
-    demand, before = change.demand, view.find(change.resource)
-    assert change.after is not None, "filtered above"
-    grows = pods_of(change.after) > (0 if before is None else pods_of(before))
-    if demand is None or not demand.containers or not grows or not _is_in_scope(quota, demand):
+    demand = change.demand
+    if demand is None or not demand.containers or not _makes_others(view, change) or not _is_in_scope(quota, demand):
         return
     for name in quota.facts:
         resource = name.removeprefix(HARD)
-        wanted = ALIASES.get(resource, resource)
+        wanted = plain_name(resource)
         if name.startswith(HARD) and wanted in SAID and not _says(demand, wanted, limits):
             message = f"{named(quota.resource)} limits {resource}, and {named(change.resource)} does not say its own"
             yield Finding("D142", message, "presence", quota.resource)
@@ -136,14 +150,26 @@ def _says(demand: Demand, name: str, limits: Limits) -> bool:
 
 
 def _refused(view: View, change: Change, limits: Limits) -> Iterator[Finding]:
+    demand = change.demand
+    if demand is None or (demand.containers and not _makes_others(view, change)):
+        return
+    if demand.storage is not None and view.find(change.resource) is not None and change.had in (None, demand):
+        return  # a claim that asks for what it has
+    for state, why in refusals(limits, demand):
+        message = f"{why} in {named(state.resource)}, which {named(change.resource)} does not keep to"
+        yield Finding("D142", message, "presence", state.resource)
+
+
+def _makes_others(view: View, change: Change) -> bool:
+    """Whether pods come that are not there yet: more of them, or such as ask for something else."""
     assert change.after is not None, "filtered above"
     before = view.find(change.resource)
-    if change.demand is None or (before is not None and pods_of(change.after) <= pods_of(before)):
-        return
-    if not change.demand.containers or pods_of(change.after):
-        for state, why in refusals(limits, change.demand):
-            message = f"{why} in {named(state.resource)}, which {named(change.resource)} does not keep to"
-            yield Finding("D142", message, "presence", state.resource)
+    runs = pods_of(change.after)
+    if kind_of(change.resource) in ONLY_AT_START and change.after.facts.get("recurs") is not False:
+        runs = 1  # each time that it runs
+    if before is None or not runs:
+        return runs > 0
+    return pods_of(before) < pods_of(change.after) or change.had not in (None, change.demand)
 
 
 # ── scopes, names, what is used ─────────────────────────────────────────────────────────────────────────────────────
@@ -193,7 +219,8 @@ def _names(view: View, kind: KindId) -> list[str]:
 
 def _counted(view: View, resource: str, namespace: str) -> int | None:
     if resource in PODS:
-        return sum(pods_of(state) for state in _tops(view, namespace))
+        count = pods_of if resource == "pods" else _pod_objects
+        return sum(count(state) for state in _tops(view, namespace))
     plural, _, group = resource.removeprefix("count/").partition(".")
     kinds = [
         kind

@@ -28,6 +28,17 @@ CAPABILITIES: Final = frozenset(
 VOLUMES: Final = frozenset(
     ("name", "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret")
 )
+SYSCTLS: Final = frozenset(
+    (
+        *("kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_unprivileged_port_start"),
+        *("net.ipv4.tcp_syncookies", "net.ipv4.ping_group_range", "net.ipv4.ip_local_reserved_ports"),
+        *("net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl"),
+        *("net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"),
+    )
+)
+SELINUX_TYPES: Final = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
+PROBES: Final = ("livenessProbe", "readinessProbe", "startupProbe")
+OWN_HOSTS: Final = ("", "127.0.0.1", "::1")
 CONFINED: Final = ("RuntimeDefault", "Localhost")
 CONTAINERS: Final = ("containers", "initContainers", "ephemeralContainers")
 
@@ -66,16 +77,11 @@ def _beyond_baseline(spec: Spec) -> Iterator[str]:
             yield f"{field} is true"
     if any("hostPath" in one for one in rows_of(spec.get("volumes"))):
         yield "a volume is a hostPath"
-    for context in (
-        mapping_of(spec.get("securityContext")),
-        *(mapping_of(one.get("securityContext")) for one in _containers(spec)),
-    ):
-        if mapping_of(context.get("seccompProfile")).get("type") == "Unconfined":
-            yield "seccompProfile is Unconfined"
-        if mapping_of(context.get("appArmorProfile")).get("type") == "Unconfined":
-            yield "appArmorProfile is Unconfined"
-        if mapping_of(context.get("windowsOptions")).get("hostProcess") is True:
-            yield "hostProcess is true"
+    for one in rows_of(mapping_of(spec.get("securityContext")).get("sysctls")):
+        if one.get("name") not in SYSCTLS:
+            yield f"it sets the sysctl {one.get('name')}"
+    for context in (spec, *_containers(spec)):
+        yield from _unconfined(mapping_of(context.get("securityContext")))
     for one in _containers(spec):
         context = mapping_of(one.get("securityContext"))
         if context.get("privileged") is True:
@@ -87,6 +93,21 @@ def _beyond_baseline(spec: Spec) -> Iterator[str]:
             yield f"container {one.get('name')} has a hostPort"
         if context.get("procMount") not in (None, "Default"):
             yield f"container {one.get('name')} has procMount {context['procMount']}"
+        if any(host not in OWN_HOSTS for host in _probed(one)):
+            yield f"container {one.get('name')} has a probe or a hook that asks another host"
+
+
+def _unconfined(context: Spec) -> Iterator[str]:
+    """Of a pod, or of one of its containers."""
+    if mapping_of(context.get("seccompProfile")).get("type") == "Unconfined":
+        yield "seccompProfile is Unconfined"
+    if mapping_of(context.get("appArmorProfile")).get("type") == "Unconfined":
+        yield "appArmorProfile is Unconfined"
+    if mapping_of(context.get("windowsOptions")).get("hostProcess") is True:
+        yield "hostProcess is true"
+    label = mapping_of(context.get("seLinuxOptions"))
+    if label.get("type", "") not in SELINUX_TYPES or label.get("user") or label.get("role"):
+        yield "it chooses its SELinux label"
 
 
 def _beyond_restricted(spec: Spec) -> Iterator[str]:
@@ -114,6 +135,14 @@ def _beyond_restricted(spec: Spec) -> Iterator[str]:
             yield f"container {name} does not drop ALL capabilities"
         if set(_added(context)) - {"NET_BIND_SERVICE"}:
             yield f"container {name} adds capabilities"
+
+
+def _probed(container: Spec) -> Iterator[str]:
+    """The hosts that the kubelet would ask for it."""
+    hooks = mapping_of(container.get("lifecycle"))
+    for one in (*(container.get(name) for name in PROBES), hooks.get("postStart"), hooks.get("preStop")):
+        for way in ("httpGet", "tcpSocket"):
+            yield str(mapping_of(mapping_of(one).get(way)).get("host") or "")
 
 
 def _containers(spec: Spec) -> list[Spec]:

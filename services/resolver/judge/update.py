@@ -13,7 +13,16 @@ from services.resolver.judge.case import Change
 from services.resolver.judge.delete import USERS_LOOKED_AT, Blocks, blocks_by_default
 from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.grants import admitted_from, is_granted, permitted_by
-from services.resolver.judge.use import Use, lives, match_in_flight, offers, selects_part, selects_something, use_of
+from services.resolver.judge.use import (
+    Use,
+    lives,
+    match_in_flight,
+    offers,
+    selects_part,
+    selects_something,
+    use_of,
+    with_default_part,
+)
 
 WARNINGS_NAMED: Final = 16  # about one part of a hub
 NAMESPACE: Final = KindId("Namespace")
@@ -104,7 +113,7 @@ def _fewer_warnings(findings: Iterable[Finding], blocks: Blocks) -> Iterator[Fin
 def _losing(view: View, after: View, edges: Iterable[Edge], lost: dict[str, set[str]]) -> Iterator[Finding]:
     gone = ", ".join(f"{part} {name!r}" for part in sorted(lost) for name in sorted(lost[part]))
     for edge in edges:
-        part, _, name = edge.reference.granule.partition(":")
+        part, _, name = with_default_part(edge.reference).granule.partition(":")
         whole = not part and "key" in lost and edge.reference.rule.startswith(READ_WHOLE)
         if edge.reference.selector is not None or not (whole or name in lost.get(part, ())):
             continue

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final, Literal
 
+from msgspec import structs
+
 from schemas.events import Reference, ResourceState, Scalar
 from schemas.identity import KindId, ResourceId, kind_of
 from services.resolver.graph.view import OWNING, Edge, View
@@ -20,6 +22,8 @@ POLICY_ONLY: Final = ("", "P")  # phases of what never counts as use
 FINISHED: Final = ("Succeeded", "Failed")
 CLAIM: Final = "PersistentVolumeClaim"
 CLAIMS_RULE: Final = "statefulset.claims"
+# What the API server makes of a port that is not said.
+DEFAULT_PARTS: Final = dict.fromkeys(("webhook.service", "apiservice.service", "definition.conversion"), "port:443")
 
 Use = Literal["lifetime", "next start", "in flight", "over", "weak", "none"]
 BREAKING: Final = frozenset[Use](("lifetime", "next start", "in flight"))
@@ -140,6 +144,12 @@ def part_is_there(view: View, reference: Reference) -> bool:
         return True
     state = view.find(reference.target)
     return state is not None and offers(state, reference.granule)
+
+
+def with_default_part(reference: Reference) -> Reference:
+    """The part that is needed also where the reference leaves it to the API server to say which."""
+    granule = reference.granule or DEFAULT_PARTS.get(reference.rule, "")
+    return reference if granule == reference.granule else structs.replace(reference, granule=granule)
 
 
 def offers(state: ResourceState, granule: str) -> bool:
