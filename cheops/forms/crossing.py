@@ -5,11 +5,17 @@ Each rule: the object → `path: reason` for each mistake.
 
 from __future__ import annotations
 
+import json
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from schemas.relations.selector import from_object, labels_of, matches
-from services.resolver.judge.demand import TEMPLATES, mapping_of, rows_of, thousandths
+from cheops.forms.bound_rules import budget, cluster_rules, limits, network, quota, subjects
+from cheops.forms.pod_rules import pod_rules, toleration
+from cheops.forms.service_rules import service_rules
+from cheops.forms.words import is_subdomain
+from cheops.forms.workload_rules import job, rolling_set, rollout, selects_its_pods, selects_its_pods_plainly
+from services.resolver.judge.demand import mapping_of, rows_of
 
 Body = Mapping[str, Any]
 Rule = Callable[[Body], Iterator[str]]
@@ -19,87 +25,62 @@ SECRET_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "kubernetes.io/dockercfg": (".dockercfg",),
     "kubernetes.io/ssh-auth": ("ssh-privatekey",),
 }
+BASIC: Final = "kubernetes.io/basic-auth"
+BASIC_KEYS: Final = ("username", "password")
+SSH: Final = "kubernetes.io/ssh-auth"
+TOKEN: Final = "kubernetes.io/service-account-token"
+ACCOUNT: Final = "kubernetes.io/service-account.name"
+CONFIGS: Final[Mapping[str, tuple[str, ...]]] = {
+    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+    "kubernetes.io/dockercfg": (".dockercfg",),
+}
+METRICS: Final = ("resource", "containerResource", "pods", "object", "external")
+DATA_BYTES_MAX: Final = 1024 * 1024
+ANNOTATIONS_BYTES_MAX: Final = 256 * 1024
 PRIORITY_MAX: Final = 1_000_000_000  # higher ones are the system's own
+EVENTS: Final = (("v1", "Event"), ("events.k8s.io/v1", "Event"))
 SYSTEM_PRIORITIES: Final = ("system-cluster-critical", "system-node-critical")
 
 
-def _selector_fits(body: Body) -> Iterator[str]:
-    """A workload that does not select its own pods would make them for ever."""
-    spec = mapping_of(body.get("spec"))
-    selector, labels = (
-        spec.get("selector"),
-        mapping_of(mapping_of(mapping_of(spec.get("template")).get("metadata")).get("labels")),
-    )
-    if not isinstance(selector, Mapping):
-        return
-    wanted = from_object(selector)
-    if wanted is None or not (wanted.match_labels or wanted.match_expressions):
-        yield "spec.selector: empty"
-    elif not matches(wanted, labels_of(labels)):
-        yield "spec.selector: does not match the labels of spec.template"
+def _owners(body: Body) -> Iterator[str]:
+    """One of them controls it, at most."""
+    owners = rows_of(mapping_of(body.get("metadata")).get("ownerReferences"))
+    if sum(one.get("controller") is True for one in owners) > 1:
+        yield "metadata.ownerReferences: more than one is a controller"
+    for one in owners:
+        if (one.get("apiVersion"), one.get("kind")) in EVENTS:
+            yield "metadata.ownerReferences: an Event owns nothing"
 
 
-def _mounts_are_volumes(body: Body) -> Iterator[str]:
-    """Of a pod, or of the template of a workload."""
-    steps = TEMPLATES[str(body.get("kind"))]
-    spec: Any = body
-    for step in steps:
-        spec = mapping_of(spec).get(step)
-    path = ".".join(steps)
-    known = {one.get("name") for one in rows_of(mapping_of(spec).get("volumes"))}
-    known |= {
-        mapping_of(one.get("metadata")).get("name")
-        for one in rows_of(mapping_of(body.get("spec")).get("volumeClaimTemplates"))
-    }
-    names: list[Any] = []
-    for field in ("containers", "initContainers"):
-        for place, container in enumerate(rows_of(mapping_of(spec).get(field))):
-            here = f"{path}.{field}[{place}]"
-            names.append(container.get("name"))
-            yield from _not_mounted(here, container, known)
-            yield from _beyond_limits(here, container)
-    twice = next((one for one in names if one and names.count(one) > 1), None)
-    if twice is not None:
-        yield f"{path}.containers: name {twice!r} stands twice"
-    for place, volume in enumerate(rows_of(mapping_of(spec).get("volumes"))):
-        said = [name for name, value in volume.items() if name != "name" and value is not None]
-        if len(said) > 1:
-            yield f"{path}.volumes[{place}]: {' and '.join(said)} exclude each other"
+def _annotations(body: Body) -> Iterator[str]:
+    annotations = mapping_of(mapping_of(body.get("metadata")).get("annotations"))
+    if sum(len(str(name)) + len(str(value).encode()) for name, value in annotations.items()) > ANNOTATIONS_BYTES_MAX:
+        yield f"metadata.annotations: more than {ANNOTATIONS_BYTES_MAX} bytes"
 
 
-def _not_mounted(path: str, container: Body, known: set[Any]) -> Iterator[str]:
-    for place, mount in enumerate(rows_of(container.get("volumeMounts"))):
-        if mount.get("name") and mount["name"] not in known:
-            yield f"{path}.volumeMounts[{place}].name: there is no volume {mount['name']!r}"
+def _finalizers(body: Body) -> Iterator[str]:
+    both = mapping_of(body.get("metadata")).get("finalizers")
+    if isinstance(both, list) and "orphan" in both and "foregroundDeletion" in both:
+        yield "metadata.finalizers: orphan and foregroundDeletion exclude each other"
 
 
-def _beyond_limits(path: str, container: Body) -> Iterator[str]:
-    resources = mapping_of(container.get("resources"))
-    limits = mapping_of(resources.get("limits"))
-    for name, value in mapping_of(resources.get("requests")).items():
-        wanted, most = thousandths(value), thousandths(limits.get(name))
-        if wanted is not None and most is not None and wanted > most:
-            yield f"{path}.resources.requests.{name}: {value} is more than its limit {limits[name]}"
+def _generated_name(body: Body) -> Iterator[str]:
+    prefix = mapping_of(body.get("metadata")).get("generateName")
+    free = str(body.get("apiVersion")).startswith(("rbac.", "policy/")) or body.get("kind") == "ReplicationController"
+    if isinstance(prefix, str) and prefix and not free and not is_subdomain(prefix.removesuffix("-")):
+        yield f"metadata.generateName: {prefix!r:.80} cannot begin a name"
 
 
-def _rollout(body: Body) -> Iterator[str]:
-    strategy = mapping_of(mapping_of(body.get("spec")).get("strategy"))
-    rolling = mapping_of(strategy.get("rollingUpdate"))
-    if strategy.get("type") == "Recreate" and rolling:
-        yield "spec.strategy.rollingUpdate: not with type Recreate"
-    if [rolling.get("maxSurge"), rolling.get("maxUnavailable")] in ([0, 0], ["0%", "0%"], [0, "0%"], ["0%", 0]):
-        yield "spec.strategy.rollingUpdate.maxUnavailable: cannot be 0 when maxSurge is 0"
+def _size(body: Body) -> Iterator[str]:
+    """Of a ConfigMap or a Secret; what base64 adds does not count."""
+    texts = (*mapping_of(body.get("stringData")).values(), *(_texts(body)))
+    coded = (*mapping_of(body.get("binaryData")).values(), *(_texts(body, of_secret=True)))
+    if sum(len(str(one).encode()) for one in texts) + sum(len(str(one)) * 3 // 4 for one in coded) > DATA_BYTES_MAX + 4:
+        yield f"data: more than {DATA_BYTES_MAX} bytes"
 
 
-def _service(body: Body) -> Iterator[str]:
-    spec = mapping_of(body.get("spec"))
-    ports = rows_of(spec.get("ports"))
-    if len(ports) > 1 and not all(one.get("name") for one in ports):
-        yield "spec.ports: each of several ports needs a name"
-    if spec.get("type") == "ExternalName" and not spec.get("externalName"):
-        yield "spec.externalName: missing (type is ExternalName)"
-    if spec.get("clusterIP") == "None" and spec.get("type") in ("NodePort", "LoadBalancer"):
-        yield f"spec.clusterIP: cannot be None with type {spec['type']}"
+def _texts(body: Body, of_secret: bool = False) -> tuple[Any, ...]:
+    return tuple(mapping_of(body.get("data")).values()) if (body.get("kind") == "Secret") is of_secret else ()
 
 
 def _config_map(body: Body) -> Iterator[str]:
@@ -111,9 +92,32 @@ def _config_map(body: Body) -> Iterator[str]:
 def _secret(body: Body) -> Iterator[str]:
     """What a type needs; a Secret that says no data at all is not finished."""
     data = {**mapping_of(body.get("data")), **mapping_of(body.get("stringData"))}
-    missing = [one for one in SECRET_KEYS.get(str(body.get("type")), ()) if data and one not in data]
+    sort = str(body.get("type"))
+    missing = [one for one in SECRET_KEYS.get(sort, ()) if data and one not in data]
     if missing:
-        yield f"data: {missing[0]!r} is missing (type is {body['type']})"
+        yield f"data: {missing[0]!r} is missing (type is {sort})"
+    if sort == BASIC and data and not any(one in data for one in BASIC_KEYS):
+        yield f"data: {' or '.join(BASIC_KEYS)} is missing (type is {sort})"
+    if sort == TOKEN and not mapping_of(mapping_of(body.get("metadata")).get("annotations")).get(ACCOUNT):
+        yield f"metadata.annotations: {ACCOUNT!r} is missing (type is {sort})"
+    if sort == SSH and data.get("ssh-privatekey") == "":
+        yield "data: 'ssh-privatekey' is empty"
+    for name in CONFIGS.get(sort, ()):
+        if name in data and not _is_json_object(body, name):
+            yield f"data['{name}']: is no JSON object"
+
+
+def _is_json_object(body: Body, name: str) -> bool:
+    text: Any = mapping_of(body.get("stringData")).get(name)
+    if text is None:
+        try:
+            text = b64decode(str(mapping_of(body.get("data")).get(name) or ""))
+        except ValueError:
+            return False
+    try:
+        return isinstance(json.loads(text), dict | None)
+    except ValueError:
+        return False
 
 
 def _definition(body: Body) -> Iterator[str]:
@@ -131,6 +135,11 @@ def _autoscaler(body: Body) -> Iterator[str]:
     least, most = spec.get("minReplicas"), spec.get("maxReplicas")
     if isinstance(least, int) and isinstance(most, int) and most < least:
         yield f"spec.maxReplicas: {most} is less than minReplicas {least}"
+    for place, metric in enumerate(rows_of(spec.get("metrics"))):
+        sort = str(metric.get("type") or "")
+        said = [one for one in METRICS if metric.get(one) is not None]
+        if sort and said and said != [sort[:1].lower() + sort[1:]]:
+            yield f"spec.metrics[{place}]: {said[0]} is not what type {sort} says"
 
 
 def _priority(body: Body) -> Iterator[str]:
@@ -152,30 +161,34 @@ def _ingress(body: Body) -> Iterator[str]:
                 yield f"spec.rules[{at}].http.paths[{place}].path: {path!r} is no absolute path"
 
 
-def _peers(body: Body) -> Iterator[str]:
-    spec = mapping_of(body.get("spec"))
-    for way, side in (("ingress", "from"), ("egress", "to")):
-        for at, rule in enumerate(rows_of(spec.get(way))):
-            for place, one in enumerate(rows_of(rule.get(side))):
-                if one.get("ipBlock") is not None and one.get("namespaceSelector") is not None:
-                    yield f"spec.{way}[{at}].{side}[{place}]: ipBlock and namespaceSelector exclude each other"
+def _tolerations(body: Body) -> Iterator[str]:
+    for place, one in enumerate(rows_of(mapping_of(body.get("scheduling")).get("tolerations"))):
+        yield from toleration(f"scheduling.tolerations[{place}]", one)
 
 
+EVERY_OBJECT: Final[tuple[Rule, ...]] = (_owners, _annotations, _finalizers, _generated_name)
 CROSSING: Final[Mapping[str, tuple[Rule, ...]]] = {
-    "Pod": (_mounts_are_volumes,),
-    "ReplicationController": (_mounts_are_volumes,),
-    "apps/Deployment": (_selector_fits, _mounts_are_volumes, _rollout),
-    "apps/ReplicaSet": (_selector_fits, _mounts_are_volumes),
-    "apps/StatefulSet": (_selector_fits, _mounts_are_volumes),
-    "apps/DaemonSet": (_selector_fits, _mounts_are_volumes),
-    "batch/Job": (_mounts_are_volumes,),
-    "batch/CronJob": (_mounts_are_volumes,),
-    "Service": (_service,),
-    "ConfigMap": (_config_map,),
-    "Secret": (_secret,),
+    "Pod": (pod_rules,),
+    "ReplicationController": (selects_its_pods_plainly, pod_rules),
+    "apps/Deployment": (selects_its_pods, pod_rules, rollout),
+    "apps/ReplicaSet": (selects_its_pods, pod_rules),
+    "apps/StatefulSet": (selects_its_pods, pod_rules),
+    "apps/DaemonSet": (selects_its_pods, pod_rules, rolling_set),
+    "batch/Job": (pod_rules, job),
+    "batch/CronJob": (pod_rules, job),
+    "Service": (service_rules,),
+    "ConfigMap": (_config_map, _size),
+    "Secret": (_secret, _size),
+    "ResourceQuota": (quota,),
+    "LimitRange": (limits,),
+    "policy/PodDisruptionBudget": (budget,),
+    "rbac.authorization.k8s.io/ClusterRole": (cluster_rules,),
+    "rbac.authorization.k8s.io/RoleBinding": (subjects,),
+    "rbac.authorization.k8s.io/ClusterRoleBinding": (subjects,),
     "apiextensions.k8s.io/CustomResourceDefinition": (_definition,),
     "autoscaling/HorizontalPodAutoscaler": (_autoscaler,),
     "scheduling.k8s.io/PriorityClass": (_priority,),
+    "node.k8s.io/RuntimeClass": (_tolerations,),
     "networking.k8s.io/Ingress": (_ingress,),
-    "networking.k8s.io/NetworkPolicy": (_peers,),
+    "networking.k8s.io/NetworkPolicy": (network,),
 }

@@ -1,37 +1,39 @@
 """What every API server refuses of a manifest because of what it says, whatever is at the site. Pure.
 
-types (types.py) ─▶ fields.yaml (data), compiled per kind ─▶ two fields together (crossing.py) ─▶ `path: reason`
+types (types.py) ─▶ rules/*.yaml (data), compiled per kind ─▶ two fields together (crossing.py) ─▶ `path: reason`
 
-Online the dry run says it. A field that is left out is never wrong here (`cheops check` judges what manifests say).
+Online the dry run says it. A field that is left out is never wrong here (`cheops check` judges what manifests say),
+except in what is small and can only be whole. A row of the data says of a place (`at`), once per item where a path
+says [*]:
+
+    among       the words that are known (or nothing); strictly: the same, and not empty
+    form        a name of FORMS; keys: that of the keys of a mapping
+    least most  bounds of a number; longest: of a text; most_items: of a list
+    filled      it is not empty; unset: it is not there
+    unique      items of a list do not share this field; distinct: no item stands twice
+    needs       these fields are there; one_of: exactly one of them is; at_most_one
+    operands    an expression has as many values as its operator takes
+    use         the rows of a fragment
 """
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from cheops.forms.crossing import CROSSING
+from cheops.forms.crossing import CROSSING, EVERY_OBJECT
 from cheops.forms.types import mistyped
+from cheops.forms.words import FORMS
 from schemas.documents import parse_value
 from schemas.identity import kind_id
 from schemas.relations.path import Step, steps_of, suffix_of
-from services.resolver.judge.demand import thousandths
 
 Body = Mapping[str, Any]
 Test = Callable[[Any, Any], str]
 EVERY: Final = "*"
-FILE: Final = Path(__file__).with_suffix(".yaml")
-PORT_MAX: Final = 65_535
-MACROS: Final = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
-SCHEDULE_FIELDS: Final = 5
-_LABEL: Final = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-_SUBDOMAIN: Final = rf"{_LABEL}(\.{_LABEL})*"
-_WORD: Final = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
-_QUALIFIED: Final = rf"({_SUBDOMAIN}/)?{_WORD}"
+RULES: Final = Path(__file__).parent / "rules"
 
 
 class _Place:
@@ -62,27 +64,40 @@ class _Place:
 
 def wrong_with(body: Body) -> list[str]:
     """`path: reason` for each mistake; nothing for kinds that are not built in."""
-    api_version, kind = str(body.get("apiVersion")), str(body.get("kind"))
-    group = api_version.rpartition("/")[0]
+    group = str(body.get("apiVersion")).rpartition("/")[0]
     if "." in group and not group.endswith(".k8s.io"):
         return []
     if unread := mistyped(body):
         return unread
-    name = str(kind_id(group, kind))
+    name = str(kind_id(group, str(body.get("kind"))))
     found = dict.fromkeys(_wrong(body, _places(name), ""))
-    return [*found, *(reason for rule in CROSSING.get(name, ()) for reason in rule(body))]
+    crossing = (*EVERY_OBJECT, *CROSSING.get(name, ()))
+    return [*found, *(reason for rule in crossing for reason in rule(body))]
 
 
 @cache
 def _places(kind: str) -> _Place:
-    data, root = _data(), _Place()
-    root.take([*data["kinds"][EVERY], *data["kinds"].get(kind, ())], data["fragments"])
+    data, root = rules(), _Place()
+    names, loose = data["names"].get(kind, "subdomain"), kind in data["loose"]
+    root.take(
+        [
+            {"at": "metadata.name", "form": names},
+            {"at": "metadata.finalizers[*]", "filled": True, "form": "loose-finalizer" if loose else "finalizer"},
+            *data["kinds"][EVERY],
+            *data["kinds"].get(kind, ()),
+        ],
+        data["fragments"],
+    )
     return root
 
 
 @lru_cache(maxsize=1)
-def _data() -> Mapping[str, Any]:
-    found: Mapping[str, Any] = parse_value(FILE.read_bytes(), FILE.name)
+def rules() -> Mapping[str, Mapping[str, Any]]:
+    """All files of data as one."""
+    found: dict[str, dict[str, Any]] = {}
+    for file in sorted(RULES.glob("*.yaml")):
+        for part, rows in parse_value(file.read_bytes(), file.name).items():
+            found.setdefault(part, {}).update(dict.fromkeys(rows, True) if isinstance(rows, list) else rows)
     return found
 
 
@@ -106,11 +121,15 @@ def _wrong(value: Any, place: _Place, path: str) -> Iterator[str]:
 
 
 # ── tests of one value: the reason, or nothing ─────────────────────────────────────────────────────────────────────
+# Who leaves a text empty, leaves it out: only `filled`, `strictly` and `needs` mind.
 
 
 def _among(value: Any, words: Sequence[Any]) -> str:
-    known = [str(one) for one in words if one is not None]
-    return "" if value in known else f"{value!r:.60} (expected {', '.join(filter(None, known))})"
+    return "" if value == "" else _strictly(value, words)
+
+
+def _strictly(value: Any, words: Sequence[Any]) -> str:
+    return "" if value in words else f"{value!r:.60} (expected {', '.join(map(str, words))})"
 
 
 def _least(value: Any, bound: int) -> str:
@@ -121,12 +140,20 @@ def _most(value: Any, bound: int) -> str:
     return f"{value} is more than {bound}" if isinstance(value, int) and value > bound else ""
 
 
+def _most_items(value: Any, bound: int) -> str:
+    return f"more than {bound}" if isinstance(value, list) and len(value) > bound else ""
+
+
 def _longest(value: Any, bound: int) -> str:
     return f"longer than {bound} characters" if len(str(value)) > bound else ""
 
 
 def _filled(value: Any, wanted: bool) -> str:
     return "empty" if wanted and value in ([], "", {}) else ""
+
+
+def _unset(value: Any, wanted: bool) -> str:
+    return "cannot be set here" if wanted and value not in ([], "", {}) else ""
 
 
 def _unique(value: Any, field: str) -> str:
@@ -137,86 +164,64 @@ def _unique(value: Any, field: str) -> str:
     return "" if twice is None else f"{field} {twice!r} stands twice"
 
 
+def _distinct(value: Any, wanted: bool) -> str:
+    twice = next((one for one in value if value.count(one) > 1), None) if wanted and isinstance(value, list) else None
+    return "" if twice is None else f"{twice!r} stands twice"
+
+
+def _needs(value: Any, fields: Sequence[str]) -> str:
+    missing = [one for one in fields if isinstance(value, Mapping) and value.get(one) in (None, "", [])]
+    return f"{missing[0]} is missing" if missing else ""
+
+
+def _one_of(value: Any, fields: Sequence[str]) -> str:
+    if isinstance(value, Mapping) and not any(value.get(one) is not None for one in fields):
+        return f"one of {', '.join(fields)} is missing"
+    return _at_most_one(value, fields)
+
+
+def _operands(value: Any, wanted: bool) -> str:
+    """Of a selector's expression: as many values as its operator takes."""
+    if not wanted or not isinstance(value, Mapping):
+        return ""
+    values, operator = value.get("values"), value.get("operator")
+    count = len(values) if isinstance(values, list) else 0
+    if operator in ("Exists", "DoesNotExist") and count:
+        return f"{operator} takes no values"
+    if operator in ("In", "NotIn") and not count:
+        return f"{operator} takes values"
+    return f"{operator} takes one value" if operator in ("Gt", "Lt") and count != 1 else ""
+
+
 def _at_most_one(value: Any, fields: Sequence[str]) -> str:
-    said = [one for one in fields if isinstance(value, Mapping) and value.get(one) is not None]
+    said = [one for one in fields if isinstance(value, Mapping) and value.get(one) not in (None, "", 0, [])]
     return f"{' and '.join(said)} exclude each other" if len(said) > 1 else ""
 
 
 def _keys(value: Any, form: str) -> str:
-    wrong = (
-        next((str(one) for one in value if FORMS[form](str(one)) is False), None)
-        if isinstance(value, Mapping)
-        else None
-    )
+    wrong = next((str(one) for one in value if not FORMS[form](str(one))), None) if isinstance(value, Mapping) else None
     return "" if wrong is None else f"{wrong!r:.80} cannot be a key"
 
 
 def _form(value: Any, name: str) -> str:
-    return "" if FORMS[name](value) else f"{value!r:.80} is no {name.replace('-', ' ')}"
+    return "" if value == "" or FORMS[name](value) else f"{value!r:.80} is no {name.replace('-', ' ')}"
 
 
 _TESTS: Final[Mapping[str, Test]] = {
     "among": _among,
+    "strictly": _strictly,
     "least": _least,
     "most": _most,
+    "most_items": _most_items,
     "longest": _longest,
     "filled": _filled,
+    "unset": _unset,
     "unique": _unique,
+    "distinct": _distinct,
+    "needs": _needs,
+    "one_of": _one_of,
     "at_most_one": _at_most_one,
+    "operands": _operands,
     "keys": _keys,
     "form": _form,
-}
-
-
-def _matches(pattern: str, longest: int = 10_000) -> Callable[[Any], bool]:
-    compiled = re.compile(pattern)
-    return lambda value: isinstance(value, str) and len(value) <= longest and compiled.fullmatch(value) is not None
-
-
-def _is_port_name(value: Any) -> bool:
-    fits = _matches(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", 15)(value)
-    return fits and re.search("[a-z]", value) is not None and "--" not in value
-
-
-def _is_port(value: Any) -> bool:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return 1 <= value <= PORT_MAX
-    return _is_port_name(value)
-
-
-def _is_within(value: Any) -> bool:
-    return isinstance(value, str) and not value.startswith("/") and ".." not in value.split("/")
-
-
-def _is_cidr(value: Any) -> bool:
-    try:
-        return "/" in str(value) and bool(ipaddress.ip_network(str(value), strict=False))
-    except ValueError:
-        return False
-
-
-def _is_schedule(value: Any) -> bool:
-    words = str(value).split()
-    if words[:1] and words[0].startswith("@"):
-        return words[0] in MACROS or (words[0] == "@every" and len(words) > 1)
-    return len(words) == SCHEDULE_FIELDS and all(re.fullmatch(r"[-0-9A-Za-z*/,?]+", one) for one in words)
-
-
-FORMS: Final[Mapping[str, Callable[[Any], bool]]] = {
-    "label": _matches(_LABEL),
-    "service-name": _matches(_LABEL),
-    "label-value": _matches(rf"({_WORD})?"),
-    "qualified": lambda value: _matches(_QUALIFIED)(str(value).lower() if "/" in str(value) else str(value)),
-    "finalizer": lambda value: value in ("orphan", "foregroundDeletion", "kubernetes") or _matches(r".+/.+")(value),
-    "config-key": _matches(r"[-._a-zA-Z0-9]+", 253),
-    "variable": _matches(r"[ -<>-~]+"),
-    "port-name": _is_port_name,
-    "port": _is_port,
-    "path-within": _is_within,
-    "quantity": lambda value: thousandths(value) is not None,
-    "amount": lambda value: (thousandths(value) or 0) > 0,
-    "amount-or-none": lambda value: (found := thousandths(value)) is not None and found >= 0,
-    "cidr": _is_cidr,
-    "https": lambda value: str(value).startswith("https://"),
-    "schedule": _is_schedule,
 }

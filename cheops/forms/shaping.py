@@ -4,7 +4,8 @@
 
 A field is written as one word:
 
-    text  whole (32 bits)  long (64)  number  yes-no  bytes  amount  any  port (a number or text)  the name of a shape
+    text  whole (32 bits)  long (64)  number  yes-no  bytes  amount  time  any  port (a number or text)
+    the name of a shape
     [word   a list of these          {word   a mapping to these
 """
 
@@ -31,7 +32,7 @@ PLAIN: Final = {
     "object": "any",
     None: "any",
 }
-FORMATS: Final = {"byte": "bytes", "int64": "long"}
+FORMATS: Final = {"byte": "bytes", "int64": "long", "date-time": "time"}
 SPECIAL: Final = {"Quantity": "amount", "IntOrString": "port", "FieldsV1": "any"}
 
 Schema = Mapping[str, Any]
@@ -70,7 +71,8 @@ def _word(schema: Schema, definitions: Mapping[str, Schema]) -> str:
         bare = name.rpartition(".")[2]
         if "properties" in definitions[name]:
             return _short(name)
-        return SPECIAL.get(bare) or PLAIN[definitions[name].get("type")]
+        plain = definitions[name]
+        return SPECIAL.get(bare) or FORMATS.get(plain.get("format", "")) or PLAIN[plain.get("type")]
     if schema.get("type") == "array":
         return "[" + _word(schema["items"], definitions)
     if "additionalProperties" in schema:

@@ -81,6 +81,9 @@ _BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z
 _AMOUNT: Final = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+|[numkMGTPE]|[KMGTPE]i)?\s*")
 
 
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d([.,]\d+)?(Z|[+-]\d\d:\d\d)")
+
+
 def _is_base64(value: Any) -> bool:
     return isinstance(value, str) and _BASE64.fullmatch(re.sub(r"[\r\n]", "", value)) is not None
 
@@ -96,6 +99,7 @@ _PLAIN: Final[Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "number": (_is_number, "a number"),
     "yes-no": (lambda value: isinstance(value, bool), "true or false"),
     "bytes": (_is_base64, "base64"),
+    "time": (lambda value: isinstance(value, str) and _TIME.fullmatch(value) is not None, "a time, as RFC 3339 has it"),
     "amount": (_is_amount, "an amount, as 500m or 1Gi"),
     "port": (lambda value: isinstance(value, str) or _is_whole(32)(value), "a number or text"),
     "any": (lambda value: True, ""),

@@ -14,6 +14,7 @@ from tests.accuracy.verdicts.cases import load_cases
 from tests.contract.api.client import Api
 
 ROW = "Create, does the API server refuse it (a schema), D150"
+TRIED = ("Service",)  # a dry run does not look into the range of node ports
 CASES = [one for one in load_cases() if one.row == ROW and not one.offline_only]
 
 
@@ -21,11 +22,15 @@ async def test_an_api_server_refuses_what_the_labels_say(api: Api, namespace: st
     wrong = []
     for case in CASES:
         for body in case.act["manifests"]:
-            answer = await api.post(*_placed(body, namespace), dryRun="All", fieldValidation="Strict")
+            path, content = _placed(body, namespace)
+            dry = {} if content["kind"] in TRIED else {"dryRun": "All"}
+            answer = await api.post(path, content, fieldValidation="Strict", **dry)
+            if answer.status == 201 and not dry:
+                await api.delete(f"{path}/{content['metadata']['name']}")
             if (answer.status in (400, 422)) is not (case.expect.decision == "deny"):
                 wrong.append(f"{case.name}: {answer.status} {answer.text[:300]}")
     assert not wrong, "\n".join(wrong)
-    assert len(CASES) >= 50
+    assert len(CASES) > 100
 
 
 @pytest.mark.controlplane

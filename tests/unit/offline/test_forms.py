@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from cheops.forms.fields import EVERY, FILE, wrong_with
-from schemas.documents import DocumentError, parse_value, read_documents
+from cheops.forms.fields import EVERY, rules, wrong_with
+from cheops.forms.schedules import is_schedule
+from cheops.forms.words import FORMS
+from schemas.documents import DocumentError, read_documents
 
 ROOT = Path(__file__).parents[3]
 CORPORA = ROOT.parent / "shared" / "corpora"
 GOLDEN = "kubernetes-api"  # every field filled with a made-up word
-KINDS = [one for one in parse_value(FILE.read_bytes(), FILE.name)["kinds"] if one != EVERY]
+KINDS = [one for one in rules()["kinds"] if one != EVERY]
 POD: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}}
 SECRET: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
 
@@ -33,9 +35,9 @@ def test_what_is_left_out_is_never_wrong(kind: str) -> None:
 
 @pytest.mark.parametrize("value", ["text", 5, [1], [None], {"a": None}, True, [[]]])
 def test_whatever_stands_there_is_read_safely(value: Any) -> None:
-    for kind in KINDS:
+    for kind, version in [(kind, version) for kind in KINDS for version in ("v1", "v1beta1")]:
         group, _, bare = kind.rpartition("/")
-        head = {"apiVersion": f"{group}/v1".strip("/"), "kind": bare}
+        head = {"apiVersion": f"{group}/{version}".strip("/"), "kind": bare}
         for body in (
             {"metadata": value},
             {"metadata": {"labels": value}},
@@ -71,6 +73,25 @@ def test_what_is_base64_to_an_api_server_is_so_here(text: str) -> None:
 @pytest.mark.parametrize("text", ["eA", "e A==", "eA===", "-_-_", "x"])
 def test_what_is_no_base64_to_an_api_server_is_none_here(text: str) -> None:
     assert wrong_with({**SECRET, "data": {"a": text}}) == [f"data.a: {text!r} (expected base64)"]
+
+
+@pytest.mark.parametrize("text", ["*/5 * * * *", "? 0-23/2 1,15 jan-mar mon", "@hourly", "@every 1h30m", "*-5 * * * *"])
+def test_a_schedule_that_a_cluster_reads_is_one(text: str) -> None:
+    assert is_schedule(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["60 * * * *", "*/0 * * * *", "5-1 * * * *", "0 0 0 * *", "0 0 * * 7", "@reboot", "TZ=UTC 0 0 * * *", ""]
+)
+def test_a_schedule_that_a_cluster_cannot_read_is_none(text: str) -> None:
+    assert not is_schedule(text)
+
+
+def test_every_form_that_the_data_names_is_known() -> None:
+    rows = [row for part in ("fragments", "kinds") for place in rules()[part].values() for row in place]
+    named = {row[test] for row in rows for test in ("form", "keys") if test in row}
+    assert named <= set(FORMS)
+    assert {row["use"] for row in rows if "use" in row} == set(rules()["fragments"])
 
 
 def test_kinds_of_others_are_theirs_to_say() -> None:

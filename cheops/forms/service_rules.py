@@ -1,0 +1,94 @@
+"""Mistakes in a Service that show only when two fields are read together. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from cheops.forms.words import is_subdomain
+from services.resolver.judge.demand import mapping_of, rows_of
+
+Body = Mapping[str, Any]
+HEADLESS: Final = "None"
+NODE_PORTS: Final = range(30_000, 32_768)  # the API server's default, --service-node-port-range
+ONLY_OF_BALANCERS: Final = ("loadBalancerClass", "allocateLoadBalancerNodePorts", "loadBalancerSourceRanges")
+NOT_OF_NAMES: Final = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
+
+
+def service_rules(body: Body) -> Iterator[str]:
+    """What a type permits, and what ports and addresses must not share."""
+    spec = mapping_of(body.get("spec"))
+    sort = spec.get("type") or "ClusterIP"
+    if sort == "ExternalName":
+        yield from _a_name(spec)
+    else:
+        yield from _addresses(spec, str(sort))
+        yield from _balancer(spec, sort == "LoadBalancer")
+    yield from _ports(spec, str(sort))
+    local = spec.get("externalTrafficPolicy")
+    if local and sort not in ("NodePort", "LoadBalancer") and not spec.get("externalIPs"):
+        yield f"spec.externalTrafficPolicy: {local!r} is for what can be reached from outside"
+    families = spec.get("ipFamilies")
+    if spec.get("ipFamilyPolicy") == "SingleStack" and isinstance(families, list) and len(families) > 1:
+        yield "spec.ipFamilyPolicy: cannot be SingleStack with two families"
+
+
+def _a_name(spec: Body) -> Iterator[str]:
+    name = str(spec.get("externalName") or "").removesuffix(".")
+    if not name:
+        yield "spec.externalName: missing (type is ExternalName)"
+    elif not is_subdomain(name):
+        yield f"spec.externalName: {name!r:.80} is no subdomain"
+    for field in NOT_OF_NAMES:
+        if spec.get(field):
+            yield f"spec.{field}: not with type ExternalName"
+
+
+def _addresses(spec: Body, sort: str) -> Iterator[str]:
+    first, every = spec.get("clusterIP") or "", spec.get("clusterIPs") or []
+    if not isinstance(every, list):
+        return
+    if every and every[0] != first:
+        yield f"spec.clusterIPs: must begin with clusterIP ({first or 'which is empty'})"
+    if HEADLESS in every and every != [HEADLESS]:
+        yield "spec.clusterIPs: None stands alone"
+    if first == HEADLESS and sort in ("NodePort", "LoadBalancer"):
+        yield f"spec.clusterIP: cannot be None with type {sort}"
+    families = []
+    for one in every or [first]:
+        if one in ("", HEADLESS):
+            continue
+        try:
+            families.append(ipaddress.ip_address(str(one)).version)
+        except ValueError:
+            yield f"spec.clusterIP: {one!r:.80} is no address"
+    if len(set(families)) < len(families):
+        yield "spec.clusterIPs: one address of a family"
+
+
+def _balancer(spec: Body, is_balancer: bool) -> Iterator[str]:
+    for field in ONLY_OF_BALANCERS:
+        if not is_balancer and spec.get(field) not in (None, []):
+            yield f"spec.{field}: only with type LoadBalancer"
+    if spec.get("healthCheckNodePort") and not (is_balancer and spec.get("externalTrafficPolicy") == "Local"):
+        yield "spec.healthCheckNodePort: only with type LoadBalancer and externalTrafficPolicy Local"
+
+
+def _ports(spec: Body, sort: str) -> Iterator[str]:
+    ports = rows_of(spec.get("ports"))
+    if len(ports) > 1 and not all(one.get("name") for one in ports):
+        yield "spec.ports: each of several ports needs a name"
+    numbers = [(one.get("port"), one.get("protocol") or "TCP") for one in ports]
+    twice = next((one for one in numbers if one[0] is not None and numbers.count(one) > 1), None)
+    if twice is not None:
+        yield f"spec.ports: port {twice[0]} {twice[1]} stands twice"
+    outside = [(one.get("nodePort"), one.get("protocol") or "TCP") for one in ports if one.get("nodePort")]
+    if outside and sort == "ClusterIP":
+        yield "spec.ports: nodePort is for type NodePort or LoadBalancer"
+    elif sort in ("NodePort", "LoadBalancer"):
+        for number, protocol in outside:
+            if number not in NODE_PORTS:
+                yield f"spec.ports: nodePort {number} is not within {NODE_PORTS.start}-{NODE_PORTS.stop - 1}"
+            elif outside.count((number, protocol)) > 1:
+                yield f"spec.ports: nodePort {number} {protocol} stands twice"
