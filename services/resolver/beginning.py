@@ -171,6 +171,8 @@ async def _filled(graph: Graph, found: Found) -> None:
     was_enabled = gc.isenabled()
     gc.disable()
     try:
+        for _ in restoring.begin():
+            await asyncio.sleep(0)
         for chunk in found.chunks:
             restoring.take(chunk)
             await asyncio.sleep(0)

@@ -45,6 +45,8 @@ def copied(graph: Graph, numbers: int, during: Iterator[ResourceEvent]) -> tuple
 def restored(chunks: list[bytes], count: int) -> Graph:
     graph = Graph(SITE)
     restoring = Restoring(graph.parts, count)
+    for _ in restoring.begin():
+        pass
     for chunk in chunks:
         restoring.take(msgspec.msgpack.decode(chunk, type=Chunk))
     for _ in restoring.finish():
