@@ -22,6 +22,7 @@ LARGE_LEN: Final = 1024 * 1024  # from here on JSON is read as JSON: below, the 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 _WORDS: Final[dict[type, str]] = {str: "text", list: "a list", bool: "true or false"}
 STDIN: Final = Path("-")
+KUSTOMIZE: Final = "kustomize.config.k8s.io/"
 MERGE_TAG: Final = "tag:yaml.org,2002:merge"
 
 _Base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -83,12 +84,16 @@ class Document:
 
 
 def read_documents(path: Path) -> list[Document]:
-    """Every object of a file, of the manifests of a folder (sorted, recursive), or of standard input (`-`)."""
+    """Every object of a file, of the manifests of a folder (sorted, recursive), or of standard input (`-`).
+
+    A `kustomization.yaml` in a folder is for the tool that reads it, and no object of a cluster.
+    """
     if path == STDIN:
         return parse(sys.stdin.buffer.read(FILE_BYTES_MAX + 1), "standard input")
     if path.is_dir():
         files = sorted(one for one in path.rglob("*") if one.suffix in SUFFIXES and one.is_file())
-        return [document for file in files for document in read_documents(file)]
+        found = [document for file in files for document in read_documents(file)]
+        return [one for one in found if not str(one.body.get("apiVersion")).startswith(KUSTOMIZE)]
     try:
         with path.open("rb") as source:
             raw = source.read(FILE_BYTES_MAX + 1)
@@ -222,7 +227,7 @@ class _Builder:
 
 
 def _flat(document: Document) -> Iterator[Document]:
-    """`kind: List` (and `…List` of a list call) → its items."""
+    """`kind: List` (and `…List` of a list call, whose items leave out what they are) → its items."""
     body = document.body
     kind, items = body.get("kind"), body.get("items")
     if not (isinstance(kind, str) and kind.endswith("List") and isinstance(items, list)):
@@ -234,7 +239,8 @@ def _flat(document: Document) -> Iterator[Document]:
         node, line = found or (None, document.line)
         if not isinstance(item, dict):
             raise DocumentError(document.file, line, f"items[{place}]: expected a Kubernetes object")
-        yield from _flat(Document(document.file, line, item, node))
+        implied = {} if kind == "List" else {"apiVersion": body.get("apiVersion"), "kind": kind.removesuffix("List")}
+        yield from _flat(Document(document.file, line, {**implied, **item}, node))
 
 
 def _child(node: Any, step: str | int) -> tuple[Any, int] | None:

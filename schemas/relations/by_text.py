@@ -12,7 +12,8 @@ from schemas.identity import KindId, kind_id, split_kind
 from schemas.kinds import Surface, one_group
 from schemas.relations.path import At, Where
 from schemas.relations.places import Read
-from schemas.relations.readers import READERS, Pointer, Source
+from schemas.relations.pointers import Pointer, Source
+from schemas.relations.readers import READERS
 from schemas.relations.reading import NOBODY, RuleReader
 from schemas.relations.rule import Rule
 from schemas.relations.run import Run

@@ -6,11 +6,12 @@ Everything here reads safely: what does not follow its grammar points at nothing
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from schemas.identity import IdentityError, KindId, ResourceKey, kind_id
-from schemas.kinds import Surface
 from schemas.relations.hosts import hosts_in
+from schemas.relations.meshes import mesh_destination, mesh_host, spiffe
+from schemas.relations.pointers import OBJECT_PATH_LENS, Pointer, Source
 
 ORDINALS_MAX: Final = 100  # claims of one template of a StatefulSet that are spelled out
 NAMES_MAX: Final = 1_000
@@ -19,30 +20,7 @@ CLAIM: Final = KindId("PersistentVolumeClaim")
 ACCOUNT: Final = KindId("ServiceAccount")
 DEFAULT_ACCOUNT: Final = "default"
 DEFINITION: Final = KindId("apiextensions.k8s.io/CustomResourceDefinition")
-OBJECT_PATH_LENS: Final = (3, 5)  # group/kind/name, group/namespaces/namespace/kind/name
 USER_PREFIX: Final = "system:serviceaccount:"
-
-
-class Pointer(NamedTuple):
-    """What one text points at. `namespace` None: the source's own. `name` "": all of the kind there."""
-
-    kind: KindId
-    name: str
-    namespace: str | None = None
-    granule: str = ""
-    suffix: str = ""  # what is added to the path of the rule
-    inferred: bool = False
-
-
-class Source(NamedTuple):
-    """The object that is read."""
-
-    group: str
-    kind: str
-    namespace: str
-    name: str
-    body: Mapping[str, Any]
-    surface: Surface
 
 
 Reader = Callable[[Any, KindId, Source], Iterator[Pointer]]
@@ -66,25 +44,6 @@ def _outside(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
     """Somebody outside the API: a scheduler, a signer, a controller. Written as in names of ClusterTrustBundles."""
     if isinstance(value, str):
         yield Pointer(kind, value.replace("/", ":"), "")
-
-
-def _mesh_host(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
-    """A host of a mesh: `name` (of the own namespace), `name.namespace.svc…`; no star, no other domain."""
-    if not isinstance(value, str) or "*" in value or not value:
-        return
-    name, _, rest = value.partition(".")
-    labels = rest.split(".")
-    if not rest:
-        yield Pointer(kind, name)
-    elif labels[1:2] == ["svc"]:
-        yield Pointer(kind, name, labels[0])
-
-
-def _spiffe(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
-    """A principal of a mesh: `trust-domain/ns/namespace/sa/name`."""
-    parts = value.split("/") if isinstance(value, str) else []
-    if len(parts) == max(OBJECT_PATH_LENS) and (parts[1], parts[3]) == ("ns", "sa") and "*" not in parts[4]:
-        yield Pointer(kind, parts[4], parts[2])
 
 
 def _names(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
@@ -278,8 +237,9 @@ def _texts(value: Any, name: str) -> list[str]:
 READERS: Final[Mapping[str, Reader]] = {
     "hosts": _hosts,
     "namespaced-name": _namespaced_name,
-    "mesh-host": _mesh_host,
-    "spiffe": _spiffe,
+    "mesh-host": mesh_host,
+    "mesh-destination": mesh_destination,
+    "spiffe": spiffe,
     "names": _names,
     "values": _listed,
     "typed-refs": _typed_refs,

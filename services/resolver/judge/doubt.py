@@ -13,10 +13,14 @@ from msgspec import structs
 
 from schemas.events import ServedKind
 from schemas.identity import KindId, ResourceId, kind_of, resource_id, split_kind
+from schemas.relations.ambient import is_ambient
+from services.resolver.graph.label_index import namespace_of
 from services.resolver.graph.view import View
 from services.resolver.judge.cascade import cascade_of
 from services.resolver.judge.case import Case
 from services.resolver.judge.findings import Finding, named
+from services.resolver.judge.limits import LIMIT_RANGE
+from services.resolver.judge.quota import QUOTA
 from services.resolver.judge.update import takes_away
 
 POD: Final = KindId("Pod")
@@ -84,7 +88,7 @@ def _blind_that_matter(
         matter = own | _users_of(view, going, sources_of, blind) | _contained(view, going, blind)
     else:
         losing = {one.resource for one in case.changes if takes_away(view, one)}
-        matter = own | _needed(case) | _users_of(view, losing, sources_of, blind)
+        matter = own | _needed(case) | _bounding(case, view) | _users_of(view, losing, sources_of, blind)
     return sorted(kind for kind in blind if kind in matter)
 
 
@@ -114,7 +118,20 @@ def _needed(case: Case) -> set[KindId]:
         for reference in change.after.references
         if not reference.optional and not reference.soft and reference.confidence != "inferred"
         if reference.selector is None or not reference.selector.default  # without a default it is a warning
+        if not is_ambient(reference.target)
     }
+
+
+def _bounding(case: Case, view: View) -> set[KindId]:
+    """Kinds that may say how much there can be of what is made, or begins to ask for more."""
+    made = [
+        one
+        for one in case.changes
+        if one.after is not None and namespace_of(one.resource)
+        if view.find(one.resource) is None or one.had not in (None, one.demand)
+    ]
+    found = {QUOTA} if made else set()
+    return found | {LIMIT_RANGE} if any(one.demand is not None for one in made) else found
 
 
 def _users_of(

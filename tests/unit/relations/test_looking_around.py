@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from schemas.identity import KindId
-from schemas.relations.readers import READERS, Source
+from schemas.relations.pointers import Source
+from schemas.relations.readers import READERS
 from schemas.relations.silence import LOOKS_AROUND
 from tests.unit.relations.test_hostile_objects import WHOLE
 from tests.unit.relations.test_readers import SURFACE, placed

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from schemas import documents
-from schemas.documents import DocumentError, parse
+from schemas.documents import DocumentError, parse, read_documents
 
 ITEMS = [
     {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c{place}"}, "data": {"a": "=", "b": "2020-01-01"}}
@@ -46,3 +47,16 @@ def test_the_faults_are_told_with_their_line(text: str, line: int, words: str) -
         parse(text.encode(), "big.json")
     assert words in caught.value.reason
     assert caught.value.line == line
+
+
+@pytest.mark.usefixtures("_either_way")
+def test_the_items_of_a_list_call_are_what_their_list_says() -> None:
+    body = {"apiVersion": "v1", "kind": "ConfigMapList", "items": [{"metadata": {"name": "c"}}]}
+    found = [one.body for one in parse(json.dumps(body).encode(), "raw.json")]
+    assert found == [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}]
+
+
+def test_a_kustomization_in_a_folder_is_no_object(tmp_path: Path) -> None:
+    (tmp_path / "kustomization.yaml").write_text("apiVersion: kustomize.config.k8s.io/v1beta1\nresources: [c.yaml]\n")
+    (tmp_path / "c.yaml").write_text("{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}\n")
+    assert [one.body["kind"] for one in read_documents(tmp_path)] == ["ConfigMap"]
