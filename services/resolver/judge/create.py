@@ -16,6 +16,7 @@ from services.resolver.judge.grants import is_granted
 from services.resolver.judge.params import as_policy_says
 from services.resolver.judge.use import (
     CLAIMS_RULE,
+    INSTALLED,
     ends,
     part_is_there,
     selects_part,
@@ -130,7 +131,7 @@ def _missing(state: ResourceState, edge: Edge) -> Finding:
     user = named(state.resource)
     if edge.reference.optional:
         return Finding("N120", f"{named(target)} is missing; {user} does without it", "absence", target, edge)
-    if _weak(state, edge.reference):
+    if _weak(state, edge.reference) or edge.reference.rule in INSTALLED:
         return Finding("W110", f"{named(target)} is missing; {user} does not need it yet", "absence", target, edge)
     return Finding("D110", f"{named(target)} is missing, {user} needs it", "absence", target, edge)
 

@@ -22,6 +22,7 @@ from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.limits import LIMIT_RANGE
 from services.resolver.judge.quota import QUOTA
 from services.resolver.judge.update import takes_away
+from services.resolver.judge.use import INSTALLED
 
 POD: Final = KindId("Pod")
 NAMESPACE: Final = KindId("Namespace")
@@ -118,7 +119,7 @@ def _needed(case: Case) -> set[KindId]:
         for reference in change.after.references
         if not reference.optional and not reference.soft and reference.confidence != "inferred"
         if reference.selector is None or not reference.selector.default  # without a default it is a warning
-        if not is_ambient(reference.target)
+        if not is_ambient(reference.target) and reference.rule not in INSTALLED
     }
 
 

@@ -22,6 +22,11 @@ POLICY_ONLY: Final = ("", "P")  # phases of what never counts as use
 FINISHED: Final = ("Succeeded", "Failed")
 CLAIM: Final = "PersistentVolumeClaim"
 CLAIMS_RULE: Final = "statefulset.claims"
+# What is installed beside a cluster, and rarely listed with what needs it (a provisioner need not be a CSI driver):
+# where it is there it counts, where it is missing nobody is held up.
+INSTALLED: Final = frozenset(
+    ("autoscaler.metrics.resource", "autoscaler.metrics.custom", "autoscaler.metrics.external", "class.driver")
+)
 # What the API server makes of a port that is not said.
 DEFAULT_PARTS: Final = dict.fromkeys(("webhook.service", "apiservice.service", "definition.conversion"), "port:443")
 
@@ -73,7 +78,9 @@ def _is_over(reference: Reference, kind: KindId, facts: Mapping[str, Scalar], ma
 def breaks(edge: Edge, view: View) -> bool:
     """Whether a living dependent misses the target, or the part of it, in the state that `view` shows."""
     source = view.find(edge.source)
-    if source is None or source.deleting or edge.reference.rule == CLAIMS_RULE or _namespace_ends(source, view):
+    if source is None or source.deleting or _namespace_ends(source, view):
+        return False
+    if edge.reference.rule == CLAIMS_RULE or edge.reference.rule in INSTALLED:
         return False
     if use_of(edge, source) not in ("lifetime", "next start", "in flight"):
         return False
