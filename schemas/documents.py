@@ -1,7 +1,7 @@
 """Text → manifests: YAML or JSON, files, folders, standard input; each document knows its file and line.
 
-Read as Kubernetes' own tools read: JSON values in YAML clothes. So timestamps and a bare `=` are text, a duplicate key
-is an error, and `List` objects are taken apart. Sizes, depth and aliases are bounded.
+Read as Kubernetes' own tools read: JSON values in YAML clothes (scalars.py). A duplicate key is an error, and `List`
+objects are taken apart. Sizes, depth and aliases are bounded.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Any, Final
 
 import yaml
 
+from schemas.scalars import MERGE, key, teach
+
 FILE_BYTES_MAX: Final = 64 * 1024 * 1024
 ALIASES_MAX: Final = 1_000
 DEPTH_MAX: Final = 100
@@ -23,7 +25,6 @@ SUFFIXES: Final = (".yaml", ".yml", ".json")
 _WORDS: Final[dict[type, str]] = {str: "text", list: "a list", bool: "true or false"}
 STDIN: Final = Path("-")
 KUSTOMIZE: Final = "kustomize.config.k8s.io/"
-MERGE_TAG: Final = "tag:yaml.org,2002:merge"
 
 _Base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -37,17 +38,10 @@ class DocumentError(ValueError):
 
 
 class _Loader(_Base):  # type: ignore[misc,valid-type]  # the C loader when libyaml is there
-    """Strings stay strings: only null, booleans and numbers are resolved."""
+    """Reads unquoted words as kubectl does (scalars.py)."""
 
 
-_Loader.yaml_implicit_resolvers = {
-    first: [
-        (tag, pattern)
-        for tag, pattern in resolvers
-        if tag not in ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:value")
-    ]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+teach(_Loader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,24 +200,27 @@ class _Builder:
             return [self.build(one, depth + 1) for one in node.value]
         if not again:
             self._unmerge(node)
-        return {self._key(key): self.build(value, depth + 1) for key, value in node.value}
+        return {self._key(name): self.build(value, depth + 1) for name, value in node.value}
 
     def _unmerge(self, node: Any) -> None:
         """Own keys stand once; `<<: *anchor` puts merged fields before them, so that own ones replace merged ones."""
         seen: set[str] = set()
         for key_node, _ in node.value:
-            if key_node.tag == MERGE_TAG:
+            if key_node.tag == MERGE:
                 continue
-            key = self._key(key_node)
-            if key in seen:
-                raise DocumentError(self._file, key_node.start_mark.line + 1, f"key {key!r} stands twice")
-            seen.add(key)
+            name = self._key(key_node)
+            if name in seen:
+                raise DocumentError(self._file, key_node.start_mark.line + 1, f"key {name!r} stands twice")
+            seen.add(name)
         self._loader.flatten_mapping(node)
 
     def _key(self, node: Any) -> str:
         if not isinstance(node, yaml.ScalarNode):
             raise DocumentError(self._file, node.start_mark.line + 1, "a key that is not text")
-        return str(node.value)
+        name = key(node)
+        if name is None:
+            raise DocumentError(self._file, node.start_mark.line + 1, "a key that is nothing (quote it)")
+        return name
 
 
 def _flat(document: Document) -> Iterator[Document]:
@@ -245,9 +242,9 @@ def _flat(document: Document) -> Iterator[Document]:
 
 def _child(node: Any, step: str | int) -> tuple[Any, int] | None:
     if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == step:
-                return value, key.start_mark.line + 1
+        for name, value in node.value:
+            if name.value == step:
+                return value, name.start_mark.line + 1
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
         return node.value[step], node.value[step].start_mark.line + 1
     return None

@@ -30,7 +30,7 @@ def _builtin(minor: int) -> tuple[ServedKind, ...]:
     for row in _rows():
         since, ended = row.get("since", {}), row.get("ended", {})
         versions = [one for one in row["versions"] if since.get(one, 0) <= minor]
-        versions += [one for one, until in reversed(ended.items()) if minor < until]
+        versions += [one for one, until in reversed(ended.items()) if since.get(one, 0) <= minor < until]
         if versions:
             kinds.append(
                 ServedKind(

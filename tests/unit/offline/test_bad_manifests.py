@@ -20,7 +20,7 @@ WORKLOAD = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d, namespace
         (MAP.replace("name: a", "generateName: a-") + "}\n", ":3: metadata.name: missing"),
         (MAP + ", labels: {a: 5}}\n", ":3: metadata.labels.a: 5 is not text (quote it)"),
         (MAP + ", annotations: [a]}\n", ":3: metadata.annotations: ['a'] (expected a mapping)"),
-        (MAP + "}\ndata: {yes: no}\n", ":4: data.yes: False is not text (quote it)"),
+        (MAP + "}\ndata: {yes: no}\n", ":4: data.true: False is not text (quote it)"),
         (WORKLOAD + "spec: 5\n", ":4: spec: 5 (expected a mapping)"),
         (WORKLOAD + "spec: {template: {spec: {containers: {a: b}}}}\n", ": expected a list of mappings"),
     ],

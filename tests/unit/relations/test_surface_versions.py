@@ -7,7 +7,9 @@ import pytest
 from schemas.identity import KindId
 from schemas.relations.surface import BUILTIN_VERSION, builtin_surface
 
-CRONJOB, SCALER, ADDRESS = (
+PODS, FLOWS, CRONJOB, SCALER, ADDRESS = (
+    KindId("policy/PodSecurityPolicy"),
+    KindId("flowcontrol.apiserver.k8s.io/FlowSchema"),
     KindId("batch/CronJob"),
     KindId("autoscaling/HorizontalPodAutoscaler"),
     KindId("networking.k8s.io/IPAddress"),
@@ -19,6 +21,11 @@ CRONJOB, SCALER, ADDRESS = (
     [
         ("1.24", CRONJOB, ("v1", "v1beta1")),
         ("1.25", CRONJOB, ("v1",)),
+        ("1.24", PODS, ("v1beta1",)),
+        ("1.25", PODS, None),
+        ("1.22", FLOWS, ("v1beta1",)),
+        ("1.25", FLOWS, ("v1beta2", "v1beta1")),
+        ("1.28", FLOWS, ("v1beta3", "v1beta2")),
         ("1.22", SCALER, ("v1", "v2beta2", "v2beta1")),
         ("1.25", SCALER, ("v2", "v1", "v2beta2")),
         ("1.36", SCALER, ("v2", "v1")),
