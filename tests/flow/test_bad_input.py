@@ -201,9 +201,9 @@ def test_a_wrong_command_line_exits_2_with_one_thing_to_do_and_no_traceback(
             {"in-a-list", "too"},
         ),
         (
-            b"x: &name anchored\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: y}\n".split(b"---\n")[1]
+            b"x: &name anchored\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: z}\n".split(b"---\n")[1]
             + b"data: &d {a: '1', sign: =, at: '2020-01-01'}\nbinaryData: {}\n",
-            {"y"},
+            {"z"},
         ),
         (
             b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: merged, labels: &l {app: a}, annotations: {<<: *l}}\n",
