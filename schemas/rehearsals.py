@@ -34,6 +34,7 @@ class RehearsedResult(Message):
 
     `status` and `message` are the API server's refusal (0 = it would accept). A refusal because of something that the
     same bundle creates first (a namespace, a CRD) is marked `blocked`. `fixed`: paths of immutable fields that change.
+    `anew`: what its pods are made from changes, so that they are made anew.
     """
 
     resource: ResourceId
@@ -44,6 +45,7 @@ class RehearsedResult(Message):
     message: str = ""
     causes: tuple[str, ...] = ()
     fixed: tuple[str, ...] = ()
+    anew: bool = False
 
 
 class RehearsalAnswer(Message):

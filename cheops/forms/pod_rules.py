@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from services.resolver.judge.demand import TEMPLATES, mapping_of, rows_of, thousandths
+from schemas.pods import TEMPLATES
+from services.resolver.judge.demand import mapping_of, rows_of, thousandths
 
 Body = Mapping[str, Any]
 CONTAINERS: Final = ("initContainers", "containers")

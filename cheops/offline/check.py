@@ -22,6 +22,7 @@ from schemas.envelope import MessageError, describe
 from schemas.identity import ResourceId, ResourceKey, SiteName, kind_of
 from schemas.intents import BOUND_DEFAULT_S, Intent, Override, Verb
 from schemas.kinds import Surface
+from schemas.pods import template_of
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import Catalogue
 from schemas.relations.surface import surface_with_crds
@@ -166,7 +167,8 @@ def _on_what_is_there(change: Change, intake: Intake, site: OfflineSite, extract
         refused=refused.words,
         demand=demand_of(after),
         had=demand_of(live),
-        beyond={level: why for level, why in beyond(after).items() if level not in beyond(live)},
+        beyond=beyond(after),
+        anew=template_of(live) != template_of(after),
     )
 
 

@@ -19,7 +19,7 @@ from services.resolver.judge.decide import decide
 from services.resolver.judge.demand import Demand
 from services.resolver.judge.policy import Policy
 
-ASKED: Final[dict[str, Any]] = {"demand": Demand, "had": Demand, "beyond": dict[str, str]}  # of a Change
+ASKED: Final[dict[str, Any]] = {"demand": Demand, "had": Demand, "beyond": dict[str, str], "anew": bool}  # of a Change
 
 
 def basis_of(case: Case, holds: Holds) -> Basis:

@@ -215,4 +215,4 @@ def _with_result(change: Change, result: RehearsedResult | None) -> Change:
         words = "; ".join((result.message, *result.causes)) if result.message else f"status {result.status}"
         return structs.replace(change, refused=words, fixed=result.fixed)
     after = msgspec.convert(result.after, ResourceState) if result.after else change.after
-    return structs.replace(change, after=after, unchanged=result.unchanged)
+    return structs.replace(change, after=after, unchanged=result.unchanged, anew=result.anew)

@@ -14,6 +14,7 @@ import msgspec
 
 from schemas.events import ResourceState
 from schemas.identity import ResourceId, ResourceKey
+from schemas.pods import template_of
 from schemas.rehearsals import RehearsedChange, RehearsedResult
 from services.chassis.errors import TransientError
 from services.executor.kubernetes import manifests
@@ -93,7 +94,9 @@ async def _rehearse_one(
     if live is not None:
         cluster.seen.remember(resource, cleaned, live, after)
     unchanged = live is not None and manifests.same(after, live)
-    return RehearsedResult(resource=resource, after=msgspec.to_builtins(shapes.state(after)), unchanged=unchanged)
+    anew = live is not None and template_of(live) != template_of(after)
+    state = msgspec.to_builtins(shapes.state(after))
+    return RehearsedResult(resource=resource, after=state, unchanged=unchanged, anew=anew)
 
 
 def _refused(resource: ResourceId, error: ApiError, brought: _Brought) -> RehearsedResult:

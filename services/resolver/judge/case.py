@@ -29,6 +29,7 @@ class Change(Struct, frozen=True):
     forced      it puts back what was declared, over whoever has changed it
     demand      what it asks of quotas; had: what it asked before, where that is known
     beyond      level of Pod Security → what its pods do beyond it
+    anew        it is there, and what its pods are made from changes
     """
 
     resource: ResourceId
@@ -42,6 +43,7 @@ class Change(Struct, frozen=True):
     demand: Demand | None = None
     had: Demand | None = None
     beyond: Mapping[str, str] = field(default_factory=dict)
+    anew: bool = False
 
 
 class Problem(Struct, frozen=True):

@@ -16,19 +16,13 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from schemas.pods import TEMPLATES
+
 Amounts = dict[str, int]  # resource → thousandths
 UNITS: Final[Mapping[str, Decimal]] = {
     "": Decimal(1),
     **{unit: Decimal(10) ** power for unit, power in zip("numkMGTPE", (-9, -6, -3, 3, 6, 9, 12, 15, 18), strict=True)},
     **{f"{unit}i": Decimal(1024) ** (power + 1) for power, unit in enumerate("KMGTPE")},
-}
-TEMPLATES: Final[Mapping[str, tuple[str, ...]]] = {
-    "Pod": ("spec",),
-    "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
-    **dict.fromkeys(
-        ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "ReplicationController"),
-        ("spec", "template", "spec"),
-    ),
 }
 COMPUTE: Final = ("cpu", "memory")  # what makes a pod more than best effort, and what a quota makes everybody say
 EVERY_CLASS: Final = "storageclass.storage.k8s.io"

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from schemas.identity import ResourceId, kind_of
+from schemas.pods import TEMPLATES
 from services.resolver.graph.label_index import namespace_of
 from services.resolver.graph.view import View
 from services.resolver.judge.case import Change
-from services.resolver.judge.demand import TEMPLATES, mapping_of, rows_of
+from services.resolver.judge.demand import mapping_of, rows_of
 from services.resolver.judge.findings import Finding, named
+from services.resolver.judge.quota import pods_of
 
 Spec = Mapping[str, Any]
 ENFORCE: Final = "pod-security.kubernetes.io/enforce"
@@ -56,10 +58,12 @@ def beyond(body: Mapping[str, Any]) -> dict[str, str]:
 
 
 def judge_security(view: View, after: View, change: Change) -> Iterator[Finding]:
-    """D150 where the namespace's level refuses the pods; of what is there, only where it is known what it did."""
+    """D150 where the namespace's level refuses the pods that the change makes."""
     before, state = view.find(change.resource), change.after
-    if state is None or not change.beyond or (before is not None and change.had is None):
+    if state is None or not change.beyond:
         return
+    if before is not None and not (change.anew or pods_of(before) < pods_of(state)):
+        return  # those that run go on
     if state.facts.get("recurs") is False and kind_of(change.resource) != "Pod":
         return  # it makes none
     space = after.find(ResourceId(f"Namespace/{namespace_of(change.resource)}"))
