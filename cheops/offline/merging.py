@@ -56,8 +56,8 @@ PORT_KEYS: Final = ("containerPort", "port")  # of a container's ports, and of a
 
 def merged(live: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:
     """The object after an apply of `manifest`; neither is changed."""
-    live, manifest = stored(live), stored(manifest)
-    before = {} if is_patch(live, manifest) else stored(_last_applied(live))
+    live, manifest, said = kept(live), stored(manifest), stored(_last_applied(live))
+    before = {} if is_patch(live, manifest) else said
     made: dict[str, Any] = _merge(_content(before), _content(manifest), _content(live))
     made["metadata"] = {**_kept_metadata(live), **made.get("metadata", {})}
     if "status" in live:
@@ -65,15 +65,24 @@ def merged(live: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, An
     return {name: _one_account(value) for name, value in made.items()}
 
 
+def kept(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """As an API server keeps it (`stored`, and the account by both of its names)."""
+    return {name: _one_account(value) for name, value in stored(body).items()}
+
+
 def _one_account(value: Any) -> Any:
-    """A pod's `serviceAccount` is the old name of `serviceAccountName`: the API server keeps both the same."""
+    """A pod's `serviceAccount` is the old name of `serviceAccountName`: the API server keeps both the same.
+
+    So an account stays when a manifest leaves it out that had named it before: of the old name it never said anything.
+    """
     if isinstance(value, list):
         return [_one_account(item) for item in value]
     if not isinstance(value, Mapping):
         return value
     made = {name: _one_account(below) for name, below in value.items()}
-    if "containers" in made and "serviceAccount" in made:
-        made["serviceAccountName"] = made["serviceAccount"] = made.get("serviceAccountName") or made["serviceAccount"]
+    account = made.get("serviceAccountName") or made.get("serviceAccount")
+    if "containers" in made and account:
+        made["serviceAccountName"] = made["serviceAccount"] = account
     return made
 
 
@@ -110,7 +119,7 @@ def _at(body: Mapping[str, Any], path: str) -> Any:
 
 def same_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two objects say the same: status and what servers set do not count."""
-    return bool(_compared(stored(one)) == _compared(stored(other)))
+    return bool(_compared(kept(one)) == _compared(kept(other)))
 
 
 def _last_applied(live: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -16,7 +16,8 @@ from services.resolver.graph.view import View
 from services.resolver.judge.demand import Amounts, Asked, Demand, pod_of, shown, thousandths, with_defaults
 
 RATIO: Final = "maxLimitRequestRatio"
-BOUNDS: Final = ("min", "max", RATIO)
+DEFAULT: Final = "default"
+BOUNDS: Final = ("min", "max", RATIO, DEFAULT)
 LIMIT_RANGE: Final = KindId("LimitRange")
 
 
@@ -46,15 +47,15 @@ def limits_in(view: View, namespace: str) -> Limits:
         lines = [line for text in state.parts.get("limit", ()) if (line := _line(text)) is not None]
         bounds += [(state, line) for line in lines if line.what in BOUNDS]
         mine = {(one.what, one.resource): one.amount for one in lines if one.about == "Container"}
-        for what, into in (("default", found.limits), ("max", found.limits)):
+        for what, into in ((DEFAULT, found.limits), ("max", found.limits)):
             _fill(into, mine, what)
-        for what in ("defaultRequest", "default", "max", "min"):
+        for what in ("defaultRequest", DEFAULT, "max", "min"):
             _fill(found.requests, mine, what)
     return Limits(found.requests, found.limits, tuple(bounds))
 
 
 def refusals(limits: Limits, demand: Demand) -> Iterator[tuple[ResourceState, str]]:
-    """What a bound refuses: the LimitRange, and why."""
+    """What a bound refuses: the LimitRange, and why. A default limit is one, for who asks for more and names no limit."""
     pod = pod_of(demand, limits.requests, limits.limits) if demand.containers else None
     each = [with_defaults(one, limits.requests, limits.limits) for one in (*demand.containers, *demand.first)]
     for state, line in limits.bounds:
@@ -85,6 +86,8 @@ def _is_out(one: Asked, line: Line) -> bool:
     request, limit = one.requests.get(line.resource), one.limits.get(line.resource)
     if line.what == RATIO:
         return not request or not limit or limit * 1000 > line.amount * request
+    if line.what == DEFAULT:
+        return request is not None and limit is not None and limit < request
     if line.what == "max":
         return limit is None or limit > line.amount or (request is not None and request > line.amount)
     return request is None or request < line.amount or (limit is not None and limit < line.amount)

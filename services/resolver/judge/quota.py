@@ -169,7 +169,7 @@ def _makes_others(view: View, change: Change) -> bool:
         runs = 1  # each time that it runs
     if before is None or not runs:
         return runs > 0
-    return pods_of(before) < pods_of(change.after) or change.had not in (None, change.demand)
+    return change.anew or pods_of(before) < pods_of(change.after) or change.had not in (None, change.demand)
 
 
 # ── scopes, names, what is used ─────────────────────────────────────────────────────────────────────────────────────
