@@ -55,7 +55,7 @@ def limits_in(view: View, namespace: str) -> Limits:
 
 
 def refusals(limits: Limits, demand: Demand) -> Iterator[tuple[ResourceState, str]]:
-    """What a bound refuses: the LimitRange, and why. A default limit is one, for who asks for more and names no limit."""
+    """What a bound refuses: the LimitRange, and why. A default limit is one for who asks for more and names none."""
     pod = pod_of(demand, limits.requests, limits.limits) if demand.containers else None
     each = [with_defaults(one, limits.requests, limits.limits) for one in (*demand.containers, *demand.first)]
     for state, line in limits.bounds:
