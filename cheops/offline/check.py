@@ -17,6 +17,7 @@ from cheops.forms.fields import wrong_with
 from cheops.offline.merging import kept, merged, same_content, says_all
 from cheops.offline.refusals import refusal_of_update
 from cheops.offline.sites import OfflineSite
+from cheops.offline.taken import taken
 from cheops.offline.usage import counted
 from schemas.envelope import MessageError, describe
 from schemas.identity import ResourceId, ResourceKey, SiteName, kind_of
@@ -177,11 +178,15 @@ def _of_form(change: Change, intake: Intake, site: OfflineSite) -> Change:
     manifest, live = intake.manifests.get(change.resource), site.bodies.get(change.resource)
     if manifest is None or change.refused or change.unchanged:
         return change
-    wrong = wrong_with(manifest if live is None else merged(live, manifest))
+    wrong = _wrong(change, manifest if live is None else merged(live, manifest), intake, site)
     if wrong and live is not None:
-        before = wrong_with(live)
+        before = _wrong(change, live, intake, site)
         wrong = [one for one in wrong if one not in before]
     return structs.replace(change, refused="; ".join(wrong)) if wrong else change
+
+
+def _wrong(change: Change, body: Mapping[str, Any], intake: Intake, site: OfflineSite) -> list[str]:
+    return wrong_with(body) or taken(change.resource, body, {**site.bodies, **intake.manifests})
 
 
 def _used(change: Change, site: OfflineSite) -> Change:

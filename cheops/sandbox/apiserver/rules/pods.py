@@ -99,8 +99,16 @@ def _give_priority(realm: Realm, content: Object, spec: Object) -> None:
             why = f"no PriorityClass with name {name} was found"
             raise forbidden(realm.kind("v1", "Pod"), _asked_name(content), why)
         value, policy = found.object["value"], found.object.get("preemptionPolicy", policy)
-    spec["priority"] = value
-    spec.setdefault("preemptionPolicy", policy)
+    for field, words, computed in (
+        ("priority", "integer value of priority", value),
+        ("preemptionPolicy", "string value of PreemptionPolicy", policy),
+    ):
+        if spec.setdefault(field, computed) != computed:
+            why = (
+                f"the {words} ({spec[field]}) must not be provided in pod spec; "
+                f"priority admission controller computed {computed} from the given PriorityClass name"
+            )
+            raise forbidden(realm.kind("v1", "Pod"), _asked_name(content), why)
 
 
 def _asked_name(content: Object) -> str:
