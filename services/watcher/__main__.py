@@ -66,6 +66,7 @@ async def build(settings: WatcherSettings) -> KubernetesSource:
 async def run(settings: WatcherSettings, bus: Bus | None = None, ready: asyncio.Event | None = None) -> None:
     """Run until cancelled; `bus` is connected here when none is given."""
     source = await build(settings)  # a wrong set-up is told at once, whether the bus is there or not
+    lifecycle.settle()  # rules: walking over them again and again was a tenth of the first listing
     own = bus is None
     bus = bus or await nats.connect(
         settings.nats_url, name=f"watcher-{settings.site}", identity=settings.identity("watcher")

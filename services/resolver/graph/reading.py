@@ -10,9 +10,9 @@ must be is checked for the whole of it before anything is taken in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container
 from itertools import chain
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Final, NamedTuple, TypeVar
 
 from msgspec import Raw
@@ -46,7 +46,6 @@ NO_COUNTS: Final = (0, 0, 0)
 NO_LABELS: Final = pack({})
 TELLING: Final = frozenset({DRIFT_FACT, SHARED_TO_FACT, SCOPE_FACT})  # facts that somebody looks at when first seen
 NO_TRAITS: Final = pack_traits(NOTHING)
-_shape_of, _counts_of, _arrange_of = attrgetter("shape"), attrgetter("counts"), attrgetter("arrange")
 
 
 class Read(NamedTuple):
@@ -115,21 +114,22 @@ class Reading:
     def records(self, batch: Read, puts: Columns) -> tuple[list[Same], list[Record]]:
         """The number and the record of each put."""
         numbers = self._names.numbers(puts.resource)
-        layouts = [*map(batch.layouts.__getitem__, puts.shape)]
+        shapes = {key: layout.shape for key, layout in batch.layouts.items()}  # to ask each fact's layout takes longer
         records = map(
             Record,
             pack_lines(puts.uid, puts.resource_version, puts.digest),
             map(batch.labels.__getitem__, puts.labels),
             map({**batch.labels, 0: None}.__getitem__, puts.template_labels),
             map(batch.traits.__getitem__, puts.traits),
-            map(_shape_of, layouts),
-            self._targets(layouts, puts),
+            map(shapes.__getitem__, puts.shape),
+            self._targets(batch.layouts, puts),
         )
         return numbers, [*records]
 
-    def _targets(self, layouts: Sequence[Layout], puts: Columns) -> list[tuple[Target, ...]]:
+    def _targets(self, layouts: dict[int, Layout], puts: Columns) -> list[tuple[Target, ...]]:
         known, share, made = self._numbers.__getitem__, self._records.shared_targets(), list[tuple[Target, ...]]()
-        uids_, arranging = self._shorts.__getitem__, map(_arrange_of, layouts)
+        arranges = {key: layout.arrange for key, layout in layouts.items()}
+        uids_, arranging = self._shorts.__getitem__, map(arranges.__getitem__, puts.shape)
         for arrange, named, uids, selectors in zip(arranging, puts.targets, puts.uids, puts.selectors, strict=True):
             targets: tuple[Target, ...] = tuple(map(known, named))
             if arrange is not None:
@@ -182,6 +182,7 @@ class Reading:
 
 def _is_whole(facts: Columns, labels: dict[int, bytes], traits: dict[int, bytes], layouts: dict[int, Layout]) -> bool:
     """Whether all are puts that lack nothing; the others are looked at one by one."""
+    counts = {key: layout.counts for key, layout in layouts.items()}
     return (
         facts.op.count("put") == len(facts.op)
         and "" not in facts.resource
@@ -189,7 +190,7 @@ def _is_whole(facts: Columns, labels: dict[int, bytes], traits: dict[int, bytes]
         and labels.keys() >= {*facts.labels, *facts.template_labels}
         and traits.keys() >= {*facts.traits}
         and "" not in chain.from_iterable(facts.uids)
-        and [*map(_counts_of, map(layouts.__getitem__, facts.shape))]
+        and [*map(counts.__getitem__, facts.shape)]
         == [*zip(map(len, facts.targets), map(len, facts.uids), map(len, facts.selectors), strict=True)]
     )
 
