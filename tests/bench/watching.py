@@ -13,7 +13,7 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -32,7 +32,8 @@ from services.watcher.kubernetes.lines import LineSplitter
 from services.watcher.kubernetes.reading import WatchReading
 from services.watcher.kubernetes.shaping import Shaping
 from services.watcher.source import Listed, Listing
-from tests.bench.fleet import Fleet
+from tests.bench.fleet import Body, Fleet
+from tests.bench.full_pods import full_pods
 from tests.bench.history import SITE
 from tests.bench.measuring import Row, cpu_s
 
@@ -64,9 +65,28 @@ class Watched:
                     batcher.add(event)
 
 
+class Taken(NamedTuple):
+    """Events, or lines, a second."""
+
+    new: float
+    changed: float
+    split: float
+
+
 def run(size: int, file: Path) -> list[Row]:
-    """Lines a second: new objects, the same objects again, and splitting alone."""
-    bodies = list(Fleet(min(size, SAMPLE)).bodies())
+    """New objects, the same objects again, and splitting alone; then the same of Pods as clusters hold them."""
+    usual, full = _taken(list(Fleet(min(size, SAMPLE)).bodies())), _taken(list(full_pods(min(size, SAMPLE) // 4)))
+    return [
+        Row("watch → batch, new objects, events/s", usual.new, "", GOAL, "more"),
+        Row("watch → batch, changed objects, events/s", usual.changed, "", GOAL, "more"),
+        Row("splitting the same lines, lines/s", usual.split, ""),
+        Row("watch → batch, new Pods of 7 kB, events/s", full.new, ""),
+        Row("watch → batch, changed Pods of 7 kB, events/s", full.changed, ""),
+        Row("splitting their lines, lines/s", full.split, ""),
+    ]
+
+
+def _taken(bodies: list[Body]) -> Taken:
     first, again = (_chunks(bodies, version) for version in (1, 2))
     fresh, known, split = [], [], []
     for _ in range(ROUNDS):
@@ -75,11 +95,7 @@ def run(size: int, file: Path) -> list[Row]:
         known.append(cpu_s(lambda kinds=kinds, batcher=batcher: _watch(kinds, again, batcher)))
         split.append(cpu_s(lambda: _split(first)))
         assert batcher.acknowledged >= 2 * len(bodies), "every line was told"
-    return [
-        Row("watch → batch, new objects, events/s", len(bodies) / statistics.median(fresh), "", GOAL, "more"),
-        Row("watch → batch, changed objects, events/s", len(bodies) / statistics.median(known), "", GOAL, "more"),
-        Row("splitting the same lines, lines/s", len(bodies) / statistics.median(split), ""),
-    ]
+    return Taken(*(len(bodies) / statistics.median(one) for one in (fresh, known, split)))
 
 
 def _watching(chunks: dict[KindId, Chunks]) -> dict[KindId, Watched]:
@@ -113,7 +129,7 @@ def _split(chunks: dict[KindId, Chunks]) -> None:
             splitter.feed(chunk)
 
 
-def _chunks(bodies: list[dict[str, Any]], version: int) -> dict[KindId, Chunks]:
+def _chunks(bodies: list[Body], version: int) -> dict[KindId, Chunks]:
     """What an API server would send of each kind."""
     streams: defaultdict[KindId, list[bytes]] = defaultdict(list)
     for body in bodies:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, kind_id, kind_of, resource_id
@@ -39,13 +39,14 @@ class Extracts(Protocol):
 
 
 class Metadata(Struct, rename="camel"):
-    """What identifies an object and its version."""
+    """What identifies an object and its version, and whether it is said who manages which field."""
 
     name: str = ""
     namespace: str = ""
     uid: str = ""
     resource_version: str = ""
     annotations: dict[str, str] | None = None
+    managed_fields: Raw | UnsetType = UNSET
 
 
 class Line(Struct):
@@ -70,6 +71,7 @@ class Page(Struct):
 _lines = msgspec.json.Decoder(Line)
 _metadata = msgspec.json.Decoder(Metadata)
 _pages = msgspec.json.Decoder(Page)
+_fields = msgspec.json.Decoder(Fields)
 _values: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 
@@ -128,10 +130,13 @@ class Shaping:
         try:
             # Items of a list leave these two out.
             version = f"{resource.group}/{resource.version}" if resource.group else resource.version
-            manifest = {"apiVersion": version, "kind": resource.kind, "metadata": _value(fields["metadata"])}
+            is_declared = metadata.annotations is not None and DECLARATION in metadata.annotations
+            is_whole = is_declared or metadata.managed_fields is UNSET  # what is declared is compared, also by manager
+            own = _value(fields["metadata"]) if is_whole else _unmanaged(fields["metadata"])
+            manifest = {"apiVersion": version, "kind": resource.kind, "metadata": own}
             assert self._extractor is not None, "a surface is known before anything is observed"
             state, was_read = self._extractor.seen(manifest, fields, _value)
-            if metadata.annotations and DECLARATION in metadata.annotations:
+            if is_declared:
                 state = _compared(state, {**{name: _value(raw) for name, raw in fields.items()}, **manifest})
         except Exception as error:  # whatever a hostile object breaks, it is that object's problem alone
             return Unreadable(identity(resource, metadata), metadata.uid, type(error).__name__)
@@ -156,6 +161,11 @@ class Shaping:
 
 def _value(raw: Raw) -> Any:
     return decode(_values, raw)
+
+
+def _unmanaged(metadata: Raw) -> dict[str, Any]:
+    """Metadata without who manages which field: half of an object's structures, and nothing of it is a relation."""
+    return {name: _value(raw) for name, raw in decode(_fields, metadata).items() if name != "managedFields"}
 
 
 def _compared(state: ResourceState, manifest: dict[str, Any]) -> ResourceState:

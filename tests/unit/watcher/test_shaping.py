@@ -10,15 +10,18 @@ import pytest
 from msgspec import Raw
 
 from schemas.events import Reference, ResourceState, ServedKind
-from schemas.identity import KindId, ResourceId
+from schemas.identity import KindId, ResourceId, kind_id
 from schemas.kinds import Surface
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
 from schemas.relations.resting import Resting
+from schemas.relations.surface import builtin_surface
+from schemas.ties import DECLARATION
 from services.watcher.kubernetes.decoding import UndecodableError
 from services.watcher.kubernetes.discovery import Resource
 from services.watcher.kubernetes.shaping import Fields, Shaping, gone, read_line, read_metadata
 from services.watcher.source import Gone, Unreadable
+from tests.bench.fleet import Fleet
 from tests.unit.watcher.scripted import line, thing
 
 SCALERS = Resource("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", namespaced=True)
@@ -131,3 +134,37 @@ def test_a_deletion_needs_the_metadata_alone() -> None:
 def test_a_namespace_on_a_cluster_scoped_kind_is_dropped() -> None:
     nodes = Resource("", "v1", "Node", "nodes", namespaced=False)
     assert gone(nodes, read_metadata(fields(thing("n", 1)))).resource == "Node/n"
+
+
+MANAGED = [{"manager": "kubelet", "operation": "Update", "fieldsV1": {"f:metadata": {"f:labels": {".": {}}}}}]
+
+
+def test_who_manages_which_field_is_read_only_where_something_was_declared() -> None:
+    made: list[PointingExtractor] = []
+
+    def extractor_for(surface: Surface) -> PointingExtractor:
+        made.append(PointingExtractor(surface))
+        return made[-1]
+
+    shaping = Shaping(extractor_for)
+    shaping.use(Surface())
+    for said in ({"a": "b"}, {DECLARATION: "v1:"}):
+        body = thing("h", 3)
+        body["metadata"] |= {"annotations": said, "managedFields": MANAGED}
+        shape(shaping, body)
+    assert [one["metadata"].get("managedFields") for one in made[0].bodies] == [None, MANAGED]
+    assert made[0].bodies[0]["metadata"] == {**thing("h", 3)["metadata"], "annotations": {"a": "b"}}
+
+
+def test_an_object_says_the_same_whoever_manages_its_fields() -> None:
+    surface = builtin_surface()
+    shaping = Shaping(lambda one: Extractor(load_catalogue(), one))
+    shaping.use(surface)
+    for body in Fleet(120).bodies():
+        group, _, version = str(body["apiVersion"]).rpartition("/")
+        found = surface.served[kind_id(group, body["kind"])]
+        resource = Resource(group, version, body["kind"], found.plural, found.namespaced)
+        managed = {**body, "metadata": {**body["metadata"], "managedFields": MANAGED}}
+        plain, read = (shaping.shape(resource, fields(one), read_metadata(fields(one))) for one in (body, managed))
+        assert isinstance(plain, ResourceState)
+        assert read == plain
