@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from schemas.pods import TEMPLATES
 
@@ -44,6 +44,7 @@ class Demand(Struct, frozen=True, omit_defaults=True):
     counts        by quota name, whatever runs
     storage       of a claim; None: it is none. without_class: it leaves its class to the site's default
     claims        by the name of the template: what a StatefulSet's claims ask for, each
+    template      what its pods are made from: where it differs, they are made anew
     """
 
     containers: tuple[Asked, ...] = ()
@@ -56,6 +57,7 @@ class Demand(Struct, frozen=True, omit_defaults=True):
     storage: int | None = None
     without_class: bool = False
     claims: dict[str, Demand] = {}
+    template: Mapping[str, Any] | None = None
 
 
 def demand_of(body: Mapping[str, Any]) -> Demand | None:
@@ -70,7 +72,8 @@ def demand_of(body: Mapping[str, Any]) -> Demand | None:
         spec = mapping_of(spec).get(step)
     if spec is body or not isinstance(spec, Mapping):
         return None
-    return _of_pod(spec, rows_of(mapping_of(body.get("spec")).get("volumeClaimTemplates")))
+    made = _of_pod(spec, rows_of(mapping_of(body.get("spec")).get("volumeClaimTemplates")))
+    return made if kind == "Pod" else structs.replace(made, template=spec)
 
 
 def thousandths(value: object) -> int | None:
