@@ -40,6 +40,7 @@ class Demand(Struct, frozen=True, omit_defaults=True):
 
     containers    that run side by side, side-cars first: of each pod
     first         those that run before, one at a time; beside: how many side-cars run already when each of them does
+    overhead      what a pod takes beside its containers
     whole         the pod's own words, which stand for the sum of its containers
     counts        by quota name, whatever runs
     storage       of a claim; None: it is none. without_class: it leaves its class to the site's default
@@ -50,6 +51,7 @@ class Demand(Struct, frozen=True, omit_defaults=True):
     containers: tuple[Asked, ...] = ()
     first: tuple[Asked, ...] = ()
     beside: tuple[int, ...] = ()
+    overhead: Amounts = {}
     whole: Asked = Asked({}, {})
     terminating: bool = False
     priority_class: str = ""
@@ -115,10 +117,13 @@ def pod_of(demand: Demand, default_requests: Amounts, default_limits: Amounts) -
     running = [with_defaults(one, default_requests, default_limits) for one in demand.containers]
     before = [with_defaults(one, default_requests, default_limits) for one in demand.first]
     stages = [running, *([*running[:count], one] for one, count in zip(before, demand.beside, strict=True))]
-    return Asked(
-        {**_most([one.requests for one in stage] for stage in stages), **demand.whole.requests},
-        {**_most([one.limits for one in stage] for stage in stages), **demand.whole.limits},
-    )
+    requests = {**_most([one.requests for one in stage] for stage in stages), **demand.whole.requests}
+    limits = {**_most([one.limits for one in stage] for stage in stages), **demand.whole.limits}
+    for name, amount in demand.overhead.items():
+        requests[name] = requests.get(name, 0) + amount
+        if name in limits:
+            limits[name] += amount
+    return Asked(requests, limits)
 
 
 def with_defaults(one: Asked, requests: Amounts, limits: Amounts) -> Asked:
@@ -126,9 +131,10 @@ def with_defaults(one: Asked, requests: Amounts, limits: Amounts) -> Asked:
     return Asked({**requests, **one.requests}, {**limits, **one.limits})
 
 
-def is_best_effort(demand: Demand) -> bool:
-    """No container, and not the pod, says anything of cpu or memory."""
-    said = (*demand.containers, *demand.first, demand.whole)
+def is_best_effort(demand: Demand, default_requests: Amounts, default_limits: Amounts) -> bool:
+    """No container, and not the pod, says anything of cpu or memory; nor does a LimitRange."""
+    defaults = Asked(default_requests, default_limits)
+    said = (*demand.containers, *demand.first, demand.whole, defaults)
     return not any(name in one.requests or name in one.limits for one in said for name in COMPUTE)
 
 
@@ -153,11 +159,11 @@ def _of_pod(spec: Mapping[str, Any], templates: Iterable[Mapping[str, Any]] = ()
         else:
             first.append(_asked(one))
             beside.append(len(side_cars))
-    extra = _amounts(spec.get("overhead"))
     return Demand(
-        containers=(*side_cars, *map(_asked, rows_of(spec.get("containers"))), *([Asked(extra, {})] if extra else [])),
+        containers=(*side_cars, *map(_asked, rows_of(spec.get("containers")))),
         first=tuple(first),
         beside=tuple(beside),
+        overhead=_amounts(spec.get("overhead")),
         whole=_asked(spec),
         terminating=isinstance(spec.get("activeDeadlineSeconds"), int),
         priority_class=str(spec.get("priorityClassName") or ""),

@@ -63,7 +63,7 @@ def quotas_in(view: View, namespace: str) -> list[ResourceState]:
 def uses(view: View, quota: ResourceState, state: ResourceState, demand: Demand | None, limits: Limits) -> Counter[str]:
     """What an object that is there takes of a quota, by the quota's names and in thousandths; without object counts."""
     demand = admitted(view, demand) if demand is not None else None
-    if not _is_in_scope(quota, demand):
+    if not _is_in_scope(quota, demand, limits):
         return Counter()
     pods = pods_of(state)
     found = Counter({"pods": 1000 * pods, "count/pods": 1000 * _pod_objects(state)})
@@ -129,7 +129,9 @@ def _more(view: View, after: View, quota: ResourceState, change: Change, limits:
 def _unsaid(view: View, quota: ResourceState, change: Change, limits: Limits) -> Iterator[Finding]:
     """Under a quota of cpu or memory each container has to say how much of it; a LimitRange may say it instead."""
     demand = change.demand
-    if demand is None or not demand.containers or not _makes_others(view, change) or not _is_in_scope(quota, demand):
+    if demand is None or not demand.containers or not _makes_others(view, change):
+        return
+    if not _is_in_scope(quota, demand, limits):
         return
     for name in quota.facts:
         resource = name.removeprefix(HARD)
@@ -175,17 +177,17 @@ def _makes_others(view: View, change: Change) -> bool:
 # ── scopes, names, what is used ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def _is_in_scope(quota: ResourceState, demand: Demand | None) -> bool:
+def _is_in_scope(quota: ResourceState, demand: Demand | None, limits: Limits) -> bool:
     """Whether a quota counts it: one with scopes counts only pods, those that are in all of them."""
     scopes = quota.parts.get("scope", ())
     if not scopes:
         return True
     if demand is None or not demand.containers:
         return False
-    return all(_holds(scope, demand) for scope in scopes)
+    return all(_holds(scope, demand, limits) for scope in scopes)
 
 
-def _holds(scope: str, demand: Demand) -> bool:
+def _holds(scope: str, demand: Demand, limits: Limits) -> bool:
     name, _, rest = scope.partition(" ")
     operator, _, values = rest.partition(" ")
     if name == "PriorityClass":
@@ -194,7 +196,7 @@ def _holds(scope: str, demand: Demand) -> bool:
             return (mine in values.split(",")) is (operator == "In")
         return bool(mine) is (operator != "DoesNotExist")
     if name in ("BestEffort", "NotBestEffort"):
-        return is_best_effort(demand) is (name == "BestEffort")
+        return is_best_effort(demand, limits.requests, limits.limits) is (name == "BestEffort")
     if name in ("Terminating", "NotTerminating"):
         return demand.terminating is (name == "Terminating")
     return False  # of other namespaces' affinity, and of what is not known yet: the API server's word

@@ -69,8 +69,8 @@ def test_a_pod_that_says_nothing_is_best_effort() -> None:
     silent, speaking = demand_of(pod(containers=[{"name": "a"}])), demand_of(pod(containers=[asking(requests="1")]))
     assert silent is not None
     assert speaking is not None
-    assert is_best_effort(silent)
-    assert not is_best_effort(speaking)
+    assert is_best_effort(silent, {}, {})
+    assert not is_best_effort(speaking, {}, {})
 
 
 @pytest.mark.parametrize("spec", [5, None, [], {"containers": 5}, {"containers": [5, {"resources": 5}]}])
