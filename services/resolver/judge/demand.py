@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from schemas.pods import TEMPLATES
 
@@ -45,7 +45,6 @@ class Demand(Struct, frozen=True, omit_defaults=True):
     counts        by quota name, whatever runs
     storage       of a claim; None: it is none. without_class: it leaves its class to the site's default
     claims        by the name of the template: what a StatefulSet's claims ask for, each
-    template      what its pods are made from: where it differs, they are made anew
     """
 
     containers: tuple[Asked, ...] = ()
@@ -59,7 +58,6 @@ class Demand(Struct, frozen=True, omit_defaults=True):
     storage: int | None = None
     without_class: bool = False
     claims: dict[str, Demand] = {}
-    template: Mapping[str, Any] | None = None
 
 
 def demand_of(body: Mapping[str, Any]) -> Demand | None:
@@ -74,8 +72,7 @@ def demand_of(body: Mapping[str, Any]) -> Demand | None:
         spec = mapping_of(spec).get(step)
     if spec is body or not isinstance(spec, Mapping):
         return None
-    made = _of_pod(spec, rows_of(mapping_of(body.get("spec")).get("volumeClaimTemplates")))
-    return made if kind == "Pod" else structs.replace(made, template=spec)
+    return _of_pod(spec, rows_of(mapping_of(body.get("spec")).get("volumeClaimTemplates")))
 
 
 def thousandths(value: object) -> int | None:

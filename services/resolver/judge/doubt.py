@@ -129,7 +129,7 @@ def _bounding(case: Case, view: View) -> set[KindId]:
         one
         for one in case.changes
         if one.after is not None and namespace_of(one.resource)
-        if view.find(one.resource) is None or one.had not in (None, one.demand)
+        if view.find(one.resource) is None or one.anew or one.had not in (None, one.demand)
     ]
     found = {QUOTA} if made else set()
     return found | {LIMIT_RANGE} if any(one.demand is not None for one in made) else found
