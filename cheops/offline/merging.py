@@ -16,6 +16,7 @@ LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 SERVER_METADATA: Final = frozenset(
     ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink")
 )
+UNCOMPARED: Final = frozenset(("deletionTimestamp", "namespace"))
 # Field → merge key. From the API's own `patchMergeKey`; the fields have the same name in every kind that has them.
 MERGE_KEYS: Final[dict[str, str]] = {
     "containers": "name",
@@ -153,7 +154,8 @@ def _kept_metadata(live: Mapping[str, Any]) -> dict[str, Any]:
 
 def _compared(body: Mapping[str, Any]) -> Any:
     made = _content(body)
-    metadata = {name: value for name, value in made["metadata"].items() if name != "deletionTimestamp"}
+    # A namespace that is not said is that of the place: two of one identity are in the same.
+    metadata = {name: value for name, value in made["metadata"].items() if name not in UNCOMPARED}
     return _without_empty({**made, "metadata": metadata})
 
 
