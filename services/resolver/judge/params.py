@@ -15,6 +15,7 @@ from schemas.events import Reference, ResourceState
 from schemas.identity import KindId, ResourceId, ResourceKey, kind_id, kind_of, resource_id
 from services.resolver.graph.view import Edge, View
 from services.resolver.judge.cascade import Cascade
+from services.resolver.judge.case import Change
 from services.resolver.judge.findings import Finding
 
 POLICIES: Final = tuple(
@@ -22,6 +23,7 @@ POLICIES: Final = tuple(
 )
 POLICY_RULES: Final = ("policybinding.policy", "policybinding.policy.mutating")
 GUESSED: Final = KindId("ConfigMap")  # the kind that a binding alone is taken to mean
+PARAM_FACTS: Final = ("param.kind", "param.apiVersion")
 PARAM_RULES: Final = ("policybinding.param", "policybinding.params")
 
 
@@ -80,6 +82,46 @@ def parameters_of(view: View, going: AbstractSet[ResourceId]) -> Iterator[tuple[
                 if reference.rule in PARAM_RULES and reference.confidence == "declared":
                     present = set(view.targets(edge.source, reference).present)
                     yield from ((one, Edge(edge.source, one, reference), binding) for one in mine if one in present)
+
+
+def parameters_lost(view: View, after: View, change: Change) -> Iterator[tuple[Edge, ResourceState]]:
+    """Bindings that find a parameter now and none afterwards: the kind or the label by which they found it changes."""
+    for binding in _concerned(view, change):
+        now = after.find(binding.resource)
+        for row in () if now is None else [one for one in binding.references if one in now.references]:
+            before, then = as_policy_says(view, binding, row), as_policy_says(after, binding, row)
+            if row.rule not in PARAM_RULES or before.confidence != "declared":
+                continue
+            found = tuple(view.targets(binding.resource, before).present)
+            has_kind = then.confidence == "declared" or not _wants_parameters(after, binding)
+            if found and not (has_kind and _finds(after, binding, then)):
+                yield Edge(binding.resource, found[0], before), binding
+
+
+def _concerned(view: View, change: Change) -> Iterator[ResourceState]:
+    """Bindings of the policy that changes its kind of parameters, or of those whose parameter changes its labels."""
+    old, new = view.find(change.resource), change.after
+    if old is None or new is None:
+        return
+    if kind_of(change.resource) in POLICIES:
+        policies = [change.resource] if _param_kind(old) not in (None, _param_kind(new)) else []
+    else:
+        policies = param_kinds(view).get(kind_of(change.resource), []) if old.labels != new.labels else []
+    for policy in policies:
+        for edge in view.dependents(policy).edges:
+            binding = view.find(edge.source) if edge.reference.rule in POLICY_RULES else None
+            if binding is not None:
+                yield binding
+
+
+def _wants_parameters(view: View, binding: ResourceState) -> bool:
+    policy = next((view.find(one.target) for one in binding.references if one.rule in POLICY_RULES), None)
+    return _param_kind(policy) is not None
+
+
+def _finds(view: View, binding: ResourceState, reference: Reference) -> bool:
+    """A policy that asks for no parameters any more misses none."""
+    return reference.confidence != "declared" or any(True for _ in view.targets(binding.resource, reference).present)
 
 
 def kinds_that_may_be_params(view: Holds) -> frozenset[KindId]:

@@ -13,6 +13,7 @@ from services.resolver.judge.case import Change
 from services.resolver.judge.delete import USERS_LOOKED_AT, Blocks, blocks_by_default
 from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.grants import admitted_from, is_granted, permitted_by
+from services.resolver.judge.params import PARAM_FACTS, is_only_guessed, parameters_lost
 from services.resolver.judge.use import (
     Use,
     lives,
@@ -46,7 +47,11 @@ def judge_change(view: View, after: View, change: Change, blocks: Blocks = block
         yield Finding("W240", f"its owner {named(owner)} will revert this: change that instead", "presence", owner)
     lost = _lost(old, new)
     yield from _lost_parts(view, after, old, lost, blocks)
-    yield from _lost_labels(view, after, old, new)
+    yield from (one for one in _lost_labels(view, after, old, new) if not is_only_guessed(view, one))
+    for edge, binding in parameters_lost(view, after, change):
+        letter = "D" if use_of(edge, binding) in _LIVE else "W"
+        message = f"{named(edge.source)} @ {view.site} finds {named(edge.target)} as a parameter, and would find none"
+        yield Finding(f"{letter}210", message, "presence", edge.source, edge, (edge,))
     yield from _lost_grants(view, after, old, new)
     if old.digest != new.digest and kind_of(change.resource) in ("ConfigMap", "Secret"):
         yield from _noticed(view, old)
@@ -59,7 +64,8 @@ def takes_away(view: View, change: Change) -> bool:
         return False
     stops = new.facts.get("recurs") is False and old.facts.get("recurs") is not False
     relabels = old.labels != new.labels or old.template_labels != new.template_labels
-    return stops or relabels or old.grants != new.grants or bool(_lost(old, new))
+    asks_otherwise = any(old.facts.get(one) != new.facts.get(one) for one in PARAM_FACTS)
+    return stops or relabels or asks_otherwise or old.grants != new.grants or bool(_lost(old, new))
 
 
 def _lost(old: ResourceState, new: ResourceState) -> dict[str, set[str]]:
