@@ -29,7 +29,7 @@ from services.resolver.judge.policy import Policy
 from services.resolver.judge.quota import judge_quota
 from services.resolver.judge.read import judge_read
 from services.resolver.judge.remedies import remedies_for
-from services.resolver.judge.security import judge_security
+from services.resolver.judge.security import judge_enforcing, judge_security
 from services.resolver.judge.steps import steps_of
 from services.resolver.judge.summary import summary_of
 from services.resolver.judge.ties import OVERTAKEN, judge_mark, judge_membership, judge_ties, left_behind
@@ -109,6 +109,7 @@ def _findings(case: Case, view: View, policy: Policy, targets: list[ResourceId])
         if change.after is not None and not change.unchanged:
             findings += judge_needs(view, after, change)
             findings += judge_security(view, after, change)
+            findings += judge_enforcing(view, change)
             findings += judge_change(view, after, change, blocks)
     findings += judge_quota(view, after, case.changes)
     states = {one.resource: one.after for one in case.changes if one.after is not None}

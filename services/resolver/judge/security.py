@@ -9,18 +9,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from schemas.identity import ResourceId, kind_of
+from schemas.identity import KindId, ResourceId, ResourceKey, kind_of
 from schemas.pods import TEMPLATES
 from services.resolver.graph.label_index import namespace_of
 from services.resolver.graph.view import View
 from services.resolver.judge.case import Change
 from services.resolver.judge.demand import mapping_of, rows_of
 from services.resolver.judge.findings import Finding, named
-from services.resolver.judge.quota import pods_of
+from services.resolver.judge.quota import is_made, pods_of
 
 Spec = Mapping[str, Any]
 ENFORCE: Final = "pod-security.kubernetes.io/enforce"
 BASELINE, RESTRICTED = "baseline", "restricted"
+LEVELS: Final[Mapping[str, int]] = {BASELINE: 1, RESTRICTED: 2}
+NAMESPACE: Final = KindId("Namespace")
+HAVE_PODS: Final = tuple(
+    KindId(one)
+    for one in (
+        *("apps/Deployment", "apps/StatefulSet", "apps/DaemonSet", "apps/ReplicaSet", "batch/CronJob", "batch/Job"),
+        *("ReplicationController", "Pod"),
+    )
+)
 CAPABILITIES: Final = frozenset(
     (
         *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP"),
@@ -73,6 +82,33 @@ def judge_security(view: View, after: View, change: Change) -> Iterator[Finding]
         whose = "it" if kind_of(change.resource) == "Pod" else "its pods"
         message = f"the API server refuses {whose}: {named(space.resource)} enforces {level}, and {why}"
         yield Finding("D150", message, "presence", change.resource)
+
+
+def judge_enforcing(view: View, change: Change) -> Iterator[Finding]:
+    """W150 for a namespace that begins to ask for more: what runs goes on, and is made again only if it keeps to it.
+
+    The API server only warns of it, and the graph keeps no specifications of pods: which of them do is not known.
+    """
+    before, now = view.find(change.resource), change.after
+    if kind_of(change.resource) != NAMESPACE or before is None or now is None:
+        return
+    level = now.labels.get(ENFORCE, "")
+    if LEVELS.get(level, 0) <= LEVELS.get(before.labels.get(ENFORCE, ""), 0):
+        return
+    namespace = ResourceKey.parse(change.resource).name
+    first = next(_running(view, namespace), None)
+    if first is not None:
+        message = f"it begins to enforce {level}: {named(first)}, and whatever runs there, has to keep to it"
+        yield Finding("W150", f"{message}, or gets no pods at its next start", "presence", change.resource)
+
+
+def _running(view: View, namespace: str) -> Iterator[ResourceId]:
+    """What has pods, and is not made by something else that stands for it."""
+    for kind in HAVE_PODS:
+        for one in view.members(kind, namespace):
+            state = view.find(one)
+            if state is not None and not is_made(state) and pods_of(state) > 0:
+                yield one
 
 
 def _beyond_baseline(spec: Spec) -> Iterator[str]:
