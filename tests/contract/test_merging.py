@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from cheops.offline.merging import merged
+from cheops.offline.sites import placed
 from cheops.sandbox.controlplane import ControlPlane
 from schemas.documents import read_documents
 from schemas.events import ResourceState
@@ -138,6 +139,8 @@ def test_our_merge_shows_what_the_server_would_make_of_it(
     dry = ("-n", namespace, "apply", "--dry-run=server", "-o", "json", "-f", "-")
     server = json.loads(kubectl(lyon, *dry, manifest=json.dumps(changed)))
     assert _meaning(merged(live, changed)) == _meaning(server)
+    file, file_after = placed(body, namespace), placed(changed, namespace)
+    assert _meaning(merged(file, file_after)) == _meaning(server), "where the file that was applied stands for the object"
 
 
 def _meaning(body: Body) -> dict[str, Any]:
