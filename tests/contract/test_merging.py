@@ -140,7 +140,9 @@ def test_our_merge_shows_what_the_server_would_make_of_it(
     server = json.loads(kubectl(lyon, *dry, manifest=json.dumps(changed)))
     assert _meaning(merged(live, changed)) == _meaning(server)
     file, file_after = placed(body, namespace), placed(changed, namespace)
-    assert _meaning(merged(file, file_after)) == _meaning(server), "where the file that was applied stands for the object"
+    assert _meaning(merged(file, file_after)) == _meaning(server), (
+        "where the file that was applied stands for the object"
+    )
 
 
 def _meaning(body: Body) -> dict[str, Any]:
