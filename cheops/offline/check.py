@@ -14,7 +14,7 @@ from msgspec import structs
 from pydantic import ValidationError
 
 from cheops.forms.fields import wrong_with
-from cheops.offline.merging import kept, merged, same_content, says_all
+from cheops.offline.merging import evened, kept, merged, same_content, says_all
 from cheops.offline.refusals import refusal_of_update
 from cheops.offline.sites import OfflineSite
 from cheops.offline.taken import taken
@@ -158,7 +158,7 @@ def _on_what_is_there(change: Change, intake: Intake, site: OfflineSite, extract
         return structs.replace(change, unchanged=same_content(extractor.bare(live), extractor.bare(manifest)))
     after = merged(live, manifest)
     unchanged = same_content(extractor.bare(live), extractor.bare(after))
-    fixed = () if unchanged else extractor.fixed(kept(live), after, whole=says_all(live))
+    fixed = () if unchanged else extractor.fixed(evened(kept(live)), evened(after), whole=says_all(live))
     refused = refusal_of_update(live, after, {**site.bodies, **intake.manifests})
     return structs.replace(
         change,

@@ -12,10 +12,13 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, Final
 
+from services.resolver.judge.demand import thousandths
+
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 SERVER_METADATA: Final = frozenset(
     ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink")
 )
+AMOUNTS: Final = frozenset(("requests", "limits", "capacity", "hard", "overhead"))  # maps of quantities
 UNCOMPARED: Final = frozenset(("deletionTimestamp", "namespace"))
 # Field → merge key. From the API's own `patchMergeKey`; the fields have the same name in every kind that has them.
 MERGE_KEYS: Final[dict[str, str]] = {
@@ -97,6 +100,22 @@ def stored(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**made, "data": {**_mapping(body.get("data")), **coded}}
 
 
+def evened(value: Any) -> Any:
+    """With every quantity written in one way: `1Gi` is `1024Mi`, and `1` is `1000m`."""
+    if isinstance(value, list):
+        return [evened(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    return {name: _amounts(below) if name in AMOUNTS else evened(below) for name, below in value.items()}
+
+
+def _amounts(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return evened(value)
+    rows = ((name, thousandths(one)) for name, one in value.items())
+    return {name: evened(value[name]) if amount is None else f"{amount}m" for name, amount in rows}
+
+
 def says_all(live: Mapping[str, Any]) -> bool:
     """Whether a field that a merge takes away was applied before: of what a server has filled in, nobody can tell."""
     metadata = _mapping(live.get("metadata"))
@@ -120,7 +139,7 @@ def _at(body: Mapping[str, Any], path: str) -> Any:
 
 def same_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two objects say the same: status and what servers set do not count."""
-    return bool(_compared(kept(one)) == _compared(kept(other)))
+    return bool(_compared(evened(kept(one))) == _compared(evened(kept(other))))
 
 
 def _last_applied(live: Mapping[str, Any]) -> Mapping[str, Any]:

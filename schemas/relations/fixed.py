@@ -103,10 +103,11 @@ def _at(value: Any, steps: tuple[Step, ...]) -> Any:
 
 
 def _differing(old: Any, new: Any, note: _Note, path: str, whole: bool) -> Iterator[str]:
+    is_taken_away = whole or new is not None  # as much as it is when something empty is said
     old, new = _said(old, note), _said(new, note)
     if "mutable" in note.ways or old == new:
         return
-    if (new is None and (not whole or "filled" in note.ways)) or (old is None and "settable" in note.ways):
+    if (new is None and (not is_taken_away or "filled" in note.ways)) or (old is None and "settable" in note.ways):
         return
     if "grows" in note.ways and all(one in (new or []) for one in old or []):
         return
