@@ -12,24 +12,28 @@ from typing import Final
 from msgspec import structs
 
 from schemas.events import ResourceState
-from schemas.identity import KindId, ResourceKey
+from schemas.identity import KindId, ResourceId, ResourceKey
 from schemas.relations.selector import marked_default
 from services.resolver.graph.view import View
-from services.resolver.judge.demand import Demand, of_class
+from services.resolver.judge.demand import Amounts, Demand, of_class, thousandths
 from services.resolver.judge.use import CLAIMS_RULE
 
 STORAGE_CLASS: Final = KindId("storage.k8s.io/StorageClass")
 PRIORITY_CLASS: Final = KindId("scheduling.k8s.io/PriorityClass")
+RUNTIME_CLASS: Final = KindId("node.k8s.io/RuntimeClass")
+OVERHEAD: Final = "overhead."
 
 
 def admitted(view: View, demand: Demand) -> Demand:
-    """With the default classes of the site."""
+    """With the default classes of the site, and what a RuntimeClass adds."""
     if demand.without_class:
         name = _default(view, STORAGE_CLASS)
         more = of_class(name, demand.storage or 0) if name else {}
         demand = structs.replace(demand, counts={**demand.counts, **more})
     if demand.containers and not demand.priority_class:
         demand = structs.replace(demand, priority_class=_default(view, PRIORITY_CLASS))
+    if demand.runtime_class and not demand.overhead:
+        demand = structs.replace(demand, overhead=_overhead(view, demand.runtime_class))
     return demand
 
 
@@ -44,6 +48,15 @@ def claims_to_come(view: View, after: View, state: ResourceState, demand: Demand
         template = name.rpartition("-")[0].removesuffix(f"-{mine}")
         if template in demand.claims:
             yield admitted(view, demand.claims[template])
+
+
+def _overhead(view: View, name: str) -> Amounts:
+    state = view.find(ResourceId(f"{RUNTIME_CLASS}/{name}"))
+    said = {} if state is None else state.facts
+    found = {
+        fact.removeprefix(OVERHEAD): thousandths(value) for fact, value in said.items() if fact.startswith(OVERHEAD)
+    }
+    return {resource: amount for resource, amount in found.items() if amount is not None}
 
 
 def _default(view: View, kind: KindId) -> str:

@@ -40,7 +40,7 @@ class Demand(Struct, frozen=True, omit_defaults=True):
 
     containers    that run side by side, side-cars first: of each pod
     first         those that run before, one at a time; beside: how many side-cars run already when each of them does
-    overhead      what a pod takes beside its containers
+    overhead      what a pod takes beside its containers; of who leaves it out, its RuntimeClass says it
     whole         the pod's own words, which stand for the sum of its containers
     counts        by quota name, whatever runs
     storage       of a claim; None: it is none. without_class: it leaves its class to the site's default
@@ -51,6 +51,7 @@ class Demand(Struct, frozen=True, omit_defaults=True):
     first: tuple[Asked, ...] = ()
     beside: tuple[int, ...] = ()
     overhead: Amounts = {}
+    runtime_class: str = ""
     whole: Asked = Asked({}, {})
     terminating: bool = False
     priority_class: str = ""
@@ -161,6 +162,7 @@ def _of_pod(spec: Mapping[str, Any], templates: Iterable[Mapping[str, Any]] = ()
         first=tuple(first),
         beside=tuple(beside),
         overhead=_amounts(spec.get("overhead")),
+        runtime_class=str(spec.get("runtimeClassName") or ""),
         whole=_asked(spec),
         terminating=isinstance(spec.get("activeDeadlineSeconds"), int),
         priority_class=str(spec.get("priorityClassName") or ""),

@@ -47,7 +47,7 @@ def judge_quota(view: View, after: View, changes: Iterable[Change]) -> Iterator[
         for quota in quotas_in(after, namespace):
             yield from _exceeded(view, after, quota, mine, limits, namespace)
         for change in mine if limits.bounds else ():
-            yield from _refused(view, change, limits)
+            yield from _refused(view, after, change, limits)
 
 
 def plain_name(resource: str) -> str:
@@ -151,13 +151,13 @@ def _says(demand: Demand, name: str, limits: Limits) -> bool:
     return resource in default or all(resource in one for one in said)
 
 
-def _refused(view: View, change: Change, limits: Limits) -> Iterator[Finding]:
+def _refused(view: View, after: View, change: Change, limits: Limits) -> Iterator[Finding]:
     demand = change.demand
     if demand is None or (demand.containers and not _makes_others(view, change)):
         return
     if demand.storage is not None and view.find(change.resource) is not None and change.had in (None, demand):
         return  # a claim that asks for what it has
-    for state, why in refusals(limits, demand):
+    for state, why in refusals(limits, admitted(after, demand)):
         message = f"{why} in {named(state.resource)}, which {named(change.resource)} does not keep to"
         yield Finding("D142", message, "presence", state.resource)
 
