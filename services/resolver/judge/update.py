@@ -15,6 +15,7 @@ from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.grants import admitted_from, is_granted, permitted_by
 from services.resolver.judge.params import PARAM_FACTS, is_only_guessed, parameters_lost
 from services.resolver.judge.use import (
+    DEFAULT_PARTS,
     Use,
     lives,
     match_in_flight,
@@ -96,9 +97,13 @@ def _lost_parts(
 def _rest(
     view: View, resource: ResourceId, looked_at: set[ResourceId], lost: dict[str, set[str]], blocks: Blocks
 ) -> list[Edge]:
-    """Those of the other users whose loss may block: who names the part; anybody, if a policy or an override speaks."""
-    if blocks is blocks_by_default:
-        every = view.needing(resource, {f"{part}:{name}" for part, names in lost.items() for name in names})
+    """Those of the other users whose loss may block: who names the part; anybody, if a policy or an override speaks.
+
+    A part that is meant by saying none is looked for among all of them.
+    """
+    gone = {f"{part}:{name}" for part, names in lost.items() for name in names}
+    if blocks is blocks_by_default and gone.isdisjoint(DEFAULT_PARTS.values()):
+        every = view.needing(resource, gone)
     else:
         every = list(view.dependents(resource, view.dependents(resource, 1, "users").count, "users").edges)
     return [edge for edge in every if edge.source not in looked_at]

@@ -21,6 +21,7 @@ ONLY_AT_START: Final = frozenset({"batch/CronJob", "PodTemplate"})  # no pod of 
 POLICY_ONLY: Final = ("", "P")  # phases of what never counts as use
 FINISHED: Final = ("Succeeded", "Failed")
 CLAIM: Final = "PersistentVolumeClaim"
+POD: Final = "Pod"
 CLAIMS_RULE: Final = "statefulset.claims"
 # What is installed beside a cluster, and rarely listed with what needs it (a provisioner need not be a CSI driver):
 # where it is there it counts, where it is missing nobody is held up.
@@ -61,12 +62,17 @@ def use_by(reference: Reference, kind: KindId, facts: Mapping[str, Scalar], make
         return "lifetime"
     if not starts and "L" not in reference.phases:
         return "none"
-    return "in flight" if kind == CLAIM else "next start"
+    return "in flight" if kind == CLAIM or _starts_now(kind, facts) else "next start"
+
+
+def _starts_now(kind: KindId, facts: Mapping[str, Scalar]) -> bool:
+    """A pod that is never started again, and has not been yet."""
+    return kind == POD and facts.get("phase") == "Pending" and facts.get("recurs") is False
 
 
 def _is_over(reference: Reference, kind: KindId, facts: Mapping[str, Scalar], makes_pods: bool) -> bool:
     """Nothing starts by itself any more; where pods are made, or have finished, nothing lives any more either."""
-    if facts.get("recurs") is not False:
+    if facts.get("recurs") is not False or ("S" in reference.phases and _starts_now(kind, facts)):
         return False
     if makes_pods or facts.get("phase") in FINISHED:
         return True

@@ -162,3 +162,29 @@ def test_a_manifest_of_a_site_without_a_name_is_named_with_its_line(tmp_path: Pa
     (tmp_path / "a.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  labels: {}\n")
     with pytest.raises(DocumentError, match=r"a\.yaml:\d: metadata\.name: missing"):
         load_site(site_name("lyon"), [tmp_path], load_catalogue())
+
+
+def test_of_a_hub_the_user_that_means_a_port_by_saying_none_is_found(tmp_path: Path) -> None:
+    names = [{"name": "tls", "port": 443}, {"name": "http", "port": 80}]
+    metadata = {"name": "hub", "namespace": "shop"}
+    hub = {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": names}}
+    backend = {"service": {"name": "hub", "port": {"number": 80}}}
+    doors = [
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "Ingress",
+            "metadata": {"name": f"door-{number:03}", "namespace": "shop"},
+            "spec": {"defaultBackend": backend},
+        }
+        for number in range(130)
+    ]
+    served = {
+        "apiVersion": "apiregistration.k8s.io/v1",
+        "kind": "APIService",
+        "metadata": {"name": "v1.things.example.org"},
+        "spec": {"group": "things.example.org", "version": "v1", "service": {"name": "hub", "namespace": "shop"}},
+    }
+    act = Act(manifests=({**hub, "spec": {"ports": names[1:]}},), namespace="shop")
+    verdict = _judged(tmp_path, act, {"lyon": [hub, *doors, served]})
+    blocking = [reason.resource for reason in verdict.reasons if reason.code == "D210"]
+    assert blocking == ["apiregistration.k8s.io/APIService/v1.things.example.org"]
