@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any, Final
 
+from cheops.forms.words import is_subdomain
 from services.resolver.judge.demand import mapping_of, rows_of, thousandths
 
 Body = Mapping[str, Any]
@@ -26,7 +27,8 @@ def quota(body: Body) -> Iterator[str]:
         is_count = name in ("pods", "persistentvolumeclaims") or str(name).startswith(("count/", "services"))
         if is_count and (thousandths(value) or 0) % 1000:
             yield f"spec.hard['{name}']: {value} is no whole number"
-    scopes = [str(one) for one in spec.get("scopes") or ()]
+    named = rows_of(mapping_of(spec.get("scopeSelector")).get("matchExpressions"))
+    scopes = [*map(str, spec.get("scopes") or ()), *(str(one.get("scopeName")) for one in named)]
     for pair in OPPOSITE:
         if all(one in scopes for one in pair):
             yield f"spec.scopes: {' and '.join(pair)} exclude each other"
@@ -72,7 +74,9 @@ def budget(body: Body) -> Iterator[str]:
 def subjects(body: Body) -> Iterator[str]:
     """Of a binding: accounts are of no group, and users of the group of rights."""
     for place, one in enumerate(rows_of(body.get("subjects"))):
-        group = one.get("apiGroup")
+        group, name = one.get("apiGroup"), one.get("name")
+        if one.get("kind") == ACCOUNT and name and not is_subdomain(name):
+            yield f"subjects[{place}].name: {name!r:.80} is no subdomain"
         allowed = ("",) if one.get("kind") == ACCOUNT else ("", "rbac.authorization.k8s.io")
         if group is not None and group not in allowed:
             yield f"subjects[{place}].apiGroup: {group!r:.60} (expected {allowed[-1]!r})"

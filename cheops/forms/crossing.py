@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from cheops.forms.bound_rules import budget, cluster_rules, limits, network, quota, subjects
 from cheops.forms.pod_rules import pod_rules, toleration
+from cheops.forms.schema_rules import definition
 from cheops.forms.service_rules import service_rules
 from cheops.forms.words import is_subdomain
 from cheops.forms.workload_rules import job, rolling_set, rollout, selects_its_pods, selects_its_pods_plainly
@@ -120,16 +121,6 @@ def _is_json_object(body: Body, name: str) -> bool:
         return False
 
 
-def _definition(body: Body) -> Iterator[str]:
-    spec = mapping_of(body.get("spec"))
-    plural, group = mapping_of(spec.get("names")).get("plural"), spec.get("group")
-    name = mapping_of(body.get("metadata")).get("name")
-    if plural and group and name != f"{plural}.{group}":
-        yield f"metadata.name: {name!r} (expected {plural}.{group})"
-    if sum(one.get("storage") is True for one in rows_of(spec.get("versions"))) > 1:
-        yield "spec.versions: more than one is stored"
-
-
 def _autoscaler(body: Body) -> Iterator[str]:
     spec = mapping_of(body.get("spec"))
     least, most = spec.get("minReplicas"), spec.get("maxReplicas")
@@ -185,7 +176,7 @@ CROSSING: Final[Mapping[str, tuple[Rule, ...]]] = {
     "rbac.authorization.k8s.io/ClusterRole": (cluster_rules,),
     "rbac.authorization.k8s.io/RoleBinding": (subjects,),
     "rbac.authorization.k8s.io/ClusterRoleBinding": (subjects,),
-    "apiextensions.k8s.io/CustomResourceDefinition": (_definition,),
+    "apiextensions.k8s.io/CustomResourceDefinition": (definition,),
     "autoscaling/HorizontalPodAutoscaler": (_autoscaler,),
     "scheduling.k8s.io/PriorityClass": (_priority,),
     "node.k8s.io/RuntimeClass": (_tolerations,),

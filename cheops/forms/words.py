@@ -135,6 +135,7 @@ FORMS: Final[Mapping[str, Form]] = {
     "host": _is_host,
     "host-or-address": lambda value: _is_host(value) or _is_address(value),
     "storage": lambda value: value == "storage",
+    "limited": lambda value: value == "storage" or _is_resource(value),
     "segment": _is_segment,
     "label-value": matching(rf"({_WORD})?"),
     "qualified": is_qualified,
