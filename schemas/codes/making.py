@@ -173,7 +173,8 @@ MAKING: Final = (
         "D",
         "150",
         "refused by the API server",
-        "The API server's own dry run refused it, in its words.",
+        "The API server's own dry run refused it, in its words; or its form is one that every API server refuses. As a "
+        "warning: what runs in a namespace may be refused when it is made again, because the namespace asks for more.",
         "It would be refused for real.",
         "Correct what the API server says.",
         "an immutable field, an unknown field",
