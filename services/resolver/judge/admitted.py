@@ -16,9 +16,9 @@ from schemas.identity import KindId, ResourceId, ResourceKey
 from schemas.relations.selector import marked_default
 from services.resolver.graph.view import View
 from services.resolver.judge.demand import Amounts, Demand, of_class, thousandths
+from services.resolver.judge.going import STORAGE_CLASS
 from services.resolver.judge.use import CLAIMS_RULE
 
-STORAGE_CLASS: Final = KindId("storage.k8s.io/StorageClass")
 PRIORITY_CLASS: Final = KindId("scheduling.k8s.io/PriorityClass")
 RUNTIME_CLASS: Final = KindId("node.k8s.io/RuntimeClass")
 OVERHEAD: Final = "overhead."

@@ -12,11 +12,14 @@ from services.resolver.graph.label_index import namespace_of
 from services.resolver.graph.view import Edge, View
 from services.resolver.judge.case import Change
 from services.resolver.judge.findings import Finding, named
+from services.resolver.judge.going import STORAGE_CLASS
 from services.resolver.judge.grants import is_granted
 from services.resolver.judge.params import as_policy_says
 from services.resolver.judge.use import (
     CLAIMS_RULE,
     INSTALLED,
+    POD,
+    claims_are_bound,
     ends,
     part_is_there,
     selects_part,
@@ -89,23 +92,24 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
             message = f"nothing that {named(state.resource)} selects has a {part} {name!r}"
             yield Finding("W112", message, "nothing", state.resource, edge)
         return
+    weak = _weak(view, after, state, reference)
     targets = after.targets(state.resource, reference)
     if not targets.count:
         if not is_ambient(reference.target) and reference.rule not in MADE_WHEN_NEEDED:
-            yield _missing(state, edge)
+            yield _missing(state, edge, weak=weak)
         return
     found = after.find(reference.target)
-    holder = None if _weak(state, reference) else after.held_by(reference.target)
+    holder = None if weak else after.held_by(reference.target)
     if holder is not None:
         message = f"intent {holder} changes {named(reference.target)}, which {named(state.resource)} needs"
         yield Finding("F510", message, "presence", reference.target, edge, waits_for=holder)
     elif found is not None and (found.deleting or _ends_now(view, reference.target) or _home_ends(view, state, found)):
-        letter = "W" if _weak(state, reference) else "D"
+        letter = "W" if weak else "D"
         yield Finding(f"{letter}111", f"{named(reference.target)} is being deleted", "presence", reference.target, edge)
     elif not part_is_there(after, with_default_part(reference)):
-        yield _missing_part(state, edge)
+        yield _missing_part(state, edge, weak=weak)
     elif is_granted(after, state, reference) is False:
-        letter = "W" if _weak(state, reference) else "D"
+        letter = "W" if weak else "D"
         message = f"{named(state.resource)} is not permitted to use {named(reference.target)}"
         yield Finding(f"{letter}114", message, "absence", reference.target, edge)
     elif found is not None and found.facts.get("health") == "failed":
@@ -126,30 +130,35 @@ def _home_ends(view: View, state: ResourceState, found: ResourceState) -> bool:
     return _ends_now(view, resource_id("", NAMESPACE, "", home))
 
 
-def _missing(state: ResourceState, edge: Edge) -> Finding:
+def _missing(state: ResourceState, edge: Edge, *, weak: bool) -> Finding:
     target = edge.target
     user = named(state.resource)
     if edge.reference.optional:
         return Finding("N120", f"{named(target)} is missing; {user} does without it", "absence", target, edge)
-    if _weak(state, edge.reference) or edge.reference.rule in INSTALLED:
+    if weak or edge.reference.rule in INSTALLED:
         return Finding("W110", f"{named(target)} is missing; {user} does not need it yet", "absence", target, edge)
     return Finding("D110", f"{named(target)} is missing, {user} needs it", "absence", target, edge)
 
 
-def _missing_part(state: ResourceState, edge: Edge) -> Finding:
+def _missing_part(state: ResourceState, edge: Edge, *, weak: bool) -> Finding:
     edge = Edge(edge.source, edge.target, with_default_part(edge.reference))
     part, _, name = edge.reference.granule.partition(":")
     user = named(state.resource)
-    code = "N120" if edge.reference.optional else "W112" if _weak(state, edge.reference) else "D112"
+    code = "N120" if edge.reference.optional else "W112" if weak else "D112"
     return Finding(code, f"{named(edge.target)} has no {part} {name!r}, {user} needs it", "absence", edge.target, edge)
 
 
-def _weak(state: ResourceState, reference: Reference) -> bool:
-    """Optional, soft and guessed references never deny; nor what is not needed until somebody acts."""
+def _weak(view: View, after: View, state: ResourceState, reference: Reference) -> bool:
+    """Optional, soft and guessed references never deny; nor what is over, or not needed until somebody acts."""
     if reference.optional or reference.soft or reference.confidence == "inferred":
         return True
-    if state.facts.get("recurs") is not False or kind_of(state.resource) == "Pod":
+    if kind_of(reference.target) == STORAGE_CLASS and claims_are_bound(after, state):
+        return True
+    if state.facts.get("recurs") is not False:
         return False
+    if kind_of(state.resource) == POD:
+        now = view.find(state.resource)  # that is there and never starts again has read it
+        return now is not None and now.facts.get("phase") != "Pending" and "L" not in reference.phases
     return state.template_labels is not None or bool(set(reference.phases) & {"A", "S"})
 
 

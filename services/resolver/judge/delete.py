@@ -19,10 +19,10 @@ from services.resolver.judge.losses import about_itself
 from services.resolver.judge.params import is_only_guessed, parameters_of, still_found
 from services.resolver.judge.use import (
     BREAKING,
-    CLAIMS_RULE,
     POLICY_ONLY,
     STRONGEST_FIRST,
     Use,
+    claims_are_bound,
     how,
     lives,
     match_in_flight,
@@ -225,16 +225,9 @@ def counts(resource: ResourceId, cascade: Cascade, use: Use, owned: bool) -> boo
 def _use_now(view: View, edge: Edge, source: ResourceState) -> Use:
     """As the edge says, unless the site shows that it is over, or that it never counted."""
     use = use_of(edge, source)
-    if use == "next start" and kind_of(edge.target) == STORAGE_CLASS and _claims_are_bound(view, source):
+    if use == "next start" and kind_of(edge.target) == STORAGE_CLASS and claims_are_bound(view, source):
         return "over"
     return "none" if is_granted(view, source, edge.reference) is False else use
-
-
-def _claims_are_bound(view: View, source: ResourceState) -> bool:
-    """A StatefulSet has all the claims that its templates make, and each has its volume."""
-    names = [one.target for one in source.references if one.rule == CLAIMS_RULE]
-    claims = [view.find(name) for name in names]
-    return bool(names) and all(claim is not None and claim.facts.get("volume") for claim in claims)
 
 
 def _broken(view: View, after: View, edges: Iterable[Edge], going: frozenset[ResourceId]) -> Iterator[Edge]:

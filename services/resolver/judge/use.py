@@ -171,6 +171,13 @@ def offers(state: ResourceState, granule: str) -> bool:
     return part not in state.parts or name in state.parts[part]
 
 
+def claims_are_bound(view: View, source: ResourceState) -> bool:
+    """A StatefulSet has all the claims that its templates make, and each has its volume."""
+    names = [one.target for one in source.references if one.rule == CLAIMS_RULE]
+    claims = [view.find(name) for name in names]
+    return bool(names) and all(claim is not None and claim.facts.get("volume") for claim in claims)
+
+
 def _namespace_ends(source: ResourceState, view: View) -> bool:
     for reference in source.references:
         if reference.relation == "containment" and kind_of(reference.target) == "Namespace":
