@@ -2,8 +2,8 @@
 
 seeds.yaml ─▶ one field gone, added or given another value, by the types of shapes.json ─▶ dry run ─▶ the same answer?
 
-A wrong deny is a defect. What is let through and refused is counted, with a bound that may only be lowered: a field that
-is left out is left open on purpose, CEL is not read, and flow schemas, endpoints and drivers are not looked into.
+A wrong deny is a defect. What is let through and refused is counted, with a bound that may only be lowered: a field
+that is left out is left open on purpose, CEL is not read, and flow schemas, endpoints and drivers are not looked into.
 """
 
 from __future__ import annotations
