@@ -154,6 +154,8 @@ def _weak(view: View, after: View, state: ResourceState, reference: Reference) -
         return True
     if kind_of(reference.target) == STORAGE_CLASS and claims_are_bound(after, state):
         return True
+    if reference.once and (there := view.find(state.resource)) is not None and reference in there.references:
+        return True
     if state.facts.get("recurs") is not False:
         return False
     if kind_of(state.resource) == POD:

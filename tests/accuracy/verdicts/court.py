@@ -54,3 +54,9 @@ def verdict_on(
         sites[site_name(name)] = site_of(site_name(name), rows, catalogue(), flaws_of(case, name))
     court = Court(sites, catalogue(), Policy(), NOW)
     return check(court, act or act_of(case), case.scope if scope is None else scope, case.latencies)
+
+
+def site_key(case: Case, body: dict[str, Any]) -> str:
+    """The identity that a manifest of the entry site has there."""
+    name = next(iter(case.sites))
+    return site_of(site_name(name), case.sites[name], catalogue()).extractor.key(body).id
