@@ -68,7 +68,8 @@ def refusals(limits: Limits, demand: Demand) -> Iterator[tuple[ResourceState, st
         else:
             asked = [pod] if line.about == "Pod" and pod is not None else []
         if any(_is_out(one, line) for one in asked):
-            bound = f"{line.what} {line.resource} of a {line.about} is {shown(line.amount, line.resource)}"
+            what = "default limit of" if line.what == DEFAULT else line.what
+            bound = f"{what} {line.resource} of a {line.about} is {shown(line.amount, line.resource)}"
             yield state, bound
 
 
