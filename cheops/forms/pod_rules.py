@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from schemas.pods import TEMPLATES
+from schemas.pods import TEMPLATES, pod_spec_of
 from services.resolver.judge.demand import mapping_of, rows_of, thousandths
 
 Body = Mapping[str, Any]
@@ -16,11 +16,7 @@ ONLY_LOCALHOST: Final = ("seccompProfile", "appArmorProfile")
 
 def pod_rules(body: Body) -> Iterator[str]:
     """Of a pod, or of the template of a workload."""
-    steps = TEMPLATES[str(body.get("kind"))]
-    spec: Any = body
-    for step in steps:
-        spec = mapping_of(spec).get(step)
-    spec, path = mapping_of(spec), ".".join(steps)
+    spec, path = pod_spec_of(body) or {}, ".".join(TEMPLATES[str(body.get("kind"))])
     claims: dict[Any, Body] = {
         mapping_of(one.get("metadata")).get("name"): {"persistentVolumeClaim": {}}
         for one in rows_of(mapping_of(body.get("spec")).get("volumeClaimTemplates"))

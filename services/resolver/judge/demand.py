@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from schemas.pods import TEMPLATES
+from schemas.pods import pod_spec_of
 
 Amounts = dict[str, int]  # resource → thousandths
 UNITS: Final[Mapping[str, Decimal]] = {
@@ -68,10 +68,8 @@ def demand_of(body: Mapping[str, Any]) -> Demand | None:
         return _of_claim(mapping_of(body.get("spec")))
     if kind == "Service":
         return _of_service(mapping_of(body.get("spec")))
-    spec: Any = body
-    for step in TEMPLATES.get(str(kind), ()):
-        spec = mapping_of(spec).get(step)
-    if spec is body or not isinstance(spec, Mapping):
+    spec = pod_spec_of(body)
+    if spec is None:
         return None
     return _of_pod(spec, rows_of(mapping_of(body.get("spec")).get("volumeClaimTemplates")))
 

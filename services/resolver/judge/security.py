@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from schemas.identity import KindId, ResourceId, ResourceKey, kind_of
-from schemas.pods import TEMPLATES
+from schemas.pods import pod_spec_of
 from services.resolver.graph.label_index import namespace_of
 from services.resolver.graph.view import View
 from services.resolver.judge.case import Change
@@ -56,10 +56,8 @@ CONTAINERS: Final = ("containers", "initContainers", "ephemeralContainers")
 
 def beyond(body: Mapping[str, Any]) -> dict[str, str]:
     """Level → the first thing that a pod, or the pods of a workload, do beyond it."""
-    spec: Any = body
-    for step in TEMPLATES.get(str(body.get("kind")), ()):
-        spec = mapping_of(spec).get(step)
-    if spec is body or not isinstance(spec, Mapping):
+    spec = pod_spec_of(body)
+    if spec is None:
         return {}
     beyond_baseline = next(_beyond_baseline(spec), "")
     found = {BASELINE: beyond_baseline, RESTRICTED: beyond_baseline or next(_beyond_restricted(spec), "")}

@@ -1,4 +1,4 @@
-"""Every verdict of a live resolver, on a universe of what pods use; who serves it asks the API server, too.
+"""Every verdict of a live resolver, on a universe of what pods use; it has the API server rehearse each write.
 
 Whenever a write is allowed, its pods must reach Running; whenever anything is allowed, a rolling restart of everything
 must still come up. The only way to fail is an allow that breaks, and there must be none.
@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from cheops.drafts import Intent
 from cheops.mesh import Mesh, connect
 from cheops.sandbox.controlplane import ControlPlane, ControlPlaneMissingError
 from cheops.sandbox.testbed import Testbed
 from tests.e2e.differential.cluster import COMES_UP_S, restarted
-from tests.e2e.differential.universe import Act, Remove, acts, called, manifests
+from tests.e2e.differential.universe import Act, Remove, acts, always_the_same, called, manifests
 from tests.kit.controlplane import give_up
 from tests.kit.kubelet import api_of, kubelet
 
@@ -100,13 +100,7 @@ def _draft(act: Act, namespace: str) -> Intent:
 def _run(bed: Testbed, examples: int) -> Tally:
     tally = Tally()
 
-    @settings(
-        max_examples=examples,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        suppress_health_check=list(HealthCheck),
-    )
+    @always_the_same(examples)
     @given(acts)
     def play(sequence: list[Act]) -> None:
         asyncio.run(_play(bed, sequence, tally))

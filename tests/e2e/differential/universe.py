@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from tests.contract.api.client import Content
@@ -113,6 +114,17 @@ grounds = st.builds(
     st.sampled_from(((), (), (("pods", "1"),), (("requests.cpu", "200m"),), (("secrets", "1"),), (("services", "0"),))),
     st.sampled_from(((), (), (("max", "100m"),), (("min", "100m"),), (("default", "50m"),))),
 )
+
+
+def always_the_same(examples: int) -> settings:
+    """So many sequences of acts, the same in every run."""
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 def called(kind: str, name: str, namespace: str) -> str:

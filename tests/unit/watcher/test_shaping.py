@@ -55,7 +55,8 @@ def served(kind: KindId, *, namespaced: bool = True) -> ServedKind:
     return ServedKind(kind, "plural", ("v1",), namespaced=namespaced)
 
 
-def test_items_of_a_list_get_the_version_and_kind_that_they_leave_out() -> None:
+def shaping_and_extractors() -> tuple[Shaping, list[PointingExtractor]]:
+    """In use, and the extractors that it has asked for."""
     made: list[PointingExtractor] = []
 
     def extractor_for(surface: Surface) -> PointingExtractor:
@@ -64,6 +65,11 @@ def test_items_of_a_list_get_the_version_and_kind_that_they_leave_out() -> None:
 
     shaping = Shaping(extractor_for)
     shaping.use(Surface())
+    return shaping, made
+
+
+def test_items_of_a_list_get_the_version_and_kind_that_they_leave_out() -> None:
+    shaping, made = shaping_and_extractors()
     shape(shaping, thing("h", 3))
     assert made[0].bodies[0]["apiVersion"] == "autoscaling/v2"
     assert made[0].bodies[0]["kind"] == "HorizontalPodAutoscaler"
@@ -140,14 +146,7 @@ MANAGED = [{"manager": "kubelet", "operation": "Update", "fieldsV1": {"f:metadat
 
 
 def test_who_manages_which_field_is_read_only_where_something_was_declared() -> None:
-    made: list[PointingExtractor] = []
-
-    def extractor_for(surface: Surface) -> PointingExtractor:
-        made.append(PointingExtractor(surface))
-        return made[-1]
-
-    shaping = Shaping(extractor_for)
-    shaping.use(Surface())
+    shaping, made = shaping_and_extractors()
     for said in ({"a": "b"}, {DECLARATION: "v1:"}):
         body = thing("h", 3)
         body["metadata"] |= {"annotations": said, "managedFields": MANAGED}
