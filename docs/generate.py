@@ -90,7 +90,12 @@ CHANNELS: dict[str, tuple[str, str, str, str]] = {
         "EVENTS",
         "batches of up to 256 resource events, chained by hash; what they share is written once",
     ),
-    "heartbeats": ("cheops.v1.heartbeat.{site}", "heartbeat", "", "every second, from the watcher"),
+    "heartbeats": (
+        "cheops.v1.heartbeat.{site}",
+        "heartbeat",
+        "",
+        "every second, and when what is not observed changes, from the watcher",
+    ),
     "intents": ("cheops.v1.intent.{site}.{intent}", "intent", "INTENTS", "what somebody wants done"),
     "verdicts": ("cheops.v1.verdict.{site}.{decision}.{intent}", "verdict", "VERDICTS", "the answers, with proof"),
     "operations": ("cheops.v1.operation.{site}.{intent}.{step}", "operation", "OPERATIONS", "steps for the executor"),

@@ -188,7 +188,7 @@ class BlindKind(Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Heartbeat(Struct, frozen=True, omit_defaults=True, gc=False):
-    """Sent every second: the last number *published*, and which kinds are not observed.
+    """Sent every second, and when `blind` changes: the last number *published*, and which kinds are not observed.
 
     `seq` is the number of the last event published in `epoch` (0 = none yet); a receiver whose cursor is behind it
     must not call its knowledge fresh. `observed` counts the healthy kinds. `at_s` is the watcher's monotonic clock:

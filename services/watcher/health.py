@@ -33,29 +33,50 @@ class WatchHealth:
         self._unreachable = ""
         self._reached_at_s = 0.0
 
-    def note_pulse(self, trouble: str, now_s: float) -> None:
-        """Whether the application could be reached just now ("" = yes). Watches notice a dead network much later."""
+    def note_pulse(self, trouble: str, now_s: float) -> bool:
+        """Whether the application could be reached just now ("" = yes). Watches notice a dead network much later.
+
+        True when that has changed.
+        """
+        changed = bool(trouble) != bool(self._unreachable)
         self._unreachable = trouble
         if not trouble:
             self._reached_at_s = now_s
+        return changed
 
-    def note(self, kind: KindId, health: Health, now_s: float) -> None:
-        """Take a source's word in; a kind stays blind since the first moment, whatever the reasons after it."""
+    def note(self, kind: KindId, health: Health, now_s: float) -> bool:
+        """Take a source's word in; a kind stays blind since the first moment, whatever the reasons after it.
+
+        True when the kind has become blind by it, or is seen again.
+        """
+        before = self._is_blind(kind, now_s)
+        self._note(kind, health, now_s)
+        return self._is_blind(kind, now_s) != before
+
+    def _is_blind(self, kind: KindId, now_s: float) -> bool:
+        state = self._kinds.get(kind)
+        return state is not None and _blindness(state, self._unreadable.get(kind, ""), now_s) is not None
+
+    def _note(self, kind: KindId, health: Health, now_s: float) -> None:
+        known = self._kinds.get(kind)
         if health.reason == "observed":
             self._kinds[kind] = _State(health, None)
             return
-        known = self._kinds.get(kind)
         if health.reason == "interrupted" and not _was_watched(known):
             health = Health("failing", health.message)
         since_s = known.blind_since_s if known and known.blind_since_s is not None else now_s - health.for_s
         self._kinds[kind] = _State(health, since_s)
 
-    def note_unreadable(self, kind: KindId, example: str) -> None:
-        """Some resource of the kind could not be understood ("" = all can): claims about the kind would be guesses."""
-        if example:
-            self._unreadable[kind] = example
-        else:
-            self._unreadable.pop(kind, None)
+    def note_unreadable(self, kind: KindId, example: str) -> bool:
+        """Some resource of the kind could not be understood ("" = all can): claims about the kind would be guesses.
+
+        True when that has changed.
+        """
+        if not example:
+            return self._unreadable.pop(kind, None) is not None
+        changed = kind not in self._unreadable
+        self._unreadable[kind] = example
+        return changed
 
     def forget(self, kind: KindId) -> None:
         """The kind is not served any more."""

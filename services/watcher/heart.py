@@ -1,4 +1,7 @@
-"""What the watcher claims every second: how far it is, and what it cannot see.
+"""What the watcher claims every second, and at once when it changes: how far it is, and what it cannot see.
+
+A kind that is listed again is blind for milliseconds. A receiver that was told so, and then nothing for the rest of a
+second, would defer what it could answer; one that was not told would answer what it cannot know.
 
 The pulse is a round trip to the application every other second: a network that swallows packets shows there at once,
 on an idle watch only after its silence of 75 s.
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -22,6 +26,7 @@ from services.watcher.publisher import Publisher
 from services.watcher.source import Source
 
 HEARTBEAT_S: Final = 1.0
+HURRIED_S: Final = 0.1  # what is seen again is told of that long after the heartbeat before, for many at one go
 PULSE_S: Final = 2.0
 
 log = structlog.get_logger(__name__)
@@ -47,6 +52,17 @@ class Heart:
         self._clock = clock
         self._heartbeat_s = heartbeat_s
         self._pulse_s = pulse_s
+        self._changed = asyncio.Event()
+        self._blinded = asyncio.Event()
+
+    def hurry(self, *, blinded: bool) -> None:
+        """What cannot be seen has changed. The next heartbeat is due now when something cannot be seen any more.
+
+        When something is seen again it is due `HURRIED_S` after the one before.
+        """
+        self._changed.set()
+        if blinded:
+            self._blinded.set()
 
     def heartbeat(self) -> Heartbeat:
         """What is claimed now. A group that does not answer is named `group/*`.
@@ -62,10 +78,12 @@ class Heart:
         return Heartbeat("heartbeat/v1", batcher.site, batcher.epoch, batcher.numbered, observed, blind, now_s)
 
     async def beat(self) -> None:
-        """Send a heartbeat every second; a bus that takes none is told of once."""
+        """Send a heartbeat every second, or sooner; a bus that takes none is told of once."""
         site = self._publisher.batcher.site
         heard = True
         while True:
+            self._changed.clear()
+            self._blinded.clear()
             name = f"{self._publisher.batcher.epoch}.{self._clock():.3f}"
             headers = envelope.headers("heartbeat", f"watcher/{site}", name)
             try:
@@ -75,7 +93,12 @@ class Heart:
                 if heard:
                     log.warning("heartbeats do not leave", site=site, reason=str(error))
                 heard = False
-            await asyncio.sleep(self._heartbeat_s)
+            await self._until_due()
+
+    async def _until_due(self) -> None:
+        hurried_s = min(HURRIED_S, self._heartbeat_s)
+        if not await _within(hurried_s, self._blinded):
+            await _within(self._heartbeat_s - hurried_s, self._changed)
 
     async def feel_pulse(self) -> None:
         """Note, again and again, whether the application can be reached."""
@@ -88,5 +111,14 @@ class Heart:
                 trouble = str(error)
             except TimeoutError:
                 trouble = f"no answer within {self._pulse_s:g} s"
-            self._health.note_pulse(trouble, self._clock())
+            if self._health.note_pulse(trouble, self._clock()):
+                self.hurry(blinded=bool(trouble))
             await asyncio.sleep(self._pulse_s)
+
+
+async def _within(time_s: float, event: asyncio.Event) -> bool:
+    """Whether it happens within that time."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(time_s):
+            return await event.wait()
+    return False

@@ -112,7 +112,8 @@ class Watcher:
                 continue
             again = known.served.versions[0] != entry.versions[0] or kind in outdated
             known.served, known.reread = entry, known.reread or kind in outdated
-            if again:
+            if again:  # until it has been, what is known of it was read by what was served before
+                self._note(kind, Health("syncing"))
                 self._observe(known)
         if first and self._doubt is not None:
             self._tell(*self._sweep(self._doubt))
@@ -122,7 +123,7 @@ class Watcher:
         follower = self.followers[served.kind] = KindFollower(served, announce=announce)
         if not announce and self._doubt is not None:
             follower.ask(self._doubt.get(served.kind, EMPTY))
-        self.health.note(served.kind, Health("syncing"), self._clock())
+        self._note(served.kind, Health("syncing"))
         self._observe(follower)
 
     async def _stop(self, kind: KindId) -> None:
@@ -172,7 +173,7 @@ class Watcher:
     async def _take(self, follower: KindFollower, observation: Observation) -> None:
         kind = follower.served.kind
         if isinstance(observation, Health):
-            self.health.note(kind, observation, self._clock())
+            self._note(kind, observation)
             return
         try:
             await self.publisher.send(follower.take(observation))
@@ -182,7 +183,13 @@ class Watcher:
             follower.refuse(observation)
         if isinstance(observation, Unreadable):
             log.error("a resource cannot be told", resource=observation.resource, reason=observation.reason)
-        self.health.note_unreadable(kind, _example(follower))
+        example = _example(follower)
+        if self.health.note_unreadable(kind, example):
+            self.heart.hurry(blinded=bool(example))
+
+    def _note(self, kind: KindId, health: Health) -> None:
+        if self.health.note(kind, health, self._clock()):
+            self.heart.hurry(blinded=health.reason != "observed")
 
     # ── questions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

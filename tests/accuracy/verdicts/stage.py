@@ -97,12 +97,15 @@ class Stage:
             await self._until_quiet()
 
     async def _until_quiet(self) -> None:
-        """Controllers have done what they do: nothing has changed between two looks, and the site is fresh."""
+        """Controllers have done what they do: nothing has changed between two looks, and the site sees all, fresh.
+
+        A definition that has just come has others read again: until they are, answers about them are deferred.
+        """
         before: object = None
         while True:
             status = await self.mesh.status(self.site)
             now = (status.evidence.seq, status.state, status.lag)
-            if now == before and status.state == "fresh" and status.lag == 0:
+            if now == before and status.state == "fresh" and status.lag == 0 and not status.evidence.blind:
                 return
             before = now
             await asyncio.sleep(0.1)

@@ -29,6 +29,9 @@ class Shelf:
         self.silent_groups: dict[str, str] = {}
         self.closed = False
         self.trouble = ""
+        self.reads_otherwise: frozenset[KindId] = frozenset()
+        self.lists = asyncio.Event()  # cleared: listings take until it is set again
+        self.lists.set()
         self.awake = asyncio.Event()
         self.awake.set()
         self._version = 0
@@ -112,6 +115,7 @@ class Shelf:
                 if isinstance(observation, Listing):
                     yield Health("syncing")
                     self.listings[served.kind] += 1
+                    await self.lists.wait()
                     while not queue.empty():
                         queue.get_nowait()  # the listing covers it
                     yield observation
@@ -126,8 +130,8 @@ class Shelf:
             watches.discard(queue)
 
     def outdated(self) -> frozenset[KindId]:
-        """Nothing is ever read differently here."""
-        return frozenset()
+        """As the test says."""
+        return self.reads_otherwise
 
     def unclear(self) -> dict[str, str]:
         """As the test says."""

@@ -30,10 +30,10 @@ POD, SECRET = KindId("Pod"), KindId("Secret")
 
 
 @asynccontextmanager
-async def running(shelf: Shelf, bus: Any) -> AsyncIterator[Watcher]:
+async def running(shelf: Shelf, bus: Any, heartbeat_s: float = 0.02) -> AsyncIterator[Watcher]:
     """A watcher while the context lasts; it is killed at its end, with whatever it had not published."""
     watcher = Watcher(
-        LYON, shelf, bus, clock=time.monotonic, randomness=random.Random(1), heartbeat_s=0.02, pulse_s=0.05
+        LYON, shelf, bus, clock=time.monotonic, randomness=random.Random(1), heartbeat_s=heartbeat_s, pulse_s=0.05
     )
     ready = asyncio.Event()
     task = asyncio.create_task(watcher.run(ready))
@@ -265,8 +265,8 @@ async def test_a_kind_that_may_be_served_by_a_broken_group_is_not_swept_and_the_
         shelf.silent_groups["example.com"] = "its server does not answer"
         async with running(shelf, bus):
             await replica.until(lambda: replica.evidence.epoch == 2 and replica.evidence.synced)
+            await replica.until(lambda: set(replica.evidence.blind) == {"example.com/*"})
             assert replica.of("example.com/Thing")
-            assert set(replica.evidence.blind) == {"example.com/*"}
 
 
 async def test_many_questions_at_once_cost_one_listing_more(bus: MemoryBus, shelf: Shelf) -> None:
@@ -299,6 +299,42 @@ async def test_a_heartbeat_names_what_is_not_observed_and_why(bus: MemoryBus, sh
         assert replica.evidence.observed == 1
         shelf.say("Secret", Health("observed"))
         await replica.until(lambda: not replica.evidence.blind)
+
+
+async def test_what_cannot_be_seen_is_told_at_once_and_so_is_that_it_is_seen_again(
+    bus: MemoryBus, shelf: Shelf
+) -> None:
+    async with following(LYON, bus) as replica, running(shelf, bus, heartbeat_s=3600):
+        await replica.until_fresh()
+        shelf.say("Secret", Health("stalled", "silent for 75 s"))
+        await replica.until(lambda: SECRET in replica.evidence.blind)
+        shelf.say("Secret", Health("observed"))
+        await replica.until(lambda: not replica.evidence.blind)
+        shelf.say("Secret", Unreadable(ResourceId("Secret/shop/db"), "u", "ValueError"))
+        await replica.until(lambda: SECRET in replica.evidence.blind)
+        shelf.put("Secret", "db")
+        await replica.until(lambda: not replica.evidence.blind)
+        shelf.trouble = "connection refused"
+        await replica.until(lambda: set(replica.evidence.blind) == {POD, SECRET})
+        shelf.trouble = ""
+        await replica.until(lambda: not replica.evidence.blind)
+
+
+async def test_a_kind_that_reads_otherwise_is_blind_from_the_surface_on_until_it_was_read_again(
+    bus: MemoryBus, shelf: Shelf
+) -> None:
+    async with following(LYON, bus) as replica, running(shelf, bus, heartbeat_s=3600) as watcher:
+        await replica.until_fresh()
+        listed = shelf.listings["Pod"]
+        shelf.lists.clear()
+        shelf.reads_otherwise = frozenset({POD})
+        shelf.serve("Widget")
+        await replica.until(lambda: POD in replica.evidence.blind)
+        assert SECRET not in replica.evidence.blind, "nothing of it reads otherwise"
+        shelf.lists.set()
+        await replica.until(lambda: not replica.evidence.blind)
+        assert shelf.listings["Pod"] == listed + 1
+        assert not watcher.heart.heartbeat().blind
 
 
 @pytest.mark.parametrize("way", ["refused", "swallowed"])
