@@ -36,6 +36,7 @@ from schemas.queries import (
 from schemas.verdicts import Evidence
 from services.chassis.bus.port import Bus, Handler, Received
 from services.resolver import questions
+from services.resolver.evidence import SiteEvidence
 from services.resolver.graph.view import View
 from services.resolver.inquiries import Inquiries
 from services.resolver.machine import Machine
@@ -183,7 +184,7 @@ class Answers:
             site=machine.site,
             version=version("cheops"),
             evidence=claim,
-            state=_state(claim.fresh, evidence.heard_at_s is not None, evidence.synced),
+            state=state_of(evidence, BOUND_DEFAULT_S, self._now().monotonic_s),
             blind={KindId(kind): _why_blind(blind.reason, blind.message) for kind, blind in evidence.blind.items()},
             lag=max(0, evidence.published_seq - evidence.seq),
             resources=machine.graph.resource_count,
@@ -209,12 +210,13 @@ class Answers:
         return self._machine.evidence.claim(BOUND_DEFAULT_S, self._now().monotonic_s)
 
 
-def _state(fresh: bool, heard: bool, synced: bool) -> Literal["fresh", "silent", "stale", "syncing"]:
-    if fresh:
-        return "fresh"
-    if not heard:
+def state_of(evidence: SiteEvidence, bound_s: float, now_s: float) -> Literal["fresh", "silent", "stale", "syncing"]:
+    """What a person calls it: a site of which some kind is still being listed is not ready, whatever is fresh of it."""
+    if evidence.heard_at_s is None:
         return "silent"
-    return "stale" if synced else "syncing"
+    if not evidence.synced or any(blind.reason == "syncing" for blind in evidence.blind.values()):
+        return "syncing"
+    return "fresh" if evidence.claim(bound_s, now_s).fresh else "stale"
 
 
 def _why_blind(reason: str, message: str) -> str:

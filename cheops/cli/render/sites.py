@@ -23,7 +23,7 @@ HEAD: Final = (
 LINKS_HEAD: Final = ("FROM", "TO", "LINK", "ROUND TRIP", "HEARD", "OUTBOX", "VERSION")
 
 _WHY: Final = {
-    "syncing": "its first lists are on their way",
+    "syncing": "lists of its kinds are on their way",
     "stale": "its watcher was not heard for longer than the bound (cheops serve watcher)",
     "silent": "its watcher was never heard (cheops serve watcher)",
 }

@@ -6,6 +6,7 @@ from schemas.events import BlindKind, EventBatch, Heartbeat, ResourceEvent, Reso
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.kinds import Surface
 from schemas.telling import encode_batch
+from services.resolver.answers import state_of
 from services.resolver.evidence import RESYNC_RETRY_S, Accepted, SiteEvidence
 
 LYON = SiteName("lyon")
@@ -237,3 +238,17 @@ def test_a_resolver_that_doubts_again_and_again_asks_less_and_less_often() -> No
     assert evidence.wants_resync(231) == ""
     evidence.distrust("gap")
     assert evidence.wants_resync(231.1) == "gap", "once all was known, the next doubt is asked about at once"
+
+
+def test_a_site_is_called_fresh_when_no_kind_of_it_is_being_listed() -> None:
+    watcher = Watcher()
+    assert state_of(SiteEvidence(LYON), 10, 0) == "silent"
+    evidence = synced(watcher)
+    assert state_of(evidence, 10, 101) == "fresh"
+    evidence.beat(watcher.beat(102, Secret=BlindKind("syncing", 0.0)), 102)
+    assert state_of(evidence, 10, 103) == "syncing"
+    evidence.beat(watcher.beat(104, Secret=BlindKind("forbidden", 0.0)), 104)
+    assert state_of(evidence, 10, 105) == "fresh", "as much as may be seen"
+    assert state_of(evidence, 10, 115) == "stale"
+    evidence.distrust("gap")
+    assert state_of(evidence, 10, 115) == "syncing"
