@@ -1,4 +1,7 @@
-"""What a deletion says of a resource itself, whoever uses it: its owner, its finalizers, its data, its rights. Pure."""
+"""What a deletion says of a resource itself, whoever uses it: its owner, its finalizers, its data, its rights. Pure.
+
+Rights go with an update of a binding, too.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Final
 from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, kind_of
 from services.resolver.graph.remembered import top_owner_of, traits_of
-from services.resolver.graph.view import View
+from services.resolver.graph.view import Edge, View
 from services.resolver.graph.walk import owner_of
 from services.resolver.judge.cascade import Cascade
 from services.resolver.judge.findings import Finding, named
@@ -64,17 +67,37 @@ def _data_and_rights(view: View, resource: ResourceId, cascade: Cascade) -> Iter
         yield from _lost_rights(view, state, cascade)
 
 
+def rights_lost(view: View, after: View, old: ResourceState, new: ResourceState) -> Iterator[Finding]:
+    """Of an update: living workloads whose account the binding names and would not name any more."""
+    if kind_of(old.resource) not in BINDINGS or old.references == new.references:
+        return
+    kept = set(_bound(after, new))
+    for account in _bound(view, old):
+        if account not in kept:
+            for finding, edge in _rightless(view, old, account):
+                still = after.find(edge.source)
+                if still is not None and edge.reference in still.references:
+                    yield finding
+
+
 def _lost_rights(view: View, binding: ResourceState, cascade: Cascade) -> Iterator[Finding]:
+    for account in _bound(view, binding):
+        for finding, edge in _rightless(view, binding, account):
+            if edge.source not in cascade.all:
+                yield finding
+
+
+def _bound(view: View, binding: ResourceState) -> Iterator[ResourceId]:
+    """The accounts that it names and that are there."""
     for reference in binding.references:
-        for account in view.targets(binding.resource, reference).present:
-            if kind_of(account) == ACCOUNT:
-                yield from _rightless(view, binding, account, cascade)
+        present = view.targets(binding.resource, reference).present
+        yield from (account for account in present if kind_of(account) == ACCOUNT)
 
 
-def _rightless(view: View, binding: ResourceState, account: ResourceId, cascade: Cascade) -> Iterator[Finding]:
+def _rightless(view: View, binding: ResourceState, account: ResourceId) -> Iterator[tuple[Finding, Edge]]:
     for edge in view.dependents(account).edges:
         source = view.find(edge.source)
         living = source is not None and edge.source != binding.resource and use_of(edge, source) == "lifetime"
-        if living and edge.source not in cascade.all and owner_of(view, edge.source) is None:
+        if living and owner_of(view, edge.source) is None:
             message = f"{named(edge.source)} loses what {named(binding.resource)} grants it"
-            yield Finding("W316", message, "presence", edge.source, edge)
+            yield Finding("W316", message, "presence", edge.source, edge), edge

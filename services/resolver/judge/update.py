@@ -13,6 +13,7 @@ from services.resolver.judge.case import Change
 from services.resolver.judge.delete import USERS_LOOKED_AT, Blocks, blocks_by_default
 from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.grants import admitted_from, is_granted, permitted_by
+from services.resolver.judge.losses import rights_lost
 from services.resolver.judge.params import PARAM_FACTS, is_only_guessed, parameters_lost
 from services.resolver.judge.use import (
     DEFAULT_PARTS,
@@ -54,6 +55,7 @@ def judge_change(view: View, after: View, change: Change, blocks: Blocks = block
         message = f"{named(edge.source)} @ {view.site} finds {named(edge.target)} as a parameter, and would find none"
         yield Finding(f"{letter}210", message, "presence", edge.source, edge, (edge,))
     yield from _lost_grants(view, after, old, new)
+    yield from rights_lost(view, after, old, new)
     if old.digest != new.digest and kind_of(change.resource) in ("ConfigMap", "Secret"):
         yield from _noticed(view, old)
 
