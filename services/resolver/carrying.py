@@ -1,4 +1,6 @@
-"""Effects of the machine → bus, in order. Verdicts that stand side by side are stored together.
+"""Effects of the machine → bus, in the order in which they were decided. Verdicts side by side are stored together.
+
+While some are being stored others may be decided: they leave behind them.
 
 A verdict may be stored before operations, alerts and questions that were to leave before it: whoever is killed in
 between has stored more than he has done, which is what a restart goes on from. Nothing ever leaves before its verdict.
@@ -52,10 +54,15 @@ class Carrying:
     ) -> None:
         self._machine, self._out, self._inquiries, self._liaison, self._now = machine, out, inquiries, liaison, now
         self._begin = begin
+        self._left = deque[Effect]()
 
-    async def carry_out(self, effects: Sequence[Effect]) -> None:
-        """All of them; returns when they are stored. Questions to other services go on as tasks."""
-        left = deque(effects)
+    def decided(self, effects: Sequence[Effect]) -> None:
+        """They leave after all that was decided before."""
+        self._left.extend(effects)
+
+    async def carry_out(self) -> None:
+        """All that was decided; returns when it is stored. Questions to other services go on as tasks."""
+        left = self._left
         while left:
             effect = left.popleft()
             match effect:
@@ -70,7 +77,7 @@ class Carrying:
                 case AskRehearsal() | AskResync() | AskPeers() | AskSupply():
                     self._begin(self._inquiries.ask(effect))
                 case SendPeer():
-                    left.extend(await self._tell(effect))
+                    self.decided(await self._tell(effect))
                 case EnterIntent():
                     await self._out.enter_intent(effect.intent)
                 case StorePart():

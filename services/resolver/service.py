@@ -1,7 +1,7 @@
 """Bus → machine → bus: read, step, carry out, then ack.
 
-One lock makes signals one at a time; a verdict is stored (fenced) before any operation leaves; questions to other
-services run beside it and come back as signals. Everything can be killed anywhere: what the streams hold is enough.
+Signals are taken one at a time (stepping.py); a verdict is stored (fenced) before any operation leaves; questions to
+other services run beside it and come back as signals. All can be killed anywhere: what the streams hold is enough.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ from services.resolver.preserving import EVERY_S, Preserving
 from services.resolver.signals import (
     BatchSeen,
     BeatSeen,
-    Effect,
     IntentSeen,
     Moment,
     OutcomeSeen,
@@ -48,6 +47,7 @@ from services.resolver.signals import (
     Tick,
 )
 from services.resolver.snapshots import Snapshots
+from services.resolver.stepping import Stepping
 from services.resolver.turns import Turns, side_by_side
 
 TICK_S: Final = 0.25
@@ -82,7 +82,6 @@ class ResolverService:
         self.machine = machine
         self._bus = bus
         self._now = now
-        self._lock = asyncio.Lock()
         self._turns = Turns()
         self._out = Outgoing(site, bus, now)
         self._beginning = Beginning(bus, machine, self._out, snapshots)
@@ -92,10 +91,10 @@ class ResolverService:
         )
         self._fetching = Fetching(site, bus, machine, now, self._liaison.key_of)
         self._unanswered: dict[str, Delivery] = {}
-        self._failed = False
         self._has_given_up = False
         self._inquiries = Inquiries(site, bus, machine, now, self._asked_step, self._fetching)
-        self._carrying = Carrying(machine, self._out, self._inquiries, self._liaison, now, self._begin)
+        carrying = Carrying(machine, self._out, self._inquiries, self._liaison, now, self._begin)
+        self._stepping = Stepping(machine, carrying, self._turns, now)
         self._tasks: asyncio.TaskGroup
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -110,8 +109,7 @@ class ResolverService:
             letters = asyncio.Event()
             tasks.create_task(self._liaison.run(letters))
             await letters.wait()
-            async with self._lock:
-                await self._carrying.carry_out(begun.effects)
+            await self._stepping.say(begun.effects)
             for reading in (self._beats(), self._events(begun.event_seq), self._intents(), self._outcomes()):
                 tasks.create_task(reading)
             for besides in (self._fetching.run(), self._ticks(), self._preserving.run(), self._answers().run(ready)):
@@ -143,11 +141,11 @@ class ResolverService:
             for delivery in deliveries:
                 await self._turns.of_events()
                 try:
-                    await self._step(BatchSeen(delivery.message.payload))
+                    await self._observe(BatchSeen(delivery.message.payload))
                     self._preserving.applied(delivery.message.stream_seq)
                     while self.machine.evidence.swept:
                         await self._turns.of_events()
-                        await self._step(SweepOn())
+                        await self._observe(SweepOn())
                 except MessageError as error:
                     await self._out.bury("EVENTS", delivery.message, str(error))
             if deliveries:
@@ -212,8 +210,7 @@ class ResolverService:
         await self._out.bury("INTENTS", received, reason)
         verdict = self.machine.malformed(subjects.last_name(received.subject), reason, self._now())
         if verdict is not None:
-            async with self._lock:
-                await self._carrying.carry_out([StoreVerdict(verdict)])
+            await self._stepping.say([StoreVerdict(verdict)])
 
     async def _outcomes(self) -> None:
         reader = await self._bus.reader("OUTCOMES", f"resolver-{self.site}", subjects.filters("OUTCOMES", self.site))
@@ -257,26 +254,16 @@ class ResolverService:
     # ── what goes out ───────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _step(self, *signals: Signal) -> None:
-        async with self._lock:
-            if self._failed:  # the machine knows of decisions that were not stored: nothing may rest on them
-                await asyncio.Event().wait()  # until the process ends, which it is about to do
-            effects: list[Effect] = []
-            try:
-                for place, signal in enumerate(signals):
-                    if place:
-                        await asyncio.sleep(0)  # who asks meanwhile waits for one decision, not for all
-                    effects += self.machine.step(signal, self._now())  # a batch that is none is its reader's to bury
-            finally:  # one that ends the resolver takes no other's decision with it
-                await self._carry_out(effects)
+        await self._stepping.step(signals)
+        await self._settle_decided()
+
+    async def _observe(self, signal: BatchSeen | SweepOn) -> None:
+        if await self._stepping.observe(signal):
+            await self._settle_decided()
+
+    async def _settle_decided(self) -> None:
         decided = [one for one in self._unanswered if not self.machine.undecided(one)]
         await self._settle_all([self._unanswered.pop(one) for one in decided])  # other steps go on meanwhile
-
-    async def _carry_out(self, effects: Sequence[Effect]) -> None:
-        try:
-            await self._carrying.carry_out(effects)
-        except Exception:
-            self._failed = True
-            raise
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.create_task(work)
