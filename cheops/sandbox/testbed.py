@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -127,7 +127,7 @@ class Testbed:
         return self.directory / "context.json"
 
     async def start(self) -> None:
-        """Return when every site is fresh. On an error, and when interrupted, nothing stays."""
+        """Return when every site is fresh and hears the others. On an error, and when interrupted, nothing stays."""
         try:
             await self._start()
         except BaseException:
@@ -147,6 +147,7 @@ class Testbed:
         for site in self.sites.values():
             await self.start_services(site.name)
         await self.wait_fresh()
+        await self.wait_linked()
 
     async def _start_cluster(self, site: Site) -> None:
         await site.cluster.start()
@@ -169,21 +170,36 @@ class Testbed:
 
     async def wait_fresh(self, timeout_s: float = FRESH_TIMEOUT_S) -> dict[SiteName, SiteStatus]:
         """Wait until every site's resolver says that its knowledge is fresh."""
-        end_s = time.monotonic() + timeout_s
         fresh: dict[SiteName, SiteStatus] = {}
+
+        async def look(mesh: Mesh) -> str:
+            for name in sorted(self.sites.keys() - fresh.keys()):
+                status = await _status_of(mesh, name)
+                if status is not None and status.state == "fresh":
+                    fresh[name] = status
+                    self._tell(f"site {name}: {status.resources} resources, {status.edges} relationships")
+            return ", ".join(sorted(self.sites.keys() - fresh.keys()))
+
+        await self._wait("fresh", look, timeout_s)
+        return fresh
+
+    async def wait_linked(self, timeout_s: float = FRESH_TIMEOUT_S) -> None:
+        """Wait until every site has heard every other one: before, what needs two of them is deferred."""
+
+        async def look(mesh: Mesh) -> str:
+            links = [await mesh.links(name) for name in self.sites]
+            return ", ".join(f"{one.site} to {peer.site}" for one in links for peer in one.peers if peer.state != "up")
+
+        await self._wait("linked", look, timeout_s)
+
+    async def _wait(self, what: str, look: Callable[[Mesh], Awaitable[str]], timeout_s: float) -> None:
+        """Until `look` finds nothing that is not so yet."""
+        end_s = time.monotonic() + timeout_s
         async with connect(self.context) as mesh:
-            while True:
-                for name in sorted(self.sites.keys() - fresh.keys()):
-                    status = await _status_of(mesh, name)
-                    if status is not None and status.state == "fresh":
-                        fresh[name] = status
-                        self._tell(f"site {name}: {status.resources} resources, {status.edges} relationships")
-                silent = sorted(self.sites.keys() - fresh.keys())
-                if not silent:
-                    return fresh
+            while left := await look(mesh):
                 self._ensure_running()
                 if time.monotonic() > end_s:
-                    raise TransientError(f"not fresh within {timeout_s:g} s: {', '.join(silent)}")
+                    raise TransientError(f"not {what} within {timeout_s:g} s: {left}")
                 await asyncio.sleep(POLL_INTERVAL_S)
 
     async def cut(self, name: SiteName, fault: Fault = CUT) -> None:
