@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any, Final
 
-from cheops.forms.words import is_subdomain
+from cheops.forms.words import is_subdomain, network_of
 from services.resolver.judge.demand import mapping_of, rows_of, thousandths
 
 Body = Mapping[str, Any]
@@ -17,6 +17,7 @@ OPPOSITE: Final = (("Terminating", "NotTerminating"), ("BestEffort", "NotBestEff
 POD_NAMES: Final = ("pods", "cpu", "memory", "ephemeral-storage")
 ASCENDING: Final = ("min", "defaultRequest", "default", "max")
 ACCOUNT: Final = "ServiceAccount"
+PEERS: Final = {"ingress": "from", "egress": "to"}
 
 
 def quota(body: Body) -> Iterator[str]:
@@ -98,3 +99,16 @@ def network(body: Body) -> Iterator[str]:
                 last, first = one.get("endPort"), one.get("port")
                 if last is not None and not (isinstance(first, int) and isinstance(last, int) and last >= first):
                     yield f"spec.{way}[{at}].ports[{place}].endPort: {last} ends no range that port begins"
+            for place, peer in enumerate(rows_of(rule.get(PEERS[way]))):
+                yield from _holes(f"spec.{way}[{at}].{PEERS[way]}[{place}].ipBlock", mapping_of(peer.get("ipBlock")))
+
+
+def _holes(path: str, block: Body) -> Iterator[str]:
+    """Each is a part of its range, and not the whole of it."""
+    around, holes = network_of(block.get("cidr")), block.get("except")
+    for place, value in enumerate(holes if isinstance(holes, list) else ()):
+        hole = network_of(value)
+        if around is None or hole is None:
+            continue  # what is none is said of the field
+        if hole.version != around.version or hole == around or not hole.subnet_of(around):  # type: ignore[arg-type]
+            yield f"{path}.except[{place}]: {value} is no part of {block['cidr']}"

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from cheops.forms.bound_rules import budget, cluster_rules, limits, network, quota, subjects
 from cheops.forms.pod_rules import pod_rules, toleration
-from cheops.forms.schema_rules import definition
-from cheops.forms.service_rules import service_rules
+from cheops.forms.schema_rules import definition, stored
+from cheops.forms.service_rules import has_ports, service_rules
 from cheops.forms.words import is_subdomain
-from cheops.forms.workload_rules import job, rolling_set, rollout, selects_its_pods, selects_its_pods_plainly
+from cheops.forms.workload_rules import indexed, job, rolling_set, rollout, selects_its_pods, selects_its_pods_plainly
 from services.resolver.judge.demand import mapping_of, rows_of
 
 Body = Mapping[str, Any]
@@ -35,6 +35,7 @@ CONFIGS: Final[Mapping[str, tuple[str, ...]]] = {
     "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
     "kubernetes.io/dockercfg": (".dockercfg",),
 }
+CONTROLLER: Final = "ReplicationController"
 METRICS: Final = ("resource", "containerResource", "pods", "object", "external")
 DATA_BYTES_MAX: Final = 1024 * 1024
 ANNOTATIONS_BYTES_MAX: Final = 256 * 1024
@@ -157,6 +158,21 @@ def _tolerations(body: Body) -> Iterator[str]:
         yield from toleration(f"scheduling.tolerations[{place}]", one)
 
 
+def _absolute(body: Body) -> Iterator[str]:
+    """A path of an Ingress that is compared has one."""
+    for at, rule in enumerate(rows_of(mapping_of(body.get("spec")).get("rules"))):
+        for place, one in enumerate(rows_of(mapping_of(rule.get("http")).get("paths"))):
+            if one.get("pathType") in ("Exact", "Prefix") and not one.get("path"):
+                yield f"spec.rules[{at}].http.paths[{place}].path: missing (pathType is {one['pathType']})"
+
+
+def _scales_a_group(body: Body) -> Iterator[str]:
+    """Of what belongs to no group, only a ReplicationController scales."""
+    target = mapping_of(mapping_of(body.get("spec")).get("scaleTargetRef"))
+    if target.get("kind") not in (None, "", CONTROLLER) and "/" not in str(target.get("apiVersion") or ""):
+        yield f"spec.scaleTargetRef.apiVersion: names no group of {target['kind']}"
+
+
 EVERY_OBJECT: Final[tuple[Rule, ...]] = (_owners, _annotations, _finalizers, _generated_name)
 CROSSING: Final[Mapping[str, tuple[Rule, ...]]] = {
     "Pod": (pod_rules,),
@@ -182,4 +198,12 @@ CROSSING: Final[Mapping[str, tuple[Rule, ...]]] = {
     "node.k8s.io/RuntimeClass": (_tolerations,),
     "networking.k8s.io/Ingress": (_ingress,),
     "networking.k8s.io/NetworkPolicy": (network,),
+}
+WHOLE: Final[Mapping[str, tuple[Rule, ...]]] = {  # of what is to be made, and cannot leave it open
+    "Service": (has_ports,),
+    "networking.k8s.io/Ingress": (_absolute,),
+    "autoscaling/HorizontalPodAutoscaler": (_scales_a_group,),
+    "batch/Job": (indexed,),
+    "batch/CronJob": (indexed,),
+    "apiextensions.k8s.io/CustomResourceDefinition": (stored,),
 }

@@ -2,9 +2,9 @@
 
 types (types.py) ─▶ rules/*.yaml (data), compiled per kind ─▶ two fields together (crossing.py) ─▶ `path: reason`
 
-Online the dry run says it. A field that is left out is never wrong here (`cheops check` judges what manifests say),
-except in what is small and can only be whole. A row of the data says of a place (`at`), once per item where a path
-says [*]:
+Online the dry run says it. Of what is at a site a field that is left out is never wrong (a sketch says what it says),
+except in what is small and can only be whole; what is to be made has to be `whole`. A row of the data says of a place
+(`at`), once per item where a path says [*]:
 
     among       the words that are known (or nothing); strictly: the same, and not empty
     form        a name of FORMS; keys: that of the keys of a mapping
@@ -12,6 +12,7 @@ says [*]:
     filled      it is not empty; unset: it is not there
     unique      items of a list do not share this field; distinct: no item stands twice
     needs       these fields are there; one_of: exactly one of them is; at_most_one
+    required    these fields are there, in what is whole; any_of: one of them is, at least
     operands    an expression has as many values as its operator takes
     use         the rows of a fragment
 """
@@ -23,7 +24,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from cheops.forms.crossing import CROSSING, EVERY_OBJECT
+from cheops.forms.crossing import CROSSING, EVERY_OBJECT, WHOLE
 from cheops.forms.types import mistyped
 from cheops.forms.words import FORMS
 from schemas.documents import parse_value
@@ -33,6 +34,9 @@ from schemas.relations.path import Step, steps_of, suffix_of
 Body = Mapping[str, Any]
 Test = Callable[[Any, Any], str]
 EVERY: Final = "*"
+OF_WHAT_IS_WHOLE: Final = frozenset(("required", "any_of"))
+SHOWN_MAX: Final = 4
+WHOLE_MANIFEST: Final = "the manifest"
 RULES: Final = Path(__file__).parent / "rules"
 
 
@@ -52,31 +56,30 @@ class _Place:
             place = place.below.setdefault(step, _Place())
         return place
 
-    def take(self, rows: Iterable[Mapping[str, Any]], fragments: Mapping[str, Any]) -> None:
-        """The rows of a kind or of a fragment."""
+    def take(self, rows: Iterable[Mapping[str, Any]], fragments: Mapping[str, Any], *, whole: bool) -> None:
+        """The rows of a kind or of a fragment; those of what is left out only for what is `whole`."""
         for row in rows:
-            place = self.at(row["at"])
             if "use" in row:
-                place.take(fragments[row["use"]], fragments)
-            else:
-                place.checks += [(_TESTS[name], said) for name, said in row.items() if name != "at"]
+                self.at(row["at"]).take(fragments[row["use"]], fragments, whole=whole)
+            elif whole or not OF_WHAT_IS_WHOLE & row.keys():
+                self.at(row["at"]).checks += [(_TESTS[name], said) for name, said in row.items() if name != "at"]
 
 
-def wrong_with(body: Body) -> list[str]:
-    """`path: reason` for each mistake; nothing for kinds that are not built in."""
+def wrong_with(body: Body, *, whole: bool = False) -> list[str]:
+    """`path: reason` for each mistake; nothing for kinds that are not built in. `whole`: nothing may be left open."""
     group = str(body.get("apiVersion")).rpartition("/")[0]
     if "." in group and not group.endswith(".k8s.io"):
         return []
     if unread := mistyped(body):
         return unread
     name = str(kind_id(group, str(body.get("kind"))))
-    found = dict.fromkeys(_wrong(body, _places(name), ""))
-    crossing = (*EVERY_OBJECT, *CROSSING.get(name, ()))
+    found = dict.fromkeys(_wrong(body, _places(name, whole=whole), ""))
+    crossing = (*EVERY_OBJECT, *CROSSING.get(name, ()), *(WHOLE.get(name, ()) if whole else ()))
     return [*found, *(reason for rule in crossing for reason in rule(body))]
 
 
 @cache
-def _places(kind: str) -> _Place:
+def _places(kind: str, *, whole: bool) -> _Place:
     data, root = rules(), _Place()
     names, loose = data["names"].get(kind, "subdomain"), kind in data["loose"]
     root.take(
@@ -87,6 +90,7 @@ def _places(kind: str) -> _Place:
             *data["kinds"].get(kind, ()),
         ],
         data["fragments"],
+        whole=whole,
     )
     return root
 
@@ -105,7 +109,7 @@ def _wrong(value: Any, place: _Place, path: str) -> Iterator[str]:
     for test, said in place.checks:
         reason = test(value, said)
         if reason:
-            yield f"{path.removeprefix('.')}: {reason}"
+            yield f"{path.removeprefix('.') or WHOLE_MANIFEST}: {reason}"
             break
     for step, below in place.below.items():
         if step is not None:
@@ -180,6 +184,12 @@ def _one_of(value: Any, fields: Sequence[str]) -> str:
     return _at_most_one(value, fields)
 
 
+def _any_of(value: Any, fields: Sequence[str]) -> str:
+    if not isinstance(value, Mapping) or any(value.get(one) not in (None, "", [], 0) for one in fields):
+        return ""
+    return f"{' or '.join(fields if len(fields) < SHOWN_MAX else [*fields[:SHOWN_MAX], '…'])} is missing"
+
+
 def _operands(value: Any, wanted: bool) -> str:
     """Of a selector's expression: as many values as its operator takes."""
     if not wanted or not isinstance(value, Mapping):
@@ -219,6 +229,8 @@ _TESTS: Final[Mapping[str, Test]] = {
     "unique": _unique,
     "distinct": _distinct,
     "needs": _needs,
+    "required": _needs,
+    "any_of": _any_of,
     "one_of": _one_of,
     "at_most_one": _at_most_one,
     "operands": _operands,

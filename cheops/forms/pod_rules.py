@@ -35,6 +35,7 @@ def pod_rules(body: Body) -> Iterator[str]:
     twice = next((one for one in names if one and names.count(one) > 1), None)
     if twice is not None:
         yield f"{path}.containers: name {twice!r} stands twice"
+    yield from _host_ports(path, spec, fills_in=body.get("kind") == "Pod")
     yield from _confinement(f"{path}.securityContext", mapping_of(spec.get("securityContext")))
     yield from _volumes(path, spec)
     yield from _placement(path, spec)
@@ -92,6 +93,21 @@ def _ports(path: str, container: Body, shares_network: bool) -> Iterator[str]:
         host = port.get("hostPort")
         if shares_network and host and port.get("containerPort") and host != port["containerPort"]:
             yield f"{path}.ports[{place}].hostPort: {host} is not the containerPort (hostNetwork is true)"
+
+
+def _host_ports(path: str, spec: Body, *, fills_in: bool) -> Iterator[str]:
+    """A port of the node is taken once, by what runs at one time; on the node's network a Pod's are (`fills_in`)."""
+    fills_in = fills_in and spec.get("hostNetwork") is True
+    for beside in (rows_of(spec.get("containers")), *([one] for one in rows_of(spec.get("initContainers")))):
+        taken = [
+            (number, port.get("protocol") or "TCP", port.get("hostIP") or "")
+            for container in beside
+            for port in rows_of(container.get("ports"))
+            if (number := port.get("hostPort") or (port.get("containerPort") if fills_in else None))
+        ]
+        twice = next((one for one in taken if taken.count(one) > 1), None)
+        if twice is not None:
+            yield f"{path}: hostPort {twice[0]} {twice[1]} stands twice"
 
 
 def _volumes(path: str, spec: Body) -> Iterator[str]:

@@ -67,3 +67,10 @@ def _node(schema: Body, path: str, depth: int) -> Iterator[str]:
         inner = schema.get(field)
         if isinstance(inner, Mapping):
             yield from _node(inner, f"{path}.{field}", depth + 1)
+
+
+def stored(body: Body) -> Iterator[str]:
+    """One of its versions is what objects are stored at."""
+    versions = rows_of(mapping_of(body.get("spec")).get("versions"))
+    if versions and not any(one.get("storage") is True for one in versions):
+        yield "spec.versions: none is stored"

@@ -92,3 +92,10 @@ def _ports(spec: Body, sort: str) -> Iterator[str]:
                 yield f"spec.ports: nodePort {number} is not within {NODE_PORTS.start}-{NODE_PORTS.stop - 1}"
             elif outside.count((number, protocol)) > 1:
                 yield f"spec.ports: nodePort {number} {protocol} stands twice"
+
+
+def has_ports(body: Body) -> Iterator[str]:
+    """What stands for pods stands for ports of theirs; without an address of its own it need not."""
+    spec = mapping_of(body.get("spec"))
+    if spec.get("type") != "ExternalName" and spec.get("clusterIP") != HEADLESS and not spec.get("ports"):
+        yield "spec.ports: missing"

@@ -70,11 +70,12 @@ def _is_within(value: Any) -> bool:
     return isinstance(value, str) and not value.startswith("/") and ".." not in value.split("/")
 
 
-def _is_network(value: Any) -> bool:
+def network_of(value: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    """A range of addresses; None for what is none."""
     try:
-        return "/" in str(value) and bool(ipaddress.ip_network(str(value), strict=False))
+        return ipaddress.ip_network(str(value), strict=False) if "/" in str(value) else None
     except ValueError:
-        return False
+        return None
 
 
 def _is_address(value: Any) -> bool:
@@ -168,7 +169,7 @@ FORMS: Final[Mapping[str, Form]] = {
     "amount-or-none": lambda value: (found := thousandths(value)) is not None and found >= 0,
     "number-or-percentage": _is_number_or_percentage,
     "number-or-part": lambda value: _is_number_or_percentage(value, PART_MAX),
-    "cidr": _is_network,
+    "cidr": lambda value: network_of(value) is not None,
     "address": _is_address,
     "https": lambda value: str(value).startswith("https://"),
     "schedule": is_schedule,

@@ -9,6 +9,7 @@ from schemas.relations.selector import from_object, labels_of, matches
 from services.resolver.judge.demand import mapping_of, rows_of
 
 Body = Mapping[str, Any]
+COMPLETIONS: Final = "spec.completions"
 DEADLINE_S: Final = 600  # of a Deployment that does not say its own
 
 
@@ -58,12 +59,8 @@ def rolling_set(body: Body) -> Iterator[str]:
 
 def job(body: Body) -> Iterator[str]:
     """A Job's own words, or those of a CronJob about its Jobs."""
-    spec, path = mapping_of(body.get("spec")), "spec"
-    if body.get("kind") == "CronJob":
-        spec, path = mapping_of(mapping_of(spec.get("jobTemplate")).get("spec")), "spec.jobTemplate.spec"
+    spec, path = _of_a_job(body)
     pod = mapping_of(mapping_of(spec.get("template")).get("spec"))
-    if spec.get("completionMode") == "Indexed" and spec.get("completions") is None and spec.get("parallelism"):
-        yield f"{path}.completions: missing (completionMode is Indexed)"
     if spec.get("completionMode") != "Indexed":
         for field in ("backoffLimitPerIndex", "successPolicy"):
             if spec.get(field) is not None:
@@ -73,6 +70,29 @@ def job(body: Body) -> Iterator[str]:
     if spec.get("selector") is not None and spec.get("manualSelector") is not True and path != "spec":
         yield f"{path}.selector: is made by the cluster"
     yield from _failures(spec, pod, path)
+
+
+def indexed(body: Body) -> Iterator[str]:
+    """Who counts its pods says how many there are; a Job (not a CronJob's) that says no number at all has one."""
+    spec, path = _of_a_job(body)
+    if spec.get("completionMode") != "Indexed" or spec.get("completions") is not None:
+        return
+    if body.get("kind") == "CronJob" or spec.get("parallelism") is not None:
+        yield f"{path}.completions: missing (completionMode is Indexed)"
+
+
+def is_elastic(path: str, after: Body) -> bool:
+    """Whether a fixed field may change all the same: an Indexed Job grows when all of its pods run at once."""
+    spec = mapping_of(after.get("spec"))
+    grows = after.get("kind") == "Job" and spec.get("completionMode") == "Indexed" and path == COMPLETIONS
+    return grows and spec.get("completions") is not None and spec["completions"] == spec.get("parallelism")
+
+
+def _of_a_job(body: Body) -> tuple[Body, str]:
+    spec = mapping_of(body.get("spec"))
+    if body.get("kind") != "CronJob":
+        return spec, "spec"
+    return mapping_of(mapping_of(spec.get("jobTemplate")).get("spec")), "spec.jobTemplate.spec"
 
 
 def _failures(spec: Body, pod: Body, path: str) -> Iterator[str]:

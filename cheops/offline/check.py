@@ -14,6 +14,7 @@ from msgspec import structs
 from pydantic import ValidationError
 
 from cheops.forms.fields import wrong_with
+from cheops.forms.workload_rules import is_elastic
 from cheops.offline.merging import evened, kept, merged, same_content, says_all
 from cheops.offline.refusals import refusal_of_update
 from cheops.offline.sites import OfflineSite
@@ -159,6 +160,7 @@ def _on_what_is_there(change: Change, intake: Intake, site: OfflineSite, extract
     after = merged(live, manifest)
     unchanged = same_content(extractor.bare(live), extractor.bare(after))
     fixed = () if unchanged else extractor.fixed(evened(kept(live)), evened(after), whole=says_all(live))
+    fixed = tuple(one for one in fixed if not is_elastic(one, after))
     refused = refusal_of_update(live, after, {**site.bodies, **intake.manifests})
     return structs.replace(
         change,
@@ -186,7 +188,7 @@ def _of_form(change: Change, intake: Intake, site: OfflineSite) -> Change:
 
 
 def _wrong(change: Change, body: Mapping[str, Any], intake: Intake, site: OfflineSite) -> list[str]:
-    return wrong_with(body) or taken(change.resource, body, {**site.bodies, **intake.manifests})
+    return wrong_with(body, whole=True) or taken(change.resource, body, {**site.bodies, **intake.manifests})
 
 
 def _used(change: Change, site: OfflineSite) -> Change:

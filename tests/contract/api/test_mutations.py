@@ -56,7 +56,7 @@ async def test_whatever_is_changed_in_a_valid_manifest_nothing_is_refused_that_a
     for seed in parse_value(SEEDS.read_bytes(), SEEDS.name):
         if "namespace" in seed["metadata"]:
             seed["metadata"]["namespace"] = namespace
-        assert wrong_with(seed) == []
+        assert wrong_with(seed, whole=True) == []
         word = shapes["kinds"][f"{seed['apiVersion']}/{seed['kind']}"]
         jobs += [(seed, *one) for one in _mutations(seed, word, (), shapes["shapes"]) if one[0][-1] not in DRY]
     wrong_denies, let_through = [], []
@@ -65,7 +65,7 @@ async def test_whatever_is_changed_in_a_valid_manifest_nothing_is_refused_that_a
 
     async def tried(seed: Any, path: Path_, value: Any) -> None:
         body = _changed(seed, path, value)
-        ours = wrong_with(body)
+        ours = wrong_with(body, whole=True)
         async with lock:
             answer = await api.post(_collection(body, namespace), body, dryRun="All", fieldValidation="Strict")
         what = f"{seed['kind']} {path} {value!r:.40}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cheops.forms.fields import wrong_with
@@ -17,7 +17,8 @@ from cheops.sandbox.apiserver.store import Object
 WORKLOADS = ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet")
 
 
-def check_content(kind: Kind, content: Object) -> list[Cause]:
+def check_content(kind: Kind, content: Object, known: Sequence[Cause] = ()) -> list[Cause]:
+    """`known`: what is said of it already; then nothing is said twice in words of ours."""
     causes = list(check_metadata(kind, content["metadata"]))
     if kind.group == "apps" and kind.kind in WORKLOADS:
         causes += _check_workload(content)
@@ -31,12 +32,12 @@ def check_content(kind: Kind, content: Object) -> list[Cause]:
         causes.append(Cause("spec.containers", "FieldValueRequired", "Required value"))
     elif kind.kind == "Job" and kind.group == "batch":
         causes += _check_containers(content)
-    return causes or ([] if kind.custom else list(_check_form(content)))
+    return causes or ([] if kind.custom or known else list(_check_form(content)))
 
 
 def _check_form(content: Object) -> Iterator[Cause]:
     """What is said of fields in general, in words of ours."""
-    for wrong in wrong_with(content):
+    for wrong in wrong_with(content, whole=True):
         path, _, why = wrong.partition(": ")
         yield Cause(path, "FieldValueInvalid", f"Invalid value: {why}")
 

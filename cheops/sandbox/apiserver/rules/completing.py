@@ -165,6 +165,16 @@ def _volume(realm: Realm, content: Object, before: Object | None) -> None:
         _protect(realm, content, "kubernetes.io/pv-protection")
 
 
+def _one_default(realm: Realm, content: Object, before: Object | None) -> None:
+    """Raises StatusError 403 when another class of priorities is the default."""
+    kind, name = realm.kind("scheduling.k8s.io/v1", "PriorityClass"), content["metadata"]["name"]
+    others = realm.store.collection(kind.collection).objects.values() if content.get("globalDefault") else ()
+    for one in others:
+        if one.object.get("globalDefault") and one.metadata["name"] != name:
+            why = f"PriorityClass {one.metadata['name']} is already marked as default. Only one default can exist"
+            raise forbidden(kind, name, why)
+
+
 def _protect(realm: Realm, content: Object, finalizer: str) -> None:
     """Only where somebody takes it away again."""
     if realm.protects_volumes and finalizer not in (finalizers := content["metadata"].setdefault("finalizers", [])):
@@ -203,4 +213,5 @@ _ALLOCATING: dict[tuple[str, str], Callable[[Realm, Object, Object | None], None
     ("", "Pod"): admit_pod,
     ("", "PersistentVolumeClaim"): _claim,
     ("", "PersistentVolume"): _volume,
+    ("scheduling.k8s.io", "PriorityClass"): _one_default,
 }

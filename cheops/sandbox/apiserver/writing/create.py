@@ -49,7 +49,7 @@ def new_object(realm: Realm, target: Target, intake: Intake, options: WriteOptio
         intake.content.pop("status", None)
     stored = in_order(to_stored(kind, intake.content), kind.kind, kind.stored_as or kind.api_version)
     derive(kind, stored, None)
-    if causes := [*intake.causes, *check_content(kind, stored)]:
+    if causes := [*intake.causes, *check_content(kind, stored, intake.causes)]:
         raise invalid(kind, metadata["name"], causes)
     if realm.get(kind, target.namespace, metadata["name"]) is not None:
         raise already_exists(kind, metadata["name"])
