@@ -1,6 +1,6 @@
 """What a deletion says of a resource itself, whoever uses it: its owner, its finalizers, its data, its rights. Pure.
 
-Rights go with an update of a binding, too.
+Rights go with an update of a binding or of its role, too.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ KEPT: Final = frozenset(ResourceId(f"Namespace/{name}") for name in ("default", 
 BINDINGS: Final = frozenset(
     (KindId("rbac.authorization.k8s.io/RoleBinding"), KindId("rbac.authorization.k8s.io/ClusterRoleBinding"))
 )
+ROLES: Final = frozenset((KindId("rbac.authorization.k8s.io/Role"), KindId("rbac.authorization.k8s.io/ClusterRole")))
+RULE: Final = "rule"  # the part of a role, as rbac.yaml has it
+BINDINGS_LOOKED_AT: Final = 128  # of one role
 
 
 def about_itself(view: View, resource: ResourceId, cascade: Cascade) -> Iterator[Finding]:
@@ -68,21 +71,45 @@ def _data_and_rights(view: View, resource: ResourceId, cascade: Cascade) -> Iter
 
 
 def rights_lost(view: View, after: View, old: ResourceState, new: ResourceState) -> Iterator[Finding]:
-    """Of an update: living workloads whose account the binding names and would not name any more."""
-    if kind_of(old.resource) not in BINDINGS or old.references == new.references:
+    """Of an update: living workloads whose account a binding does not name any more, or whose role allows less."""
+    if kind_of(old.resource) in BINDINGS and old.references != new.references:
+        kept = set(_bound(after, new))
+        lost = ((old, account, "") for account in _bound(view, old) if account not in kept)
+    elif kind_of(old.resource) in ROLES and (gone := _allowed_no_more(old, new)):
+        what = f"{gone[0]!r}{f' and {len(gone) - 1} more' if len(gone) > 1 else ''} of "
+        lost = ((binding, account, what) for binding in _bindings(view, old) for account in _bound(view, binding))
+    else:
         return
-    kept = set(_bound(after, new))
-    for account in _bound(view, old):
-        if account not in kept:
-            for finding, edge in _rightless(view, old, account):
-                still = after.find(edge.source)
-                if still is not None and edge.reference in still.references:
-                    yield finding
+    for binding, account, what in lost:
+        for finding, edge in _rightless(view, binding, account, what):
+            still = after.find(edge.source)
+            if still is not None and edge.reference in still.references:
+                yield finding
+
+
+def _bindings(view: View, role: ResourceState) -> Iterator[ResourceState]:
+    for edge in view.dependents(role.resource, BINDINGS_LOOKED_AT).edges:
+        binding = view.find(edge.source) if kind_of(edge.source) in BINDINGS else None
+        if binding is not None:
+            yield binding
+
+
+def _allowed_no_more(old: ResourceState, new: ResourceState) -> list[str]:
+    """`verb group/resource`, each; a wildcard allows what it covers. Which names a rule is limited to is not known."""
+    left = set(new.parts.get(RULE, ()))
+    return sorted(one for one in set(old.parts.get(RULE, ())) - left if not any(_covers(rule, one) for rule in left))
+
+
+def _covers(rule: str, allowed: str) -> bool:
+    (verb, _, place), (wanted_verb, _, wanted) = rule.partition(" "), allowed.partition(" ")
+    if verb not in ("*", wanted_verb):
+        return False
+    return place in (wanted, "*/*") or (place.endswith("*") and wanted.startswith(place[:-1]))
 
 
 def _lost_rights(view: View, binding: ResourceState, cascade: Cascade) -> Iterator[Finding]:
     for account in _bound(view, binding):
-        for finding, edge in _rightless(view, binding, account):
+        for finding, edge in _rightless(view, binding, account, ""):
             if edge.source not in cascade.all:
                 yield finding
 
@@ -94,10 +121,10 @@ def _bound(view: View, binding: ResourceState) -> Iterator[ResourceId]:
         yield from (account for account in present if kind_of(account) == ACCOUNT)
 
 
-def _rightless(view: View, binding: ResourceState, account: ResourceId) -> Iterator[tuple[Finding, Edge]]:
+def _rightless(view: View, binding: ResourceState, account: ResourceId, what: str) -> Iterator[tuple[Finding, Edge]]:
     for edge in view.dependents(account).edges:
         source = view.find(edge.source)
         living = source is not None and edge.source != binding.resource and use_of(edge, source) == "lifetime"
         if living and owner_of(view, edge.source) is None:
-            message = f"{named(edge.source)} loses what {named(binding.resource)} grants it"
+            message = f"{named(edge.source)} loses {what}what {named(binding.resource)} grants it"
             yield Finding("W316", message, "presence", edge.source, edge), edge
