@@ -69,7 +69,8 @@ def _of_crd(definition: Mapping[str, Any]) -> ServedKind | None:
     names = spec.get("names") if isinstance(spec, Mapping) else None
     if not isinstance(spec, Mapping) or not isinstance(names, Mapping) or not names.get("kind"):
         return None
-    rows = [row for row in spec.get("versions") or () if isinstance(row, Mapping) and row.get("served")]
+    said = spec.get("versions") or [{"name": spec.get("version"), "served": spec.get("version")}]  # as v1beta1 had it
+    rows = [row for row in said if isinstance(row, Mapping) and row.get("served")]
     rows.sort(key=lambda row: not row.get("storage"))
     return ServedKind(
         KindId(f"{spec.get('group')}/{names['kind']}"),

@@ -142,6 +142,9 @@ def _add(body: Body, part: str) -> None:
         port = {"name": f"p{name}", "port": int(name)} if name.isdecimal() else {"name": name, "port": 8088}
         before = [{"name": f"p{one['port']}", **one} for one in spec.get("ports", ())]  # of several, each has a name
         spec["ports"] = [*before, port]
+    elif sort == "claim":
+        namespace, _, claim = name.partition("/")
+        spec["claimRef"] = {"namespace": namespace, "name": claim}
     elif sort == "version":
         plural, _, group = body["metadata"]["name"].partition(".")
         spec |= {"group": group, "names": {"plural": plural, "kind": "Widget"}}
