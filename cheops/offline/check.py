@@ -40,6 +40,7 @@ from services.resolver.judge.security import beyond
 
 INTENT_ID: Final = "i-check"
 LIFETIME: Final = timedelta(hours=24)
+IDENTITY: Final = frozenset(("apiVersion", "kind", "metadata"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,9 @@ def _of_form(change: Change, intake: Intake, site: OfflineSite) -> Change:
 
 
 def _wrong(change: Change, body: Mapping[str, Any], intake: Intake, site: OfflineSite) -> list[str]:
-    return wrong_with(body, whole=True) or taken(change.resource, body, {**site.bodies, **intake.manifests})
+    """What is nothing but a name stands for what it names, and leaves all open; what says more has to be whole."""
+    is_said = not body.keys() <= IDENTITY
+    return wrong_with(body, whole=is_said) or taken(change.resource, body, {**site.bodies, **intake.manifests})
 
 
 def _used(change: Change, site: OfflineSite) -> Change:

@@ -35,6 +35,7 @@ class Facts:
         self._taken: dict[str, int] = {}
         self._template = self._first(known.template_labels) if known.template_labels else None
         self._parts = tuple((part, tuple(map(self._offered, paths))) for part, paths in known.parts.items())
+        self._open = frozenset(known.open)
         facts = {**(every.facts if every else {}), **known.facts}
         self._facts = tuple((name, self._first(path)) for name, path in facts.items())
         self._never = known.recurs is False
@@ -115,7 +116,8 @@ class Facts:
                     else:
                         rows = map(str, value) if isinstance(value, (dict, Mapping)) else (str(value),)
                         found.update(dict.fromkeys(rows))
-            made[part] = tuple(found)
+            if found or part not in self._open:
+                made[part] = tuple(found)
         return made
 
     def read(self, run: Run) -> dict[str, Scalar]:

@@ -219,7 +219,8 @@ class KindFacts(_Model):
                 grows: lists to which items can be added; settable: while nothing is there;
                 filled: by the server, when nobody says them; defaults: a field → what its absence means
     recurs      when what it needs at a start is needed again by itself (verdicts.md, 311): false, true, or conditions
-    parts       what others can need of it; grants: how it permits references (grants.py)
+    parts       what others can need of it; open: those of which it has any while it says none
+    grants      how it permits references (grants.py)
     plural, namespaced   of a custom kind, for when no definition is at hand
     """
 
@@ -241,6 +242,7 @@ class KindFacts(_Model):
     recurs: bool | tuple[Condition, ...] | None = None
     template_labels: PathText = ""
     parts: dict[str, Paths] = Field(default_factory=dict)
+    open: tuple[str, ...] = ()
     facts: dict[str, PathText] = Field(default_factory=dict)
     grants: Literal["ReferenceGrant", "listeners"] | None = None
     confidential: bool = False

@@ -145,10 +145,15 @@ def _add(body: Body, part: str) -> None:
     elif sort == "claim":
         namespace, _, claim = name.partition("/")
         spec["claimRef"] = {"namespace": namespace, "name": claim}
+    elif sort == "class":
+        spec["storageClassName"] = name
+    elif sort == "mode":
+        spec["accessModes"] = [*spec["accessModes"], name]
     elif sort == "version":
         plural, _, group = body["metadata"]["name"].partition(".")
-        spec |= {"group": group, "names": {"plural": plural, "kind": "Widget"}}
-        spec["versions"] = [{"name": name, "served": True, "storage": True}]
+        spec |= {"group": group, "names": {"plural": plural, "kind": "Widget"}, "scope": "Namespaced"}
+        schema = {"openAPIV3Schema": {"type": "object"}}
+        spec["versions"] = [{"name": name, "served": True, "storage": True, "schema": schema}]
     else:
         spec["listeners"] = [*spec.get("listeners", ()), {"name": name, "port": 8088, "protocol": "HTTP"}]
 

@@ -56,7 +56,8 @@ def parts(body: Mapping[str, Any], known: KindFacts) -> dict[str, tuple[str, ...
     for part, paths in known.parts.items():
         values = [value for path in paths for value in (PARTS.get(path) or compile_values(path))(body)]
         rows = [str(one) for value in values for one in (value if isinstance(value, dict) else (value,))]
-        made[part] = tuple(dict.fromkeys(rows))
+        if rows or part not in known.open:
+            made[part] = tuple(dict.fromkeys(rows))
     return made
 
 
