@@ -97,7 +97,8 @@ def _bindings(view: View, role: ResourceState) -> Iterator[ResourceState]:
 def _allowed_no_more(old: ResourceState, new: ResourceState) -> list[str]:
     """`verb group/resource`, each; a wildcard allows what it covers. Which names a rule is limited to is not known."""
     left = set(new.parts.get(RULE, ()))
-    return sorted(one for one in set(old.parts.get(RULE, ())) - left if not any(_covers(rule, one) for rule in left))
+    wild = [rule for rule in left if "*" in rule]  # no other covers what it is not itself
+    return sorted(one for one in set(old.parts.get(RULE, ())) - left if not any(_covers(rule, one) for rule in wild))
 
 
 def _covers(rule: str, allowed: str) -> bool:
