@@ -99,26 +99,45 @@ async def o4_one_effect(mesh: Mesh, intent: str, sites: Iterable[str]) -> None:
 
 async def o5_ended(mesh: Mesh, intent: str, site: str) -> Chain:
     """The intent ends: denied, each step final, or deferred with a named blocker; its chain at its entry site."""
+    return await _until(mesh, intent, site, ended)
+
+
+async def o5_carried_out(mesh: Mesh, intent: str, site: str) -> Chain:
+    """The same of what has to be allowed in the end: what defers it on the way is waited for, too."""
+    return await _until(mesh, intent, site, carried_out)
+
+
+async def _until(mesh: Mesh, intent: str, site: str, holds: Callable[[Chain], bool]) -> Chain:
     chain: list[Chain] = []
 
     async def over() -> bool:
         chain[:] = [await mesh.show(intent, site=site)]
-        return ended(chain[0])
+        return holds(chain[0])
 
-    await eventually(over, lambda: f"{intent}: {chain[0].verdicts[-1:]}, {[o.state for o in chain[0].outcomes]}")
+    def said() -> object:
+        decided = [(one.revision, one.decision, one.summary) for one in chain[0].verdicts]
+        return f"{intent}: {decided}, {[(o.revision, o.step, o.state, o.message) for o in chain[0].outcomes]}"
+
+    await eventually(over, said)
     return chain[0]
 
 
 def ended(chain: Chain) -> bool:
     """A value of `o5_ended`."""
-    if not chain.verdicts:
+    if not chain.verdicts or chain.verdicts[-1].decision == "allow":
+        return carried_out(chain)
+    last = chain.verdicts[-1]
+    return last.decision == "deny" or bool(last.waits_for)
+
+
+def carried_out(chain: Chain) -> bool:
+    """A value of `o5_carried_out`: allowed, and each step final; a conflict is decided again."""
+    if not chain.verdicts or chain.verdicts[-1].decision != "allow":
         return False
     last = chain.verdicts[-1]
-    if last.decision == "allow":  # a conflict is decided again
-        ends = FINAL_STATES - {"conflict"}
-        final = {one.step for one in chain.outcomes if one.state in ends and one.revision == last.revision}
-        return final >= {step.id for step in last.plan}
-    return last.decision == "deny" or bool(last.waits_for)
+    ends = FINAL_STATES - {"conflict"}
+    final = {one.step for one in chain.outcomes if one.state in ends and one.revision == last.revision}
+    return final >= {step.id for step in last.plan}
 
 
 async def o6_replays(mesh: Mesh, intent: str, site: str) -> None:

@@ -69,7 +69,7 @@ async def test_fault_32_a_site_that_dies_in_the_middle_of_a_plan_is_named_and_go
         await sites.bed.buses.server(NICE).start()
     await sites.bed.start_services(NICE)
     await sites.whole()
-    ended = await oracles.o5_ended(sites.mesh, intent.id, LYON)
+    ended = await oracles.o5_carried_out(sites.mesh, intent.id, LYON)
     ready = {(one.site, one.resource) for one in ended.outcomes if one.state == "ready"}
     others = [one for one in ended.outcomes if one.state not in ("begun", "applied", "ready")]
     assert len(ready) == 3 * EACH, f"{ended.verdicts[-1].summary}: {others}"

@@ -96,7 +96,7 @@ async def test_fault_32_of_a_plan_over_five_sites_what_was_open_at_the_dead_one_
         return
 
     intent = await dies_in_the_middle(five, namespace, nothing)
-    ended = await oracles.o5_ended(five.mesh, intent.id, LYON)
+    ended = await oracles.o5_carried_out(five.mesh, intent.id, LYON)
     good = {(one.site, one.resource) for one in ended.outcomes if one.state == "ready"}
     assert len(good) == len(FIVE) * EACH
     await oracles.o4_one_effect(five.mesh, intent.id, FIVE)

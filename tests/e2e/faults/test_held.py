@@ -63,7 +63,7 @@ async def test_fault_31_what_a_finalizer_holds_is_shown_as_terminating_and_its_d
         reply = await sites.apis[LYON].patch(f"{collection(namespace, kind)}/{name}", released)
         assert reply.status == 200, reply.text
     for intent in deletes:
-        await oracles.o5_ended(sites.mesh, intent.id, LYON)
+        await oracles.o5_carried_out(sites.mesh, intent.id, LYON)
         await oracles.o8_chained(sites.mesh, intent.id, LYON)
     await sites.known(LYON, f"apps/Deployment/{namespace}/web", there=False)
     async with asyncio.timeout(WAIT_S):

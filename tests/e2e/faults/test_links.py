@@ -76,7 +76,7 @@ async def test_fault_10_a_site_cut_off_works_alone_and_its_backlog_drains_in_ord
         assert await drained == waiting
     await oracles.eventually(_no_lag(sites), lambda: "letters wait still")
     for intent in intents:
-        await oracles.o5_ended(sites.mesh, intent.id, LYON)
+        await oracles.o5_carried_out(sites.mesh, intent.id, LYON)
         await oracles.o4_one_effect(sites.mesh, intent.id, (LYON, NICE))
     await sites.converged()
 
@@ -239,8 +239,7 @@ async def test_fault_13_a_link_that_flaps_is_tried_a_bounded_number_of_times_and
     print(f"fault 13: {reconnects} links made or tried in {FLAPS} flaps, {took_s:.0f} s")
     assert routers <= reconnects <= routers * (took_s / RECONNECT_S + FLAPS)
     for intent in entered:
-        await sites.decided(intent.id, LYON, "allow")
-        await oracles.o5_ended(sites.mesh, intent.id, LYON)
+        await oracles.o5_carried_out(sites.mesh, intent.id, LYON)
         await oracles.o4_one_effect(sites.mesh, intent.id, (LYON, NICE))
     await sites.converged()
 
@@ -260,8 +259,7 @@ async def test_fault_42_what_was_deferred_for_a_cut_is_decided_once_by_itself_wh
         assert [(one.code, one.site) for one in deferred.verdicts[-1].reasons] == [("F501", NICE)]
         assert NICE in {one.site for one in deferred.verdicts[-1].waits_for}
         await oracles.o5_ended(sites.mesh, intent.id, LYON)
-    chain = await sites.decided(intent.id, LYON, "allow")
-    await oracles.o5_ended(sites.mesh, intent.id, LYON)
+    chain = await oracles.o5_carried_out(sites.mesh, intent.id, LYON)
     await oracles.o4_one_effect(sites.mesh, intent.id, (LYON, NICE))
     for site in (LYON, NICE):
         assert set(await sites.there(site, namespace, "ConfigMap")) == {"one"}
