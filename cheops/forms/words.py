@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from cheops.forms.schedules import is_schedule
@@ -76,6 +76,16 @@ def network_of(value: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network | No
         return ipaddress.ip_network(str(value), strict=False) if "/" in str(value) else None
     except ValueError:
         return None
+
+
+def is_outside(value: Any, ranges: Iterable[Any]) -> bool:
+    """Whether an address is in none of the ranges that are of its family; where none of them is, nobody knows."""
+    known = [one for one in map(network_of, ranges) if one is not None]
+    address = network_of(f"{value}/{'128' if ':' in str(value) else '32'}")
+    if address is None:
+        return False
+    same = [one for one in known if one.version == address.version]
+    return bool(same) and not any(address.network_address in one for one in same)
 
 
 def _is_address(value: Any) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from cheops.forms.words import network_of
+from cheops.forms.words import is_outside
 from schemas.identity import ResourceId
 from services.resolver.judge.demand import mapping_of, rows_of
 
@@ -56,12 +56,9 @@ def _out_of_range(spec: Body, bodies: Mapping[ResourceId, Body]) -> Iterator[str
         if name.startswith(RANGES) and isinstance(rows := mapping_of(one.get("spec")).get("cidrs"), list)
         for cidr in rows
     ]
-    ranges = [one for one in map(network_of, said) if one is not None]
     addresses = spec.get("clusterIPs") or [spec.get("clusterIP")]
     for one in addresses if isinstance(addresses, list) and spec.get("type") != "ExternalName" else ():
-        address = network_of(f"{one}/{'128' if ':' in str(one) else '32'}")
-        same = [each for each in ranges if address is not None and each.version == address.version]
-        if address is not None and same and not any(address.network_address in each for each in same):
+        if is_outside(one, said):
             yield f"spec.clusterIP: {one} is in no range of a ServiceCIDR"
 
 

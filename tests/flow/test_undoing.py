@@ -88,7 +88,10 @@ def test_a_step_that_fails_at_one_site_leaves_all_as_they_were(shell: Shell) -> 
     again = shell("show", intent)
     assert again.code == 1
     *_, failed, undone = shell("show", intent, "-o", "json").body["verdicts"]  # what is in flight may defer it first
-    assert (failed["decision"], undone["undoes"]) == ("allow", failed["revision"]), (failed["summary"], undone["summary"])
+    assert (failed["decision"], undone["undoes"]) == ("allow", failed["revision"]), (
+        failed["summary"],
+        undone["summary"],
+    )
 
 
 def test_what_was_left_says_so_where_it_is_asked_for(shell: Shell) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network, IPv6Network
 
-from cheops.forms.words import network_of
+from cheops.forms.words import is_outside
 from cheops.sandbox.apiserver.realm import Realm
 from cheops.sandbox.apiserver.statuses import Cause, invalid
 from cheops.sandbox.apiserver.store import Object
@@ -75,12 +74,9 @@ def _refuse_what_is_taken(realm: Realm, content: Object, known: Object) -> None:
     asked = {port.get("nodePort"): place for place, port in enumerate(spec.get("ports") or ())}
     before = {port.get("nodePort") for port in known.get("ports") or ()}
     address = spec.get("clusterIP")
-    if address not in (None, "", "None", known.get("clusterIP")) and (ranges := _ranges(realm)):
-        asked_for = network_of(f"{address}/{'128' if ':' in address else '32'}")
-        same = [one for one in ranges if asked_for is not None and one.version == asked_for.version]
-        if asked_for is not None and same and not any(asked_for.network_address in one for one in same):
-            why = f'Invalid value: ["{address}"]: failed to allocate IP {address}: not in the valid range'
-            raise invalid(kind, name, [Cause("spec.clusterIPs", "FieldValueInvalid", why)])
+    if address not in (None, "", "None", known.get("clusterIP")) and is_outside(address, _ranges(realm)):
+        why = f'Invalid value: ["{address}"]: failed to allocate IP {address}: not in the valid range'
+        raise invalid(kind, name, [Cause("spec.clusterIPs", "FieldValueInvalid", why)])
     for other in _services(realm):
         if _key(other) == _key(content):
             continue
@@ -94,11 +90,11 @@ def _refuse_what_is_taken(realm: Realm, content: Object, known: Object) -> None:
             raise invalid(kind, name, [Cause("spec.clusterIPs", "FieldValueInvalid", why)])
 
 
-def _ranges(realm: Realm) -> list[IPv4Network | IPv6Network]:
+def _ranges(realm: Realm) -> list[str]:
     """Of the ServiceCIDRs; none are there unless somebody makes them."""
     kind = realm.kind("networking.k8s.io/v1", "ServiceCIDR")
     said = [one.object for one in realm.store.collection(kind.collection).objects.values()]
-    return [one for each in said for cidr in each["spec"]["cidrs"] if (one := network_of(cidr)) is not None]
+    return [cidr for each in said for cidr in each["spec"]["cidrs"]]
 
 
 def _services(realm: Realm) -> Iterator[Object]:
