@@ -27,13 +27,14 @@ from schemas.queries import CancelRequest
 from schemas.verdicts import Verdict
 from services.chassis.bus.port import Bus, ToStore
 from services.chassis.bus.together import Together
-from services.chassis.errors import TransientError
+from services.chassis.errors import BusUnavailableError, TransientError
 
 if TYPE_CHECKING:  # only a replay needs the judge, which is slow to import
     from cheops.replaying import Replay
     from services.resolver.judge.policy import Policy
 
 VERDICT_TIMEOUT_S: Final = 30.0
+STORE_TRIES: Final = 3
 DECISIONS: Final = ("allow", "deny", "defer", "*")
 
 Answer = TypeVar("Answer", bound=Message)
@@ -104,11 +105,23 @@ class Mesh(Questions):
         return await self._ask(intent.site, "preview", intent, Verdict)
 
     async def publish(self, intent: EnteredIntent) -> None:
-        """Store an intent; its verdict comes on the verdict stream. Many that come meanwhile are stored at one go."""
+        """Store an intent; its verdict comes on the verdict stream. Many that come meanwhile are stored at one go.
+
+        A server that answers late is asked again: the id makes a repetition harmless. Raises TransientError.
+        """
         bus = await self._lines.to(intent.site)
         headers = envelope.headers("intent", f"client/{intent.requester or 'unknown'}", intent.id)
         message = ToStore(subjects.intent(intent.site, intent.id), intent.to_json(), intent.id, headers)
-        await self._stores.setdefault(bus, Together(bus)).publish(message)
+        store = self._stores.setdefault(bus, Together(bus))
+        for _ in range(STORE_TRIES - 1):
+            try:
+                await store.publish(message)
+            except BusUnavailableError:  # the connection has waited already
+                raise
+            except TransientError:
+                continue
+            return
+        await store.publish(message)
 
     async def cancel(self, intent_id: str, *, site: str | None = None) -> Verdict:
         """Give up a deferred intent; its last verdict. Raises RefusedError when it does not wait."""

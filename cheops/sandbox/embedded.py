@@ -12,7 +12,7 @@ from cheops.sandbox.plane.probes import answers_ok
 from cheops.sandbox.process import ChildProcess
 from schemas.identity import SiteName
 
-READY_TIMEOUT_S: Final = 20.0
+READY_TIMEOUT_S: Final = 60.0  # a second or two, but for a machine that is loaded many times over
 STOP_GRACE_S: Final = 5.0
 
 

@@ -27,7 +27,7 @@ from schemas.identity import SiteName
 from services.chassis.errors import SettingsError, TransientError
 
 FILE: Final = "links.json"
-READY_TIMEOUT_S: Final = 20.0
+READY_TIMEOUT_S: Final = 60.0  # a second or two, but for a machine that is loaded many times over
 ANSWER_TIMEOUT_S: Final = 10.0
 STOP_GRACE_S: Final = 2.0
 

@@ -23,7 +23,7 @@ from cheops.topology.rendering import as_text
 from services.chassis.bus.sizes import SERVER_PAYLOAD_BYTES
 from services.chassis.errors import SettingsError
 
-READY_TIMEOUT_S: Final = 15.0
+READY_TIMEOUT_S: Final = 60.0  # a second or two, but for a machine that is loaded many times over
 STOP_GRACE_S: Final = 5.0
 PORTS_FILE: Final = "nats-server_{pid}.ports"
 LINKS_LINE: Final = re.compile(r"Listening for leafnode connections on \S+:(\d+)")

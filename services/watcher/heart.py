@@ -3,8 +3,9 @@
 A kind that is listed again is blind for milliseconds. A receiver that was told so, and then nothing for the rest of a
 second, would defer what it could answer; one that was not told would answer what it cannot know.
 
-The pulse is a round trip to the application every other second: a network that swallows packets shows there at once,
-on an idle watch only after its silence of 75 s.
+The pulse is a round trip to the application every other second: a network that swallows packets shows there within
+seven, on an idle watch only after its silence of 75 s. An API server that has much to do answers late; it is asked for
+less than the ten seconds that a verdict's evidence may be old by default, and no verdict waits for a load that passes.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from services.watcher.source import Source
 HEARTBEAT_S: Final = 1.0
 HURRIED_S: Final = 0.1  # what is seen again is told of that long after the heartbeat before, for many at one go
 PULSE_S: Final = 2.0
+ANSWER_PULSES: Final = 2.5  # how long an answer may take
 
 log = structlog.get_logger(__name__)
 
@@ -102,18 +104,29 @@ class Heart:
 
     async def feel_pulse(self) -> None:
         """Note, again and again, whether the application can be reached."""
+        bound_s = ANSWER_PULSES * self._pulse_s
         while True:
             trouble = ""
             try:
-                async with asyncio.timeout(self._pulse_s):
+                async with asyncio.timeout(bound_s):
                     await self._source.pulse()
             except TransientError as error:
                 trouble = str(error)
             except TimeoutError:
-                trouble = f"no answer within {self._pulse_s:g} s"
+                trouble = f"no answer within {bound_s:g} s"
             if self._health.note_pulse(trouble, self._clock()):
+                self._say_reached(trouble)
                 self.hurry(blinded=bool(trouble))
             await asyncio.sleep(self._pulse_s)
+
+    def _say_reached(self, trouble: str) -> None:
+        site = self._publisher.batcher.site
+        if trouble:
+            log.warning(
+                "the application cannot be reached: nothing of it counts as observed", site=site, reason=trouble
+            )
+        else:
+            log.info("the application is reached again", site=site)
 
 
 async def _within(time_s: float, event: asyncio.Event) -> bool:

@@ -32,14 +32,10 @@ def standing_bed(request: pytest.FixtureRequest) -> Testbed:
 
 
 async def followed(mesh: Mesh, draft: Intent) -> list[Progress]:
+    """To the end; a deferral on the way (a site that is not seen for a moment) ends by itself."""
     intent = await mesh.enter(draft, site="lyon")
     async with asyncio.timeout(WAIT_S):
-        found = []
-        async for progress in mesh.follow(intent):
-            found.append(progress)
-            if progress.verdict.decision == "defer":
-                break
-        return found
+        return [progress async for progress in mesh.follow(intent) if progress.verdict.decision != "defer"]
 
 
 async def until(check: Callable[[], object]) -> None:
