@@ -78,13 +78,20 @@ class Delivery:
                 continue
             self._doubt(want, found[0])
             self.supplies.bring(want, *found, self.court.catalogue.kinds.get)
-            problem = self.supplies.problems.get((want.site, want.resource))
+            problem = self.supplies.problems.get((want.site, want.resource)) or self._going(want, found[0])
             if problem is not None:
                 self.problems.setdefault(want.site, {})[want.resource] = problem
             else:
                 self.bodies.setdefault(want.site, {})[want.resource] = self.supplies.brought[want.site][want.resource]
             brought = True
         return brought
+
+    def _going(self, want: Want, origin: SiteName) -> Problem | None:
+        """What is being deleted takes the copies with it that are shared from it; a replica stays."""
+        state = self.court.sites[origin].graph.find(want.resource)
+        if not want.shared or want.resource in self.bundle or state is None or not state.deleting:
+            return None
+        return Problem("D111", f"{named(want.resource)} is being deleted at {origin}", want.resource)
 
     def _doubt(self, want: Want, origin: SiteName) -> None:
         """What is to come from a site that is not heard, or was heard too long ago, is not known to be there."""
