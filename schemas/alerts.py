@@ -16,7 +16,8 @@ AlertState = Literal["raised", "healed"]
 class Alert(Message):
     """alert/v1. `id` is the same for `raised` and the `healed` that ends it; repeated events make no new one.
 
-    code       `A310` a dependency in use vanished · `A210` a part in use vanished · `A503` a kind is not observed
+    code       `A310` a dependency in use vanished · `A210` a part in use vanished · `A503` a kind is not observed, or
+               none is (`*`)
                `A504` a replica is behind · `A506` an update was overtaken · `A507` it is not what was declared
                `A508` a copy is older than its original · `A509` a site with a share is lost
     resource   what vanished or changed; `broken`: the first edges that point to it; `dependents`: exact count

@@ -35,6 +35,7 @@ EDGES_NAMED_MAX: Final = 10
 LOOK_MAX: Final = 128  # suspicions, and raised alerts, that are looked at in one step: some ten milliseconds
 SUSPICIONS_MAX: Final = 50_000
 RAISED_MAX: Final = 10_000
+EVERYTHING: Final = KindId("*")
 OWN: Final = ("A210", "A310", "A503")  # others are raised, and healed, elsewhere
 
 
@@ -143,7 +144,10 @@ class Vigil:
         )
 
     def _blind(self, evidence: SiteEvidence, moment: Moment) -> Iterator[Alert]:
-        for kind, blind in evidence.blind.items():
+        rows = evidence.blind
+        if is_cut_off(evidence):  # one alert, not one of each kind
+            rows = {EVERYTHING: max(rows.values(), key=lambda one: one.for_s)}
+        for kind, blind in rows.items():
             alert_id = self._blind_id(kind)
             if alert_id in self._raised or blind.reason == "syncing" or blind.for_s < BLIND_FOR_S:
                 continue
@@ -153,7 +157,7 @@ class Vigil:
                 code="A503",
                 state="raised",
                 site=self._site,
-                message=f"{kind} is not observed @ {self._site} ({why})",
+                message=f"{_what(kind)} is not observed @ {self._site} ({why})",
                 kind=kind,
                 at=moment.wall,
             )
@@ -166,14 +170,16 @@ class Vigil:
             if not self._healed(alert, view, evidence, moment):
                 self._raised[alert.id] = alert  # the others have their turn first
                 continue
-            message = f"{alert.kind} is observed again @ {self._site}" if alert.kind else _healed_message(alert, view)
+            message = (
+                f"{_what(alert.kind)} is observed again @ {self._site}" if alert.kind else _healed_message(alert, view)
+            )
             yield alert.model_copy(update={"state": "healed", "message": message, "broken": (), "at": moment.wall})
 
     def _healed(self, alert: Alert, view: View, evidence: SiteEvidence, moment: Moment) -> bool:
         if not evidence.synced or alert.at == moment.wall:
             return False  # what is not known again yet has not healed
         if alert.kind is not None:
-            return alert.kind not in evidence.blind
+            return not is_cut_off(evidence) and alert.kind not in evidence.blind
         assert alert.resource is not None, "an alert is about a kind or a resource"
         return not any(
             breaks(edge, view) for edge in (*view.dependents(alert.resource).edges, *_selecting(view, alert))
@@ -213,6 +219,15 @@ def _distinct(edges: Iterable[Edge]) -> Iterator[Edge]:
 
 def _first(edges: Sequence[Edge]) -> Iterator[Edge]:
     return iter(sorted(edges, key=lambda edge: (edge.source, edge.reference.path))[:EDGES_NAMED_MAX])
+
+
+def is_cut_off(evidence: SiteEvidence) -> bool:
+    """Whether nothing at all of the site is observed, as when its API server does not answer."""
+    return not evidence.observed and len(evidence.blind) > 1
+
+
+def _what(kind: KindId) -> str:
+    return "its whole application" if kind == EVERYTHING else kind
 
 
 def _healed_message(alert: Alert, view: View) -> str:

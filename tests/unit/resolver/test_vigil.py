@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from schemas.alerts import Alert
-from schemas.events import ResourceEvent
-from schemas.identity import ResourceId
+from schemas.events import BlindKind, ResourceEvent
+from schemas.identity import KindId, ResourceId
 from tests.kit.manifests import Manifest, deployment, mounts_secret, secret, service
-from tests.unit.resolver.world import World
+from tests.unit.resolver.world import KINDS, World
 
 WEB = ResourceId("apps/Deployment/shop/web")
 
@@ -71,3 +71,31 @@ def test_what_was_raised_is_not_raised_again_by_the_next_process() -> None:
     assert [one.state for one in made.alerts] == ["raised"]
     (healed,) = written(made, deployment("web"))
     assert healed.state == "healed"
+
+
+def blinded(made: World, *kinds: str, for_s: float = 6.0) -> list[str]:
+    """The watcher cannot see these kinds; what is told of it: states and messages."""
+    before = len(made.alerts)
+    made.blind = {KindId(kind): BlindKind("failing", for_s, "no answer within 5 s") for kind in kinds}
+    made.settle()
+    return [f"{one.code} {one.state}: {one.message}" for one in made.alerts[before:]]
+
+
+def test_a_kind_that_is_not_observed_is_an_alert_once_and_heals() -> None:
+    made = world()
+    assert blinded(made, "Secret", for_s=1.0) == [], "a connection that is made again"
+    (raised,) = blinded(made, "Secret")
+    assert raised == "A503 raised: Secret is not observed @ lyon (failing: no answer within 5 s)"
+    assert blinded(made, "Secret", for_s=7.0) == []
+    assert blinded(made) == ["A503 healed: Secret is observed again @ lyon"]
+
+
+def test_a_site_of_which_nothing_is_observed_is_one_alert_and_what_stays_unseen_is_another() -> None:
+    made = world()
+    (raised,) = blinded(made, *KINDS)
+    assert raised == "A503 raised: its whole application is not observed @ lyon (failing: no answer within 5 s)"
+    assert sorted(blinded(made, "Secret")) == [
+        "A503 healed: its whole application is observed again @ lyon",
+        "A503 raised: Secret is not observed @ lyon (failing: no answer within 5 s)",
+    ]
+    assert blinded(made) == ["A503 healed: Secret is observed again @ lyon"]

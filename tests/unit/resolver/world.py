@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from schemas.alerts import Alert
-from schemas.events import EventBatch, Heartbeat, ResourceEvent, ServedKind, batch_hash
+from schemas.events import BlindKind, EventBatch, Heartbeat, ResourceEvent, ServedKind, batch_hash
 from schemas.identity import KindId, ResourceId, ResourceKey, SiteName
 from schemas.intents import Intent
 from schemas.operations import Operation
@@ -74,6 +74,7 @@ class World:
         self.now_s = 1000.0
         self.ahead_s = 0.0  # of the wall clock, which may be wrong
         self.seq, self.chain = 0, ""
+        self.blind: dict[KindId, BlindKind] = {}  # what the watcher cannot see
         self.batches: deque[bytes] = deque()
         self.delivered: deque[bytes] = deque(maxlen=5)
         self.resyncs: deque[AskResync] = deque()
@@ -179,7 +180,9 @@ class World:
         self.batches.append(payload)
 
     def beat(self) -> bool:
-        return self.step(BeatSeen(Heartbeat("heartbeat/v1", self.site, EPOCH, self.seq, len(KINDS), {}, self.now_s)))
+        observed = len(KINDS) - len(self.blind)
+        beat = Heartbeat("heartbeat/v1", self.site, EPOCH, self.seq, observed, self.blind, self.now_s)
+        return self.step(BeatSeen(beat))
 
     def deliver(self) -> bool:
         payload = self.batches.popleft()
