@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from cheops.cli.failures import EXIT_ERROR, BadInputError
+from cheops.sandbox import forkserver
 from cheops.sandbox.buses import ROUTERS, Kind, SiteBuses
+from cheops.sandbox.python import FORKS
 from cheops.sandbox.standing import LOG, STATE, alive, born, is_sandbox, read_state, running, where, write_state
 from cheops.sandbox.testbed import Engine, Testbed
 from schemas.identity import SiteName, site_name
@@ -52,7 +54,7 @@ def up(directory: Path, sites: list[str], wanted: Wanted, foreground: bool) -> i
         raise BadInputError(f"{directory} holds something else (expected a new or an empty folder: --dir FOLDER)")
     directory.mkdir(parents=True, exist_ok=True)
     if foreground:
-        return asyncio.run(_supervise(directory.absolute(), names, wanted, _to_stderr, announce=True))
+        return _run(directory.absolute(), names, wanted, announce=True)
     return _up_in_background(directory.absolute(), names, wanted)
 
 
@@ -155,8 +157,14 @@ def _end(pid: int) -> None:
     raise CheopsError(f"the sandbox (pid {pid}) does not end")
 
 
+def _run(directory: Path, sites: list[SiteName], wanted: Wanted, *, announce: bool = False) -> int:
+    if FORKS and wanted.engine == "embedded":
+        forkserver.use(forkserver.ForkServer.split_off())
+    return asyncio.run(_supervise(directory, sites, wanted, _to_stderr, announce=announce))
+
+
 async def _supervise(
-    directory: Path, sites: list[SiteName], wanted: Wanted, tell: Callable[[str], None], *, announce: bool = False
+    directory: Path, sites: list[SiteName], wanted: Wanted, tell: Callable[[str], None], *, announce: bool
 ) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -211,4 +219,4 @@ def _to_stderr(line: str) -> None:
 
 if __name__ == "__main__":
     sites = [site_name(one) for one in sys.argv[2].split(",")]
-    sys.exit(asyncio.run(_supervise(Path(sys.argv[1]), sites, Wanted(**json.loads(sys.argv[3])), _to_stderr)))
+    sys.exit(_run(Path(sys.argv[1]), sites, Wanted(**json.loads(sys.argv[3]))))

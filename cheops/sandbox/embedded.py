@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +9,7 @@ import yaml
 
 from cheops.sandbox.plane.probes import answers_ok
 from cheops.sandbox.process import ChildProcess
+from cheops.sandbox.python import PythonProcess
 from schemas.identity import SiteName
 
 READY_TIMEOUT_S: Final = 60.0  # a second or two, but for a machine that is loaded many times over
@@ -38,10 +38,10 @@ class EmbeddedProcess:
         """Return when it answers."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self.kubeconfig.unlink(missing_ok=True)
-        program = [sys.executable, "-m", "cheops.sandbox.apiserver", "--name", self.name, "--port", "0"]
-        self._child = ChildProcess(
+        self._child = PythonProcess(
             f"{self.name} apiserver",
-            [*program, "--kubeconfig", str(self.kubeconfig)],
+            "cheops.sandbox.apiserver",
+            ["--name", self.name, "--port", "0", "--kubeconfig", str(self.kubeconfig)],
             self.directory / "logs" / "apiserver.log",
         )
         await self._child.start()

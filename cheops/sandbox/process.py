@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from os import SEEK_END, X_OK, access, environ, getpid
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from services.chassis.errors import PermanentError, TransientError
 
@@ -57,6 +57,21 @@ class ChildNotReadyError(TransientError):
     """The program runs but did not answer in time; the message carries the end of its log."""
 
 
+class Running(Protocol):
+    """What is asked of `subprocess.Popen` here."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Its exit code; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code; raises subprocess.TimeoutExpired."""
+
+    def send_signal(self, number: int, /) -> None:
+        """Does nothing when it has ended."""
+
+
 class ChildProcess:
     """One program with its log file. `command[0]` is the path of an executable."""
 
@@ -75,7 +90,7 @@ class ChildProcess:
         self._command = [str(part) for part in command]
         self._directory = directory
         self._environment = {**environ, **(environment or {})}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Running | None = None
 
     @property
     def pid(self) -> int | None:
@@ -158,11 +173,11 @@ class ChildProcess:
     ) -> None:
         await self.stop()
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
+    def _spawn(self) -> Running:
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
             return subprocess.Popen(
-                [*_launcher(), *self._command],
+                [*launcher(), *self._command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -175,7 +190,8 @@ class ChildProcess:
         return f"the end of {self.log_file}:\n{self.log_tail()}"
 
 
-def _launcher() -> list[str]:
+def launcher() -> list[str]:
+    """What stands before a command, so that it dies with the thread that starts it."""
     if not sys.platform.startswith("linux"):
         return []
     return [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(getpid())]

@@ -26,6 +26,7 @@ from cheops.sandbox.embedded import EmbeddedProcess
 from cheops.sandbox.faults import CUT, NO_FAULT, Fault
 from cheops.sandbox.natsserver import NatsServer
 from cheops.sandbox.process import ChildProcess
+from cheops.sandbox.python import PythonProcess
 from cheops.topology.permissions import Role
 from schemas.identity import SiteName, site_name
 from schemas.queries import SiteStatus
@@ -238,20 +239,19 @@ class Testbed:
 
     def _service(self, site: Site, service: str, environment: Mapping[str, str] | None = None) -> ChildProcess:
         keys = self.buses.keys(site.name)
-        return ChildProcess(
-            f"{site.name} {service}",
-            [sys.executable, "-m", "cheops", "serve", service],
-            self.directory / site.name / "logs" / f"{service}.log",
-            environment={
-                "CHEOPS_SITE": site.name,
-                "CHEOPS_PEERS": ",".join(name for name in self.sites if name != site.name),
-                "CHEOPS_NATS_URL": self.buses.server(site.name).url,
-                **({"CHEOPS_NATS_KEYS": str(keys)} if keys else {}),
-                "CHEOPS_KUBECONFIG": str(site.cluster.kubeconfig),
-                "CHEOPS_SNAPSHOTS": str(self.directory / site.name / "graph"),
-                **(environment or {}),
-            },
-        )
+        more = {
+            "CHEOPS_SITE": site.name,
+            "CHEOPS_PEERS": ",".join(name for name in self.sites if name != site.name),
+            "CHEOPS_NATS_URL": self.buses.server(site.name).url,
+            **({"CHEOPS_NATS_KEYS": str(keys)} if keys else {}),
+            "CHEOPS_KUBECONFIG": str(site.cluster.kubeconfig),
+            "CHEOPS_SNAPSHOTS": str(self.directory / site.name / "graph"),
+            **(environment or {}),
+        }
+        name, log = f"{site.name} {service}", self.directory / site.name / "logs" / f"{service}.log"
+        if self.engine == "embedded":
+            return PythonProcess(name, "cheops", ["serve", service], log, environment=more)
+        return ChildProcess(name, [sys.executable, "-m", "cheops", "serve", service], log, environment=more)
 
     def _write_kubeconfig(self) -> None:
         whole: dict[str, Any] = {"apiVersion": "v1", "kind": "Config", "clusters": [], "users": [], "contexts": []}

@@ -126,12 +126,12 @@ def api(shell: Shell, site: str, method: str, path: str, body: Any = None) -> in
 
 
 def processes_of(shell: Shell, site: str) -> list[int]:
-    """The processes that serve a site, which the sandbox's supervisor started."""
-    supervisor = json.loads((shell.folder / ".cheops" / "state.json").read_text())["pid"]
-    children = Path(f"/proc/{supervisor}/task").glob("*/children")
-    pids = [int(pid) for path in children for pid in path.read_text().split()]
-    wanted = f"CHEOPS_SITE={site}".encode()
-    return [pid for pid in pids if wanted in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")]
+    """The processes that serve a site, which the sandbox's supervisor, or one that it started, has started."""
+    pids = [int(json.loads((shell.folder / ".cheops" / "state.json").read_text())["pid"])]
+    for pid in pids:  # it grows meanwhile
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            pids += map(int, children.read_text().split())
+    return [pid for pid in pids if Path(f"/proc/{pid}/comm").read_text() == f"{site} site\n"]
 
 
 def on_a_terminal(shell: Shell, *words: str, **environment: str) -> str:
