@@ -158,7 +158,7 @@ def _end(pid: int) -> None:
 
 
 def _run(directory: Path, sites: list[SiteName], wanted: Wanted, *, announce: bool = False) -> int:
-    if FORKS and wanted.engine == "embedded":
+    if FORKS:
         forkserver.use(forkserver.ForkServer.split_off())
     return asyncio.run(_supervise(directory, sites, wanted, _to_stderr, announce=announce))
 

@@ -19,8 +19,10 @@ STOP_GRACE_S: Final = 5.0
 class EmbeddedProcess:
     """`python -m cheops.sandbox.apiserver`, on a port that the kernel chooses."""
 
-    def __init__(self, name: SiteName, directory: Path) -> None:
+    def __init__(self, name: SiteName, directory: Path, *, forked: bool = True) -> None:
+        """`forked`: see Testbed."""
         self.name = name
+        self._forked = forked
         self.directory = directory.absolute()
         self._child: ChildProcess | None = None
 
@@ -43,6 +45,7 @@ class EmbeddedProcess:
             "cheops.sandbox.apiserver",
             ["--name", self.name, "--port", "0", "--kubeconfig", str(self.kubeconfig)],
             self.directory / "logs" / "apiserver.log",
+            forked=self._forked,
         )
         await self._child.start()
         await self._child.wait_ready(self._answers, READY_TIMEOUT_S)

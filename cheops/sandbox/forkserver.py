@@ -24,7 +24,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Never, TextIO
+from typing import Any, Final, Literal, Never, TextIO
 
 from cheops.sandbox.process import launcher
 
@@ -224,7 +224,7 @@ def _become(wanted: Wanted, files: Sequence[int]) -> Never:
     _leave(code)
 
 
-def _opened(file: int, mode: str, buffering: int = -1) -> TextIO:
+def _opened(file: int, mode: Literal["r", "w"], buffering: int = -1) -> TextIO:
     """As the interpreter does at its start: what a stream is opened on decides how it is buffered."""
     former = (sys.stdin, sys.stdout, sys.stderr)[file]
     return open(file, mode, buffering, encoding=former.encoding, errors=former.errors, closefd=False)

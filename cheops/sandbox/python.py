@@ -25,13 +25,15 @@ class PythonProcess(ChildProcess):
         log_file: Path,
         *,
         environment: Mapping[str, str] | None = None,
+        forked: bool = True,
     ) -> None:
         """`environment` is added to ours."""
         super().__init__(name, [sys.executable, "-m", module, *arguments], log_file, environment=environment)
         self._wanted = forkserver.Wanted(name, module, arguments, self._environment, os.getcwd())
+        self._forked = forked and FORKS
 
     def _spawn(self) -> Running:
-        if not FORKS:
+        if not self._forked:
             return super()._spawn()
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log, Path(os.devnull).open("rb") as nothing:

@@ -9,7 +9,6 @@ the three services of a site run: together in one process (`cheops serve site`),
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -79,15 +78,18 @@ class Testbed:
         bus: Kind = "sites",
         routers: int = ROUTERS,
         run_pods: bool = True,
+        forked: bool = True,
         tell: Callable[[str], None] = lambda line: None,
     ) -> None:
         """`tell` is given a line for each thing that is ready; without `run_pods` a real cluster has no node.
 
-        `bus`: each site has its own nats-server and they are joined by `routers`, or all share one.
+        `bus`: each site has its own nats-server and they are joined by `routers`, or all share one. Our own programs
+        are `forked`, which is fast, or start as they are installed.
         """
         self.directory = directory.absolute()
         self.sites = {
-            name: Site(name, _cluster(engine, name, self.directory / name, run_pods)) for name in map(site_name, sites)
+            name: Site(name, _cluster(engine, name, self.directory / name, run_pods, forked))
+            for name in map(site_name, sites)
         }
         self.buses: Buses = (
             SharedBus(self.directory, tell)
@@ -96,6 +98,7 @@ class Testbed:
         )
         self.engine = engine
         self._layout = layout
+        self._forked = forked
         self._tell = tell
 
     @property
@@ -249,9 +252,7 @@ class Testbed:
             **(environment or {}),
         }
         name, log = f"{site.name} {service}", self.directory / site.name / "logs" / f"{service}.log"
-        if self.engine == "embedded":
-            return PythonProcess(name, "cheops", ["serve", service], log, environment=more)
-        return ChildProcess(name, [sys.executable, "-m", "cheops", "serve", service], log, environment=more)
+        return PythonProcess(name, "cheops", ["serve", service], log, environment=more, forked=self._forked)
 
     def _write_kubeconfig(self) -> None:
         whole: dict[str, Any] = {"apiVersion": "v1", "kind": "Config", "clusters": [], "users": [], "contexts": []}
@@ -275,9 +276,9 @@ async def _status_of(mesh: Mesh, site: SiteName) -> SiteStatus | None:
         return None
 
 
-def _cluster(engine: Engine, name: SiteName, directory: Path, run_pods: bool) -> Cluster:
+def _cluster(engine: Engine, name: SiteName, directory: Path, run_pods: bool, forked: bool) -> Cluster:
     if engine == "embedded":
-        return EmbeddedProcess(name, directory)
+        return EmbeddedProcess(name, directory, forked=forked)
     from cheops.sandbox.controlplane import ControlPlane
 
     return ControlPlane(name, directory, run_pods=run_pods)
