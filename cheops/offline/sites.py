@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -88,7 +89,7 @@ def site_of(
     for one in documents:
         one.check_object()
     surface = _surface(documents, kubernetes, catalogue)
-    extractor = Extractor(catalogue, surface)
+    extractor = _extractor(catalogue, tuple(surface.served.values()))
     site = OfflineSite(name, surface, extractor, Graph(name), flaws, _blind(name, flaws, surface))
     site.graph.apply(ResourceEvent(op="surface", surface=tuple(surface.served.values())))
     namespaces = {"default", "kube-system", "kube-public", "kube-node-lease"}
@@ -104,6 +105,12 @@ def site_of(
     for quota in list(counted_quotas(site.graph, site.bodies)):
         _put(site.graph, quota)
     return site
+
+
+@lru_cache(maxsize=8)
+def _extractor(catalogue: Catalogue, served: tuple[ServedKind, ...]) -> Extractor:
+    """One for sites that serve the same: to work out what can be known of their kinds takes longer than a verdict."""
+    return Extractor(catalogue, Surface(served))
 
 
 def _surface(documents: Iterable[Document], kubernetes: str, catalogue: Catalogue) -> Surface:

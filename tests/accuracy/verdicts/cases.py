@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,13 @@ class Case:
     offline_only: str = ""
 
 
-def load_cases() -> Iterator[Case]:
-    """Every case of every file beside this module, in order."""
+@cache
+def load_cases() -> tuple[Case, ...]:
+    """Every case of every file beside this module, in order; nobody changes one."""
+    return tuple(_cases())
+
+
+def _cases() -> Iterator[Case]:
     parts = parse_value((HERE / "parts.yaml").read_bytes(), "parts.yaml")
     for path in sorted((HERE / "cases").glob("*.yaml")):
         for body in parse_value(path.read_bytes(), path.name):
