@@ -11,7 +11,7 @@ from cheops.offline.check import Act, Court
 from cheops.offline.scoped import check
 from cheops.offline.sites import Flaws, OfflineSite, site_of
 from schemas.documents import Document
-from schemas.identity import SiteName, site_name
+from schemas.identity import ResourceKey, SiteName, site_name
 from schemas.relations.loader import Catalogue, load_catalogue
 from schemas.verdicts import Verdict
 from services.resolver.judge.policy import Policy
@@ -56,7 +56,8 @@ def verdict_on(
     return check(court, act or act_of(case), case.scope if scope is None else scope, case.latencies)
 
 
-def site_key(case: Case, body: dict[str, Any]) -> str:
-    """The identity that a manifest of the entry site has there."""
+def keys_of(case: Case, bodies: Sequence[dict[str, Any]]) -> list[ResourceKey]:
+    """The identities that manifests of the entry site have there."""
     name = next(iter(case.sites))
-    return site_of(site_name(name), case.sites[name], catalogue()).extractor.key(body).id
+    extractor = site_of(site_name(name), case.sites[name], catalogue()).extractor
+    return [extractor.key(body) for body in bodies]

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from cheops.offline.check import Act
-from schemas.identity import ResourceKey
 from tests.accuracy.verdicts.cases import Case, load_cases
-from tests.accuracy.verdicts.court import site_key, verdict_on
+from tests.accuracy.verdicts.court import keys_of, verdict_on
 
 Body = dict[str, Any]
 MISSING = ("D110", "D112", "D114")
@@ -52,8 +51,7 @@ def _missing(case: Case, bodies: Sequence[Body]) -> dict[tuple[str, str], str]:
 def test_what_may_go_is_missed_by_nobody(case: Case) -> None:
     bodies = [one.body for one in next(iter(case.sites.values()))]
     before = _missing(case, bodies)
-    for body in bodies:
-        key = ResourceKey.parse(site_key(case, body))
+    for body, key in zip(bodies, keys_of(case, bodies), strict=True):
         act = Act(verb="delete", resources=(f"{key.kind_id}/{key.name}",), namespace=key.namespace)
         verdict = verdict_on(case, act, scope="")
         if verdict.decision != "allow" or body["kind"] == "Namespace":
