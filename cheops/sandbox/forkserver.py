@@ -26,6 +26,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Never, TextIO
 
+import setproctitle
+
 from cheops.sandbox.process import launcher
 
 MODULES: Final = (
@@ -164,6 +166,7 @@ def import_all() -> None:
 
 def become_server(control: socket.socket) -> Never:
     """Fork what is asked for, until the owner has closed its end."""
+    call_ourselves("forks", "cheops sandbox: forks its programs")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for wardens
     while True:
         _, files, _, _ = socket.recv_fds(control, 1, 1 + FILES)
@@ -186,15 +189,22 @@ def die_with(parent: int) -> None:
         os._exit(1)
 
 
+def call_ourselves(name: str, title: str) -> None:
+    """What `top`, and what `ps` and `pgrep -f` show."""
+    setproctitle.setproctitle(title)
+    ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode()[:NAME_LENGTH_MAX], 0, 0, 0)
+
+
 def _become_warden(owner: socket.socket, files: Sequence[int]) -> Never:
     with owner.makefile("rb") as told:
-        wanted: dict[str, Any] = json.loads(told.readline())
+        wanted = Wanted(**json.loads(told.readline()))
     warden, process = os.getpid(), os.fork()
     if process == 0:
         owner.close()
         os.setsid()
         die_with(warden)
-        _become(Wanted(**wanted), files)
+        _become(wanted, files)
+    call_ourselves("warden", f"cheops sandbox: warden of {wanted.name}")
     for one in files:
         os.close(one)
     owner.sendall(b"%d\n" % process)
@@ -204,7 +214,7 @@ def _become_warden(owner: socket.socket, files: Sequence[int]) -> Never:
 
 
 def _become(wanted: Wanted, files: Sequence[int]) -> Never:
-    ctypes.CDLL(None).prctl(PR_SET_NAME, wanted.name.encode()[:NAME_LENGTH_MAX], 0, 0, 0)
+    call_ourselves(wanted.name, " ".join([sys.executable, "-m", wanted.module, *wanted.arguments]))
     for place, file in enumerate(files):
         os.dup2(file, place)
         os.close(file)

@@ -78,11 +78,13 @@ async def test_a_forked_program_is_stopped_killed_and_started_again_as_any_other
 
 
 async def test_a_forked_program_is_called_by_its_name_and_reads_nothing(tmp_path: Path) -> None:
-    source = "import sys; print(repr(sys.stdin.read()), open('/proc/self/comm').read(), flush=True)"
-    child = running(tmp_path, source)
+    source = "import sys; print(repr(sys.stdin.read()), *map(lambda name: open(f'/proc/self/{name}').read(), NAMES))"
+    child = running(tmp_path, source.replace("NAMES", "['comm', 'cmdline']"))
     await child.start()
     assert end_of(child) == 0
-    assert child.log_tail().startswith("'' lyon child\n")
+    nothing_and_name, typed = child.log_tail().splitlines()[:2]
+    assert nothing_and_name == "'' lyon child"
+    assert typed.strip("\0 ").startswith(f"{sys.executable} -m timeit -n 1 -r 1 import sys")
 
 
 async def test_when_the_server_of_forks_is_killed_so_are_they_and_the_next_start_brings_another(tmp_path: Path) -> None:
