@@ -115,7 +115,9 @@ def _extractor(catalogue: Catalogue, served: tuple[ServedKind, ...]) -> Extracto
 
 def _surface(documents: Iterable[Document], kubernetes: str, catalogue: Catalogue) -> Surface:
     definitions = [one.body for one in documents if one.body["kind"] == "CustomResourceDefinition"]
-    surface = surface_with_crds(builtin_surface(kubernetes), definitions)
+    surface = builtin_surface(kubernetes)
+    if definitions:
+        surface = surface_with_crds(surface, definitions)
     held: dict[KindId, ServedKind] = {}
     for one in documents:
         group, _, version = one.body["apiVersion"].rpartition("/")
@@ -123,7 +125,7 @@ def _surface(documents: Iterable[Document], kubernetes: str, catalogue: Catalogu
         if surface.find(kind) is not None or kind in held:
             continue
         held[kind] = held_kind(kind, version, catalogue)
-    return Surface([*surface.served.values(), *held.values()])
+    return Surface([*surface.served.values(), *held.values()]) if held else surface
 
 
 def held_kind(kind: KindId, version: str, catalogue: Catalogue) -> ServedKind:
