@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cheops.forms.crossing import CROSSING, EVERY_OBJECT, WHOLE
-from cheops.forms.types import mistyped
+from cheops.forms.types import mistyped, mistyped_metadata
 from cheops.forms.words import FORMS
 from schemas.documents import parse_value
 from schemas.identity import kind_id
@@ -66,16 +66,27 @@ class _Place:
 
 
 def wrong_with(body: Body, *, whole: bool = False) -> list[str]:
-    """`path: reason` for each mistake; nothing for kinds that are not built in. `whole`: nothing may be left open."""
+    """`path: reason` for each mistake; of kinds that are not built in, what every object has. `whole`: nothing may be left open."""
     group = str(body.get("apiVersion")).rpartition("/")[0]
     if "." in group and not group.endswith(".k8s.io"):
-        return []
+        return wrong_with_metadata(body)
     if unread := mistyped(body):
         return unread
     name = str(kind_id(group, str(body.get("kind"))))
     found = dict.fromkeys(_wrong(body, _places(name, whole=whole), ""))
     crossing = (*EVERY_OBJECT, *CROSSING.get(name, ()), *(WHOLE.get(name, ()) if whole else ()))
     return [*found, *(reason for rule in crossing for reason in rule(body))]
+
+
+def wrong_with_metadata(body: Body, *, named: bool = False) -> list[str]:
+    """The same of what every object has; `named`: its name is known to be one of a definition's objects."""
+    if unread := mistyped_metadata(body):
+        return unread
+    place = _Place()
+    place.take(rules()["kinds"][EVERY], rules()["fragments"], whole=False)
+    if named:
+        place.take([{"at": "metadata.name", "form": "subdomain"}], {}, whole=False)
+    return [*dict.fromkeys(_wrong(body, place, "")), *(reason for rule in EVERY_OBJECT for reason in rule(body))]
 
 
 @cache

@@ -20,6 +20,7 @@ from schemas.relations.path import suffix_of
 Body = Mapping[str, Any]
 FILE: Final = Path(__file__).with_name("shapes.json")
 STATUS: Final = "status"
+ANY_KIND: Final = "v1/ConfigMap"  # whose metadata are what every object has
 
 
 class _Shapes(msgspec.Struct, frozen=True):
@@ -39,6 +40,13 @@ def mistyped(body: Body) -> list[str]:
     if name is None:
         return []
     return list(_wrong({field: value for field, value in body.items() if field != STATUS}, name, "", shapes.shapes))
+
+
+def mistyped_metadata(body: Body) -> list[str]:
+    """The same of the metadata of any object."""
+    shapes = _file()
+    word = shapes.shapes[shapes.kinds[ANY_KIND]]["metadata"]
+    return list(_wrong(body.get("metadata"), word, "metadata", shapes.shapes))
 
 
 def _wrong(value: Any, word: str, path: str, shapes: Mapping[str, Mapping[str, str]]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from msgspec import structs
 from pydantic import ValidationError
 
+from cheops.forms.custom import Definitions, definitions_in, kind_named, wrong_with_custom
 from cheops.forms.fields import wrong_with
 from cheops.forms.workload_rules import is_elastic
 from cheops.offline.merging import evened, kept, merged, same_content, says_all
@@ -38,6 +39,8 @@ from services.resolver.judge.policy import Policy
 from services.resolver.judge.quota import QUOTA
 from services.resolver.judge.security import beyond
 
+Body = Mapping[str, Any]
+Bodies = Mapping[ResourceId, Body]
 INTENT_ID: Final = "i-check"
 LIFETIME: Final = timedelta(hours=24)
 IDENTITY: Final = frozenset(("apiVersion", "kind", "metadata"))
@@ -109,7 +112,9 @@ def judge_at(court: Court, act: Act, site: OfflineSite, problems: tuple[Problem,
     if verdict.decision == "deny" or not intake.manifests:
         return verdict
     # What its own form forbids is said when nothing else is: a sketch of a manifest is judged by what it says.
-    misshapen = tuple(_of_form(one, intake, site) for one in intake.changes)
+    known = {**site.bodies, **intake.manifests}
+    definitions = definitions_in(known)
+    misshapen = tuple(_of_form(one, intake, site, known, definitions) for one in intake.changes)
     if misshapen == intake.changes:
         return verdict
     case = structs.replace(case, changes=misshapen)
@@ -176,22 +181,28 @@ def _on_what_is_there(change: Change, intake: Intake, site: OfflineSite, extract
     )
 
 
-def _of_form(change: Change, intake: Intake, site: OfflineSite) -> Change:
+def _of_form(change: Change, intake: Intake, site: OfflineSite, known: Bodies, definitions: Definitions) -> Change:
     """With what every API server would refuse of it; of what is there, only what is new."""
     manifest, live = intake.manifests.get(change.resource), site.bodies.get(change.resource)
     if manifest is None or change.refused or change.unchanged:
         return change
-    wrong = _wrong(change, manifest if live is None else merged(live, manifest), intake, site)
+    wrong = _wrong(change.resource, manifest if live is None else merged(live, manifest), known, definitions)
     if wrong and live is not None:
-        before = _wrong(change, live, intake, site)
+        before = _wrong(change.resource, live, known, definitions)
         wrong = [one for one in wrong if one not in before]
     return structs.replace(change, refused="; ".join(wrong)) if wrong else change
 
 
-def _wrong(change: Change, body: Mapping[str, Any], intake: Intake, site: OfflineSite) -> list[str]:
-    """What is nothing but a name stands for what it names, and leaves all open; what says more has to be whole."""
+def _wrong(resource: ResourceId, body: Body, known: Bodies, definitions: Definitions) -> list[str]:
+    """What is nothing but a name stands for what it names, and leaves all open; what says more has to be whole.
+
+    A custom resource has to fit its definition, whatever it says.
+    """
+    definition = definitions.get(kind_named(body))
+    if definition is not None:
+        return wrong_with_custom(body, definition)
     is_said = not body.keys() <= IDENTITY
-    return wrong_with(body, whole=is_said) or taken(change.resource, body, {**site.bodies, **intake.manifests})
+    return wrong_with(body, whole=is_said) or taken(resource, body, known)
 
 
 def _used(change: Change, site: OfflineSite) -> Change:
