@@ -83,6 +83,23 @@ def subjects(body: Body) -> Iterator[str]:
             yield f"subjects[{place}].apiGroup: {group!r:.60} (expected {allowed[-1]!r})"
 
 
+def of_a_namespace(body: Body) -> Iterator[str]:
+    """An account that a ClusterRoleBinding names; a RoleBinding means its own namespace."""
+    for place, one in enumerate(rows_of(body.get("subjects"))):
+        if one.get("kind") == ACCOUNT and not one.get("namespace"):
+            yield f"subjects[{place}].namespace: missing"
+
+
+def class_parameters(body: Body) -> Iterator[str]:
+    """Of an IngressClass: they are in a namespace if it says so."""
+    parameters = mapping_of(mapping_of(body.get("spec")).get("parameters"))
+    namespace = parameters.get("namespace")
+    if parameters.get("scope") == "Namespace" and not namespace:
+        yield "spec.parameters.namespace: missing (scope is Namespace)"
+    if parameters.get("scope") in (None, "Cluster") and namespace:
+        yield "spec.parameters.namespace: not with scope Cluster"
+
+
 def cluster_rules(body: Body) -> Iterator[str]:
     """What is no resource has no group and no name."""
     for place, rule in enumerate(rows_of(body.get("rules"))):

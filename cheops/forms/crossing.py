@@ -6,11 +6,14 @@ Each rule: the object → `path: reason` for each mistake.
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from cheops.forms.bound_rules import budget, cluster_rules, limits, network, quota, subjects
+from cheops.forms.admission_rules import api_service, policy, policy_binding, webhooks
+from cheops.forms.bound_rules import budget, class_parameters, cluster_rules, limits, network, of_a_namespace, quota, subjects
+from cheops.forms.endpoint_rules import slices, subsets
 from cheops.forms.pod_rules import pod_rules, toleration
 from cheops.forms.schema_rules import definition, stored
 from cheops.forms.service_rules import has_ports, service_rules
@@ -37,6 +40,7 @@ CONFIGS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 CONTROLLER: Final = "ReplicationController"
 METRICS: Final = ("resource", "containerResource", "pods", "object", "external")
+_AMBIGUOUS: Final = re.compile(r"//|/\.{1,2}(/|$)|%2[fF]")
 DATA_BYTES_MAX: Final = 1024 * 1024
 ANNOTATIONS_BYTES_MAX: Final = 256 * 1024
 PRIORITY_MAX: Final = 1_000_000_000  # higher ones are the system's own
@@ -91,15 +95,21 @@ def _config_map(body: Body) -> Iterator[str]:
         yield f"data: {both[0]!r} is in binaryData, too"
 
 
-def _secret(body: Body) -> Iterator[str]:
-    """What a type needs; a Secret that says no data at all is not finished."""
+def _keys_of_type(body: Body) -> Iterator[str]:
+    """What a type needs."""
     data = {**mapping_of(body.get("data")), **mapping_of(body.get("stringData"))}
     sort = str(body.get("type"))
-    missing = [one for one in SECRET_KEYS.get(sort, ()) if data and one not in data]
+    missing = [one for one in SECRET_KEYS.get(sort, ()) if one not in data]
     if missing:
         yield f"data: {missing[0]!r} is missing (type is {sort})"
-    if sort == BASIC and data and not any(one in data for one in BASIC_KEYS):
+    if sort == BASIC and not any(one in data for one in BASIC_KEYS):
         yield f"data: {' or '.join(BASIC_KEYS)} is missing (type is {sort})"
+
+
+def _secret(body: Body) -> Iterator[str]:
+    """What the data of a type are."""
+    data = {**mapping_of(body.get("data")), **mapping_of(body.get("stringData"))}
+    sort = str(body.get("type"))
     if sort == TOKEN and not mapping_of(mapping_of(body.get("metadata")).get("annotations")).get(ACCOUNT):
         yield f"metadata.annotations: {ACCOUNT!r} is missing (type is {sort})"
     if sort == SSH and data.get("ssh-privatekey") == "":
@@ -149,8 +159,12 @@ def _ingress(body: Body) -> Iterator[str]:
     for at, rule in enumerate(rows_of(mapping_of(body.get("spec")).get("rules"))):
         for place, one in enumerate(rows_of(mapping_of(rule.get("http")).get("paths"))):
             path = one.get("path")
-            if path and one.get("pathType") in ("Exact", "Prefix") and not str(path).startswith("/"):
+            if not path or one.get("pathType") not in ("Exact", "Prefix"):
+                continue
+            if not str(path).startswith("/"):
                 yield f"spec.rules[{at}].http.paths[{place}].path: {path!r} is no absolute path"
+            elif _AMBIGUOUS.search(str(path)):
+                yield f"spec.rules[{at}].http.paths[{place}].path: {path!r} can be written otherwise"
 
 
 def _tolerations(body: Body) -> Iterator[str]:
@@ -191,15 +205,26 @@ CROSSING: Final[Mapping[str, tuple[Rule, ...]]] = {
     "policy/PodDisruptionBudget": (budget,),
     "rbac.authorization.k8s.io/ClusterRole": (cluster_rules,),
     "rbac.authorization.k8s.io/RoleBinding": (subjects,),
-    "rbac.authorization.k8s.io/ClusterRoleBinding": (subjects,),
+    "rbac.authorization.k8s.io/ClusterRoleBinding": (subjects, of_a_namespace),
+    "admissionregistration.k8s.io/ValidatingWebhookConfiguration": (webhooks,),
+    "admissionregistration.k8s.io/MutatingWebhookConfiguration": (webhooks,),
+    "admissionregistration.k8s.io/ValidatingAdmissionPolicy": (policy,),
+    "admissionregistration.k8s.io/MutatingAdmissionPolicy": (policy,),
+    "admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding": (policy_binding,),
+    "admissionregistration.k8s.io/MutatingAdmissionPolicyBinding": (policy_binding,),
+    "apiregistration.k8s.io/APIService": (api_service,),
     "apiextensions.k8s.io/CustomResourceDefinition": (definition,),
     "autoscaling/HorizontalPodAutoscaler": (_autoscaler,),
     "scheduling.k8s.io/PriorityClass": (_priority,),
     "node.k8s.io/RuntimeClass": (_tolerations,),
     "networking.k8s.io/Ingress": (_ingress,),
+    "networking.k8s.io/IngressClass": (class_parameters,),
     "networking.k8s.io/NetworkPolicy": (network,),
+    "discovery.k8s.io/EndpointSlice": (slices,),
+    "Endpoints": (subsets,),
 }
 WHOLE: Final[Mapping[str, tuple[Rule, ...]]] = {  # of what is to be made, and cannot leave it open
+    "Secret": (_keys_of_type,),
     "Service": (has_ports,),
     "networking.k8s.io/Ingress": (_absolute,),
     "autoscaling/HorizontalPodAutoscaler": (_scales_a_group,),

@@ -11,6 +11,7 @@ from services.resolver.judge.demand import mapping_of, rows_of
 
 Body = Mapping[str, Any]
 HEADLESS: Final = "None"
+FAMILIES: Final = {"IPv4": 4, "IPv6": 6}
 NODE_PORTS: Final = range(30_000, 32_768)  # the API server's default, --service-node-port-range
 ONLY_OF_BALANCERS: Final = ("loadBalancerClass", "allocateLoadBalancerNodePorts", "loadBalancerSourceRanges")
 NOT_OF_NAMES: Final = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
@@ -63,6 +64,10 @@ def _addresses(spec: Body, sort: str) -> Iterator[str]:
             families.append(ipaddress.ip_address(str(one)).version)
         except ValueError:
             yield f"spec.clusterIP: {one!r:.80} is no address"
+    said = spec.get("ipFamilies")
+    for family, version in zip(said if isinstance(said, list) else (), families, strict=False):
+        if family in FAMILIES and FAMILIES[family] != version:
+            yield f"spec.clusterIPs: an address is not of its family ({family})"
     if len(set(families)) < len(families):
         yield "spec.clusterIPs: one address of a family"
 

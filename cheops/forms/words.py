@@ -95,6 +95,15 @@ def _is_address(value: Any) -> bool:
         return False
 
 
+def is_ordinary_address(value: Any) -> bool:
+    """One that many can reach: neither a machine's own nor its link's, and not none at all."""
+    if not _is_address(value):
+        return False
+    address = ipaddress.ip_address(str(value))
+    is_of_link = address.is_link_local or (address.is_multicast and str(address).startswith(("224.0.0.", "ff02:")))
+    return not (address.is_unspecified or address.is_loopback or is_of_link)
+
+
 def _is_host(value: Any) -> bool:
     """Of a rule or a certificate: a domain name, its first part may be any."""
     return not _is_address(value) and is_subdomain(str(value).removeprefix("*."))
@@ -181,6 +190,13 @@ FORMS: Final[Mapping[str, Form]] = {
     "number-or-part": lambda value: _is_number_or_percentage(value, PART_MAX),
     "cidr": lambda value: network_of(value) is not None,
     "address": _is_address,
+    "ordinary-address": is_ordinary_address,
+    "domain": lambda value: is_subdomain(value) and "." in value,
+    "variable-of-cel": matching(r"[A-Za-z_][A-Za-z0-9_]*"),
+    "word": matching(_WORD),
+    "path-of-spec": matching(r"\.spec\..+"),
+    "path-of-status": matching(r"\.status\..+"),
+    "path-of-either": matching(r"\.(spec|status)\..+"),
     "https": lambda value: str(value).startswith("https://"),
     "schedule": is_schedule,
     "time-zone": lambda value: (
