@@ -12,7 +12,16 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from cheops.forms.admission_rules import api_service, policy, policy_binding, webhooks
-from cheops.forms.bound_rules import budget, class_parameters, cluster_rules, limits, network, of_a_namespace, quota, subjects
+from cheops.forms.bound_rules import (
+    budget,
+    class_parameters,
+    cluster_rules,
+    limits,
+    network,
+    of_a_namespace,
+    quota,
+    subjects,
+)
 from cheops.forms.endpoint_rules import slices, subsets
 from cheops.forms.pod_rules import pod_rules, toleration
 from cheops.forms.schema_rules import definition, stored

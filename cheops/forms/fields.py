@@ -66,7 +66,10 @@ class _Place:
 
 
 def wrong_with(body: Body, *, whole: bool = False) -> list[str]:
-    """`path: reason` for each mistake; of kinds that are not built in, what every object has. `whole`: nothing may be left open."""
+    """`path: reason` for each mistake; of kinds that are not built in, only in what every object has.
+
+    `whole`: nothing may be left open.
+    """
     group = str(body.get("apiVersion")).rpartition("/")[0]
     if "." in group and not group.endswith(".k8s.io"):
         return wrong_with_metadata(body)

@@ -13,7 +13,10 @@ Schema = Mapping[str, Any]
 INT_OR_STRING: Final = "x-kubernetes-int-or-string"
 # What Go's expressions have and ours read otherwise: such a pattern is not looked at.
 FOREIGN: Final = ("[:", r"\p", r"\P", r"\z", r"\Q", r"\C", r"\x{")
-UNITS: Final = r"ns|us|µs|μs|ms|s|m|h|d|w|milli|milliseconds?|nanoseconds?|microseconds?|sec|seconds?|min|minutes?|hr|hours?|days?|wk|weeks?"
+UNITS: Final = (
+    r"ns|us|µs|μs|ms|s|m|h|d|w|milli|milliseconds?|nanoseconds?|microseconds?"
+    r"|sec|seconds?|min|minutes?|hr|hours?|days?|wk|weeks?"
+)
 BITS: Final = {"int32": 32, "int64": 64}
 
 
@@ -83,12 +86,14 @@ def _number(value: float, schema: Schema) -> Iterator[str]:
     bits = BITS.get(str(schema.get("format")))
     if bits and not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
         yield f"{value} is no {schema['format']}"
-    least, most, step = schema.get("minimum"), schema.get("maximum"), schema.get("multipleOf")
-    if _is_number(least) and (value < least or (value == least and schema.get("exclusiveMinimum") is True)):
+    least, most, step = (schema.get(one) for one in ("minimum", "maximum", "multipleOf"))
+    if isinstance(least, int | float) and (
+        value < least or (value == least and schema.get("exclusiveMinimum") is True)
+    ):
         yield f"{value} is less than it may be ({least})"
-    if _is_number(most) and (value > most or (value == most and schema.get("exclusiveMaximum") is True)):
+    if isinstance(most, int | float) and (value > most or (value == most and schema.get("exclusiveMaximum") is True)):
         yield f"{value} is more than it may be ({most})"
-    if _is_whole(step) and step > 0 and value % step:
+    if isinstance(step, int) and step > 0 and value % step:
         yield f"{value} is no multiple of {step}"
 
 

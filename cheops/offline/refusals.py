@@ -35,6 +35,9 @@ def _of_a_definition(live: Body, after: Body) -> Refusal:
     """A version at which objects were ever stored stays, until they were migrated and it is no longer told."""
     names = {one.get("name") for one in rows_of(mapping_of(after.get("spec")).get("versions"))}
     told = mapping_of(live.get("status")).get("storedVersions")
+    if told is None:
+        before = rows_of(mapping_of(live.get("spec")).get("versions"))
+        told = [one.get("name") for one in before if one.get("storage") is True]
     lost = [one for one in told if one not in names] if isinstance(told, list) else []
     return (
         Refusal(f"status.storedVersions: {lost[0]} was stored, and must stay in spec.versions") if lost else Refusal()
