@@ -94,6 +94,7 @@ class Grant(Struct, frozen=True, omit_defaults=True, gc=False):
     namespaces         where it may stand; () = everywhere, or where `namespace_labels` match
     target, name       what it may refer to, in the giver's namespace; name "" = every one; target "" = the giver
     part               the granule that it is about (`listener:web`); "" = the whole
+    hostname           only what has a hostname in common with it (`*.a.com`: those below); "" = any
     """
 
     source: KindId = KindId("")
@@ -102,6 +103,7 @@ class Grant(Struct, frozen=True, omit_defaults=True, gc=False):
     target: KindId = KindId("")
     name: str = ""
     part: str = ""
+    hostname: str = ""
 
 
 class ResourceState(Struct, frozen=True, omit_defaults=True, gc=False):

@@ -196,7 +196,16 @@ class NearNameReader(RuleReader):
 def name_reader(rule: Rule, where: Where, source: KindId, surface: Surface) -> RuleReader:
     """The reader that fits."""
     to = rule.to
-    rare = to.default or rule.repeats or rule.permission or not to.name or rule.when or rule.unless or rule.absent
+    rare = (
+        rule.granules
+        or to.default
+        or rule.repeats
+        or rule.permission
+        or not to.name
+        or rule.when
+        or rule.unless
+        or rule.absent
+    )
     words = isinstance(rule.soft, str), isinstance(rule.optional, str)
     beside = (to.name, to.kind_from, to.group_from, to.namespace if is_told_where(to) else "", to.uid)
     is_typed = bool(to.kind_from or to.uid or beside[3])

@@ -15,6 +15,7 @@ from schemas.relations.selector import from_object, matches
 
 GATEWAY_GROUP: Final = "gateway.networking.k8s.io"
 LISTENING: Final = frozenset(kind_id(GATEWAY_GROUP, kind) for kind in ("Gateway", "ListenerSet"))
+HOSTNAME: Final = "hostname"  # the part of a route, as gateway-api.yaml has it
 ROUTED: Final[Mapping[str, Sequence[KindId]]] = {
     protocol: [kind_id(GATEWAY_GROUP, kind) for kind in kinds]
     for protocol, kinds in {
@@ -47,7 +48,11 @@ def granted(
     wanted = ResourceKey.parse(reference.target)
     if wanted.kind_id in LISTENING:
         assert target is not None, "asked above"
-        return any(_admits(grant, origin, reference.granule, namespace_labels) for grant in target.grants)
+        hosts = source.parts.get(HOSTNAME, ())
+        return any(
+            _admits(grant, origin, reference.granule, namespace_labels) and _meets(grant.hostname, hosts)
+            for grant in target.grants
+        )
     return any(
         grant.target == wanted.kind_id
         and grant.name in ("", wanted.name)
@@ -67,6 +72,15 @@ def _admits(grant: Grant, origin: ResourceKey, granule: str, namespace_labels: C
     if grant.namespace_labels is not None:
         return matches(grant.namespace_labels, namespace_labels(origin.namespace))
     return not grant.namespaces or origin.namespace in grant.namespaces
+
+
+def _meets(hostname: str, hosts: Sequence[str]) -> bool:
+    """A listener without a hostname takes any, and a route without one comes with the listener's."""
+    return not hostname or not hosts or any(_is_below(one, hostname) or _is_below(hostname, one) for one in hosts)
+
+
+def _is_below(host: str, other: str) -> bool:
+    return host == other or (other.startswith("*.") and host.removeprefix("*").endswith(other[1:]))
 
 
 def grants_reader(how: str) -> GrantsReader | None:
@@ -101,8 +115,9 @@ def read_listeners(body: Mapping[str, Any], namespace: str) -> Iterator[Grant]:
         if how == "Selector" and labels is None:
             continue
         namespaces = (namespace,) if how == "Same" else ()
+        hostname = str(listener.get("hostname") or "")
         for kind in _kinds(allowed) or ROUTED.get(str(listener.get("protocol")), [KindId("")]):
-            yield Grant(kind, namespaces, labels, KindId(""), "", f"listener:{listener.get('name')}")
+            yield Grant(kind, namespaces, labels, KindId(""), "", f"listener:{listener.get('name')}", hostname)
 
 
 def _kinds(allowed: Mapping[str, Any]) -> list[KindId]:

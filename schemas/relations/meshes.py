@@ -30,6 +30,14 @@ def mesh_destination(value: Any, kind: KindId, source: Source) -> Iterator[Point
             yield Pointer(kind, host.name, host.namespace, f"port:{number}" if number else "", suffix=".host")
 
 
+def mesh_subset(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """The part of a host to which a route of a mesh leads: `{host, subset}`."""
+    subset = value.get("subset") if isinstance(value, dict) else None
+    if isinstance(value, dict) and isinstance(subset, str) and subset:
+        for host in mesh_host(value.get("host"), kind, source):
+            yield Pointer(kind, host.name, host.namespace, f"subset:{subset}", suffix=".subset")
+
+
 def spiffe(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
     """A principal of a mesh: `trust-domain/ns/namespace/sa/name`."""
     parts = value.split("/") if isinstance(value, str) else []

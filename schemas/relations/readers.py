@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from schemas.identity import IdentityError, KindId, ResourceKey, kind_id
 from schemas.relations.hosts import hosts_in
-from schemas.relations.meshes import mesh_destination, mesh_host, spiffe
+from schemas.relations.meshes import mesh_destination, mesh_host, mesh_subset, spiffe
 from schemas.relations.pointers import OBJECT_PATH_LENS, Pointer, Source
 
 ORDINALS_MAX: Final = 100  # claims of one template of a StatefulSet that are spelled out
@@ -239,6 +239,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "namespaced-name": _namespaced_name,
     "mesh-host": mesh_host,
     "mesh-destination": mesh_destination,
+    "mesh-subset": mesh_subset,
     "spiffe": spiffe,
     "names": _names,
     "values": _listed,

@@ -74,6 +74,7 @@ class RuleReader(ABC):
         self._parts = tuple((part, compile_values(path)) for part, paths in rule.parts.items() for path in paths)
         self._part_fields = _first_fields(path for paths in rule.parts.values() for path in paths)
         self._only_part = _only_part(rule)
+        self._always = rule.granules
 
     @abstractmethod
     def reading(self) -> Read:
@@ -106,6 +107,8 @@ class RuleReader(ABC):
         return self._is_soft if self._soft is None else str(self._soft(value)) in self._rule.soft_when
 
     def _granules(self, value: Any) -> Sequence[str]:
+        if self._always:
+            return self._always
         if not self._parts or (self._part_fields and isinstance(value, dict) and self._part_fields.isdisjoint(value)):
             return WHOLE
         if self._only_part is not None:

@@ -99,7 +99,7 @@ class Rule(_Model):
     repeats     a field with the same meaning: an equal name there makes this one no second edge
     optional    true, or the path of the API's own word
     soft        true, or a path with `soft_when`, the values there that make it so
-    parts       granules: sort → paths; `named_parts`: numbers are none
+    parts       granules: sort → paths; `named_parts`: numbers are none; granules: those that are always needed
     recurs      false: the operation that needs it never comes again by itself
     permission  grant: a reference into another namespace needs a ReferenceGrant; target: the target says who may
     missing     what happens without the target, for people
@@ -115,6 +115,7 @@ class Rule(_Model):
     soft_when: Words = ()
     parts: dict[str, Paths] = Field(default_factory=dict)
     named_parts: bool = False
+    granules: Words = ()
     skip: Words = ()
     repeats: PathText = ""
     when: dict[PathText, Words] = Field(default_factory=dict)

@@ -26,6 +26,11 @@ def _projects_nothing(value: Any) -> bool:
 
 
 # Fields without which a mapping points at nothing; values that point at nothing.
-NEEDS: Final[Mapping[str, str]] = {"pod-claim": "ephemeral", "pod-tokens": "volumes", "role-rule": "resourceNames"}
+NEEDS: Final[Mapping[str, str]] = {
+    "pod-claim": "ephemeral",
+    "mesh-subset": "subset",
+    "pod-tokens": "volumes",
+    "role-rule": "resourceNames",
+}
 MUTE: Final[Mapping[str, Callable[[Any], bool]]] = {"hosts": names_no_host, "pod-tokens": _projects_nothing}
 LOOKS_AROUND: Final = frozenset(("set-claims",))  # what they say rests on other fields of the object, too

@@ -39,6 +39,7 @@ from services.resolver.judge.impact import LOOKED_AT, NAMED_MAX, in_order
 from services.resolver.judge.losses import BINDINGS, CLAIM, KEPT, itself
 from services.resolver.judge.ranks import ASK, WEAKER, ranks
 from services.resolver.judge.remedies import TOUCHED_MAX, Offer, letting_go, taking_along
+from services.resolver.judge.subsets import RULES
 from services.resolver.judge.summary import summary_of
 from services.resolver.judge.ties import bears_words
 from services.resolver.judge.written import (
@@ -176,7 +177,7 @@ def _is_special(numbers: Numbers, number: int) -> bool:
     kind, traits = numbers.kind(number), numbers.traits(number)
     if kind == NAMESPACE and numbers.resource(number) in KEPT:
         return True
-    return kind == CLAIM or kind in BINDINGS or traits is None or bool(traits.grants)
+    return kind in (CLAIM, RULES) or kind in BINDINGS or traits is None or bool(traits.grants)
 
 
 def _findings(

@@ -31,6 +31,11 @@ from services.resolver.judge.use import (
 )
 
 NAMESPACE: Final = "Namespace"
+SECRET: Final = "Secret"
+# Whoever makes a Secret (rules of the catalogue), and where an annotation asks an issuer for a certificate.
+MAKING: Final = frozenset(("certificate.secret", "externalsecret.target", "sealedsecret.secret"))
+ISSUED: Final = frozenset(("annotation.issuer", "annotation.clusterissuer"))
+CERTIFIED: Final = frozenset(("ingress.tls", "gateway.certificate"))
 VOLUME_RULE: Final = "claim.volume"
 MADE_WHEN_NEEDED: Final = frozenset((CLAIMS_RULE, "podspec.volume.ephemeral"))  # claims that a controller makes
 
@@ -100,7 +105,7 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
     targets = after.targets(state.resource, reference)
     if not targets.count:
         if not is_ambient(reference.target) and reference.rule not in MADE_WHEN_NEEDED:
-            yield _missing(state, edge, weak=weak)
+            yield _to_come(after, state, edge) or _missing(state, edge, weak=weak)
         return
     found = after.find(reference.target)
     holder = None if weak else after.held_by(reference.target)
@@ -153,6 +158,21 @@ def _home_ends(view: View, state: ResourceState, found: ResourceState) -> bool:
     if not home or home == namespace_of(state.resource):
         return False  # of the own one it is said once (D141)
     return _ends_now(view, resource_id("", NAMESPACE, "", home))
+
+
+def _to_come(after: View, state: ResourceState, edge: Edge) -> Finding | None:
+    """What is missing is made by somebody who is there, or by whom the source itself asks for it."""
+    if edge.reference.optional or kind_of(edge.target) != SECRET:
+        return None
+    rules = {one.rule for one in state.references}
+    if edge.reference.rule in CERTIFIED and rules & ISSUED:
+        message = f"{named(edge.target)} is missing; its issuer makes it for {named(state.resource)}"
+        return Finding("W110", message, "absence", edge.target, edge)
+    makers = [one.source for one in after.dependents(edge.target).edges if one.reference.rule in MAKING]
+    if not makers:
+        return None
+    message = f"{named(edge.target)} is missing; {named(min(makers))} makes it"
+    return Finding("W110", message, "absence", edge.target, edge)
 
 
 def _missing(state: ResourceState, edge: Edge, *, weak: bool) -> Finding:

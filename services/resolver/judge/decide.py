@@ -31,6 +31,7 @@ from services.resolver.judge.read import judge_read
 from services.resolver.judge.remedies import remedies_for
 from services.resolver.judge.security import judge_enforcing, judge_security
 from services.resolver.judge.steps import steps_of
+from services.resolver.judge.subsets import judge_subsets
 from services.resolver.judge.summary import summary_of
 from services.resolver.judge.ties import OVERTAKEN, judge_mark, judge_membership, judge_ties, left_behind
 from services.resolver.judge.update import judge_change
@@ -108,6 +109,7 @@ def _findings(case: Case, view: View, policy: Policy, targets: list[ResourceId])
             continue
         if change.after is not None and not change.unchanged:
             findings += judge_needs(view, after, change)
+            findings += judge_subsets(after, change.after)
             findings += judge_security(view, after, change)
             findings += judge_enforcing(view, change)
             findings += judge_change(view, after, change, blocks)

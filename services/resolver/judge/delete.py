@@ -17,6 +17,7 @@ from services.resolver.judge.going import STORAGE_CLASS, Going, going_of
 from services.resolver.judge.grants import is_granted, permitted_by
 from services.resolver.judge.losses import about_itself
 from services.resolver.judge.params import is_only_guessed, parameters_of, still_found
+from services.resolver.judge.subsets import subsets_going
 from services.resolver.judge.use import (
     BREAKING,
     POLICY_ONLY,
@@ -95,6 +96,7 @@ def judge_delete(view: View, targets: list[ResourceId], blocks: Blocks = blocks_
     said: set[tuple[ResourceId, str]] = set()
     yield from _parameters(view, after, cascade)
     for resource in (*present, *cascade.children):
+        yield from subsets_going(view, after, resource, cascade)
         for finding in _users(view, after, resource, cascade, blocks, going):
             edge = finding.edge
             if is_only_guessed(view, finding):

@@ -15,6 +15,7 @@ from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.grants import admitted_from, is_granted, permitted_by
 from services.resolver.judge.losses import rights_lost
 from services.resolver.judge.params import PARAM_FACTS, is_only_guessed, parameters_lost
+from services.resolver.judge.subsets import said, subsets_lost
 from services.resolver.judge.use import (
     DEFAULT_PARTS,
     Use,
@@ -54,6 +55,8 @@ def judge_change(view: View, after: View, change: Change, blocks: Blocks = block
         letter = "D" if use_of(edge, binding) in _LIVE else "W"
         message = f"{named(edge.source)} @ {view.site} finds {named(edge.target)} as a parameter, and would find none"
         yield Finding(f"{letter}210", message, "presence", edge.source, edge, (edge,))
+    for edge in subsets_lost(view, after, change.resource):
+        yield from _part_in_use(view, edge, "lifetime", said(edge))
     yield from _lost_grants(view, after, old, new)
     yield from rights_lost(view, after, old, new)
     if old.digest != new.digest and kind_of(change.resource) in ("ConfigMap", "Secret"):
