@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cheops.forms.fields import wrong_with_metadata
-from cheops.forms.schema_fits import Schema, filled, misfitting, unknown
+from cheops.forms.schema_fits import Schema, filled, frozen, misfitting, unknown
 from schemas.identity import ResourceId
 from services.resolver.judge.demand import mapping_of, rows_of
 
@@ -39,9 +39,23 @@ def wrong_with_custom(body: Body, definition: Body) -> list[str]:
     return wrong_with_metadata(body, named=True) or misfits(body, definition)
 
 
+def changed_for_good(before: Body, after: Body, definition: Body) -> list[str]:
+    """What its definition says cannot be changed of an object that is there."""
+    schema = schema_of(definition, kind_version(after))
+    if schema is None or kind_version(before) != kind_version(after):
+        return []
+    found = frozen(filled(before, schema), filled(after, schema), schema)
+    return [reason.removeprefix(".") for reason in found][:SHOWN_MAX]
+
+
+def kind_version(body: Body) -> str:
+    """The version at which an object is written."""
+    return str(body.get("apiVersion")).rpartition("/")[2]
+
+
 def misfits(body: Body, definition: Body) -> list[str]:
     """`path: reason` for each mistake, the first of them; nothing where the definition does not say."""
-    schema = schema_of(definition, str(body.get("apiVersion")).rpartition("/")[2])
+    schema = schema_of(definition, kind_version(body))
     if schema is None:
         return []
     said = {name: value for name, value in body.items() if name != STATUS}

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from msgspec import structs
 from pydantic import ValidationError
 
-from cheops.forms.custom import Definitions, definitions_in, kind_named, wrong_with_custom
+from cheops.forms.custom import Definitions, changed_for_good, definitions_in, kind_named, wrong_with_custom
 from cheops.forms.fields import wrong_with
 from cheops.forms.workload_rules import is_elastic
 from cheops.offline.merging import evened, kept, merged, same_content, says_all
@@ -186,10 +186,14 @@ def _of_form(change: Change, intake: Intake, site: OfflineSite, known: Bodies, d
     manifest, live = intake.manifests.get(change.resource), site.bodies.get(change.resource)
     if manifest is None or change.refused or change.unchanged:
         return change
-    wrong = _wrong(change.resource, manifest if live is None else merged(live, manifest), known, definitions)
+    after = manifest if live is None else merged(live, manifest)
+    wrong = _wrong(change.resource, after, known, definitions)
     if wrong and live is not None:
         before = _wrong(change.resource, live, known, definitions)
         wrong = [one for one in wrong if one not in before]
+    definition = definitions.get(kind_named(after))
+    if live is not None and definition is not None:
+        wrong += changed_for_good(live, after, definition)
     return structs.replace(change, refused="; ".join(wrong)) if wrong else change
 
 

@@ -17,7 +17,7 @@ from services.resolver.judge.going import STORAGE_CLASS, Going, going_of
 from services.resolver.judge.grants import is_granted, permitted_by
 from services.resolver.judge.losses import about_itself
 from services.resolver.judge.params import is_only_guessed, parameters_of, still_found
-from services.resolver.judge.subsets import subsets_going
+from services.resolver.judge.subsets import subsets_going, subsets_lost
 from services.resolver.judge.use import (
     BREAKING,
     POLICY_ONLY,
@@ -65,6 +65,8 @@ def with_dependents(view: View, targets: list[ResourceId]) -> list[ResourceId]:
         broken = _broken(view, after, edges, cascade.all)
         found = dict.fromkeys(owner for edge in broken for owner in _would_break(view, edge, tops) if owner not in seen)
         found |= dict.fromkeys(one for one in _without_parameters(view, after, cascade) if one not in seen)
+        subsets = (edge for one in cascade.all for edge in subsets_lost(view, after, one))
+        found |= dict.fromkeys(edge.source for edge in subsets if edge.source not in seen)
         if not found:
             return chosen
         seen.update(found)

@@ -21,6 +21,7 @@ from services.resolver.judge.delete import blocks_by_default, is_hub, judge_dele
 from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.going import together
 from services.resolver.judge.params import param_kinds
+from services.resolver.judge.subsets import RULES
 from services.resolver.judge.update import judge_change
 from services.resolver.judge.written import WrittenEdge
 
@@ -69,7 +70,8 @@ def _delete(case: Case, view: View, blocking: Sequence[Reason], numbers: set[str
         command = f"{deleting(case.site, targets)} --cascade dependents --preview"
         yield Remedy(command=command, effect="see what its dependents would take")
         return
-    all_of_them = None if param_kinds(view) else together(view, targets)
+    plain = not param_kinds(view) and not any(kind_of(one) == RULES for one in targets)
+    all_of_them = together(view, targets) if plain else None
     chosen = all_of_them.resources if all_of_them is not None else with_dependents(view, targets)
     harmless = all_of_them is not None and all_of_them.harmless and denies is blocks_by_default
     if harmless or not any(map(denies, judge_delete(view, chosen, denies))):
@@ -132,8 +134,8 @@ def _bring(case: Case, blocking: Sequence[Reason]) -> Remedy:
             namespace = ResourceKey.parse(reason.resource).namespace
             touched[Touch(resource=reason.resource, how="permit")] = f"a ReferenceGrant in {namespace}"
         else:
-            part = edge.granule if edge is not None else ""
-            touched[Touch(resource=reason.resource, how="create", part=part)] = named(reason.resource)
+            for part in _parts_of(case, reason.resource, edge):
+                touched[Touch(resource=reason.resource, how="create", part=part)] = named(reason.resource)
     names = ", ".join(dict.fromkeys(touched.values()))
     own = {change.resource for change in case.changes}
     if all(one.resource in own for one in touched):  # a second manifest of the same name would be refused
@@ -144,6 +146,15 @@ def _bring(case: Case, blocking: Sequence[Reason]) -> Remedy:
         effect=f"bring it along: {names}",
         changes=tuple(touched),
     )
+
+
+def _parts_of(case: Case, missing: ResourceId, edge: Cited | None) -> list[str]:
+    """What has to be in it: all that its user needs of it there, which is said once."""
+    if edge is None:
+        return [""]
+    after = next((one.after for one in case.changes if one.resource == edge.source and one.after is not None), None)
+    same = [one.granule for one in after.references if (one.target, one.path) == (missing, edge.path)] if after else []
+    return list(dict.fromkeys(same)) or [edge.granule]
 
 
 def _anew(case: Case, view: View, blocking: Sequence[Reason], denies: Deny) -> Iterator[Remedy]:

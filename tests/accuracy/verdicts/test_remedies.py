@@ -92,14 +92,16 @@ def _with_changes(case: Case, act: Act, changes: tuple[Touch, ...], together: bo
             held.setdefault(touch.resource, _stub(touch.resource, ""))
         held_body = held.get(touch.resource)
         if touch.how == "create":
-            held[touch.resource] = _stub(touch.resource, touch.part)
+            body = held.setdefault(touch.resource, _stub(touch.resource, ""))
+            if touch.part:
+                _add(body, touch.part)
         elif touch.how == "permit":
             return verdict_on(case, act, [*_bodies(case), _grant(touch.resource, act)])
         elif held_body is not None and touch.how == "add":
             _add(held_body, touch.part)
         elif held_body is not None and touch.how == "release":
             _release(held_body, touch.path)
-    touched = [held[one.resource] for one in changes if one.how != "permit"]
+    touched = [held[one] for one in dict.fromkeys(one.resource for one in changes if one.how != "permit")]
     own = {_id(body): body for body in act.manifests}
     if together or {_id(body) for body in touched} <= own.keys():
         bundle = (*(held[one] for one in own), *(body for body in touched if _id(body) not in own))
@@ -136,6 +138,9 @@ def _add(body: Body, part: str) -> None:
     spec = body.setdefault("spec", {}) if sort != "key" else {}
     if sort == "key":
         body.setdefault("data", {})[name] = "eA=="
+    elif sort == "subset":
+        spec.setdefault("host", body["metadata"]["name"])
+        spec["subsets"] = [*spec.get("subsets", ()), {"name": name}]
     elif sort == "port" and body["kind"] == "Gateway":
         spec["listeners"] = [*spec.get("listeners", ()), {"name": "added", "port": int(name), "protocol": "HTTP"}]
     elif sort == "port":
