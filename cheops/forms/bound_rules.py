@@ -14,6 +14,7 @@ from services.resolver.judge.demand import mapping_of, rows_of, thousandths
 
 Body = Mapping[str, Any]
 OPPOSITE: Final = (("Terminating", "NotTerminating"), ("BestEffort", "NotBestEffort"))
+ONLY_THERE: Final = ("Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "CrossNamespacePodAffinity")
 POD_NAMES: Final = ("pods", "cpu", "memory", "ephemeral-storage")
 ASCENDING: Final = ("min", "defaultRequest", "default", "max")
 ACCOUNT: Final = "ServiceAccount"
@@ -33,6 +34,9 @@ def quota(body: Body) -> Iterator[str]:
     for pair in OPPOSITE:
         if all(one in scopes for one in pair):
             yield f"spec.scopes: {' and '.join(pair)} exclude each other"
+    for place, one in enumerate(named):
+        if one.get("scopeName") in ONLY_THERE and one.get("operator") not in (None, "", "Exists"):
+            yield f"spec.scopeSelector.matchExpressions[{place}].operator: Exists alone goes with {one['scopeName']}"
     for name in hard if scopes else ():
         if not _is_of_pods(str(name), "BestEffort" in scopes):
             yield f"spec.scopes: {', '.join(scopes)} cannot bound {name}"
@@ -57,8 +61,12 @@ def limits(body: Body) -> Iterator[str]:
                 if low > high:
                     yield f"{path}.{less}.{name}: is more than {more}"
         for name, value in mapping_of(row.get("maxLimitRequestRatio")).items():
-            if (thousandths(value) or 0) < 1000:
+            ratio = thousandths(value) or 0
+            if ratio < 1000:
                 yield f"{path}.maxLimitRequestRatio.{name}: {value} is less than 1"
+            least, most = (thousandths(mapping_of(row.get(part)).get(name)) for part in ("min", "max"))
+            if least and most is not None and ratio * least > most * 1000:
+                yield f"{path}.maxLimitRequestRatio.{name}: {value} is more than max by min"
         if row.get("type") == "Pod" and (row.get("default") or row.get("defaultRequest")):
             yield f"{path}.default: not with type Pod"
         if row.get("type") == "PersistentVolumeClaim" and not (row.get("min") or row.get("max")):

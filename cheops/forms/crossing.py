@@ -26,8 +26,17 @@ from cheops.forms.endpoint_rules import slices, subsets
 from cheops.forms.pod_rules import pod_rules, toleration
 from cheops.forms.schema_rules import definition, stored
 from cheops.forms.service_rules import has_ports, service_rules
+from cheops.forms.volume_rules import claim, volume
 from cheops.forms.words import is_subdomain
-from cheops.forms.workload_rules import indexed, job, rolling_set, rollout, selects_its_pods, selects_its_pods_plainly
+from cheops.forms.workload_rules import (
+    indexed,
+    job,
+    numbered_set,
+    rolling_set,
+    rollout,
+    selects_its_pods,
+    selects_its_pods_plainly,
+)
 from services.resolver.judge.demand import mapping_of, rows_of
 
 Body = Mapping[str, Any]
@@ -202,10 +211,12 @@ CROSSING: Final[Mapping[str, tuple[Rule, ...]]] = {
     "ReplicationController": (selects_its_pods_plainly, pod_rules),
     "apps/Deployment": (selects_its_pods, pod_rules, rollout),
     "apps/ReplicaSet": (selects_its_pods, pod_rules),
-    "apps/StatefulSet": (selects_its_pods, pod_rules),
+    "apps/StatefulSet": (selects_its_pods, pod_rules, numbered_set, claim),
     "apps/DaemonSet": (selects_its_pods, pod_rules, rolling_set),
     "batch/Job": (pod_rules, job),
     "batch/CronJob": (pod_rules, job),
+    "PersistentVolume": (volume,),
+    "PersistentVolumeClaim": (claim,),
     "Service": (service_rules,),
     "ConfigMap": (_config_map, _size),
     "Secret": (_secret, _size),

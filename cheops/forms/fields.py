@@ -9,7 +9,7 @@ except in what is small and can only be whole; what is to be made has to be `who
     among       the words that are known (or nothing); strictly: the same, and not empty
     form        a name of FORMS; keys: that of the keys of a mapping
     least most  bounds of a number; longest: of a text; most_items: of a list
-    filled      it is not empty; unset: it is not there
+    filled      it is not empty; unset: it is not there; alone: a word that stands in no list with others
     unique      items of a list do not share this field; distinct: no item stands twice
     needs       these fields are there; one_of: exactly one of them is; at_most_one
     required    these fields are there, in what is whole; any_of: one of them is, at least
@@ -174,6 +174,10 @@ def _unset(value: Any, wanted: bool) -> str:
     return "cannot be set here" if wanted and value not in ([], "", {}) else ""
 
 
+def _alone(value: Any, word: str) -> str:
+    return f"{word} stands alone" if isinstance(value, list) and word in value and len(value) > 1 else ""
+
+
 def _unique(value: Any, field: str) -> str:
     said = (
         [one[field] for one in value if isinstance(one, Mapping) and one.get(field)] if isinstance(value, list) else []
@@ -240,6 +244,7 @@ _TESTS: Final[Mapping[str, Test]] = {
     "longest": _longest,
     "filled": _filled,
     "unset": _unset,
+    "alone": _alone,
     "unique": _unique,
     "distinct": _distinct,
     "needs": _needs,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from cheops.forms.container_rules import amounts, confinement, mounts, ports, probes, whole
+from cheops.forms.volume_rules import claim_source, projected
 from schemas.pods import TEMPLATES, pod_spec_of
-from services.resolver.judge.demand import mapping_of, rows_of, thousandths
+from services.resolver.judge.demand import mapping_of, rows_of
 
 Body = Mapping[str, Any]
 CONTAINERS: Final = ("initContainers", "containers")
-BLOCK_SOURCES: Final = ("persistentVolumeClaim", "ephemeral")
-ONLY_LOCALHOST: Final = ("seccompProfile", "appArmorProfile")
 
 
 def pod_rules(body: Body) -> Iterator[str]:
@@ -22,77 +22,29 @@ def pod_rules(body: Body) -> Iterator[str]:
         for one in rows_of(mapping_of(body.get("spec")).get("volumeClaimTemplates"))
     }
     volumes = {**{one.get("name"): one for one in rows_of(spec.get("volumes"))}, **claims}
+    devices = frozenset(one.get("name") for one in rows_of(spec.get("resourceClaims")))
     names = []
     for field in CONTAINERS:
         for place, container in enumerate(rows_of(spec.get(field))):
             here = f"{path}.{field}[{place}]"
             names.append(container.get("name"))
-            yield from _mounts(here, container, volumes)
-            yield from _amounts(here, container)
-            yield from _probes(here, container)
-            yield from _confinement(f"{here}.securityContext", mapping_of(container.get("securityContext")))
-            yield from _ports(here, container, spec.get("hostNetwork") is True)
+            yield from mounts(here, container, volumes)
+            yield from amounts(here, container, devices)
+            yield from probes(here, container, field)
+            yield from confinement(f"{here}.securityContext", mapping_of(container.get("securityContext")))
+            yield from ports(here, container, spec.get("hostNetwork") is True)
     twice = next((one for one in names if one and names.count(one) > 1), None)
     if twice is not None:
         yield f"{path}.containers: name {twice!r} stands twice"
     yield from _host_ports(path, spec, fills_in=body.get("kind") == "Pod")
-    yield from _confinement(f"{path}.securityContext", mapping_of(spec.get("securityContext")))
+    yield from whole(path, spec)
+    yield from confinement(f"{path}.securityContext", mapping_of(spec.get("securityContext")))
     yield from _volumes(path, spec)
     yield from _placement(path, spec)
-
-
-def _mounts(path: str, container: Body, volumes: Mapping[Any, Any]) -> Iterator[str]:
-    for place, mount in enumerate(rows_of(container.get("volumeMounts"))):
-        if mount.get("name") and mount["name"] not in volumes:
-            yield f"{path}.volumeMounts[{place}].name: there is no volume {mount['name']!r}"
-    for place, device in enumerate(rows_of(container.get("volumeDevices"))):
-        volume = volumes.get(device.get("name"))
-        if device.get("name") and volume is None:
-            yield f"{path}.volumeDevices[{place}].name: there is no volume {device['name']!r}"
-        elif volume is not None and not any(one in volume for one in BLOCK_SOURCES):
-            yield f"{path}.volumeDevices[{place}].name: {device['name']!r} is no claim"
-
-
-def _amounts(path: str, container: Body) -> Iterator[str]:
-    resources = mapping_of(container.get("resources"))
-    requests, limits = mapping_of(resources.get("requests")), mapping_of(resources.get("limits"))
-    for name, value in requests.items():
-        wanted, most = thousandths(value), thousandths(limits.get(name))
-        if wanted is None:
-            continue
-        if most is not None and wanted > most:
-            yield f"{path}.resources.requests.{name}: {value} is more than its limit {limits[name]}"
-        elif "/" in str(name) and wanted != most:
-            yield f"{path}.resources.requests.{name}: is not its limit"
-    for part, amounts in (("requests", requests), ("limits", limits)):
-        for name, value in amounts.items():
-            if "/" in str(name) and (thousandths(value) or 0) % 1000:
-                yield f"{path}.resources.{part}.{name}: {value} is no whole number"
-
-
-def _probes(path: str, container: Body) -> Iterator[str]:
-    if mapping_of(container.get("readinessProbe")).get("terminationGracePeriodSeconds") is not None:
-        yield f"{path}.readinessProbe.terminationGracePeriodSeconds: cannot be set here"
-
-
-def _confinement(path: str, context: Body) -> Iterator[str]:
-    for field in ONLY_LOCALHOST:
-        profile = mapping_of(context.get(field))
-        if profile.get("type") and (profile["type"] == "Localhost") is not (
-            profile.get("localhostProfile") is not None
-        ):
-            yield f"{path}.{field}.localhostProfile: belongs to type Localhost, and to no other"
-    added = mapping_of(context.get("capabilities")).get("add")
-    is_mighty = context.get("privileged") is True or (isinstance(added, list) and "CAP_SYS_ADMIN" in added)
-    if context.get("allowPrivilegeEscalation") is False and is_mighty:
-        yield f"{path}.allowPrivilegeEscalation: cannot be false when privileged or with CAP_SYS_ADMIN"
-
-
-def _ports(path: str, container: Body, shares_network: bool) -> Iterator[str]:
-    for place, port in enumerate(rows_of(container.get("ports"))):
-        host = port.get("hostPort")
-        if shares_network and host and port.get("containerPort") and host != port["containerPort"]:
-            yield f"{path}.ports[{place}].hostPort: {host} is not the containerPort (hostNetwork is true)"
+    if body.get("kind") == "Pod" and spec.get("schedulingGates") and spec.get("nodeName"):
+        yield f"{path}.nodeName: not with schedulingGates"
+    if spec.get("dnsPolicy") == "None" and not mapping_of(spec.get("dnsConfig")).get("nameservers"):
+        yield f"{path}.dnsConfig.nameservers: missing (dnsPolicy is None)"
 
 
 def _host_ports(path: str, spec: Body, *, fills_in: bool) -> Iterator[str]:
@@ -115,11 +67,19 @@ def _volumes(path: str, spec: Body) -> Iterator[str]:
         said = [name for name, value in volume.items() if name != "name" and value is not None]
         if len(said) > 1:
             yield f"{path}.volumes[{place}]: {' and '.join(said)} exclude each other"
+        yield from projected(f"{path}.volumes[{place}].projected", mapping_of(volume.get("projected")))
+        template = mapping_of(mapping_of(volume.get("ephemeral")).get("volumeClaimTemplate"))
+        yield from claim_source(
+            f"{path}.volumes[{place}].ephemeral.volumeClaimTemplate.spec", mapping_of(template.get("spec"))
+        )
 
 
 def _placement(path: str, spec: Body) -> Iterator[str]:
     for place, one in enumerate(rows_of(spec.get("tolerations"))):
         yield from toleration(f"{path}.tolerations[{place}]", one)
+    for place, one in enumerate(rows_of(spec.get("topologySpreadConstraints"))):
+        if one.get("minDomains") is not None and one.get("whenUnsatisfiable") != "DoNotSchedule":
+            yield f"{path}.topologySpreadConstraints[{place}].minDomains: only with whenUnsatisfiable DoNotSchedule"
     spread = [
         (one.get("topologyKey"), one.get("whenUnsatisfiable")) for one in rows_of(spec.get("topologySpreadConstraints"))
     ]

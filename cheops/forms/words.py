@@ -9,6 +9,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cheops.forms.schedules import is_schedule
 from services.resolver.judge.demand import thousandths
@@ -146,6 +147,20 @@ def _is_file_name(value: Any) -> bool:
     return matching(r"[-._a-zA-Z0-9]+", 253)(text) and text != "." and not text.startswith("..")
 
 
+def _is_time_zone(value: Any) -> bool:
+    """One of those that this machine knows; where it knows none at all, whatever could be one."""
+    if value == "Local" or not matching(r"[A-Za-z0-9+_-]+(/[A-Za-z0-9+_-]+)*")(value):
+        return False
+    return _is_known_zone(value) or not _is_known_zone("UTC")
+
+
+def _is_known_zone(name: str) -> bool:
+    try:
+        return bool(ZoneInfo(name).key)
+    except (ZoneInfoNotFoundError, OSError, ValueError):
+        return False
+
+
 FORMS: Final[Mapping[str, Form]] = {
     "label": is_label,
     "subdomain": is_subdomain,
@@ -165,6 +180,7 @@ FORMS: Final[Mapping[str, Form]] = {
     "domain-and-path": lambda value: "/" in str(value).strip("/") and is_subdomain(str(value).partition("/")[0]),
     "config-key": matching(r"[-._a-zA-Z0-9]+", 253),
     "file-name": _is_file_name,
+    "text-without-spaces-around": lambda value: str(value) == str(value).strip(),
     "variable": matching(r"[ -<>-~]+"),
     "header": matching(r"[-A-Za-z0-9]+"),
     "sysctl": matching(r"[a-z0-9]([-_a-z0-9]*[a-z0-9])?([./][a-z0-9]([-_a-z0-9]*[a-z0-9])?)*", 253),
@@ -199,7 +215,5 @@ FORMS: Final[Mapping[str, Form]] = {
     "path-of-either": matching(r"\.(spec|status)\..+"),
     "https": lambda value: str(value).startswith("https://"),
     "schedule": is_schedule,
-    "time-zone": lambda value: (
-        value != "Local" and re.fullmatch(r"[A-Za-z0-9+_-]+(/[A-Za-z0-9+_-]+)*", value) is not None
-    ),
+    "time-zone": _is_time_zone,
 }

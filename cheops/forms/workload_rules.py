@@ -10,6 +10,10 @@ from services.resolver.judge.demand import mapping_of, rows_of
 
 Body = Mapping[str, Any]
 COMPLETIONS: Final = "spec.completions"
+NODE_SELECTOR: Final = "spec.nodeSelector"
+NODE_AFFINITY: Final = "spec.affinity.nodeAffinity"
+MADE_LABELS: Final = ("controller-uid", "batch.kubernetes.io/controller-uid")
+SIDE_BY_SIDE_MAX: Final = 100_000  # pods of an Indexed Job
 DEADLINE_S: Final = 600  # of a Deployment that does not say its own
 
 
@@ -55,6 +59,15 @@ def rolling_set(body: Body) -> Iterator[str]:
     more, fewer = (rolling.get(one) for one in ("maxSurge", "maxUnavailable"))
     if more not in (None, 0, "0%") and fewer not in (None, 0, "0%"):
         yield "spec.updateStrategy.rollingUpdate: maxSurge and maxUnavailable exclude each other"
+    if fewer in (0, "0%") and more in (None, 0, "0%"):
+        yield "spec.updateStrategy.rollingUpdate.maxUnavailable: cannot be 0 when maxSurge is 0"
+
+
+def numbered_set(body: Body) -> Iterator[str]:
+    """How a StatefulSet changes its pods."""
+    strategy = mapping_of(mapping_of(body.get("spec")).get("updateStrategy"))
+    if strategy.get("type") == "OnDelete" and strategy.get("rollingUpdate") is not None:
+        yield "spec.updateStrategy.rollingUpdate: not with type OnDelete"
 
 
 def job(body: Body) -> Iterator[str]:
@@ -65,11 +78,29 @@ def job(body: Body) -> Iterator[str]:
         for field in ("backoffLimitPerIndex", "successPolicy"):
             if spec.get(field) is not None:
                 yield f"{path}.{field}: only with completionMode Indexed"
+    elif isinstance(spec.get("parallelism"), int) and spec["parallelism"] > SIDE_BY_SIDE_MAX:
+        yield f"{path}.parallelism: more than {SIDE_BY_SIDE_MAX} with completionMode Indexed"
     if spec.get("maxFailedIndexes") is not None and spec.get("backoffLimitPerIndex") is None:
         yield f"{path}.backoffLimitPerIndex: missing (maxFailedIndexes is set)"
-    if spec.get("selector") is not None and spec.get("manualSelector") is not True and path != "spec":
-        yield f"{path}.selector: is made by the cluster"
+    yield from _selector(body, spec, path)
     yield from _failures(spec, pod, path)
+
+
+def _selector(body: Body, spec: Body, path: str) -> Iterator[str]:
+    """By the Job's own uid, unless somebody takes it upon himself: then it has to select the Job's pods."""
+    labels = _template_labels(spec)
+    if spec.get("manualSelector") is True:
+        wanted = from_object(mapping_of(spec.get("selector")))
+        if wanted is not None and not matches(wanted, labels_of(labels)):
+            yield f"{path}.selector: does not match the labels of {path}.template"
+        return
+    mine = mapping_of(body.get("metadata")).get("uid") if path == "spec" else None
+    said = mapping_of(spec.get("selector"))
+    wanted_labels = mapping_of(said.get("matchLabels"))
+    if said and (said.get("matchExpressions") or any(wanted_labels.get(one) != mine for one in wanted_labels)):
+        yield f"{path}.selector: is made by the cluster"
+    elif any(labels.get(one) not in (None, mine) for one in MADE_LABELS):
+        yield f"{path}.template.metadata.labels: controller-uid is set by the cluster"
 
 
 def indexed(body: Body) -> Iterator[str]:
@@ -81,11 +112,25 @@ def indexed(body: Body) -> Iterator[str]:
         yield f"{path}.completions: missing (completionMode is Indexed)"
 
 
-def is_elastic(path: str, after: Body) -> bool:
-    """Whether a fixed field may change all the same: an Indexed Job grows when all of its pods run at once."""
-    spec = mapping_of(after.get("spec"))
+def is_elastic(path: str, live: Body, after: Body) -> bool:
+    """Whether a fixed field may change all the same.
+
+    An Indexed Job grows when all of its pods run at once; a pod that waits for leave is sent to fewer nodes.
+    """
+    before, spec = mapping_of(live.get("spec")), mapping_of(after.get("spec"))
+    if after.get("kind") == "Pod":
+        return bool(rows_of(before.get("schedulingGates"))) and _narrows(path, before)
     grows = after.get("kind") == "Job" and spec.get("completionMode") == "Indexed" and path == COMPLETIONS
     return grows and spec.get("completions") is not None and spec["completions"] == spec.get("parallelism")
+
+
+def _narrows(path: str, before: Body) -> bool:
+    label = path.removeprefix(NODE_SELECTOR)
+    if path.startswith(NODE_SELECTOR):
+        return label.removeprefix(".").strip("[']") not in mapping_of(before.get("nodeSelector"))
+    affinity = mapping_of(mapping_of(before.get("affinity")).get("nodeAffinity"))
+    is_new = "requiredDuringSchedulingIgnoredDuringExecution" not in affinity
+    return path.startswith(NODE_AFFINITY) and (is_new or ".preferredDuring" in path)
 
 
 def _of_a_job(body: Body) -> tuple[Body, str]:

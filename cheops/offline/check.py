@@ -166,7 +166,7 @@ def _on_what_is_there(change: Change, intake: Intake, site: OfflineSite, extract
     after = merged(live, manifest)
     unchanged = same_content(extractor.bare(live), extractor.bare(after))
     fixed = () if unchanged else extractor.fixed(evened(kept(live)), evened(after), whole=says_all(live))
-    fixed = tuple(one for one in fixed if not is_elastic(one, after))
+    fixed = tuple(one for one in fixed if not is_elastic(one, live, after))
     refused = refusal_of_update(live, after, {**site.bodies, **intake.manifests})
     return structs.replace(
         change,

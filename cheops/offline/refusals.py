@@ -13,6 +13,7 @@ from services.resolver.judge.demand import demand_of, mapping_of, rows_of
 
 Body = Mapping[str, Any]
 STORAGE: Final = "spec.resources.requests.storage"
+GATES, DEADLINE = "spec.schedulingGates", "spec.activeDeadlineSeconds"
 LEGACY_CLASS: Final = "volume.beta.kubernetes.io/storage-class"
 
 
@@ -28,7 +29,19 @@ def refusal_of_update(live: Body, after: Body, bodies: Mapping[ResourceId, Body]
     kind = after.get("kind")
     if kind == "CustomResourceDefinition":
         return _of_a_definition(live, after)
+    if kind == "Pod":
+        return _of_a_pod(mapping_of(live.get("spec")), mapping_of(after.get("spec")))
     return _of_a_claim(live, after, bodies) if kind == "PersistentVolumeClaim" else Refusal()
+
+
+def _of_a_pod(before: Body, now: Body) -> Refusal:
+    """It may be let go and hurried, and neither be held back nor be given more time."""
+    held = {one.get("name") for one in rows_of(before.get("schedulingGates"))}
+    if any(one.get("name") not in held for one in rows_of(now.get("schedulingGates"))):
+        return Refusal(fixed=(GATES,))
+    old, new = before.get("activeDeadlineSeconds"), now.get("activeDeadlineSeconds")
+    is_later = isinstance(old, int) and not (isinstance(new, int) and new <= old)
+    return Refusal(fixed=(DEADLINE,)) if is_later else Refusal()
 
 
 def _of_a_definition(live: Body, after: Body) -> Refusal:

@@ -1,8 +1,9 @@
 """What a new or changed object claims for itself, although it is given away at the site. Pure.
 
 A port of the nodes and an address of the cluster belong to one Service, and an address is of the cluster's ranges; a
-pod's priority is its class's word, and one class is the default.
-Online the API server says it.
+pod's priority and what it takes beside its containers are its classes' word, and one class is the default. What holds
+of a pod holds of those that a workload makes.
+Online the API server says it of the pod itself.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from typing import Any, Final
 
 from cheops.forms.words import is_outside
 from schemas.identity import ResourceId
-from services.resolver.judge.demand import mapping_of, rows_of
+from schemas.pods import pod_spec_of
+from services.resolver.judge.demand import mapping_of, rows_of, thousandths
 
 Body = Mapping[str, Any]
 RANGES: Final = "networking.k8s.io/ServiceCIDR/"
+RUNTIMES: Final = "node.k8s.io/RuntimeClass/"
 CLASSES: Final = "scheduling.k8s.io/PriorityClass/"
 SYSTEM: Final = {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
 PREEMPTS: Final = "PreemptLowerPriority"
@@ -25,15 +28,22 @@ def taken(resource: ResourceId, body: Body, bodies: Mapping[ResourceId, Body]) -
     """`path: reason` for each; `bodies`: what is at the site, or comes with the same bundle."""
     if resource.startswith(CLASSES):
         return list(_of_a_class(resource, body, bodies))
-    if body.get("apiVersion") != "v1":
-        return []
-    if body.get("kind") == "Service":
+    if (spec := pod_spec_of(body)) is not None and runs(body):
+        whose = "" if body.get("kind") == "Pod" else "its pods: "
+        return [f"{whose}{why}" for rule in (_priority, _runtime) for why in rule(spec, bodies)]
+    if body.get("apiVersion") == "v1" and body.get("kind") == "Service":
         others = [one for name, one in bodies.items() if name != resource and name.startswith("Service/")]
         return [
             *_of_a_service(mapping_of(body.get("spec")), others),
             *_out_of_range(mapping_of(body.get("spec")), bodies),
         ]
-    return list(_of_a_pod(mapping_of(body.get("spec")), bodies)) if body.get("kind") == "Pod" else []
+    return []
+
+
+def runs(body: Body) -> bool:
+    """Whether pods come of it by themselves."""
+    spec = mapping_of(body.get("spec"))
+    return spec.get("replicas") != 0 and spec.get("suspend") is not True
 
 
 def _of_a_service(spec: Body, others: list[Body]) -> Iterator[str]:
@@ -68,7 +78,7 @@ def _of_a_class(resource: ResourceId, body: Body, bodies: Mapping[ResourceId, Bo
             yield f"globalDefault: {name.removeprefix(CLASSES)} is the default already"
 
 
-def _of_a_pod(spec: Body, bodies: Mapping[ResourceId, Body]) -> Iterator[str]:
+def _priority(spec: Body, bodies: Mapping[ResourceId, Body]) -> Iterator[str]:
     known = _class_of(spec, bodies)
     if known is None:
         return  # whose absence is said elsewhere
@@ -77,6 +87,26 @@ def _of_a_pod(spec: Body, bodies: Mapping[ResourceId, Body]) -> Iterator[str]:
         yield f"spec.priority: {spec['priority']} is not what its class says ({value})"
     if spec.get("preemptionPolicy") not in (None, "", preempts):
         yield f"spec.preemptionPolicy: {spec['preemptionPolicy']} is not what its class says ({preempts})"
+
+
+def _runtime(spec: Body, bodies: Mapping[ResourceId, Body]) -> Iterator[str]:
+    """What a class says that pods of it take, and where they run, nobody says otherwise."""
+    name = str(spec.get("runtimeClassName") or "")
+    known = bodies.get(ResourceId(f"{RUNTIMES}{name}")) if name else {}
+    if known is None:
+        return  # whose absence is said elsewhere
+    mine, its = (_amounts(one) for one in (spec.get("overhead"), mapping_of(known.get("overhead")).get("podFixed")))
+    if mine and mine != its:
+        yield "spec.overhead: is not what its RuntimeClass says" if name else "spec.overhead: no RuntimeClass says it"
+    wanted = mapping_of(mapping_of(known.get("scheduling")).get("nodeSelector"))
+    chosen = mapping_of(spec.get("nodeSelector"))
+    for label, value in wanted.items():
+        if chosen.get(label, value) != value:
+            yield f"spec.nodeSelector.{label}: {chosen[label]} is not what its RuntimeClass says ({value})"
+
+
+def _amounts(value: Any) -> dict[str, int | None]:
+    return {str(name): thousandths(one) for name, one in mapping_of(value).items()}
 
 
 def _class_of(spec: Body, bodies: Mapping[ResourceId, Body]) -> Body | None:

@@ -16,7 +16,8 @@ from schemas.identity import ResourceId, ResourceKey
 from services.resolver.graph.view import View
 from services.resolver.judge.demand import demand_of
 from services.resolver.judge.limits import limits_in
-from services.resolver.judge.quota import HARD, USED, is_made, plain_name, quotas_in, uses
+from services.resolver.judge.making import is_made
+from services.resolver.judge.quota import HARD, PODS, USED, plain_name, quotas_in, uses
 
 
 def counted_quotas(view: View, bodies: Mapping[ResourceId, Mapping[str, Any]]) -> Iterator[ResourceState]:
@@ -44,6 +45,6 @@ def counted(
         resource_name = name.removeprefix(HARD)
         plain = plain_name(resource_name)
         is_amount = "." in plain and not plain.startswith("count/")
-        if name.startswith(HARD) and (is_amount or quota.parts.get("scope")):
+        if name.startswith(HARD) and (is_amount or plain in PODS or quota.parts.get("scope")):
             facts[USED + resource_name] = f"{used[plain]}m"
     return structs.replace(quota, facts=facts)

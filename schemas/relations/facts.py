@@ -150,6 +150,23 @@ def _served_versions(body: Any) -> Iterator[Any]:
             yield row.get("name")
 
 
+def _scaled_versions(body: Any) -> Iterator[Any]:
+    """The served versions at which its objects can be scaled."""
+    everywhere = compile_values("spec.subresources.scale")(body)
+    for row in compile_values("spec.versions[*]")(body):
+        if isinstance(row, dict) and row.get("served") is True:
+            own = row.get("subresources")
+            if everywhere or (isinstance(own, dict) and own.get("scale") is not None):
+                yield row.get("name")
+
+
+def _taints(body: Any) -> Iterator[Any]:
+    """`key=value:NoSchedule` for each taint of a node."""
+    for row in compile_values("spec.taints[*]")(body):
+        if isinstance(row, dict):
+            yield f"{row.get('key')}={row.get('value') or ''}:{row.get('effect')}"
+
+
 def _role_rules(body: Any) -> Iterator[Any]:
     """`verb group/resource` for each combination that a role allows."""
     for row in compile_values("rules[*]")(body):
@@ -186,6 +203,8 @@ LIMITS: Final = ("max", "min", "default", "defaultRequest", "maxLimitRequestRati
 ROLE_RULES_MAX: Final = 256
 PARTS: Final[Mapping[str, Callable[[Any], Iterable[Any]]]] = {
     "served-versions": _served_versions,
+    "scaled-versions": _scaled_versions,
+    "taints": _taints,
     "role-rules": _role_rules,
     "quota-scopes": _quota_scopes,
     "limit-lines": _limit_lines,

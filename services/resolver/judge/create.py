@@ -14,11 +14,11 @@ from services.resolver.graph.label_index import namespace_of
 from services.resolver.graph.view import Edge, View
 from services.resolver.judge.case import Change
 from services.resolver.judge.findings import Finding, named
+from services.resolver.judge.fitting import misfit_of
 from services.resolver.judge.going import STORAGE_CLASS
 from services.resolver.judge.grants import is_granted
 from services.resolver.judge.params import as_policy_says
 from services.resolver.judge.use import (
-    CLAIM,
     CLAIMS_RULE,
     INSTALLED,
     POD,
@@ -36,7 +36,6 @@ SECRET: Final = "Secret"
 MAKING: Final = frozenset(("certificate.secret", "externalsecret.target", "sealedsecret.secret"))
 ISSUED: Final = frozenset(("annotation.issuer", "annotation.clusterissuer"))
 CERTIFIED: Final = frozenset(("ingress.tls", "gateway.certificate"))
-VOLUME_RULE: Final = "claim.volume"
 MADE_WHEN_NEEDED: Final = frozenset((CLAIMS_RULE, "podspec.volume.ephemeral"))  # claims that a controller makes
 
 
@@ -117,11 +116,9 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
         yield Finding(f"{letter}111", f"{named(reference.target)} is being deleted", "presence", reference.target, edge)
     elif not part_is_there(after, with_default_part(reference)):
         yield _missing_part(state, edge, weak=weak)
-    elif found is not None and (keeper := _keeper(view, state, reference, found)):
-        message = f"{named(reference.target)} is kept for {keeper}, {named(state.resource)} needs it"
-        mine = ResourceKey.parse(state.resource)
-        wanted = structs.replace(reference, granule=f"claim:{mine.namespace}/{mine.name}")
-        edge = Edge(state.resource, reference.target, wanted)
+    elif found is not None and (misfit := misfit_of(view, after, state, reference, found)) is not None:
+        message = f"{named(reference.target)} {misfit.why}, {named(state.resource)} needs it"
+        edge = Edge(state.resource, reference.target, structs.replace(reference, granule=misfit.part))
         yield Finding("D112", message, "presence", reference.target, edge)
     elif is_granted(after, state, reference) is False:
         letter = "W" if weak else "D"
@@ -129,21 +126,6 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
         yield Finding(f"{letter}114", message, "absence", reference.target, edge)
     elif found is not None and found.facts.get("health") == "failed":
         yield Finding("W121", f"{named(reference.target)} is there, and failing", "presence", reference.target, edge)
-
-
-def _keeper(view: View, state: ResourceState, reference: Reference, found: ResourceState) -> str:
-    """Whom a volume that a claim asks for anew is kept for, if not for this one; it remembers who is gone, too."""
-    now, facts = view.find(state.resource), found.facts
-    if reference.rule != VOLUME_RULE or not facts.get("claim.name"):
-        return ""
-    if now is not None and reference in now.references:
-        return ""  # it has it
-    keeper = ResourceKey("", CLAIM, str(facts.get("claim.namespace") or ""), str(facts["claim.name"])).id
-    if keeper != state.resource:
-        return named(keeper)
-    uid, mine = facts.get("claim.uid"), state.uid or (now.uid if now is not None else "")
-    is_earlier = bool(uid) and (uid != mine if mine else now is None)
-    return f"an earlier {named(keeper)}" if is_earlier else ""
 
 
 def _ends_now(view: View, target: ResourceId) -> bool:

@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from schemas.pods import pod_spec_of
+from services.resolver.judge.placing import Placing, placing_of
 
 Amounts = dict[str, int]  # resource → thousandths
 UNITS: Final[Mapping[str, Decimal]] = {
@@ -45,6 +46,7 @@ class Demand(Struct, frozen=True, omit_defaults=True):
     counts        by quota name, whatever runs
     storage       of a claim; None: it is none. without_class: it leaves its class to the site's default
     claims        by the name of the template: what a StatefulSet's claims ask for, each
+    placing       of a DaemonSet: on which nodes it runs a pod
     """
 
     containers: tuple[Asked, ...] = ()
@@ -59,6 +61,7 @@ class Demand(Struct, frozen=True, omit_defaults=True):
     storage: int | None = None
     without_class: bool = False
     claims: dict[str, Demand] = {}
+    placing: Placing | None = None
 
 
 def demand_of(body: Mapping[str, Any]) -> Demand | None:
@@ -71,7 +74,8 @@ def demand_of(body: Mapping[str, Any]) -> Demand | None:
     spec = pod_spec_of(body)
     if spec is None:
         return None
-    return _of_pod(spec, rows_of(mapping_of(body.get("spec")).get("volumeClaimTemplates")))
+    demand = _of_pod(spec, rows_of(mapping_of(body.get("spec")).get("volumeClaimTemplates")))
+    return structs.replace(demand, placing=placing_of(spec)) if kind == "DaemonSet" else demand
 
 
 def thousandths(value: object) -> int | None:

@@ -22,11 +22,12 @@ from services.resolver.judge.case import Change
 from services.resolver.judge.demand import Demand, amounts_of, is_best_effort, shown, thousandths
 from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.limits import Limits, limits_in, refusals
-from services.resolver.judge.use import FINISHED, ONLY_AT_START
+from services.resolver.judge.making import POD, is_made, made_by, objects_of, pods_at, pods_of, run_of, to_be_made
+from services.resolver.judge.use import ONLY_AT_START
 
 QUOTA: Final = KindId("ResourceQuota")
-POD: Final = KindId("Pod")
 PODS: Final = ("pods", "count/pods")
+JOB: Final = KindId("batch/Job")
 HARD, USED = "hard.", "used."
 REQUESTED: Final = ("cpu", "memory", "ephemeral-storage")  # a quota may leave out that it means requests
 CLAIM_COUNTS: Final = ("persistentvolumeclaims", "count/persistentvolumeclaims")
@@ -65,29 +66,13 @@ def uses(view: View, quota: ResourceState, state: ResourceState, demand: Demand 
     demand = admitted(view, demand) if demand is not None else None
     if not _is_in_scope(quota, demand, limits):
         return Counter()
-    pods = pods_of(state)
-    found = Counter({"pods": 1000 * pods, "count/pods": 1000 * _pod_objects(state)})
+    pods = pods_at(view, state, demand)
+    found = Counter({"pods": 1000 * pods, "count/pods": 1000 * objects_of(state, pods)})
     if demand is not None:
         times = pods if demand.containers else 1
         amounts = amounts_of(demand, limits.requests, limits.limits)
         found.update({name: times * amount for name, amount in amounts.items()})
     return found
-
-
-def pods_of(state: ResourceState) -> int:
-    """How many pods it is, or makes."""
-    if kind_of(state.resource) == POD:
-        return 0 if state.facts.get("phase") in FINISHED else 1
-    if state.template_labels is None or state.facts.get("recurs") is False:
-        return 0
-    facts = state.facts
-    at_once = [facts.get("replicas", facts.get("parallelism", 1)), facts.get("completions")]  # a Job runs no more
-    return min((one for one in at_once if isinstance(one, int)), default=0)
-
-
-def _pod_objects(state: ResourceState) -> int:
-    """The same, with finished pods, which are objects all the same."""
-    return 1 if kind_of(state.resource) == POD else pods_of(state)
 
 
 def _exceeded(
@@ -97,6 +82,7 @@ def _exceeded(
     for change in changes:
         wanted.update(_more(view, after, quota, change, limits))
         yield from _unsaid(view, quota, change, limits)
+        yield from _never(view, after, quota, change, limits)
     for name, limit in quota.facts.items():
         resource, hard = name.removeprefix(HARD), thousandths(limit)
         more = wanted[plain_name(resource)]
@@ -110,15 +96,39 @@ def _exceeded(
             yield Finding("D142", message, "presence", quota.resource)
 
 
+def _never(view: View, after: View, quota: ResourceState, change: Change, limits: Limits) -> Iterator[Finding]:
+    """What runs now and then takes nothing until it does; what a quota could not even hold alone never runs."""
+    state, demand = change.after, change.demand
+    if state is None or demand is None or kind_of(change.resource) not in ONLY_AT_START:
+        return
+    demand = admitted(after, demand)
+    if not _makes_others(view, change) or not _is_in_scope(quota, demand, limits):
+        return
+    pods = run_of(state)
+    amounts = amounts_of(demand, limits.requests, limits.limits)
+    alone = Counter({**{name: pods * one for name, one in amounts.items()}, **dict.fromkeys(PODS, 1000 * pods)})
+    if not quota.parts.get("scope"):
+        alone.update(dict.fromkeys(_names(view, JOB), 1000))
+    for name, limit in quota.facts.items():
+        resource, hard = name.removeprefix(HARD), thousandths(limit)
+        wanted = alone[plain_name(resource)]
+        if name.startswith(HARD) and hard is not None and wanted > hard:
+            wish = f"each time that {named(change.resource)} runs it wants {shown(wanted, resource)}"
+            message = f"{named(quota.resource)} allows {shown(hard, resource)} {resource}: {wish}"
+            yield Finding("D142", message, "presence", quota.resource)
+
+
 def _more(view: View, after: View, quota: ResourceState, change: Change, limits: Limits) -> Counter[str]:
     """How much more of a quota there would be taken; what was asked before is taken to be the same, when unknown."""
     assert change.after is not None, "filtered above"
     before = view.find(change.resource)
     more = Counter(uses(after, quota, change.after, change.demand, limits))
-    if before is None:
-        if not quota.parts.get("scope"):
+    if not quota.parts.get("scope"):
+        if before is None:
             more.update(dict.fromkeys(_names(view, kind_of(change.resource)), 1000))
-    else:
+        if (made := made_by(change.after)) is not None and (before is None or change.anew):
+            more.update(dict.fromkeys(_names(view, made), 1000))
+    if before is not None:
         more.subtract(uses(view, quota, before, change.had or change.demand, limits))
     if change.demand is not None and not quota.parts.get("scope"):
         for claim in claims_to_come(view, after, change.after, change.demand):
@@ -221,15 +231,17 @@ def _names(view: View, kind: KindId) -> list[str]:
 
 def _counted(view: View, resource: str, namespace: str) -> int | None:
     if resource in PODS:
-        count = pods_of if resource == "pods" else _pod_objects
-        return sum(count(state) for state in _tops(view, namespace))
+        tops = [(state, pods_of(state)) for state in _tops(view, namespace)]
+        return sum(pods if resource == "pods" else objects_of(state, pods) for state, pods in tops)
     plural, _, group = resource.removeprefix("count/").partition(".")
     kinds = [
         kind
         for kind, served in view.surface.served.items()
         if served.plural == plural and kind.rpartition("/")[0] == group
     ]
-    return sum(1 for kind in kinds for _ in view.members(kind, namespace)) if kinds else None
+    if not kinds:
+        return None
+    return sum(1 for kind in kinds for _ in view.members(kind, namespace)) + to_be_made(view, kinds, namespace)
 
 
 def _tops(view: View, namespace: str) -> Iterator[ResourceState]:
@@ -239,8 +251,3 @@ def _tops(view: View, namespace: str) -> Iterator[ResourceState]:
             state = view.find(one)
             if state is not None and not is_made(state) and (kind == POD or state.template_labels is not None):
                 yield state
-
-
-def is_made(state: ResourceState) -> bool:
-    """Somebody else makes it, and stands for it."""
-    return any(row.relation == "composition" for row in state.references)

@@ -19,6 +19,7 @@ from services.resolver.judge.case import Case, Change
 from services.resolver.judge.create import judge_needs
 from services.resolver.judge.delete import blocks_by_default, is_hub, judge_delete, with_dependents
 from services.resolver.judge.findings import Finding, counted, named
+from services.resolver.judge.fitting import MODE_PART, SCALE_PART
 from services.resolver.judge.going import together
 from services.resolver.judge.params import param_kinds
 from services.resolver.judge.subsets import RULES
@@ -27,6 +28,7 @@ from services.resolver.judge.written import WrittenEdge
 
 IN_USE: Final = frozenset(("310", "311", "312", "313"))
 PART_IN_USE: Final = frozenset(("210", "211"))
+FOR_GOOD: Final = (MODE_PART, SCALE_PART)
 CAN_BE_BROUGHT: Final = frozenset(("110", "140", "112", "114"))
 TOUCHED_MAX: Final = 20  # more blockers are not let go of by hand
 CONFLICT: Final = "conflict"  # the API server's word for fields that another manager owns
@@ -44,7 +46,7 @@ def remedies_for(case: Case, view: View, reasons: Sequence[Reason], denies: Deny
     if case.verb == "delete" and numbers and numbers <= IN_USE and case.cascade == "none":
         return tuple(_delete(case, view, blocking, numbers, denies))
     if case.verb in ("create", "update", "apply") and numbers:
-        if any(map(_is_for_a_listener, blocking)):
+        if any(map(_is_for_a_listener, blocking)) or any(map(_is_for_good, blocking)):
             return ()  # whom a listener admits is its owner's to say
         if numbers <= CAN_BE_BROUGHT and len(blocking) <= TOUCHED_MAX:
             return (_bring(case, blocking),)
@@ -61,6 +63,11 @@ def remedies_for(case: Case, view: View, reasons: Sequence[Reason], denies: Deny
 
 def _is_for_a_listener(reason: Reason) -> bool:
     return reason.code.endswith("114") and reason.resource is not None and kind_of(reason.resource) in LISTENING
+
+
+def _is_for_good(reason: Reason) -> bool:
+    """What is missing is what a volume or a kind is, and nobody can add it."""
+    return reason.relation is not None and reason.relation.granule.partition(":")[0] in FOR_GOOD
 
 
 def _delete(case: Case, view: View, blocking: Sequence[Reason], numbers: set[str], denies: Deny) -> Iterator[Remedy]:

@@ -16,7 +16,7 @@ from services.resolver.graph.view import View
 from services.resolver.judge.case import Change
 from services.resolver.judge.demand import mapping_of, rows_of
 from services.resolver.judge.findings import Finding, named
-from services.resolver.judge.quota import is_made, pods_of
+from services.resolver.judge.making import is_made, pods_of
 
 Spec = Mapping[str, Any]
 ENFORCE: Final = "pod-security.kubernetes.io/enforce"

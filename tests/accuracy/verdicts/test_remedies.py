@@ -68,8 +68,9 @@ def test_most_denials_offer_a_way_out() -> None:
     dumb = [case for case in dumb if not any("referencegrant" in one for one in case.act.get("delete", ()))]
     without = sorted({code for case in dumb for code in case.expect.codes})
     # None for wrong intents, cycles and scopes, for what is on its way out, for quotas, for reads, for a listener or a
-    # version that users need, for whom a listener admits, and for the ReferenceGrant of a living route.
-    allowed = {"D001", "D010", "D111", "D114", "D130", "D141", "D142", "D150", "D210", "D220", "D330", "D410"}
+    # version that users need, for whom a listener admits, for what a volume or a kind is for good, and
+    # for the ReferenceGrant of a living route.
+    allowed = {"D001", "D010", "D111", "D112", "D114", "D130", "D141", "D142", "D150", "D210", "D220", "D330", "D410"}
     allowed |= {"D600", "D601", "D610", "D620"}
     assert set(without) <= allowed, without
     assert len(ROWS) > 40
@@ -150,6 +151,8 @@ def _add(body: Body, part: str) -> None:
     elif sort == "claim":
         namespace, _, claim = name.partition("/")
         spec["claimRef"] = {"namespace": namespace, "name": claim}
+    elif sort == "size":
+        spec["capacity"] = {"storage": name}
     elif sort == "class":
         spec["storageClassName"] = name
     elif sort == "mode":

@@ -89,7 +89,7 @@ def test_a_definition_that_contradicts_its_objects_changes_nothing() -> None:
     definition = made(
         "CustomResourceDefinition", "apiextensions.k8s.io/v1", "widgets.example.com", "", spec={"versions": "v1"}
     )
-    assert state(definition).parts == {"version": ()}
+    assert state(definition).parts == {"version": (), "scale": ()}
 
 
 def test_a_hub_of_many_references_is_read_once_each() -> None:

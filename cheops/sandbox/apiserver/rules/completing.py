@@ -102,7 +102,7 @@ def _job(content: Object, before: Object | None) -> None:
         labels = {JOB_UID: metadata["uid"], "batch.kubernetes.io/job-name": metadata["name"]}
         labels |= {"controller-uid": metadata["uid"], "job-name": metadata["name"]}
         inner = template.setdefault("metadata", {})
-        inner["labels"] = {**inner.get("labels", {}), **labels}
+        inner["labels"] = {**labels, **inner.get("labels", {})}  # what is said and wrong is refused
         spec["selector"] = {"matchLabels": {JOB_UID: metadata["uid"]}}
     _template(content, before)
 

@@ -57,7 +57,7 @@ def check_unchanged(kind: Kind, before: Object, after: Object) -> list[Cause]:
 
 def _of_kind(kind: Kind, before: Object, after: Object) -> Iterator[Cause]:
     for path in FIELDS.get((kind.group, kind.kind), ()):
-        if _at(before, path) != (value := _at(after, path)) and not is_elastic(path, after):
+        if _at(before, path) != (value := _at(after, path)) and not is_elastic(path, before, after):
             yield Cause(path, INVALID, f"Invalid value: {_shown(value)}: field is immutable")
     if kind.kind in ROLE_BINDINGS and before.get("roleRef") != after.get("roleRef"):
         yield Cause("roleRef", INVALID, f"Invalid value: {_shown(after.get('roleRef'))}: cannot change roleRef")
