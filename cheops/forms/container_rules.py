@@ -11,12 +11,15 @@ from services.resolver.judge.demand import mapping_of, rows_of, thousandths
 Body = Mapping[str, Any]
 BLOCK_SOURCES: Final = ("persistentVolumeClaim", "ephemeral")
 ONLY_LOCALHOST: Final = ("seccompProfile", "appArmorProfile")
+HUGE: Final = "hugepages-"
+GRACE_S: Final = 30  # of a pod that does not say its own
 ONLY_BESIDE: Final = ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe")  # of what goes on running
 
 
 def mounts(path: str, container: Body, volumes: Mapping[Any, Any]) -> Iterator[str]:
     """Each is of a volume of the pod, once: as files or as a device, at a path of its own."""
     devices = rows_of(container.get("volumeDevices"))
+    is_privileged = mapping_of(container.get("securityContext")).get("privileged") is True
     for place, mount in enumerate(rows_of(container.get("volumeMounts"))):
         here = f"{path}.volumeMounts[{place}]"
         if mount.get("name") and mount["name"] not in volumes:
@@ -25,6 +28,10 @@ def mounts(path: str, container: Body, volumes: Mapping[Any, Any]) -> Iterator[s
             yield f"{here}.name: {mount['name']!r} is a device, too"
         elif mount.get("mountPath") and any(one.get("devicePath") == mount["mountPath"] for one in devices):
             yield f"{here}.mountPath: a device is at {mount['mountPath']!r}, too"
+        if mount.get("mountPropagation") == "Bidirectional" and not is_privileged:
+            yield f"{here}.mountPropagation: Bidirectional only of a privileged container"
+        if mount.get("recursiveReadOnly") in ("Enabled", "IfPossible") and mount.get("readOnly") is not True:
+            yield f"{here}.recursiveReadOnly: only with readOnly"
     for place, device in enumerate(devices):
         volume = volumes.get(device.get("name"))
         if device.get("name") and volume is None:
@@ -43,15 +50,23 @@ def amounts(path: str, container: Body, claims: frozenset[Any]) -> Iterator[str]
             continue
         if most is not None and wanted > most:
             yield f"{path}.resources.requests.{name}: {value} is more than its limit {limits[name]}"
-        elif "/" in str(name) and wanted != most:
+        elif _is_for_one(name) and wanted != most:
             yield f"{path}.resources.requests.{name}: is not its limit"
     for part, said in (("requests", requests), ("limits", limits)):
         for name, value in said.items():
             if "/" in str(name) and (thousandths(value) or 0) % 1000:
                 yield f"{path}.resources.{part}.{name}: {value} is no whole number"
+    said_at_all = {*map(str, requests), *map(str, limits)}
+    if any(one.startswith(HUGE) for one in said_at_all) and not said_at_all & {"cpu", "memory"}:
+        yield f"{path}.resources: huge pages need cpu or memory beside them"
     for place, claim in enumerate(rows_of(resources.get("claims"))):
         if claim.get("name") and claim["name"] not in claims:
             yield f"{path}.resources.claims[{place}].name: there is no resourceClaim {claim['name']!r}"
+
+
+def _is_for_one(name: object) -> bool:
+    """What is given whole, and to one container alone."""
+    return "/" in str(name) or str(name).startswith(HUGE)
 
 
 def whole(path: str, spec: Body) -> Iterator[str]:
@@ -80,6 +95,15 @@ def probes(path: str, container: Body, field: str) -> Iterator[str]:
         for name in ONLY_BESIDE:
             if container.get(name) is not None:
                 yield f"{path}.{name}: only with restartPolicy Always"
+
+
+def hooks(path: str, container: Body, grace_s: object) -> Iterator[str]:
+    """Nobody sleeps longer than the pod has to end."""
+    for name in ("postStart", "preStop"):
+        seconds = mapping_of(mapping_of(mapping_of(container.get("lifecycle")).get(name)).get("sleep")).get("seconds")
+        most = grace_s if isinstance(grace_s, int) else GRACE_S
+        if isinstance(seconds, int) and seconds > most:
+            yield f"{path}.lifecycle.{name}.sleep.seconds: {seconds} is more than the grace period ({most})"
 
 
 def confinement(path: str, context: Body) -> Iterator[str]:

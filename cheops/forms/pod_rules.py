@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from cheops.forms.container_rules import amounts, confinement, mounts, ports, probes, whole
+from cheops.forms.container_rules import amounts, confinement, hooks, mounts, ports, probes, whole
+from cheops.forms.system_rules import system
 from cheops.forms.volume_rules import claim_source, projected
 from schemas.pods import TEMPLATES, pod_spec_of
 from services.resolver.judge.demand import mapping_of, rows_of
@@ -31,6 +32,7 @@ def pod_rules(body: Body) -> Iterator[str]:
             yield from mounts(here, container, volumes)
             yield from amounts(here, container, devices)
             yield from probes(here, container, field)
+            yield from hooks(here, container, spec.get("terminationGracePeriodSeconds"))
             yield from confinement(f"{here}.securityContext", mapping_of(container.get("securityContext")))
             yield from ports(here, container, spec.get("hostNetwork") is True)
     twice = next((one for one in names if one and names.count(one) > 1), None)
@@ -38,6 +40,7 @@ def pod_rules(body: Body) -> Iterator[str]:
         yield f"{path}.containers: name {twice!r} stands twice"
     yield from _host_ports(path, spec, fills_in=body.get("kind") == "Pod")
     yield from whole(path, spec)
+    yield from system(path, spec)
     yield from confinement(f"{path}.securityContext", mapping_of(spec.get("securityContext")))
     yield from _volumes(path, spec)
     yield from _placement(path, spec)
@@ -86,8 +89,26 @@ def _placement(path: str, spec: Body) -> Iterator[str]:
     twice = next((one for one in spread if spread.count(one) > 1), None)
     if twice is not None:
         yield f"{path}.topologySpreadConstraints: {' '.join(map(str, twice))} stands twice"
+    if spec.get("shareProcessNamespace") is True and spec.get("hostPID") is True:
+        yield f"{path}.shareProcessNamespace: not with hostPID"
+    for affinity in ("podAffinity", "podAntiAffinity"):
+        yield from _terms(f"{path}.affinity.{affinity}", mapping_of(mapping_of(spec.get("affinity")).get(affinity)))
     if spec.get("hostUsers") is False and any(spec.get(one) is True for one in ("hostNetwork", "hostPID", "hostIPC")):
         yield f"{path}.hostUsers: cannot be false beside hostNetwork, hostPID or hostIPC"
+
+
+def _terms(path: str, affinity: Body) -> Iterator[str]:
+    """Keys of labels are added to a selector, so there has to be one."""
+    strict, wished = (f"{one}DuringSchedulingIgnoredDuringExecution" for one in ("required", "preferred"))
+    rows = [(f"{strict}[{at}]", one) for at, one in enumerate(rows_of(affinity.get(strict)))]
+    rows += [
+        (f"{wished}[{at}].podAffinityTerm", mapping_of(one.get("podAffinityTerm")))
+        for at, one in enumerate(rows_of(affinity.get(wished)))
+    ]
+    for place, term in rows:
+        for field in ("matchLabelKeys", "mismatchLabelKeys"):
+            if term.get(field) and term.get("labelSelector") is None:
+                yield f"{path}.{place}.{field}: not without labelSelector"
 
 
 def toleration(path: str, one: Body) -> Iterator[str]:
@@ -99,3 +120,14 @@ def toleration(path: str, one: Body) -> Iterator[str]:
         yield f"{path}.value: must be empty with operator Exists"
     if one.get("tolerationSeconds") is not None and one.get("effect") != "NoExecute":
         yield f"{path}.effect: must be NoExecute with tolerationSeconds"
+
+
+def held_back(before: Body, now: Body) -> Iterator[str]:
+    """A pod that is there may be let go and hurried, and neither be held back nor be given more time."""
+    gates = {one.get("name") for one in rows_of(before.get("schedulingGates"))}
+    added = next((one.get("name") for one in rows_of(now.get("schedulingGates")) if one.get("name") not in gates), None)
+    if added is not None:
+        yield f"spec.schedulingGates: only deletion is allowed, not {added}"
+    old, new = before.get("activeDeadlineSeconds"), now.get("activeDeadlineSeconds")
+    if isinstance(old, int) and not (isinstance(new, int) and new <= old):
+        yield f"spec.activeDeadlineSeconds: must be less than or equal to {old}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from cheops.forms.words import is_label
 from schemas.relations.selector import from_object, labels_of, matches
 from services.resolver.judge.demand import mapping_of, rows_of
 
@@ -83,6 +84,7 @@ def job(body: Body) -> Iterator[str]:
     if spec.get("maxFailedIndexes") is not None and spec.get("backoffLimitPerIndex") is None:
         yield f"{path}.backoffLimitPerIndex: missing (maxFailedIndexes is set)"
     yield from _selector(body, spec, path)
+    yield from _counting(body, spec, path)
     yield from _failures(spec, pod, path)
 
 
@@ -140,14 +142,32 @@ def _of_a_job(body: Body) -> tuple[Body, str]:
     return mapping_of(mapping_of(spec.get("jobTemplate")).get("spec")), "spec.jobTemplate.spec"
 
 
+def _counting(body: Body, spec: Body, path: str) -> Iterator[str]:
+    """Each pod of an Indexed Job is called by its number, and succeeds by it."""
+    count = spec.get("completions")
+    if spec.get("completionMode") != "Indexed" or not isinstance(count, int):
+        return
+    last = f"{mapping_of(body.get('metadata')).get('name')}-{max(count - 1, 0)}"
+    if path == "spec" and count > 0 and not is_label(last):
+        yield f"metadata.name: no pod can be called {last}"
+    for place, rule in enumerate(rows_of(mapping_of(spec.get("successPolicy")).get("rules"))):
+        enough = rule.get("succeededCount")
+        if isinstance(enough, int) and enough > count:
+            yield f"{path}.successPolicy.rules[{place}].succeededCount: {enough} is more than completions {count}"
+
+
 def _failures(spec: Body, pod: Body, path: str) -> Iterator[str]:
     policy = spec.get("podFailurePolicy")
     if policy is None:
         return
     if pod.get("restartPolicy") not in ("Never", None):
         yield f"{path}.podFailurePolicy: only with restartPolicy Never"
+    if spec.get("podReplacementPolicy") not in (None, "", "Failed"):
+        yield f"{path}.podReplacementPolicy: Failed alone goes with podFailurePolicy"
     names = {one.get("name") for field in ("containers", "initContainers") for one in rows_of(pod.get(field))}
     for place, rule in enumerate(rows_of(mapping_of(policy).get("rules"))):
+        if rule.get("action") == "FailIndex" and spec.get("backoffLimitPerIndex") is None:
+            yield f"{path}.podFailurePolicy.rules[{place}].action: FailIndex only with backoffLimitPerIndex"
         codes = mapping_of(rule.get("onExitCodes"))
         here = f"{path}.podFailurePolicy.rules[{place}].onExitCodes"
         if codes.get("containerName") is not None and codes["containerName"] not in names:

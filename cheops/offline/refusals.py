@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from cheops.forms.pod_rules import held_back
 from schemas.identity import ResourceId
 from services.resolver.judge.demand import demand_of, mapping_of, rows_of
 
 Body = Mapping[str, Any]
 STORAGE: Final = "spec.resources.requests.storage"
-GATES, DEADLINE = "spec.schedulingGates", "spec.activeDeadlineSeconds"
+SOURCES: Final = ("dataSource", "dataSourceRef")
 LEGACY_CLASS: Final = "volume.beta.kubernetes.io/storage-class"
 
 
@@ -30,18 +31,8 @@ def refusal_of_update(live: Body, after: Body, bodies: Mapping[ResourceId, Body]
     if kind == "CustomResourceDefinition":
         return _of_a_definition(live, after)
     if kind == "Pod":
-        return _of_a_pod(mapping_of(live.get("spec")), mapping_of(after.get("spec")))
+        return Refusal("; ".join(held_back(mapping_of(live.get("spec")), mapping_of(after.get("spec")))))
     return _of_a_claim(live, after, bodies) if kind == "PersistentVolumeClaim" else Refusal()
-
-
-def _of_a_pod(before: Body, now: Body) -> Refusal:
-    """It may be let go and hurried, and neither be held back nor be given more time."""
-    held = {one.get("name") for one in rows_of(before.get("schedulingGates"))}
-    if any(one.get("name") not in held for one in rows_of(now.get("schedulingGates"))):
-        return Refusal(fixed=(GATES,))
-    old, new = before.get("activeDeadlineSeconds"), now.get("activeDeadlineSeconds")
-    is_later = isinstance(old, int) and not (isinstance(new, int) and new <= old)
-    return Refusal(fixed=(DEADLINE,)) if is_later else Refusal()
 
 
 def _of_a_definition(live: Body, after: Body) -> Refusal:
@@ -58,7 +49,15 @@ def _of_a_definition(live: Body, after: Body) -> Refusal:
 
 
 def _of_a_claim(live: Body, after: Body, bodies: Mapping[ResourceId, Body]) -> Refusal:
-    """A claim grows when it is bound and its class allows it; it never shrinks."""
+    """A claim grows when it is bound and its class allows it; it never shrinks.
+
+    It gets a class when it left that open, and no other source (of two words for one the server fills in the other).
+    """
+    had, now_says = mapping_of(live.get("spec")), mapping_of(after.get("spec"))
+    if had.get("storageClassName") == "" and now_says.get("storageClassName"):
+        return Refusal(fixed=("spec.storageClassName",))
+    if not any(had.get(one) for one in SOURCES) and (added := next(filter(now_says.get, SOURCES), "")):
+        return Refusal(fixed=(f"spec.{added}",))
     before, now = demand_of(live), demand_of(after)
     if before is None or now is None or before.storage is None or now.storage is None or before.storage == now.storage:
         return Refusal()

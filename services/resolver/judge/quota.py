@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from msgspec import structs
+
 from schemas.events import ResourceState
 from schemas.identity import KindId, kind_of
 from services.resolver.graph.label_index import namespace_of
@@ -129,11 +131,16 @@ def _more(view: View, after: View, quota: ResourceState, change: Change, limits:
         if (made := made_by(change.after)) is not None and (before is None or change.anew):
             more.update(dict.fromkeys(_names(view, made), 1000))
     if before is not None:
-        more.subtract(uses(view, quota, before, change.had or change.demand, limits))
+        more.subtract(uses(view, quota, before, change.had or _as_it_ran(change.demand), limits))
     if change.demand is not None and not quota.parts.get("scope"):
         for claim in claims_to_come(view, after, change.after, change.demand):
             more.update({**claim.counts, **dict.fromkeys(CLAIM_COUNTS, 1000)})
     return more
+
+
+def _as_it_ran(demand: Demand | None) -> Demand | None:
+    """What it asks now, asked before; not where it ran: its status says on how many nodes that was."""
+    return None if demand is None else structs.replace(demand, placing=None)
 
 
 def _unsaid(view: View, quota: ResourceState, change: Change, limits: Limits) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from cheops.forms.pod_rules import held_back
 from cheops.forms.workload_rules import is_elastic
 from cheops.sandbox.apiserver.kinds import Kind
 from cheops.sandbox.apiserver.statuses import Cause
@@ -19,7 +20,10 @@ FIELDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("apps", "Deployment"): ("spec.selector",),
     ("apps", "ReplicaSet"): ("spec.selector",),
     ("apps", "DaemonSet"): ("spec.selector",),
-    ("batch", "Job"): ("spec.completions", "spec.selector", "spec.template"),
+    ("batch", "Job"): (
+        *("spec.completions", "spec.selector", "spec.template", "spec.podFailurePolicy", "spec.successPolicy"),
+        *("spec.backoffLimitPerIndex", "spec.managedBy"),
+    ),
 }
 ROLE_BINDINGS = ("RoleBinding", "ClusterRoleBinding")
 STATEFULSET_FIELDS = (
@@ -87,6 +91,9 @@ def _of_pods_and_volumes(kind: Kind, before: Object, old: Object, new: Object) -
     else:
         if _pod(old) != _pod(new):
             yield Cause("spec", FORBIDDEN, POD)
+        for wrong in held_back(old, new):
+            path, _, why = wrong.partition(": ")
+            yield Cause(path, INVALID, f"Invalid value: {why}")
         kept = new.get("tolerations") or []
         if any(one not in kept for one in old.get("tolerations") or []):
             yield Cause("spec.tolerations", FORBIDDEN, TOLERATIONS)
@@ -118,10 +125,17 @@ def _claim_update(before: Object, old: Object, new: Object) -> Iterator[Cause]:
     """Its size grows once it is bound, and never shrinks."""
     was, wanted = (((one.get("resources") or {}).get("requests") or {}).get("storage") for one in (old, new))
     is_bound = (before.get("status") or {}).get("phase") == "Bound"
-    if _claim(old) != _claim(new) or (not is_bound and thousandths(was) != thousandths(wanted)):
+    if _claim(old) != _claim({**new, **_kept_class(old, new)}) or (
+        not is_bound and thousandths(was) != thousandths(wanted)
+    ):
         yield Cause("spec", FORBIDDEN, CLAIM)
     elif (thousandths(wanted) or 0) < (thousandths(was) or 0):
         yield Cause("spec.resources.requests.storage", FORBIDDEN, SHRINKS)
+
+
+def _kept_class(old: Object, new: Object) -> Object:
+    """A claim that left its class open may get one."""
+    return {} if "storageClassName" in old else dict.fromkeys({"storageClassName"} & new.keys())
 
 
 def _pod(spec: Object) -> Object:
@@ -133,7 +147,8 @@ def _pod(spec: Object) -> Object:
 
 
 def _claim(spec: Object) -> Object:
-    return _other(spec, ("resources", "volumeAttributesClassName", "volumeName"))  # the last is set once
+    kept = _other(spec, ("resources", "volumeAttributesClassName", "volumeName"))  # the last is set once
+    return {name: value for name, value in kept.items() if value is not None}
 
 
 def _other(content: Object, names: tuple[str, ...]) -> Object:
