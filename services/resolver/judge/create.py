@@ -36,6 +36,8 @@ SECRET: Final = "Secret"
 MAKING: Final = frozenset(("certificate.secret", "externalsecret.target", "sealedsecret.secret"))
 ISSUED: Final = frozenset(("annotation.issuer", "annotation.clusterissuer"))
 CERTIFIED: Final = frozenset(("ingress.tls", "gateway.certificate"))
+# What has its keys by convention, which the source does not write down.
+BY_CONVENTION: Final = CERTIFIED | {"gateway.backendcertificate", "gateway.clientca", "backendtls.ca", "issuer.ca"}
 MADE_WHEN_NEEDED: Final = frozenset((CLAIMS_RULE, "podspec.volume.ephemeral"))  # claims that a controller makes
 
 
@@ -115,7 +117,7 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
         letter = "W" if weak else "D"
         yield Finding(f"{letter}111", f"{named(reference.target)} is being deleted", "presence", reference.target, edge)
     elif not part_is_there(after, with_default_part(reference)):
-        yield _missing_part(state, edge, weak=weak)
+        yield _missing_part(state, edge, weak=weak or _is_to_be_filled(found, reference))
     elif found is not None and (misfit := misfit_of(view, after, state, reference, found)) is not None:
         message = f"{named(reference.target)} {misfit.why}, {named(state.resource)} needs it"
         edge = Edge(state.resource, reference.target, structs.replace(reference, granule=misfit.part))
@@ -173,6 +175,11 @@ def _missing_part(state: ResourceState, edge: Edge, *, weak: bool) -> Finding:
     user = named(state.resource)
     code = "N120" if edge.reference.optional else "W112" if weak else "D112"
     return Finding(code, f"{named(edge.target)} has no {part} {name!r}, {user} needs it", "absence", edge.target, edge)
+
+
+def _is_to_be_filled(found: ResourceState | None, reference: Reference) -> bool:
+    """A certificate without any key waits for its issuer; until then whoever shows it shows another one."""
+    return reference.rule in BY_CONVENTION and found is not None and found.parts.get("key") == ()
 
 
 def _weak(view: View, after: View, state: ResourceState, reference: Reference) -> bool:
