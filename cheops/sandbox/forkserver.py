@@ -5,7 +5,8 @@
 To import a service takes a second of a processor, and a sandbox of three sites runs six of them; a fork takes
 hundredths. What runs is the same: the module as `python -m` runs it, with its own environment, files, session and exit
 code. The server has one thread and no loop. Each of the chain dies with the one before it (PR_SET_PDEATHSIG), the
-server with the thread that started it; a process that was killed reads so, whether itself or its warden was meant.
+server when its owner's end of the socket closes; a process that was killed reads so, whether itself or its warden was
+meant.
 """
 
 from __future__ import annotations
@@ -27,8 +28,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Never, TextIO
 
 import setproctitle
-
-from cheops.sandbox.process import launcher
 
 MODULES: Final = (
     "cheops.cli.main",
@@ -116,12 +115,12 @@ class ForkServer:
         self._control = control
 
     @classmethod
-    def started(cls) -> ForkServer:
-        """As a process of its own, for programs with threads or an event loop."""
+    def started(cls, more: Sequence[str] = ()) -> ForkServer:
+        """As a process of its own, for programs with threads or an event loop. `more`: modules that it imports, too."""
         ours, theirs = socket.socketpair()
         with theirs:
             child = subprocess.Popen(
-                [*launcher(), sys.executable, "-m", __name__, str(theirs.fileno())],
+                [sys.executable, "-m", __name__, str(theirs.fileno()), *more],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
@@ -156,9 +155,9 @@ class ForkServer:
 # ── in the server and what it forks ─────────────────────────────────────────────────────────────────────────────────
 
 
-def import_all() -> None:
+def import_all(more: Sequence[str] = ()) -> None:
     """What services, clusters and their supervisor need; the collector need not walk over it, nor copy its pages."""
-    for name in MODULES:
+    for name in (*MODULES, *more):
         importlib.import_module(name)
     gc.collect()
     gc.freeze()
@@ -276,5 +275,5 @@ def fork(wanted: Wanted, files: Sequence[int]) -> Forked:
 
 
 if __name__ == "__main__":
-    import_all()
+    import_all(sys.argv[2:])
     become_server(socket.socket(fileno=int(sys.argv[1])))

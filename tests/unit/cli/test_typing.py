@@ -45,6 +45,6 @@ def test_each_has_a_folder_an_input_and_an_environment_of_its_own_also_at_the_sa
 
 def test_one_that_takes_too_long_is_killed(tmp_path: Path) -> None:
     shell = Shell(tmp_path)
-    with pytest.raises(TimeoutError):
+    with pytest.raises(subprocess.TimeoutExpired):
         forked.run(["serve", "resolver"], tmp_path, shell.environment(), b"", timeout_s=0.001)
     assert shell("explain", "D310").code == 0
