@@ -27,8 +27,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Never, TextIO
 
-import setproctitle
-
 MODULES: Final = (
     "cheops.cli.main",
     "cheops.cli.serve",
@@ -189,7 +187,10 @@ def die_with(parent: int) -> None:
 
 
 def call_ourselves(name: str, title: str) -> None:
-    """What `top`, and what `ps` and `pgrep -f` show."""
+    """What `top`, and what `ps` and `pgrep -f` show. A title takes no more room than the server's own words had."""
+    os.environ["SPT_NOENV"] = "1"  # read at the import: what `/proc/PID/environ` shows stays
+    import setproctitle
+
     setproctitle.setproctitle(title)
     ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode()[:NAME_LENGTH_MAX], 0, 0, 0)
 
