@@ -94,7 +94,7 @@ def test_no_field_of_a_state_or_a_reference_is_left_out() -> None:
     reference = Reference(
         "rule", "path", "reliance", "L", ResourceId("Pod/a/b"), None, "u", "key:a", True, True, "inferred", True, True
     )
-    grant = Grant(KindId("Pod"), ("a",), LabelSelector({"a": "b"}), KindId("Secret"), "name", "part")
+    grant = Grant(KindId("Pod"), ("a",), LabelSelector({"a": "b"}), KindId("Secret"), "name", "part", "a.b")
     whole = ResourceState(
         ResourceId("Secret/shop/ca"), "v2", "u", "1", "d", True, {"a": "b"}, {"c": "d"}, (reference,), {"key": ("a",)},
         {"n": 1}, ("f",), (grant,),
