@@ -65,7 +65,9 @@ def _conversion(said: Body) -> Iterator[str]:
     """A webhook has a place and a form; without one there is none."""
     webhook, path = said.get("webhook"), "spec.conversion.webhook"
     if said.get("strategy") != "Webhook":
-        if webhook is not None and said.get("strategy") is not None:
+        told = mapping_of(webhook)
+        is_set = told.get("clientConfig") is not None or bool(told.get("conversionReviewVersions"))
+        if is_set and said.get("strategy") is not None:
             yield f"{path}: only with strategy Webhook"
         return
     client = mapping_of(mapping_of(webhook).get("clientConfig"))
