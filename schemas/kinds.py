@@ -97,11 +97,13 @@ class Surface:
         """Whether no CustomResourceDefinition stands behind the kinds of a group."""
         return "." not in group or group in _OWN_GROUPS
 
+    def find_named(self, name: str) -> KindId | None:
+        """The same as `kind`, or None."""
+        return KindId(name) if KindId(name) in self.served else self._names.get(name.lower())
+
     def kind(self, name: str) -> KindId:
         """What a person calls a kind (`deploy`, `Deployment`, `deployments.apps`, `apps/Deployment`) → its id."""
-        if KindId(name) in self.served:
-            return KindId(name)
-        found = self._names.get(name.lower())
+        found = self.find_named(name)
         if found is None:
             raise UnknownKindError(name, difflib.get_close_matches(name.lower(), self._names, NEAR_NAMES_MAX))
         return found

@@ -62,10 +62,21 @@ def _typed_refs(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
         for place, row in rows:
             if isinstance(row, dict) and isinstance(row.get("kind"), str) and isinstance(row.get("name"), str):
                 group = row.get("apiGroup", row.get("group")) or str(row.get("apiVersion") or "").rpartition("/")[0]
+                said = {"apiGroup", "group", "apiVersion"} & row.keys()
+                target = kind_id(str(group), row["kind"]) if said else _kind_beside(row["kind"], source)
                 where = f".{field}" if place == "" else f".{field}[{place}]"
                 namespace = row.get("namespace")
                 named = namespace if isinstance(namespace, str) and namespace else None
-                yield Pointer(kind_id(str(group), row["kind"]), row["name"], named, suffix=f"{where}.name")
+                yield Pointer(target, row["name"], named, suffix=f"{where}.name")
+
+
+def _kind_beside(kind: str, source: Source) -> KindId:
+    """A kind of which no group is said: a core one, else one beside the source's own, else whatever has that name."""
+    core, own = KindId(kind), kind_id(source.group, kind)
+    served = source.surface.served
+    if core in served or own in served:
+        return core if core in served else own
+    return source.surface.find_named(kind) or own
 
 
 def _listed(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
