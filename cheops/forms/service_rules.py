@@ -14,7 +14,29 @@ HEADLESS: Final = "None"
 FAMILIES: Final = {"IPv4": 4, "IPv6": 6}
 NODE_PORTS: Final = range(30_000, 32_768)  # the API server's default, --service-node-port-range
 ONLY_OF_BALANCERS: Final = ("loadBalancerClass", "allocateLoadBalancerNodePorts", "loadBalancerSourceRanges")
+WITH_NODE_PORTS: Final = ("NodePort", "LoadBalancer")
 NOT_OF_NAMES: Final = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
+
+
+def of_its_type(before: Body, now: Body) -> dict[str, Any]:
+    """The spec without what another type had brought: who changes the type need not take it away field by field."""
+    made, sort = dict(now), now.get("type") or "ClusterIP"
+    goes = [] if sort == "LoadBalancer" else list(ONLY_OF_BALANCERS)
+    goes += [] if sort in WITH_NODE_PORTS else ["externalTrafficPolicy", "healthCheckNodePort"]
+    goes += list(NOT_OF_NAMES) if sort == "ExternalName" else []
+    for field in goes:
+        if field in made and made[field] == before.get(field):
+            del made[field]
+    if sort not in WITH_NODE_PORTS and isinstance(ports := made.get("ports"), list):
+        given = {one.get("nodePort") for one in rows_of(before.get("ports"))}
+        made["ports"] = [_without_given(one, given) for one in ports]
+    return made
+
+
+def _without_given(port: Any, given: set[Any]) -> Any:
+    if not isinstance(port, Mapping) or port.get("nodePort") not in given:
+        return port
+    return {name: value for name, value in port.items() if name != "nodePort"}
 
 
 def service_rules(body: Body) -> Iterator[str]:
@@ -25,7 +47,7 @@ def service_rules(body: Body) -> Iterator[str]:
         yield from _a_name(spec)
     else:
         yield from _addresses(spec, str(sort))
-        yield from _balancer(spec, sort == "LoadBalancer")
+    yield from _balancer(spec, sort == "LoadBalancer")
     yield from _ports(spec, str(sort))
     local = spec.get("externalTrafficPolicy")
     if local and sort not in ("NodePort", "LoadBalancer") and not spec.get("externalIPs"):

@@ -12,6 +12,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, Final
 
+from cheops.forms.service_rules import of_its_type
 from services.resolver.judge.demand import thousandths
 
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
@@ -36,7 +37,13 @@ MERGE_KEYS: Final[dict[str, str]] = {
     "resourceClaims": "name",
     "conditions": "type",
     "secrets": "name",
+    "webhooks": "name",
+    "matchConditions": "name",
+    "variables": "name",
+    "schedulingGates": "name",
 }
+# What says one thing or another, with fields for each: who says it anew says all of it (`retainKeys`).
+SAID_WHOLE: Final = ("strategy", "volumes")
 # Kind → fields without which the API server refuses it.
 _WORKLOAD: Final = ("spec.selector", "spec.template")
 NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
@@ -56,6 +63,11 @@ NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "Gateway": ("spec.gatewayClassName", "spec.listeners"),
 }
 PORT_KEYS: Final = ("containerPort", "port")  # of a container's ports, and of a Service's
+# Merge key → what tells two items of one key apart, and what its absence means: DNS is one number by two protocols.
+BESIDES: Final[Mapping[str, tuple[str, str]]] = {
+    **dict.fromkeys(PORT_KEYS, ("protocol", "TCP")),
+    "topologyKey": ("whenUnsatisfiable", ""),
+}
 
 
 def merged(live: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,6 +78,8 @@ def merged(live: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, An
     made["metadata"] = {**_kept_metadata(live), **made.get("metadata", {})}
     if "status" in live:
         made["status"] = live["status"]
+    if live.get("kind") == "Service" and isinstance(made.get("spec"), Mapping):
+        made["spec"] = of_its_type(_mapping(live.get("spec")), made["spec"])
     return {name: _one_account(value) for name, value in made.items()}
 
 
@@ -201,8 +215,14 @@ def _merge(before: Any, manifest: Any, live: Any) -> Any:
         elif isinstance(value, list):
             made[name] = _merge_list(name, before.get(name), value, live[name])
         else:
-            made[name] = _merge(before.get(name), value, live[name])
+            made[name] = _retained(name, _merge(before.get(name), value, live[name]), value)
     return made
+
+
+def _retained(field: str, made: Any, said: Any) -> Any:
+    if field not in SAID_WHOLE or not isinstance(made, Mapping):
+        return made
+    return {name: value for name, value in made.items() if name in said}
 
 
 def _merge_list(field: str, before: Any, manifest: list[Any], live: Any) -> list[Any]:
@@ -212,7 +232,7 @@ def _merge_list(field: str, before: Any, manifest: list[Any], live: Any) -> list
     old = _by_key(before if isinstance(before, list) else [], key)
     mine = _by_key(manifest, key)
     there = _by_key(live, key)
-    made = [_merge(old.get(mark), item, there.get(mark, item)) for mark, item in mine.items()]
+    made = [_retained(field, _merge(old.get(mark), item, there.get(mark, item)), item) for mark, item in mine.items()]
     return made + [item for mark, item in there.items() if mark not in mine and mark not in old]
 
 
@@ -224,7 +244,8 @@ def _merge_key(field: str, items: list[Any]) -> str | None:
 
 
 def _by_key(items: list[Any], key: str) -> dict[Any, Any]:
-    return {str(item.get(key)): item for item in items if isinstance(item, Mapping)}
+    besides, default = BESIDES.get(key, ("", ""))
+    return {(str(item.get(key)), item.get(besides) or default): item for item in items if isinstance(item, Mapping)}
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from services.resolver.judge.demand import demand_of, mapping_of, rows_of
 
 Body = Mapping[str, Any]
 STORAGE: Final = "spec.resources.requests.storage"
+BALANCER: Final = "LoadBalancer"
 SOURCES: Final = ("dataSource", "dataSourceRef")
 LEGACY_CLASS: Final = "volume.beta.kubernetes.io/storage-class"
 
@@ -30,9 +31,21 @@ def refusal_of_update(live: Body, after: Body, bodies: Mapping[ResourceId, Body]
     kind = after.get("kind")
     if kind == "CustomResourceDefinition":
         return _of_a_definition(live, after)
+    if kind == "Service":
+        return _of_a_service(mapping_of(live.get("spec")), mapping_of(after.get("spec")))
     if kind == "Pod":
         return Refusal("; ".join(held_back(mapping_of(live.get("spec")), mapping_of(after.get("spec")))))
     return _of_a_claim(live, after, bodies) if kind == "PersistentVolumeClaim" else Refusal()
+
+
+def _of_a_service(had: Body, says: Body) -> Refusal:
+    """A balancer stays with its class, and what asks for its health with its port."""
+    if had.get("type") != BALANCER or says.get("type") != BALANCER:
+        return Refusal()
+    if (had.get("loadBalancerClass") or None) != (says.get("loadBalancerClass") or None):
+        return Refusal(fixed=("spec.loadBalancerClass",))
+    before, now = had.get("healthCheckNodePort"), says.get("healthCheckNodePort")
+    return Refusal(fixed=("spec.healthCheckNodePort",)) if before and now and before != now else Refusal()
 
 
 def _of_a_definition(live: Body, after: Body) -> Refusal:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from schemas.events import Scalar
 from schemas.identity import KindId, split_kind
-from schemas.relations.health import health
+from schemas.relations.health import health, is_unwell
 from schemas.relations.path import First, Step, compile_values, steps_of
 from schemas.relations.places import Keeps, Row, Slot
 from schemas.relations.rule import Condition, KindFacts
@@ -65,6 +65,9 @@ class Facts:
         """The slot of everything at a path."""
         if path in PARTS:
             return self._slot(f"part {path}", (), make=PARTS[path])
+        place, _, last = path.rpartition(".")
+        if last in PARTS_AT:
+            return self._slot(f"part {path}", steps_of(place), make=PARTS_AT[last])
         return self._slot(f"each {path}", steps_of(path), "all")
 
     def _condition(self, one: Condition) -> int:
@@ -139,8 +142,12 @@ class Facts:
             for slot, holds, anyway, word in self._recurs:
                 recurs = recurs and (holds(values[slot]) or (anyway is not None and values[anyway] == word))
             made["recurs"] = recurs
-        if self._replicas is not None and "status" in run.body:
-            made["health"] = health(self._kind, values[self._replicas], run.metadata, run.body["status"])
+        if "status" in run.body:
+            status = run.body["status"]
+            if self._replicas is not None:
+                made["health"] = health(self._kind, values[self._replicas], run.metadata, status)
+            if is_unwell(self._kind, status):
+                made["unwell"] = True
         return made
 
 
@@ -158,6 +165,13 @@ def _scaled_versions(body: Any) -> Iterator[Any]:
             own = row.get("subresources")
             if everywhere or (isinstance(own, dict) and own.get("scale") is not None):
                 yield row.get("name")
+
+
+def _sidecar_ports(containers: Any) -> Iterator[Any]:
+    """Ports by name of the init containers that run on; the others are over before their pod serves anyone."""
+    for row in compile_values("[*]")(containers):
+        if isinstance(row, dict) and row.get("restartPolicy") == "Always":
+            yield from compile_values("ports[*].name")(row)
 
 
 def _taints(body: Any) -> Iterator[Any]:
@@ -209,6 +223,7 @@ PARTS: Final[Mapping[str, Callable[[Any], Iterable[Any]]]] = {
     "quota-scopes": _quota_scopes,
     "limit-lines": _limit_lines,
 }  # of the body
+PARTS_AT: Final[Mapping[str, Callable[[Any], Iterable[Any]]]] = {"sidecar-ports": _sidecar_ports}  # of what is there
 
 
 def _status_of(wanted: str) -> First:

@@ -9,6 +9,8 @@ Health = Literal["current", "progressing", "failed", "terminating"]
 Map = Mapping[Any, Any]
 ByKind = Callable[[Any, Map, Map], Health]  # how many replicas are wanted, status, its conditions → health
 _NOTHING: Final[Map] = {}
+# Conditions that are true of what does its work: of nodes, issuers, workloads, API services, gateways, definitions.
+WELL: Final = ("Ready", "Available", "Accepted", "Programmed", "Established")
 
 
 def health(kind: str, replicas: Any, metadata: Map, status: Any) -> Health:
@@ -35,6 +37,17 @@ def health(kind: str, replicas: Any, metadata: Map, status: Any) -> Health:
     return "progressing" if conditions.get("Ready") == "False" else "current"
 
 
+def is_unwell(kind: str, status: Any) -> bool:
+    """One of its conditions says that nobody should build on it; a pod that is not ready yet is nothing unusual."""
+    rows = status.get("conditions") if isinstance(status, (dict, Mapping)) else None
+    if not rows or kind == "Pod":
+        return False
+    conditions = _conditions(rows)
+    if kind == "Node" and conditions.get("Ready") == "Unknown":
+        return True
+    return any(conditions.get(one) == "False" for one in WELL)
+
+
 def _conditions(rows: Any) -> Map:
     if not rows:
         return _NOTHING
@@ -42,6 +55,8 @@ def _conditions(rows: Any) -> Map:
 
 
 def _deployment(replicas: Any, status: Map, conditions: Map) -> Health:
+    if conditions.get("Progressing") == "False":
+        return "failed"  # its deadline is over
     ready = status.get("availableReplicas") or 0
     return "current" if isinstance(replicas, int) and ready >= replicas else "progressing"
 

@@ -96,8 +96,14 @@ def _depends_on(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
 
 
 def _identities(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
-    """`cheops.io/depends-on`: identities as Cheops prints them, by commas; without a namespace: the source's own."""
+    """`cheops.io/depends-on`: identities as Cheops prints them, by commas; without a namespace: the source's own.
+
+    With `/namespaces/` in it, it is written as for the annotation above.
+    """
     for text in value.split(",")[:NAMES_MAX] if isinstance(value, str) else ():
+        if "/namespaces/" in f"/{text.strip()}":
+            yield from _depends_on(text, kind, source)
+            continue
         try:
             key = ResourceKey.parse(text.strip())
         except IdentityError:

@@ -29,9 +29,15 @@ class Planned:
     state: ResourceState | None
 
 
-def cycle(states: Mapping[ResourceId, ResourceState]) -> list[ResourceId]:
-    """A cycle of what is needed at admission or start, in order; [] when there is none."""
+def cycle(
+    states: Mapping[ResourceId, ResourceState], waiting: Iterable[tuple[ResourceId, ResourceId]] = ()
+) -> list[ResourceId]:
+    """A cycle of what is needed at admission or start, in order; [] when there is none.
+
+    `waiting`: dependents with what a selector has them wait for.
+    """
     graph = _edges(states, lambda reference: bool(STRONG & set(reference.phases)))
+    graph.add_edges_from((source, target) for source, target in waiting if source != target)
     try:
         return [source for source, _ in networkx.find_cycle(graph)]
     except networkx.NetworkXNoCycle:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from msgspec import structs
@@ -14,16 +14,18 @@ from services.resolver.graph.label_index import namespace_of
 from services.resolver.graph.view import Edge, View
 from services.resolver.judge.case import Change
 from services.resolver.judge.findings import Finding, named
-from services.resolver.judge.fitting import misfit_of
+from services.resolver.judge.fitting import is_laid_out, misfit_of
 from services.resolver.judge.going import STORAGE_CLASS
 from services.resolver.judge.grants import is_granted
 from services.resolver.judge.params import as_policy_says
 from services.resolver.judge.use import (
+    CLAIM,
     CLAIMS_RULE,
     INSTALLED,
     POD,
     claims_are_bound,
     ends,
+    lives,
     part_is_there,
     selects_part,
     selects_something,
@@ -38,7 +40,7 @@ ISSUED: Final = frozenset(("annotation.issuer", "annotation.clusterissuer"))
 CERTIFIED: Final = frozenset(("ingress.tls", "gateway.certificate"))
 # What has its keys by convention, which the source does not write down.
 BY_CONVENTION: Final = CERTIFIED | {"gateway.backendcertificate", "gateway.clientca", "backendtls.ca", "issuer.ca"}
-MADE_WHEN_NEEDED: Final = frozenset((CLAIMS_RULE, "podspec.volume.ephemeral"))  # claims that a controller makes
+MADE: Final = MAKING | {CLAIMS_RULE, "podspec.volume.ephemeral"}  # by a controller, for the source itself
 
 
 def judge_presence(view: View, change: Change) -> Iterator[Finding]:
@@ -77,6 +79,19 @@ def judge_needs(view: View, after: View, change: Change) -> Iterator[Finding]:
             yield from _need(view, after, change.after, reference)
 
 
+def waiting(
+    view: View, after: View, states: Mapping[ResourceId, ResourceState]
+) -> Iterator[tuple[ResourceId, ResourceId]]:
+    """Whose pods start only beside those of one other of the bundle, which do not run yet (required affinity)."""
+    for resource, state in states.items() if len(states) > 1 else ():
+        for reference in state.references if state.facts.get("recurs") is not False else ():
+            if reference.selector is None or reference.soft or "S" not in reference.phases:
+                continue
+            found = after.targets(resource, reference)
+            if found.count == 1 and found.present[0] in states and not lives(view, found.present[0]):
+                yield resource, found.present[0]
+
+
 def _namespace(view: View, after: View, state: ResourceState) -> Iterator[Finding]:
     namespace = ResourceKey.parse(state.resource).namespace
     if not namespace:
@@ -105,7 +120,7 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
     weak = _weak(view, after, state, reference)
     targets = after.targets(state.resource, reference)
     if not targets.count:
-        if not is_ambient(reference.target) and reference.rule not in MADE_WHEN_NEEDED:
+        if not is_ambient(reference.target) and reference.rule not in MADE:
             yield _to_come(after, state, edge) or _missing(state, edge, weak=weak)
         return
     found = after.find(reference.target)
@@ -126,7 +141,7 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
         letter = "W" if weak else "D"
         message = f"{named(state.resource)} is not permitted to use {named(reference.target)}"
         yield Finding(f"{letter}114", message, "absence", reference.target, edge)
-    elif found is not None and found.facts.get("health") == "failed":
+    elif found is not None and (found.facts.get("health") == "failed" or found.facts.get("unwell")):
         yield Finding("W121", f"{named(reference.target)} is there, and failing", "presence", reference.target, edge)
 
 
@@ -186,8 +201,12 @@ def _weak(view: View, after: View, state: ResourceState, reference: Reference) -
     """Optional, soft and guessed references never deny; nor what is over, or not needed until somebody acts."""
     if reference.optional or reference.soft or reference.confidence == "inferred":
         return True
-    if kind_of(reference.target) == STORAGE_CLASS and claims_are_bound(after, state):
-        return True
+    if kind_of(reference.target) == STORAGE_CLASS:
+        if claims_are_bound(after, state):
+            return True
+        is_missing = kind_of(state.resource) == CLAIM and after.find(reference.target) is None
+        if is_missing and is_laid_out(view, after, state, reference.target):
+            return True
     if reference.once and (there := view.find(state.resource)) is not None and reference in there.references:
         return True
     if state.facts.get("recurs") is not False:

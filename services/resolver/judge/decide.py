@@ -20,7 +20,7 @@ from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.remembered import RememberedView
 from services.resolver.graph.view import View
 from services.resolver.judge.case import Case
-from services.resolver.judge.create import judge_needs, judge_presence
+from services.resolver.judge.create import judge_needs, judge_presence, waiting
 from services.resolver.judge.delete import Blocks, blocks_by_default, judge_delete, with_dependents
 from services.resolver.judge.doubt import SourcesOf, doubts, unknown
 from services.resolver.judge.findings import Finding, edge_ref, named
@@ -115,7 +115,7 @@ def _findings(case: Case, view: View, policy: Policy, targets: list[ResourceId])
             findings += judge_change(view, after, change, blocks)
     findings += judge_quota(view, after, case.changes)
     states = {one.resource: one.after for one in case.changes if one.after is not None}
-    ring = cycle(states)
+    ring = cycle(states, waiting(view, after, states))
     if ring:
         path = " → ".join(named(one) for one in (*ring, ring[0]))
         findings.append(Finding("D130", f"each needs the next before it can start: {path}", "nothing", ring[0]))

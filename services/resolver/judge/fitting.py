@@ -14,6 +14,7 @@ from services.resolver.judge.demand import shown, thousandths
 from services.resolver.judge.findings import named
 from services.resolver.judge.use import CLAIM
 
+VOLUME: Final = KindId("PersistentVolume")
 VOLUME_RULE: Final = "claim.volume"
 SCALE_RULE: Final = "autoscaler.target"
 MODE_PART, SCALE_PART = "volumeMode", "subresource"  # of what they are for good
@@ -45,6 +46,16 @@ def misfit_of(
         mine = ResourceKey.parse(state.resource)
         return Misfit(f"claim:{mine.namespace}/{mine.name}", f"is kept for {keeper}")
     return _unfit(state, found)
+
+
+def is_laid_out(view: View, after: View, claim: ResourceState, storage_class: ResourceId) -> bool:
+    """A volume of this class waits for such a claim: then nobody has to make one, and the class may be but a name."""
+    now = view.find(claim.resource)
+    users = (
+        one.source for one in after.dependents(storage_class, which="users").edges if kind_of(one.source) == VOLUME
+    )
+    volumes = (found for one in users if (found := after.find(one)) is not None and not found.deleting)
+    return any(not _keeper(claim, one, now) and _unfit(claim, one) is None for one in volumes)
 
 
 def _keeper(state: ResourceState, found: ResourceState, now: ResourceState | None) -> str:

@@ -24,6 +24,7 @@ FIELDS: dict[tuple[str, str], tuple[str, ...]] = {
         *("spec.completions", "spec.selector", "spec.template", "spec.podFailurePolicy", "spec.successPolicy"),
         *("spec.backoffLimitPerIndex", "spec.managedBy"),
     ),
+    ("storage.k8s.io", "CSIDriver"): ("spec.attachRequired", "spec.volumeLifecycleModes"),
 }
 ROLE_BINDINGS = ("RoleBinding", "ClusterRoleBinding")
 STATEFULSET_FIELDS = (
@@ -72,14 +73,32 @@ def _of_kind(kind: Kind, before: Object, after: Object) -> Iterator[Cause]:
         yield Cause("spec", FORBIDDEN, STATEFULSET)
     if kind.kind in ("Pod", "PersistentVolumeClaim", "PersistentVolume") and not kind.group:
         yield from _of_pods_and_volumes(kind, before, old, new)
-    if kind.kind == "Service" and old.get("clusterIP") and new.get("clusterIP") != old["clusterIP"]:
-        yield Cause(
-            "spec.clusterIPs[0]", INVALID, f"Invalid value: {_shown(new.get('clusterIPs'))}: may not change once set"
-        )
+    if kind.kind in ("Service", "ServiceCIDR"):
+        yield from _of_networks(kind, old, new)
     if kind.kind == "StorageClass":
         for name in STORAGE_CLASS_FIELDS:
             if before.get(name) != after.get(name):
                 yield Cause(name, FORBIDDEN, f"Forbidden: updates to {name} are forbidden.")
+
+
+def _of_networks(kind: Kind, old: Object, new: Object) -> Iterator[Cause]:
+    if kind.kind == "Service":
+        yield from _service(old, new)
+        return
+    for place, (was, said) in enumerate(zip(old["cidrs"], new["cidrs"], strict=False)):
+        if was != said:
+            yield Cause(f"spec.cidrs[{place}]", INVALID, f"Invalid value: {_shown(said)}: field is immutable")
+
+
+def _service(old: Object, new: Object) -> Iterator[Cause]:
+    """An address stays while there is one; a balancer stays with its class."""
+    if old.get("clusterIP") and new.get("clusterIP") != old["clusterIP"] and new.get("type") != "ExternalName":
+        why = f"Invalid value: {_shown(new.get('clusterIPs'))}: may not change once set"
+        yield Cause("spec.clusterIPs[0]", INVALID, why)
+    if old.get("type") == new.get("type") == "LoadBalancer":
+        said = new.get("loadBalancerClass")
+        if old.get("loadBalancerClass") != said:
+            yield Cause("spec.loadBalancerClass", INVALID, f"Invalid value: {_shown(said)}: may not change once set")
 
 
 def _of_pods_and_volumes(kind: Kind, before: Object, old: Object, new: Object) -> Iterator[Cause]:
@@ -125,8 +144,11 @@ def _claim_update(before: Object, old: Object, new: Object) -> Iterator[Cause]:
     """Its size grows once it is bound, and never shrinks."""
     was, wanted = (((one.get("resources") or {}).get("requests") or {}).get("storage") for one in (old, new))
     is_bound = (before.get("status") or {}).get("phase") == "Bound"
-    if _claim(old) != _claim({**new, **_kept_class(old, new)}) or (
-        not is_bound and thousandths(was) != thousandths(wanted)
+    is_limited = (old.get("resources") or {}).get("limits") != (new.get("resources") or {}).get("limits")
+    if (
+        is_limited
+        or _claim(old) != _claim({**new, **_kept_class(old, new)})
+        or (not is_bound and thousandths(was) != thousandths(wanted))
     ):
         yield Cause("spec", FORBIDDEN, CLAIM)
     elif (thousandths(wanted) or 0) < (thousandths(was) or 0):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cheops.forms.service_rules import WITH_NODE_PORTS, of_its_type
 from cheops.forms.words import is_outside
 from cheops.sandbox.apiserver.realm import Realm
 from cheops.sandbox.apiserver.statuses import Cause, invalid
 from cheops.sandbox.apiserver.store import Object
 
 ALLOCATED = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
-WITH_NODE_PORTS = ("NodePort", "LoadBalancer")
 
 
 def check_service(content: Object) -> Iterator[Cause]:
@@ -27,6 +27,9 @@ def check_service(content: Object) -> Iterator[Cause]:
 
 def derive_service(content: Object, before: Object | None) -> None:
     spec = content.setdefault("spec", {})
+    known = (before or {}).get("spec") or {}
+    if known.get("type") != spec.get("type"):
+        spec = content["spec"] = of_its_type(known, spec)
     for port in spec.get("ports") or ():
         port.setdefault("targetPort", port.get("port", 0))
     if spec.get("type") != "ExternalName":
