@@ -7,7 +7,7 @@ scope says (replicated or shared), and judged again ──▶ combined; the firs
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -27,12 +27,14 @@ from services.resolver.across.nearest import nearest_first
 from services.resolver.across.splitting import Splitter
 from services.resolver.across.widening import widenings
 from services.resolver.coordinate import combine, enough, not_taken
+from services.resolver.judge.cascade import cascade_of
 from services.resolver.judge.case import Problem
+from services.resolver.judge.delete import with_dependents
 from services.resolver.judge.findings import named
 from services.resolver.placing import Alternative, alternatives
 
+Body = Mapping[str, Any]
 ROUNDS_MAX: Final = 16  # a supplied dependency may need others; chains are short
-Body = dict[str, Any]
 
 
 def check(court: Court, act: Act, scope: str = "", latencies: Latencies | None = None) -> Verdict:
@@ -112,7 +114,10 @@ def _named_in(court: Court, act: Act, scope: Scope, way: Alternative) -> Verdict
     home = court.sites[entry]
     names = [*act.resources, *(home.extractor.key(one).id for one in act.manifests)]
     splitter = Splitter(scope, way, home.surface, entry, court.catalogue.divides)
-    at = splitter.names((text, _resolved(home, text, act.namespace)) for text in names)
+    resolved = [(text, _resolved(home, text, act.namespace)) for text in names]
+    if undivided := splitter.names_undivided(one for _, one in resolved):
+        return judge_at(court, act, home, undivided)
+    at = splitter.names(resolved)
     rows = {name: replace(act, resources=tuple(mine), manifests=(), verb=verb_of(act)) for name, mine in at.items()}
     if verb_of(act) == "delete":
         return deleted_at(court, rows)
@@ -120,30 +125,36 @@ def _named_in(court: Court, act: Act, scope: Scope, way: Alternative) -> Verdict
 
 
 def deleted_at(court: Court, acts: Mapping[SiteName, Act]) -> Verdict:
-    """Deletes, with the copies that were shared from what goes."""
+    """Deletes, with the copies that were shared from what goes, and from what goes with that."""
     rows = dict(acts)
     lost: list[Reason] = []
     gone: list[str] = []
-    for name, act in acts.items():
-        for text in act.resources:
-            resource = _resolved(court.sites[name], text, act.namespace)
-            body = court.sites[name].bodies.get(resource) if resource is not None else None
-            if resource is None or body is None:
-                continue
-            for other in _listed(body, SHARED_TO):
-                if other not in court.sites:
-                    message = f"{named(resource)} is shared to {other}, which does not answer"
-                    gone.append(other)
-                    lost.append(Reason(code="F501", severity="defer", message=message, site=name, resource=resource))
-                elif resource not in rows.get(SiteName(other), act).resources or SiteName(other) not in rows:
-                    mine = rows.get(SiteName(other), replace(act, resources=()))
-                    rows[SiteName(other)] = replace(mine, resources=(*mine.resources, resource))
+    for origin, resource, other in [one for name, act in acts.items() for one in _copies(court.sites[name], act)]:
+        if other not in court.sites:
+            message = f"{named(resource)} is shared to {other}, which does not answer"
+            gone.append(other)
+            lost.append(Reason(code="F501", severity="defer", message=message, site=origin, resource=resource))
+            continue
+        mine = rows.get(other, replace(acts[origin], resources=()))
+        if resource not in mine.resources:
+            rows[other] = replace(mine, resources=(*mine.resources, resource))
     together = (*rows, *(SiteName(one) for one in gone))
     made = {name: replace(one, together=together) for name, one in rows.items()}
     whole = combine([judge_at(court, one, court.sites[name]) for name, one in made.items()], next(iter(court.sites)))
     if lost and whole.decision == "allow":
         whole = whole.model_copy(update={"decision": "defer", "plan": (), "summary": lost[0].message})
     return whole.model_copy(update={"reasons": (*lost, *whole.reasons)}) if lost else whole
+
+
+def _copies(site: OfflineSite, act: Act) -> Iterator[tuple[SiteName, ResourceId, SiteName]]:
+    """What is shared of all that goes at a site, with the sites that have copies."""
+    resolved = (_resolved(site, text, act.namespace) for text in act.resources)
+    targets = [one for one in resolved if one is not None and site.graph.find(one) is not None]
+    if act.cascade == "dependents":
+        targets = with_dependents(site.graph, targets)
+    for resource in (*targets, *cascade_of(site.graph, targets).children):
+        for other in _listed(site.bodies.get(resource, {}), SHARED_TO):
+            yield site.name, resource, SiteName(other)
 
 
 def _listed(body: Body, name: str) -> list[str]:

@@ -19,6 +19,7 @@ from schemas.envelope import describe
 from schemas.identity import KindId
 from schemas.relations.compiled import bodies_of
 from schemas.relations.rule import Entry, KindFacts, Mount, Rule, Use
+from schemas.relations.surface import builtin_surface
 
 CATALOGUE: Final = Path(__file__).resolve().parent / "catalogue"
 ANY_KIND: Final = "*"
@@ -64,13 +65,20 @@ class Catalogue:
     files: tuple[Path, ...] = field(default=())
 
     def sources_of(self, kind: KindId) -> frozenset[KindId]:
-        """The kinds whose objects can refer to objects of `kind` so that it counts; kinds read from fields count."""
+        """The kinds whose objects can use objects of `kind`, however weakly; kinds read from fields count."""
+        builtin = builtin_surface()
+        known = builtin.find(kind)
         found = set()
         for source, rules in self.rules.items():
+            from_ = builtin.find(source)
+            # what has no namespace cannot mean what is in its own
+            is_outside = from_ is not None and not from_.namespaced and known is not None and known.namespaced
             for mounted in rules:
                 to = mounted.rule.to
-                any_kind = (to.kind_from or (to.reads and not to.kind)) and not to.kinds
-                if not mounted.rule.weak and (to.kind == kind or kind in to.kinds or any_kind):
+                is_far = (
+                    is_outside and to.namespace == "same" and not (to.reads or to.namespaces or to.namespace_selector)
+                )
+                if not mounted.rule.is_policy and not is_far and to.may_mean(kind, is_custom=known is None):
                     found.add(source)
         return frozenset(found)
 

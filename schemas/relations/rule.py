@@ -45,7 +45,8 @@ class Target(_Model):
     """What a reference points at; paths are relative to the rule's `at`.
 
     kind        `[group/]Kind`; or read from fields: `kind_from` (path of the kind), `group_from` (of its group or
-                apiVersion); then `kind` is what absent fields mean, and `kinds` are the only ones that count
+                apiVersion); then `kind` is what absent fields mean, and `kinds` are the only ones that count;
+                `among` are those that can be meant (`?`: any custom kind), for who has to be watched
     name        path to the name ("." = the value itself); `default`: when it is absent
     namespace   same (the source's own), cluster, self (the source is the namespace), `=name` (always that one), or a
                 path; a path that finds nothing means same
@@ -62,6 +63,7 @@ class Target(_Model):
     kind_from: PathText = ""
     group_from: PathText = ""
     kinds: tuple[KindText, ...] = ()
+    among: tuple[KindText | Literal["?"], ...] = ()
     name: PathText = ""
     default: str = ""
     namespace: str = "same"
@@ -75,6 +77,14 @@ class Target(_Model):
     marked_default: PathText = ""
     reads: str = ""
     uid: PathText = ""
+
+    def may_mean(self, kind: str, *, is_custom: bool) -> bool:
+        """Whether a reference may lead to an object of a kind."""
+        if self.kind == kind or kind in self.kinds or kind in self.among:
+            return True
+        if self.among:
+            return is_custom and "?" in self.among
+        return bool(self.kind_from or (self.reads and not self.kind)) and not self.kinds
 
     @model_validator(mode="after")
     def _points_somewhere(self) -> Self:
@@ -141,9 +151,9 @@ class Rule(_Model):
         return "".join(phase for phase in PHASE_ORDER if phase in self.phases)
 
     @property
-    def weak(self) -> bool:
-        """An edge of it never denies."""
-        return self.soft is True or self.confidence == "inferred" or set(self.phases) <= {"P"}
+    def is_policy(self) -> bool:
+        """An edge of it uses nothing."""
+        return set(self.phases) <= {"P"}
 
 
 class Use(_Model):

@@ -24,9 +24,10 @@ def parts_of(
     common = intent.model_dump(by_alias=True, exclude={"site", "scope", "resources", "manifests", "entry"})
     splitter = Splitter(scope, way, surface, intent.site, divides)
     if intent.verb in ("delete", "read"):
-        at = splitter.names((text, resolved(surface, text, intent.namespace)) for text in intent.resources)
+        rows = [(text, resolved(surface, text, intent.namespace)) for text in intent.resources]
+        at = splitter.names(rows)
         named = {name: Part(**common, site=name, entry=intent.site, resources=tuple(mine)) for name, mine in at.items()}
-        return named, ()
+        return named, splitter.names_undivided(one for _, one in rows)
     states = {one.resource: one.after for one in intake.changes if one.after is not None}
     split = splitter.bundle(intake.manifests, states)
     made = {

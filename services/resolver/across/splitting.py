@@ -103,6 +103,23 @@ class Splitter:
                 at.setdefault(name, []).append(text)
         return at
 
+    def names_undivided(self, resources: Iterable[ResourceId | None]) -> tuple[Problem, ...]:
+        """Names that a part spreads over its sites though nothing of it can be divided, as a delete or a read."""
+        found: dict[ResourceId, int] = {}
+        for resource in resources:
+            number = part_of(self.scope, resource, self.surface, is_root=True) if resource is not None else None
+            if resource is not None and number is not None and self.way.crossed[number]:
+                found[resource] = number
+        spread = {number for one, number in found.items() if self._may_be_spread(kind_of(one))}
+        return tuple(  # what goes with something divided was replicated whole with it
+            Problem("D620", f"{named(one)} has no number that could be divided", one)
+            for one, number in found.items()
+            if number not in spread
+        )
+
+    def _may_be_spread(self, kind: KindId) -> bool:
+        return bool(self.divides(kind)) or kind == NAMESPACE
+
 
 def with_number(body: Body, path: str, number: int) -> Body:
     """The same with another number at a path."""

@@ -41,7 +41,7 @@ from services.resolver.judge.ranks import ASK, WEAKER, ranks
 from services.resolver.judge.remedies import TOUCHED_MAX, Offer, letting_go, taking_along
 from services.resolver.judge.subsets import RULES
 from services.resolver.judge.summary import summary_of
-from services.resolver.judge.ties import bears_words
+from services.resolver.judge.ties import bears_words, carries_words
 from services.resolver.judge.written import (
     WrittenEdge,
     WrittenEvidence,
@@ -87,6 +87,8 @@ def deletion(
     taken = going.take([number])
     if any(numbers.kind(one) in params or _is_special(numbers, one) for one in taken):
         return None
+    if any(carries_words(numbers, one) for one in taken[1:]):
+        return None  # other sites are concerned
     traits = numbers.traits(number)
     assert traits is not None, "it is there"
     cascade = going.cascade([resource]) if len(taken) > 1 else Cascade((resource,), {})

@@ -40,7 +40,8 @@ ISSUED: Final = frozenset(("annotation.issuer", "annotation.clusterissuer"))
 CERTIFIED: Final = frozenset(("ingress.tls", "gateway.certificate"))
 # What has its keys by convention, which the source does not write down.
 BY_CONVENTION: Final = CERTIFIED | {"gateway.backendcertificate", "gateway.clientca", "backendtls.ca", "issuer.ca"}
-MADE: Final = MAKING | {CLAIMS_RULE, "podspec.volume.ephemeral"}  # by a controller, for the source itself
+# By a controller, for the source itself; what is as likely in another namespace.
+MADE: Final = MAKING | {CLAIMS_RULE, "podspec.volume.ephemeral", "istiogateway.credential.own"}
 
 
 def judge_presence(view: View, change: Change) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ from services.resolver.judge.use import (
     how,
     lives,
     match_in_flight,
+    matches,
     selects_something,
     use_of,
 )
@@ -239,7 +240,9 @@ def _broken(view: View, after: View, edges: Iterable[Edge], going: frozenset[Res
     for edge in edges:
         if edge.source in going or edge.reference.phases in POLICY_ONLY:
             continue  # policy edges never count
-        if edge.reference.selector is not None and _selects_more(view, after, edge, going):
+        if edge.reference.selector is not None and (
+            not matches(view, edge.target) or _selects_more(view, after, edge, going)
+        ):
             continue
         yield edge
 

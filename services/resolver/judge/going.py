@@ -76,7 +76,7 @@ class Going(Taken):
                 strongest[source] = rank, place
         self._by_name[number] = [source for source, (rank, _) in strongest.items() if rank < WEAKER]
         for one in numbers.selecting(number):
-            if one.source not in going and not self._has_another(one):
+            if one.source not in going and self._is_alive(number) and not self._has_another(one):
                 rank = self._rank(one)
                 known = strongest.get(one.source)
                 if rank < NONE and (known is None or rank < known[0]):
@@ -199,7 +199,7 @@ class Going(Taken):
         """Sources that stay and break because nothing is left of what they select."""
         going, broken = self._going, []
         for number in new:
-            for one in self._numbers.selecting_alike(number, self._alike):
+            for one in self._numbers.selecting_alike(number, self._alike) if self._is_alive(number) else ():
                 choosing[one.source, id(one.reference)] = one
         for key, one in list(choosing.items()):
             if one.source in going:

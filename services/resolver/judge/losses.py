@@ -15,7 +15,7 @@ from services.resolver.graph.view import Edge, View
 from services.resolver.graph.walk import owner_of
 from services.resolver.judge.cascade import Cascade
 from services.resolver.judge.findings import Finding, named
-from services.resolver.judge.use import use_of
+from services.resolver.judge.use import BREAKING, use_of
 
 CLAIM: Final = KindId("PersistentVolumeClaim")
 ACCOUNT: Final = KindId("ServiceAccount")
@@ -125,7 +125,7 @@ def _bound(view: View, binding: ResourceState) -> Iterator[ResourceId]:
 def _rightless(view: View, binding: ResourceState, account: ResourceId, what: str) -> Iterator[tuple[Finding, Edge]]:
     for edge in view.dependents(account).edges:
         source = view.find(edge.source)
-        living = source is not None and edge.source != binding.resource and use_of(edge, source) == "lifetime"
+        living = source is not None and edge.source != binding.resource and use_of(edge, source) in BREAKING
         if living and owner_of(view, edge.source) is None:
             message = f"{named(edge.source)} loses {what}what {named(binding.resource)} grants it"
             yield Finding("W316", message, "presence", edge.source, edge), edge

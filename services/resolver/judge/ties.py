@@ -23,7 +23,7 @@ from schemas.ties import (
 )
 from services.resolver.graph.names import NOWHERE
 from services.resolver.graph.numbers import Numbers
-from services.resolver.graph.remembered import numbers_of
+from services.resolver.graph.remembered import numbers_of, traits_of
 from services.resolver.graph.view import View
 from services.resolver.judge.cascade import cascade_of
 from services.resolver.judge.case import Change
@@ -113,7 +113,7 @@ def judge_ties(
 ) -> Iterator[Finding]:
     """Who else is concerned by a deletion. `together`: the sites that are asked about it already."""
     asked = (view.site, *together)
-    for resource in targets:
+    for resource in (*targets, *tied_children(view, targets)):
         state = view.find(resource) if may_be_tied(view, resource) else None
         if state is None:
             continue
@@ -133,6 +133,19 @@ def judge_ties(
             yield Finding(LEFT_BEHIND, message, "presence", resource, at=(origin,))
 
 
+def tied_children(view: View, targets: Sequence[ResourceId]) -> Iterator[ResourceId]:
+    """What goes with these and is a replica, a part, or shared: other sites are concerned by that, too."""
+    there = [one for one in targets if traits_of(view, one) is not None]
+    numbers = numbers_of(view)
+    for child in cascade_of(view, there).children if there else ():
+        number = NOWHERE if numbers is None else numbers.find(child)
+        if numbers is not None and number != NOWHERE and not carries_words(numbers, number):
+            continue
+        state = view.find(child)
+        if state is not None and (is_member(state) or shared_to(state)):
+            yield child
+
+
 def may_be_tied(view: View, resource: ResourceId) -> bool:
     """Cheaply: False when neither it nor anything that it names carries a word, as nearly everything."""
     numbers = numbers_of(view)
@@ -144,15 +157,21 @@ def may_be_tied(view: View, resource: ResourceId) -> bool:
 
 def bears_words(numbers: Numbers, number: int) -> bool:
     """The same of what is there, by number."""
-    rows, record, traits = numbers.rows, numbers.record(number), numbers.record(number).traits
+    rows, record = numbers.rows, numbers.record(number)
     if record.shape.selects and any(form.selects and form.reference.target for form in record.shape.forms):
         return True
-    if LABEL_WORDS in record.labels or SHARED_WORD in traits or REPLICAS_WORD in traits or PARTS_WORD in traits:
+    if LABEL_WORDS in record.labels or carries_words(numbers, number):
         return True
     for target in record.targets:
         if isinstance(target, int) and (named_ := rows[target]) is not None and LABEL_WORDS in named_.labels:
             return True
     return False
+
+
+def carries_words(numbers: Numbers, number: int) -> bool:
+    """Cheaply: False when what is there by this number is no replica, no part, and not shared."""
+    traits = numbers.record(number).traits
+    return SHARED_WORD in traits or REPLICAS_WORD in traits or PARTS_WORD in traits
 
 
 def copies_of(view: View, resource: ResourceId) -> Iterator[ResourceId]:
@@ -167,9 +186,9 @@ def copies_of(view: View, resource: ResourceId) -> Iterator[ResourceId]:
 def is_tied(view: View, resource: ResourceId) -> bool:
     """Whether other sites have to be heard or told about its deletion."""
     state = view.find(resource) if may_be_tied(view, resource) else None
-    if state is None:
-        return False
-    return is_member(state) or bool(shared_to(state)) or any(True for _ in copies_of(view, resource))
+    if state is not None and (is_member(state) or shared_to(state) or any(True for _ in copies_of(view, resource))):
+        return True
+    return any(True for _ in tied_children(view, [resource]))
 
 
 def left_behind(view: View, targets: Sequence[ResourceId]) -> list[ResourceId]:

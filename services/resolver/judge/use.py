@@ -23,10 +23,18 @@ FINISHED: Final = ("Succeeded", "Failed")
 CLAIM: Final = "PersistentVolumeClaim"
 POD: Final = "Pod"
 CLAIMS_RULE: Final = "statefulset.claims"
+MADE_CLAIMS: Final = (CLAIMS_RULE, "podspec.volume.ephemeral")  # a controller makes them
 # What is installed beside a cluster, and rarely listed with what needs it (a provisioner need not be a CSI driver):
-# where it is there it counts, where it is missing nobody is held up.
+# where it is there it counts, where it is missing nobody is held up. Nor by a certificate that may be elsewhere.
 INSTALLED: Final = frozenset(
-    ("autoscaler.metrics.resource", "autoscaler.metrics.custom", "autoscaler.metrics.external", "class.driver")
+    (
+        "autoscaler.metrics.resource",
+        "autoscaler.metrics.custom",
+        "autoscaler.metrics.external",
+        "class.driver",
+        "istiogateway.credential",
+        "istiogateway.credential.own",
+    )
 )
 # What the API server makes of a port that is not said.
 DEFAULT_PARTS: Final = dict.fromkeys(("webhook.service", "apiservice.service", "definition.conversion"), "port:443")
@@ -50,9 +58,10 @@ def use_by(reference: Reference, kind: KindId, facts: Mapping[str, Scalar], make
     """The same, of a source of this kind with these facts."""
     if reference.relation in OWNING or reference.phases in POLICY_ONLY:
         return "none"
-    if reference.rule == CLAIMS_RULE:
+    if reference.rule in MADE_CLAIMS:
         # Its controller makes a missing one, so that is no defect; but what is there holds the data of a running pod.
-        return "over" if _is_over(reference, kind, facts, makes_pods) else "lifetime"
+        is_over = facts.get("phase") in FINISHED if kind == POD else _is_over(reference, kind, facts, makes_pods)
+        return "over" if is_over else "lifetime"
     if reference.optional or reference.soft or reference.confidence == "inferred":
         return "weak"
     if reference.once or _is_over(reference, kind, facts, makes_pods):
@@ -86,7 +95,7 @@ def breaks(edge: Edge, view: View) -> bool:
     source = view.find(edge.source)
     if source is None or source.deleting or _namespace_ends(source, view):
         return False
-    if edge.reference.rule == CLAIMS_RULE or edge.reference.rule in INSTALLED:
+    if edge.reference.rule in MADE_CLAIMS or edge.reference.rule in INSTALLED:
         return False
     if use_of(edge, source) not in ("lifetime", "next start", "in flight"):
         return False
@@ -134,10 +143,13 @@ def match_in_flight(view: View, edge: Edge, going: AbstractSet[ResourceId] = fro
 
 def lives(view: View, resource: ResourceId) -> bool:
     """It can be relied on as a match of a selector: nobody changes it now, and neither it nor its owner ends."""
-    if not _stays(view.find(resource)) or view.held_by(resource) is not None:
-        return False
+    return view.held_by(resource) is None and matches(view, resource)
+
+
+def matches(view: View, resource: ResourceId) -> bool:
+    """It counts as a match of a selector, whoever changes it now."""
     owner = owner_of(view, resource)
-    return owner is None or _stays(view.find(owner))
+    return _stays(view.find(resource)) and (owner is None or _stays(view.find(owner)))
 
 
 def _stays(state: ResourceState | None) -> bool:
