@@ -29,7 +29,6 @@ from services.resolver.judge.delete import (
     CHILDREN_WITHOUT_WARNING,
     USERS_LOOKED_AT,
     counts,
-    may_be_needed_to_end,
     takes_many,
     use_finding,
 )
@@ -42,6 +41,7 @@ from services.resolver.judge.remedies import TOUCHED_MAX, Offer, letting_go, tak
 from services.resolver.judge.subsets import RULES
 from services.resolver.judge.summary import summary_of
 from services.resolver.judge.ties import bears_words, carries_words
+from services.resolver.judge.use import may_be_needed_to_end
 from services.resolver.judge.written import (
     WrittenEdge,
     WrittenEvidence,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from schemas.events import Reference, ResourceState
+from schemas.events import ResourceState
 from schemas.identity import ResourceId, SiteName, kind_of
 from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.remembered import numbers_of, traits_of
@@ -14,7 +14,7 @@ from services.resolver.graph.walk import owner_of
 from services.resolver.judge.cascade import CASCADE_MAX, Cascade, cascade_of
 from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.going import STORAGE_CLASS, Going, going_of
-from services.resolver.judge.grants import is_granted, permitted_by
+from services.resolver.judge.grants import is_granted, permitted_by_this_alone
 from services.resolver.judge.losses import about_itself
 from services.resolver.judge.params import is_only_guessed, parameters_of, still_found
 from services.resolver.judge.subsets import subsets_going, subsets_lost
@@ -23,11 +23,13 @@ from services.resolver.judge.use import (
     POLICY_ONLY,
     STRONGEST_FIRST,
     Use,
+    alternatives,
     claims_are_bound,
     how,
     lives,
     match_in_flight,
     matches,
+    may_be_needed_to_end,
     selects_something,
     use_of,
 )
@@ -68,6 +70,8 @@ def with_dependents(view: View, targets: list[ResourceId]) -> list[ResourceId]:
         found |= dict.fromkeys(one for one in _without_parameters(view, after, cascade) if one not in seen)
         subsets = (edge for one in cascade.all for edge in subsets_lost(view, after, one))
         found |= dict.fromkeys(edge.source for edge in subsets if edge.source not in seen)
+        permitted = (edge for one in new for edge in permitted_by_this_alone(view, after, one, cascade.all))
+        found |= dict.fromkeys(edge.source for edge in permitted if edge.source not in seen)
         if not found:
             return chosen
         seen.update(found)
@@ -140,12 +144,9 @@ def takes_many(resource: ResourceId, cascade: Cascade) -> Finding:
 
 def _permitted_no_more(view: View, after: View, resource: ResourceId, cascade: Cascade) -> Iterator[Finding]:
     """Living references that are permitted by what goes, and by nothing else."""
-    for edge, source in permitted_by(view, resource):
-        if edge.source in cascade.all or use_of(edge, source) not in BREAKING:
-            continue
-        if after.find(edge.target) is not None and is_granted(after, source, edge.reference) is False:
-            message = f"it permits {named(edge.source)} @ {view.site} to use {named(edge.target)}"
-            yield Finding("D310", message, "presence", edge.source, edge, (edge,))
+    for edge in permitted_by_this_alone(view, after, resource, cascade.all):
+        message = f"it permits {named(edge.source)} @ {view.site} to use {named(edge.target)}"
+        yield Finding("D310", message, "presence", edge.source, edge, (edge,))
 
 
 def _absent(view: View, resource: ResourceId) -> Iterator[Finding]:
@@ -240,10 +241,12 @@ def _broken(view: View, after: View, edges: Iterable[Edge], going: frozenset[Res
     for edge in edges:
         if edge.source in going or edge.reference.phases in POLICY_ONLY:
             continue  # policy edges never count
-        if edge.reference.selector is not None and (
-            not matches(view, edge.target) or _selects_more(view, after, edge, going)
-        ):
-            continue
+        if edge.reference.selector is not None:
+            others = (Edge(edge.source, edge.target, one) for one in alternatives(view, edge.source, edge.reference))
+            if not matches(view, edge.target) or _selects_more(view, after, edge, going):
+                continue
+            if any(_selects_more(view, after, one, going) for one in others):
+                continue
         yield edge
 
 
@@ -252,11 +255,6 @@ def _selects_more(view: View, after: View, edge: Edge, going: frozenset[Resource
     if any(one not in going and lives(view, one) for one in targets.present):
         return True
     return targets.count > len(targets.present) and selects_something(after, edge.source, edge.reference)
-
-
-def may_be_needed_to_end(reference: Reference) -> bool:
-    """Whether the deletion of who refers needs it; that of a definition reads and writes its objects."""
-    return "D" in reference.phases or reference.rule == "definition.conversion"
 
 
 def _needs_it_to_end(view: View, edge: Edge, use: Use) -> bool:

@@ -19,7 +19,7 @@ from services.resolver.graph.remembered import numbers_of
 from services.resolver.graph.view import Edge, View
 from services.resolver.judge.cascade import Taken
 from services.resolver.judge.ranks import ASK, NONE, WEAKER, may_be_relied_on, rank_of, ranks
-from services.resolver.judge.use import POLICY_ONLY, STRONGEST_FIRST, Use
+from services.resolver.judge.use import ALTERNATIVES, POLICY_ONLY, STRONGEST_FIRST, Use
 
 USERS_MAX: Final = 128  # more make it a hub (delete.py)
 STORAGE_CLASS: Final = KindId("storage.k8s.io/StorageClass")
@@ -106,7 +106,7 @@ class Going(Taken):
 
     def _rank(self, choosing: Choosing) -> int:
         reference = choosing.reference
-        if reference.needs_permission:
+        if reference.needs_permission or reference.rule in ALTERNATIVES:
             self._numbers.strange = True
         return rank_of(self._numbers, choosing.source, self._numbers.record(choosing.source), reference)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from schemas.events import Reference, ResourceState
@@ -11,6 +12,7 @@ from schemas.relations.grants import GATEWAY_GROUP, LISTENING, granted
 from services.resolver.graph.label_index import namespace_of
 from services.resolver.graph.remembered import traits_of
 from services.resolver.graph.view import Edge, View
+from services.resolver.judge.use import BREAKING, use_of
 
 GRANT: Final = KindId("gateway.networking.k8s.io/ReferenceGrant")
 
@@ -47,6 +49,17 @@ def permitted_by(view: View, resource: ResourceId) -> Iterator[tuple[Edge, Resou
             for reference in source.references if source is not None else ():
                 if source is not None and reference.needs_permission and namespace_of(reference.target) == home:
                     yield Edge(member, reference.target, reference), source
+
+
+def permitted_by_this_alone(
+    view: View, after: View, resource: ResourceId, going: AbstractSet[ResourceId]
+) -> Iterator[Edge]:
+    """Living references, from what stays, that are permitted by what goes, and by nothing else."""
+    for edge, source in permitted_by(view, resource):
+        if edge.source in going or use_of(edge, source) not in BREAKING:
+            continue
+        if after.find(edge.target) is not None and is_granted(after, source, edge.reference) is False:
+            yield edge
 
 
 def admitted_from(view: View, namespace: ResourceId) -> Iterator[tuple[Edge, ResourceState]]:

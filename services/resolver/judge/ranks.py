@@ -59,8 +59,8 @@ def _found(numbers: Numbers, source: int, record: Record) -> Ranks:
 
 def rank_of(numbers: Numbers, source: int, record: Record, reference: Reference) -> int:
     """The rank of one reference of a source, whatever object it means."""
-    facts = numbers.records.traits(record).facts
-    use = use_by(reference, numbers.place[source].kind, facts, record.template_labels is not None)
+    traits = numbers.records.traits(record)
+    use = use_by(reference, numbers.place[source].kind, traits, record.template_labels is not None)
     return NONE if use == "none" else STRONGEST_FIRST.index(use)
 
 

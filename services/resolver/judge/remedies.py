@@ -79,8 +79,9 @@ def _delete(case: Case, view: View, blocking: Sequence[Reason], numbers: set[str
         return
     plain = not param_kinds(view) and not any(kind_of(one) == RULES for one in targets)
     all_of_them = together(view, targets) if plain else None
-    chosen = all_of_them.resources if all_of_them is not None else with_dependents(view, targets)
-    harmless = all_of_them is not None and all_of_them.harmless and denies is blocks_by_default
+    is_known = all_of_them is not None and all_of_them.harmless
+    chosen = all_of_them.resources if all_of_them is not None and is_known else with_dependents(view, targets)
+    harmless = is_known and denies is blocks_by_default
     if harmless or not any(map(denies, judge_delete(view, chosen, denies))):
         yield _remedy(taking_along(case.site, targets, chosen))
     if "313" not in numbers:

@@ -25,17 +25,20 @@ POD: Final = "Pod"
 CLAIMS_RULE: Final = "statefulset.claims"
 MADE_CLAIMS: Final = (CLAIMS_RULE, "podspec.volume.ephemeral")  # a controller makes them
 # What is installed beside a cluster, and rarely listed with what needs it (a provisioner need not be a CSI driver):
-# where it is there it counts, where it is missing nobody is held up. Nor by a certificate that may be elsewhere.
+# where it is there it counts, where it is missing nobody is held up. Nor by a certificate that may be elsewhere, or by
+# a class that its controller may know by its name alone.
 INSTALLED: Final = frozenset(
     (
         "autoscaler.metrics.resource",
         "autoscaler.metrics.custom",
         "autoscaler.metrics.external",
         "class.driver",
+        "ingress.class.annotation",
         "istiogateway.credential",
         "istiogateway.credential.own",
     )
 )
+ALTERNATIVES: Final = frozenset(("podspec.node.affinity",))  # one of several is enough
 # What the API server makes of a port that is not said.
 DEFAULT_PARTS: Final = dict.fromkeys(("webhook.service", "apiservice.service", "definition.conversion"), "port:443")
 
@@ -51,19 +54,22 @@ def use_of(edge: Edge, source: ResourceState) -> Use:
     in flight   an operation under way needs it (312)    over         the operation is over, or must be asked for (N311)
     weak        optional, soft or inferred (a warning)   none         policy, or part of a cascade
     """
-    return use_by(edge.reference, kind_of(edge.source), source.facts, source.template_labels is not None)
+    return use_by(edge.reference, kind_of(edge.source), source, source.template_labels is not None)
 
 
-def use_by(reference: Reference, kind: KindId, facts: Mapping[str, Scalar], makes_pods: bool) -> Use:
+def use_by(reference: Reference, kind: KindId, traits: ResourceState, makes_pods: bool) -> Use:
     """The same, of a source of this kind with these facts."""
     if reference.relation in OWNING or reference.phases in POLICY_ONLY:
         return "none"
+    facts = traits.facts
     if reference.rule in MADE_CLAIMS:
         # Its controller makes a missing one, so that is no defect; but what is there holds the data of a running pod.
         is_over = facts.get("phase") in FINISHED if kind == POD else _is_over(reference, kind, facts, makes_pods)
         return "over" if is_over else "lifetime"
     if reference.optional or reference.soft or reference.confidence == "inferred":
         return "weak"
+    if may_be_needed_to_end(reference) and (traits.deleting or _has_mounted(kind, facts)):
+        return "lifetime"
     if reference.once or _is_over(reference, kind, facts, makes_pods):
         return "over"
     starts = "A" in reference.phases or "S" in reference.phases
@@ -72,6 +78,16 @@ def use_by(reference: Reference, kind: KindId, facts: Mapping[str, Scalar], make
     if not starts and "L" not in reference.phases:
         return "none"
     return "in flight" if kind == CLAIM or _starts_now(kind, facts) else "next start"
+
+
+def _has_mounted(kind: KindId, facts: Mapping[str, Scalar]) -> bool:
+    """A pod that is never started again runs: what it has mounted is unmounted when it ends."""
+    return kind == POD and facts.get("recurs") is False and facts.get("phase") not in (*FINISHED, "Pending")
+
+
+def may_be_needed_to_end(reference: Reference) -> bool:
+    """Whether the deletion of who refers needs it; that of a definition reads and writes its objects."""
+    return "D" in reference.phases or reference.rule == "definition.conversion"
 
 
 def _starts_now(kind: KindId, facts: Mapping[str, Scalar]) -> bool:
@@ -113,6 +129,19 @@ def served(view: View, source: ResourceId, reference: Reference) -> bool:
 
 def selects_something(view: View, source: ResourceId, reference: Reference, replaced: ResourceId | None = None) -> bool:
     """A selector has a match that lives. `replaced`: a workload whose pods are made anew, and do not count."""
+    if _selects(view, source, reference, replaced):
+        return True
+    return any(_selects(view, source, one, replaced) for one in alternatives(view, source, reference))
+
+
+def alternatives(view: View, source: ResourceId, reference: Reference) -> list[Reference]:
+    """The other selectors of a source that would do as well."""
+    state = view.find(source) if reference.rule in ALTERNATIVES else None
+    rows = state.references if state is not None else ()
+    return [one for one in rows if one.rule == reference.rule and one.path != reference.path]
+
+
+def _selects(view: View, source: ResourceId, reference: Reference, replaced: ResourceId | None) -> bool:
     targets = view.targets(source, reference)
     stay = [one for one in targets.present if replaced is None or owner_of(view, one) != replaced]
     if any(lives(view, one) for one in stay):
