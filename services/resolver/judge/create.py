@@ -21,7 +21,9 @@ from services.resolver.judge.params import as_policy_says
 from services.resolver.judge.use import (
     CLAIM,
     CLAIMS_RULE,
+    FINISHED,
     INSTALLED,
+    ONLY_AT_START,
     POD,
     claims_are_bound,
     ends,
@@ -214,8 +216,10 @@ def _weak(view: View, after: View, state: ResourceState, reference: Reference) -
         return False
     if kind_of(state.resource) == POD:
         now = view.find(state.resource)  # that is there and never starts again has read it
-        return now is not None and now.facts.get("phase") != "Pending" and "L" not in reference.phases
-    return state.template_labels is not None or bool(set(reference.phases) & {"A", "S"})
+        phase = now.facts.get("phase") if now is not None else "Pending"
+        return phase in FINISHED or (phase != "Pending" and "L" not in reference.phases)
+    is_run_later = state.template_labels is not None or kind_of(state.resource) in ONLY_AT_START
+    return is_run_later or bool(set(reference.phases) & {"A", "S"})
 
 
 def _nothing_selected(view: View, state: ResourceState, reference: Reference) -> str:

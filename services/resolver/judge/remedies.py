@@ -24,6 +24,7 @@ from services.resolver.judge.going import together
 from services.resolver.judge.params import param_kinds
 from services.resolver.judge.subsets import RULES
 from services.resolver.judge.update import judge_change
+from services.resolver.judge.use import ALTERNATIVES
 from services.resolver.judge.written import WrittenEdge
 
 IN_USE: Final = frozenset(("310", "311", "312", "313"))
@@ -32,6 +33,7 @@ FOR_GOOD: Final = (MODE_PART, SCALE_PART)
 CAN_BE_BROUGHT: Final = frozenset(("110", "140", "112", "114"))
 TOUCHED_MAX: Final = 20  # more blockers are not let go of by hand
 CONFLICT: Final = "conflict"  # the API server's word for fields that another manager owns
+TERMS: Final = ".nodeSelectorTerms"  # of an affinity, in which they are alternatives
 POD_FIELDS: Final = "podspec."  # references that a workload can do without; others are what their object is for
 
 Deny = Callable[[Finding], bool]
@@ -124,8 +126,14 @@ def letting_go(edges: Sequence[Cited | None], command: str) -> Offer | None:
     rows = [edge for edge in edges if edge is not None and edge.rule.startswith(POD_FIELDS)]
     if len(edges) > TOUCHED_MAX or len(rows) < len(edges):
         return None
-    told = ", ".join([f"{_short(edge)} of {named(edge.source)}" for edge in rows])
-    return Offer(command, f"let go of it first: without {told}", [(edge.source, "release", edge.path) for edge in rows])
+    places = [(edge.source, _all_of(edge)) for edge in rows]
+    told = ", ".join([f"{_short(path)} of {named(source)}" for source, path in places])
+    return Offer(command, f"let go of it first: without {told}", [(source, "release", path) for source, path in places])
+
+
+def _all_of(edge: Cited) -> str:
+    """Where a reference stands; with those that would do as well."""
+    return edge.path.partition(TERMS)[0] if edge.rule in ALTERNATIVES else edge.path
 
 
 def _bring(case: Case, blocking: Sequence[Reason]) -> Remedy:
@@ -203,8 +211,8 @@ def _findings(view: View, after: View, change: Change, denies: Deny) -> Iterator
         yield from judge_change(view, after, change, denies)
 
 
-def _short(edge: Cited) -> str:
-    return edge.path.removeprefix("spec.template.spec.").removeprefix("spec.")
+def _short(path: str) -> str:
+    return path.removeprefix("spec.template.spec.").removeprefix("spec.")
 
 
 def typed(resource: ResourceId) -> str:
