@@ -195,6 +195,7 @@ FORMS: Final[Mapping[str, Form]] = {
     "absolute-path": lambda value: str(value).startswith("/"),
     "path-of-a-pod": matching(_OF_A_POD),
     "path-of-metadata": matching(_OF_METADATA),
+    "minor-version": matching(r"latest|v1\.(0|[1-9][0-9]*)"),
     "json-path": lambda value: str(value).startswith("."),
     "amount-of-a-container": matching(_OF_A_CONTAINER),
     "resource": _is_resource,

@@ -212,11 +212,22 @@ def _merge(before: Any, manifest: Any, live: Any) -> Any:
             made.pop(name, None)
         elif name not in live:
             made[name] = value
+        elif isinstance(value, list) and value == before.get(name) and _says(live[name], value):
+            made[name] = live[name]  # it was filled in since
         elif isinstance(value, list):
             made[name] = _merge_list(name, before.get(name), value, live[name])
         else:
             made[name] = _retained(name, _merge(before.get(name), value, live[name]), value)
     return made
+
+
+def _says(live: Any, said: Any) -> bool:
+    """Whether `live` says all of it, and perhaps more."""
+    if isinstance(said, Mapping) and isinstance(live, Mapping):
+        return all(name in live and _says(live[name], value) for name, value in said.items())
+    if isinstance(said, list) and isinstance(live, list):
+        return len(said) <= len(live) and all(map(_says, live, said))
+    return bool(live == said)
 
 
 def _retained(field: str, made: Any, said: Any) -> Any:

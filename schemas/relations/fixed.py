@@ -109,7 +109,7 @@ def _differing(old: Any, new: Any, note: _Note, path: str, whole: bool) -> Itera
         return
     if (new is None and (not is_taken_away or "filled" in note.ways)) or (old is None and "settable" in note.ways):
         return
-    if "grows" in note.ways and all(one in (new or []) for one in old or []):
+    if "grows" in note.ways and _grown(old or [], new or [], whole):
         return
     if isinstance(old, Mapping) or isinstance(new, Mapping):
         if isinstance(old or {}, Mapping) and isinstance(new or {}, Mapping):
@@ -124,6 +124,11 @@ def _differing(old: Any, new: Any, note: _Note, path: str, whole: bool) -> Itera
     yield path
 
 
+def _grown(old: list[Any], new: list[Any], whole: bool) -> bool:
+    """It got items; or, of what may have been added to since, some are said."""
+    return all(one in new for one in old) or (not whole and all(one in old for one in new))
+
+
 def _in_mapping(old: Mapping[str, Any], new: Mapping[str, Any], note: _Note, path: str, whole: bool) -> Iterator[str]:
     for name in dict.fromkeys((*old, *new)) if whole else new:
         yield from _differing(old.get(name), new.get(name), note.child(name), path + suffix_of(name), whole)
@@ -133,7 +138,7 @@ def _paired(old: list[Any], new: list[Any], whole: bool) -> list[tuple[Any, Any]
     """Items side by side; None when one list has other items. What is not said in a part may have been added since."""
     if len(old) == len(new):
         return list(zip(old, new, strict=True))
-    named = {one.get("name"): one for one in old if isinstance(one, Mapping)}
+    named = {one["name"]: one for one in old if isinstance(one, Mapping) and "name" in one}
     if whole or not all(isinstance(one, Mapping) and one.get("name") in named for one in new):
         return None
     return [(named[one["name"]], one) for one in new]

@@ -65,6 +65,13 @@ def test_a_part_of_an_object_changes_only_what_it_says() -> None:
     assert POD.changed(live, {"spec": {}}) == ()
 
 
+def test_what_was_added_since_need_not_be_said_and_what_has_no_name_is_told_by_its_place() -> None:
+    live = _pod(tolerations=["mine", "given"], claims=[{"kind": "a"}, {"kind": "b"}])
+    assert POD.changed(live, {"spec": {"tolerations": ["mine"]}}) == ()
+    assert POD.changed(live, {"spec": {"tolerations": ["mine"]}}, whole=True)
+    assert POD.changed(live, {"spec": {"claims": [{"kind": "a"}]}}) == ("spec.claims",)
+
+
 def test_a_flag_in_the_object_seals_other_fields() -> None:
     sealed = FixedFields(KindFacts(kind="ConfigMap", immutable_when={"immutable": ("data", "immutable")}))
     assert sealed.changed({"data": {"a": "1"}}, {"data": {"a": "2"}}, whole=True) == ()
