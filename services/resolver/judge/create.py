@@ -36,6 +36,7 @@ from services.resolver.judge.use import (
 
 NAMESPACE: Final = "Namespace"
 SECRET: Final = "Secret"
+DEFINITION: Final = "apiextensions.k8s.io/CustomResourceDefinition"
 # Whoever makes a Secret (rules of the catalogue), and where an annotation asks an issuer for a certificate.
 MAKING: Final = frozenset(("certificate.secret", "externalsecret.target", "sealedsecret.secret"))
 ISSUED: Final = frozenset(("annotation.issuer", "annotation.clusterissuer"))
@@ -78,7 +79,9 @@ def judge_needs(view: View, after: View, change: Change) -> Iterator[Finding]:
         # Else the refusal says what is said already, in our words and with what to do.
         yield Finding("D150", f"the API server refuses it: {change.refused}", "presence", change.resource)
     for reference in change.after.references:
-        if reference.relation != "containment" and not set(reference.phases) <= {"P", "D"}:
+        if reference.relation == "containment":
+            yield from () if there else _definition(view, after, change.after, reference)
+        elif not set(reference.phases) <= {"P", "D"}:
             yield from _need(view, after, change.after, reference)
 
 
@@ -107,6 +110,14 @@ def _namespace(view: View, after: View, state: ResourceState) -> Iterator[Findin
         yield Finding("D140", f"there is no namespace {namespace}", "absence", target)
     elif ends(found) or _ends_now(view, target):
         yield Finding("D141", f"namespace {namespace} is being deleted", "presence", target)
+
+
+def _definition(view: View, after: View, state: ResourceState, reference: Reference) -> Iterator[Finding]:
+    """A definition that is being deleted takes no new objects; that none is there is said of the kind (D001)."""
+    found = after.find(reference.target) if kind_of(reference.target) == DEFINITION else None
+    if found is not None and (found.deleting or _ends_now(view, reference.target)):
+        edge = Edge(state.resource, reference.target, reference)
+        yield Finding("D111", f"{named(reference.target)} is being deleted", "presence", reference.target, edge)
 
 
 def _need(view: View, after: View, state: ResourceState, reference: Reference) -> Iterator[Finding]:
