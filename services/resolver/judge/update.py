@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import Final
 
 from schemas.events import ResourceState
@@ -31,12 +31,8 @@ from services.resolver.judge.use import (
 WARNINGS_NAMED: Final = 16  # about one part of a hub
 NAMESPACE: Final = KindId("Namespace")
 _LIVE: Final = ("lifetime", "next start", "in flight")
-READ_WHOLE: Final = (
-    "podspec.envfrom.",
-    "podspec.volume.configmap",
-    "podspec.volume.secret",
-    "podspec.volume.projected",
-)
+MOUNTED: Final = ("podspec.volume.configmap", "podspec.volume.secret", "podspec.volume.projected")
+READ_WHOLE: Final = ("podspec.envfrom.", *MOUNTED)
 READ_AT_START: Final = ("podspec.env.", "podspec.envfrom.")
 
 
@@ -228,12 +224,22 @@ def _lost_grants(view: View, after: View, old: ResourceState, new: ResourceState
 
 
 def _noticed(view: View, old: ResourceState) -> Iterator[Finding]:
+    """What is read through the environment, or copied in by a subPath, is read at a start only; mounts follow."""
     few = view.dependents(old.resource, USERS_LOOKED_AT, "users")
-    readers = {edge.source for edge in few.edges if edge.reference.rule.startswith(READ_AT_START)}
-    if readers:
-        least = "at least " if few.count > USERS_LOOKED_AT else ""
-        verb = "sees" if len(readers) == 1 and not least else "see"
-        message = (
-            f"{least}{counted(len(readers), 'resource')} {verb} the change only after a restart (read through env)"
-        )
-        yield Finding("N230", message, "presence", old.resource)
+    least = "at least " if few.count > USERS_LOOKED_AT else ""
+    mounted = [edge for edge in few.edges if edge.reference.rule.startswith(MOUNTED)]
+    restarted = {edge.source for edge in few.edges if edge.reference.rule.startswith(READ_AT_START)}
+    restarted |= {edge.source for edge in mounted if "L" not in edge.reference.phases}
+    following = {edge.source for edge in mounted} - restarted
+    words = []
+    if restarted:
+        words.append(f"{_many(restarted, least)} the change only after a restart (read through env)")
+    if following:
+        words.append(f"{_many(following, least)} it live (mounted)")
+    if words:
+        yield Finding("N230", "; ".join(words), "presence", old.resource)
+
+
+def _many(readers: Sized, least: str) -> str:
+    verb = "sees" if len(readers) == 1 and not least else "see"
+    return f"{least}{counted(len(readers), 'resource')} {verb}"

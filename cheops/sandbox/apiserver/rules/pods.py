@@ -31,18 +31,25 @@ def derive_pod_spec(spec: Object) -> None:
 def admit_pod(realm: Realm, content: Object, before: Object | None) -> None:
     """Raises StatusError 403 when the service account or the priority class is missing."""
     spec = content.get("spec")
-    if spec is None or before is not None:
+    if spec is None:
+        return
+    _give_tolerations(spec)
+    if before is not None:
         return
     spec.setdefault("enableServiceLinks", True)
     _give_account(realm, content, spec)
     _give_priority(realm, content, spec)
+    content["status"] = {"phase": "Pending", "qosClass": _quality(spec)}
+
+
+def _give_tolerations(spec: Object) -> None:
+    """Of a node in trouble, for a while; at each write, since who applies a list of his own says nothing of these."""
     tolerations = spec.setdefault("tolerations", [])
     for key in NODE_TROUBLES:
         if not any(toleration.get("key") in (None, key) for toleration in tolerations):
             tolerations.append(
                 {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": TOLERATED_S}
             )
-    content["status"] = {"phase": "Pending", "qosClass": _quality(spec)}
 
 
 def _pull_policy(image: str) -> str:
