@@ -19,14 +19,16 @@ from tests.contract.api.client import Api
 
 WAIT_S: Final = 40.0
 EARLY: Final = ("Namespace", "CustomResourceDefinition")  # others live in what they make
+Body = dict[str, Any]
 
 
 class Stage:
     """What a site has in a case."""
 
-    def __init__(self, api: Api, mesh: Mesh, site: SiteName, given: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, api: Api, mesh: Mesh, site: SiteName, given: Sequence[Body]) -> None:
+        self.given = list(given)
         self.api, self.mesh, self.site = api, mesh, site
-        bodies = list(given)
+        bodies = self.given
         definitions = [one for one in bodies if one["kind"] == "CustomResourceDefinition"]
         self._surface = surface_with_crds(builtin_surface(), definitions)
         extractor = Extractor(load_catalogue(), self._surface)
@@ -54,7 +56,7 @@ class Stage:
                     await self.api.delete(path)
         await self._until_gone()
 
-    async def _create(self, resource: ResourceId, body: dict[str, Any]) -> None:
+    async def _create(self, resource: ResourceId, body: Body) -> None:
         async with asyncio.timeout(WAIT_S):
             while True:
                 path = f"{self._collection(resource)}/{body['metadata']['name']}"
@@ -109,6 +111,27 @@ class Stage:
                 return
             before = now
             await asyncio.sleep(0.1)
+
+
+class Standing:
+    """What stands on a site from one case to the next, as long as that is the same."""
+
+    def __init__(self) -> None:
+        self._given: list[Body] | None = None
+
+    async def make(self, stage: Stage) -> None:
+        """What the stage is given is there, and nothing of another one."""
+        if self._given == stage.given:
+            return
+        if self._given is not None:
+            former, self._given = self._given, None
+            await Stage(stage.api, stage.mesh, stage.site, former).tear_down()
+        try:
+            await stage.set_up()
+        except BaseException:
+            await stage.tear_down()
+            raise
+        self._given = stage.given
 
 
 async def judged(mesh: Mesh, case: Case) -> Verdict:

@@ -2,11 +2,13 @@
 
 The manifests were applied by us before, the verdict is a preview. Cases about flawed evidence and what
 an API server does not let one create say why they stay offline; those with several sites are in test_live_sites.py.
+A preview changes nothing, so cases with the same objects follow each other and find them there.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 
 import aiohttp
@@ -17,11 +19,18 @@ from cheops.sandbox.embedded import EmbeddedProcess
 from cheops.sandbox.testbed import Testbed
 from schemas.identity import SiteName
 from tests.accuracy.verdicts.cases import Case, differences, load_cases
-from tests.accuracy.verdicts.stage import Stage, judged
+from tests.accuracy.verdicts.stage import Body, Stage, Standing, judged
 from tests.contract.api.client import Api
 
-CASES = [case for case in load_cases() if not case.offline_only and not case.flaws and len(case.sites) == 1]
 LYON = SiteName("lyon")
+
+
+def given(case: Case) -> list[Body]:
+    return [one.body for one in case.sites[LYON]]
+
+
+CASES = [case for case in load_cases() if not case.offline_only and not case.flaws and [*case.sites] == [LYON]]
+CASES.sort(key=lambda case: json.dumps(given(case), sort_keys=True))
 
 
 @pytest.fixture(scope="module")
@@ -32,18 +41,18 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Testbed]:
     asyncio.run(made.stop())
 
 
+@pytest.fixture(scope="module")
+def standing() -> Standing:
+    return Standing()
+
+
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-async def test_a_live_site_gives_the_same_answer(bed: Testbed, case: Case) -> None:
+async def test_a_live_site_gives_the_same_answer(bed: Testbed, standing: Standing, case: Case) -> None:
     cluster = bed.sites[LYON].cluster
     assert isinstance(cluster, EmbeddedProcess)
     async with aiohttp.ClientSession() as session, connect(bed.context) as mesh:
-        given = [one.body for one in case.sites["lyon"]]
-        stage = Stage(Api(session, cluster.server_url, None, ""), mesh, LYON, given)
-        try:
-            await stage.set_up()
-            verdict = await judged(mesh, case)
-        finally:
-            await stage.tear_down()
+        await standing.make(Stage(Api(session, cluster.server_url, None, ""), mesh, LYON, given(case)))
+        verdict = await judged(mesh, case)
     assert not differences(case.expect, verdict), case.row
 
 
