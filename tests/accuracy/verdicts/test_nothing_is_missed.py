@@ -6,6 +6,7 @@ missing now that was not missing before.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,11 @@ from tests.accuracy.verdicts.court import keys_of, verdict_on
 
 Body = dict[str, Any]
 MISSING = ("D110", "D112", "D114")
-CASES = [one for one in load_cases() if len(one.sites) == 1 and not one.flaws]
+CASES = {  # one of each site: what is asked of it stands in no label
+    json.dumps([one.body for one in next(iter(case.sites.values()))]): case
+    for case in reversed(load_cases())
+    if len(case.sites) == 1 and not case.flaws
+}.values()
 
 
 def _owned(bodies: Sequence[Body], gone: Body) -> list[Body]:
