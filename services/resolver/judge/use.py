@@ -20,6 +20,7 @@ from services.resolver.graph.walk import owner_of
 ONLY_AT_START: Final = frozenset({"batch/CronJob", "PodTemplate"})  # no pod of theirs lives on: only when it runs
 POLICY_ONLY: Final = ("", "P")  # phases of what never counts as use
 FINISHED: Final = ("Succeeded", "Failed")
+IDLE: Final = ("Pending", "Succeeded", "Failed")  # nothing of the pod runs
 CLAIM: Final = "PersistentVolumeClaim"
 POD: Final = "Pod"
 CLAIMS_RULE: Final = "statefulset.claims"
@@ -82,7 +83,7 @@ def use_by(reference: Reference, kind: KindId, traits: ResourceState, makes_pods
 
 def _has_mounted(kind: KindId, facts: Mapping[str, Scalar]) -> bool:
     """A pod that is never started again runs: what it has mounted is unmounted when it ends."""
-    return kind == POD and facts.get("recurs") is False and facts.get("phase") not in (*FINISHED, "Pending")
+    return kind == POD and facts.get("recurs") is False and facts.get("phase") not in IDLE
 
 
 def may_be_needed_to_end(reference: Reference) -> bool:
