@@ -217,7 +217,11 @@ def claims_are_bound(view: View, source: ResourceState) -> bool:
     """A StatefulSet has all the claims that its templates make, and each has its volume."""
     names = [one.target for one in source.references if one.rule == CLAIMS_RULE]
     claims = [view.find(name) for name in names]
-    return bool(names) and all(claim is not None and claim.facts.get("volume") for claim in claims)
+    return bool(names) and all(claim is not None and _is_bound(claim.facts) for claim in claims)
+
+
+def _is_bound(claim: Mapping[str, Scalar]) -> bool:
+    return bool(claim.get("volume")) and claim.get("phase") != "Pending"
 
 
 def _namespace_ends(source: ResourceState, view: View) -> bool:
