@@ -86,7 +86,7 @@ def _scales(after: View, target: ResourceState) -> bool:
     group, _ = split_kind(kind)
     if kind in SCALED:
         return True
-    if "." not in group or group.endswith(".k8s.io"):
+    if after.surface.is_built_in(group):
         return False
     served = after.surface.find(kind)
     definition = after.find(ResourceId(f"{DEFINITION}{served.plural}.{group}")) if served is not None else None
