@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 import cheops
 import services
@@ -13,6 +14,7 @@ from cheops.cli.main import app
 from schemas.codes import CODES, Code, find
 
 SAID = re.compile(r'"([DFWNA]\d{3})"')
+COMMAND = get_command(app)  # once: to put all commands together takes longer than one of them
 ROOTS = [Path(next(iter(one.__path__))) for one in (cheops, services)]
 
 
@@ -30,7 +32,7 @@ def test_every_code_in_the_sources_is_known() -> None:
 def test_a_code_is_explained_by_letter_and_number_and_by_number(code: Code, capsys: pytest.CaptureFixture[str]) -> None:
     text = f"{code.letter}{code.number}"
     for words in (text, text.lower()):
-        app(["explain", words], standalone_mode=False)
+        COMMAND(["explain", words], standalone_mode=False)
         out = capsys.readouterr().out
         assert text in out
         assert code.title in out

@@ -13,6 +13,7 @@ from typer.main import get_command
 from cheops.cli.main import app
 
 ROOT = Path(__file__).parents[3]
+COMMAND = get_command(app)  # once: to put all commands together takes longer than one of them
 PAGES = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/known-defects.md")
 PATH = re.compile(r"`((?:schemas|services|cheops|deploy|tests|docs)/[\w./-]*)(?:::\w+)?`|\]\(((?!https?:)[\w./-]+)\)")
 FENCED = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -49,7 +50,7 @@ def test_every_path_that_a_page_names_exists(page: str) -> None:
 def test_every_command_in_a_page_can_be_typed(line: str) -> None:
     words = shlex.split(line.removesuffix(" &"), comments=True)[1:]
     words = [word for word in words if word != "&"]
-    command: Any = get_command(app)
+    command: Any = COMMAND
     while hasattr(command, "commands"):
         command = command.commands[words.pop(0)]
-    command.make_context("cheops", words)
+    assert command.make_context("cheops", words).command is command, "its options and arguments are taken as they stand"

@@ -32,6 +32,8 @@ JSON = st.recursive(
 )
 FREE_CODES = sorted({code.number for code in CODES if code.letter in "DWN"} - FIXED)
 MANIFESTS = st.dictionaries(TEXT, JSON, max_size=4)
+INTENT_NAMES = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=20), min_size=1, max_size=3)
+INTENT_MANIFESTS = st.lists(MANIFESTS, min_size=1, max_size=3)
 
 
 def messages(kind: type[Any]) -> SearchStrategy[Any]:
@@ -53,20 +55,31 @@ def _whole(kind: type[Any]) -> SearchStrategy[Any]:
     return st.builds(kind, **parts)
 
 
-@st.composite
-def _intents(draw: st.DrawFn, kind: type[Intent]) -> Intent:
+@cache
+def _intents(kind: type[Intent]) -> SearchStrategy[Intent]:
     """An intent has names or manifests, by its verb; only a part of one has what resolvers add."""
     fields = {name: _values(field.annotation, field.metadata) for name, field in kind.model_fields.items()}
     own = ("schema_", "resources", "manifests", "brings", "marks", "together")
-    given = {name: draw(strategy) for name, strategy in fields.items() if name not in own}
-    if given["entry"] is not None:
-        given |= {name: draw(fields[name]) for name in ("marks", "together")}
-        given["brings"] = tuple(draw(st.lists(MANIFESTS, max_size=2)))
-    names = st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=20), min_size=1, max_size=3)
-    given["heal"] = given["heal"] and given["verb"] == "apply" and given["on_failure"] != "undo"
-    if given["verb"] in ("delete", "read") or given["heal"]:
-        return kind(resources=tuple(draw(names)), **given)
-    return kind(manifests=tuple(draw(st.lists(MANIFESTS, min_size=1, max_size=3))), **given)
+    common = st.fixed_dictionaries({name: strategy for name, strategy in fields.items() if name not in own})
+    added = st.fixed_dictionaries(
+        {
+            "marks": fields["marks"],
+            "together": fields["together"],
+            "brings": st.lists(MANIFESTS, max_size=2).map(tuple),
+        }
+    )
+
+    @st.composite
+    def intents(draw: st.DrawFn) -> Intent:
+        given = dict(draw(common))
+        if given["entry"] is not None:
+            given |= draw(added)
+        given["heal"] = given["heal"] and given["verb"] == "apply" and given["on_failure"] != "undo"
+        if given["verb"] in ("delete", "read") or given["heal"]:
+            return kind(resources=tuple(draw(INTENT_NAMES)), **given)
+        return kind(manifests=tuple(draw(INTENT_MANIFESTS)), **given)
+
+    return intents()
 
 
 def _values(annotation: Any, metadata: Iterable[Any] = ()) -> SearchStrategy[Any]:
