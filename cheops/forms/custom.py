@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from cheops.forms.fields import wrong_with_metadata
 from cheops.forms.schema_fits import Schema, filled, frozen, misfitting, unknown
+from cheops.forms.schema_values import texts_of
 from schemas.identity import ResourceId
 from services.resolver.judge.demand import mapping_of, rows_of
 
@@ -63,7 +64,7 @@ def misfits(body: Body, definition: Body) -> list[str]:
     if not found:
         rules = {name: value for name, value in schema.items() if name != "properties"}
         fields = {name: one for name, one in mapping_of(schema.get("properties")).items() if name != STATUS}
-        needed = [one for one in schema.get("required") or () if one != STATUS]
+        needed = [one for one in texts_of(schema.get("required")) if one != STATUS]
         found = list(misfitting(filled(said, schema), {**rules, "properties": fields, "required": needed}, "", 0))
     return [reason.removeprefix(".") for reason in dict.fromkeys(found)][:SHOWN_MAX]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from cheops.forms.schema_values import value_rules
+from cheops.forms.schema_values import texts_of, value_rules
 from schemas.relations.path import suffix_of
 from services.resolver.judge.demand import mapping_of, rows_of
 
@@ -112,9 +112,9 @@ def misfitting(value: Any, schema: Schema, path: str, depth: int) -> Iterator[st
 def _fields(value: Body, schema: Schema, path: str, depth: int) -> Iterator[str]:
     fields, free = mapping_of(schema.get("properties")), schema.get("additionalProperties")
     embedded = ("apiVersion", "kind") if schema.get(EMBEDDED) is True else ()
-    for name in (*(schema.get("required") or ()), *embedded):
+    for name in (*texts_of(schema.get("required")), *embedded):
         if name not in value:
-            yield f"{path}{suffix_of(str(name))}: missing"
+            yield f"{path}{suffix_of(name)}: missing"
     for name, inner in value.items():
         below = fields.get(name) if name in fields else free
         if isinstance(below, Mapping):

@@ -40,6 +40,11 @@ def value_rules(value: Any, schema: Schema) -> Iterator[str]:
         yield from _bounded(len(value), schema, "Properties", "fields")
 
 
+def texts_of(said: Any) -> list[str]:
+    """Names that a schema lists; nothing where it says something else."""
+    return [one for one in said if isinstance(one, str)] if isinstance(said, list) else []
+
+
 def compiled(pattern: Any) -> re.Pattern[str] | None:
     """None for what Go reads otherwise, and for what is none."""
     if not isinstance(pattern, str) or any(one in pattern for one in FOREIGN):
@@ -111,7 +116,7 @@ def _twice(value: Sequence[Any], schema: Schema) -> Iterator[str]:
     if sort == "set":
         keys: list[Any] = list(value)
     elif sort == "map":
-        names = schema.get("x-kubernetes-list-map-keys") or ()
+        names = texts_of(schema.get("x-kubernetes-list-map-keys"))
         keys = [[mapping_of(one).get(name) for name in names] for one in value]
     else:
         return

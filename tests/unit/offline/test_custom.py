@@ -75,3 +75,19 @@ def test_a_value_that_its_schema_allows_is_left_alone(field: dict[str, Any], val
 def test_what_is_below_a_field_that_keeps_all_has_to_be_known_where_it_is_described() -> None:
     field = {**ANYTHING, "type": "object", "properties": {"b": {"type": "object", "properties": {"c": WORD}}}}
     assert _wrong(field, {"x": 1, "b": {"d": 1}}) == ["spec.a.b.d: unknown field"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ({"type": "object", "required": 5}, {}),
+        ({"type": "object", "properties": [], **ANYTHING}, {"b": 1}),
+        ({**KEYED, "x-kubernetes-list-map-keys": 5}, [{"n": "a"}]),
+        ({"type": "integer", "multipleOf": 0, "minimum": "b", "enum": "c"}, 1),
+        ({"type": "string", "minLength": "d", "pattern": "(", "allOf": [None], "not": 6}, "e"),
+    ],
+)
+def test_what_a_schema_says_in_words_that_are_none_is_not_held_against_anybody(
+    field: dict[str, Any], value: Any
+) -> None:
+    assert _wrong(field, value) == []
