@@ -1,8 +1,7 @@
 """Does a custom resource fit the schema of its definition? As an API server reads it, before anybody else. Pure.
 
-definition ─▶ its version's schema ─▶ fields that the schema does not know; then, with defaults filled in, each value
-
-What rules in CEL say is not read, nor the status: nobody applies one.
+definition ─▶ its version's schema ─▶ fields that the schema does not know; then, with defaults filled in, each value;
+then what rules in CEL say. The status is not read: nobody applies one.
 """
 
 from __future__ import annotations
@@ -11,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cheops.forms.fields import wrong_with_metadata
-from cheops.forms.schema_fits import Schema, filled, frozen, misfitting, unknown
+from cheops.forms.schema_fits import Schema, filled, misfitting, unknown
 from cheops.forms.schema_values import texts_of
+from cheops.forms.validations import broken
 from schemas.identity import ResourceId
 from services.resolver.judge.demand import mapping_of, rows_of
 
@@ -40,13 +40,20 @@ def wrong_with_custom(body: Body, definition: Body) -> list[str]:
     return wrong_with_metadata(body, named=True) or misfits(body, definition)
 
 
-def changed_for_good(before: Body, after: Body, definition: Body) -> list[str]:
-    """What its definition says cannot be changed of an object that is there."""
-    schema = schema_of(definition, kind_version(after))
-    if schema is None or kind_version(before) != kind_version(after):
+def rules_broken(before: Body | None, after: Body, definition: Body) -> list[str]:
+    """`path: message` of each rule in CEL that an object of a definition breaks; `before`: what is there, if anything.
+
+    An object that is there at another version is judged by the API server alone, which knows how to convert it.
+    """
+    version = kind_version(after)
+    schema = schema_of(definition, version)
+    if schema is None or (before is not None and kind_version(before) != version):
         return []
-    found = frozen(filled(before, schema), filled(after, schema), schema)
-    return [reason.removeprefix(".") for reason in found][:SHOWN_MAX]
+    now = dict(after)
+    if STATUS in mapping_of(_served(definition, version).get("subresources")):  # then nobody writes it here
+        now = {**now, STATUS: mapping_of(before).get(STATUS)}
+    was = None if before is None else filled(before, schema)
+    return list(dict.fromkeys(broken(was, filled(now, schema), schema)))[:SHOWN_MAX]
 
 
 def kind_version(body: Body) -> str:
@@ -66,14 +73,22 @@ def misfits(body: Body, definition: Body) -> list[str]:
         fields = {name: one for name, one in mapping_of(schema.get("properties")).items() if name != STATUS}
         needed = [one for one in texts_of(schema.get("required")) if one != STATUS]
         found = list(misfitting(filled(said, schema), {**rules, "properties": fields, "required": needed}, "", 0))
-    return [reason.removeprefix(".") for reason in dict.fromkeys(found)][:SHOWN_MAX]
+    return [_shown(reason) for reason in dict.fromkeys(found)][:SHOWN_MAX]
+
+
+def _shown(reason: str) -> str:
+    """The path of a field without its first dot; the dot alone is the object itself."""
+    return reason if reason.startswith(".:") else reason.removeprefix(".")
 
 
 def schema_of(definition: Body, version: str) -> Schema | None:
     """Of one of its versions; None where it says none."""
     if definition.get("apiVersion") != STORED_FORM:
         return None
-    versions = rows_of(mapping_of(definition.get("spec")).get("versions"))
-    found = next((one for one in versions if one.get("name") == version), None)
-    schema = mapping_of(mapping_of(found).get("schema")).get("openAPIV3Schema")
+    schema = mapping_of(_served(definition, version).get("schema")).get("openAPIV3Schema")
     return schema if isinstance(schema, Mapping) and schema.get("type") == "object" else None
+
+
+def _served(definition: Body, version: str) -> Body:
+    versions = rows_of(mapping_of(definition.get("spec")).get("versions"))
+    return next((one for one in versions if one.get("name") == version), {})

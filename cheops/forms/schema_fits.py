@@ -14,7 +14,6 @@ Schema = Mapping[str, Any]
 OF_EVERY_OBJECT: Final = ("apiVersion", "kind", "metadata")
 PRESERVED: Final = "x-kubernetes-preserve-unknown-fields"
 EMBEDDED: Final = "x-kubernetes-embedded-resource"
-KEPT: Final = ("self==oldSelf", "oldSelf==self")
 DEPTH_MAX: Final = 100
 
 
@@ -54,21 +53,6 @@ def filled(value: Any, schema: Schema, depth: int = 0) -> Any:
         if name not in made and mapping_of(below).get("default") is not None:
             made[name] = filled(below["default"], below, depth + 1)
     return made
-
-
-def frozen(before: Any, after: Any, schema: Schema, path: str = "", depth: int = 0) -> Iterator[str]:
-    """Fields that a schema says cannot be changed (`self == oldSelf`), and that are; of CEL this much is read."""
-    if depth > DEPTH_MAX or not schema or before is None or after is None:
-        return
-    rules = rows_of(schema.get("x-kubernetes-validations"))
-    if before != after and any("".join(str(one.get("rule")).split()) in KEPT for one in rules):
-        yield f"{path or '.'}: cannot be changed"
-    if not (isinstance(before, Mapping) and isinstance(after, Mapping)):
-        return
-    fields, free = mapping_of(schema.get("properties")), mapping_of(schema.get("additionalProperties"))
-    for name, value in after.items():
-        here = f"{path}{suffix_of(str(name))}"
-        yield from frozen(before.get(name), value, mapping_of(fields.get(name, free)), here, depth + 1)
 
 
 def unknown(value: Any, schema: Schema, path: str, depth: int, *, whole: bool = False) -> Iterator[str]:

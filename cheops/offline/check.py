@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from msgspec import structs
 from pydantic import ValidationError
 
-from cheops.forms.custom import Definitions, changed_for_good, definitions_in, kind_named, wrong_with_custom
+from cheops.forms.custom import Definitions, definitions_in, kind_named, rules_broken, wrong_with_custom
 from cheops.forms.fields import wrong_with
 from cheops.forms.workload_rules import is_elastic
 from cheops.offline.merging import evened, kept, merged, same_content, says_all
@@ -192,8 +192,8 @@ def _of_form(change: Change, intake: Intake, site: OfflineSite, known: Bodies, d
         before = _wrong(change.resource, live, known, definitions)
         wrong = [one for one in wrong if one not in before]
     definition = definitions.get(kind_named(after))
-    if live is not None and definition is not None:
-        wrong += changed_for_good(live, after, definition)
+    if definition is not None and not wrong:
+        wrong = rules_broken(live, after, definition)
     return structs.replace(change, refused="; ".join(wrong)) if wrong else change
 
 

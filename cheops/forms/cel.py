@@ -1,0 +1,76 @@
+"""One expression in CEL → its value, or None where it cannot be told. Pure.
+
+The language is Google's (cel-expr-python, extra `cel`); what Kubernetes adds to it is in cel_functions.py. What the
+library cannot read or evaluate, and everything where it is not installed, is not told: nobody is refused because of it.
+An evaluation is bounded: the library ends one after 10,000 steps of its loops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from typing import Any, Final
+
+from cheops.forms.cel_functions import declared
+
+KNOWN_MAX: Final = 4096  # expressions that are kept compiled: 150 µs each
+
+
+def holds(expression: str, given: Mapping[str, Any]) -> bool | None:
+    """What is true of the variables, what is not, and None where it cannot be told."""
+    value = _value(expression, given)
+    return value if isinstance(value, bool) else None
+
+
+def said(expression: str, given: Mapping[str, Any]) -> str | None:
+    """A text that is put together from the variables."""
+    value = _value(expression, given)
+    return value if isinstance(value, str) else None
+
+
+def _value(expression: str, given: Mapping[str, Any]) -> Any:
+    program = _compiled(expression, tuple(sorted(given)))
+    if program is None:
+        return None
+    try:
+        found = program.eval(data=dict(given))
+    except RuntimeError:  # too many steps
+        return None
+    return None if found.type() == _type_of_errors() else found.value()
+
+
+@lru_cache(maxsize=KNOWN_MAX)
+def _compiled(expression: str, names: tuple[str, ...]) -> Any:
+    language = _language(names)
+    if language is None:
+        return None
+    try:
+        return language.compile(expression)
+    except RuntimeError:  # a syntax error, or a function that is not known
+        return None
+
+
+@cache
+def _language(names: tuple[str, ...]) -> Any:
+    """None where the library is not installed."""
+    try:
+        from cel_expr_python import cel
+        from cel_expr_python.ext import ext_bindings, ext_math, ext_optional, ext_strings
+    except ImportError:
+        return None
+    return cel.NewEnv(
+        variables=dict.fromkeys(names, cel.Type.DYN),
+        functions=declared(cel),
+        extensions=[
+            ext_bindings.ExtBindings(),
+            ext_math.ExtMath(),
+            ext_optional.ExtOptional(),
+            ext_strings.ExtStrings(),
+        ],
+    )
+
+
+def _type_of_errors() -> Any:
+    from cel_expr_python import cel
+
+    return cel.Type.ERROR
