@@ -18,17 +18,18 @@ KNOWN_MAX: Final = 4096  # expressions that are kept compiled: 150 µs each
 
 def holds(expression: str, given: Mapping[str, Any]) -> bool | None:
     """What is true of the variables, what is not, and None where it cannot be told."""
-    value = _value(expression, given)
+    value = value_of(expression, given)
     return value if isinstance(value, bool) else None
 
 
 def said(expression: str, given: Mapping[str, Any]) -> str | None:
     """A text that is put together from the variables."""
-    value = _value(expression, given)
+    value = value_of(expression, given)
     return value if isinstance(value, str) else None
 
 
-def _value(expression: str, given: Mapping[str, Any]) -> Any:
+def value_of(expression: str, given: Mapping[str, Any]) -> Any:
+    """Of any type; None, too, where it is null."""
     program = _compiled(expression, tuple(sorted(given)))
     if program is None:
         return None
@@ -36,7 +37,7 @@ def _value(expression: str, given: Mapping[str, Any]) -> Any:
         found = program.eval(data=dict(given))
     except RuntimeError:  # too many steps
         return None
-    return None if found.type() == _type_of_errors() else found.value()
+    return None if found.type() == _type_of_errors() else found.plain_value()
 
 
 @lru_cache(maxsize=KNOWN_MAX)

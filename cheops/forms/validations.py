@@ -81,13 +81,13 @@ def _judged(
         if not kept:
             yield _told(rule, expression, path, {})
         return
-    given = {"self": _seen(after, schema, is_whole=is_whole)}
+    given = {"self": seen(after, schema, is_whole=is_whole)}
     asked = expression
     if has_to_be_told:
-        given["before"] = [] if is_new else [_seen(before, schema, is_whole=is_whole)]
+        given["before"] = [] if is_new else [seen(before, schema, is_whole=is_whole)]
         asked = f"cel.bind(oldSelf, before[?0], ({expression}\n))"
     elif reads_old:
-        given["oldSelf"] = _seen(before, schema, is_whole=is_whole)
+        given["oldSelf"] = seen(before, schema, is_whole=is_whole)
     if holds(asked, given) is False:
         yield _told(rule, expression, path, given)
 
@@ -101,22 +101,22 @@ def _told(rule: Mapping[str, Any], expression: str, path: str, given: Mapping[st
     return f"{place}: {str(text).strip()}"
 
 
-def _seen(value: Any, schema: Schema, depth: int = 0, *, is_whole: bool = False) -> Any:
+def seen(value: Any, schema: Schema, depth: int = 0, *, is_whole: bool = False) -> Any:
     """As a rule sees it: fields that the schema names, under names that CEL can spell, of the types that it says."""
     if depth > DEPTH_MAX:
         return UNTOLD
     if isinstance(value, list):
         items = mapping_of(schema.get("items"))
-        return [_seen(one, items, depth + 1) for one in value]
+        return [seen(one, items, depth + 1) for one in value]
     if isinstance(value, Mapping):
         fields = dict(mapping_of(schema.get("properties")))
         if is_whole or schema.get(EMBEDDED) is True:
             fields |= OF_AN_OBJECT
         if not fields:
             free = mapping_of(schema.get("additionalProperties"))
-            return {str(name): _seen(one, free, depth + 1) for name, one in value.items()}
+            return {str(name): seen(one, free, depth + 1) for name, one in value.items()}
         return {
-            _spelled(name): _seen(one, mapping_of(fields[name]), depth + 1)
+            _spelled(name): seen(one, mapping_of(fields[name]), depth + 1)
             for name, one in value.items()
             if name in fields
         }

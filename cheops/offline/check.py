@@ -17,6 +17,7 @@ from cheops.forms.custom import Definitions, definitions_in, kind_named, rules_b
 from cheops.forms.fields import wrong_with
 from cheops.forms.workload_rules import is_elastic
 from cheops.offline.merging import evened, kept, merged, same_content, says_all
+from cheops.offline.policies import Request, denials
 from cheops.offline.refusals import refusal_of_update
 from cheops.offline.sites import OfflineSite
 from cheops.offline.taken import taken
@@ -194,6 +195,9 @@ def _of_form(change: Change, intake: Intake, site: OfflineSite, known: Bodies, d
     definition = definitions.get(kind_named(after))
     if definition is not None and not wrong:
         wrong = rules_broken(live, after, definition)
+    served = site.surface.served.get(kind_of(change.resource))
+    if served is not None and not wrong:
+        wrong = denials(Request(change.resource, served, live, after), site.bodies, definitions)
     return structs.replace(change, refused="; ".join(wrong)) if wrong else change
 
 

@@ -22,7 +22,7 @@ async def test_an_api_server_refuses_what_the_labels_say(api: Api, namespace: st
     wrong = []
     for case in CASES:
         for body in case.act["manifests"]:
-            path, content = _placed(body, namespace)
+            path, content = placed(body, namespace)
             dry = {} if content["kind"] in TRIED else {"dryRun": "All"}
             answer = await api.post(path, content, fieldValidation="Strict", **dry)
             if answer.status == 201 and not dry:
@@ -40,7 +40,7 @@ async def test_the_types_of_fields_are_those_that_a_real_api_server_tells(api: A
     assert written(answer.content) == FILE.read_text(encoding="utf-8"), "see cheops/forms/shaping.py"
 
 
-def _placed(body: dict[str, Any], namespace: str) -> tuple[str, dict[str, Any]]:
+def placed(body: dict[str, Any], namespace: str) -> tuple[str, dict[str, Any]]:
     """The path of its collection, and the same object in a namespace of this run."""
     group, _, version = body["apiVersion"].rpartition("/")
     served = builtin_surface().served[kind_id(group, body["kind"])]

@@ -19,7 +19,7 @@ from tests.contract.api.client import Api
 
 ROW = "Create, does the API server refuse it (a rule of its definition), D150"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-TILLS = "/apis/rules.example.com/v1/namespaces/{}/tills"
+REGISTERS = "/apis/rules.example.com/v1/namespaces/{}/registers"
 CORPUS = Path(__file__).parents[4] / "shared" / "corpora" / "kube-prometheus" / "setup"
 MONITORING = "/apis/monitoring.coreos.com/{}/namespaces/{}/{}"
 CASES = [one for one in load_cases() if one.row == ROW]
@@ -28,14 +28,14 @@ pytestmark = [pytest.mark.controlplane, pytest.mark.parametrize("engine", ["real
 
 
 @pytest.fixture
-async def tills(api: Api, namespace: str) -> AsyncIterator[str]:
+async def registers(api: Api, namespace: str) -> AsyncIterator[str]:
     """Where they are made, while their definition is there."""
     definition = next(one.body for one in CASES[0].sites["lyon"] if one.body["kind"] == "CustomResourceDefinition")
     made = await api.post(DEFINITIONS, definition)
     assert made.status == 201, made.text
     name = definition["metadata"]["name"]
     await api.until(DEFINITIONS, name, _is_served)
-    yield TILLS.format(namespace)
+    yield REGISTERS.format(namespace)
     await api.delete(f"{DEFINITIONS}/{name}")
     await api.until(DEFINITIONS, name, lambda found: found is None)
 
@@ -45,20 +45,20 @@ def _is_served(definition: Body | None) -> bool:
     return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
 
 
-async def test_an_api_server_says_what_the_labels_say_and_in_the_same_words(api: Api, tills: str) -> None:
-    differences = [line for case in CASES for line in await _differences(api, tills, case)]
+async def test_an_api_server_says_what_the_labels_say_and_in_the_same_words(api: Api, registers: str) -> None:
+    differences = [line for case in CASES for line in await _differences(api, registers, case)]
     assert not differences, "\n".join(differences)
     assert len(CASES) >= 38
 
 
-async def _differences(api: Api, tills: str, case: Case) -> list[str]:
+async def _differences(api: Api, registers: str, case: Case) -> list[str]:
     for one in case.sites["lyon"]:
-        if one.body["kind"] == "Till":
-            there = await api.apply(f"{tills}/front", _moved(one.body, tills), force=True)
+        if one.body["kind"] == "Register":
+            there = await api.apply(f"{registers}/front", _moved(one.body, registers), force=True)
             assert there.status == 201, f"{case.name}: {there.text}"
     for body in case.act["manifests"]:
-        answer = await api.apply(f"{tills}/front", _moved(body, tills), dryRun="All", force=True)
-    await api.delete(f"{tills}/front")
+        answer = await api.apply(f"{registers}/front", _moved(body, registers), dryRun="All", force=True)
+    await api.delete(f"{registers}/front")
     if answer.status not in (200, 201, 422):
         return [f"{case.name}: {answer.status} {answer.text}"]
     if (answer.status == 422) is not (case.expect.decision == "deny"):
@@ -72,8 +72,8 @@ async def _differences(api: Api, tills: str, case: Case) -> list[str]:
     ]
 
 
-def _moved(body: Body, tills: str) -> Body:
-    return {**body, "metadata": {**body["metadata"], "namespace": tills.split("/")[-2]}}
+def _moved(body: Body, registers: str) -> Body:
+    return {**body, "metadata": {**body["metadata"], "namespace": registers.split("/")[-2]}}
 
 
 SIGNED = {"remoteWrite": [{"url": "http://a", "sigv4": {"externalId": "a"}}]}

@@ -1,0 +1,170 @@
+"""Does a ValidatingAdmissionPolicy of the site deny a creation or an update? As an API server says. Pure.
+
+bindings that deny ─▶ their policies ─▶ is this object theirs ─▶ conditions, variables, validations (in CEL)
+
+What cannot be told denies nothing: policies with parameters, who asks, what a mutating webhook or policy may still
+change, and what the API server may fill in. Policies that come with the bundle are not in force yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cheops.forms.cel import holds, said, value_of
+from cheops.forms.custom import Definitions, kind_named, kind_version, schema_of
+from cheops.forms.filled import filled_in, is_open
+from cheops.forms.schema_fits import filled
+from cheops.forms.validations import seen
+from schemas.events import ServedKind
+from schemas.identity import ResourceId, ResourceKey
+from schemas.relations.selector import NAME_LABEL, from_object, labels_of, matches
+from services.resolver.judge.demand import mapping_of, rows_of
+
+Body = Mapping[str, Any]
+Bodies = Mapping[ResourceId, Body]
+GROUP: Final = "admissionregistration.k8s.io"
+BINDINGS: Final = f"{GROUP}/ValidatingAdmissionPolicyBinding/"
+POLICIES: Final = f"{GROUP}/ValidatingAdmissionPolicy/"
+MUTATING: Final = (f"{GROUP}/MutatingWebhookConfiguration/", f"{GROUP}/MutatingAdmissionPolicyBinding/")
+EVERY: Final = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of an API server. `before` None: the object is made."""
+
+    resource: ResourceId
+    served: ServedKind
+    before: Body | None
+    after: Body
+
+    @property
+    def operation(self) -> str:
+        return "CREATE" if self.before is None else "UPDATE"
+
+    @property
+    def key(self) -> ResourceKey:
+        return ResourceKey.parse(self.resource)
+
+
+def denials(request: Request, bodies: Bodies, definitions: Definitions) -> list[str]:
+    """What the API server would say; `bodies`: what is at the site."""
+    bindings = [one for name, one in bodies.items() if name.startswith(BINDINGS)]
+    key = request.key
+    of_limits = (f"LimitRange/{key.namespace}/",) if key.kind_id == "Pod" else ()  # they fill in what a pod asks
+    changers = (*MUTATING, *of_limits)
+    if not bindings or key.group == GROUP or any(name.startswith(changers) for name in bodies):
+        return []
+    found = []
+    for binding in bindings:
+        spec = mapping_of(binding.get("spec"))
+        policy = mapping_of(bodies.get(ResourceId(f"{POLICIES}{spec.get('policyName')}")))
+        says = mapping_of(policy.get("spec"))
+        is_told = "Deny" in (spec.get("validationActions") or ()) and not says.get("paramKind")
+        matched = (mapping_of(says.get("matchConstraints")), mapping_of(spec.get("matchResources")))
+        if is_told and all(_is_matched(one, request, bodies) for one in matched):
+            head = f"ValidatingAdmissionPolicy '{spec['policyName']}' with binding '{_name(binding)}' denied request"
+            found += [f"{head}: {text}" for text in _broken(says, request, bodies, definitions)]
+    return found
+
+
+def _name(body: Body) -> Any:
+    return mapping_of(body.get("metadata")).get("name")
+
+
+def _is_matched(said_of: Body, request: Request, bodies: Bodies) -> bool:
+    rules = rows_of(said_of.get("resourceRules"))
+    if rules and not any(_is_named(one, request) for one in rules):
+        return False
+    if any(_is_named(one, request) for one in rows_of(said_of.get("excludeResourceRules"))):
+        return False
+    objects = from_object(said_of.get("objectSelector"))
+    if objects and not any(matches(objects, _labels(one)) for one in (request.after, request.before or {})):
+        return False
+    spaces = from_object(said_of.get("namespaceSelector"))
+    if spaces is None or not (spaces.match_labels or spaces.match_expressions):
+        return True
+    is_space = request.key.kind_id == "Namespace"
+    space = request.after if is_space else bodies.get(ResourceId(f"Namespace/{request.key.namespace}"))
+    if space is None:
+        return not request.key.namespace  # a selector says nothing of what is in no namespace
+    return matches(spaces, {NAME_LABEL: str(_name(space)), **_labels(space)})
+
+
+def _labels(body: Body) -> Mapping[str, str]:
+    return labels_of(mapping_of(body.get("metadata")).get("labels"))
+
+
+def _is_named(rule: Body, request: Request) -> bool:
+    key, served = request.key, request.served
+    wanted = (
+        ("operations", request.operation),
+        ("apiGroups", key.group),
+        ("apiVersions", kind_version(request.after)),
+    )
+    names, scope = rule.get("resourceNames"), rule.get("scope") or EVERY
+    return (
+        all({EVERY, one} & set(rule.get(field) or ()) for field, one in wanted)
+        and bool({EVERY, "*/*", served.plural} & set(rule.get("resources") or ()))
+        and (not names or key.name in names)
+        and scope in (EVERY, "Namespaced" if served.namespaced else "Cluster")
+    )
+
+
+def _broken(says: Body, request: Request, bodies: Bodies, definitions: Definitions) -> Iterator[str]:
+    given = _given(request, bodies, definitions)
+    body = mapping_of(given["object"])
+    conditions = [str(one.get("expression")) for one in rows_of(says.get("matchConditions"))]
+    variables = {str(one.get("name")): str(one.get("expression")) for one in rows_of(says.get("variables"))}
+    if any(holds(one, given) is not True or is_open(one, body) for one in conditions):
+        return
+    for name, expression in variables.items():
+        value = None if is_open(expression, body) else value_of(expression, given)
+        if value is not None:  # who reads one that is not there is not told
+            given["variables"] = {**given["variables"], name: value}
+    for one in rows_of(says.get("validations")):
+        expression = str(one.get("expression"))
+        if holds(expression, given) is False and not is_open(expression, body):
+            made = said(str(one["messageExpression"]), given) if one.get("messageExpression") else None
+            yield made or one.get("message") or f"failed expression: {' '.join(expression.split())}"
+
+
+def _given(request: Request, bodies: Bodies, definitions: Definitions) -> dict[str, Any]:
+    definition = definitions.get(kind_named(request.after))
+    schema = None if definition is None else schema_of(definition, kind_version(request.after))
+
+    def shown(body: Body | None) -> Any:
+        if body is None:
+            return None
+        if schema is None:
+            return _spelled(filled_in(body))
+        whole = filled(body, schema)
+        return {**seen(whole, schema), **_spelled({one: whole.get(one) for one in ("apiVersion", "kind", "metadata")})}
+
+    key, version = request.key, kind_version(request.after)
+    metadata = dict(mapping_of(request.after.get("metadata"))) | ({"namespace": key.namespace} if key.namespace else {})
+    space = bodies.get(ResourceId(f"Namespace/{key.namespace}"))
+    return {
+        "object": shown({**request.after, "metadata": metadata}),
+        "oldObject": shown(request.before),
+        "request": {
+            "operation": request.operation,
+            "name": key.name,
+            "namespace": key.namespace,
+            "__namespace__": key.namespace,
+            "kind": {"group": key.group, "version": version, "kind": key.kind},
+            "resource": {"group": key.group, "version": version, "resource": request.served.plural},
+        },
+        "namespaceObject": None if space is None else _spelled(space),
+        "variables": {},
+    }
+
+
+def _spelled(value: Any) -> Any:
+    """Under the names that CEL can spell, too."""
+    if isinstance(value, Mapping):
+        made = {str(name): _spelled(one) for name, one in value.items() if one is not None}
+        return {**made, "__namespace__": made["namespace"]} if "namespace" in made else made
+    return [_spelled(one) for one in value] if isinstance(value, list) else value
