@@ -9,11 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache, lru_cache
+from importlib.util import find_spec
 from typing import Any, Final
 
 from cheops.forms.cel_functions import declared
 
 KNOWN_MAX: Final = 4096  # expressions that are kept compiled: 150 µs each
+
+
+def is_installed() -> bool:
+    """Whether anything can be told at all."""
+    return find_spec("cel_expr_python") is not None
 
 
 def holds(expression: str, given: Mapping[str, Any]) -> bool | None:

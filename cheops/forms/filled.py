@@ -6,14 +6,16 @@ leaves out cannot be told.
 
 from __future__ import annotations
 
+import math
 import re
 from base64 import b64encode
 from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from schemas.pods import pod_spec_of
 from schemas.relations.selector import NAME_LABEL
-from services.resolver.judge.demand import mapping_of, rows_of
+from services.resolver.judge.demand import UNITS, mapping_of, rows_of
 
 Body = Mapping[str, Any]
 CONTAINERS: Final = ("containers", "initContainers", "ephemeralContainers")
@@ -41,6 +43,8 @@ OF_A_KIND: Final[Mapping[str, Body]] = {  # in `spec`
     "PersistentVolume": {"volumeMode": "Filesystem"},
     "Namespace": {"finalizers": ["kubernetes"]},
 }
+DECIMAL: Final = ("m", "", "k", "M", "G", "T", "P", "E")
+BINARY: Final = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 OTHERS: Final = re.compile(
     r"\b(?:serviceAccountName|serviceAccount|tolerations|volumes|volumeMounts|priority|priorityClassName|"
     r"preemptionPolicy|enableServiceLinks|runtimeClassName|overhead|nodeName|nodeSelector|imagePullSecrets|"
@@ -115,11 +119,29 @@ def _fill_container(container: Any) -> None:
     latest = image.endswith(":latest") or (":" not in image.rpartition("/")[2] and "@" not in image)
     container.setdefault("imagePullPolicy", "Always" if latest else "IfNotPresent")
     resources = mapping_of(container["resources"])
-    if isinstance(resources.get("limits"), Mapping):
-        container["resources"] = {
-            **resources,
-            "requests": {**resources["limits"], **mapping_of(resources.get("requests"))},
-        }
+    asked = {field: _written(resources[field]) for field in ("limits", "requests") if resources.get(field)}
+    if "limits" in asked:
+        asked["requests"] = {**asked["limits"], **asked.get("requests", {})}
+    container["resources"] = {**resources, **asked}
+
+
+def _written(amounts: Any) -> dict[str, str]:
+    """As the API server writes them: with the largest unit of which it is a whole number."""
+    return {str(name): _shortest(str(value)) for name, value in mapping_of(amounts).items()}
+
+
+def _shortest(text: str) -> str:
+    number = text.rstrip("numkKMGTPEi")
+    unit = text[len(number) :]
+    try:
+        amount = Decimal(math.ceil(Decimal(number) * UNITS[unit] * 1000)) / 1000  # nothing is kept finer than that
+    except (InvalidOperation, KeyError, OverflowError, ValueError):
+        return text
+    is_binary = unit.endswith("i") and abs(amount) >= 1024
+    for one in reversed(BINARY if is_binary else DECIMAL):
+        if amount % UNITS[one] == 0:
+            return f"{int(amount / UNITS[one])}{one}" if amount else "0"
+    return text
 
 
 def is_open(expression: str, body: Body) -> bool:

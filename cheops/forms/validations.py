@@ -40,6 +40,15 @@ RESERVED: Final = re.compile(
 ESCAPES: Final = (("__", "__underscores__"), (".", "__dot__"), ("-", "__dash__"), ("/", "__slash__"))
 
 
+def has_rules(schema: Any, depth: int = 0) -> bool:
+    """Whether any place of a schema, or of what holds one, has rules in CEL."""
+    if depth > DEPTH_MAX:
+        return False
+    if isinstance(schema, Mapping):
+        return RULES in schema or any(has_rules(one, depth + 1) for one in schema.values())
+    return isinstance(schema, list) and any(has_rules(one, depth + 1) for one in schema)
+
+
 def broken(before: Any, after: Any, schema: Schema) -> Iterator[str]:
     """`path: message` of each rule that an object breaks. `before`: what was there, None when it is made."""
     was = NOTHING if before is None else _aligned(before, after, schema, 0)

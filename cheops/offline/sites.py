@@ -13,6 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from cheops.forms.cel import is_installed
+from cheops.forms.validations import has_rules
 from cheops.offline.usage import counted_quotas
 from schemas.documents import Document, DocumentError, read_documents
 from schemas.events import ResourceEvent, ResourceState, ServedKind
@@ -27,6 +29,7 @@ from schemas.verdicts import Evidence
 from services.resolver.graph.store import Graph
 
 NAMESPACE: Final = KindId("Namespace")
+POLICY: Final = "ValidatingAdmissionPolicy"
 STALE_FACTOR: Final = 360.0  # a stale site was last heard this many bounds ago: an hour for the default of 10 s
 
 
@@ -101,10 +104,17 @@ def site_of(
         _put(site.graph, state)
         key = ResourceKey.parse(state.resource)
         namespaces.add(key.name if key.kind_id == NAMESPACE else key.namespace)
+    if not is_installed() and any(map(_asks_in_cel, site.bodies.values())):
+        site.warnings.append(f"rules in CEL are not read at {name} (pip install 'cheops[cel]')")
     _fill_in(site.graph, namespaces - {""})
     for quota in list(counted_quotas(site.graph, site.bodies)):
         _put(site.graph, quota)
     return site
+
+
+def _asks_in_cel(body: Mapping[str, Any]) -> bool:
+    kind = body.get("kind")
+    return kind == POLICY or (kind == "CustomResourceDefinition" and has_rules(body))
 
 
 @lru_cache(maxsize=8)

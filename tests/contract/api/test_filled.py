@@ -44,3 +44,34 @@ def _unknown(ours: Any, theirs: Any, path: str) -> Iterator[str]:
     elif isinstance(theirs, list) and isinstance(ours, list):
         for one, other in zip(ours, theirs, strict=False):
             yield from _unknown(one, other, f"{path}[]")
+
+
+AMOUNTS = (
+    "1",
+    "1000m",
+    "0.5",
+    "1024Mi",
+    "2048Ki",
+    "1.5Gi",
+    "1000M",
+    "1500M",
+    "512",
+    "0.5Ki",
+    "2Ei",
+    "0",
+    "1k",
+    "12000n",
+)
+
+
+async def test_amounts_are_written_as_an_api_server_writes_them(api: Api, namespace: str) -> None:
+    wrong = []
+    for amount in AMOUNTS:
+        limits = {"example.com/a": "1", "memory": amount}
+        containers = [{"name": "main", "image": "web", "resources": {"limits": limits, "requests": {"cpu": amount}}}]
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": containers}}
+        answer = await api.post(f"/api/v1/namespaces/{namespace}/pods", pod, dryRun="All")
+        theirs = answer.content["spec"]["containers"][0]["resources"]
+        ours = filled_in(pod)["spec"]["containers"][0]["resources"]
+        wrong += [f"{ours}, and not {theirs}"] if ours != theirs else []
+    assert not wrong, "\n".join(wrong)
