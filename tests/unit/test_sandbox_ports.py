@@ -27,8 +27,10 @@ def test_a_program_that_shares_takes_a_reserved_port_gets_all_connections_and_ma
         with socket.create_server((LOOPBACK, reservation.port), reuse_port=True) as server:
             server.settimeout(5)
             for _ in range(20):
-                with socket.create_connection((LOOPBACK, reservation.port), timeout=5):
-                    server.accept()[0].close()
+                with socket.create_connection((LOOPBACK, reservation.port), timeout=5) as client:
+                    accepted, address = server.accept()
+                    accepted.close()
+                    assert address == client.getsockname()
     reservation.release()
 
 

@@ -44,8 +44,9 @@ def test_whatever_stands_there_is_read_safely(value: Any) -> None:
             {"spec": value},
             {"spec": {"template": value}},
         ):
-            wrong_with({**head, **body})
-        wrong_with({**head, "spec": {"template": {"spec": {"containers": value, "volumes": value}}}, "rules": value})
+            assert all(one.isprintable() for one in wrong_with({**head, **body}))
+        template = {"spec": {"containers": value, "volumes": value}}
+        assert all(one.isprintable() for one in wrong_with({**head, "spec": {"template": template}, "rules": value}))
 
 
 def test_each_mistake_is_named_with_its_place() -> None:

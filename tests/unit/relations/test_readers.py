@@ -36,7 +36,7 @@ def placed(example: dict[str, Any]) -> dict[str, Any]:
     return {"apiVersion": f"{group}/v1" if group else "v1", **body, "kind": kind}
 
 
-def check(body: dict[str, Any]) -> None:
+def assert_read_alike(body: dict[str, Any]) -> None:
     """Read at once and read plainly are the same."""
     read, key = EXTRACTOR.state(body), EXTRACTOR.key(body)
     plain = plainly.references(body, key, CATALOGUE, SURFACE)
@@ -49,12 +49,12 @@ def check(body: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("example", WHOLE, ids=lambda example: str(example["kind"]))
 def test_an_example_is_read_at_once_as_it_is_read_plainly(example: dict[str, Any]) -> None:
-    check(placed(example))
+    assert_read_alike(placed(example))
 
 
 def test_the_objects_of_a_cluster_are_read_at_once_as_they_are_read_plainly() -> None:
     for body in Fleet(300).bodies():
-        check(body)
+        assert_read_alike(body)
 
 
 @settings(max_examples=300, deadline=None)
@@ -68,7 +68,7 @@ def test_an_example_with_junk_in_it_is_read_at_once_as_it_is_read_plainly(data: 
         for step in where[:-1]:
             inner = inner[step]
         inner[where[-1]] = data.draw(JUNK)
-    check(body)
+    assert_read_alike(body)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_an_example_with_junk_in_it_is_read_at_once_as_it_is_read_plainly(data: 
 )
 def test_words_skipped_names_and_strange_lists_are_read_at_once_as_they_are_read_plainly(spec: Any) -> None:
     for namespace in ("shop", "", "a/b"):
-        check(made("Pod", namespace=namespace, spec=spec))
+        assert_read_alike(made("Pod", namespace=namespace, spec=spec))
 
 
 def test_the_permission_that_one_needs_is_not_asked_of_another() -> None:

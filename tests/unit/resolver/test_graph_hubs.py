@@ -34,7 +34,7 @@ def _source(chance: Random) -> ResourceEvent:
     return ResourceEvent("put", ResourceState(name, references=named))
 
 
-def _checked(graph: Graph) -> bool:
+def assert_found_as_in_a_walk(graph: Graph) -> bool:
     """Every answer is what a walk over all states says; returns whether it is a hub now."""
     states = [*graph.resources()]
     for parts in ({"key:a"}, {"key:b", "key:c"}, {"key:c"}):
@@ -73,8 +73,8 @@ def test_who_needs_a_part_is_found_in_a_hub_as_in_a_walk_over_everything(seed: i
         for _ in by_batches.take(batch, batch.events):
             pass
         seq += size
-        _checked(one_by_one)
-        _checked(by_batches)
+        assert_found_as_in_a_walk(one_by_one)
+        assert_found_as_in_a_walk(by_batches)
 
 
 def test_so_many_name_it_that_it_becomes_a_hub_either_way_and_nothing_is_left_when_they_go() -> None:
@@ -87,10 +87,10 @@ def test_so_many_name_it_that_it_becomes_a_hub_either_way_and_nothing_is_left_wh
         for _ in by_batches.take(batch, batch.events):
             pass
     for graph in (one_by_one, by_batches):
-        assert _checked(graph), "a hub"
+        assert assert_found_as_in_a_walk(graph), "a hub"
         for state in [*graph.resources()]:
             graph.apply(ResourceEvent("delete", resource=state.resource))
-        assert not _checked(graph)
+        assert not assert_found_as_in_a_walk(graph)
 
 
 def _labelled(name: str) -> ResourceState:

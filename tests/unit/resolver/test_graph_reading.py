@@ -47,7 +47,7 @@ def known(graph: Graph) -> dict[str, object]:
     }
 
 
-def check_both_ways(batches: list[list[ResourceEvent]]) -> None:
+def assert_both_ways_alike(batches: list[list[ResourceEvent]]) -> None:
     plain, quick, teller = Graph(LYON), Graph(LYON), Teller()
     seq = 1
     for events in batches:
@@ -66,7 +66,7 @@ def check_both_ways(batches: list[list[ResourceEvent]]) -> None:
 @settings(deadline=None)
 @given(BATCHES)
 def test_a_batch_read_by_its_bytes_is_what_its_events_are_one_by_one(batches: list[list[ResourceEvent]]) -> None:
-    check_both_ways(batches)
+    assert_both_ways_alike(batches)
 
 
 @settings(deadline=None, max_examples=50)
@@ -79,7 +79,7 @@ def test_it_is_also_when_nearly_everything_is_forgotten_in_between(batches: list
         patch.setattr("services.resolver.graph.store.UNUSED_MAX", 1)
         patch.setattr("services.resolver.graph.records.SWEEP_MIN", 1)
         patch.setattr("services.resolver.graph.records.SWEEP_ROWS", 2)
-        check_both_ways(batches)
+        assert_both_ways_alike(batches)
 
 
 UID = "3065041a-b2d0-f10e-f00a-0480e43cd056"
@@ -95,8 +95,12 @@ def with_version(event: ResourceEvent, version: str) -> ResourceEvent:
 @settings(deadline=None, max_examples=50)
 @given(BATCHES)
 def test_new_versions_of_what_is_known_say_the_same_as_one_by_one(batches: list[list[ResourceEvent]]) -> None:
-    check_both_ways([[with_version(one, version) for one in batch] for batch in batches for version in ("1", "1", "2")])
-    check_both_ways([[with_version(one, version) for one in batch for version in ("1", "2", "2")] for batch in batches])
+    assert_both_ways_alike(
+        [[with_version(one, version) for one in batch] for batch in batches for version in ("1", "1", "2")]
+    )
+    assert_both_ways_alike(
+        [[with_version(one, version) for one in batch for version in ("1", "2", "2")] for batch in batches]
+    )
 
 
 def test_a_batch_that_is_none_changes_nothing_though_its_first_facts_are_whole() -> None:

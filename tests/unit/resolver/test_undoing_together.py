@@ -26,7 +26,7 @@ def shop() -> tuple[dict[str, Any], ...]:
     return without_uid(secret("ca")), without_uid(deployment("web", mounts_secret("ca"), app="web"))
 
 
-def nothing_is_left(mesh: VirtualMesh) -> None:
+def assert_nothing_is_left(mesh: VirtualMesh) -> None:
     for name, world in mesh.worlds.items():
         assert not {CA, WEB} & world.cluster.objects.keys(), name
         assert not world.machine.docket.active, name
@@ -40,7 +40,7 @@ def test_a_step_that_fails_at_one_site_takes_back_what_all_have_done(mesh: Virtu
     mesh["nice"].refuses = {WEB}
     mesh.enter("lyon", "create", "lyon & oslo & nice", manifests=shop())
     mesh.settle(4)
-    nothing_is_left(mesh)
+    assert_nothing_is_left(mesh)
     whole = mesh.verdict("lyon")
     assert (whole.decision, whole.undoes) == ("allow", 1)
     assert {step.site for step in whole.plan} == {"lyon", "oslo", "nice"}
@@ -87,7 +87,7 @@ def test_a_site_that_is_cut_off_takes_its_part_back_when_it_returns(mesh: Virtua
     mesh.settle(10)
     mesh.mend()
     mesh.settle(40, 2.0)
-    nothing_is_left(mesh)
+    assert_nothing_is_left(mesh)
 
 
 def test_stop_and_continue_hold_for_several_sites(mesh: VirtualMesh) -> None:
@@ -119,7 +119,7 @@ def test_each_resolver_may_be_killed_at_any_of_its_effects(mesh: VirtualMesh) ->
             again.settle(80, 2.0)
             kills += again[victim].kills
             try:
-                nothing_is_left(again)
+                assert_nothing_is_left(again)
             except AssertionError as error:
                 raise AssertionError(f"{victim} killed at {dies_at}") from error
     assert kills > 30

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.identity import IDENTITY_LEN_MAX
 from schemas.scope.errors import ScopeError
-from schemas.scope.offered import check_offered
+from schemas.scope.offered import check_offered, has_shares
 from schemas.scope.parse import from_json, parse_scope
 
 HERE = "a site, all, around(SITE, DURATION) or ("
@@ -196,4 +196,6 @@ def test_what_is_not_divided_has_no_shares_that_could_move(text: str) -> None:
     ],
 )
 def test_shares_that_add_up_may_move(text: str) -> None:
-    check_offered(parse_scope(text), text)
+    scope = parse_scope(text)
+    check_offered(scope, text)
+    assert all(has_shares(part.location) for part in scope.parts if part.options.rebalance)

@@ -315,7 +315,7 @@ async def test_a_line_that_cannot_be_read_is_answered_by_listing_again(server: S
     server.on(PATH, "list", page([], 20), page([thing("a", 22)], 23))
     server.on(PATH, "watch", stream(garbage))
     async with watching(server) as watched:
-        await watched.until("a@22")
+        assert (await watched.until("a@22"))[-1] == "a@22"
 
 
 async def test_an_object_that_cannot_be_understood_is_named_without_its_values(server: ScriptedServer) -> None:

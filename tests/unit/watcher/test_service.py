@@ -318,6 +318,7 @@ async def test_what_cannot_be_seen_is_told_at_once_and_so_is_that_it_is_seen_aga
         await replica.until(lambda: set(replica.evidence.blind) == {POD, SECRET})
         shelf.trouble = ""
         await replica.until(lambda: not replica.evidence.blind)
+        assert "Secret/shop/db" in replica.resources
 
 
 async def test_a_kind_that_reads_otherwise_is_blind_from_the_surface_on_until_it_was_read_again(
