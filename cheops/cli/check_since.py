@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from cheops.cli.failures import BadInputError
 from cheops.cli.manifests import checked_documents
@@ -58,7 +59,7 @@ def judge_change(court: Court, change: Change, act: Act) -> Verdict | None:
     entry = next(iter(change.before))
     answers = []
     writes = {
-        name: replace(act, verb="apply", manifests=tuple(one.body for one in found.written))
+        name: replace(act, verb="apply", manifests=tuple(_newest(one.body) for one in found.written))
         for name, found in change.differences.items()
         if found.written
     }
@@ -72,3 +73,9 @@ def judge_change(court: Court, change: Change, act: Act) -> Verdict | None:
     if deletes:
         answers.append(check_parts(replace(court, sites=change.between), deletes))
     return combine(answers, entry) if answers else None
+
+
+def _newest(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A dump that was made again is no change of something older: what its server counts is left out."""
+    metadata = {name: value for name, value in body["metadata"].items() if name not in ("uid", "resourceVersion")}
+    return {**body, "metadata": metadata}

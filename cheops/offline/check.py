@@ -21,21 +21,23 @@ from cheops.offline.policies import Request, denials
 from cheops.offline.refusals import refusal_of_update
 from cheops.offline.sites import OfflineSite
 from cheops.offline.taken import taken
+from cheops.offline.unanswered import Request, unanswered
 from cheops.offline.usage import counted
 from schemas.envelope import MessageError, describe
-from schemas.identity import ResourceId, ResourceKey, SiteName, kind_of
+from schemas.identity import KindId, ResourceId, ResourceKey, SiteName, kind_of
 from schemas.intents import BOUND_DEFAULT_S, Intent, Override, Verb
 from schemas.kinds import Surface
 from schemas.pods import template_of
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import Catalogue
+from schemas.relations.selector import labels_of
 from schemas.relations.surface import surface_with_crds
-from schemas.verdicts import Verdict
+from schemas.verdicts import Evidence, Verdict
 from services.resolver.coordinate import combine
 from services.resolver.intake import Intake, take_in
 from services.resolver.judge.case import Case, Change, Problem
 from services.resolver.judge.decide import decide
-from services.resolver.judge.demand import demand_of
+from services.resolver.judge.demand import demand_of, mapping_of
 from services.resolver.judge.policy import Policy
 from services.resolver.judge.quota import QUOTA
 from services.resolver.judge.security import beyond
@@ -44,6 +46,7 @@ Body = Mapping[str, Any]
 Bodies = Mapping[ResourceId, Body]
 INTENT_ID: Final = "i-check"
 LIFETIME: Final = timedelta(hours=24)
+SERVICE: Final = KindId("Service")
 IDENTITY: Final = frozenset(("apiVersion", "kind", "metadata"))
 
 
@@ -110,15 +113,21 @@ def judge_at(court: Court, act: Act, site: OfflineSite, problems: tuple[Problem,
         together=act.together,
     )
     verdict = decide(case, site.graph, court.policy, court.now, court.catalogue.sources_of)
-    if verdict.decision == "deny" or not intake.manifests:
+    if verdict.decision == "deny" or verb_of(act) == "read":
         return verdict
     # What its own form forbids is said when nothing else is: a sketch of a manifest is judged by what it says.
     known = {**site.bodies, **intake.manifests}
     definitions = definitions_in(known)
-    misshapen = tuple(_of_form(one, intake, site, known, definitions) for one in intake.changes)
-    if misshapen == intake.changes:
+    changes = tuple(_of_form(one, intake, site, known, definitions) for one in intake.changes)
+    changes = tuple(_asked_about(one, intake, site, known, case.evidence) for one in changes)
+    if changes == intake.changes:
         return verdict
-    case = structs.replace(case, changes=misshapen)
+    refused = tuple(
+        Problem("D150", f"the API server refuses it: {one.refused}", one.resource)
+        for one in changes
+        if one.action == "delete" and one.refused
+    )
+    case = structs.replace(case, changes=changes, problems=refused)
     return decide(case, site.graph, court.policy, court.now, court.catalogue.sources_of)
 
 
@@ -199,6 +208,22 @@ def _of_form(change: Change, intake: Intake, site: OfflineSite, known: Bodies, d
     if served is not None and not wrong:
         wrong = denials(Request(change.resource, served, live, after), site.bodies, definitions)
     return structs.replace(change, refused="; ".join(wrong)) if wrong else change
+
+
+def _asked_about(change: Change, intake: Intake, site: OfflineSite, known: Bodies, evidence: Evidence) -> Change:
+    """With what an API server says when a webhook that it has to ask is not there."""
+    key, live = ResourceKey.parse(change.resource), site.bodies.get(change.resource)
+    served = site.surface.find(key.kind_id)
+    is_write = change.action in ("create", "update", "apply")
+    if served is None or change.refused or change.unchanged or not evidence.fresh or SERVICE in evidence.blind:
+        return change
+    if not is_write and (change.action != "delete" or live is None):
+        return change
+    bodies = [one for one in (live, intake.manifests.get(change.resource)) if one is not None]
+    labels = tuple(labels_of(mapping_of(one.get("metadata")).get("labels")) for one in bodies)
+    operation = ("UPDATE" if live is not None else "CREATE") if is_write else "DELETE"
+    words = unanswered(Request(operation, change.resource, served, change.version, labels), known)
+    return structs.replace(change, refused=words) if words else change
 
 
 def _wrong(resource: ResourceId, body: Body, known: Bodies, definitions: Definitions) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from cheops.offline.check import Act, Court, judge_at
 from cheops.offline.sites import OfflineSite, placed
@@ -16,13 +16,17 @@ from schemas.identity import ResourceId, SiteName, kind_of
 from schemas.scope.tree import Scope
 from schemas.verdicts import Reason, Verdict, Wait
 from services.resolver.across.splitting import Splitter
-from services.resolver.across.supply import Naming, Supplies, bare_namespace
+from services.resolver.across.supply import MISSING, Naming, Supplies, bare_namespace
 from services.resolver.judge.case import Problem
 from services.resolver.judge.findings import named
 from services.resolver.placing import Alternative
 from services.resolver.signals import Want
 
 Body = dict[str, Any]
+
+
+_SILENT: Final = ("F501", "is unreachable")
+_OLD: Final = ("F502", "was last heard too long ago")
 
 
 @dataclass(slots=True)
@@ -38,6 +42,7 @@ class Delivery:
     bundle: dict[ResourceId, Body] = field(default_factory=dict)
     supplies: Supplies = field(default_factory=Supplies)
     doubts: dict[ResourceId, tuple[Reason, Wait]] = field(default_factory=dict)
+    unfound: dict[tuple[SiteName, ResourceId], tuple[Reason, Wait]] = field(default_factory=dict)
 
     @property
     def entry(self) -> OfflineSite:
@@ -65,7 +70,8 @@ class Delivery:
         for name in names:
             manifests = tuple(self.bodies.get(name, {}).values())
             problems = tuple(self.problems.get(name, {}).values())
-            rows[name] = judge_at(self.court, replace(self.act, manifests=manifests), self.court.sites[name], problems)
+            verdict = judge_at(self.court, replace(self.act, manifests=manifests), self.court.sites[name], problems)
+            rows[name] = self._unsettled(verdict, name)
         return rows
 
     def supply(self, verdicts: Mapping[SiteName, Verdict]) -> bool:
@@ -74,7 +80,10 @@ class Delivery:
         brought = False
         for want in self.supplies.fresh(naming.wants(verdicts)):
             found = self._found(want)
-            if found is None or want.resource in self.bodies.get(want.site, {}):
+            if want.resource in self.bodies.get(want.site, {}):
+                continue
+            if found is None:
+                brought = self._unfound(want) or brought
                 continue
             self._doubt(want, found[0])
             self.supplies.bring(want, *found, self.court.catalogue.kinds.get)
@@ -96,12 +105,39 @@ class Delivery:
     def _doubt(self, want: Want, origin: SiteName) -> None:
         """What is to come from a site that is not heard, or was heard too long ago, is not known to be there."""
         evidence = self.court.sites[origin].evidence(self.act.bound_s)
-        if evidence.fresh or want.resource in self.bundle:
-            return
-        code, why = ("F501", "is unreachable") if evidence.age_s is None else ("F502", "was last heard too long ago")
-        message = f"{named(want.resource)} is to come from {origin}, which {why}"
-        reason = Reason(code=code, severity="defer", message=message, site=want.site, resource=want.resource)
-        self.doubts[want.resource] = reason, Wait(site=origin)
+        if not evidence.fresh and want.resource not in self.bundle:
+            code, why = _SILENT if evidence.age_s is None else _OLD
+            self.doubts[want.resource] = _awaited(want, origin, code, why)
+
+    def _unfound(self, want: Want) -> bool:
+        """Whether what is not found is not known to be missing: its site is not heard, or does not observe the kind."""
+        origin, kind = want.origins[0], kind_of(want.resource)
+        evidence = self.court.sites[origin].evidence(self.act.bound_s)
+        if evidence.fresh and kind not in evidence.blind:
+            return False
+        code, why = _SILENT if evidence.age_s is None else _OLD
+        if evidence.fresh:
+            code, why = "F503", f"does not observe {kind}"
+        self.unfound[want.site, want.resource] = _awaited(want, origin, code, why)
+        return True
+
+    def _unsettled(self, verdict: Verdict, name: SiteName) -> Verdict:
+        """The same without denials for what is only not known to be missing."""
+        rows = {resource: row for (site, resource), row in self.unfound.items() if site == name}
+        left = tuple(one for one in verdict.reasons if not (one.code in MISSING and one.resource in rows))
+        if len(left) == len(verdict.reasons):
+            return verdict
+        reasons, waits = zip(*rows.values(), strict=True)
+        update: dict[str, Any] = {"reasons": (*left, *reasons)}
+        if all(one.severity != "deny" for one in left):
+            summary = f"{verdict.summary.partition(': ')[0]}: {reasons[0].message}"
+            update |= {
+                "decision": "defer",
+                "summary": summary,
+                "waits_for": (*verdict.waits_for, *waits),
+                "remedies": (),
+            }
+        return verdict.model_copy(update=update)
 
     def doubted(self, whole: Verdict) -> Verdict:
         """The verdict on the whole, with what is not known of it; deny beats defer."""
@@ -134,3 +170,9 @@ class Delivery:
             if kind_of(want.resource) == "Namespace" and site.graph.find(want.resource) is not None:
                 return name, bare_namespace(want.resource)
         return None
+
+
+def _awaited(want: Want, origin: SiteName, code: str, why: str) -> tuple[Reason, Wait]:
+    message = f"{named(want.resource)} is to come from {origin}, which {why}"
+    reason = Reason(code=code, severity="defer", message=message, site=want.site, resource=want.resource)
+    return reason, Wait(site=origin, kind=kind_of(want.resource) if code == "F503" else None)

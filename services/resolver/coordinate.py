@@ -77,14 +77,22 @@ def not_taken(verdict: Verdict, failed: Sequence[tuple[Alternative, Verdict]], e
 def enough(
     scope: Scope, way: Alternative, verdicts: Mapping[SiteName, Verdict]
 ) -> tuple[Mapping[SiteName, Verdict], tuple[Reason, ...]]:
-    """`min:` sites of a replication are enough: those that do not allow are left out, and said."""
+    """`min:` sites of a replication are enough: those that do not allow are left out, and said.
+
+    While others may still allow, those that deny are.
+    """
     left_out: dict[SiteName, Verdict] = {}
     for part, shares, crossed in zip(scope.parts, way.shares, way.crossed, strict=True):
         wanted = part.options.min
         mine = [name for name in shares if name in verdicts]
+        if wanted is None or crossed:
+            continue
         good = [name for name in mine if verdicts[name].decision == "allow"]
-        if wanted is not None and not crossed and len(good) >= wanted:
+        hopeful = [name for name in mine if verdicts[name].decision != "deny"]
+        if len(good) >= wanted:
             left_out |= {name: verdicts[name] for name in mine if name not in good}
+        elif len(hopeful) >= wanted:  # what is not known yet may make up for who denies
+            left_out |= {name: verdicts[name] for name in mine if name not in hopeful}
     notes = tuple(
         Reason(code="N505", severity="note", message=f"{name} is left out: {one.summary}", site=name)
         for name, one in left_out.items()

@@ -19,6 +19,7 @@ from schemas.intents import Intent
 from schemas.kinds import Surface, UnknownKindError
 from schemas.rehearsals import RehearsalAnswer, RehearsedChange, RehearsedResult
 from schemas.relations.extract import Extractor
+from schemas.ties import is_declared
 from services.resolver.judge.case import Change, Problem
 from services.resolver.judge.demand import demand_of
 from services.resolver.judge.security import beyond
@@ -136,9 +137,15 @@ def _shaped(
             forced=intent.heal,
             demand=demand_of(placed),
             beyond=beyond(placed),
+            basis=_basis(state),
         )
         manifests[state.resource] = placed
     return tuple(changes.values()), manifests, problems
+
+
+def _basis(state: ResourceState) -> tuple[str, str]:
+    """The uid and the version that a manifest was read at; what several sites have was read at one of them only."""
+    return ("", "") if is_declared(state) else (state.uid, state.resource_version)
 
 
 def _check_form(manifest: Manifest, where: str) -> Problem | None:

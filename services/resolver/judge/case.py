@@ -30,6 +30,7 @@ class Change(Struct, frozen=True):
     demand      what it asks of quotas; had: what it asked before, where that is known
     beyond      level of Pod Security → what its pods do beyond it
     anew        it is there, and what its pods are made from changes
+    basis       what the manifest says that it changes: a uid, a resource version ("" where it says none)
     """
 
     resource: ResourceId
@@ -44,6 +45,7 @@ class Change(Struct, frozen=True):
     had: Demand | None = None
     beyond: Mapping[str, str] = field(default_factory=dict)
     anew: bool = False
+    basis: tuple[str, str] = ("", "")
 
 
 class Problem(Struct, frozen=True):

@@ -63,6 +63,21 @@ def judge_presence(view: View, change: Change) -> Iterator[Finding]:
         yield Finding("D102", f"{named(change.resource)} is not there", "absence", change.resource)
     elif there and change.unchanged:
         yield Finding("N102", f"{named(change.resource)} is unchanged", "presence", change.resource)
+    elif there and (words := _outdated(view, change)):
+        yield Finding("D150", f"the API server refuses it: {words}", "presence", change.resource)
+
+
+def _outdated(view: View, change: Change) -> str:
+    """Why a manifest cannot replace what is there: it was read before somebody else changed or made it anew."""
+    now = view.find(change.resource)
+    uid, version = change.basis
+    if now is None or change.forced:
+        return ""
+    if uid and now.uid and uid != now.uid:
+        return f"metadata.uid: {uid} was another {named(change.resource)}"
+    if version and now.resource_version and version != now.resource_version:
+        return f"metadata.resourceVersion: {version} is not the latest version; apply the change to that"
+    return ""
 
 
 def judge_needs(view: View, after: View, change: Change) -> Iterator[Finding]:

@@ -26,6 +26,7 @@ from services.resolver.judge.use import (
     alternatives,
     claims_are_bound,
     how,
+    is_for_starts,
     lives,
     match_in_flight,
     matches,
@@ -291,4 +292,6 @@ def use_finding(
         message = f"{user} is being deleted, and needs it for that"
         return Finding("D330", message, "presence", edge.source, edge, (edge,))
     code, said = _SAID[use]
+    if use == "weak" and is_for_starts(edge.reference, kind_of(edge.source)):
+        code = "W311"
     return Finding(code, said.format(how=how(edge), user=user), "presence", edge.source, edge, (edge,))

@@ -19,7 +19,11 @@ from services.resolver.judge.use import BREAKING, use_of
 
 CLAIM: Final = KindId("PersistentVolumeClaim")
 ACCOUNT: Final = KindId("ServiceAccount")
-KEPT: Final = frozenset(ResourceId(f"Namespace/{name}") for name in ("default", "kube-system", "kube-public"))
+_KEPT: Final = {
+    "namespace": ("Namespace", ("default", "kube-system", "kube-public")),
+    "system priority class": ("scheduling.k8s.io/PriorityClass", ("system-cluster-critical", "system-node-critical")),
+}
+KEPT: Final = {ResourceId(f"{kind}/{name}"): what for what, (kind, names) in _KEPT.items() for name in names}
 BINDINGS: Final = frozenset(
     (KindId("rbac.authorization.k8s.io/RoleBinding"), KindId("rbac.authorization.k8s.io/ClusterRoleBinding"))
 )
@@ -49,7 +53,8 @@ def itself(
     if owner is not None and owner not in cascade.all:
         yield Finding("W320", f"its owner {named(owner)} will make it again", "presence", owner)
     if resource in KEPT:
-        yield Finding("D150", "the API server refuses it: this namespace may not be deleted", "presence", resource)
+        message = f"the API server refuses it: this {KEPT[resource]} may not be deleted"
+        yield Finding("D150", message, "presence", resource)
     held = [one for one in state.finalizers if one != "kubernetes"]
     if held:
         message = f"finalizer held by {', '.join(held)}: it goes when that is released"

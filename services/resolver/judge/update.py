@@ -19,6 +19,7 @@ from services.resolver.judge.subsets import said, subsets_lost
 from services.resolver.judge.use import (
     DEFAULT_PARTS,
     Use,
+    is_for_starts,
     lives,
     match_in_flight,
     offers,
@@ -169,7 +170,12 @@ def _part_in_use(view: View, edge: Edge, use: str, part: str) -> Iterator[Findin
         message = f"{user} needs {part} only when somebody starts it"
         yield Finding("N311", message, "presence", edge.source, edge, (edge,))
     elif use == "weak":
-        yield Finding("W210", f"{user} refers to {part}, and does without", "presence", edge.source, edge, (edge,))
+        message = f"{user} refers to {part}, and does without"
+        yield Finding(_weak_code(edge), message, "presence", edge.source, edge, (edge,))
+
+
+def _weak_code(edge: Edge) -> str:
+    return "W211" if is_for_starts(edge.reference, kind_of(edge.source)) else "W210"
 
 
 def _lost_labels(view: View, after: View, old: ResourceState, new: ResourceState) -> Iterator[Finding]:
@@ -199,9 +205,11 @@ def _last_match_goes(view: View, edge: Edge, use: Use, target: ResourceId) -> It
         message = f"intent {holder} changes {user}, or what it could use instead"
         yield Finding("F510", message, "presence", edge.source, edge, (edge,), waits_for=holder)
     elif use in _LIVE:
-        yield Finding("D210", f"{user} selects it, and would select nothing", "presence", edge.source, edge, (edge,))
+        code = "D210" if use == "lifetime" else "D211"
+        yield Finding(code, f"{user} selects it, and would select nothing", "presence", edge.source, edge, (edge,))
     elif use == "weak":
-        yield Finding("W210", f"{user} selects it, and does without", "presence", edge.source, edge, (edge,))
+        message = f"{user} selects it, and does without"
+        yield Finding(_weak_code(edge), message, "presence", edge.source, edge, (edge,))
 
 
 def _lost_grants(view: View, after: View, old: ResourceState, new: ResourceState) -> Iterator[Finding]:

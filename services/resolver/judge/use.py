@@ -74,11 +74,16 @@ def use_by(reference: Reference, kind: KindId, traits: ResourceState, makes_pods
     if reference.once or _is_over(reference, kind, facts, makes_pods):
         return "over"
     starts = "A" in reference.phases or "S" in reference.phases
-    if "L" in reference.phases and kind not in ONLY_AT_START:
+    if not is_for_starts(reference, kind):
         return "lifetime"
     if not starts and "L" not in reference.phases:
         return "none"
     return "in flight" if kind == CLAIM or _starts_now(kind, facts) else "next start"
+
+
+def is_for_starts(reference: Reference, kind: KindId) -> bool:
+    """Whether the target serves starts only, and nothing that lives on."""
+    return "L" not in reference.phases or kind in ONLY_AT_START
 
 
 def _has_mounted(kind: KindId, facts: Mapping[str, Scalar]) -> bool:
