@@ -14,11 +14,13 @@ from msgspec import structs
 from schemas.events import ServedKind
 from schemas.identity import KindId, ResourceId, kind_of, resource_id, split_kind
 from schemas.relations.ambient import is_ambient
+from schemas.relations.grants import LISTENING
 from services.resolver.graph.label_index import namespace_of
 from services.resolver.graph.view import View
 from services.resolver.judge.cascade import cascade_of
 from services.resolver.judge.case import Case
 from services.resolver.judge.findings import Finding, named
+from services.resolver.judge.grants import GRANT
 from services.resolver.judge.limits import LIMIT_RANGE
 from services.resolver.judge.quota import QUOTA
 from services.resolver.judge.update import takes_away
@@ -27,7 +29,7 @@ from services.resolver.judge.use import INSTALLED
 POD: Final = KindId("Pod")
 NAMESPACE: Final = KindId("Namespace")
 DEFINITION: Final = KindId("apiextensions.k8s.io/CustomResourceDefinition")
-WITHOUT_DENIAL: Final = ("110", "112", "114", "120")  # as W or N: it would be allowed with and without
+WITHOUT_DENIAL: Final = ("110", "112", "114", "120", "412")  # as W or N: it would be allowed with and without
 SourcesOf = Callable[[KindId], frozenset[KindId]]
 
 
@@ -60,6 +62,8 @@ def unknown(case: Case, finding: Finding) -> Finding | None:
     if finding.rests_on != "absence":
         return None
     kind = kind_of(finding.resource) if finding.resource else None
+    if finding.number == "114" and kind not in LISTENING:
+        kind = GRANT  # what is not known is not the target, but who permits its use
     doubt = _doubt(case)
     if doubt is not None:
         code, why = doubt.code, f"{doubt.message}; as last observed, {finding.message}"
@@ -113,12 +117,12 @@ def _defining(served: ServedKind) -> str:
 
 def _needed(case: Case) -> set[KindId]:
     return {
-        kind_of(reference.target) if reference.selector is None else reference.selector.kind
+        kind_of(reference.target)
         for change in case.changes
         if change.after is not None
         for reference in change.after.references
         if not reference.optional and not reference.soft and reference.confidence != "inferred"
-        if reference.selector is None or not reference.selector.default  # without a default it is a warning
+        if reference.selector is None  # one that selects nothing yet is a warning
         if not is_ambient(reference.target) and reference.rule not in INSTALLED
     }
 
