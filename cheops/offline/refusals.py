@@ -29,6 +29,8 @@ class Refusal(NamedTuple):
 def refusal_of_update(live: Body, after: Body, bodies: Mapping[ResourceId, Body]) -> Refusal:
     """Of a change of what is there; `bodies`: what is at the site, or comes with the same bundle."""
     kind = after.get("kind")
+    if words := _of_a_terminating(mapping_of(live.get("metadata")), mapping_of(after.get("metadata"))):
+        return Refusal(words)
     if kind == "CustomResourceDefinition":
         return _of_a_definition(live, after)
     if kind == "Service":
@@ -36,6 +38,15 @@ def refusal_of_update(live: Body, after: Body, bodies: Mapping[ResourceId, Body]
     if kind == "Pod":
         return Refusal("; ".join(held_back(mapping_of(live.get("spec")), mapping_of(after.get("spec")))))
     return _of_a_claim(live, after, bodies) if kind == "PersistentVolumeClaim" else Refusal()
+
+
+def _of_a_terminating(had: Body, says: Body) -> str:
+    """What is being deleted is held by nobody else any more."""
+    before, now = (one.get("finalizers") for one in (had, says))
+    if not had.get("deletionTimestamp") or not isinstance(now, list):
+        return ""
+    new = [str(one) for one in now if one not in (before if isinstance(before, list) else ())]
+    return f"metadata.finalizers: {new[0]!r} cannot be added to what is being deleted" if new else ""
 
 
 def _of_a_service(had: Body, says: Body) -> Refusal:

@@ -33,6 +33,7 @@ from services.resolver.judge.use import (
     may_be_needed_to_end,
     selects_something,
     use_of,
+    use_shown,
 )
 
 CHILDREN_WITHOUT_WARNING: Final = 5
@@ -83,7 +84,7 @@ def with_dependents(view: View, targets: list[ResourceId]) -> list[ResourceId]:
 def _would_break(view: View, edge: Edge, tops: dict[ResourceId, ResourceId]) -> Iterator[ResourceId]:
     """Who has to go when this edge is broken: the top owner of its source."""
     source = view.find(edge.source)
-    if source is not None and use_of(edge, source) in BREAKING:
+    if source is not None and use_shown(view, edge, source) in BREAKING:
         yield owner_of(view, edge.source, tops) or edge.source
 
 
@@ -231,7 +232,7 @@ def counts(resource: ResourceId, cascade: Cascade, use: Use, owned: bool) -> boo
 
 def _use_now(view: View, edge: Edge, source: ResourceState) -> Use:
     """As the edge says, unless the site shows that it is over, or that it never counted."""
-    use = use_of(edge, source)
+    use = use_shown(view, edge, source)
     if use == "next start" and kind_of(edge.target) == STORAGE_CLASS and claims_are_bound(view, source):
         return "over"
     return "none" if is_granted(view, source, edge.reference) is False else use

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from schemas.identity import ResourceId
 from services.resolver.graph.view import Edge, View
 from services.resolver.judge.findings import Finding, named
+from services.resolver.judge.grants import is_granted
 from services.resolver.judge.use import breaks
 
 
@@ -18,7 +19,8 @@ def judge_read(view: View, resource: ResourceId) -> Iterator[Finding]:
         return
     for reference in state.references:
         edge = Edge(resource, reference.target, reference)
-        if reference.selector is None and breaks(edge, view):
+        is_refused = reference.needs_permission and is_granted(view, state, reference) is False
+        if reference.selector is None and (is_refused or breaks(edge, view)):
             yield Finding(
                 "W412", f"its dependency {named(reference.target)} is broken", "absence", reference.target, edge
             )

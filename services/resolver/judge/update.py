@@ -26,6 +26,7 @@ from services.resolver.judge.use import (
     selects_part,
     selects_something,
     use_of,
+    use_shown,
     with_default_part,
 )
 
@@ -190,7 +191,7 @@ def _lost_labels(view: View, after: View, old: ResourceState, new: ResourceState
             continue
         if not lives(view, old.resource):
             continue
-        use = use_of(edge, source)
+        use = use_shown(view, edge, source)
         if not selects_something(after, edge.source, edge.reference, replaced):
             yield from _last_match_goes(view, edge, use, old.resource)
         elif offers(old, edge.reference.granule) and not selects_part(after, edge.source, edge.reference, replaced):

@@ -13,7 +13,7 @@ from typing import Final, Literal
 from msgspec import structs
 
 from schemas.events import Reference, ResourceState, Scalar
-from schemas.identity import KindId, ResourceId, kind_of
+from schemas.identity import KindId, ResourceId, kind_of, resource_id
 from services.resolver.graph.view import OWNING, Edge, View
 from services.resolver.graph.walk import owner_of
 
@@ -39,7 +39,8 @@ INSTALLED: Final = frozenset(
         "istiogateway.credential.own",
     )
 )
-ALTERNATIVES: Final = frozenset(("podspec.node.affinity",))  # one of several is enough
+VOLUME_NODES: Final = "volume.node"
+ALTERNATIVES: Final = frozenset(("podspec.node.affinity", VOLUME_NODES))  # one of several is enough
 # What the API server makes of a port that is not said.
 DEFAULT_PARTS: Final = dict.fromkeys(("webhook.service", "apiservice.service", "definition.conversion"), "port:443")
 
@@ -79,6 +80,19 @@ def use_by(reference: Reference, kind: KindId, traits: ResourceState, makes_pods
     if not starts and "L" not in reference.phases:
         return "none"
     return "in flight" if kind == CLAIM or _starts_now(kind, facts) else "next start"
+
+
+def use_shown(view: View, edge: Edge, source: ResourceState) -> Use:
+    """The same, as the site shows it: nobody misses the nodes of a volume that no living pod mounts."""
+    use = use_of(edge, source)
+    if use != "next start" or edge.reference.rule != VOLUME_NODES:
+        return use
+    claims = [one.source for one in view.dependents(edge.source).edges if kind_of(one.source) == CLAIM]
+    home, name = (str(source.facts.get(f"claim.{one}") or "") for one in ("namespace", "name"))
+    claims += [resource_id("", CLAIM, home, name)] if name else []
+    edges = (one for claim in dict.fromkeys(claims) for one in view.dependents(claim).edges)
+    mounts = ((one, view.find(one.source)) for one in edges)
+    return use if any(user is not None and use_of(one, user) in BREAKING for one, user in mounts) else "over"
 
 
 def is_for_starts(reference: Reference, kind: KindId) -> bool:
