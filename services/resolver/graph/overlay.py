@@ -5,15 +5,19 @@ Used for what is in flight, and on top of it for the changes of the bundle under
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from itertools import islice
+from typing import Final
 
 from schemas.events import Reference, ResourceState, Selector
-from schemas.identity import KindId, ResourceId, SiteName, kind_of
+from schemas.identity import KindId, ResourceId, ResourceKey, SiteName, kind_of
 from schemas.kinds import Surface
 from schemas.relations.selector import matches, selects
 from services.resolver.graph.label_index import namespace_of
 from services.resolver.graph.view import OWNING, WALK_MAX, Dependents, Edge, Reach, Targets, View, Which, reach_by_edges
+
+NAMESPACE: Final = "Namespace"
 
 
 class OverlayView:
@@ -64,14 +68,34 @@ class OverlayView:
         if reference.selector is None:
             return self._named(reference)
         base = self._base.targets(source, reference)
+        homes = self._homes_relabelled() if reference.selector.namespace_labels is not None else frozenset()
         lost = [
             one
             for one in (*self._deletes, *self._puts)
+            if namespace_of(one) not in homes
             if (state := self._base.find(one)) is not None and self._selects(reference.selector, state)
         ]
         gained = [state.resource for state in self._puts.values() if self._selects(reference.selector, state)]
-        present = [one for one in base.present if one not in self._deletes and one not in self._puts] + gained
-        return Targets(present[:WALK_MAX], base.count - len(set(lost)) + len(gained))
+        gained += self._selected_in(homes, reference.selector)
+        away = {one for one in base.present if namespace_of(one) in homes}
+        changed = self._deletes | self._puts.keys() | away
+        present = [one for one in base.present if one not in changed] + gained
+        return Targets(present[:WALK_MAX], base.count - len(set(lost)) - len(away) + len(gained))
+
+    def _homes_relabelled(self) -> frozenset[str]:
+        """Namespaces of which a selector may see other labels than before."""
+        rows = [one for one in self._puts.values() if kind_of(one.resource) == NAMESPACE]
+        before = [self._base.find(one.resource) for one in rows]
+        pairs = zip(rows, before, strict=True)
+        return frozenset(ResourceKey.parse(one.resource).name for one, was in pairs if was and was.labels != one.labels)
+
+    def _selected_in(self, homes: Iterable[str], selector: Selector) -> list[ResourceId]:
+        """What stays as it is in these namespaces, and is selected by their labels of now."""
+        served = self._base.surface.served
+        members = (one for home in homes for kind in served for one in self._base.members(kind, home))
+        stay = (one for one in islice(members, WALK_MAX) if one not in self._deletes and one not in self._puts)
+        states = (self._base.find(one) for one in stay)
+        return [one.resource for one in states if one is not None and self._selects(selector, one)]
 
     def _named(self, reference: Reference) -> Targets:
         state = self.find(reference.target)
@@ -87,7 +111,7 @@ class OverlayView:
             return True
         if selector.namespace_labels is None:
             return not selector.namespaces
-        owner = self.find(ResourceId(f"Namespace/{namespace}"))
+        owner = self.find(ResourceId(f"{NAMESPACE}/{namespace}"))
         return owner is not None and matches(selector.namespace_labels, owner.labels)
 
     def dependents(self, resource: ResourceId, limit: int = WALK_MAX, which: Which = "all") -> Dependents:

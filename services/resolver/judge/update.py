@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sized
+from itertools import islice
 from typing import Final
 
 from schemas.events import ResourceState
-from schemas.identity import KindId, ResourceId, kind_of
-from services.resolver.graph.view import Edge, View
+from schemas.identity import KindId, ResourceId, ResourceKey, kind_of
+from services.resolver.graph.view import WALK_MAX, Edge, View
 from services.resolver.graph.walk import maker_of, owner_of
 from services.resolver.judge.case import Change
 from services.resolver.judge.delete import USERS_LOOKED_AT, Blocks, blocks_by_default
@@ -18,6 +19,7 @@ from services.resolver.judge.params import PARAM_FACTS, is_only_guessed, paramet
 from services.resolver.judge.subsets import said, subsets_lost
 from services.resolver.judge.use import (
     DEFAULT_PARTS,
+    POLICY_ONLY,
     Use,
     is_for_starts,
     lives,
@@ -55,6 +57,7 @@ def judge_change(view: View, after: View, change: Change, blocks: Blocks = block
         yield Finding(f"{letter}210", message, "presence", edge.source, edge, (edge,))
     for edge in subsets_lost(view, after, change.resource):
         yield from _part_in_use(view, edge, "lifetime", said(edge))
+    yield from _lost_home(view, after, old, new)
     yield from _lost_grants(view, after, old, new)
     yield from rights_lost(view, after, old, new)
     if old.digest != new.digest and kind_of(change.resource) in ("ConfigMap", "Secret"):
@@ -197,6 +200,26 @@ def _lost_labels(view: View, after: View, old: ResourceState, new: ResourceState
         elif offers(old, edge.reference.granule) and not selects_part(after, edge.source, edge.reference, replaced):
             part, _, name = edge.reference.granule.partition(":")
             yield from _part_in_use(view, edge, use, f"{part} {name!r}")
+
+
+def _lost_home(view: View, after: View, old: ResourceState, new: ResourceState) -> Iterator[Finding]:
+    """Selectors that looked into a namespace by its labels, and find nothing any more."""
+    if kind_of(old.resource) != NAMESPACE or old.labels == new.labels:
+        return
+    home = ResourceKey.parse(old.resource).name
+    members = (one for kind in view.surface.served for one in view.members(kind, home))
+    said: set[tuple[ResourceId, str]] = set()
+    for member in islice(members, WALK_MAX):
+        for edge in view.dependents(member, which="selectors").edges:
+            selector, place = edge.reference.selector, (edge.source, edge.reference.path)
+            if selector is None or selector.namespace_labels is None or place in said or not lives(view, member):
+                continue
+            said.add(place)
+            source = after.find(edge.source)
+            if source is None or edge.reference not in source.references or edge.reference.phases in POLICY_ONLY:
+                continue
+            if not selects_something(after, edge.source, edge.reference):
+                yield from _last_match_goes(view, edge, use_shown(view, edge, source), member)
 
 
 def _last_match_goes(view: View, edge: Edge, use: Use, target: ResourceId) -> Iterator[Finding]:
