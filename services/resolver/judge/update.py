@@ -192,7 +192,7 @@ def _lost_labels(view: View, after: View, old: ResourceState, new: ResourceState
         source = after.find(edge.source)
         if source is None or edge.reference not in source.references:
             continue
-        if not lives(view, old.resource):
+        if not lives(view, old.resource) or _maker_selects(after, edge):
             continue
         use = use_shown(view, edge, source)
         if not selects_something(after, edge.source, edge.reference, replaced):
@@ -200,6 +200,15 @@ def _lost_labels(view: View, after: View, old: ResourceState, new: ResourceState
         elif offers(old, edge.reference.granule) and not selects_part(after, edge.source, edge.reference, replaced):
             part, _, name = edge.reference.granule.partition(":")
             yield from _part_in_use(view, edge, use, f"{part} {name!r}")
+
+
+def _maker_selects(view: View, edge: Edge) -> bool:
+    """Whoever made the source from a template selects the same, and is named for it."""
+    maker = maker_of(view, edge.source)
+    state = view.find(maker) if maker is not None else None
+    wanted = (edge.reference.rule, edge.reference.selector)
+    mine = [one for one in state.references if (one.rule, one.selector) == wanted] if state is not None else ()
+    return any(state is not None and use_of(Edge(state.resource, edge.target, one), state) in _LIVE for one in mine)
 
 
 def _lost_home(view: View, after: View, old: ResourceState, new: ResourceState) -> Iterator[Finding]:
@@ -218,7 +227,7 @@ def _lost_home(view: View, after: View, old: ResourceState, new: ResourceState) 
             source = after.find(edge.source)
             if source is None or edge.reference not in source.references or edge.reference.phases in POLICY_ONLY:
                 continue
-            if not selects_something(after, edge.source, edge.reference):
+            if not selects_something(after, edge.source, edge.reference) and not _maker_selects(after, edge):
                 yield from _last_match_goes(view, edge, use_shown(view, edge, source), member)
 
 
