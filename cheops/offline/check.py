@@ -21,7 +21,7 @@ from cheops.offline.policies import Request, denials
 from cheops.offline.refusals import refusal_of_update
 from cheops.offline.sites import OfflineSite
 from cheops.offline.taken import taken
-from cheops.offline.unanswered import Request, unanswered
+from cheops.offline.unanswered import unanswered
 from cheops.offline.usage import counted
 from schemas.envelope import MessageError, describe
 from schemas.identity import KindId, ResourceId, ResourceKey, SiteName, kind_of
@@ -30,14 +30,13 @@ from schemas.kinds import Surface
 from schemas.pods import template_of
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import Catalogue
-from schemas.relations.selector import labels_of
 from schemas.relations.surface import surface_with_crds
 from schemas.verdicts import Evidence, Verdict
 from services.resolver.coordinate import combine
 from services.resolver.intake import Intake, take_in
 from services.resolver.judge.case import Case, Change, Problem
 from services.resolver.judge.decide import decide
-from services.resolver.judge.demand import demand_of, mapping_of
+from services.resolver.judge.demand import demand_of
 from services.resolver.judge.policy import Policy
 from services.resolver.judge.quota import QUOTA
 from services.resolver.judge.security import beyond
@@ -212,17 +211,13 @@ def _of_form(change: Change, intake: Intake, site: OfflineSite, known: Bodies, d
 
 def _asked_about(change: Change, intake: Intake, site: OfflineSite, known: Bodies, evidence: Evidence) -> Change:
     """With what an API server says when a webhook that it has to ask is not there."""
-    key, live = ResourceKey.parse(change.resource), site.bodies.get(change.resource)
-    served = site.surface.find(key.kind_id)
-    is_write = change.action in ("create", "update", "apply")
-    if served is None or change.refused or change.unchanged or not evidence.fresh or SERVICE in evidence.blind:
+    live = site.bodies.get(change.resource)
+    after = live if change.action == "delete" else intake.manifests.get(change.resource)
+    served = site.surface.served.get(kind_of(change.resource))
+    is_known = evidence.fresh and SERVICE not in evidence.blind
+    if served is None or after is None or change.refused or change.unchanged or not is_known:
         return change
-    if not is_write and (change.action != "delete" or live is None):
-        return change
-    bodies = [one for one in (live, intake.manifests.get(change.resource)) if one is not None]
-    labels = tuple(labels_of(mapping_of(one.get("metadata")).get("labels")) for one in bodies)
-    operation = ("UPDATE" if live is not None else "CREATE") if is_write else "DELETE"
-    words = unanswered(Request(operation, change.resource, served, change.version, labels), known)
+    words = unanswered(Request(change.resource, served, live, after, change.action == "delete"), known)
     return structs.replace(change, refused=words) if words else change
 
 

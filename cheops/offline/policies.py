@@ -33,15 +33,18 @@ EVERY: Final = "*"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked of an API server. `before` None: the object is made."""
+    """What is asked of an API server. `before` None: the object is made; `deletes`: it goes, as it is."""
 
     resource: ResourceId
     served: ServedKind
     before: Body | None
     after: Body
+    deletes: bool = False
 
     @property
     def operation(self) -> str:
+        if self.deletes:
+            return "DELETE"
         return "CREATE" if self.before is None else "UPDATE"
 
     @property
@@ -64,7 +67,7 @@ def denials(request: Request, bodies: Bodies, definitions: Definitions) -> list[
         says = mapping_of(policy.get("spec"))
         is_told = "Deny" in (spec.get("validationActions") or ()) and not says.get("paramKind")
         matched = (mapping_of(says.get("matchConstraints")), mapping_of(spec.get("matchResources")))
-        if is_told and all(_is_matched(one, request, bodies) for one in matched):
+        if is_told and all(is_matched(one, request, bodies) for one in matched):
             head = f"ValidatingAdmissionPolicy '{spec['policyName']}' with binding '{_name(binding)}' denied request"
             found += [f"{head}: {text}" for text in _broken(says, request, bodies, definitions)]
     return found
@@ -74,7 +77,8 @@ def _name(body: Body) -> Any:
     return mapping_of(body.get("metadata")).get("name")
 
 
-def _is_matched(said_of: Body, request: Request, bodies: Bodies) -> bool:
+def is_matched(said_of: Body, request: Request, bodies: Bodies) -> bool:
+    """Whether rules and selectors of a policy, a binding or a webhook speak of a request."""
     rules = rows_of(said_of.get("resourceRules"))
     if rules and not any(_is_named(one, request) for one in rules):
         return False
