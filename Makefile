@@ -23,11 +23,11 @@ venv: $(READY) ## make the virtual environment
 demo: $(READY) ## play the main job on the embedded sandbox (under 90 s)
 	@$(BIN)/python -m cheops.demo
 
-WORKERS ?= 2
+# Three on two cores: while one waits for a process, two compute.
+WORKERS ?= 3
 CHOSEN := -m "not soak and not faults"
 test: $(READY) ## pass the tests (with real control planes where they are built: make controlplane)
-	@$(BIN)/python -m pytest -n $(WORKERS) --durations=5 $(CHOSEN) tests/unit tests/contract tests/accuracy
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --durations=15 $(CHOSEN) tests/e2e tests/flow
+	@$(BIN)/python -m pytest -n $(WORKERS) --durations=15 $(CHOSEN) tests/e2e tests/contract tests/flow tests/accuracy tests/unit
 
 soak: $(READY) ## what takes long: runs marked so, and properties tried on new examples
 	@$(BIN)/python -m pytest -m soak tests

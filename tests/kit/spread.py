@@ -1,9 +1,10 @@
-"""How two workers share the tests (`make test`, or pytest with `-n 2`): whole files, the dear ones first.
+"""How several workers share the tests (`make test`, or pytest with `-n 3`): whole files, the dear ones first.
 
     each worker collects → nodes become units of work, in the order of the command line → who is free takes the next
 
 A file stays with one worker, so what it starts for itself is started once; files that share more than that (three
-sites, two real clusters) stay together, too. Ids of tests are as without workers: what is printed can be pasted.
+sites, two real clusters, one control plane) stay together, too. What waits for other processes comes first, what only
+computes comes last, so the workers end together. Ids of tests are as without workers: what is printed can be pasted.
 """
 
 from __future__ import annotations
@@ -16,10 +17,19 @@ if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 
 FAULTS, REAL = "three sites", "two real clusters"
+PLANE, WRITTEN = "a control plane", "a control plane that an executor writes to"
 TOGETHER: Final = {
     "tests/e2e/faults/": FAULTS,
     "tests/e2e/test_main_job.py": REAL,
-    "tests/e2e/test_real_": REAL,
+    "tests/e2e/test_real_cuts.py": REAL,
+    "tests/e2e/test_real_faults.py": REAL,
+    "tests/e2e/test_real_neighbours.py": REAL,
+    "tests/e2e/test_real_shop.py": REAL,
+    "tests/e2e/test_real_takeover.py": REAL,
+    "tests/contract/api/": PLANE,
+    "tests/contract/test_controlplane": PLANE,
+    "tests/contract/test_merging.py": PLANE,
+    "tests/flow/test_executor_": WRITTEN,
 }
 
 

@@ -17,3 +17,9 @@ def test_files_that_share_clusters_stay_together() -> None:
     faults = {unit_of(f"tests/e2e/faults/{file}.py::test_it") for file in ("test_acting", "test_links")}
     assert len(faults) == 1
     assert real != faults
+
+
+def test_a_control_plane_that_only_some_files_use_is_started_in_one_worker() -> None:
+    plane = {unit_of(f"tests/contract/{file}.py::test_it") for file in ("api/test_kubectl", "test_merging")}
+    assert len(plane) == 1
+    assert len({unit_of(f"tests/flow/{file}.py::test_it") for file in ("test_executor_words", "test_sdk")}) == 2
