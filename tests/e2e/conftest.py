@@ -23,6 +23,7 @@ from tests.contract.api.client import Api
 from tests.kit.controlplane import give_up
 from tests.kit.kubelet import api_of
 from tests.kit.oracle import until_equal
+from tests.kit.waiting import eventually
 
 LYON, OSLO = SiteName("lyon"), SiteName("oslo")
 WAIT_S = 60.0
@@ -62,12 +63,12 @@ class World:
     async def known(self, resource: str, there: bool = True) -> None:
         """Wait until the resolver knows that something is (or is not) there."""
         kind = resource.rpartition("/")[0].split("/")[:-1] or [resource.split("/", maxsplit=1)[0]]
-        async with asyncio.timeout(WAIT_S):
-            while True:
-                held = {one.resource async for one in self.mesh.states(kinds=["/".join(kind)], site=LYON)}
-                if (resource in held) == there:
-                    return
-                await asyncio.sleep(0.05)
+
+        async def seen() -> bool:
+            held = {one.resource async for one in self.mesh.states(kinds=["/".join(kind)], site=LYON)}
+            return (resource in held) == there
+
+        await eventually(seen, f"{resource} there: {not there}", WAIT_S)
 
     async def follow(self, draft: Intent, intent_id: str | None = None, site: SiteName = LYON) -> list[Progress]:
         """Submit and follow to the end."""

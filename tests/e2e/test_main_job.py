@@ -17,6 +17,7 @@ from schemas import subjects
 from schemas.documents import read_documents
 from schemas.verdicts import Verdict
 from tests.kit.bed import witness
+from tests.kit.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 SHOP = ROOT / "cheops" / "demo" / "manifests"
@@ -39,9 +40,7 @@ async def followed(mesh: Mesh, draft: Intent) -> list[Progress]:
 
 
 async def until(check: Callable[[], object]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not await check():  # type: ignore[misc]  # an awaitable answer
-            await asyncio.sleep(0.05)
+    await eventually(check, wait_s=WAIT_S)
 
 
 def codes(verdict: Verdict) -> set[str]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,6 +32,7 @@ from schemas.relations.surface import builtin_surface, surface_with_crds
 from tests.kit.controlplane import give_up, kubectl
 from tests.kit.kubelet import api_of
 from tests.kit.oracle import until_equal
+from tests.kit.waiting import eventually_seen
 
 CORPORA: Final = Path(__file__).resolve().parents[2].parent / "shared" / "corpora"
 SHELF: Final = SiteName("shelf")
@@ -138,14 +138,14 @@ def _golden(file: Path) -> str:
 
 def _settle(plane: ControlPlane) -> None:
     """Until every workload has made its pods (a set makes them one by one, and waits for each)."""
-    deadline = time.monotonic() + SETTLE_TIMEOUT_S
-    while True:
+    waiting: list[str] = []
+
+    def all_made() -> bool:
         items = json.loads(kubectl(plane, "get", WORKLOADS, "-A", "-o", "json"))["items"]
-        waiting = [item["metadata"]["name"] for item in items if not _made(item)]
-        if not waiting:
-            return
-        assert time.monotonic() < deadline, f"no pods yet: {waiting}"
-        time.sleep(POLL_S)
+        waiting[:] = [item["metadata"]["name"] for item in items if not _made(item)]
+        return not waiting
+
+    eventually_seen(all_made, lambda: f"no pods yet: {waiting}", SETTLE_TIMEOUT_S, POLL_S)
 
 
 def _made(item: dict[str, Any]) -> bool:

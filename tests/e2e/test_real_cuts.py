@@ -13,6 +13,7 @@ from schemas.outcomes import Outcome
 from tests.e2e.conftest import LYON, WAIT_S, World
 from tests.flow.executor_proxy import Answer, FaultyProxy, Forward
 from tests.kit.holding import Cut, HoldingProxy
+from tests.kit.waiting import eventually
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(300)]
 
@@ -101,12 +102,13 @@ async def test_an_executor_killed_after_the_api_call_and_before_the_outcome_writ
 
 async def _until_over(world: World, intent: EnteredIntent, steps: int) -> None:
     """Every step has ended well, in whatever revision."""
-    async with asyncio.timeout(WAIT_S + 30):  # an intent that its reader took to the grave comes again after 30 s
-        while True:
-            outcomes = await _outcomes(world, intent)
-            if len({one.step for one in outcomes if one.state in ("ready", "done")}) == steps:
-                return
-            await asyncio.sleep(0.1)
+
+    async def over() -> bool:
+        outcomes = await _outcomes(world, intent)
+        return len({one.step for one in outcomes if one.state in ("ready", "done")}) == steps
+
+    # An intent that its reader took to the grave comes again after 30 s.
+    await eventually(over, f"{intent.id} does not end well", WAIT_S + 30, pause_s=0.1)
 
 
 async def _outcomes(world: World, intent: EnteredIntent) -> tuple[Outcome, ...]:

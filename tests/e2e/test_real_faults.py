@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from cheops.drafts import Intent
+from cheops.following import Progress
 from cheops.sandbox.plane.kubeconfig import write_kubeconfig
 from schemas import subjects
+from schemas.verdicts import Verdict
 from tests.e2e.conftest import LYON, WAIT_S, World
 from tests.kit.bed import witness
 from tests.kit.oracle import until_equal
+from tests.kit.waiting import eventually, lasting
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(300)]
 
@@ -43,11 +47,8 @@ async def test_a_definition_installed_while_watching_brings_its_objects_and_take
     await world.api.post(CRDS, CRD)
     widgets = f"/apis/example.org/v1/namespaces/{namespace}/widgets"
     body = {"apiVersion": "example.org/v1", "kind": "Widget", "metadata": {"name": "one"}}
-    async with asyncio.timeout(WAIT_S):
-        while (await world.api.post(widgets, body)).status != 201:  # served a moment after it is established
-            await asyncio.sleep(0.1)
-        while (await world.mesh.status(LYON)).evidence.observed != before + 1:
-            await asyncio.sleep(0.1)
+    await _made(world, widgets, body)  # served a moment after it is established
+    await _observes(world, before + 1)
     await world.known(f"example.org/Widget/{namespace}/one")
     await world.converged()
     tree = await world.mesh.dependencies("widget/one", namespace=namespace, site=LYON)
@@ -57,10 +58,22 @@ async def test_a_definition_installed_while_watching_brings_its_objects_and_take
     )
     assert taken.decision == "allow"
     await world.api.delete(f"{CRDS}/widgets.example.org")
-    async with asyncio.timeout(WAIT_S):
-        while (await world.mesh.status(LYON)).evidence.observed != before:
-            await asyncio.sleep(0.1)
+    await _observes(world, before)
     await world.converged()
+
+
+async def _made(world: World, path: str, body: dict[str, Any]) -> None:
+    async def created() -> bool:
+        return (await world.api.post(path, body)).status == 201
+
+    await eventually(created, f"the API server makes nothing at {path}", WAIT_S)
+
+
+async def _observes(world: World, kinds: int) -> None:
+    async def so_many() -> bool:
+        return (await world.mesh.status(LYON)).evidence.observed == kinds
+
+    await eventually(so_many, f"lyon does not observe {kinds} kinds", WAIT_S)
 
 
 async def test_what_is_deleted_and_made_again_while_the_watcher_is_dead_is_another_object(world: World) -> None:
@@ -89,7 +102,7 @@ async def test_a_resolver_killed_after_its_verdict_does_each_step_once(world: Wo
     async with bus.subscribe(subjects.verdict(LYON, "*", intent.id)) as verdicts:
         await world.mesh.publish(intent)
         await asyncio.wait_for(anext(verdicts), WAIT_S)
-        await asyncio.sleep(delay_ms / 1000)  # the cut moves through what follows the verdict
+        await lasting(delay_ms / 1000)  # the cut moves through what follows the verdict
         world.service("resolver").kill()
     await bus.close()
     await world.bed.start_services(LYON)
@@ -115,7 +128,7 @@ async def test_an_executor_killed_on_its_way_finds_its_effect_again(world: World
     async with bus.subscribe(subjects.filters("OPERATIONS", LYON)) as operations:
         await world.mesh.publish(intent)
         await asyncio.wait_for(anext(operations), WAIT_S)
-        await asyncio.sleep(delay_ms / 1000)  # before the call, in it, after it, after the outcome
+        await lasting(delay_ms / 1000)  # before the call, in it, after it, after the outcome
         world.service("executor").kill()
     await bus.close()
     await world.bed.start_services(LYON)
@@ -138,9 +151,7 @@ async def test_an_api_server_that_is_killed_and_restarted_costs_nothing_but_time
     await world.api.post(path, _settings("before"))
     await world.known(f"ConfigMap/{namespace}/before")
     await world.plane.restart_apiserver()
-    async with asyncio.timeout(WAIT_S):
-        while (await world.api.post(path, _settings("after"))).status != 201:
-            await asyncio.sleep(0.2)
+    await _made(world, path, _settings("after"))
     await world.known(f"ConfigMap/{namespace}/after")
     done = await world.follow(Intent.delete("configmap/before", namespace=namespace))
     assert done[-1].outcome is not None
@@ -154,13 +165,13 @@ async def test_a_nats_server_that_is_killed_and_restarted_loses_no_intent(world:
     assert made[-1].outcome is not None
     world.bed.nats.kill()
     await world.bed.nats.start()
-    async with asyncio.timeout(WAIT_S):
-        while True:
-            try:
-                done = await world.follow(Intent.delete("configmap/one", namespace=namespace))
-                break
-            except Exception:  # the client of this test, too, has to come back
-                await asyncio.sleep(0.5)
+
+    async def followed() -> list[Progress]:
+        with suppress(Exception):  # the client of this test, too, has to come back
+            return await world.follow(Intent.delete("configmap/one", namespace=namespace))
+        return []
+
+    done = await eventually(followed, "nobody comes back", WAIT_S)
     assert done[-1].outcome is not None
     assert done[-1].outcome.state == "done"
     chain = await world.mesh.show("i-before-the-kill")
@@ -177,17 +188,17 @@ async def test_a_kind_that_rbac_hides_is_unknown_until_it_may_be_seen(world: Wor
     await world.bed.start_service(LYON, "watcher", {"CHEOPS_KUBECONFIG": str(visitor)})
     delete = Intent.delete("serviceaccount/default", namespace=namespace, preview=True)
     try:
-        async with asyncio.timeout(WAIT_S):
-            while "Secret" not in (await world.mesh.status(LYON)).blind:
-                await asyncio.sleep(0.1)
-            told = (await world.cheops("sites")).stdout
-            assert "Secret" in told, told
-            assert "forbidden" in told, told
-            while True:
-                asked = await world.mesh.submit(Intent.delete("secret/none", namespace=namespace), site=LYON)
-                if asked.decision == "defer" and {one.code for one in asked.reasons} == {"F503"}:
-                    break
-                await asyncio.sleep(0.2)
+        await _blind(world, True)
+        told = (await world.cheops("sites")).stdout
+        assert "Secret" in told, told
+        assert "forbidden" in told, told
+
+        async def deferred() -> Verdict | None:
+            found = await world.mesh.submit(Intent.delete("secret/none", namespace=namespace), site=LYON)
+            unseen = found.decision == "defer" and {one.code for one in found.reasons} == {"F503"}
+            return found if unseen else None
+
+        asked = await eventually(deferred, "what nobody sees is decided", WAIT_S)
         assert asked.waits_for[0].kind == "Secret"
         await world.mesh.cancel(asked.intent, site=LYON)
         rules = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "watch"]}]
@@ -196,17 +207,24 @@ async def test_a_kind_that_rbac_hides_is_unknown_until_it_may_be_seen(world: Wor
         await world.api.post(
             "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", _bound("sees-secrets", namespace)
         )
-        async with asyncio.timeout(WAIT_S):
-            while "Secret" in (await world.mesh.status(LYON)).blind:
-                await asyncio.sleep(0.2)
+        await _blind(world, False)
         await world.converged()
     finally:
         world.service("watcher").kill()
         await world.bed.start_service(LYON, "watcher")
     await world.converged()
-    async with asyncio.timeout(WAIT_S):  # the watcher that has just been started is not heard yet
-        while (await world.mesh.submit(delete, site=LYON)).decision == "defer":
-            await asyncio.sleep(0.2)
+
+    async def heard() -> bool:
+        return (await world.mesh.submit(delete, site=LYON)).decision != "defer"
+
+    await eventually(heard, "the watcher that was just started is not heard", WAIT_S)
+
+
+async def _blind(world: World, blind: bool) -> None:
+    async def so() -> bool:
+        return ("Secret" in (await world.mesh.status(LYON)).blind) == blind
+
+    await eventually(so, f"blind for Secrets: {not blind}", WAIT_S)
 
 
 async def _visitor(world: World, namespace: str) -> Any:

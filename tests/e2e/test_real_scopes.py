@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import yaml
 from cheops.sandbox.plane.assets import EVERYTHING, ControlPlaneMissingError, require
 from tests.kit.command import Ran, Shell, sandbox
 from tests.kit.controlplane import KUBECTL_TIMEOUT_S, give_up
+from tests.kit.waiting import eventually_seen
 
 ROOT = Path(__file__).parents[2]
 BOUTIQUE = ROOT.parent / "shared" / "corpora" / "online-boutique" / "kubernetes-manifests.yaml"
@@ -60,10 +60,7 @@ def names(shell: Shell) -> dict[str, list[str]]:
 
 
 def eventually(holds: Callable[[], bool], what: str) -> None:
-    until_s = time.monotonic() + WAIT_S
-    while not holds():
-        assert time.monotonic() < until_s, what
-        time.sleep(0.2)  # between two looks at a world of other processes; the bound above decides
+    eventually_seen(holds, what, WAIT_S, pause_s=0.2)
 
 
 def boutique(shell: Shell, image: str, load: int) -> None:

@@ -11,6 +11,7 @@ import pytest
 from cheops.drafts import Intent
 from tests.e2e.conftest import LYON, WAIT_S, World
 from tests.kit.controlplane import kubectl
+from tests.kit.waiting import lasting
 
 ROOT = Path(__file__).parents[2]
 BOUTIQUE = ROOT.parent / "shared" / "corpora" / "online-boutique"
@@ -102,7 +103,7 @@ async def test_what_changed_between_verdict_and_operation_is_decided_again(world
     await world.known(f"ConfigMap/{namespace}/one")
     world.service("executor").kill()
     # A server with leaf links holds a dead client's pull request for 2 s: what it took would count as begun.
-    await asyncio.sleep(DEAD_REQUEST_S)
+    await lasting(DEAD_REQUEST_S)
     intent = await world.mesh.enter(Intent.delete("configmap/one", namespace=namespace), site=LYON)
     revisions = []
     async with asyncio.timeout(WAIT_S):

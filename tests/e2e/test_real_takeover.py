@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 
 import pytest
 
 from cheops.sandbox.process import ChildProcess
 from tests.e2e.conftest import LYON, WAIT_S, World
+from tests.kit.waiting import eventually
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(300)]
 
@@ -51,7 +51,5 @@ async def test_a_watcher_that_hangs_is_replaced_and_leaves_when_it_wakes(world: 
 
 
 async def _exit_code(child: ChildProcess) -> int | None:
-    async with asyncio.timeout(WAIT_S):
-        while child.running:
-            await asyncio.sleep(0.05)
+    await eventually(lambda: not child.running, f"{child.name} runs still", WAIT_S)
     return child.returncode

@@ -19,6 +19,7 @@ from schemas.verdicts import Verdict
 from services.chassis.bus.port import Bus
 from services.chassis.errors import TransientError
 from tests.kit.bed import witness
+from tests.kit.waiting import eventually
 
 LYON = SiteName("lyon")
 WAIT_S = 90.0
@@ -38,12 +39,15 @@ def manifest(number: int) -> dict[str, Any]:
 async def entered(mesh: Mesh, bus: Bus, number: int) -> str:
     """Enter an intent, again while the bus is away: its message id makes that harmless."""
     intent = await mesh.enter(Intent.apply([manifest(number)]), site="lyon")
-    while True:
+
+    async def acknowledged() -> int:
         try:
-            await bus.publish(subjects.intent(LYON, intent.id), intent.to_json(), message_id=intent.id)
-            return intent.id
+            return await bus.publish(subjects.intent(LYON, intent.id), intent.to_json(), message_id=intent.id)
         except TransientError:
-            await asyncio.sleep(0.1)
+            return 0
+
+    await eventually(acknowledged, f"{intent.id} is never acknowledged", WAIT_S)
+    return intent.id
 
 
 async def test_intents_through_two_kills_are_all_decided_and_done_once(bed: Testbed) -> None:
@@ -54,17 +58,19 @@ async def test_intents_through_two_kills_are_all_decided_and_done_once(bed: Test
             names.append(await entered(mesh, bus, number))
             if number in (INTENTS // 3, 2 * INTENTS // 3):
                 bed.nats.kill()
-                await asyncio.sleep(0.2)
+                await eventually(lambda: not bus.connected, "who is connected does not notice", WAIT_S)
                 await bed.nats.restart()
-    async with asyncio.timeout(WAIT_S):
-        final: dict[str, list[Outcome]] = {}
-        while not set(names) <= set(final):
-            await asyncio.sleep(0.2)
-            final = {}
-            async for one in bus.scan("OUTCOMES", subjects.filters("OUTCOMES", LYON)):
-                outcome = Outcome.from_json(one.payload)
-                if outcome.state in FINAL_STATES:
-                    final.setdefault(outcome.intent, []).append(outcome)
+    final: dict[str, list[Outcome]] = {}
+
+    async def over() -> bool:
+        final.clear()
+        async for one in bus.scan("OUTCOMES", subjects.filters("OUTCOMES", LYON)):
+            outcome = Outcome.from_json(one.payload)
+            if outcome.state in FINAL_STATES:
+                final.setdefault(outcome.intent, []).append(outcome)
+        return set(names) <= set(final)
+
+    await eventually(over, lambda: f"never over: {set(names) - set(final)}", WAIT_S, pause_s=0.2)
     assert {outcome.state for found in final.values() for outcome in found} == {"ready"}
     assert {name: len(found) for name, found in final.items() if len(found) != 1} == {}
     decided: dict[str, set[bytes]] = {}

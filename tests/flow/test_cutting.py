@@ -12,6 +12,7 @@ from cheops.contexts import read_context
 from cheops.mesh import Mesh, connect
 from schemas.identity import SiteName
 from tests.kit.command import Shell, sandbox
+from tests.kit.waiting import eventually
 
 WAIT_S = 60.0
 LYON, NICE = SiteName("lyon"), SiteName("nice")
@@ -27,9 +28,10 @@ def seen(shell: Shell, site: SiteName, wanted: str) -> None:
     """Wait until the resolver of a site says this of its only peer."""
 
     async def wait(mesh: Mesh) -> None:
-        async with asyncio.timeout(WAIT_S):
-            while [one.state for one in (await mesh.links(site)).peers] != [wanted]:
-                await asyncio.sleep(0.1)
+        async def said() -> bool:
+            return [one.state for one in (await mesh.links(site)).peers] == [wanted]
+
+        await eventually(said, f"{site} does not call its peer {wanted}", WAIT_S)
 
     _with_mesh(shell, wait)
 

@@ -10,6 +10,7 @@ from cheops.drafts import Intent
 from cheops.mesh import Mesh, RefusedError, connect
 from cheops.sandbox.testbed import Testbed
 from schemas.verdicts import Verdict
+from tests.kit.waiting import eventually
 
 SETTINGS = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"a": "1"}}
 WAIT_S = 60.0
@@ -50,9 +51,11 @@ async def test_a_given_up_intent_is_never_done(bed: Testbed) -> None:
         with pytest.raises(RefusedError, match="does not wait: its verdict is deny"):
             await mesh.cancel(waiting.intent)
         await bed.start_services(next(iter(bed.sites)))
-        async with asyncio.timeout(WAIT_S):
-            while (await mesh.status("lyon")).in_flight != 0:
-                await asyncio.sleep(0.05)
+
+        async def idle() -> bool:
+            return (await mesh.status("lyon")).in_flight == 0
+
+        await eventually(idle, "something is in flight", WAIT_S)
         chain = await mesh.show(waiting.intent)
         assert (len(chain.verdicts), chain.outcomes) == (2, ())
         there = await mesh.submit(Intent.read("configmap/settings", namespace="default"), site="lyon")

@@ -28,6 +28,7 @@ from services.executor.kubernetes.manifests import MARKER
 from services.executor.service import ExecutorService
 from tests.flow.executor_engines import Engine, engine, real_kubeconfig
 from tests.flow.executor_proxy import FaultyProxy, Forward, lose_answer, lose_request, refuse
+from tests.kit.waiting import eventually
 from tests.unit.executor.builders import config_map, operation, pod, resource_of, secret
 
 __all__ = ["engine", "real_kubeconfig"]
@@ -91,10 +92,7 @@ async def outcomes(bus: Bus) -> list[Outcome]:
 
 async def until(condition: Callable[[], Awaitable[Any]]) -> Any:
     """The first true answer; fails after WAIT_S."""
-    async with asyncio.timeout(WAIT_S):
-        while not (found := await condition()):
-            await asyncio.sleep(0.005)
-    return found
+    return await eventually(condition, wait_s=WAIT_S, pause_s=0.005)
 
 
 async def final(bus: Bus, wanted: Operation) -> Outcome:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,6 +14,7 @@ import pytest
 
 from tests.kit.command import COMMAND, Shell
 from tests.kit.traces import MARK, marked, until_gone
+from tests.kit.waiting import eventually_seen
 
 WAIT_S = 90.0
 
@@ -112,10 +112,7 @@ def test_a_down_keeps_data_and_logs_when_it_is_asked_to_and_a_new_up_may_follow(
 def _until_logged(folder: Path, text: str) -> None:
     """Wait until the supervisor has said it."""
     log = folder / ".cheops" / "supervisor.log"
-    end_s = time.monotonic() + WAIT_S
-    while not (log.is_file() and text in log.read_text()):
-        assert time.monotonic() < end_s
-        time.sleep(0.05)
+    eventually_seen(lambda: log.is_file() and text in log.read_text(), f"it never says {text!r}", WAIT_S)
 
 
 def _supervisor(folder: Path) -> int:

@@ -8,6 +8,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from schemas.verdicts import Verdict
 from services.chassis.bus.port import Bus
 from tests.flow.poison import bodies
 from tests.kit.bed import bare_client, witness
+from tests.kit.waiting import eventually
 
 LYON = SiteName("lyon")
 WAIT_S = 60.0
@@ -52,12 +54,14 @@ async def mesh(bed: Testbed) -> AsyncIterator[Mesh]:
 
 async def dead(bus: Bus, stream: subjects.StreamName, count: int) -> list[DeadLetter]:
     """The dead letters of a stream, when there are so many."""
-    async with asyncio.timeout(WAIT_S):
-        while True:
-            found = [DeadLetter.from_json(one.payload) async for one in bus.scan("DEAD", subjects.dead(stream))]
-            if len(found) >= count:
-                return found
-            await asyncio.sleep(0.05)
+    found: list[DeadLetter] = []
+
+    async def enough() -> bool:
+        found[:] = [DeadLetter.from_json(one.payload) async for one in bus.scan("DEAD", subjects.dead(stream))]
+        return len(found) >= count
+
+    await eventually(enough, lambda: f"{len(found)} of {count} dead letters in {stream}", WAIT_S)
+    return found
 
 
 async def store(bus: Bus, subject: str, payload: bytes) -> None:
@@ -77,7 +81,7 @@ async def applied(mesh: Mesh) -> Verdict:
     return verdict
 
 
-def check_letters(letters: list[DeadLetter], sent: dict[str, bytes], by: str) -> None:
+def assert_letters(letters: list[DeadLetter], sent: dict[str, bytes], by: str) -> None:
     assert {one.size for one in letters} == {len(body) for body in sent.values()}
     for letter in letters:
         assert letter.by == by
@@ -95,7 +99,7 @@ async def test_intents(bus: Bus, mesh: Mesh) -> None:
     for what, body in sent.items():
         await store(bus, subjects.intent(LYON, names[what]), body)
     letters = await dead(bus, "INTENTS", len(sent))
-    check_letters(letters, sent, "resolver/lyon")
+    assert_letters(letters, sent, "resolver/lyon")
     assert {one.payload for one in letters} == {""}, "what may hold secret values is not kept"
     for what in sent:
         answer = await bus.last("VERDICTS", subjects.verdict(LYON, "deny", names[what]))
@@ -143,9 +147,8 @@ async def test_intents_that_are_well_formed_and_hostile_get_a_verdict(bus: Bus, 
     for body in made.values():
         await store(bus, subjects.intent(LYON, body["id"]), json.dumps(body).encode())
     for what, body in made.items():
-        async with asyncio.timeout(WAIT_S):
-            while await bus.last("VERDICTS", subjects.verdict(LYON, "*", body["id"])) is None:
-                await asyncio.sleep(0.05)
+        verdict = subjects.verdict(LYON, "*", body["id"])
+        await eventually(partial(bus.last, "VERDICTS", verdict), f"no verdict on {what}", WAIT_S)
         answer = await bus.request(subjects.api("resolver", LYON, "preview"), json.dumps(body).encode(), WAIT_S)
         assert json.loads(answer.payload)["schema"] in ("verdict/v1", "refusal/v1"), what
     await applied(mesh)
@@ -161,7 +164,7 @@ async def test_events_and_heartbeats(bus: Bus, mesh: Mesh) -> None:
     for body in beats.values():
         await bus.emit(subjects.heartbeat(LYON), body)
     letters = await dead(bus, "EVENTS", len(events) + len(beats))
-    check_letters(letters, {**events, **{f"beat {what}": body for what, body in beats.items()}}, "resolver/lyon")
+    assert_letters(letters, {**events, **{f"beat {what}": body for what, body in beats.items()}}, "resolver/lyon")
     await applied(mesh)
 
 
@@ -176,8 +179,8 @@ async def test_operations_and_outcomes(bed: Testbed, bus: Bus, mesh: Mesh) -> No
         await store(bus, subjects.outcome(LYON, "i", f"{number}"), body)
     # A name with NUL is text as good as any to an executor; every other body is none of its messages.
     harmless = sum(b"\\u0000" in body for body in operations.values())
-    check_letters(await dead(bus, "OPERATIONS", len(operations) - harmless), _without_nul(operations), "executor/lyon")
-    check_letters(await dead(bus, "OUTCOMES", len(outcomes) - harmless), _without_nul(outcomes), "resolver/lyon")
+    assert_letters(await dead(bus, "OPERATIONS", len(operations) - harmless), _without_nul(operations), "executor/lyon")
+    assert_letters(await dead(bus, "OUTCOMES", len(outcomes) - harmless), _without_nul(outcomes), "resolver/lyon")
     await applied(mesh)
     resolver = bed.sites[LYON].services["resolver"]
     resolver.kill()  # what is poison in a stream must not end the one that reads it at its start

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from schemas.documents import read_documents
 from schemas.policy import PolicyFile
 from services.resolver.judge.policy import Policy
 from tests.kit.bed import bare_client
+from tests.kit.waiting import eventually
 
 SHOP = Path(__file__).parents[2] / "cheops" / "demo" / "manifests" / "shop.yaml"
 WAIT_S = 60.0
@@ -41,9 +41,11 @@ async def _restart_watcher(bed: Testbed) -> None:
     before = (await bed.wait_fresh())[site.name].evidence.epoch
     site.services["watcher"].kill()
     await bed.start_services(site.name)
-    async with asyncio.timeout(WAIT_S):
-        while (await bed.wait_fresh())[site.name].evidence.epoch == before:  # the old one's word is young for a while
-            await asyncio.sleep(0.05)
+
+    async def begun() -> bool:
+        return (await bed.wait_fresh())[site.name].evidence.epoch != before  # the old one's word is young for a while
+
+    await eventually(begun, "no new epoch begins", WAIT_S)
 
 
 async def test_allow_and_deny_replay_to_the_same_bytes_also_over_a_restarted_watcher(bed: Testbed) -> None:

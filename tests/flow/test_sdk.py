@@ -16,6 +16,7 @@ from cheops.sandbox.testbed import Testbed
 from schemas.documents import read_documents
 from schemas.envelope import MessageError
 from services.chassis.errors import BusUnavailableError
+from tests.kit.waiting import eventually
 
 WAIT_S = 60.0
 SHOP = tuple(one.body for one in read_documents(MANIFESTS / "shop.yaml"))
@@ -36,9 +37,11 @@ async def mesh(bed: Testbed) -> AsyncIterator[Mesh]:
         states = [progress async for progress in found.follow(await found.enter(Intent.apply(SHOP), site="lyon"))]
         assert states[-1].outcome is not None
         assert states[-1].outcome.state == "ready"
-        async with asyncio.timeout(WAIT_S):
-            while not (await found.why("ingress/shop", "secret/edge-ca", namespace="shop", site="lyon")).edges:
-                await asyncio.sleep(0.1)
+
+        async def known() -> bool:
+            return bool((await found.why("ingress/shop", "secret/edge-ca", namespace="shop", site="lyon")).edges)
+
+        await eventually(known, "lyon does not know why the Ingress needs the Secret", WAIT_S)
         yield found
 
 

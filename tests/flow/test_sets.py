@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 import yaml
 
 from tests.kit.command import TIMEOUT_S, Shell, sandbox
+from tests.kit.waiting import eventually_seen
 
 SITES = ("lyon", "oslo", "nice")
 WAIT_S = 60.0
@@ -63,10 +63,7 @@ def in_force(shell: Shell, intent: str) -> set[str]:
 
 
 def eventually(holds: Any, what: str) -> None:
-    until_s = time.monotonic() + WAIT_S
-    while not holds():
-        assert time.monotonic() < until_s, what
-        time.sleep(0.2)  # between two looks at a world of other processes; the bound above decides
+    eventually_seen(holds, what, WAIT_S, pause_s=0.2)
 
 
 def test_a_set_lives_through_updates_a_cut_and_new_scopes(shell: Shell) -> None:

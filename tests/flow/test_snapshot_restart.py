@@ -14,6 +14,7 @@ from cheops.mesh import connect
 from cheops.sandbox.testbed import Testbed
 from schemas.identity import SiteName
 from services.resolver.snapshots import CURRENT
+from tests.kit.waiting import eventually
 
 LYON = SiteName("lyon")
 WAIT_S = 60.0
@@ -32,9 +33,7 @@ def manifest(name: str) -> dict[str, Any]:
 async def test_a_killed_resolver_goes_on_from_its_snapshot_and_from_what_happened_since(bed: Testbed) -> None:
     file = bed.directory / LYON / "graph" / CURRENT
     resolver = bed.sites[LYON].services["resolver"]
-    async with asyncio.timeout(WAIT_S):
-        while not file.exists():
-            await asyncio.sleep(0.1)
+    await eventually(file.exists, "no snapshot is written", WAIT_S)
     async with asyncio.timeout(WAIT_S), connect(bed.context) as mesh:
         made = await mesh.enter(Intent.apply([manifest("since")]), site="lyon")
         assert [one.verdict.decision async for one in mesh.follow(made)][-1] == "allow"

@@ -21,6 +21,7 @@ from services.chassis.bus import nats
 from services.chassis.bus.identity import Identity
 from services.chassis.errors import SettingsError, TransientError
 from tests.kit.bed import witness
+from tests.kit.waiting import eventually
 
 LYON, OSLO, NICE = SiteName("lyon"), SiteName("oslo"), SiteName("nice")
 WAIT_S = 60.0
@@ -40,20 +41,23 @@ async def test_a_revoked_watcher_is_put_out_and_nothing_is_allowed_on_what_it_sa
     stolen = tmp_path / "watcher.nk"
     shutil.copy(bed.buses.folder.keys_of(LYON) / "watcher.nk", stolen)
     await bed.buses.servers.take(bed.buses.folder.revoke(LYON, "watcher"))
-    async with asyncio.timeout(WAIT_S):
-        while bed.sites[LYON].services["watcher"].running:
-            await asyncio.sleep(0.05)
+    await eventually(lambda: not bed.sites[LYON].services["watcher"].running, "the watcher runs still", WAIT_S)
     with pytest.raises(SettingsError, match="refuses these credentials"):
         await nats.connect(bed.nats_url, name="thief", wait=False, identity=Identity(stolen, "_INBOX.lyon.watcher"))
-    async with connect(bed.context) as mesh, asyncio.timeout(WAIT_S):
-        while (await mesh.status(LYON)).state == "fresh":
-            await asyncio.sleep(0.1)
+    async with connect(bed.context) as mesh:
+
+        async def stale() -> bool:
+            return (await mesh.status(LYON)).state != "fresh"
+
+        async def allowed() -> bool:
+            return (await mesh.show(deferred.intent)).verdicts[-1].decision == "allow"
+
+        await eventually(stale, "lyon is called fresh still", WAIT_S)
         deferred = await mesh.submit(Intent.delete("configmap/unused", namespace="default"), site=LYON)
         assert deferred.decision == "defer"
         await bed.start_services(LYON)  # with the renewed key
         await bed.wait_fresh()
-        while (await mesh.show(deferred.intent)).verdicts[-1].decision != "allow":
-            await asyncio.sleep(0.1)
+        await eventually(allowed, "what was deferred is never allowed", WAIT_S)
 
 
 async def test_what_a_site_asks_in_the_name_of_another_is_never_heard(bed: Testbed) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import pytest
 import yaml
 
 from tests.kit.command import TIMEOUT_S, Shell, api, sandbox
+from tests.kit.waiting import eventually_seen
 
 CORE = "/api/v1/namespaces/default"
 SITES = ("lyon", "oslo", "nice")
@@ -56,10 +56,7 @@ def live(shell: Shell, site: str, path: str) -> dict[str, Any] | None:
 
 
 def until_there(shell: Shell, site: str, path: str) -> None:
-    deadline_s = time.monotonic() + TIMEOUT_S
-    while live(shell, site, path) is None:
-        assert time.monotonic() < deadline_s, f"{path} never came to {site}"
-        time.sleep(0.05)
+    eventually_seen(lambda: live(shell, site, path), f"{path} never came to {site}", TIMEOUT_S)
 
 
 def test_a_step_that_fails_at_one_site_leaves_all_as_they_were(shell: Shell) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -15,6 +14,7 @@ from cheops.sandbox.apiserver.kinds import CollectionKey
 from schemas.identity import KindId
 from services.chassis.bus.memory import MemoryBus
 from tests.flow.watched_cluster import LYON, QUICK, Api, api_of, following, until_equal, watching
+from tests.kit.waiting import lasting
 from tests.unit.watcher.replica import Replica
 
 MAP, SECRET = KindId("ConfigMap"), KindId("Secret")
@@ -78,6 +78,8 @@ async def test_history_that_was_compacted_while_connections_were_cut_is_listed_a
         await api.delete("secrets", "shop", "db")
         cluster.faults.forget_history()
         await until_equal(replica, api)
+        assert "ConfigMap/shop/more" in replica.resources
+        assert "Secret/shop/db" not in replica.resources
 
 
 async def test_a_cluster_restored_from_a_backup_is_believed_after_a_listing(
@@ -135,6 +137,8 @@ async def test_a_right_that_is_taken_away_leaves_the_kind_blind_until_it_is_give
         cluster.faults.lift(refusal)
         await api.delete("secrets", "shop", "db")
         await until_equal(replica, api)
+        assert not replica.evidence.blind
+        assert "Secret/shop/db" not in replica.resources
 
 
 @pytest.mark.parametrize("code", [429, 500, 503, 504])
@@ -160,6 +164,7 @@ async def test_garbage_inside_a_watch_is_answered_by_listing_that_kind_again(
         await api.delete("secrets", "shop", "db")
         await replica.until(lambda: "Secret/shop/db" not in replica.resources)
         await until_equal(replica, api)
+        assert "ConfigMap/shop/after" in replica.resources
 
 
 @pytest.mark.parametrize("watch_list", [True, False])
@@ -177,6 +182,7 @@ async def test_whatever_fails_after_the_end_of_the_faults_a_replica_equals_the_s
         async with watching(kubeconfig, bus, watch_list=watch_list) as watcher:
             await replica.until(lambda: replica.evidence.epoch == watcher.publisher.batcher.epoch)
             await until_equal(replica, api)
+            assert not replica.evidence.blind
 
 
 async def misfortune(chance: random.Random, cluster: EmbeddedCluster, api: Api, replica: Replica) -> None:
@@ -207,4 +213,4 @@ async def misfortune(chance: random.Random, cluster: EmbeddedCluster, api: Api, 
         case 10:
             faults.say(plural, b"garbage\n")
         case 11:
-            await asyncio.sleep(0.01 * chance.random())
+            await lasting(0.01 * chance.random())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from services.chassis.bus import nats
 from services.chassis.bus.port import Bus
 from services.chassis.bus.streams import ensure_streams
 from tests.flow.watched_cluster import LYON, Api, api_of, following, until_equal, watching
+from tests.kit.waiting import eventually
 
 
 @pytest.fixture
@@ -67,9 +67,7 @@ async def assert_one_chain(bus: Bus) -> None:
 
 async def until_connected(bus: Bus) -> None:
     """Wait until the client has found its server again."""
-    async with asyncio.timeout(20):
-        while not bus.connected:
-            await asyncio.sleep(0.02)
+    await eventually(lambda: bus.connected, "the client does not find its server again", 20, pause_s=0.02)
 
 
 async def test_a_server_killed_in_a_burst_loses_nothing(
@@ -100,3 +98,4 @@ async def test_a_restarted_watcher_goes_on_in_the_next_epoch_of_the_stream(
                 await api.create("configmaps", "shop", f"map-{epoch}")
                 await replica.until(lambda epoch=epoch: replica.evidence.epoch == epoch)  # type: ignore[misc]
                 await until_equal(replica, api)
+                assert f"ConfigMap/shop/map-{epoch}" in replica.resources

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 
 from tests.contract.api.client import STRATEGIC, Api, Content
+from tests.kit.waiting import lasting
 
 if TYPE_CHECKING:
     from cheops.sandbox.controlplane import ControlPlane
@@ -63,14 +64,14 @@ async def _keep_alive(api: Api) -> None:
         ready = {"type": "Ready", "status": "True", "reason": "StandIn", "lastHeartbeatTime": _now()}
         status = {"capacity": _CAPACITY, "allocatable": _CAPACITY, "conditions": [ready]}
         await api.patch(f"/api/v1/nodes/{NODE}/status", {"status": status}, STRATEGIC)
-        await asyncio.sleep(ALIVE_EVERY_S)
+        await lasting(ALIVE_EVERY_S)
 
 
 async def _run_pods(api: Api) -> None:
     while True:
         for pod in (await api.get("/api/v1/pods")).content["items"]:
             await _tend(api, pod)
-        await asyncio.sleep(LOOK_AGAIN_S)
+        await lasting(LOOK_AGAIN_S)
 
 
 async def _tend(api: Api, pod: Content) -> None:

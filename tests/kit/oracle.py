@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -15,6 +14,7 @@ from schemas.kinds import Surface
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
 from tests.contract.api.client import Api, Content
+from tests.kit.waiting import eventually
 
 CONVERGED_WITHIN_S: Final = 60.0
 NOISE: Final = frozenset(map(KindId, ("Event", "events.k8s.io/Event", "coordination.k8s.io/Lease")))  # as documented
@@ -24,15 +24,15 @@ SHOWN_MAX: Final = 5
 async def until_equal(mesh: Mesh, api: Api, site: str) -> None:
     """Wait until the graph of a site equals one built from the API server; AssertionError with what differs."""
     differ = ["nothing was compared"]
-    try:
-        async with asyncio.timeout(CONVERGED_WITHIN_S):
-            while differ:
-                await asyncio.sleep(0.1)
-                differ = await differences(mesh, api, site)
-    except TimeoutError:
-        raise AssertionError(
-            f"{site} differs from its API server in {len(differ)} places: " + "; ".join(differ[:SHOWN_MAX])
-        ) from None
+
+    async def equal() -> bool:
+        differ[:] = await differences(mesh, api, site)
+        return not differ
+
+    def said() -> str:
+        return f"{site} differs from its API server in {len(differ)} places: " + "; ".join(differ[:SHOWN_MAX])
+
+    await eventually(equal, said, CONVERGED_WITHIN_S, pause_s=0.1)
 
 
 async def differences(mesh: Mesh, api: Api, site: str) -> list[str]:

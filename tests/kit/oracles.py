@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from nats.errors import NoRespondersError
@@ -27,24 +27,11 @@ from schemas.verdicts import Verdict
 from tests.contract.api.client import Api
 from tests.kit.bed import bare_client, witness
 from tests.kit.oracle import until_equal
+from tests.kit.waiting import WAIT_S, eventually
 
-WAIT_S: Final = 60.0
-POLL_S: Final = 0.1
 QUIET_BEATS: Final = 3  # heartbeats, one a second: so long must nothing be written after convergence
 SLOW_S: Final = 0.25  # below it nobody calls a question slow, whatever the ratio: the machine may be busy
 RECORDED: Final = ("INTENTS", "VERDICTS", "OPERATIONS", "OUTCOMES")
-
-Question = Callable[[], Awaitable[object]]
-
-
-async def eventually(holds: Question, said: Callable[[], object], wait_s: float = WAIT_S) -> None:
-    """Ask until it holds; else AssertionError with what was `said` last."""
-    try:
-        async with asyncio.timeout(wait_s):
-            while not await holds():
-                await asyncio.sleep(POLL_S)
-    except TimeoutError:
-        raise AssertionError(f"not within {wait_s:g} s: {said()}") from None
 
 
 async def o1_nothing_lost(bed: Testbed, mesh: Mesh, site: str) -> None:

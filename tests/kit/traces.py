@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
+
+from tests.kit.waiting import eventually_seen
 
 MARK = "TEST_MARK"
 WAIT_S = 30.0
@@ -17,12 +18,9 @@ def marked(mark: str) -> list[int]:
 
 
 def until_gone(mark: str) -> list[int]:
-    """Wait until nobody carries the mark any more; who still does after a long while. The kernel kills at once, but
-    reaping takes a moment."""
-    end_s = time.monotonic() + WAIT_S
-    while (left := marked(mark)) and time.monotonic() < end_s:
-        time.sleep(0.05)
-    return left
+    """Wait until nobody carries the mark any more. The kernel kills at once, but reaping takes a moment."""
+    eventually_seen(lambda: not marked(mark), lambda: f"these carry it still: {marked(mark)}", WAIT_S)
+    return marked(mark)
 
 
 def _pids() -> list[int]:

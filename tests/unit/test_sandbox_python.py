@@ -7,12 +7,12 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from cheops.sandbox.python import PythonProcess
+from tests.kit.waiting import eventually_seen
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere they are not forked")
 
@@ -38,10 +38,7 @@ def running(folder: Path, source: str, **environment: str) -> PythonProcess:
 
 def end_of(child: PythonProcess) -> int | None:
     """Its exit code, waited for."""
-    end_s = time.monotonic() + WAIT_S
-    while child.running:
-        assert time.monotonic() < end_s
-        time.sleep(0.01)
+    eventually_seen(lambda: not child.running, f"{child.name} runs still", WAIT_S, pause_s=0.01)
     return child.returncode
 
 

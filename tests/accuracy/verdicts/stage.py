@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from cheops.asking import RefusedError
@@ -16,6 +16,7 @@ from schemas.relations.surface import builtin_surface, surface_with_crds
 from schemas.verdicts import Verdict
 from tests.accuracy.verdicts.cases import Case
 from tests.contract.api.client import Api
+from tests.kit.waiting import eventually
 
 WAIT_S: Final = 40.0
 EARLY: Final = ("Namespace", "CustomResourceDefinition")  # others live in what they make
@@ -57,15 +58,15 @@ class Stage:
         await self._until_gone()
 
     async def _create(self, resource: ResourceId, body: Body) -> None:
-        async with asyncio.timeout(WAIT_S):
-            while True:
-                path = f"{self._collection(resource)}/{body['metadata']['name']}"
-                made = await self.api.apply(path, body, manager="cheops", force=True)
-                if made.status in (200, 201):
-                    return
-                # a kind that is served in a moment, a namespace whose account is made in a moment
-                assert made.status in (403, 404), f"{resource}: {made.text}"
-                await asyncio.sleep(0.05)
+        path = f"{self._collection(resource)}/{body['metadata']['name']}"
+
+        async def made() -> bool:
+            reply = await self.api.apply(path, body, manager="cheops", force=True)
+            # a kind that is served in a moment, a namespace whose account is made in a moment
+            assert reply.status in (200, 201, 403, 404), f"{resource}: {reply.text}"
+            return reply.status in (200, 201)
+
+        await eventually(made, f"{resource} cannot be made", WAIT_S)
 
     def _collection(self, resource: ResourceId) -> str:
         kind = next(kind for kind in self._surface.served if resource.startswith(f"{kind}/"))
@@ -77,13 +78,14 @@ class Stage:
         return f"{root}/namespaces/{rest[0]}/{served.plural}" if len(rest) == 2 else f"{root}/{served.plural}"
 
     async def _until_known(self, wanted: set[ResourceId]) -> None:
-        async with asyncio.timeout(WAIT_S):
-            for kind in (one["spec"]["names"]["kind"] for one in self._rows.values() if "names" in one.get("spec", {})):
-                while not await self._is_served(kind):
-                    await asyncio.sleep(0.05)
-            while not wanted <= {one.resource async for one in self.mesh.states(site=self.site)}:
-                await asyncio.sleep(0.05)
-            await self._until_quiet()
+        for kind in (one["spec"]["names"]["kind"] for one in self._rows.values() if "names" in one.get("spec", {})):
+            await eventually(partial(self._is_served, kind), f"{kind} is not served", WAIT_S)
+
+        async def known() -> bool:
+            return wanted <= {one.resource async for one in self.mesh.states(site=self.site)}
+
+        await eventually(known, "the site does not know what is there", WAIT_S)
+        await self._until_quiet()
 
     async def _is_served(self, kind: str) -> bool:
         try:
@@ -93,10 +95,12 @@ class Stage:
         return True
 
     async def _until_gone(self) -> None:
-        async with asyncio.timeout(WAIT_S):
-            while {one.resource async for one in self.mesh.states(site=self.site)} & set(self._rows):
-                await asyncio.sleep(0.05)
-            await self._until_quiet()
+
+        async def gone() -> bool:
+            return not {one.resource async for one in self.mesh.states(site=self.site)} & set(self._rows)
+
+        await eventually(gone, "the site knows what is not there", WAIT_S)
+        await self._until_quiet()
 
     async def _until_quiet(self) -> None:
         """Controllers have done what they do: nothing has changed between two looks, and the site sees all, fresh.
@@ -104,13 +108,14 @@ class Stage:
         A definition that has just come has others read again: until they are, answers about them are deferred.
         """
         before: object = None
-        while True:
+
+        async def quiet() -> bool:
+            nonlocal before
             status = await self.mesh.status(self.site)
-            now = (status.evidence.seq, status.state, status.lag)
-            if now == before and status.state == "fresh" and status.lag == 0 and not status.evidence.blind:
-                return
-            before = now
-            await asyncio.sleep(0.1)
+            former, before = before, (status.evidence.seq, status.state, status.lag)
+            return before == former and status.state == "fresh" and status.lag == 0 and not status.evidence.blind
+
+        await eventually(quiet, lambda: f"the site does not come to rest: {before}", WAIT_S, pause_s=0.1)
 
 
 class Standing:

@@ -17,10 +17,11 @@ from typing import Any
 
 import aiohttp
 
+from tests.kit.waiting import eventually
+
 Content = dict[str, Any]
 
 WAIT_S = 30.0  # real controllers are quick, but tests share their machine with compilers
-POLL_S = 0.05
 JSON, MERGE = "application/json", "application/merge-patch+json"
 STRATEGIC, JSON_PATCH = "application/strategic-merge-patch+json", "application/json-patch+json"
 APPLY, YAML = "application/apply-patch+yaml", "application/yaml"
@@ -149,9 +150,7 @@ class Api:
 
     async def until_true(self, holds: Callable[[], Awaitable[bool]]) -> None:
         """Asking again and again: routes and webhooks follow their objects in their own time and tell nobody."""
-        async with asyncio.timeout(WAIT_S):
-            while not await holds():
-                await asyncio.sleep(POLL_S)
+        await eventually(holds, "the API server never answers so", WAIT_S)
 
     async def until_gone(self, collection: str, name: str) -> None:
         await self.until(collection, name, lambda found: found is None)

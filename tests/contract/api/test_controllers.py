@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from tests.contract.api.client import Api, Content
@@ -78,6 +79,14 @@ async def test_scaling_adds_and_removes_pods(api: Api, namespace: str) -> None:
     for replicas in (3, 1, 0):
         await api.patch(f"{deployments(namespace)}/web/scale", {"spec": {"replicas": replicas}})
         await api.until(deployments(namespace), "web", is_ready(replicas))
+        await api.until_true(partial(_are_there, api, namespace, replicas))
+        found = await api.get(f"{deployments(namespace)}/web/scale")
+        assert found.content["spec"].get("replicas", 0) == replicas
+
+
+async def _are_there(api: Api, namespace: str, count: int) -> bool:
+    """A pod that goes is there for a moment still."""
+    return len((await api.get(pods(namespace))).content["items"]) == count
 
 
 async def test_a_deleted_pod_of_a_replica_set_is_replaced(api: Api, namespace: str) -> None:
@@ -90,6 +99,8 @@ async def test_a_deleted_pod_of_a_replica_set_is_replaced(api: Api, namespace: s
             if event["object"]["metadata"]["uid"] != first["metadata"]["uid"]:
                 break
     await api.until(deployments(namespace), "web", is_ready(1))
+    names = [one["metadata"]["name"] for one in (await api.get(pods(namespace))).content["items"]]
+    assert [one for one in names if one != first["metadata"]["name"]], names
 
 
 async def test_deleting_a_deployment_takes_its_replica_sets_and_pods_along(api: Api, namespace: str) -> None:
@@ -157,7 +168,9 @@ async def test_a_daemon_set_puts_a_pod_on_each_node(api: Api, namespace: str) ->
     del body["spec"]["replicas"]
     await api.post(path, body)
     nodes = (await api.get("/api/v1/nodes")).content["items"]
-    await api.until(path, "agent", lambda found: (found or {})["status"].get("numberReady") == len(nodes))
+    made = await api.until(path, "agent", lambda found: (found or {})["status"].get("numberReady") == len(nodes))
+    assert made is not None
+    assert made["status"]["desiredNumberScheduled"] == len(nodes)
 
 
 async def test_a_pod_waits_for_the_config_map_that_it_needs(api: Api, namespace: str) -> None:
@@ -166,7 +179,9 @@ async def test_a_pod_waits_for_the_config_map_that_it_needs(api: Api, namespace:
     source = [{"configMapRef": {"name": "settings"}}]
     containers = [{"name": "main", "image": "example/web:1", "envFrom": source}]
     await api.post(pods(namespace), pod("a", containers=containers))
-    await api.until(pods(namespace), "a", lambda found: condition(found, "Ready") == "True")
+    started = await api.until(pods(namespace), "a", lambda found: condition(found, "Ready") == "True")
+    assert started is not None
+    assert started["status"]["phase"] == "Running"
 
 
 async def test_garbage_of_any_kind_is_collected_across_kinds(api: Api, namespace: str) -> None:
@@ -178,3 +193,4 @@ async def test_garbage_of_any_kind_is_collected_across_kinds(api: Api, namespace
     await api.post(services(namespace), body)
     await api.delete(f"{configmaps(namespace)}/owner")
     await api.until_gone(services(namespace), "owned")
+    assert (await api.get(f"{services(namespace)}/owned")).status == 404

@@ -111,6 +111,7 @@ async def test_in_the_background_the_owner_goes_first_and_its_dependents_follow(
     assert deleted.content["status"] == "Success"
     assert (await api.get(f"{configmaps(namespace)}/owner")).status == 404
     await api.until_gone(configmaps(namespace), "child")
+    assert (await api.get(f"{configmaps(namespace)}/child")).status == 404
 
 
 async def test_in_the_foreground_the_owner_waits_for_those_that_block_it(api: Api, namespace: str) -> None:
@@ -159,12 +160,14 @@ async def test_a_child_goes_when_all_its_owners_are_gone_and_not_before(api: Api
     assert left["metadata"]["ownerReferences"][0]["name"] == "two"
     await api.delete(f"{configmaps(namespace)}/two")
     await api.until_gone(configmaps(namespace), "child")
+    assert (await api.get(f"{configmaps(namespace)}/child")).status == 404
 
 
 async def test_a_child_of_an_owner_that_never_was_is_collected(api: Api, namespace: str) -> None:
     ghost = {"apiVersion": "v1", "kind": "ConfigMap", "name": "ghost", "uid": "00000000-0000-0000-0000-000000000000"}
     await api.post(configmaps(namespace), configmap("child", ownerReferences=[ghost]))
     await api.until_gone(configmaps(namespace), "child")
+    assert (await api.get(f"{configmaps(namespace)}/child")).status == 404
 
 
 async def test_an_owner_of_the_same_name_that_came_later_is_not_the_owner(api: Api, namespace: str) -> None:
@@ -173,6 +176,7 @@ async def test_an_owner_of_the_same_name_that_came_later_is_not_the_owner(api: A
     await api.post(configmaps(namespace), configmap("owner"))
     await api.post(configmaps(namespace), configmap("child", ownerReferences=[owned_by(old.content)]))
     await api.until_gone(configmaps(namespace), "child")
+    assert (await api.get(f"{configmaps(namespace)}/child")).status == 404
     assert (await api.get(f"{configmaps(namespace)}/owner")).status == 200
 
 

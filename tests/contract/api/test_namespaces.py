@@ -36,8 +36,9 @@ async def test_the_account_and_the_certificate_come_back_when_deleted(api: Api, 
         path = f"{NAMESPACES}/{namespace}/{collection}"
         old = await api.get(f"{path}/{name}")
         await api.delete(f"{path}/{name}")
-        uid = old.metadata["uid"]
-        await api.until(path, name, is_other_than(uid))
+        again = await api.until(path, name, is_other_than(old.metadata["uid"]))
+        assert again is not None
+        assert again["metadata"]["name"] == name
 
 
 def is_other_than(uid: str) -> Callable[[Content | None], bool]:

@@ -107,19 +107,23 @@ async def test_questions_are_answered_beside_each_other(bus: Bus) -> None:
 
 async def test_more_questions_than_handlers_are_all_answered_and_few_run_at_a_time(bus: Bus) -> None:
     running = most = 0
+    full = asyncio.Event()
 
     async def counted(received: Received) -> bytes:
         nonlocal running, most
         running += 1
         most = max(most, running)
-        await asyncio.sleep(0.001)
+        if running == HANDLERS_MAX:
+            full.set()
+        await full.wait()
+        await asyncio.sleep(0)
         running -= 1
         return received.payload
 
     async with bus.serve(QUESTION, counted, name="resolver"):
         answers = await asyncio.gather(*(bus.request(QUESTION, b"%d" % number, WAIT_S) for number in range(200)))
     assert [one.payload for one in answers] == [b"%d" % number for number in range(200)]
-    assert most <= HANDLERS_MAX
+    assert most == HANDLERS_MAX
 
 
 async def test_of_two_servers_of_one_name_one_is_asked_and_of_two_names_both(bus: Bus) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,23 @@ def bound_port() -> Iterator[int]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield int(taken.getsockname()[1])
+
+
+@asynccontextmanager
+async def shut_door(port: int = 0) -> AsyncIterator[tuple[int, Callable[[], Awaitable[None]]]]:
+    """Nobody is at home: who connects is hung up on. The port, and a wait until somebody has tried."""
+    tried = asyncio.Event()
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tried.set()
+        writer.close()
+
+    async def knocked() -> None:
+        async with asyncio.timeout(WAIT_S):
+            await tried.wait()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", port) as server:
+        yield int(server.sockets[0].getsockname()[1]), knocked
 
 
 async def failing(url: str) -> tuple[Exception, float]:
@@ -93,7 +110,8 @@ async def test_a_service_waits_for_its_server_and_then_works(tmp_path: Path) -> 
     async with first:
         port = first.port
     waiting = asyncio.create_task(nats.connect(f"nats://127.0.0.1:{port}", name="test"))
-    await asyncio.sleep(0.2)
+    async with shut_door(port) as (_, knocked):
+        await knocked()
     assert not waiting.done()
     async with NatsServer(tmp_path / "nats", "lyon", sync="2m", port=port), asyncio.timeout(WAIT_S):
         bus = await waiting
@@ -103,9 +121,9 @@ async def test_a_service_waits_for_its_server_and_then_works(tmp_path: Path) -> 
 
 
 async def test_a_service_that_waits_can_be_stopped() -> None:
-    with bound_port() as port:
+    async with shut_door() as (port, knocked):
         waiting = asyncio.create_task(nats.connect(f"nats://127.0.0.1:{port}", name="test"))
-        await asyncio.sleep(0.2)
+        await knocked()
         waiting.cancel()
         async with asyncio.timeout(CONNECT_MAX_S):
             await asyncio.wait({waiting})

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from schemas import subjects
-from services.chassis.bus.port import Bus
+from services.chassis.bus.port import Bus, Reader
 from services.chassis.errors import PermanentError
 from tests.contract.bus.words import (
     ALL_INTENTS,
@@ -17,7 +17,6 @@ from tests.contract.bus.words import (
     QUIET_S,
     WAIT_S,
     bodies,
-    nothing,
     store,
     store_intents,
     take,
@@ -25,6 +24,16 @@ from tests.contract.bus.words import (
 
 OPERATIONS = subjects.filters("OPERATIONS", LYON)
 SHORT_S = 1.0  # ack_wait
+WITNESS = b"witness"
+
+
+async def assert_nothing_else_comes_again(bus: Bus, reader: Reader) -> None:
+    """A time to acknowledge has passed: a witness that nobody acknowledged has come again, and nothing before it."""
+    await store(bus, subjects.intent(LYON, "witness"), WITNESS)
+    for deliveries in (1, 2):
+        (witness,) = await take(reader, 1)
+        assert (witness.message.payload, witness.message.deliveries) == (WITNESS, deliveries)
+    await witness.ack()
 
 
 async def test_messages_come_in_order_with_number_subject_headers_and_first_delivery(bus: Bus) -> None:
@@ -50,7 +59,7 @@ async def test_a_fetch_returns_nothing_when_nothing_comes_in_time(bus: Bus) -> N
 async def test_a_waiting_fetch_returns_as_soon_as_something_is_stored(bus: Bus) -> None:
     reader = await bus.reader("INTENTS", "r", ALL_INTENTS)
     waiting = asyncio.create_task(reader.fetch(10, WAIT_S))
-    await asyncio.sleep(0.05)
+    assert await bus.last("INTENTS", subjects.intent(LYON, "a")) is None  # asked after it, and answered
     assert not waiting.done()
     await store(bus, subjects.intent(LYON, "a"), b"one")
     async with asyncio.timeout(5):  # not after the whole wait, not when a request expires
@@ -87,8 +96,7 @@ async def test_what_was_acknowledged_never_comes_again_and_the_rest_does(bus: Bu
     assert bodies(again) == ["1"]
     assert again[0].message.deliveries == 2
     await again[0].ack()
-    await asyncio.sleep(1.2 * SHORT_S)
-    assert await nothing(reader)
+    await assert_nothing_else_comes_again(bus, reader)
 
 
 async def test_an_acknowledgement_that_nobody_waits_for_settles_as_well(bus: Bus) -> None:
@@ -121,30 +129,30 @@ async def test_what_was_terminated_never_comes_again(bus: Bus) -> None:
     await store_intents(bus, 1)
     reader = await bus.reader("INTENTS", "r", ALL_INTENTS, ack_wait_s=SHORT_S)
     await (await take(reader, 1))[0].terminate("not an intent:\r\nline two\0")
-    await asyncio.sleep(1.2 * SHORT_S)
-    assert await nothing(reader)
+    await assert_nothing_else_comes_again(bus, reader)
 
 
 async def test_extending_restarts_the_timer(bus: Bus) -> None:
-    await store_intents(bus, 1)
+    """A witness that nobody extends comes again twice meanwhile."""
+    await store_intents(bus, 2)
     reader = await bus.reader("INTENTS", "r", ALL_INTENTS, ack_wait_s=SHORT_S)
-    held = (await take(reader, 1))[0]
-    for _ in range(6):
-        await asyncio.sleep(SHORT_S / 3)
+    held, _ = await take(reader, 2)
+    for deliveries in (2, 3):
+        while not (again := await reader.fetch(1, SHORT_S / 4)):
+            await held.extend()
         await held.extend()
-    assert await nothing(reader)
+        assert (bodies(again), again[0].message.deliveries) == (["1"], deliveries)
     await held.ack()
-    await asyncio.sleep(1.2 * SHORT_S)
-    assert await nothing(reader)
+    await again[0].ack()
+    await assert_nothing_else_comes_again(bus, reader)
 
 
 async def test_after_its_last_delivery_a_message_is_given_up_and_stays_in_the_stream(bus: Bus) -> None:
     await store_intents(bus, 1)
     reader = await bus.reader("INTENTS", "r", ALL_INTENTS, ack_wait_s=0.3, deliveries_max=2)
     assert [one.message.deliveries for one in await take(reader, 2)] == [1, 2]
-    await asyncio.sleep(0.5)
-    assert await nothing(reader)
-    assert len([one async for one in bus.scan("INTENTS", ALL_INTENTS)]) == 1
+    await assert_nothing_else_comes_again(bus, reader)
+    assert [one.payload async for one in bus.scan("INTENTS", ALL_INTENTS)] == [b"0", WITNESS]
 
 
 async def test_one_acknowledgement_settles_all_before_it_where_the_reader_says_so(bus: Bus) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from services.chassis.bus.port import Bus, Reader
 from services.chassis.bus.streams import ensure_streams
 from services.chassis.errors import PermanentError, TransientError
 from tests.contract.bus.words import ALL_INTENTS, EVENT, LYON, WAIT_S, bodies, store, take
+from tests.kit.waiting import eventually
 
 QUESTION = subjects.api("resolver", LYON, "graph")
 PAUSE_S = 0.05
@@ -36,9 +38,7 @@ async def bus(server: NatsServer) -> AsyncIterator[Bus]:
 
 
 async def until_connected(bus: Bus, connected: bool = True) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while bus.connected != connected:
-            await asyncio.sleep(PAUSE_S)
+    await eventually(lambda: bus.connected == connected, lambda: f"connected: {bus.connected}", WAIT_S, PAUSE_S)
 
 
 async def killed_and_restarted(server: NatsServer, bus: Bus) -> None:
@@ -50,26 +50,35 @@ async def killed_and_restarted(server: NatsServer, bus: Bus) -> None:
 
 async def insist(bus: Bus, number: int) -> None:
     """Publish under one message id until it is acknowledged, as every service does."""
-    async with asyncio.timeout(WAIT_S):
-        while True:
-            try:
-                await bus.publish(subjects.intent(LYON, f"{number}"), b"%d" % number, message_id=f"id{number}")
-                return
-            except TransientError:
-                await asyncio.sleep(PAUSE_S)
+    subject = subjects.intent(LYON, f"{number}")
+    await published(lambda: bus.publish(subject, b"%d" % number, message_id=f"id{number}"))
+
+
+async def published(publish: Callable[[], Awaitable[int]]) -> int:
+    """Again and again, until it is acknowledged; its number."""
+
+    async def acknowledged() -> int:
+        try:
+            return await publish()
+        except TransientError:
+            return 0
+
+    number: int = await eventually(acknowledged, "nothing is acknowledged", WAIT_S, PAUSE_S)
+    return number
 
 
 async def persist(reader: Reader, count: int) -> set[str]:
     """Fetch and acknowledge until so many different messages were acknowledged."""
     found: set[str] = set()
-    async with asyncio.timeout(2 * WAIT_S):
-        while len(found) < count:
-            try:
-                for delivery in await reader.fetch(10, 1.0):
-                    await delivery.ack()
-                    found |= set(bodies([delivery]))
-            except TransientError:
-                await asyncio.sleep(PAUSE_S)
+
+    async def complete() -> bool:
+        with suppress(TransientError):
+            for delivery in await reader.fetch(10, 1.0):
+                await delivery.ack()
+                found.update(bodies([delivery]))
+        return len(found) >= count
+
+    await eventually(complete, lambda: f"{len(found)} of {count}", 2 * WAIT_S, PAUSE_S)
     return found
 
 
@@ -89,7 +98,7 @@ async def test_a_burst_through_a_kill_is_stored_once_each_and_read_whole(server:
 async def test_a_waiting_fetch_goes_on_after_a_restart(server: NatsServer, bus: Bus) -> None:
     reader = await bus.reader("INTENTS", "r", ALL_INTENTS)
     reading = asyncio.create_task(persist(reader, 1))
-    await asyncio.sleep(PAUSE_S)
+    assert await bus.last("EVENTS", EVENT) is None, "asked after the fetch, on the same line, so that waits there"
     await killed_and_restarted(server, bus)
     await insist(bus, 7)
     assert await reading == {"7"}
@@ -143,6 +152,8 @@ async def test_closing_without_a_server_ends_soon(server: NatsServer, bus: Bus) 
     await until_connected(bus, False)
     async with asyncio.timeout(5):
         await bus.close()
+    with pytest.raises(TransientError):
+        await store(bus, EVENT)
 
 
 async def test_services_and_subscriptions_are_there_again_after_a_restart(server: NatsServer, bus: Bus) -> None:
@@ -160,13 +171,7 @@ async def test_services_and_subscriptions_are_there_again_after_a_restart(server
 async def test_a_message_id_is_known_across_a_kill(server: NatsServer, bus: Bus) -> None:
     first = await bus.publish(EVENT, b"one", message_id="x")
     await killed_and_restarted(server, bus)
-    async with asyncio.timeout(WAIT_S):
-        while True:
-            try:
-                assert await bus.publish(EVENT, b"one", message_id="x") == first
-                break
-            except TransientError:
-                await asyncio.sleep(PAUSE_S)
+    assert await published(lambda: bus.publish(EVENT, b"one", message_id="x")) == first
     assert len([one async for one in bus.scan("EVENTS", EVENT)]) == 1
 
 

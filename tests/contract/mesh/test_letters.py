@@ -24,6 +24,7 @@ from services.chassis.peering.letter import Letter
 from services.chassis.peering.liaison import Liaison
 from tests.contract.mesh.test_cuts import cuttable
 from tests.contract.mesh.world import LYON, NICE, OSLO, SITES, mesh
+from tests.kit.waiting import eventually, lasting
 
 PATIENCE_S = 60.0
 PAUSE_S = 0.05
@@ -55,9 +56,7 @@ class Site:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not true():
-            await asyncio.sleep(PAUSE_S)
+    await eventually(true, wait_s=PATIENCE_S, pause_s=PAUSE_S)
 
 
 @asynccontextmanager
@@ -209,7 +208,7 @@ async def test_a_link_that_flaps_is_tried_seldom_and_loses_nothing(tmp_path: Pat
         for turn in range(20):
             links.set(LYON, CUT if turn % 2 == 0 else NO_FAULT)
             await lyon.tell(OSLO, range(10 * turn, 10 * turn + 10))
-            await asyncio.sleep(0.5)
+            await lasting(0.5)
         links.set(LYON, NO_FAULT)
         await until(lambda: len(oslo.told) >= 200)
         assert oslo.told == list(range(200))

@@ -21,6 +21,7 @@ from tests.contract.mesh.world import (
     NICE,
     OSLO,
     SITES,
+    WAIT_S,
     inbox_of,
     mesh,
     resolvers,
@@ -30,6 +31,7 @@ from tests.contract.mesh.world import (
     until_told,
     user,
 )
+from tests.kit.waiting import lasting
 
 REFUSED_S = 1.5
 
@@ -43,9 +45,9 @@ async def servers(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 async def test_a_message_is_stored_once_in_the_inbox_of_the_other_site_and_nowhere_else(servers: Servers) -> None:
     async with resolvers(servers) as bus:
         for name in ("i-1", "i-2", "i-3"):
-            await tell(bus[LYON], LYON, OSLO, name)
-            await tell(bus[LYON], LYON, OSLO, name)  # again: it is known there by its id
-        await tell(bus[NICE], NICE, OSLO, "i-4")
+            await tell(bus[LYON], LYON, OSLO, name, WAIT_S)
+            await tell(bus[LYON], LYON, OSLO, name, WAIT_S)  # again: it is known there by its id
+        await tell(bus[NICE], NICE, OSLO, "i-4", WAIT_S)
         found = await inbox_of(bus[OSLO], OSLO)
         assert sorted(found) == sorted(
             [
@@ -116,15 +118,15 @@ async def test_a_site_cannot_speak_in_the_name_of_another_even_with_its_whole_se
         with pytest.raises(TransientError):
             await liar.publish(subjects.peer(OSLO, LYON, "ask", "lie"), b"{}", message_id="lie", timeout_s=1.0)
         await liar.emit(subjects.peer(OSLO, LYON, "ask", "lie"), b"{}")
-        await tell(bus[NICE], NICE, OSLO, "truth")  # later, on the same link
+        await tell(bus[NICE], NICE, OSLO, "truth", WAIT_S)  # later, on the same link
         assert await inbox_of(bus[OSLO], OSLO) == [*before, subjects.peer(OSLO, NICE, "ask", "truth")]
 
 
 async def test_a_site_cannot_listen_to_what_two_others_say(servers: Servers) -> None:
     async with resolvers(servers) as bus, user(servers, NICE, "admin") as spy:
         async with spy.subscribe(">") as heard:
-            await tell(bus[LYON], LYON, OSLO, "secret")
-            await tell(bus[LYON], LYON, NICE, "open")
+            await tell(bus[LYON], LYON, OSLO, "secret", WAIT_S)
+            await tell(bus[LYON], LYON, NICE, "open", WAIT_S)
             found = [await anext(heard)]
             while found[-1].subject != subjects.peer(NICE, LYON, "ask", "open"):
                 found.append(await anext(heard))
@@ -151,6 +153,8 @@ async def test_without_any_router_a_site_is_refused_at_once_and_told_when_one_is
         await servers.routers["router-2"].restart()
         took_s = await until_told(bus[LYON], LYON, OSLO, "back")
         print(f"link back {took_s:.2f} s after the router")
+        names = [subjects.last_name(one) for one in await inbox_of(bus[OSLO], OSLO)]
+        assert names[-1] == "back"
 
 
 async def _refused_at_once(bus: NatsBus) -> bool:
@@ -172,6 +176,8 @@ async def test_a_router_that_says_nothing_any_more_is_given_up_and_the_other_car
         try:
             for number in range(20):
                 await tell(bus[LYON], LYON, OSLO, f"i-{number}")
+            names = [subjects.last_name(one) for one in await inbox_of(bus[OSLO], OSLO)]
+            assert names[-20:] == [f"i-{number}" for number in range(20)]
         finally:
             stopped.send_signal(signal.SIGCONT)
 
@@ -218,7 +224,7 @@ async def _talk(bus: NatsBus) -> None:
     while True:
         number += 1
         await told(bus, LYON, OSLO, f"talk-{number}")
-        await asyncio.sleep(0.01)
+        await lasting(0.01)
 
 
 async def _not_told(bus: NatsBus, sender: SiteName, receiver: SiteName) -> bool:

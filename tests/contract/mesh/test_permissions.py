@@ -5,7 +5,6 @@ The table is written by hand from what each service is for, so that a permission
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from services.chassis.bus.identity import Identity
 from services.chassis.bus.nats import NatsBus
 from services.chassis.errors import PermanentError, SettingsError, TransientError
 from tests.contract.mesh.world import LYON, WAIT_S, until, user
+from tests.kit.waiting import eventually
 
 R = "cheops.v1"
 SAYS = {
@@ -110,9 +110,8 @@ async def refused(servers: Servers, role: str, *, hearing: bool) -> set[str]:
         table = HEARS if hearing else SAYS
         for subject in (*table, LAST):
             await (client.subscribe(subject) if hearing else client.publish(subject, b""))
-        async with asyncio.timeout(WAIT_S):
-            while not any(LAST in one for one in said):  # the server answers in order
-                await asyncio.sleep(0.02)
+        # The server answers in order.
+        await eventually(lambda: any(LAST in one for one in said), lambda: said, WAIT_S, pause_s=0.02)
         words = "subscription to" if hearing else "publish to"
         return {subject for subject in table if any(f'{words} "{subject.lower()}"' in one.lower() for one in said)}
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from services.chassis.bus.identity import identity_of
 from services.chassis.bus.nats import NatsBus
 from services.chassis.bus.streams import ensure_streams
 from services.chassis.errors import TransientError
+from tests.kit.waiting import eventually
 
 LYON, OSLO, NICE = SiteName("lyon"), SiteName("oslo"), SiteName("nice")
 SITES = (LYON, OSLO, NICE)
@@ -87,9 +87,7 @@ async def told(bus: NatsBus, sender: SiteName, receiver: SiteName, name: str = "
 async def until(done: Callable[[], Awaitable[bool]]) -> float:
     """Ask until it is so, for at most WAIT_S; how long that took, in seconds."""
     started_s = time.monotonic()
-    async with asyncio.timeout(WAIT_S):
-        while not await done():
-            await asyncio.sleep(0.02)
+    await eventually(done, wait_s=WAIT_S, pause_s=0.02)
     return time.monotonic() - started_s
 
 

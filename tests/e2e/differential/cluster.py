@@ -7,6 +7,7 @@ import itertools
 from typing import Any, Final
 
 from tests.contract.api.client import STRATEGIC, Api, Content
+from tests.kit.waiting import lasting
 
 COMES_UP_S: Final = 45.0  # a second or two on an idle machine
 WORKLOADS: Final = ("deployments", "statefulsets")
@@ -68,7 +69,7 @@ async def restarted(api: Api, namespace: str) -> str:
         refused = await _complaints(api, namespace)
         if refused or loop.time() >= end_s:
             return "; ".join(refused) or f"not up after {COMES_UP_S:g} s"
-        await asyncio.sleep(0.1)
+        await lasting(0.1)  # what it waits for may end in a complaint, which is no error here
     return ""
 
 

@@ -22,6 +22,7 @@ from tests.e2e.differential.cluster import COMES_UP_S, restarted
 from tests.e2e.differential.universe import Act, Remove, acts, always_the_same, called, manifests
 from tests.kit.controlplane import give_up
 from tests.kit.kubelet import api_of, kubelet
+from tests.kit.waiting import eventually
 
 pytestmark = [pytest.mark.controlplane, pytest.mark.timeout(1800)]
 
@@ -71,11 +72,11 @@ async def _play(bed: Testbed, sequence: list[Act], tally: Tally) -> None:
 
 
 async def _until_known(mesh: Mesh, namespace: str) -> None:
-    async with asyncio.timeout(COMES_UP_S):
-        while (
-            await mesh.submit(Intent.read("serviceaccount/default", namespace=namespace), site="lyon")
-        ).decision != "allow":
-            await asyncio.sleep(0.1)
+    async def known() -> bool:
+        read = Intent.read("serviceaccount/default", namespace=namespace)
+        return (await mesh.submit(read, site="lyon")).decision == "allow"
+
+    await eventually(known, f"lyon does not know {namespace}", COMES_UP_S)
 
 
 async def _do(mesh: Mesh, act: Act, namespace: str) -> str:

@@ -18,6 +18,7 @@ from tests.e2e.faults.world import LONG, LONGEST_S, LYON, NICE, WAIT_S, Sites, s
 from tests.flow.executor_proxy import Answer, Forward
 from tests.kit import oracles
 from tests.kit.bed import witness
+from tests.kit.waiting import eventually, lasting
 
 pytestmark = pytest.mark.timeout(LONGEST_S)
 
@@ -41,7 +42,7 @@ async def test_fault_15_a_resolver_that_stood_still_says_nothing_on_old_evidence
         await sites.make(LYON, namespace, user_of("ca", "web"))
         for number in range(CHANGES):
             await sites.make(LYON, namespace, settings(f"s-{number}"))
-        await asyncio.sleep(STOPPED_S)
+        await lasting(STOPPED_S)
     finally:
         sites.service(LYON, "resolver").send_signal(signal.SIGCONT)
     chain = await sites.decided(delete.id, LYON, "deny", "allow")
@@ -72,9 +73,7 @@ async def test_fault_16_a_server_killed_in_a_burst_of_intents_of_two_sites_keeps
 
     server = sites.bed.buses.server(LYON)
     sending = asyncio.create_task(burst())
-    async with asyncio.timeout(WAIT_S):
-        while len(acknowledged) < BURST // 2:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: len(acknowledged) >= BURST // 2, lambda: len(acknowledged), pause_s=0.01)
     server.kill()
     await server.start()
     await sending

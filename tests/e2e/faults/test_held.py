@@ -10,6 +10,7 @@ from cheops.drafts import Intent
 from cheops.following import Progress
 from tests.e2e.faults.world import LONG, LONGEST_S, LYON, WAIT_S, Sites, collection, secret, user_of
 from tests.kit import oracles
+from tests.kit.waiting import lasting
 
 HELD_S = 600.0 if LONG else 10.0
 FINALIZER = "example.org/held"
@@ -57,7 +58,7 @@ async def test_fault_31_what_a_finalizer_holds_is_shown_as_terminating_and_its_d
     until_s = loop.time() + HELD_S
     while loop.time() < until_s:
         await nothing_gives_way()
-        await asyncio.sleep(min(5.0, HELD_S / 5))  # between two looks; how long it is held is what the fault says
+        await lasting(min(5.0, HELD_S / 5))  # how long it is held is what the fault says
     for name, kind in (("web", "Deployment"), ("old", "Secret")):
         released = {"metadata": {"finalizers": None}}
         reply = await sites.apis[LYON].patch(f"{collection(namespace, kind)}/{name}", released)

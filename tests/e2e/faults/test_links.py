@@ -18,6 +18,7 @@ from tests.e2e.faults.world import CONFIG_MAPS, LONG, LONGEST_S, LYON, NICE, OSL
 from tests.flow.executor_proxy import Answer, Forward
 from tests.kit import oracles
 from tests.kit.bed import witness
+from tests.kit.waiting import lasting
 
 pytestmark = pytest.mark.timeout(LONGEST_S)
 
@@ -68,7 +69,7 @@ async def test_fault_10_a_site_cut_off_works_alone_and_its_backlog_drains_in_ord
             assert done[-1].outcome.state == "ready"
             await sites.converged(NICE)
             await oracles.eventually(_finished(sites, intents), lambda: "nice has not carried out its part")
-            await asyncio.sleep(ALONE_S)
+            await lasting(ALONE_S)
             waiting = await _letters(sites)
             assert len(set(waiting)) == len(waiting) >= BACKLOG
             drained = asyncio.create_task(_arrivals(sites, waiting))
@@ -225,14 +226,14 @@ async def test_fault_13_a_link_that_flaps_is_tried_a_bounded_number_of_times_and
     entered = []
     for flap in range(FLAPS):
         await sites.bed.cut(NICE)
-        await asyncio.sleep(FLAP_S)
+        await lasting(FLAP_S)
         draft = Intent.apply([settings(f"s-{flap}")], namespace=namespace, scope=BOTH)
         entered.append(await sites.publish(draft, LYON))
         aside = Intent.apply([settings(f"aside-{flap}")], namespace=namespace, scope=f"{LYON} & {OSLO}")
         decided = await sites.decided((await sites.publish(aside, LYON)).id, LYON, "allow")
         oracles.o7_no_guess(decided.verdicts, unheard=NICE)
         await sites.bed.heal(NICE)
-        await asyncio.sleep(FLAP_S)
+        await lasting(FLAP_S)
     await oracles.o9_others_go_on(sites.mesh, (LYON, OSLO), quiet_s)
     await sites.whole()
     reconnects, took_s, routers = _links_made(sites) - made, time.monotonic() - started_s, 2

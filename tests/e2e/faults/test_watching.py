@@ -24,7 +24,7 @@ TIMES = 10
 BATCHES = 50
 
 
-async def _killed_at_a_publication(sites: Sites, namespace: str, *, arrives: bool) -> None:
+async def _assert_nothing_missed_or_doubled(sites: Sites, namespace: str, *, arrives: bool) -> None:
     """The watcher dies while one event is under way; more happens while nobody watches."""
     await sites.make(LYON, namespace, settings("before"))
     await sites.known(LYON, f"ConfigMap/{namespace}/before")
@@ -45,11 +45,11 @@ async def _killed_at_a_publication(sites: Sites, namespace: str, *, arrives: boo
 
 
 async def test_fault_01_a_watcher_killed_between_an_event_and_its_publication_misses_nothing(sites: Sites) -> None:
-    await _killed_at_a_publication(sites, await sites.namespace("fault-1", LYON), arrives=False)
+    await _assert_nothing_missed_or_doubled(sites, await sites.namespace("fault-1", LYON), arrives=False)
 
 
 async def test_fault_02_a_watcher_killed_after_publishing_before_it_knows_doubles_nothing(sites: Sites) -> None:
-    await _killed_at_a_publication(sites, await sites.namespace("fault-2", LYON), arrives=True)
+    await _assert_nothing_missed_or_doubled(sites, await sites.namespace("fault-2", LYON), arrives=True)
 
 
 @pytest.mark.faults

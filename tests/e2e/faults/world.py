@@ -32,6 +32,7 @@ from tests.flow.executor_proxy import FaultyProxy
 from tests.kit import oracles
 from tests.kit.bed import witness
 from tests.kit.kubelet import api_of
+from tests.kit.waiting import lasting
 
 LYON, OSLO, NICE = map(SiteName, ("lyon", "oslo", "nice"))
 ENGINE: Final[Engine] = "kube" if os.environ.get("CHEOPS_FAULTS_ENGINE") == "kube" else "embedded"
@@ -80,7 +81,7 @@ class Sites:
         """Killed, and started with other settings."""
         self.service(site, name).kill()
         if name == "executor":
-            await asyncio.sleep(DEAD_REQUEST_S)
+            await lasting(DEAD_REQUEST_S)
         await self.bed.start_service(site, name, environment)
 
     @asynccontextmanager

@@ -17,6 +17,7 @@ from services.chassis.peering.letter import Letter
 from services.chassis.peering.parcel import unpack
 from tests.kit.linked import Links
 from tests.kit.virtual_time import run_virtually
+from tests.kit.waiting import eventually
 
 LYON, OSLO, NICE = SiteName("lyon"), SiteName("oslo"), SiteName("nice")
 BEGAN = datetime(2030, 1, 1, tzinfo=UTC)
@@ -71,9 +72,12 @@ async def arrived(links: Links, site: SiteName) -> list[bytes]:
 
 async def until_arrived(links: Links, site: SiteName, count: int) -> list[bytes]:
     """When so many have arrived; the time of the loop is virtual."""
-    async with asyncio.timeout(3_600):
-        while len(found := await arrived(links, site)) < count:
-            await asyncio.sleep(0.01)
+
+    async def enough() -> list[bytes]:
+        found = await arrived(links, site)
+        return found if len(found) >= count else []
+
+    found: list[bytes] = await eventually(enough, f"{count} letters never arrive at {site}", 3_600, pause_s=0.01)
     return found
 
 

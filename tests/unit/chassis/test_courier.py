@@ -20,6 +20,7 @@ from services.chassis.peering.courier import RETRY_MAX_S, Courier, Limits
 from services.chassis.peering.letter import OutboxFullError
 from tests.kit.linked import Fate, Links
 from tests.kit.virtual_time import run_virtually
+from tests.kit.waiting import eventually
 from tests.unit.chassis.letters import LYON, NICE, OSLO, arrived, carrying, letter, unpacking, until_arrived, virtually
 from tests.unit.resolver.mortal import Mortal
 
@@ -283,12 +284,12 @@ def test_whatever_becomes_of_messages_and_of_processes_each_peer_gets_everything
         links = await Links.between(LYON, OSLO, NICE)
         links.fate = lambda sender, receiver: fates.pop() if fates else "pass"
         async with unpacking(links) if parcels else nullcontext():
-            await _live_through(links, lives, seed)
+            await _assert_all_in_order_through(links, lives, seed)
 
     run_virtually(run())
 
 
-async def _live_through(links: Links, lives: list[Life], seed: int) -> None:
+async def _assert_all_in_order_through(links: Links, lives: list[Life], seed: int) -> None:
     first, last = 0, 0
     for life in lives:
         last += life.letters
@@ -316,7 +317,11 @@ async def _live(courier: Courier, numbers: range, pause_s: float, then_s: float)
 
 
 async def _until_complete(links: Links, site: SiteName, wanted: list[bytes]) -> list[bytes]:
-    async with asyncio.timeout(10_000):
-        while set(found := await arrived(links, site)) != set(wanted):
-            await asyncio.sleep(1)
+    found: list[bytes] = []
+
+    async def complete() -> bool:
+        found[:] = await arrived(links, site)
+        return set(found) == set(wanted)
+
+    await eventually(complete, lambda: f"{found} ≠ {wanted}", 10_000, pause_s=1)
     return found

@@ -28,6 +28,7 @@ from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
 from services.resolver.service import ResolverService
 from tests.kit.manifests import deployment, mounts_secret, namespace, secret, without_uid
+from tests.kit.waiting import eventually
 from tests.unit.resolver.mortal import Mortal
 from tests.unit.resolver.naive_cluster import CATALOGUE, Cluster
 from tests.unit.resolver.world import KINDS, LYON, SURFACE
@@ -138,13 +139,13 @@ def bundle() -> Intent:
 
 async def over(machine: Machine) -> None:
     """Decided, carried out, seen: nothing is under way any more."""
-    async with asyncio.timeout(WAIT_S):
-        while True:
-            known = machine.docket.known("i-one")
-            busy = machine.docket.active or machine.docket.asked or len(machine.holds) or not machine.evidence.synced
-            if known is not None and known.decision != "defer" and not busy:
-                return
-            await asyncio.sleep(0.01)
+
+    def over() -> bool:
+        known = machine.docket.known("i-one")
+        busy = machine.docket.active or machine.docket.asked or len(machine.holds) or not machine.evidence.synced
+        return bool(known is not None and known.decision != "defer" and not busy)
+
+    await eventually(over, wait_s=WAIT_S, pause_s=0.01)
 
 
 async def killed_at(waits: int) -> bool:

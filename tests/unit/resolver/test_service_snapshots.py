@@ -15,6 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from schemas import subjects
+from schemas.alerts import Alert
 from schemas.events import ResourceEvent
 from schemas.identity import ResourceId
 from schemas.intents import Intent
@@ -26,6 +27,7 @@ from services.resolver.machine import Machine
 from services.resolver.service import ResolverService
 from services.resolver.snapshots import CURRENT, Snapshots
 from tests.kit.manifests import deployment, mounts_secret, secret, service, without_uid
+from tests.kit.waiting import eventually
 from tests.unit.resolver.naive_cluster import CATALOGUE
 from tests.unit.resolver.test_service_kills import Site
 from tests.unit.resolver.world import LYON
@@ -73,9 +75,7 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not true():
-            await asyncio.sleep(0.01)
+    await eventually(true, wait_s=WAIT_S, pause_s=0.01)
 
 
 def kept_seq(folder: Path) -> int:
@@ -123,9 +123,13 @@ async def test_what_vanished_while_no_resolver_ran_is_alerted(tmp_path: Path) ->
             await known_and_kept(site, machine, tmp_path)
         await site.delete("Secret/shop/ca")
         async with site.resolver_at(tmp_path):
-            async with asyncio.timeout(WAIT_S):
-                while not [one async for one in site.bus.scan("ALERTS", subjects.filters("ALERTS", LYON))]:
-                    await asyncio.sleep(0.05)
+
+            async def alerts() -> list[Alert]:
+                stored = site.bus.scan("ALERTS", subjects.filters("ALERTS", LYON))
+                return [Alert.from_json(one.payload) async for one in stored]
+
+            raised = await eventually(alerts, "nothing is alerted", WAIT_S)
+            assert "apps/Deployment/shop/web" in str(raised[0])
 
 
 @pytest.mark.parametrize("harm", ["torn", "made by others", "stream emptied", "stream replaced"])
@@ -169,7 +173,8 @@ async def test_a_drift_that_nobody_was_alerted_of_before_the_restart_is_alerted_
         stored = site.bus._streams["ALERTS"]
         stored.messages.clear()  # the process died before it could say so
         async with site.resolver_at(tmp_path) as machine:
-            await until(lambda: [one.code for one in machine.desk.drifts._raised.values()] == ["A507"])
+            await until(lambda: machine.desk.drifts._raised)
+            assert [one.code for one in machine.desk.drifts._raised.values()] == ["A507"]
 
 
 async def test_what_was_done_and_not_seen_before_the_restart_lies_over_the_graph(tmp_path: Path) -> None:
@@ -199,9 +204,10 @@ async def ask(site: Watched, name: str, verb: Any, **what: Any) -> Verdict:
     now = datetime.now(UTC)
     intent = Intent(id=name, site=LYON, verb=verb, created_at=now, expires_at=now + timedelta(hours=1), **what)
     await site.bus.publish(subjects.intent(LYON, name), intent.to_json(), message_id=name)
-    async with asyncio.timeout(WAIT_S):
-        while True:
-            found = [one async for one in site.bus.scan("VERDICTS", subjects.verdict(LYON, "*", name))]
-            if found:
-                return Verdict.from_json(found[-1].payload)
-            await asyncio.sleep(0.01)
+
+    async def verdicts() -> list[Verdict]:
+        stored = site.bus.scan("VERDICTS", subjects.verdict(LYON, "*", name))
+        return [Verdict.from_json(one.payload) async for one in stored]
+
+    found: list[Verdict] = await eventually(verdicts, f"no verdict on {name}", WAIT_S, pause_s=0.01)
+    return found[-1]

@@ -31,6 +31,7 @@ from services.resolver.service import DELIVERIES_MAX, INTENT_ACK_WAIT_S, Resolve
 from services.resolver.signals import Effect, IntentSeen, Moment, RepeatVerdict, SendOperation, Signal, StoreVerdict
 from services.resolver.turns import side_by_side
 from tests.kit.manifests import deployment, mounts_secret, secret
+from tests.kit.waiting import eventually
 from tests.unit.resolver.mortal import Mortal
 from tests.unit.resolver.test_service_kills import WAITS_MAX, Site
 from tests.unit.resolver.world import LYON, World
@@ -149,13 +150,12 @@ BURST = [("delete", "secret/a"), ("delete", "secret/ca"), ("delete", "secret/b")
 
 
 async def over(machine: Machine) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while True:
-            known = [machine.docket.known(f"i-{place}") for place in range(len(BURST))]
-            busy = machine.docket.active or machine.docket.asked or len(machine.holds) or not machine.evidence.synced
-            if all(one is not None and one.decision != "defer" for one in known) and not busy:
-                return
-            await asyncio.sleep(0.01)
+    def settled() -> bool:
+        known = [machine.docket.known(f"i-{place}") for place in range(len(BURST))]
+        busy = machine.docket.active or machine.docket.asked or len(machine.holds) or not machine.evidence.synced
+        return all(one is not None and one.decision != "defer" for one in known) and not busy
+
+    await eventually(settled, wait_s=WAIT_S, pause_s=0.01)
 
 
 async def killed_at(waits: int) -> bool:

@@ -19,6 +19,7 @@ from schemas.outcomes import Outcome, OutcomeState
 from schemas.verdicts import Verdict
 from services.resolver import service
 from services.resolver.machine import Machine
+from tests.kit.waiting import eventually
 from tests.unit.resolver.mortal import Mortal
 from tests.unit.resolver.test_service_kills import WAIT_S, WAITS_MAX, Site, bundle
 from tests.unit.resolver.world import LYON
@@ -67,13 +68,13 @@ class RefusingSite(Site):
 
 async def undone(machine: Machine) -> None:
     """Nothing is under way any more, and the last word is an undo."""
-    async with asyncio.timeout(WAIT_S):
-        while True:
-            known = machine.docket.known("i-one")
-            busy = machine.docket.active or machine.docket.asked or len(machine.holds) or not machine.evidence.synced
-            if known is not None and known.undoes is not None and not busy:
-                return
-            await asyncio.sleep(0.01)
+
+    def over() -> bool:
+        known = machine.docket.known("i-one")
+        busy = machine.docket.active or machine.docket.asked or len(machine.holds) or not machine.evidence.synced
+        return bool(known is not None and known.undoes is not None and not busy)
+
+    await eventually(over, wait_s=WAIT_S, pause_s=0.01)
 
 
 async def killed_at(waits: int) -> bool:
