@@ -115,8 +115,12 @@ def with_words(
     body: Mapping[str, Any], labels: Mapping[str, str] | None = None, annotations: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """The object, carrying these besides its own."""
-    metadata = dict(body.get("metadata") or {})
+    metadata = {**_mapping(body.get("metadata"))}
     for name, words in (("labels", labels), ("annotations", annotations)):
         if words:
-            metadata[name] = {**(metadata.get(name) or {}), **words}
+            metadata[name] = {**_mapping(metadata.get(name)), **words}
     return {**body, "metadata": metadata}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from cheops.forms.schema_values import compiled
-from services.resolver.judge.demand import UNITS
+from services.resolver.judge.demand import amount_of
 
 Opaque = Mapping[str, str]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -52,11 +52,11 @@ def declared(cel: Any) -> list[Any]:
 
 
 def _amount(text: str) -> Decimal:
-    found = AMOUNT.fullmatch(text)
+    written = AMOUNT.fullmatch(text)
+    found = written and amount_of(f"{written[1].rstrip('.') or 0}{written[2] or ''}")
     if found is None:
         raise ValueError(text)
-    number, unit = found[1].rstrip(".") or "0", found[2] or ""
-    return Decimal(number) * UNITS[unit] if unit in UNITS else Decimal(number + unit)
+    return found
 
 
 def _quantity(amount: Decimal) -> Opaque:

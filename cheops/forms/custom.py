@@ -11,10 +11,9 @@ from typing import Any, Final
 
 from cheops.forms.fields import wrong_with_metadata
 from cheops.forms.schema_fits import Schema, filled, misfitting, unknown
-from cheops.forms.schema_values import texts_of
 from cheops.forms.validations import broken
 from schemas.identity import ResourceId
-from services.resolver.judge.demand import mapping_of, rows_of
+from services.resolver.judge.demand import mapping_of, rows_of, texts_of
 
 Body = Mapping[str, Any]
 Definitions = Mapping[tuple[str, str], Body]

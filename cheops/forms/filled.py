@@ -10,12 +10,12 @@ import math
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 from schemas.pods import pod_spec_of
 from schemas.relations.selector import NAME_LABEL
-from services.resolver.judge.demand import UNITS, mapping_of, rows_of
+from services.resolver.judge.demand import UNITS, amount_of, mapping_of, rows_of
 
 Body = Mapping[str, Any]
 CONTAINERS: Final = ("containers", "initContainers", "ephemeralContainers")
@@ -131,13 +131,11 @@ def _written(amounts: Any) -> dict[str, str]:
 
 
 def _shortest(text: str) -> str:
-    number = text.rstrip("numkKMGTPEi")
-    unit = text[len(number) :]
-    try:
-        amount = Decimal(math.ceil(Decimal(number) * UNITS[unit] * 1000)) / 1000  # nothing is kept finer than that
-    except (InvalidOperation, KeyError, OverflowError, ValueError):
+    found = amount_of(text)
+    if found is None:
         return text
-    is_binary = unit.endswith("i") and abs(amount) >= 1024
+    amount = Decimal(math.ceil(found * 1000)) / 1000  # nothing is kept finer than that
+    is_binary = text.endswith("i") and abs(amount) >= 1024
     for one in reversed(BINARY if is_binary else DECIMAL):
         if amount % UNITS[one] == 0:
             return f"{int(amount / UNITS[one])}{one}" if amount else "0"

@@ -124,7 +124,7 @@ def toleration(path: str, one: Body) -> Iterator[str]:
 
 def held_back(before: Body, now: Body) -> Iterator[str]:
     """A pod that is there may be let go and hurried, and neither be held back nor be given more time."""
-    gates = {one.get("name") for one in rows_of(before.get("schedulingGates"))}
+    gates = [one.get("name") for one in rows_of(before.get("schedulingGates"))]
     added = next((one.get("name") for one in rows_of(now.get("schedulingGates")) if one.get("name") not in gates), None)
     if added is not None:
         yield f"spec.schedulingGates: only deletion is allowed, not {added}"

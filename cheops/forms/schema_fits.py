@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from cheops.forms.schema_values import texts_of, value_rules
+from cheops.forms.schema_values import value_rules
 from schemas.relations.path import suffix_of
-from services.resolver.judge.demand import mapping_of, rows_of
+from services.resolver.judge.demand import mapping_of, rows_of, texts_of
 
 Body = Mapping[str, Any]
 Schema = Mapping[str, Any]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from services.resolver.judge.demand import mapping_of
+from services.resolver.judge.demand import mapping_of, texts_of
 
 Schema = Mapping[str, Any]
 INT_OR_STRING: Final = "x-kubernetes-int-or-string"
@@ -38,11 +38,6 @@ def value_rules(value: Any, schema: Schema) -> Iterator[str]:
         yield from _twice(value, schema)
     elif isinstance(value, Mapping):
         yield from _bounded(len(value), schema, "Properties", "fields")
-
-
-def texts_of(said: Any) -> list[str]:
-    """Names that a schema lists; nothing where it says something else."""
-    return [one for one in said if isinstance(one, str)] if isinstance(said, list) else []
 
 
 def compiled(pattern: Any) -> re.Pattern[str] | None:

@@ -28,12 +28,12 @@ def of_its_type(before: Body, now: Body) -> dict[str, Any]:
         if field in made and made[field] == before.get(field):
             del made[field]
     if sort not in WITH_NODE_PORTS and isinstance(ports := made.get("ports"), list):
-        given = {one.get("nodePort") for one in rows_of(before.get("ports"))}
+        given = [one.get("nodePort") for one in rows_of(before.get("ports"))]
         made["ports"] = [_without_given(one, given) for one in ports]
     return made
 
 
-def _without_given(port: Any, given: set[Any]) -> Any:
+def _without_given(port: Any, given: list[Any]) -> Any:
     if not isinstance(port, Mapping) or port.get("nodePort") not in given:
         return port
     return {name: value for name, value in port.items() if name != "nodePort"}

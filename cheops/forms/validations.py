@@ -15,9 +15,8 @@ from typing import Any, Final
 
 from cheops.forms.cel import holds, said
 from cheops.forms.schema_fits import DEPTH_MAX, EMBEDDED
-from cheops.forms.schema_values import texts_of
 from schemas.relations.path import suffix_of
-from services.resolver.judge.demand import mapping_of, rows_of
+from services.resolver.judge.demand import mapping_of, rows_of, texts_of
 
 Schema = Mapping[str, Any]
 SORT: Final = "x-kubernetes-list-type"
@@ -133,14 +132,17 @@ def seen(value: Any, schema: Schema, depth: int = 0, *, is_whole: bool = False) 
 
 
 def _plain(value: Any, sort: Any, form: Any) -> Any:
-    if sort == "number" and isinstance(value, int):
-        return float(value)
-    if sort == "integer" and isinstance(value, float):
-        return int(value)
     if sort == "string" and form in TIMES:
         return UNTOLD
-    if sort == "string" and form == "byte" and isinstance(value, str):
-        return base64.b64decode(value)
+    try:
+        if sort == "number" and isinstance(value, int):
+            return float(value)
+        if sort == "integer" and isinstance(value, float):
+            return int(value)
+        if sort == "string" and form == "byte" and isinstance(value, str):
+            return base64.b64decode(value)
+    except (OverflowError, ValueError):  # what is there need not fit its schema
+        return UNTOLD
     return value
 
 

@@ -164,7 +164,7 @@ def _failures(spec: Body, pod: Body, path: str) -> Iterator[str]:
         yield f"{path}.podFailurePolicy: only with restartPolicy Never"
     if spec.get("podReplacementPolicy") not in (None, "", "Failed"):
         yield f"{path}.podReplacementPolicy: Failed alone goes with podFailurePolicy"
-    names = {one.get("name") for field in ("containers", "initContainers") for one in rows_of(pod.get(field))}
+    names = [one.get("name") for field in ("containers", "initContainers") for one in rows_of(pod.get(field))]
     for place, rule in enumerate(rows_of(mapping_of(policy).get("rules"))):
         if rule.get("action") == "FailIndex" and spec.get("backoffLimitPerIndex") is None:
             yield f"{path}.podFailurePolicy.rules[{place}].action: FailIndex only with backoffLimitPerIndex"

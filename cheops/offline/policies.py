@@ -20,7 +20,7 @@ from cheops.forms.validations import seen
 from schemas.events import ServedKind
 from schemas.identity import ResourceId, ResourceKey
 from schemas.relations.selector import NAME_LABEL, from_object, labels_of, matches
-from services.resolver.judge.demand import mapping_of, rows_of
+from services.resolver.judge.demand import mapping_of, rows_of, texts_of
 
 Body = Mapping[str, Any]
 Bodies = Mapping[ResourceId, Body]
@@ -65,7 +65,7 @@ def denials(request: Request, bodies: Bodies, definitions: Definitions) -> list[
         spec = mapping_of(binding.get("spec"))
         policy = mapping_of(bodies.get(ResourceId(f"{POLICIES}{spec.get('policyName')}")))
         says = mapping_of(policy.get("spec"))
-        is_told = "Deny" in (spec.get("validationActions") or ()) and not says.get("paramKind")
+        is_told = "Deny" in texts_of(spec.get("validationActions")) and not says.get("paramKind")
         matched = (mapping_of(says.get("matchConstraints")), mapping_of(spec.get("matchResources")))
         if is_told and all(is_matched(one, request, bodies) for one in matched):
             head = f"ValidatingAdmissionPolicy '{spec['policyName']}' with binding '{_name(binding)}' denied request"
@@ -108,10 +108,10 @@ def _is_named(rule: Body, request: Request) -> bool:
         ("apiGroups", key.group),
         ("apiVersions", kind_version(request.after)),
     )
-    names, scope = rule.get("resourceNames"), rule.get("scope") or EVERY
+    names, scope = texts_of(rule.get("resourceNames")), rule.get("scope") or EVERY
     return (
-        all({EVERY, one} & set(rule.get(field) or ()) for field, one in wanted)
-        and bool({EVERY, "*/*", served.plural} & set(rule.get("resources") or ()))
+        all({EVERY, one} & {*texts_of(rule.get(field))} for field, one in wanted)
+        and bool({EVERY, "*/*", served.plural} & {*texts_of(rule.get("resources"))})
         and (not names or key.name in names)
         and scope in (EVERY, "Namespaced" if served.namespaced else "Cluster")
     )

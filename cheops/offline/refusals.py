@@ -61,7 +61,7 @@ def _of_a_service(had: Body, says: Body) -> Refusal:
 
 def _of_a_definition(live: Body, after: Body) -> Refusal:
     """A version at which objects were ever stored stays, until they were migrated and it is no longer told."""
-    names = {one.get("name") for one in rows_of(mapping_of(after.get("spec")).get("versions"))}
+    names = [one.get("name") for one in rows_of(mapping_of(after.get("spec")).get("versions"))]
     told = mapping_of(live.get("status")).get("storedVersions")
     if told is None:
         before = rows_of(mapping_of(live.get("spec")).get("versions"))

@@ -30,6 +30,7 @@ from services.resolver.coordinate import combine, enough, not_taken
 from services.resolver.judge.cascade import cascade_of
 from services.resolver.judge.case import Problem
 from services.resolver.judge.delete import with_dependents
+from services.resolver.judge.demand import mapping_of
 from services.resolver.judge.findings import named
 from services.resolver.placing import Alternative, alternatives
 
@@ -159,8 +160,8 @@ def _copies(site: OfflineSite, act: Act) -> Iterator[tuple[SiteName, ResourceId,
 
 def _listed(body: Body, name: str) -> list[str]:
     """The words of a label or an annotation."""
-    metadata = body.get("metadata", {})
-    text = (metadata.get("annotations") or {}).get(name) or (metadata.get("labels") or {}).get(name) or ""
+    metadata = mapping_of(body.get("metadata"))
+    text = mapping_of(metadata.get("annotations")).get(name) or mapping_of(metadata.get("labels")).get(name) or ""
     return [word.strip() for word in str(text).split(",") if word.strip()]
 
 

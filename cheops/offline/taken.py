@@ -48,13 +48,13 @@ def runs(body: Body) -> bool:
 
 def _of_a_service(spec: Body, others: list[Body]) -> Iterator[str]:
     address = spec.get("clusterIP")
-    ports = {one.get("nodePort") for one in rows_of(spec.get("ports"))} - {None, 0}
+    ports = [port for one in rows_of(spec.get("ports")) if (port := one.get("nodePort"))]
     for other in others:
         theirs = mapping_of(other.get("spec"))
         name = mapping_of(other.get("metadata")).get("name")
         if address not in (None, "", "None") and address == theirs.get("clusterIP"):
             yield f"spec.clusterIP: {address} is Service {name}'s"
-        both = ports & {one.get("nodePort") for one in rows_of(theirs.get("ports"))}
+        both = [port for one in rows_of(theirs.get("ports")) if (port := one.get("nodePort")) in ports]
         yield from (f"spec.ports: nodePort {one} is Service {name}'s" for one in sorted(both, key=str))
 
 

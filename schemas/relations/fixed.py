@@ -124,8 +124,10 @@ def _differing(old: Any, new: Any, note: _Note, path: str, whole: bool) -> Itera
     yield path
 
 
-def _grown(old: list[Any], new: list[Any], whole: bool) -> bool:
+def _grown(old: Any, new: Any, whole: bool) -> bool:
     """It got items; or, of what may have been added to since, some are said."""
+    if not (isinstance(old, list) and isinstance(new, list)):
+        return False
     return all(one in new for one in old) or (not whole and all(one in old for one in new))
 
 

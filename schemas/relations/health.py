@@ -49,9 +49,9 @@ def is_unwell(kind: str, status: Any) -> bool:
 
 
 def _conditions(rows: Any) -> Map:
-    if not rows:
+    if not isinstance(rows, list):
         return _NOTHING
-    return {row.get("type"): row.get("status") for row in rows if isinstance(row, (dict, Mapping))}
+    return {str(row.get("type")): row.get("status") for row in rows if isinstance(row, (dict, Mapping))}
 
 
 def _deployment(replicas: Any, status: Map, conditions: Map) -> Health:

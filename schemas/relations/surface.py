@@ -70,7 +70,7 @@ def _of_crd(definition: Mapping[str, Any]) -> ServedKind | None:
     if not isinstance(spec, Mapping) or not isinstance(names, Mapping) or not names.get("kind"):
         return None
     said = spec.get("versions") or [{"name": spec.get("version"), "served": spec.get("version")}]  # as v1beta1 had it
-    rows = [row for row in said if isinstance(row, Mapping) and row.get("served")]
+    rows = [row for row in _listed(said) if isinstance(row, Mapping) and row.get("served")]
     rows.sort(key=lambda row: not row.get("storage"))
     return ServedKind(
         KindId(f"{spec.get('group')}/{names['kind']}"),
@@ -78,5 +78,9 @@ def _of_crd(definition: Mapping[str, Any]) -> ServedKind | None:
         tuple(str(row.get("name")) for row in rows),
         spec.get("scope") != "Cluster",
         str(names.get("singular") or str(names["kind"]).lower()),
-        tuple(map(str, names.get("shortNames") or ())),
+        tuple(map(str, _listed(names.get("shortNames")))),
     )
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -21,7 +21,7 @@ from schemas.rehearsals import RehearsalAnswer, RehearsedChange, RehearsedResult
 from schemas.relations.extract import Extractor
 from schemas.ties import is_declared
 from services.resolver.judge.case import Change, Problem
-from services.resolver.judge.demand import demand_of
+from services.resolver.judge.demand import demand_of, rows_of
 from services.resolver.judge.security import beyond
 
 Manifest = Mapping[str, Any]
@@ -99,7 +99,7 @@ def _named(intent: Intent, surface: Surface) -> tuple[tuple[Change, ...], list[P
         served = surface.find(ResourceKey.parse(resource).kind_id)
         if served is None:
             problems.append(_not_served(ResourceKey.parse(resource), "", surface))
-        version = served.versions[0] if served else ""
+        version = served.versions[0] if served and served.versions else ""
         changes[resource] = Change(resource, intent.verb, version)
     return tuple(changes.values()), problems
 
@@ -210,8 +210,7 @@ def _served_by_bundle(key: ResourceKey, manifests: tuple[dict[str, Any], ...]) -
             continue
         names = spec.get("names")
         if spec.get("group") == key.group and isinstance(names, Mapping) and names.get("kind") == key.kind:
-            rows = [one for one in spec.get("versions") or () if isinstance(one, Mapping)]
-            return tuple(str(one.get("name")) for one in rows if one.get("served") is True)
+            return tuple(str(one.get("name")) for one in rows_of(spec.get("versions")) if one.get("served") is True)
     return None
 
 

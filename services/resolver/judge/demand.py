@@ -25,6 +25,9 @@ UNITS: Final[Mapping[str, Decimal]] = {
     **{unit: Decimal(10) ** power for unit, power in zip("numkMGTPE", (-9, -6, -3, 3, 6, 9, 12, 15, 18), strict=True)},
     **{f"{unit}i": Decimal(1024) ** (power + 1) for power, unit in enumerate("KMGTPE")},
 }
+AMOUNT_MAX: Final = Decimal(2**63 - 1)  # what is more counts as this
+AMOUNT_MIN: Final = Decimal("1e-9")  # what is less, and not nothing, counts as this
+EXPONENT_MAX: Final = 30
 COMPUTE: Final = ("cpu", "memory")  # what makes a pod more than best effort, and what a quota makes everybody say
 EVERY_CLASS: Final = "storageclass.storage.k8s.io"
 
@@ -78,16 +81,26 @@ def demand_of(body: Mapping[str, Any]) -> Demand | None:
     return structs.replace(demand, placing=placing_of(spec)) if kind == "DaemonSet" else demand
 
 
-def thousandths(value: object) -> int | None:
-    """A quantity (`500m`, `1Gi`, `2`), rounded up as the API server does; None for what is none."""
-    text = str(value).strip() if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
+def amount_of(text: str) -> Decimal | None:
+    """A quantity (`500m`, `1Gi`, `2`, `1e3`) within what an API server keeps of one; None for what is none."""
     number = text.rstrip("numkKMGTPEi")
     unit = text[len(number) :]
     try:
-        found = Decimal(number) * UNITS[unit] * 1000
-        return math.ceil(found)
-    except (InvalidOperation, KeyError, OverflowError, ValueError):
+        found, factor = Decimal(number), UNITS[unit]
+    except (InvalidOperation, KeyError):
         return None
+    if not found.is_finite():
+        return None
+    if found and abs(found.adjusted()) > EXPONENT_MAX:  # nobody multiplies what has a million digits
+        return (AMOUNT_MAX if found.adjusted() > 0 else AMOUNT_MIN).copy_sign(found)
+    return max(min(found * factor, AMOUNT_MAX), -AMOUNT_MAX)
+
+
+def thousandths(value: object) -> int | None:
+    """A quantity, rounded up as the API server does; None for what is none."""
+    text = str(value).strip() if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
+    found = amount_of(text)
+    return None if found is None else math.ceil(found * 1000)
 
 
 def shown(amount: int, resource: str) -> str:
@@ -214,6 +227,11 @@ def _amounts(value: Any) -> Amounts:
 def rows_of(value: Any) -> list[Mapping[str, Any]]:
     """The objects of a list; nothing where something else stands, since nobody has checked it yet."""
     return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def texts_of(value: Any) -> list[str]:
+    """The texts of a list; nothing where something else stands."""
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
 
 
 def mapping_of(value: Any) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from schemas.pods import pod_spec_of
 from services.resolver.graph.label_index import namespace_of
 from services.resolver.graph.view import View
 from services.resolver.judge.case import Change
-from services.resolver.judge.demand import mapping_of, rows_of
+from services.resolver.judge.demand import mapping_of, rows_of, texts_of
 from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.making import is_made, pods_of
 
@@ -116,8 +116,8 @@ def _beyond_baseline(spec: Spec) -> Iterator[str]:
     if any("hostPath" in one for one in rows_of(spec.get("volumes"))):
         yield "a volume is a hostPath"
     for one in rows_of(mapping_of(spec.get("securityContext")).get("sysctls")):
-        if one.get("name") not in SYSCTLS:
-            yield f"it sets the sysctl {one.get('name')}"
+        if (name := str(one.get("name"))) not in SYSCTLS:
+            yield f"it sets the sysctl {name}"
     for context in (spec, *_containers(spec)):
         yield from _unconfined(mapping_of(context.get("securityContext")))
     for one in _containers(spec):
@@ -169,7 +169,7 @@ def _beyond_restricted(spec: Spec) -> Iterator[str]:
             yield f"container {name} does not forbid allowPrivilegeEscalation"
         if mapping_of(both.get("seccompProfile")).get("type") not in CONFINED:
             yield f"container {name} has no seccompProfile"
-        if "ALL" not in (mapping_of(context.get("capabilities")).get("drop") or ()):
+        if "ALL" not in texts_of(mapping_of(context.get("capabilities")).get("drop")):
             yield f"container {name} does not drop ALL capabilities"
         if set(_added(context)) - {"NET_BIND_SERVICE"}:
             yield f"container {name} adds capabilities"
@@ -188,4 +188,4 @@ def _containers(spec: Spec) -> list[Spec]:
 
 
 def _added(context: Spec) -> list[str]:
-    return [str(one) for one in mapping_of(context.get("capabilities")).get("add") or ()]
+    return texts_of(mapping_of(context.get("capabilities")).get("add"))

@@ -26,6 +26,11 @@ from services.resolver.judge.demand import amounts_of, demand_of, is_best_effort
         (True, None),
         ([], None),
         ("NaN", None),
+        ("Infinity", None),
+        ("1e999999999", 1_000 * (2**63 - 1)),  # no API server keeps more of anything
+        ("-1e900000", -1_000 * (2**63 - 1)),
+        ("9999E", 1_000 * (2**63 - 1)),
+        ("1e-999999999", 1),
         ("1Zi", None),
     ],
 )
