@@ -133,8 +133,11 @@ class Reading:
         for arrange, named, uids, selectors in zip(arranging, puts.targets, puts.uids, puts.selectors, strict=True):
             targets: tuple[Target, ...] = tuple(map(known, named))
             if arrange is not None:
-                chosen = [self._records.share(pack(one)) for one in selectors] if selectors else ()
-                targets = arrange((*targets, *map(uids_, uids), *chosen))
+                if uids:
+                    targets += tuple(map(uids_, uids))
+                if selectors:
+                    targets += tuple([self._records.share(pack(one)) for one in selectors])
+                targets = arrange(targets)
             made.append(share(targets, targets))
         return made
 
@@ -182,7 +185,7 @@ class Reading:
 
 def _is_whole(facts: Columns, labels: dict[int, bytes], traits: dict[int, bytes], layouts: dict[int, Layout]) -> bool:
     """Whether all are puts that lack nothing; the others are looked at one by one."""
-    counts = {key: layout.counts for key, layout in layouts.items()}
+    lengths = zip(facts.shape, map(len, facts.targets), map(len, facts.uids), map(len, facts.selectors), strict=True)
     return (
         facts.op.count("put") == len(facts.op)
         and "" not in facts.resource
@@ -190,8 +193,7 @@ def _is_whole(facts: Columns, labels: dict[int, bytes], traits: dict[int, bytes]
         and labels.keys() >= {*facts.labels, *facts.template_labels}
         and traits.keys() >= {*facts.traits}
         and "" not in chain.from_iterable(facts.uids)
-        and [*map(counts.__getitem__, facts.shape)]
-        == [*zip(map(len, facts.targets), map(len, facts.uids), map(len, facts.selectors), strict=True)]
+        and all(layouts[key].counts == (targets, uids, selectors) for key, targets, uids, selectors in {*lengths})
     )
 
 
