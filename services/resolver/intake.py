@@ -190,7 +190,9 @@ def _check_served(state: ResourceState, surface: Surface, intent: Intent) -> Pro
 
 def _not_served(key: ResourceKey, version: str, surface: Surface, served: ServedKind | None = None) -> Problem:
     group = f"{key.group}/" if key.group else ""
-    if served is not None:
+    if served is not None and not served.versions:
+        message = f"{key.kind_id} is served at no version"
+    elif served is not None:
         offered = ", ".join(f"{group}{one}" for one in served.versions)
         message = f"{key.kind_id} is served as {offered}, not as {group}{version}"
     else:

@@ -107,3 +107,14 @@ def _judge(case: Case, of_the_site: bool, which: int, path: tuple[Any, ...], val
         assert str(error)
     else:
         assert verdict.summary
+
+
+def test_a_definition_that_says_no_version_serves_none() -> None:
+    case = next(one for one in CASES if one.name.startswith("an object at a version that its definition in the bundle"))
+    bodies = [
+        _with(one, ("spec", "versions"), True) if ("spec", "versions") in _places(one) else one
+        for one in _bodies(case, of_the_site=False)
+    ]
+    verdict = verdict_on(case, replace(act_of(case), manifests=tuple(bodies)))
+    assert verdict.decision == "deny"
+    assert "is served at no version" in verdict.summary
