@@ -74,7 +74,7 @@ def test_a_value_that_once_broke_a_check_does_not(name: str, path: str, value: A
     for of_the_site in (True, False):
         for which, body in enumerate(_bodies(case, of_the_site)):
             if where in _places(body):
-                _judge(case, of_the_site, which, where, value)
+                assert _answer(case, of_the_site, which, where, value)
                 judged += 1
     assert judged, "the case has such a place"
 
@@ -89,14 +89,15 @@ def test_any_value_in_a_manifest_gets_a_verdict_or_a_clear_error(
     which %= len(bodies)
     places = [one for one in _places(bodies[which]) if not (of_the_site and one in UNNAMED)]
     assume(places)
-    _judge(case, of_the_site, which, places[where % len(places)], value)
+    assert _answer(case, of_the_site, which, places[where % len(places)], value)
 
 
 def _bodies(case: Case, of_the_site: bool) -> list[Any]:
     return [one.body for one in next(iter(case.sites.values()))] if of_the_site else list(act_of(case).manifests)
 
 
-def _judge(case: Case, of_the_site: bool, which: int, path: tuple[Any, ...], value: Any) -> None:
+def _answer(case: Case, of_the_site: bool, which: int, path: tuple[Any, ...], value: Any) -> str:
+    """The summary of the verdict, or the words of the error."""
     act, bodies = act_of(case), _bodies(case, of_the_site)
     bodies[which] = _with(bodies[which], path, value)
     try:
@@ -104,9 +105,8 @@ def _judge(case: Case, of_the_site: bool, which: int, path: tuple[Any, ...], val
             verdict_on(case, act, bodies) if of_the_site else verdict_on(case, replace(act, manifests=tuple(bodies)))
         )
     except CLEAR as error:
-        assert str(error)
-    else:
-        assert verdict.summary
+        return str(error)
+    return verdict.summary
 
 
 def test_a_definition_that_says_no_version_serves_none() -> None:
