@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from schemas.events import ResourceState
 from schemas.identity import ResourceId, SiteName
+from schemas.untyped import mapping_of
 
 SHARED_FROM: Final = "cheops.io/shared-from"
 SHARED_TO: Final = "cheops.io/shared-to"
@@ -115,12 +116,8 @@ def with_words(
     body: Mapping[str, Any], labels: Mapping[str, str] | None = None, annotations: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """The object, carrying these besides its own."""
-    metadata = {**_mapping(body.get("metadata"))}
+    metadata = {**mapping_of(body.get("metadata"))}
     for name, words in (("labels", labels), ("annotations", annotations)):
         if words:
-            metadata[name] = {**_mapping(metadata.get(name)), **words}
+            metadata[name] = {**mapping_of(metadata.get(name)), **words}
     return {**body, "metadata": metadata}
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from services.resolver.judge.demand import mapping_of, rows_of
+from schemas.untyped import mapping_of, rows_of
 
 Body = Mapping[str, Any]
 KNOWN_REVIEWS: Final = ("v1", "v1beta1")

@@ -10,7 +10,8 @@ from itertools import pairwise
 from typing import Any, Final
 
 from cheops.forms.words import is_subdomain, network_of
-from services.resolver.judge.demand import mapping_of, rows_of, thousandths
+from schemas.untyped import mapping_of, rows_of
+from services.resolver.judge.demand import thousandths
 
 Body = Mapping[str, Any]
 OPPOSITE: Final = (("Terminating", "NotTerminating"), ("BestEffort", "NotBestEffort"))

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from services.resolver.judge.demand import mapping_of, rows_of, thousandths
+from schemas.untyped import mapping_of, rows_of
+from services.resolver.judge.demand import thousandths
 
 Body = Mapping[str, Any]
 BLOCK_SOURCES: Final = ("persistentVolumeClaim", "ephemeral")

@@ -37,7 +37,7 @@ from cheops.forms.workload_rules import (
     selects_its_pods,
     selects_its_pods_plainly,
 )
-from services.resolver.judge.demand import mapping_of, rows_of
+from schemas.untyped import mapping_of, rows_of
 
 Body = Mapping[str, Any]
 Rule = Callable[[Body], Iterator[str]]

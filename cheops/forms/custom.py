@@ -13,7 +13,7 @@ from cheops.forms.fields import wrong_with_metadata
 from cheops.forms.schema_fits import Schema, filled, misfitting, unknown
 from cheops.forms.validations import broken
 from schemas.identity import ResourceId
-from services.resolver.judge.demand import mapping_of, rows_of, texts_of
+from schemas.untyped import mapping_of, rows_of, texts_of
 
 Body = Mapping[str, Any]
 Definitions = Mapping[tuple[str, str], Body]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from cheops.forms.words import is_ordinary_address, is_subdomain
-from services.resolver.judge.demand import rows_of
+from schemas.untyped import rows_of
 
 Body = Mapping[str, Any]
 VERSIONS: Final = {"IPv4": 4, "IPv6": 6}

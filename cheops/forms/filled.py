@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from schemas.pods import pod_spec_of
 from schemas.relations.selector import NAME_LABEL
-from services.resolver.judge.demand import UNITS, amount_of, mapping_of, rows_of
+from schemas.untyped import mapping_of, rows_of
+from services.resolver.judge.demand import UNITS, amount_of
 
 Body = Mapping[str, Any]
 CONTAINERS: Final = ("containers", "initContainers", "ephemeralContainers")

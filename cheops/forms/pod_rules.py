@@ -9,7 +9,7 @@ from cheops.forms.container_rules import amounts, confinement, hooks, mounts, po
 from cheops.forms.system_rules import system
 from cheops.forms.volume_rules import claim_source, projected
 from schemas.pods import TEMPLATES, pod_spec_of
-from services.resolver.judge.demand import mapping_of, rows_of
+from schemas.untyped import mapping_of, rows_of
 
 Body = Mapping[str, Any]
 CONTAINERS: Final = ("initContainers", "containers")

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from cheops.forms.schema_values import value_rules
 from schemas.relations.path import suffix_of
-from services.resolver.judge.demand import mapping_of, rows_of, texts_of
+from schemas.untyped import mapping_of, rows_of, texts_of
 
 Body = Mapping[str, Any]
 Schema = Mapping[str, Any]

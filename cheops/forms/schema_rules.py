@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from cheops.forms.admission_rules import unknown_reviews, wrong_url
 from cheops.forms.schema_fits import default_misfits
-from services.resolver.judge.demand import mapping_of, rows_of
+from schemas.untyped import mapping_of, rows_of
 
 Body = Mapping[str, Any]
 UNTYPED: Final = ("x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from services.resolver.judge.demand import mapping_of, texts_of
+from schemas.untyped import mapping_of, texts_of
 
 Schema = Mapping[str, Any]
 INT_OR_STRING: Final = "x-kubernetes-int-or-string"

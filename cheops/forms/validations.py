@@ -16,7 +16,7 @@ from typing import Any, Final
 from cheops.forms.cel import holds, said
 from cheops.forms.schema_fits import DEPTH_MAX, EMBEDDED
 from schemas.relations.path import suffix_of
-from services.resolver.judge.demand import mapping_of, rows_of, texts_of
+from schemas.untyped import mapping_of, rows_of, texts_of
 
 Schema = Mapping[str, Any]
 SORT: Final = "x-kubernetes-list-type"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from services.resolver.judge.demand import mapping_of, rows_of
+from schemas.untyped import mapping_of, rows_of
 
 Body = Mapping[str, Any]
 WITH_ITEMS: Final = ("configMap", "secret", "downwardAPI")

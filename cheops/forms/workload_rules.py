@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from cheops.forms.words import is_label
 from schemas.relations.selector import from_object, labels_of, matches
-from services.resolver.judge.demand import mapping_of, rows_of
+from schemas.untyped import mapping_of, rows_of
 
 Body = Mapping[str, Any]
 COMPLETIONS: Final = "spec.completions"

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cheops.forms.service_rules import of_its_type
+from schemas.untyped import mapping_of
 from services.resolver.judge.demand import thousandths
 
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
@@ -79,7 +80,7 @@ def merged(live: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, An
     if "status" in live:
         made["status"] = live["status"]
     if live.get("kind") == "Service" and isinstance(made.get("spec"), Mapping):
-        made["spec"] = of_its_type(_mapping(live.get("spec")), made["spec"])
+        made["spec"] = of_its_type(mapping_of(live.get("spec")), made["spec"])
     return {name: _one_account(value) for name, value in made.items()}
 
 
@@ -111,7 +112,7 @@ def stored(body: Mapping[str, Any]) -> Mapping[str, Any]:
         return body
     coded = {name: b64encode(str(text or "").encode()).decode() for name, text in texts.items()}
     made = {name: value for name, value in body.items() if name != "stringData"}
-    return {**made, "data": {**_mapping(body.get("data")), **coded}}
+    return {**made, "data": {**mapping_of(body.get("data")), **coded}}
 
 
 def evened(value: Any) -> Any:
@@ -132,13 +133,13 @@ def _amounts(value: Any) -> Any:
 
 def says_all(live: Mapping[str, Any]) -> bool:
     """Whether a field that a merge takes away was applied before: of what a server has filled in, nobody can tell."""
-    metadata = _mapping(live.get("metadata"))
-    return "uid" not in metadata or LAST_APPLIED in _mapping(metadata.get("annotations"))
+    metadata = mapping_of(live.get("metadata"))
+    return "uid" not in metadata or LAST_APPLIED in mapping_of(metadata.get("annotations"))
 
 
 def is_patch(live: Mapping[str, Any], manifest: Mapping[str, Any]) -> bool:
     """It leaves out what no object of its kind can do without: then it says what is to be changed, and nothing goes."""
-    if LAST_APPLIED in _mapping(_mapping(live.get("metadata")).get("annotations")):
+    if LAST_APPLIED in mapping_of(mapping_of(live.get("metadata")).get("annotations")):
         return False
     fields = NEEDED.get(str(manifest.get("kind")), ())
     return any(_at(manifest, field) is None and _at(live, field) is not None for field in fields)
@@ -147,7 +148,7 @@ def is_patch(live: Mapping[str, Any], manifest: Mapping[str, Any]) -> bool:
 def _at(body: Mapping[str, Any], path: str) -> Any:
     value: Any = body
     for step in path.split("."):
-        value = _mapping(value).get(step)
+        value = mapping_of(value).get(step)
     return value
 
 
@@ -157,7 +158,7 @@ def same_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _last_applied(live: Mapping[str, Any]) -> Mapping[str, Any]:
-    text = _mapping(_mapping(live.get("metadata")).get("annotations")).get(LAST_APPLIED)
+    text = mapping_of(mapping_of(live.get("metadata")).get("annotations")).get(LAST_APPLIED)
     if isinstance(text, str):
         try:
             found = json.loads(text)
@@ -170,8 +171,10 @@ def _last_applied(live: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _content(body: Mapping[str, Any]) -> dict[str, Any]:
     made = {name: value for name, value in body.items() if name != "status"}
-    metadata = {name: value for name, value in _mapping(body.get("metadata")).items() if name not in SERVER_METADATA}
-    annotations = {name: value for name, value in _mapping(metadata.get("annotations")).items() if name != LAST_APPLIED}
+    metadata = {name: value for name, value in mapping_of(body.get("metadata")).items() if name not in SERVER_METADATA}
+    annotations = {
+        name: value for name, value in mapping_of(metadata.get("annotations")).items() if name != LAST_APPLIED
+    }
     metadata.pop("annotations", None)
     if annotations:
         metadata["annotations"] = annotations
@@ -180,7 +183,7 @@ def _content(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _kept_metadata(live: Mapping[str, Any]) -> dict[str, Any]:
     """What no manifest takes away: the server's own fields, owners and finalizers of a live object."""
-    metadata = _mapping(live.get("metadata"))
+    metadata = mapping_of(live.get("metadata"))
     keep = (*SERVER_METADATA, "deletionTimestamp", "ownerReferences", "finalizers", "namespace", "name")
     return {name: metadata[name] for name in keep if name in metadata}
 
@@ -205,7 +208,7 @@ def _without_empty(value: Any) -> Any:
 def _merge(before: Any, manifest: Any, live: Any) -> Any:
     if not isinstance(manifest, Mapping) or not isinstance(live, Mapping):
         return manifest
-    before = _mapping(before)
+    before = mapping_of(before)
     made = {name: value for name, value in live.items() if name in manifest or name not in before}
     for name, value in manifest.items():
         if value is None:
@@ -257,7 +260,3 @@ def _merge_key(field: str, items: list[Any]) -> str | None:
 def _by_key(items: list[Any], key: str) -> dict[Any, Any]:
     besides, default = BESIDES.get(key, ("", ""))
     return {(str(item.get(key)), item.get(besides) or default): item for item in items if isinstance(item, Mapping)}
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -20,7 +20,7 @@ from cheops.forms.validations import seen
 from schemas.events import ServedKind
 from schemas.identity import ResourceId, ResourceKey
 from schemas.relations.selector import NAME_LABEL, from_object, labels_of, matches
-from services.resolver.judge.demand import mapping_of, rows_of, texts_of
+from schemas.untyped import mapping_of, rows_of, texts_of
 
 Body = Mapping[str, Any]
 Bodies = Mapping[ResourceId, Body]

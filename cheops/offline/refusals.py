@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple
 
 from cheops.forms.pod_rules import held_back
 from schemas.identity import ResourceId
-from services.resolver.judge.demand import demand_of, mapping_of, rows_of
+from schemas.untyped import mapping_of, rows_of
+from services.resolver.judge.demand import demand_of
 
 Body = Mapping[str, Any]
 STORAGE: Final = "spec.resources.requests.storage"

@@ -22,6 +22,7 @@ from schemas.scope.parse import parse_scope
 from schemas.scope.sites import Latencies, check_sites
 from schemas.scope.tree import Scope
 from schemas.ties import SHARED_TO
+from schemas.untyped import mapping_of
 from schemas.verdicts import Reason, Remedy, Verdict
 from services.resolver.across.nearest import nearest_first
 from services.resolver.across.splitting import Splitter
@@ -30,7 +31,6 @@ from services.resolver.coordinate import combine, enough, not_taken
 from services.resolver.judge.cascade import cascade_of
 from services.resolver.judge.case import Problem
 from services.resolver.judge.delete import with_dependents
-from services.resolver.judge.demand import mapping_of
 from services.resolver.judge.findings import named
 from services.resolver.placing import Alternative, alternatives
 

@@ -14,7 +14,8 @@ from typing import Any, Final
 from cheops.forms.words import is_outside
 from schemas.identity import ResourceId
 from schemas.pods import pod_spec_of
-from services.resolver.judge.demand import mapping_of, rows_of, thousandths
+from schemas.untyped import mapping_of, rows_of
+from services.resolver.judge.demand import thousandths
 
 Body = Mapping[str, Any]
 RANGES: Final = "networking.k8s.io/ServiceCIDR/"

@@ -11,7 +11,7 @@ from typing import Final
 
 from cheops.offline.policies import GROUP, Bodies, Body, Request, is_matched
 from schemas.identity import ResourceId
-from services.resolver.judge.demand import mapping_of, rows_of
+from schemas.untyped import mapping_of, rows_of
 
 HOOKS: Final = tuple(f"{GROUP}/{one}WebhookConfiguration/" for one in ("Mutating", "Validating"))
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from schemas.events import Grant, Reference, ResourceState
 from schemas.identity import KindId, ResourceKey, kind_id, kind_of
 from schemas.relations.selector import from_object, matches
+from schemas.untyped import mapping_of, rows_of
 
 GATEWAY_GROUP: Final = "gateway.networking.k8s.io"
 LISTENING: Final = frozenset(kind_id(GATEWAY_GROUP, kind) for kind in ("Gateway", "ListenerSet"))
@@ -90,9 +91,9 @@ def grants_reader(how: str) -> GrantsReader | None:
 
 def read_reference_grant(body: Mapping[str, Any], namespace: str) -> Iterator[Grant]:
     """`spec.from` × `spec.to`."""
-    spec = _map(body.get("spec"))
-    for origin in _rows(spec.get("from")):
-        for target in _rows(spec.get("to")):
+    spec = mapping_of(body.get("spec"))
+    for origin in rows_of(spec.get("from")):
+        for target in rows_of(spec.get("to")):
             name = target.get("name")
             yield Grant(
                 kind_id(str(origin.get("group") or ""), str(origin.get("kind") or "")),
@@ -105,9 +106,9 @@ def read_reference_grant(body: Mapping[str, Any], namespace: str) -> Iterator[Gr
 
 def read_listeners(body: Mapping[str, Any], namespace: str) -> Iterator[Grant]:
     """`spec.listeners[].allowedRoutes`: kinds (none: its protocol's) from Same (default), All, Selector or None."""
-    for listener in _rows(_map(body.get("spec")).get("listeners")):
-        allowed = _map(listener.get("allowedRoutes"))
-        where = _map(allowed.get("namespaces"))
+    for listener in rows_of(mapping_of(body.get("spec")).get("listeners")):
+        allowed = mapping_of(listener.get("allowedRoutes"))
+        where = mapping_of(allowed.get("namespaces"))
         how = where.get("from") or "Same"
         if how == "None":
             continue
@@ -121,13 +122,5 @@ def read_listeners(body: Mapping[str, Any], namespace: str) -> Iterator[Grant]:
 
 
 def _kinds(allowed: Mapping[str, Any]) -> list[KindId]:
-    rows = _rows(allowed.get("kinds"))
+    rows = rows_of(allowed.get("kinds"))
     return [kind_id(str(row.get("group") or GATEWAY_GROUP), str(row.get("kind") or "")) for row in rows]
-
-
-def _rows(value: Any) -> list[Mapping[str, Any]]:
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

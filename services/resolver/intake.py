@@ -20,8 +20,9 @@ from schemas.kinds import Surface, UnknownKindError
 from schemas.rehearsals import RehearsalAnswer, RehearsedChange, RehearsedResult
 from schemas.relations.extract import Extractor
 from schemas.ties import is_declared
+from schemas.untyped import rows_of
 from services.resolver.judge.case import Change, Problem
-from services.resolver.judge.demand import demand_of, rows_of
+from services.resolver.judge.demand import demand_of
 from services.resolver.judge.security import beyond
 
 Manifest = Mapping[str, Any]

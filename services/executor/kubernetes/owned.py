@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from schemas.untyped import mapping_of
 from services.chassis.kubernetes.fields import applied_by, pick, rows
 
 Object = dict[str, Any]
@@ -22,7 +23,7 @@ def owned(live: Mapping[str, Any], manager: str) -> Object:
     """The fields that `manager` has applied, with their values; what names the object is always among them."""
     fields = applied_by(live, manager)
     found: Object = pick(live, fields) if fields else {}
-    metadata = {**_mapping(found.get("metadata")), "name": live["metadata"]["name"]}
+    metadata = {**mapping_of(found.get("metadata")), "name": live["metadata"]["name"]}
     if live["metadata"].get("namespace"):
         metadata["namespace"] = live["metadata"]["namespace"]
     found.pop("status", None)
@@ -33,7 +34,7 @@ def left(live: Mapping[str, Any], marker: str) -> str:
     """`<resource version>:<digest of who has said what when>`: a status that goes on does not change the second."""
     said = sorted(json.dumps(row, sort_keys=True) for row in _wanting(live))
     digest = hashlib.sha256("\n".join((marker, *said)).encode()).hexdigest()[:16] if said else ""
-    return f"{_mapping(live.get('metadata')).get('resourceVersion', '')}:{digest}"
+    return f"{mapping_of(live.get('metadata')).get('resourceVersion', '')}:{digest}"
 
 
 def changed_since(live: Mapping[str, Any], marker: str, before: str) -> str:
@@ -50,7 +51,3 @@ def _wanting(live: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for row in rows(live):
         if not row.get("subresource") and row.get("manager") not in _SYSTEM:
             yield row
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

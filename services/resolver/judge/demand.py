@@ -17,6 +17,7 @@ from typing import Any, Final
 from msgspec import Struct, structs
 
 from schemas.pods import pod_spec_of
+from schemas.untyped import mapping_of, rows_of
 from services.resolver.judge.placing import Placing, placing_of
 
 Amounts = dict[str, int]  # resource → thousandths
@@ -222,18 +223,3 @@ def _takes_node_ports(spec: Mapping[str, Any]) -> bool:
 def _amounts(value: Any) -> Amounts:
     rows = ((str(name), thousandths(one)) for name, one in mapping_of(value).items())
     return {name: amount for name, amount in rows if amount is not None}
-
-
-def rows_of(value: Any) -> list[Mapping[str, Any]]:
-    """The objects of a list; nothing where something else stands, since nobody has checked it yet."""
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
-
-
-def texts_of(value: Any) -> list[str]:
-    """The texts of a list; nothing where something else stands."""
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
-
-
-def mapping_of(value: Any) -> Mapping[str, Any]:
-    """An object; an empty one where something else stands."""
-    return value if isinstance(value, Mapping) else {}

@@ -13,6 +13,7 @@ from msgspec import Struct
 from schemas.events import LabelSelector, ResourceState
 from schemas.identity import KindId, ResourceKey
 from schemas.relations.selector import from_object, labels_of, matches
+from schemas.untyped import rows_of
 from services.resolver.graph.view import View
 
 NODE: Final = KindId("Node")
@@ -54,7 +55,7 @@ def placing_of(spec: Mapping[str, Any]) -> Placing:
         node=str(spec.get("nodeName") or ""),
         labels=dict(labels_of(spec.get("nodeSelector"))),
         terms=tuple(_term(one) for one in affinity if isinstance(one, Mapping)) if isinstance(affinity, list) else None,
-        tolerations=tuple(_toleration(one) for one in _rows(spec.get("tolerations"))),
+        tolerations=tuple(_toleration(one) for one in rows_of(spec.get("tolerations"))),
     )
 
 
@@ -93,7 +94,7 @@ def _is_borne(taint: str, tolerations: tuple[Toleration, ...]) -> bool:
 
 
 def _term(row: Mapping[str, Any]) -> Term:
-    fields = [(one.get("operator"), one.get("values")) for one in _rows(row.get("matchFields"))]
+    fields = [(one.get("operator"), one.get("values")) for one in rows_of(row.get("matchFields"))]
     said = [(operator, tuple(map(str, values))) for operator, values in fields if isinstance(values, list)]
     selector = from_object({"matchExpressions": row.get("matchExpressions")}) or LabelSelector({}, ())
     named = tuple(name for operator, names in said if operator == "In" for name in names)
@@ -104,7 +105,3 @@ def _term(row: Mapping[str, Any]) -> Term:
 def _toleration(row: Mapping[str, Any]) -> Toleration:
     value = None if row.get("operator") == "Exists" else str(row.get("value") or "")
     return Toleration(str(row.get("key") or ""), value, str(row.get("effect") or ""))
-
-
-def _rows(value: Any) -> list[Mapping[str, Any]]:
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from schemas.identity import KindId, ResourceId, ResourceKey, kind_of
 from schemas.pods import pod_spec_of
+from schemas.untyped import mapping_of, rows_of, texts_of
 from services.resolver.graph.label_index import namespace_of
 from services.resolver.graph.view import View
 from services.resolver.judge.case import Change
-from services.resolver.judge.demand import mapping_of, rows_of, texts_of
 from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.making import is_made, pods_of
 
