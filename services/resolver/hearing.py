@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from traceback import extract_tb
 from typing import Any, Final
 
 from msgspec import structs
@@ -24,12 +25,13 @@ from services.resolver.evidence import SiteEvidence
 from services.resolver.graph.store import Graph
 from services.resolver.graph.view import View
 from services.resolver.intake import Intake, take_in
-from services.resolver.judge.case import Case, Problem
+from services.resolver.judge.case import Case, Change, Problem
 from services.resolver.judge.decide import decide
 from services.resolver.judge.policy import Policy
 from services.resolver.signals import Moment
 
 EMPTY: Final = Graph(SiteName(""))
+DEFECT: Final = "a defect of the resolver"
 Elsewhere = Mapping[ResourceId, tuple[SiteName, ...]]
 
 
@@ -57,7 +59,10 @@ class Hearing:
 
     def take_in(self, intent: Intent, moment: Moment) -> Intake:
         """Names and manifests made concrete; what is wrong with the intent itself is among the problems."""
-        intake = take_in(intent, self.site, self._evidence.surface, self._extractor, moment.wall)
+        try:
+            intake = take_in(intent, self.site, self._evidence.surface, self._extractor, moment.wall)
+        except Exception as error:  # whatever breaks here, it is this intent's problem alone
+            intake = Intake((), (_defect(error),), {})
         if intent.overrides and not self._policy.may_override(intent.requester):
             refusal = Problem("D011", f"{intent.requester or 'an unnamed requester'} may not override a denial")
             intake = structs.replace(intake, problems=(*intake.problems, refusal))
@@ -155,5 +160,17 @@ class Hearing:
         return Rehearsal(site=self.site, changes=changes) if changes else None
 
     def judge(self, case: Case, view: View, moment: Moment) -> Verdict:
-        """The verdict."""
-        return decide(case, view, self._policy, moment.wall, self._catalogue.sources_of)
+        """The verdict. An intent over which the judge breaks is denied, and ends nobody else's."""
+        try:
+            return decide(case, view, self._policy, moment.wall, self._catalogue.sources_of)
+        except Exception as error:
+            named = tuple(Change(one.resource, one.action) for one in case.changes)
+            broken = structs.replace(case, changes=named, problems=(_defect(error),))
+            return decide(broken, view, self._policy, moment.wall, self._catalogue.sources_of)
+
+
+def _defect(error: Exception) -> Problem:
+    """Its kind and its place; not its words, which may hold a value of a Secret."""
+    last = extract_tb(error.__traceback__)[-1]
+    place = f"{'/'.join(last.filename.split('/')[-2:])}:{last.lineno} in {last.name}"
+    return Problem("D010", f"not judged, by {DEFECT}: {type(error).__name__} at {place}")

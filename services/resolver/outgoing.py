@@ -28,6 +28,7 @@ from services.chassis.kubernetes.sealing import SealError
 from services.chassis.peering.courier import Courier
 from services.chassis.peering.letter import Letter, OutboxFullError
 from services.chassis.poison import bury
+from services.resolver.hearing import DEFECT
 from services.resolver.judge.written import WrittenVerdict
 from services.resolver.sealed import sealed_for
 from services.resolver.signals import Moment, StoreVerdict
@@ -82,7 +83,7 @@ class Outgoing:
                 await self._fenced(message)
         for verdict in [one.verdict for one in effects]:
             metrics.VERDICTS.labels(site=self._site, decision=verdict.decision).inc()
-            log.info(
+            (log.error if DEFECT in verdict.summary else log.info)(
                 "decided", site=self._site, intent=verdict.intent, decision=verdict.decision, summary=verdict.summary
             )
 
