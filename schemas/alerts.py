@@ -20,9 +20,10 @@ class Alert(Message):
                none is (`*`)
                `A504` a replica is behind · `A506` an update was overtaken · `A507` it is not what was declared
                `A508` a copy is older than its original · `A509` a site with a share is lost
+               `A510` a key is refused
     resource   what vanished or changed; `broken`: the first edges that point to it; `dependents`: exact count
     sites      the other sites to which the resource belongs, as a replica, a part or a copy
-    cause      the event that did it: `delete 7:1234567 rv=98765`; of an update, an intent
+    cause      the event that did it: `delete 7:1234567 rv=98765`; of an update, an intent; the key that is refused
     """
 
     schema_: Literal["alert/v1"] = Field("alert/v1", alias="schema")

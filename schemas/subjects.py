@@ -26,6 +26,8 @@ AnyStream = StreamName | SiteStream
 PEER_STORED: Final = ("ask", "answer", "decide", "report", "tell", "wake", "give-way", "refuse")
 # What is asked and answered between sites; no stream may take it.
 PEER_ASKED: Final = ("ping", "sites", "parcel", "lookup", "tree", "fetch")
+# What nats-server says of itself, to users of its system account only: who was refused.
+REFUSALS: Final = "$SYS.SERVER.*.CLIENT.AUTH.ERR"
 
 
 def escape(text: str) -> str:

@@ -14,9 +14,10 @@ from schemas import subjects
 from schemas.identity import SiteName
 from schemas.subjects import AnyStream, StreamName
 
-Role = Literal["watcher", "resolver", "executor", "client", "admin", "link"]
+Role = Literal["watcher", "resolver", "executor", "auditor", "client", "admin", "link"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 LINK: Final = "link"
+AUDITOR: Final[Role] = "auditor"  # of the system account, where the server says whom it refuses; the resolver listens
 RESOLVER: Final = "resolver"
 CLIENT: Final = "client"
 ANY_SITE: Final = SiteName("*")
@@ -44,7 +45,14 @@ class Permissions:
 def of_role(site: SiteName, role: Role) -> Permissions:
     """What the user of a role may do at its site's server."""
     assert role != LINK, "a link is no user of its own server"
-    made = {"watcher": _watcher, "resolver": _resolver, "executor": _executor, "client": _client, "admin": _admin}
+    made = {
+        "watcher": _watcher,
+        "resolver": _resolver,
+        "executor": _executor,
+        AUDITOR: _auditor,
+        CLIENT: _client,
+        "admin": _admin,
+    }
     return made[role](site)
 
 
@@ -129,6 +137,11 @@ def _executor(site: SiteName) -> Permissions:
         subscribe=(_inbox(site, "executor"), subjects.api_family("executor", site)),
         answers=True,
     )
+
+
+def _auditor(site: SiteName) -> Permissions:
+    """Who was refused, and nothing else of what the server tells of itself."""
+    return Permissions(publish=(), subscribe=(_inbox(site, AUDITOR), subjects.REFUSALS))
 
 
 def _client(site: SiteName) -> Permissions:

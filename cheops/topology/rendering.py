@@ -7,9 +7,10 @@ beside it, so that only that file holds a secret. Paths are relative: a server i
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, Final
 
-from cheops.topology.permissions import LINK, ROLES, Permissions, never_crossing, of_link, of_role
+from cheops.topology.permissions import AUDITOR, LINK, ROLES, Permissions, Role, never_crossing, of_link, of_role
 from cheops.topology.plan import LOOPBACK, Plan, Router, Site
 from services.chassis.bus.sizes import SERVER_PAYLOAD_BYTES
 
@@ -20,6 +21,7 @@ PINGS_MISSED_MAX: Final = 2
 REDIAL: Final = "500ms"
 TLS_FILES: Final = {"cert_file": "tls/cert.pem", "key_file": "tls/key.pem", "ca_file": "tls/ca.pem"}
 TLS_MANNER: Final = {"handshake_first": True, "min_version": "1.3"}  # no word is said before it is encrypted
+SYSTEM_ACCOUNT: Final = "$SYS"  # where a server speaks of itself; it has one under this name whatever is said
 ANSWER_WITHIN: Final = "2m"  # how long a question may be answered; the longest wait of ours is 60 s
 
 Configuration = dict[str, Any]
@@ -27,7 +29,7 @@ Configuration = dict[str, Any]
 
 def site_configuration(plan: Plan, site: Site, *, sync: str = "always") -> Configuration:
     """A site's own server. `sync`: when acknowledged messages reach the disk."""
-    users = [_user(site.keys[role], of_role(site.name, role)) for role in ROLES if role in site.keys and role != LINK]
+    users = _users(site, [role for role in ROLES if role not in (LINK, AUDITOR)])
     dialling = [_user(one.keys[LINK], of_link(one.name, site.name), link=True) for one in plan.accepted_by(site.name)]
     links: Configuration = {"no_advertise": True, "reconnect": REDIAL}
     if not plan.routers:
@@ -45,6 +47,7 @@ def site_configuration(plan: Plan, site: Site, *, sync: str = "always") -> Confi
         **_tls(plan),
         "jetstream": {"store_dir": "store", "domain": site.name, "sync_interval": sync},
         "authorization": {"users": [*users, *dialling]},
+        "accounts": {SYSTEM_ACCOUNT: {"users": _users(site, [AUDITOR])}},
         "leafnodes": links,
     }
 
@@ -94,9 +97,13 @@ def _remote(plan: Plan, site: Site, there: Router | Site, sender: Site | None = 
     }
 
 
+def _users(site: Site, roles: Iterable[Role]) -> list[Configuration]:
+    return [_user(site.keys[role], of_role(site.name, role)) for role in roles if role in site.keys]
+
+
 def _user(key: str, permissions: Permissions, *, link: bool = False) -> Configuration:
     allowed: Configuration = {
-        "publish": {"allow": list(permissions.publish)},
+        "publish": {"allow": list(permissions.publish)} if permissions.publish else {"deny": [">"]},
         "subscribe": {"allow": list(permissions.subscribe)},
     }
     if permissions.answers:

@@ -79,4 +79,13 @@ ALERTS: Final = (
         "Nothing to do; what has moved goes back. Where nothing moves: cheops heal, with a scope as in docs/adr/0023.",
         "the link to one of three sites is cut for longer than a minute",
     ),
+    Code(
+        "A",
+        "510",
+        "a key is refused",
+        "Somebody shows the bus of a site a key that it does not know: one that was revoked, or never was good.",
+        "Nothing that he says is heard. Where a service of the site has the old key, the site does not work.",
+        "cheops mesh revoke made a new key: give it to the service, or find who has the old one (its address is told).",
+        "a stolen watcher.nk that is used after cheops mesh revoke lyon --role watcher",
+    ),
 )

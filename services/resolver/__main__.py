@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -85,11 +86,20 @@ async def run(settings: ResolverSettings, bus: Bus | None = None, ready: asyncio
             peers=settings.peers,
             snapshots=kept,
             snapshot_every_s=settings.snapshot_every_s,
+            audit=_auditor(settings),
         )
         await service.run(ready)
     finally:
         if own:
             await bus.close()
+
+
+def _auditor(settings: ResolverSettings) -> Callable[[], Awaitable[Bus]] | None:
+    """None where no such key lies beside the resolver's."""
+    identity = settings.identity("auditor")
+    if identity is None or not identity.seed_file.exists():
+        return None
+    return lambda: nats.connect(settings.nats_url, name=f"auditor-{settings.site}", identity=identity, wait=False)
 
 
 def _policy(settings: ResolverSettings) -> Policy:

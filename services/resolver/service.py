@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from services.chassis.bus.streams import ensure_streams
 from services.chassis.errors import TransientError
 from services.chassis.peering.liaison import Liaison
 from services.resolver.answers import Answers
+from services.resolver.auditing import Auditing
 from services.resolver.beginning import Beginning
 from services.resolver.carrying import Carrying
 from services.resolver.fetching import Fetching
@@ -77,6 +78,7 @@ class ResolverService:
         peers: Iterable[SiteName] = (),
         snapshots: Snapshots | None = None,
         snapshot_every_s: float = EVERY_S,
+        audit: Callable[[], Awaitable[Bus]] | None = None,
     ) -> None:
         self.site = site
         self.machine = machine
@@ -86,6 +88,7 @@ class ResolverService:
         self._out = Outgoing(site, bus, now)
         self._beginning = Beginning(bus, machine, self._out, snapshots)
         self._preserving = Preserving(machine, snapshots, now, snapshot_every_s)
+        self._auditing = Auditing(site, machine.vigil.refusals, now, audit)
         self._liaison = Liaison(
             site, bus, peers, self._told, self._heard, lambda: now().monotonic_s, lambda: self._fetching.own_key
         )
@@ -112,8 +115,9 @@ class ResolverService:
             await self._stepping.say(begun.effects)
             for reading in (self._beats(), self._events(begun.event_seq), self._intents(), self._outcomes()):
                 tasks.create_task(reading)
-            for besides in (self._fetching.run(), self._ticks(), self._preserving.run(), self._answers().run(ready)):
-                tasks.create_task(besides)
+            besides = (self._fetching.run(), self._ticks(), self._preserving.run(), self._auditing.run())
+            for task in (*besides, self._answers().run(ready)):
+                tasks.create_task(task)
 
     def _answers(self) -> Answers:
         return Answers(self.machine, self._bus, self._now, self._inquiries, self._asked_step, self._liaison.asked_links)

@@ -25,6 +25,7 @@ from services.resolver.graph.view import Edge, View
 from services.resolver.graph.walk import owner_of
 from services.resolver.judge.findings import edge_ref
 from services.resolver.judge.use import breaks
+from services.resolver.refusals import Refusals
 from services.resolver.shares import Shares
 from services.resolver.signals import Effect, Moment, SendAlert
 
@@ -52,6 +53,7 @@ class Vigil:
     def __init__(self, site: SiteName, drifts: Drifts, shares: Shares) -> None:
         self._site = site
         self.drifts, self.shares = drifts, shares
+        self.refusals = Refusals(site)
         self._suspicions: dict[ResourceId, _Suspicion] = {}
         self._raised: dict[str, Alert] = {}
         self._next_check_s = 0.0
@@ -61,6 +63,7 @@ class Vigil:
         alerts = tuple(alerts)
         self.drifts.recover(alerts)
         self.shares.recover(alerts)
+        self.refusals.recover(alerts)
         for alert in (one for one in alerts if one.code in OWN):
             if alert.state == "raised":
                 self._raised[alert.id] = alert
@@ -104,6 +107,7 @@ class Vigil:
             *self._blind(evidence, moment),
             *self._heal(view, evidence, moment),
             *self.drifts.due(view, evidence, moment),
+            *self.refusals.due(moment),
         ]
 
     def _raise(self, view: Graph, moment: Moment) -> Iterator[Alert]:

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from cheops.drafts import Intent
-from cheops.mesh import connect
+from cheops.mesh import Mesh, connect
 from cheops.sandbox.buses import SiteBuses
 from cheops.sandbox.testbed import Testbed
+from cheops.topology.keys import public_key
 from schemas import subjects
 from schemas.identity import SiteName
 from schemas.peers import Ask, Part
@@ -45,6 +46,7 @@ async def test_a_revoked_watcher_is_put_out_and_nothing_is_allowed_on_what_it_sa
     with pytest.raises(SettingsError, match="refuses these credentials"):
         await nats.connect(bed.nats_url, name="thief", wait=False, identity=Identity(stolen, "_INBOX.lyon.watcher"))
     async with connect(bed.context) as mesh:
+        await eventually(lambda: _alerted(mesh, public_key(stolen.read_text().strip())), "nobody is told", WAIT_S)
 
         async def stale() -> bool:
             return (await mesh.status(LYON)).state != "fresh"
@@ -58,6 +60,11 @@ async def test_a_revoked_watcher_is_put_out_and_nothing_is_allowed_on_what_it_sa
         await bed.start_services(LYON)  # with the renewed key
         await bed.wait_fresh()
         await eventually(allowed, "what was deferred is never allowed", WAIT_S)
+
+
+async def _alerted(mesh: Mesh, key: str) -> bool:
+    """That somebody tries the revoked key: the watcher that has not heard yet, and the thief."""
+    return ("A510", key) in [(one.code, one.cause) async for one in mesh.alerts(site=LYON)]
 
 
 async def test_what_a_site_asks_in_the_name_of_another_is_never_heard(bed: Testbed) -> None:

@@ -5,6 +5,8 @@ The table is written by hand from what each service is for, so that a permission
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +15,8 @@ import pytest
 
 from cheops.sandbox.servers import Servers
 from cheops.topology.folder import MeshFolder
+from cheops.topology.keys import public_key
+from schemas import subjects
 from services.chassis.bus import nats
 from services.chassis.bus.identity import Identity
 from services.chassis.bus.nats import NatsBus
@@ -80,13 +84,16 @@ HEARS = {
     "_INBOX.lyon.resolver.x": {"resolver"},
     "_INBOX.lyon.executor.x": {"executor"},
     "_INBOX.lyon.client.x": {"client"},
+    "_INBOX.lyon.auditor.x": {"auditor"},
+    "$SYS.SERVER.*.CLIENT.AUTH.ERR": {"auditor"},
+    "$SYS.>": set(),
     "_INBOX.>": set(),
     "$JS.>": set(),
     f"{R}.>": set(),
     ">": set(),
 }
 LAST = "nobody.may.do.this"
-ROLES = ("watcher", "resolver", "executor", "client")
+ROLES = ("watcher", "resolver", "executor", "auditor", "client")
 
 
 @pytest.fixture
@@ -168,3 +175,42 @@ async def test_a_revoked_role_is_put_out_at_once_and_the_renewed_key_works(serve
     async with user(servers, LYON, "client") as renewed, user(servers, LYON, "watcher") as other:
         assert renewed.connected
         assert other.connected
+
+
+async def test_the_auditor_hears_who_was_refused_with_which_key_and_from_where(
+    servers: Servers, tmp_path: Path
+) -> None:
+    elsewhere = MeshFolder(tmp_path / "other")
+    elsewhere.init([LYON], 0, {})
+    stranger = Identity(elsewhere.keys_of(LYON) / "client.nk", "_INBOX.lyon.client")
+    async with user(servers, LYON, "auditor") as auditor, auditor.subscribe(subjects.REFUSALS) as refusals:
+        with pytest.raises(SettingsError):
+            await nats.connect(servers.sites[LYON].url, name="thief", wait=False, identity=stranger)
+        async with asyncio.timeout(WAIT_S):
+            said = json.loads((await anext(aiter(refusals))).payload)
+    assert said["client"]["user"] == public_key(stranger.seed())
+    assert (said["client"]["name"], said["client"]["host"]) == ("thief", "127.0.0.1")
+
+
+async def test_a_mesh_that_was_made_before_there_were_auditors_has_them_after_a_reload(tmp_path: Path) -> None:
+    folder = MeshFolder(tmp_path / "mesh")
+    folder.init([LYON], 0, {})
+    without = json.loads((folder.path / "mesh.json").read_text())
+    del without["sites"][0]["keys"]["auditor"]
+    (folder.path / "mesh.json").write_text(json.dumps(without))
+    async with Servers(folder, sync="2m") as made:
+        with pytest.raises(SettingsError):
+            async with user(made, LYON, "auditor"):
+                pass
+        steps = folder.init([LYON], 0, {})
+        assert [one.action for one in steps] == ["reload"]
+        await made.take(steps)
+
+        async def known() -> bool:
+            try:
+                async with user(made, LYON, "auditor") as auditor, user(made, LYON, "client") as client:
+                    return auditor.connected and client.connected
+            except SettingsError:
+                return False  # a reload takes a moment
+
+        assert await until(known) < WAIT_S
