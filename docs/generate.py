@@ -34,7 +34,7 @@ from schemas import (
     subjects,
     verdicts,
 )
-from schemas.relations import loader
+from schemas.relations import loader, rule_file
 from schemas.relations.compiled import COMPILED, compiled
 
 HERE = Path(__file__).parent
@@ -261,7 +261,7 @@ def documents() -> dict[Path, str]:
         for name, body in schemas().items()
     }
     files = loader.shipped_files()
-    read = [loader.read_part(file, 0, loader.RuleFile) for file in files]
+    read = [rule_file.read_part(file, 0, rule_file.RuleFile) for file in files]
     made[COMPILED] = compiled(files, [found[0].body for found in read if found is not None])
     made[HERE / "asyncapi.yaml"] = yaml.safe_dump(asyncapi(), sort_keys=False, allow_unicode=True, width=120)
     return made

@@ -63,6 +63,16 @@ class Document:
             node, line = child
         return line
 
+    def text_line(self, path: Sequence[str | int]) -> int | None:
+        """The line in which a text begins whose lines are those of the file (`|`); None for any other value."""
+        node = self.node
+        for step in path:
+            found = _child(node, step)
+            if found is None:
+                return None
+            node = found[0]
+        return node.start_mark.line + 2 if getattr(node, "style", None) == "|" else None
+
     def check_object(self) -> None:
         """Raise DocumentError when it is not a named Kubernetes object."""
         for field_name in ("apiVersion", "kind"):

@@ -1,5 +1,7 @@
 """The words on resources by which sites belong together: they survive the loss of everything else. Pure.
 
+And one that makes a ConfigMap hold rules of relationships (schemas/relations/carried.py).
+
 cheops.io/shared-from   label of a copy: the site of its original
 cheops.io/shared-to     annotation of an original: the sites that have a copy, by commas
 cheops.io/replica-set   label of what is the same at several sites: the identity of the set
@@ -9,6 +11,7 @@ cheops.io/parts         annotation beside it: `lyon=3,oslo=1`, how much of it is
 cheops.io/scope         annotation beside it: how it was divided, weights and options: `lyon*3 % oslo {prime: lyon}`
 cheops.io/declared      annotation of replicas and parts: when and by which intent they were written, to order updates
 cheops.io/declaration   annotation of replicas, parts and copies: all that was declared of them
+cheops.io/rules         label "true" of a ConfigMap whose values are rule files
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ PARTS: Final = "cheops.io/parts"
 SCOPE: Final = "cheops.io/scope"
 DECLARED: Final = "cheops.io/declared"
 DECLARATION: Final = "cheops.io/declaration"
+RULES: Final = "cheops.io/rules"
 # Facts of every kind (schemas/relations/catalogue/kubernetes/meta.yaml) that read the annotations.
 SHARED_TO_FACT: Final = "shared_to"
 REPLICAS_FACT: Final = "replicas_at"
@@ -38,6 +42,7 @@ PARTS_FACT: Final = "parts_at"
 SCOPE_FACT: Final = "declared_scope"
 DECLARED_FACT: Final = "declared"
 COUNTER_BITS: Final = 16  # of a stamp: below them a counter, above them the milliseconds of a wall clock
+RULES_FACT: Final = "rules"  # the watcher's own: the rule files of a ConfigMap (schemas/relations/carried.py)
 DRIFT_FACT: Final = "drift"  # the watcher's own: what of the object differs from its declaration
 FACTS: Final = {SHARED_TO: SHARED_TO_FACT, REPLICAS: REPLICAS_FACT, PARTS: PARTS_FACT, SCOPE: SCOPE_FACT}
 WORDS_IN: Final = {"labels": (REPLICA_SET, PART_OF), "annotations": (SHARED_TO, REPLICAS, PARTS, SCOPE)}

@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from cheops.cli.layout import Command, examples
-from cheops.cli.options import AsciiOption, NamespaceOption, scope_text
+from cheops.cli.options import AsciiOption, NamespaceOption, RulesOption, scope_text
 from cheops.cli.scoping import LatencyOption
 
 
@@ -101,6 +101,7 @@ def check(
     blind: BlindOption = None,
     kubernetes: KubernetesOption = None,
     policy: PolicyOption = None,
+    rule_file: RulesOption = None,
     output: FormOption = CheckOutput.TEXT,
     ascii_only: AsciiOption = False,
 ) -> None:
@@ -123,6 +124,7 @@ def check(
         blind=tuple(blind or ()),
         kubernetes=kubernetes,
         policy=policy,
+        rules=tuple(rule_file or ()),
         since=since,
     )
     raise typer.Exit(run(request, output.value, ascii_only))

@@ -20,6 +20,7 @@ from cheops.cli.render.verdict import render
 from cheops.cli.scoping import latencies_of
 from cheops.cli.submitting import CODES
 from cheops.offline.check import Act, Court
+from cheops.offline.rules import rule_sources
 from cheops.offline.scoped import check
 from cheops.offline.sites import Flaws, OfflineSite, load_site
 from schemas.documents import Document
@@ -54,6 +55,7 @@ class Request:
     kubernetes: str | None = None
     policy: str | None = None
     since: str = ""
+    rules: tuple[Path, ...] = ()
 
 
 def run(request: Request, output: str, ascii_only: bool) -> int:
@@ -65,7 +67,7 @@ def run(request: Request, output: str, ascii_only: bool) -> int:
     documents = judged_documents([Path(one) for one in request.filenames], request.namespace)
     act = _act(request, documents)
     policy = Policy(load_policy(Path(request.policy))) if request.policy else Policy()
-    catalogue = load_catalogue()
+    catalogue = load_catalogue(rule_sources(request.rules))
     sites = {name: _load(name, where, catalogue, flaws[name], request) for name, where in paths.items()}
     for site in sites.values():
         sys.stderr.writelines(f"cheops: warning: {line}\n" for line in site.warnings)
@@ -91,7 +93,7 @@ def _run_since(request: Request, output: str, ascii_only: bool) -> int:
         raise BadInputError("--since says what is to be judged: without -f, --delete, --read and --verb")
     paths = _paths(request.sites)
     policy = Policy(load_policy(Path(request.policy))) if request.policy else Policy()
-    court = Court({}, load_catalogue(), policy, datetime.now(UTC))
+    court = Court({}, load_catalogue(rule_sources(request.rules)), policy, datetime.now(UTC))
     change = read_change(paths, request.since, _flaws(request, list(paths)), court)
     verdict = judge_change(court, change, Act(bound_s=request.bound_s))
     if verdict is None:

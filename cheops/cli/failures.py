@@ -67,7 +67,7 @@ def _say(error: Exception) -> int:
     from schemas.documents import DocumentError
     from schemas.envelope import MessageError
     from schemas.identity import IdentityError
-    from schemas.relations.loader import RuleError
+    from schemas.relations.rule_file import RuleError
     from schemas.scope.errors import ScopeError
     from services.chassis.errors import CheopsError, SettingsError
 

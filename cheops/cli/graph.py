@@ -16,6 +16,7 @@ from cheops.cli.options import (
     OfflineOption,
     ResourceArgument,
     ResourcesArgument,
+    RulesOption,
     ServerOption,
     SiteOption,
     resource_names,
@@ -107,6 +108,7 @@ def _walker(direction: Direction) -> Callable[..., None]:
         site: SiteOption = None,
         all_sites: AllSitesOption = False,
         filename: OfflineOption = None,
+        rule_file: RulesOption = None,
         depth: DepthOption = 0,
         kinds: KindsOption = None,
         phase: PhaseOption = None,
@@ -130,7 +132,7 @@ def _walker(direction: Direction) -> Callable[..., None]:
             kinds=tuple(one.strip() for one in (kinds or "").split(",") if one.strip()),
             phases=_phases(phase or ""),
         )
-        asked = Asked(filename, site, server, output, ascii_only)
+        asked = Asked(filename, site, server, output, ascii_only, rule_file)
         if all_sites:
             from cheops.cli.gathering import print_gathered
 
@@ -168,6 +170,7 @@ def why(
     namespace: NamespaceOption = "",
     site: SiteOption = None,
     filename: OfflineOption = None,
+    rule_file: RulesOption = None,
     output: GraphOutputOption = GraphOutput.TEXT,
     ascii_only: AsciiOption = False,
     server: ServerOption = None,
@@ -178,7 +181,7 @@ def why(
     """
     from cheops.cli.render.references import path_lines
 
-    asked = Asked(filename, site, server, output, ascii_only)
+    asked = Asked(filename, site, server, output, ascii_only, rule_file)
     answer = _print(asked, lambda mesh: mesh.why(source, target, namespace=namespace, site=site), path_lines)
     if not answer.edges:
         raise typer.Exit(1)
@@ -188,6 +191,7 @@ def missing(
     namespace: NamespaceOption = "",
     site: SiteOption = None,
     filename: OfflineOption = None,
+    rule_file: RulesOption = None,
     optional: Annotated[bool, typer.Option("--optional", help="Optional references, too.")] = False,
     output: GraphOutputOption = GraphOutput.TEXT,
     ascii_only: AsciiOption = False,
@@ -196,7 +200,7 @@ def missing(
     """References that lead nowhere, of a namespace or of the whole site."""
     from cheops.cli.render.references import missing_lines
 
-    asked = Asked(filename, site, server, output, ascii_only)
+    asked = Asked(filename, site, server, output, ascii_only, rule_file)
     _print(asked, lambda mesh: mesh.missing(namespace=namespace, site=site, optional=optional), missing_lines)
 
 
@@ -205,6 +209,7 @@ def order(
     namespace: NamespaceOption = "",
     site: SiteOption = None,
     filename: OfflineOption = None,
+    rule_file: RulesOption = None,
     delete: Annotated[bool, typer.Option("--delete", help="The order to delete in.")] = False,
     closure: Annotated[
         bool, typer.Option("--all", help="With all that it needs; with --delete, all that needs it.")
@@ -219,7 +224,7 @@ def order(
     """
     from cheops.cli.ordering import print_order
 
-    asked = Asked(filename, site, server, output, ascii_only)
+    asked = Asked(filename, site, server, output, ascii_only, rule_file)
     raise typer.Exit(print_order(asked, resource or [], namespace, delete=delete, closure=closure))
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
 from cheops.cli.layout import Command, examples
-from cheops.cli.options import Output, OutputOption
+from cheops.cli.options import Output, OutputOption, RulesOption
 
 
 def register(app: typer.Typer) -> None:
@@ -28,10 +27,7 @@ def relations(
         typer.Option("--filename", "-f", help="A file, a folder, or - for standard input.", metavar="PATH"),
     ] = None,
     rules: Annotated[bool, typer.Option("--rules", help="Print the catalogue of rules instead.")] = False,
-    rule_file: Annotated[
-        Optional[list[Path]],  # noqa: UP045 – typer reads annotations in this form only
-        typer.Option("--with", help="A file of rules besides the shipped ones.", metavar="FILE"),
-    ] = None,
+    rule_file: RulesOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """The relationships of manifests, offline. With -o json one object a line."""
@@ -39,10 +35,11 @@ def relations(
     from cheops.cli.render.output import say
 
     if rules:
+        from cheops.offline.rules import rule_sources
         from schemas.relations.describe import describe
         from schemas.relations.loader import load_catalogue
 
-        say(describe(load_catalogue(rule_file or ())).splitlines())
+        say(describe(load_catalogue(rule_sources(rule_file or ()))).splitlines())
         return
     if not filename:
         raise BadInputError("what should be read? (-f FILE, -f FOLDER, -f - for standard input, or --rules)")

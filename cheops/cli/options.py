@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
@@ -108,6 +109,12 @@ OfflineOption = Annotated[
         "--filename", "-f", help="Ask these manifests instead of a site; no server is needed.", metavar="PATH"
     ),
 ]
+RulesOption = Annotated[
+    Optional[list[Path]],  # noqa: UP045 – as above
+    typer.Option(
+        "--with", help="Rules besides the shipped ones: a file, or a ConfigMap that holds some.", metavar="FILE"
+    ),
+]
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print the result.")]
 GraphOutputOption = Annotated[GraphOutput, typer.Option("--output", "-o", help="How to print the result.")]
 ServerOption = Annotated[
@@ -126,3 +133,4 @@ class Asked:
     server: str | None
     output: GraphOutput
     ascii_only: bool
+    rule_files: list[Path] | None = None

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from cheops.cli.failures import BadInputError
 from cheops.cli.manifests import checked_documents
 from cheops.cli.options import Asked
 from cheops.cli.running import with_mesh
@@ -30,12 +31,16 @@ class Questioned(Protocol):
 def answered(asked: Asked, ask: Callable[[Questioned], Awaitable[Answer]]) -> Answer:
     """Ask manifests when there are any, else the site; raises BadInputError, DocumentError, CheopsError."""
     if not asked.filenames:
+        if asked.rule_files:
+            raise BadInputError("--with is for manifests (-f): at a site the rules of its services are in force")
         return with_mesh(ask, asked.server)
     from cheops.offline.questions import OfflineQuestions
+    from cheops.offline.rules import rule_sources
 
+    rules = rule_sources(asked.rule_files or ())
     documents = checked_documents([Path(one) for one in asked.filenames], "")
 
     async def run() -> Answer:
-        return await ask(OfflineQuestions(documents, asked.site or ""))
+        return await ask(OfflineQuestions(documents, asked.site or "", rules))
 
     return asyncio.run(run())

@@ -12,6 +12,7 @@ from cheops.cli.failures import BadInputError
 from cheops.cli.options import Output
 from cheops.cli.render.output import document, say
 from cheops.cli.render.steps import named
+from cheops.offline.rules import rule_sources
 from schemas.documents import Document, DocumentError, read_documents
 from schemas.identity import IdentityError, ResourceId, ResourceKey
 from schemas.relations.edges import records
@@ -38,7 +39,7 @@ def _rows(documents: list[Document], rule_files: Sequence[Path]) -> list[dict[st
     for one in documents:
         one.check_object()
     definitions = [one.body for one in documents if one.body["kind"] == "CustomResourceDefinition"]
-    extractor = Extractor(load_catalogue(rule_files), surface_with_crds(builtin_surface(), definitions))
+    extractor = Extractor(load_catalogue(rule_sources(rule_files)), surface_with_crds(builtin_surface(), definitions))
     for one in documents:
         _check_identity(one, extractor)
     return list(records([extractor.state(one.body) for one in documents]))

@@ -10,18 +10,22 @@ import typer
 from cheops.cli.layout import Command, examples
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Files of relationship rules.")
-Files = Annotated[list[Path], typer.Argument(help="Rule files.", metavar="FILE...")]
+Files = Annotated[
+    list[Path], typer.Argument(help="Rule files, or manifests of ConfigMaps that hold some.", metavar="FILE...")
+]
 
 
 @app.command(cls=Command, epilog=examples("cheops rules check mine.yaml"))
 def check(files: Files) -> None:
     """Check rule files: form, paths, names, and whether they stand beside the shipped rules."""
     from cheops.cli.render.output import say
+    from cheops.offline.rules import rule_sources
     from schemas.relations.examples import examples_of, rules_of
     from schemas.relations.loader import load_catalogue
 
-    load_catalogue(files)
-    for file in files:
+    sources = rule_sources(files)
+    load_catalogue(sources)
+    for file in sources:
         rules, shown = set(rules_of(file)), [rule for rule, _ in examples_of(file)]
         say([f"{file}: {len(rules)} rules, {len(shown)} examples; {len(rules - set(shown))} rules without one"])
 
@@ -30,13 +34,15 @@ def check(files: Files) -> None:
 def test(files: Files) -> int:
     """Run the examples that rule files carry; exit code 1 when one does not hold."""
     from cheops.cli.render.output import say
+    from cheops.offline.rules import rule_sources
     from schemas.relations.examples import compared
     from schemas.relations.extract import Extractor
     from schemas.relations.loader import load_catalogue
     from schemas.relations.surface import builtin_surface
 
-    extractor = Extractor(load_catalogue(files), builtin_surface())
-    rows = list(compared(files, extractor))
+    sources = rule_sources(files)
+    extractor = Extractor(load_catalogue(sources), builtin_surface())
+    rows = list(compared(sources, extractor))
     bad = [(file, rule, wrong) for file, rule, wrong in rows if wrong]
     say(f"✗ {file}: {rule}: {one}" for file, rule, wrong in bad for one in wrong)
     say([f"{len(rows) - len(bad)} of {len(rows)} examples hold"])

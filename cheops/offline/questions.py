@@ -13,6 +13,7 @@ from schemas.intents import BOUND_DEFAULT_S
 from schemas.queries import GraphAnswer, GraphQuery, MissingQuery, OrderAnswer, OrderQuery, WhyQuery
 from schemas.relations.ambient import is_ambient
 from schemas.relations.loader import load_catalogue
+from schemas.relations.rule_file import Source
 from services.resolver import questions
 from services.resolver.graph.store import Graph
 
@@ -22,9 +23,9 @@ UNNAMED: Final = SiteName("manifests")
 class OfflineQuestions:
     """Answers as `Mesh` does; `site` is what the answer is called, whatever a question says."""
 
-    def __init__(self, documents: Sequence[Document], site: str = "") -> None:
-        """Raises DocumentError (file, line) and IdentityError."""
-        self._site = site_of(site_name(site) if site else UNNAMED, documents, load_catalogue())
+    def __init__(self, documents: Sequence[Document], site: str = "", rules: Sequence[Source] = ()) -> None:
+        """`rules`: besides the shipped ones. Raises DocumentError and RuleError (file, line), IdentityError."""
+        self._site = site_of(site_name(site) if site else UNNAMED, documents, load_catalogue(rules))
         _fill_in(self._site.graph)
         self._evidence = self._site.evidence(BOUND_DEFAULT_S)
 

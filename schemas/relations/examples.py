@@ -17,7 +17,6 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,8 +24,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.events import Reference
 from schemas.relations.edges import selector_record
 from schemas.relations.extract import Extractor
-from schemas.relations.loader import Catalogue, RuleError, RuleFile, read_part
+from schemas.relations.loader import Catalogue
 from schemas.relations.rule import Use
+from schemas.relations.rule_file import RuleFile, Source, read_part, refusal
 
 METADATA: Final = {"name": "web", "namespace": "shop"}
 _STEP: Final = re.compile(r"([A-Za-z0-9_$-]+)|\[(\d+)\]|\['([^']+)'\]|\.")
@@ -66,23 +66,24 @@ class ExampleFile(BaseModel):
     examples: dict[str, tuple[Example, ...]]
 
 
-def examples_of(path: Path) -> Iterator[tuple[str, Example]]:
+def examples_of(source: Source) -> Iterator[tuple[str, Example]]:
     """(rule, example) of a file. Raises RuleError, also for an example of a rule that the file does not have."""
-    found = read_part(path, 1, ExampleFile)
+    found = read_part(source, 1, ExampleFile)
     if found is None:
         return
     document, content = found
-    known = set(rules_of(path))
+    known = set(rules_of(source))
     for rule, rows in content.examples.items():
         if rule not in known:
-            raise RuleError(str(path), document.line_of(("examples", rule)), f"no rule of this file is called {rule!r}")
+            line = document.line_of(("examples", rule))
+            raise refusal(source, line, f"no rule of this file is called {rule!r}")
         for example in rows:
             yield rule, example
 
 
-def rules_of(path: Path) -> Iterator[str]:
+def rules_of(source: Source) -> Iterator[str]:
     """The ids of the rules that a file brings."""
-    found = read_part(path, 0, RuleFile)
+    found = read_part(source, 0, RuleFile)
     assert found is not None, "a file has a first part"
     for mount in found[1].mounts:
         yield from (one.rule for one in mount.rules)
@@ -109,7 +110,7 @@ def failures(rule: str, example: Example, extractor: Extractor) -> list[str]:
 
 def untested(catalogue: Catalogue) -> list[str]:
     """Rules of a catalogue that no example of its files shows."""
-    shown = {rule for path in catalogue.files for rule, _ in examples_of(path)}
+    shown = {rule for source in catalogue.files for rule, _ in examples_of(source)}
     return sorted({mounted.rule.rule for rows in catalogue.rules.values() for mounted in rows} - shown)
 
 
@@ -146,8 +147,8 @@ def _change(body: Any, path: str, value: Any) -> None:
         body[steps[-1]] = value
 
 
-def compared(paths: Sequence[Path], extractor: Extractor) -> Iterator[tuple[Path, str, list[str]]]:
+def compared(sources: Sequence[Source], extractor: Extractor) -> Iterator[tuple[Source, str, list[str]]]:
     """Each example of some files: (file, rule, what is wrong)."""
-    for path in paths:
-        for rule, example in examples_of(path):
-            yield path, rule, failures(rule, example, extractor)
+    for source in sources:
+        for rule, example in examples_of(source):
+            yield source, rule, failures(rule, example, extractor)

@@ -1,50 +1,31 @@
 """Rule files → one catalogue, checked: fragments mounted, kinds merged. A bad file is refused with its line.
 
-A file holds rules, and after `---` their examples (examples.py), which are read only when somebody runs them.
+Texts that something else holds (carried.py) are read like files.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from schemas.documents import FILE_BYTES_MAX, Document, DocumentError, parse
-from schemas.envelope import describe
+from schemas.documents import Document
 from schemas.identity import KindId
 from schemas.relations.compiled import bodies_of
-from schemas.relations.rule import Entry, KindFacts, Mount, Rule, Use
+from schemas.relations.path import steps_of
+from schemas.relations.rule import Entry, KindFacts, Rule, Use
+from schemas.relations.rule_file import ReadFile, RuleFile, RuleText, Source, read
 from schemas.relations.surface import builtin_surface
 
 CATALOGUE: Final = Path(__file__).resolve().parent / "catalogue"
 ANY_KIND: Final = "*"
 STRANGE_KIND: Final = "?"
-_SEPARATOR: Final = b"\n---\n"
-_Model = TypeVar("_Model", bound=BaseModel)
-
-
-class RuleError(ValueError):
-    """A rule file that cannot be used; names file, line and reason."""
-
-    def __init__(self, file: str, line: int, reason: str) -> None:
-        super().__init__(f"{file}:{line}: {reason}")
-        self.file, self.line, self.reason = file, line, reason
-
-
-class RuleFile(BaseModel):
-    """One file: fragments (named rule sets), mounts of rules and fragments, facts of kinds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    area: str
-    fragments: dict[str, tuple[Entry, ...]] = {}
-    mounts: tuple[Mount, ...] = ()
-    kinds: tuple[KindFacts, ...] = ()
+PLACES_MAX: Final = 20_000  # of one file or fragment; all the shipped ones have 8,700
+TRAIL_MAX: Final = 10  # fragments that use each other
+_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"  # repeats the values of a Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +43,7 @@ class Catalogue:
 
     rules: Mapping[KindId, tuple[MountedRule, ...]]
     kinds: Mapping[KindId, KindFacts]
-    files: tuple[Path, ...] = field(default=())
+    files: tuple[Source, ...] = field(default=())
 
     def sources_of(self, kind: KindId) -> frozenset[KindId]:
         """The kinds whose objects can use objects of `kind`, however weakly; kinds read from fields count."""
@@ -88,153 +69,190 @@ class Catalogue:
         return tuple(known.divides) if known is not None else ()
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    path: Path
-    document: Document
-    content: RuleFile
-
-    def error(self, where: Sequence[str | int], reason: str) -> RuleError:
-        return RuleError(str(self.path), self.document.line_of(where), reason)
-
-
 def shipped_files() -> list[Path]:
     """The rule files that come with Cheops."""
     return sorted(CATALOGUE.rglob("*.yaml"))
 
 
 @lru_cache(maxsize=1)
-def _shipped() -> tuple[_File, ...]:
+def _shipped() -> tuple[ReadFile, ...]:
     paths = shipped_files()
     bodies = bodies_of(paths)
     if bodies is None:
-        return tuple(map(_read, paths))
+        return tuple(map(read, paths))
     documents = [Document(str(path), 1, body) for path, body in zip(paths, bodies, strict=True)]
-    return tuple(_File(Path(one.file), one, RuleFile.model_validate(one.body)) for one in documents)
+    return tuple(ReadFile(Path(one.file), one, RuleFile.model_validate(one.body)) for one in documents)
 
 
 @lru_cache(maxsize=1)
-def _shipped_catalogue() -> Catalogue:
-    return _assemble(_shipped())
+def _shipped_assembly() -> Assembly:
+    made = Assembly()
+    made.add(_shipped())
+    return made
 
 
-def load_catalogue(extra: Sequence[Path] = ()) -> Catalogue:
+def load_catalogue(extra: Sequence[Source] = ()) -> Catalogue:
     """The shipped rules and the user's (a shipped file may be named, too). Raises RuleError."""
-    shipped = {one.path for one in _shipped()}
-    mine = [path for path in extra if path.resolve() not in shipped]
-    return _assemble((*_shipped(), *map(_read, mine))) if mine else _shipped_catalogue()
+    return assembled(extra).catalogue
 
 
-def read_part(path: Path, place: int, model: type[_Model]) -> tuple[Document, _Model] | None:
-    """Document `place` of a rule file (0: the rules, 1: the examples), checked; None when it has none."""
-    raw = _bytes(path)
-    parts = raw.split(_SEPARATOR)
-    if len(parts) > 2:
-        line = _SEPARATOR.join(parts[:2]).count(b"\n") + 2
-        raise RuleError(str(path), line, "a third document (expected rules, then ---, then their examples)")
-    if place >= len(parts):
-        return None
-    before = _SEPARATOR.join(parts[:place]).count(b"\n") + 2 if place else 0
-    try:
-        documents = parse(b"\n" * before + parts[place], str(path))
-    except DocumentError as error:
-        raise RuleError(error.file, max(error.line, 1), error.reason) from error
-    if len(documents) != 1:
-        raise RuleError(str(path), before + 1, "nothing in it (expected a mapping with `area`)")
-    document = documents[0]
-    try:
-        return document, model.model_validate(document.body)
-    except ValidationError as error:
-        raise RuleError(str(path), _line(document, error), describe(error, limit=1)) from error
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as source:
-            return source.read(FILE_BYTES_MAX + 1)
-    except OSError as error:
-        raise RuleError(str(path), 1, f"cannot be read ({error.strerror})") from error
-
-
-def _read(path: Path) -> _File:
-    found = read_part(path, 0, RuleFile)
-    assert found is not None, "a file has a first part"
-    return _File(path, *found)
-
-
-def _line(document: Document, error: ValidationError) -> int:
-    return document.line_of([step for step in error.errors()[0]["loc"] if step not in ("rule", "use")])
+def assembled(extra: Sequence[Source] = ()) -> Assembly:
+    """The same, so that others can be added to a copy."""
+    shipped = {one.source for one in _shipped()}
+    mine = [one for one in extra if isinstance(one, RuleText) or one.resolve() not in shipped]
+    if not mine:
+        return _shipped_assembly()
+    made = _shipped_assembly().copy()
+    made.add([*map(read, mine)])
+    return made
 
 
 # ── assembling ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
+_Rows = list[tuple[Rule, tuple[str, ...]]]
 
-def _assemble(files: Sequence[_File]) -> Catalogue:
-    fragments = _fragments(files)
-    mounted: dict[KindId, list[MountedRule]] = defaultdict(list)
-    kinds: dict[KindId, KindFacts] = {}
-    seen: dict[tuple[str, str, str], _File] = {}
-    for file in files:
+
+class Assembly:
+    """Files that stand beside each other."""
+
+    def __init__(self) -> None:
+        self._files: list[ReadFile] = []
+        self._fragments = _Fragments()
+        self._rules: dict[KindId, tuple[MountedRule, ...]] = {}
+        self._kinds: dict[KindId, KindFacts] = {}
+        self._seen: dict[tuple[str, str, str], ReadFile] = {}
+        self._catalogue: Catalogue | None = None
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """What they say together."""
+        if self._catalogue is None:
+            self._catalogue = Catalogue(dict(self._rules), dict(self._kinds), tuple(one.source for one in self._files))
+        return self._catalogue
+
+    def copy(self) -> Assembly:
+        """Another one, to be added to."""
+        made = Assembly()
+        made._files, made._fragments = [*self._files], self._fragments.copy()
+        made._rules, made._kinds, made._seen = dict(self._rules), dict(self._kinds), dict(self._seen)
+        return made
+
+    def add(self, files: Sequence[ReadFile]) -> None:
+        """Files that may use each other's fragments. Raises RuleError for one of them; then this is of no use."""
+        self._catalogue = None
+        for file in files:
+            self._fragments.add(file)
+        for file in files:
+            self._files.append(file)
+            self._mount(file)
+
+    def _mount(self, file: ReadFile) -> None:
+        mounted: dict[KindId, list[MountedRule]] = defaultdict(list)
+        count = 0
         for place, mount in enumerate(file.content.mounts):
             where = ("mounts", place)
             rows = [(rule, rule.at) for rule in mount.rules]
             for name in mount.use:
-                rows += _unfold(fragments, name, file, where, ())
+                rows += self._fragments.rules(name, file, where)
+            count += len(mount.kinds) * len(mount.at) * sum(len(at) for _, at in rows)
+            if count > PLACES_MAX:
+                raise file.error(where, f"more than {PLACES_MAX} places of rules in one file")
             for kind in mount.kinds:
                 for rule, at in rows:
                     places = _joined(mount.at, at)
-                    _refuse_twins(seen, kind, places, rule, file, where)
+                    _refuse_twins(self._seen, kind, places, rule, file, where)
+                    _refuse_values(self._kinds, kind, places, file, where)
                     mounted[KindId(kind)].append(MountedRule(rule, places, file.content.area))
-        kinds.update({KindId(one.kind): one for one in file.content.kinds})
-    return Catalogue({kind: tuple(rules) for kind, rules in mounted.items()}, kinds, tuple(one.path for one in files))
+        for kind_id, rules in mounted.items():
+            self._rules[kind_id] = (*self._rules.get(kind_id, ()), *rules)
+        for place, one in enumerate(file.content.kinds):
+            _refuse_values(self._kinds, one.kind, ("",), file, ("kinds", place))
+            self._kinds[KindId(one.kind)] = one
 
 
-def _fragments(files: Sequence[_File]) -> dict[str, tuple[_File, tuple[Entry, ...]]]:
-    made: dict[str, tuple[_File, tuple[Entry, ...]]] = {}
-    for file in files:
+class _Fragments:
+    """Those of all files, each unfolded once: the rules of it and of the fragments that it uses, with their places."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, tuple[ReadFile, tuple[Entry, ...]]] = {}
+        self._unfolded: dict[str, _Rows] = {}
+
+    def copy(self) -> _Fragments:
+        """Another one, to be added to."""
+        made = _Fragments()
+        made._made, made._unfolded = dict(self._made), dict(self._unfolded)
+        return made
+
+    def add(self, file: ReadFile) -> None:
+        """Those of a file. Raises RuleError."""
         for name, entries in file.content.fragments.items():
-            if name in made:
-                raise file.error(("fragments", name), f"fragment {name!r} is also in {made[name][0].path}")
-            made[name] = (file, entries)
-    return made
+            if name in self._made:
+                raise file.error(("fragments", name), f"fragment {name!r} is also in {self._made[name][0].source}")
+            self._made[name] = (file, entries)
 
+    def rules(self, name: str, file: ReadFile, where: Sequence[str | int], trail: tuple[str, ...] = ()) -> _Rows:
+        """Raises RuleError; `where`: the place in `file` that uses it."""
+        if name in trail:
+            raise file.error(where, f"fragment {name!r} uses itself ({' → '.join((*trail, name))})")
+        if name not in self._made:
+            raise file.error(where, f"use: no fragment is called {name!r} (there are {', '.join(sorted(self._made))})")
+        found = self._unfolded.get(name)
+        if found is None:
+            found = self._unfolded[name] = self._unfold(name, trail)
+        return found
 
-def _unfold(
-    fragments: Mapping[str, tuple[_File, tuple[Entry, ...]]],
-    name: str,
-    file: _File,
-    where: Sequence[str | int],
-    trail: tuple[str, ...],
-) -> Iterator[tuple[Rule, tuple[str, ...]]]:
-    """The rules of a fragment and of the fragments that it uses, with their places."""
-    if name in trail:
-        raise file.error(where, f"fragment {name!r} uses itself ({' → '.join((*trail, name))})")
-    if name not in fragments:
-        raise file.error(where, f"use: no fragment is called {name!r} (there are {', '.join(sorted(fragments))})")
-    home, entries = fragments[name]
-    for place, entry in enumerate(entries):
-        if isinstance(entry, Use):
-            inner = _unfold(fragments, entry.use, home, ("fragments", name, place), (*trail, name))
-            for rule, at in inner:
-                yield entry.adapt(rule), _joined(entry.at, at)
-        else:
-            yield entry, entry.at
+    def _unfold(self, name: str, trail: tuple[str, ...]) -> _Rows:
+        home, entries = self._made[name]
+        rows: _Rows = []
+        count = 0
+        for place, entry in enumerate(entries):
+            where = ("fragments", name, place)
+            if len(trail) > TRAIL_MAX:
+                raise home.error(where, f"fragments that use each other more than {TRAIL_MAX} deep")
+            inner = (
+                self.rules(entry.use, home, where, (*trail, name)) if isinstance(entry, Use) else [(entry, entry.at)]
+            )
+            count += sum(len(at) for _, at in inner) * (len(entry.at) if isinstance(entry, Use) else 1)
+            if count > PLACES_MAX:
+                raise home.error(where, f"more than {PLACES_MAX} places of rules in one fragment")
+            if isinstance(entry, Use):
+                rows += [(entry.adapt(rule), _joined(entry.at, at)) for rule, at in inner]
+            else:
+                rows += inner
+        return rows
 
 
 def _refuse_twins(
-    seen: dict[tuple[str, str, str], _File],
+    seen: dict[tuple[str, str, str], ReadFile],
     kind: str,
     places: Sequence[str],
     rule: Rule,
-    file: _File,
+    file: ReadFile,
     where: Sequence[str | int],
 ) -> None:
     for at in places:
         twin = seen.get((kind, at, rule.rule))
         if twin is not None:
             reason = f"rule {rule.rule!r} stands twice for {kind}, at {at or 'its root'}"
-            raise file.error(where, f"{reason} (the first is in {twin.path})")
+            raise file.error(where, f"{reason} (the first is in {twin.source})")
         seen[(kind, at, rule.rule)] = file
+
+
+def _refuse_values(
+    kinds: Mapping[KindId, KindFacts], kind: str, places: Sequence[str], file: ReadFile, where: Sequence[str | int]
+) -> None:
+    """What is read becomes the name of a target, and is told: no value of a Secret or a ConfigMap may become one."""
+    if not isinstance(file.source, RuleText) or not file.source.strict:
+        return
+    known = kinds.get(KindId(kind))
+    if kind not in (ANY_KIND, "ConfigMap") and not (known is not None and known.confidential):
+        return
+    for at in places:
+        match steps_of(at):
+            case ("metadata", "labels" | "annotations", str(name), *_) if name != _LAST_APPLIED:
+                continue
+        reason = "only a file may read more of it than one label or annotation (expected at: metadata.labels['…'] …)"
+        raise file.error(where, f"{'every kind' if kind == ANY_KIND else kind}: {reason}")
 
 
 def _joined(mounts: Sequence[str], places: Sequence[str]) -> tuple[str, ...]:

@@ -16,10 +16,13 @@ from schemas.relations.readers import READERS
 
 Phase = Literal["A", "S", "L", "D", "P"]
 PHASE_ORDER = "ASLDP"
+PATH_LEN_MAX = 1_000
 KIND_PATTERN = r"^(([a-z0-9.-]+/)?[A-Z][A-Za-z0-9]*)?$"
 
 
 def _checked(text: str) -> str:
+    if len(text) > PATH_LEN_MAX:
+        raise ValueError(f"a path of {len(text)} characters (expected at most {PATH_LEN_MAX})")
     try:
         steps_of(text)
     except PathError as error:

@@ -75,10 +75,11 @@ async def run(settings: ResolverSettings, bus: Bus | None = None, ready: asyncio
             await _take_over(bus, settings)
         log.info("graph and judge are loaded", site=settings.site, code=str(compiled.found()))
         catalogue, policy = load_catalogue(settings.rules), _policy(settings)
+        rule_files = [one for one in catalogue.files if isinstance(one, Path)]
         machine = Machine(settings.site, catalogue, policy, decided_by(settings), settings.peers)
         lifecycle.settle()  # the lists that a graph grows in, too: a walk over 100,000 resources takes 45 ms
         machine.vigil.shares.grace_s = settings.rebalance_after_s
-        kept = Snapshots(settings.snapshots, settings.site, maker(catalogue.files)) if settings.snapshots else None
+        kept = Snapshots(settings.snapshots, settings.site, maker(rule_files)) if settings.snapshots else None
         service = ResolverService(
             settings.site,
             bus,

@@ -127,3 +127,67 @@ def test_a_bad_rule_file_is_told_by_file_line_and_reason(cheops: Cheops, tmp_pat
         code, _, err = cheops("rules", command, file)
         assert code == 2
         assert err.startswith(f"cheops: {file}:8: mounts.0.rules.0.phases")
+
+
+WIDGET = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: w, namespace: shop}\nspec: {secret: ca}\n"
+LABELLED = 'metadata: {name: mine, namespace: cheops, labels: {cheops.io/rules: "true"}}\n'
+
+
+def config_map(rules: str, head: str = LABELLED) -> str:
+    lines = "".join(f"    {line}\n" for line in rules.splitlines())
+    return f"apiVersion: v1\nkind: ConfigMap\n{head}data:\n  widgets.yaml: |\n{lines}"
+
+
+def test_rules_that_a_config_map_carries_add_edges_everywhere_where_manifests_are_asked(
+    cheops: Cheops, tmp_path: Path
+) -> None:
+    file, rules = written(tmp_path / "widget.yaml", WIDGET), written(tmp_path / "map.yaml", config_map(RULES))
+    assert "widget.secret" not in cheops("relations", "-f", file, "-o", "json")[1]
+    assert '"target": "Secret/shop/ca"' in cheops("relations", "-f", file, "--with", rules, "-o", "json")[1]
+    assert "Secret shop/ca" in cheops("missing", "-f", file, "--with", rules)[1]
+    assert "Secret shop/ca" in cheops("tree", "widget/w", "-n", "shop", "-f", file, "--with", rules)[1]
+    why = cheops("why", "widget/w", "secret/ca", "-n", "shop", "-f", file, "--with", rules)
+    assert (why[0], "Secret shop/ca" in why[1]) == (0, True)
+    (tmp_path / "site").mkdir()
+    written(tmp_path / "site" / "other.yaml", WIDGET.replace("name: w,", "name: other,").replace("secret: ca", ""))
+    site = f"lyon={tmp_path / 'site'}"
+    allowed = cheops("check", "--site", site, "-f", file)
+    denied = cheops("check", "--site", site, "-f", file, "--with", rules)
+    assert (allowed[0], denied[0]) == (0, 3), allowed[1] + denied[1]
+    assert "DENY D110" in denied[1]
+    assert cheops("tree", "widget/w", "--with", rules)[0] == 2, "a site has the rules of its services"
+
+
+def test_rules_of_a_config_map_are_checked_and_tried_as_files_are(cheops: Cheops, tmp_path: Path) -> None:
+    file = written(tmp_path / "map.yaml", config_map(RULES))
+    assert cheops("rules", "check", file) == (
+        0,
+        f"{file} data[widgets.yaml]: 1 rules, 1 examples; 0 rules without one\n",
+        "",
+    )
+    assert cheops("rules", "test", file) == (0, "1 of 1 examples hold\n", "")
+
+
+def test_what_is_wrong_in_a_config_map_is_told_by_the_line_of_its_manifest(cheops: Cheops, tmp_path: Path) -> None:
+    bad = config_map(RULES.replace("phases: [L]", "phases: [Q]"))
+    file = written(tmp_path / "map.yaml", bad)
+    line = next(number for number, text in enumerate(bad.splitlines(), 1) if "[Q]" in text)
+    for command in ("check", "test"):
+        code, _, err = cheops("rules", command, file)
+        assert code == 2
+        assert err.startswith(f"cheops: {file}:{line}: data[widgets.yaml]: mounts.0.rules.0.phases"), err
+    no_example = config_map(RULES.replace("  widget.secret:\n    - object", "  widget.other:\n    - object"))
+    line = next(number for number, text in enumerate(no_example.splitlines(), 1) if "widget.other" in text)
+    _, _, err = cheops("rules", "test", written(tmp_path / "map.yaml", no_example))
+    assert err.startswith(f"cheops: {file}:{line}: data[widgets.yaml]: no rule of this file is called"), err
+    quoted = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"labels": {"cheops.io/rules": "true"}}})
+    whole = {**json.loads(quoted), "data": {"w": RULES.replace("phases: [L]", "phases: [Q]")}}
+    _, _, err = cheops("rules", "check", written(tmp_path / "map.json", json.dumps(whole, indent=1)))
+    assert ":10: data[w], its line 8: mounts.0.rules.0.phases" in err, err
+
+
+def test_a_manifest_that_carries_no_rules_is_refused_as_one(cheops: Cheops, tmp_path: Path) -> None:
+    for text in (config_map(RULES, "metadata: {name: mine}\n"), POD):
+        code, _, err = cheops("rules", "check", written(tmp_path / "map.yaml", text))
+        assert code == 2
+        assert "neither rules nor a ConfigMap with the label cheops.io/rules=true in it" in err

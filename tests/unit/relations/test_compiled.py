@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.relations import loader
+from schemas.relations import loader, rule_file
 from schemas.relations.compiled import bodies_of, compiled
 
 
@@ -15,10 +15,10 @@ def test_the_compiled_rules_are_current_and_hold_what_the_files_hold() -> None:
     bodies = bodies_of(files)
     assert bodies is not None, "make docs"
     for file, body in zip(files, bodies, strict=True):
-        found = loader.read_part(file, 0, loader.RuleFile)
+        found = rule_file.read_part(file, 0, rule_file.RuleFile)
         assert found is not None
         assert body == found[0].body, file
-        assert loader.RuleFile.model_validate(body) == found[1], file
+        assert rule_file.RuleFile.model_validate(body) == found[1], file
 
 
 @pytest.mark.parametrize("kept", ["", "{}", "[]", '{"of": 1, "bodies": []}', "{", "\x00"])

@@ -8,7 +8,8 @@ import pytest
 
 from schemas.relations.examples import compared, examples_of
 from schemas.relations.extract import Extractor
-from schemas.relations.loader import RuleError, load_catalogue
+from schemas.relations.loader import load_catalogue
+from schemas.relations.rule_file import RuleError
 from schemas.relations.surface import builtin_surface
 
 GOOD = """area: mine
