@@ -60,6 +60,11 @@ class Rulebook:
         self._read = dict(self._carried)
         self._beginning = resource_id("", KIND, namespace, "") if namespace else ""
 
+    @property
+    def count(self) -> int:
+        """How many ConfigMaps carry some."""
+        return len(self._carried)
+
     def concerns(self, resource: ResourceId) -> bool:
         """Whether it may carry rules of this site."""
         return bool(self._beginning) and resource.startswith(self._beginning)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -11,6 +11,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from schemas.identity import SiteName
 from schemas.intents import SiteToken
 from services.chassis.bus.identity import Identity, identity_of
+
+RULES_NAMESPACE: Final = "Namespace whose labelled ConfigMaps hold further rules; none: they are not read."
+NamespaceName = Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$")]
 
 
 class ServiceSettings(BaseSettings):

@@ -9,17 +9,18 @@ from pathlib import Path
 from pydantic import Field
 
 from schemas.kinds import Surface
+from schemas.relations.carried import Rulebook
 from schemas.relations.extract import Extractor
-from schemas.relations.loader import load_catalogue
 from services.chassis import lifecycle
 from services.chassis.bus import nats
 from services.chassis.bus.port import Bus
 from services.chassis.kubernetes.connection import connect
 from services.chassis.kubernetes.sealing import sealed
-from services.chassis.settings import ServiceSettings
+from services.chassis.settings import RULES_NAMESPACE, NamespaceName, ServiceSettings
 from services.executor.carrying import Limits
 from services.executor.kubernetes.adapter import KubernetesTarget
 from services.executor.kubernetes.client import KubernetesClient
+from services.executor.kubernetes.ruling import Ruling
 from services.executor.sealing import Keyring
 from services.executor.service import ExecutorService
 
@@ -32,6 +33,7 @@ class ExecutorSettings(ServiceSettings):
     )
     kube_context: str | None = Field(None, description="Context of the kubeconfig; else its current one.")
     rules: tuple[Path, ...] = Field((), description="Further rule files (JSON list of paths).")
+    rules_namespace: NamespaceName = Field("", description=RULES_NAMESPACE)
     acting_max: int = Field(16, ge=1, le=256, description="Operations that talk to the API server at one time.")
     in_flight_max: int = Field(
         512, ge=1, le=10_000, description="Operations that are not over, followed ones included."
@@ -40,14 +42,14 @@ class ExecutorSettings(ServiceSettings):
 
 async def run(settings: ExecutorSettings, bus: Bus | None = None, ready: asyncio.Event | None = None) -> None:
     """Run until cancelled, then finish what is being written; `bus` is connected here when none is given."""
-    catalogue = load_catalogue(settings.rules)
+    book = Rulebook(settings.rules, settings.rules_namespace)
 
     def extractor_for(surface: Surface) -> Extractor:
-        return Extractor(catalogue, surface)
+        return Extractor(book.catalogue, surface)
 
     client = KubernetesClient(await connect(settings.kubeconfig, settings.kube_context))
     keys = Keyring(settings.nats_keys)
-    target = KubernetesTarget(client, extractor_for, lambda body: sealed(body, keys.public))
+    target = KubernetesTarget(client, extractor_for, lambda body: sealed(body, keys.public), Ruling(client, book))
     own = bus is None
     try:
         bus = bus or await nats.connect(

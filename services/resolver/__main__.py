@@ -21,12 +21,12 @@ from schemas.identity import SiteName
 from schemas.intents import SiteToken
 from schemas.policy import load_policy
 from schemas.queries import StatusQuery
-from schemas.relations.loader import load_catalogue
+from schemas.relations.carried import Rulebook
 from services.chassis import lifecycle
 from services.chassis.bus import nats
 from services.chassis.bus.port import Bus
 from services.chassis.errors import SettingsError, TransientError
-from services.chassis.settings import ServiceSettings
+from services.chassis.settings import RULES_NAMESPACE, NamespaceName, ServiceSettings
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
 from services.resolver.outgoing import SteppedDownError, events_reader
@@ -46,6 +46,7 @@ class ResolverSettings(ServiceSettings):
     """Environment variables CHEOPS_…"""
 
     rules: tuple[Path, ...] = Field((), description="Further rule files (JSON list of paths).")
+    rules_namespace: NamespaceName = Field("", description=RULES_NAMESPACE)
     policy: Path | None = Field(None, description="A policy file (cheops policy check FILE).")
     peers: Annotated[tuple[SiteToken, ...], NoDecode] = Field((), description="The other sites: oslo,nice.")
     snapshots: Path | None = Field(
@@ -74,12 +75,12 @@ async def run(settings: ResolverSettings, bus: Bus | None = None, ready: asyncio
         if await _another_answers(bus, settings.site):
             await _take_over(bus, settings)
         log.info("graph and judge are loaded", site=settings.site, code=str(compiled.found()))
-        catalogue, policy = load_catalogue(settings.rules), _policy(settings)
-        rule_files = [one for one in catalogue.files if isinstance(one, Path)]
-        machine = Machine(settings.site, catalogue, policy, decided_by(settings), settings.peers)
+        book, policy = Rulebook(settings.rules, settings.rules_namespace), _policy(settings)
+        machine = Machine(settings.site, book.catalogue, policy, decided_by(settings), settings.peers, book)
+        made_by = maker((one for one in book.catalogue.files if isinstance(one, Path)), settings.rules_namespace)
         lifecycle.settle()  # the lists that a graph grows in, too: a walk over 100,000 resources takes 45 ms
         machine.vigil.shares.grace_s = settings.rebalance_after_s
-        kept = Snapshots(settings.snapshots, settings.site, maker(rule_files)) if settings.snapshots else None
+        kept = Snapshots(settings.snapshots, settings.site, made_by) if settings.snapshots else None
         service = ResolverService(
             settings.site,
             bus,

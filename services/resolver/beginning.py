@@ -25,7 +25,7 @@ from schemas.events import batch_hash
 from schemas.intents import Intent
 from schemas.kinds import Surface
 from schemas.outcomes import Outcome
-from schemas.ties import DRIFT_FACT, SCOPE_FACT
+from schemas.ties import DRIFT_FACT, RULES_FACT, SCOPE_FACT
 from schemas.verdicts import Verdict
 from services.chassis.bus.port import Bus, Received
 from services.resolver.graph.restoring import ChunkError, Restoring
@@ -90,7 +90,7 @@ class Beginning:
             except (ChunkError, msgspec.MsgspecError) as error:
                 reason = f"not understood: {error}"
             if not reason:
-                self._take_over(graph, found.head)
+                await self._take_over(graph, found.head)
                 return found
             log.warning("snapshot refused", site=self._site, seq=found.head.standing.seq, reason=reason)
         return None
@@ -100,12 +100,17 @@ class Beginning:
             return one.stream_seq == head.stream_seq and batch_hash(one.payload) == head.standing.chain
         return False
 
-    def _take_over(self, graph: Graph, head: Head) -> None:
+    async def _take_over(self, graph: Graph, head: Head) -> None:
         surface = Surface(head.standing.surface)
         graph.surface = surface
         self._machine.graph.become(graph)
         self._machine.evidence.go_on(head.standing)
         self._machine.desk.hearing.serve(surface)
+        for carrying in graph.bearing(RULES_FACT):
+            for state in carrying:
+                self._machine.desk.ruling.note(state.resource, state.facts)
+            await asyncio.sleep(0)
+        self._machine.desk.ruling.begin(self._machine.desk.hearing)
         log.info("snapshot restored", site=self._site, resources=graph.resource_count, seq=head.standing.seq)
 
     async def _replay(self, begun: Begun, head: Head, end: End, moment: Moment) -> None:

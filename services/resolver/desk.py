@@ -26,6 +26,7 @@ from services.resolver.judge.case import Problem
 from services.resolver.judge.findings import named
 from services.resolver.marking import keeping_words, marked
 from services.resolver.neighbours import Neighbours
+from services.resolver.ruling import Ruling
 from services.resolver.shares import whole_of_state
 from services.resolver.signals import AskResync, Effect, Moment
 
@@ -44,6 +45,7 @@ class Desk:
     neighbours: Neighbours
     holds: Holds
     drifts: Drifts
+    ruling: Ruling
     docket: Docket = field(default_factory=Docket)
     deeds: Deeds = field(default_factory=Deeds)
 
@@ -98,11 +100,12 @@ class Desk:
 
     def doubts(self, moment: Moment) -> list[Effect]:
         """Ask the watcher to list again, when it was heard and something may have been missed."""
+        self.ruling.settle(self.evidence, self.hearing)
         reason = self.evidence.wants_resync(moment.monotonic_s)
         if not reason or self.evidence.heard_at_s is None:
             return []
         self.evidence.asked(moment.monotonic_s)
-        kinds = {kind: self.graph.digest(kind) for kind in self.graph.kinds()}
+        kinds = self.ruling.vouched({kind: self.graph.digest(kind) for kind in self.graph.kinds()})
         request = ResyncRequest(site=self.site, reason=reason, epoch_seen=self.evidence.epoch_seen, kinds=kinds)
         return [AskResync(request)]
 

@@ -53,6 +53,15 @@ class Hearing:
         self.is_plain = policy == Policy()  # the tables are in force as they are
         self._extractor = extractor_of(catalogue, ())
 
+    def rule_by(self, catalogue: Catalogue) -> None:
+        """These rules are in force from now on."""
+        self._catalogue = catalogue
+        self._extractor = extractor_of(catalogue, tuple(self._evidence.surface.served.values()))
+
+    def divides(self, kind: KindId) -> tuple[str, ...]:
+        """The paths of the numbers by which objects of a kind are divided over sites."""
+        return self._catalogue.divides(kind)
+
     def serve(self, surface: Surface) -> None:
         """The site serves these kinds from now on."""
         self._extractor = extractor_of(self._catalogue, tuple(surface.served.values()))

@@ -19,6 +19,7 @@ from schemas.intents import INTENT_ID, Intent
 from schemas.kinds import Surface
 from schemas.outcomes import Outcome
 from schemas.rehearsals import Rehearsal, RehearsalAnswer
+from schemas.relations.carried import Rulebook
 from schemas.relations.loader import Catalogue
 from schemas.verdicts import Verdict
 from services.resolver.across.together import Together
@@ -34,6 +35,7 @@ from services.resolver.judge.policy import Policy
 from services.resolver.neighbours import Neighbours
 from services.resolver.pursuit import latest
 from services.resolver.recovery import Unfinished, unfinished, unseen
+from services.resolver.ruling import Ruling
 from services.resolver.shares import Shares
 from services.resolver.signals import (
     BatchSeen,
@@ -70,17 +72,18 @@ class Machine:
         policy: Policy,
         decided_by: str,
         peers: Iterable[SiteName] = (),
+        book: Rulebook | None = None,
     ) -> None:
         self.site, self.graph = site, Graph(site)
-        self.evidence = SiteEvidence(site)
+        self.evidence, self.holds = SiteEvidence(site), Holds()
         self._hearing = Hearing(self.evidence, catalogue, policy, decided_by)
-        self.holds = Holds()
         near, drifts = Neighbours({one for one in peers if one != site}), Drifts(site, self.holds.holds)
-        self.desk = Desk(site, self.graph, self.evidence, self._hearing, near, self.holds, drifts)
+        ruling, shares = Ruling(site, book), Shares(site, self.holds.holds, near.reachable, near.age_s)
+        self.desk = Desk(site, self.graph, self.evidence, self._hearing, near, self.holds, drifts, ruling)
         self.docket = self.desk.docket
         self.undoing = Undoing(self.desk)
-        self.together = Together(self.desk, catalogue.divides, self.undoing)
-        self.vigil = Vigil(site, drifts, Shares(site, self.holds.holds, near.reachable, near.age_s))
+        self.together = Together(self.desk, self._hearing.divides, self.undoing)
+        self.vigil = Vigil(site, drifts, shares, ruling)
         self.alone = Alone(self.desk, self.undoing, self.together.coordinator.reading.concerns, self.together.take_over)
         self._recovering, self._unseen = list[Unfinished](), list[Unfinished]()
         self._early, self._was_synced = list[Outcome](), False
@@ -162,9 +165,7 @@ class Machine:
         effects = self.desk.doubts(moment)
         if self.evidence.synced and not self._was_synced:
             effects += self._resume(moment)
-        effects += self._wake(moment)
-        effects += self.vigil.effects(self.graph, self.evidence, moment)
-        return effects
+        return [*effects, *self._wake(moment), *self.vigil.effects(self.graph, self.evidence, moment)]
 
     # ── intents ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -177,8 +178,7 @@ class Machine:
     ) -> Verdict:
         """What the verdict would be; nothing is held, stored or sent."""
         intake = self._hearing.take_in(intent, moment)
-        if answer is not None:
-            intake = intake.rehearsed(answer)
+        intake = intake if answer is None else intake.rehearsed(answer)
         case = self._hearing.case(intent, intake, 1, moment, elsewhere)
         return self._hearing.judge(case, self.view(), moment)
 

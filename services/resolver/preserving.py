@@ -68,7 +68,7 @@ class Preserving:
         """Where the resolver stands, when a snapshot is due and can be begun here."""
         if not self._stream_seq or self._cursor != self._at or self._taken == self._at:
             return None
-        if self._machine.graph.listings.under_way:
+        if self._machine.graph.listings.under_way or not self._machine.desk.ruling.is_settled:
             return None  # what was not named yet may be gone, and which that is is not written
         (epoch, seq), (taken_epoch, taken_seq) = self._at, self._taken
         many = epoch != taken_epoch or seq - taken_seq >= EVENTS_MAX
@@ -82,10 +82,13 @@ class Preserving:
 
     async def _take(self, snapshots: Snapshots, head: Head) -> None:
         log = structlog.get_logger(__name__).bind(site=self._machine.site, seq=head.standing.seq)
-        graph, evidence = self._machine.graph, self._machine.evidence
+        graph, evidence, book = self._machine.graph, self._machine.evidence, self._machine.desk.ruling.book
+        rules = book.catalogue
         self._taken_at_s = self._now().monotonic_s
 
         def end() -> End:
+            if book.catalogue is not rules:  # some of it was read by others
+                raise OSError("the rules of relationships have changed meanwhile")
             return End(evidence.epoch, evidence.seq, len(graph.parts.names))
 
         try:

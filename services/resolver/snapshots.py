@@ -74,10 +74,14 @@ _chunk = msgspec.msgpack.Decoder(Chunk)
 _end = msgspec.msgpack.Decoder(End)
 
 
-def maker(rules: Iterable[Path]) -> str:
-    """What a graph depends on besides the events: this version of Cheops, the rules, and how states are packed."""
+def maker(rules: Iterable[Path], namespace: str = "") -> str:
+    """What a graph depends on besides the events: this version of Cheops, the rules, and how states are packed.
+
+    Rules of ConfigMaps are in the graph itself; `namespace`: where.
+    """
     digest = hashlib.blake2b(digest_size=16)
-    for part in (version("cheops").encode(), layout().encode(), *(path.read_bytes() for path in sorted(rules))):
+    texts = (version("cheops").encode(), layout().encode(), namespace.encode())
+    for part in (*texts, *(path.read_bytes() for path in sorted(rules))):
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()
 

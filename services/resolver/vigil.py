@@ -26,6 +26,7 @@ from services.resolver.graph.walk import owner_of
 from services.resolver.judge.findings import edge_ref
 from services.resolver.judge.use import breaks
 from services.resolver.refusals import Refusals
+from services.resolver.ruling import Ruling
 from services.resolver.shares import Shares
 from services.resolver.signals import Effect, Moment, SendAlert
 
@@ -50,9 +51,9 @@ class _Suspicion:
 class Vigil:
     """Suspicions and raised alerts of one site."""
 
-    def __init__(self, site: SiteName, drifts: Drifts, shares: Shares) -> None:
+    def __init__(self, site: SiteName, drifts: Drifts, shares: Shares, ruling: Ruling) -> None:
         self._site = site
-        self.drifts, self.shares = drifts, shares
+        self.drifts, self.shares, self._ruling = drifts, shares, ruling
         self.refusals = Refusals(site)
         self._suspicions: dict[ResourceId, _Suspicion] = {}
         self._raised: dict[str, Alert] = {}
@@ -64,6 +65,7 @@ class Vigil:
         self.drifts.recover(alerts)
         self.shares.recover(alerts)
         self.refusals.recover(alerts)
+        self._ruling.recover(alerts)
         for alert in (one for one in alerts if one.code in OWN):
             if alert.state == "raised":
                 self._raised[alert.id] = alert
@@ -81,6 +83,8 @@ class Vigil:
             self.drifts.originals.observe(changed, now_s)
         if SCOPE_FACT in changed.facts:
             self.shares.observe(changed.new)
+        if self._ruling.book.concerns(changed.resource):
+            self._ruling.note(changed.resource, changed.facts)
 
     def observe(self, old: ResourceState | None, new: ResourceState | None, cause: str, now_s: float) -> None:
         """A resource changed; suspicious when it, or a part of it, went away."""
@@ -108,6 +112,7 @@ class Vigil:
             *self._heal(view, evidence, moment),
             *self.drifts.due(view, evidence, moment),
             *self.refusals.due(moment),
+            *self._ruling.due(evidence, moment),
         ]
 
     def _raise(self, view: Graph, moment: Moment) -> Iterator[Alert]:

@@ -15,17 +15,18 @@ from pydantic import Field
 from schemas import compiled
 from schemas.identity import KindId
 from schemas.kinds import Surface
+from schemas.relations.carried import Rulebook
 from schemas.relations.extract import Extractor
-from schemas.relations.loader import load_catalogue
 from schemas.relations.resting import Resting
 from services.chassis import lifecycle
 from services.chassis.bus import nats
 from services.chassis.bus.port import Bus
 from services.chassis.bus.streams import ensure_streams
 from services.chassis.kubernetes.connection import connect
-from services.chassis.settings import ServiceSettings
+from services.chassis.settings import RULES_NAMESPACE, NamespaceName, ServiceSettings
 from services.watcher.kubernetes.circumstances import Circumstances
 from services.watcher.kubernetes.cluster import EXCLUDED, KubernetesSource
+from services.watcher.kubernetes.ruling import Ruling
 from services.watcher.kubernetes.shaping import Shaping
 from services.watcher.kubernetes.transport import Transport
 from services.watcher.service import Watcher
@@ -46,21 +47,23 @@ class WatcherSettings(ServiceSettings):
         tuple(sorted(EXCLUDED)), description="Kinds ([group/]Kind) that are not watched (JSON list)."
     )
     rules: tuple[Path, ...] = Field((), description="Further rule files (JSON list of paths).")
+    rules_namespace: NamespaceName = Field("", description=RULES_NAMESPACE)
     watch_list: bool = Field(True, description="List by streaming (WatchList) where the API server can do it.")
 
 
 async def build(settings: WatcherSettings) -> KubernetesSource:
     """The cluster to watch. Raises SettingsError when the kubeconfig or a rule file cannot be used."""
-    catalogue = load_catalogue(settings.rules)
+    book = Rulebook(settings.rules, settings.rules_namespace)
 
     def extractor_for(surface: Surface) -> Extractor:
-        return Extractor(catalogue, surface, Resting(RESTING_MAX))
+        return Extractor(book.catalogue, surface, Resting(RESTING_MAX))
 
     connection = await connect(settings.kubeconfig, settings.kube_context)
+    shaping = Shaping(extractor_for, book)
     around = Circumstances(
-        Transport(connection), Shaping(extractor_for), random.Random(), time.monotonic, watch_list=settings.watch_list
+        Transport(connection), shaping, random.Random(), time.monotonic, watch_list=settings.watch_list
     )
-    return KubernetesSource(around, frozenset(settings.exclude))
+    return KubernetesSource(around, frozenset(settings.exclude), ruling=Ruling(book, shaping))
 
 
 async def run(settings: WatcherSettings, bus: Bus | None = None, ready: asyncio.Event | None = None) -> None:

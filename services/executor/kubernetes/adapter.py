@@ -26,6 +26,7 @@ from services.executor.kubernetes.delete import delete
 from services.executor.kubernetes.errors import ApiError, failed, standing
 from services.executor.kubernetes.readiness import assess
 from services.executor.kubernetes.rehearse import Shapes, rehearse
+from services.executor.kubernetes.ruling import Ruling
 from services.executor.kubernetes.secrecy import without_values
 from services.executor.kubernetes.surface import Surfaces
 from services.executor.target import Effect, Manifest, NotServedError, Permit, Progress, RefusedError
@@ -37,6 +38,7 @@ class KubernetesTarget:
     """One cluster. `shapes_for` makes what turns an object into its state, for the surface of the cluster.
 
     `seal` closes the values of a Secret for our own executor; without one they are left out of what is kept on it.
+    `ruling` says whether `shapes_for` makes others now.
     """
 
     def __init__(
@@ -44,10 +46,12 @@ class KubernetesTarget:
         client: KubernetesClient,
         shapes_for: Callable[[Surface], Shapes],
         seal: Callable[[Manifest], Manifest] = without_values,
+        ruling: Ruling | None = None,
     ) -> None:
         self._cluster = Cluster(client, seal)
         self._surfaces = Surfaces(client)
         self._shapes_for = shapes_for
+        self._ruling = ruling
         self._shapes: tuple[Surface, Shapes] | None = None
 
     async def apply(self, operation: Operation, permit: Permit) -> Effect:
@@ -108,7 +112,8 @@ class KubernetesTarget:
     async def _shaping(self, kinds: list[KindId]) -> Shapes:
         """Made once for what the cluster serves: what it knows of a kind is dear, and the same for each object."""
         surface = await self._surfaces.covering(kinds)
-        if self._shapes is None or self._shapes[0] is not surface:
+        ruled_anew = self._ruling is not None and await self._ruling.renew()
+        if ruled_anew or self._shapes is None or self._shapes[0] is not surface:
             self._shapes = surface, self._shapes_for(surface)
         return self._shapes[1]
 

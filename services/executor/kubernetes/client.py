@@ -41,9 +41,9 @@ class KubernetesClient:
         self._timing = timing or Timing()
         self._session: aiohttp.ClientSession | None = None
 
-    async def get(self, path: str) -> dict[str, Any]:
-        """One object, or a list of resources."""
-        return await self._request("GET", path, {}, None, JSON)
+    async def get(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """One object, or a list."""
+        return await self._request("GET", path, params or {}, None, JSON)
 
     async def apply(self, path: str, params: Mapping[str, str], manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Server-side apply; the object as it is afterwards."""

@@ -31,7 +31,7 @@ from schemas.batches import (
     reference_of,
 )
 from schemas.identity import SiteName
-from schemas.ties import DRIFT_FACT, SCOPE_FACT, SHARED_TO_FACT
+from schemas.ties import DRIFT_FACT, RULES_FACT, SCOPE_FACT, SHARED_TO_FACT
 from services.resolver.graph.columns import Columns, columns_of
 from services.resolver.graph.forms import short
 from services.resolver.graph.kept import Arrange, Layout, Record, Same, Short, Target
@@ -44,7 +44,7 @@ NAMES_MAX: Final = 16_384  # targets, and as many uids, that were named lately
 Value = TypeVar("Value")
 NO_COUNTS: Final = (0, 0, 0)
 NO_LABELS: Final = pack({})
-TELLING: Final = frozenset({DRIFT_FACT, SHARED_TO_FACT, SCOPE_FACT})  # facts that somebody looks at when first seen
+TELLING: Final = frozenset({DRIFT_FACT, RULES_FACT, SHARED_TO_FACT, SCOPE_FACT})  # looked at when first seen
 NO_TRAITS: Final = pack_traits(NOTHING)
 
 

@@ -18,12 +18,14 @@ import structlog
 from schemas.events import ResourceState, ServedKind
 from schemas.identity import KindId
 from schemas.kinds import Surface
+from schemas.relations.carried import KIND as CONFIG_MAP
 from services.chassis.backoff import Backoff
 from services.chassis.errors import TransientError
 from services.watcher.kubernetes.circumstances import Circumstances
 from services.watcher.kubernetes.discovery import Discovered, discover
 from services.watcher.kubernetes.kind_loop import KindLoop
 from services.watcher.kubernetes.rights import RIGHTS
+from services.watcher.kubernetes.ruling import Ruling
 from services.watcher.kubernetes.transport import ApiError
 from services.watcher.source import Gone, Health, Observation, Seen, Wants
 
@@ -53,7 +55,9 @@ class KubernetesSource:
         around: Circumstances,
         excluded: frozenset[KindId] = EXCLUDED,
         timing: DiscoveryTiming | None = None,
+        ruling: Ruling | None = None,
     ) -> None:
+        self._ruling = ruling
         self._around = around
         self._excluded = excluded
         self._timing = timing or DiscoveryTiming()
@@ -68,6 +72,8 @@ class KubernetesSource:
         last: tuple[ServedKind, ...] | None = None
         while True:
             try:
+                if self._ruling is not None:
+                    await self._ruling.begin(self._around.transport)
                 self._discovered = await discover(self._around.transport, self._discovered)
             except TransientError as error:
                 log.warning("the API server does not say what it serves", reason=str(error))
@@ -96,12 +102,17 @@ class KubernetesSource:
             yield Health("gone", "it is not served any more")
             await asyncio.Event().wait()  # until the service has taken the surface in and ends this
             return
+        ruling = self._ruling if served.kind == CONFIG_MAP else None
+        if ruling is not None:
+            wants = ruling.wanting(wants)
         loop = KindLoop(resources[0], wants, self._around, self._rediscover)
         defines, permits = served.kind in DEFINITIONS, served.kind in RIGHTS
         async with aclosing(loop.observe()) as observations:
             async for observation in observations:
                 if (defines or permits) and isinstance(observation, (ResourceState, Seen, Gone)):
                     self._rediscover() if defines else self._around.rights.note_change()
+                if ruling is not None:
+                    ruling.take(observation)
                 yield observation
 
     async def pulse(self) -> None:

@@ -17,7 +17,8 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, kind_id, kind_of, resource_id
 from schemas.kinds import Surface
-from schemas.ties import DECLARATION, DRIFT_FACT
+from schemas.relations.carried import Rulebook, carries, fact_of
+from schemas.ties import DECLARATION, DRIFT_FACT, RULES_FACT
 from services.chassis.kubernetes.declaration import drift_of
 from services.watcher.kubernetes.decoding import UndecodableError, decode
 from services.watcher.kubernetes.discovery import Resource
@@ -99,8 +100,10 @@ class Shaping:
     appears, the kinds that refer to it are outdated and have to be read again.
     """
 
-    def __init__(self, extractor_for: Callable[[Surface], Extracts]) -> None:
+    def __init__(self, extractor_for: Callable[[Surface], Extracts], book: Rulebook | None = None) -> None:
+        """`book`: the rules of which ConfigMaps carry some; the extractors are made with it."""
         self._extractor_for = extractor_for
+        self._book = book or Rulebook()
         self._surface = Surface()
         self._extractor: Extracts | None = None
         self._guesses: dict[KindId, set[KindId]] = {}
@@ -125,6 +128,11 @@ class Shaping:
         self._unread -= outdated
         return frozenset(outdated)
 
+    def renew(self) -> None:
+        """Read by other rules from now on."""
+        if self._extractor is not None:
+            self._extractor = self._extractor_for(self._surface)
+
     def shape(self, resource: Resource, fields: Fields, metadata: Metadata) -> ResourceState | Unreadable:
         """Object → state; Unreadable when it can only be named."""
         try:
@@ -132,12 +140,15 @@ class Shaping:
             version = f"{resource.group}/{resource.version}" if resource.group else resource.version
             is_declared = metadata.annotations is not None and DECLARATION in metadata.annotations
             is_whole = is_declared or metadata.managed_fields is UNSET  # what is declared is compared, also by manager
-            own = _value(fields["metadata"]) if is_whole else _unmanaged(fields["metadata"])
+            own = value_of(fields["metadata"]) if is_whole else _unmanaged(fields["metadata"])
             manifest = {"apiVersion": version, "kind": resource.kind, "metadata": own}
             assert self._extractor is not None, "a surface is known before anything is observed"
-            state, was_read = self._extractor.seen(manifest, fields, _value)
+            state, was_read = self._extractor.seen(manifest, fields, value_of)
+            if self._book.concerns(state.resource) and carries(state.labels):
+                fact = fact_of(value_of(fields["data"]) if "data" in fields else {})
+                state = msgspec.structs.replace(state, facts={**state.facts, RULES_FACT: fact})
             if is_declared:
-                state = _compared(state, {**{name: _value(raw) for name, raw in fields.items()}, **manifest})
+                state = _compared(state, {**{name: value_of(raw) for name, raw in fields.items()}, **manifest})
         except Exception as error:  # whatever a hostile object breaks, it is that object's problem alone
             return Unreadable(identity(resource, metadata), metadata.uid, type(error).__name__)
         if was_read:  # else it was by this same extractor before, so on this surface
@@ -159,13 +170,14 @@ class Shaping:
                 self._served_places.add(place)
 
 
-def _value(raw: Raw) -> Any:
+def value_of(raw: Raw) -> Any:
+    """Bytes → value. Raises UndecodableError."""
     return decode(_values, raw)
 
 
 def _unmanaged(metadata: Raw) -> dict[str, Any]:
     """Metadata without who manages which field: half of an object's structures, and nothing of it is a relation."""
-    return {name: _value(raw) for name, raw in decode(_fields, metadata).items() if name != "managedFields"}
+    return {name: value_of(raw) for name, raw in decode(_fields, metadata).items() if name != "managedFields"}
 
 
 def _compared(state: ResourceState, manifest: dict[str, Any]) -> ResourceState:
