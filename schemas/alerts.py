@@ -18,7 +18,8 @@ class Alert(Message):
 
     code       `A310` a dependency in use vanished · `A210` a part in use vanished · `A503` a kind is not observed, or
                none is (`*`)
-               `A504` a replica is behind · `A506` an update was overtaken · `A507` it is not what was declared
+               `A504` a replica is behind · `A505` rules of a ConfigMap are not in force
+               `A506` an update was overtaken · `A507` it is not what was declared
                `A508` a copy is older than its original · `A509` a site with a share is lost
                `A510` a key is refused
     resource   what vanished or changed; `broken`: the first edges that point to it; `dependents`: exact count

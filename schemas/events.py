@@ -2,8 +2,9 @@
 
 High-volume, so they are frozen msgspec structs: defaults are left out on the wire, decoding validates, and msgspec
 gives their JSON Schema (docs/adr/0002). They are trees, so the garbage collector need not follow them. Events carry
-identity, references, labels and key *names*; values of ConfigMaps and Secrets never reach the bus. An event states
-what *is* (level-triggered), so a repeated or late one changes nothing.
+identity, references, labels and key *names*; values of ConfigMaps and Secrets never reach the bus, but for ConfigMaps
+that carry rules of relationships (docs/adr/0031). An event states what *is* (level-triggered), so a repeated or late
+one changes nothing.
 """
 
 from __future__ import annotations
@@ -114,6 +115,7 @@ class ResourceState(Struct, frozen=True, omit_defaults=True, gc=False):
     parts           what others can need of it: {"key": (...), "port": ("http", "80"), "listener": ..., "version": ...}
     facts           small scalars that decisions rest on (schemas/relations says which, per kind): "recurs": bool,
                     "replicas": int, "health": "current|progressing|failed|terminating", "default": bool, …
+                    "rules": the values of a ConfigMap that carries rules, as JSON (schemas/relations/carried.py)
     deleting        it has a deletionTimestamp
     digest          of its content as shaped (for change detection), never of secret values alone
     grants          permissions that it gives to references of others

@@ -45,6 +45,15 @@ ALERTS: Final = (
     ),
     Code(
         "A",
+        "505",
+        "rules of a ConfigMap are not in force",
+        "A rule file that a labelled ConfigMap holds cannot be used, or is more than a site may have.",
+        "Verdicts know nothing of its rules: what they would deny is allowed. All other rules hold.",
+        "Repair it: cheops rules check FILE names the line of its manifest.",
+        "a phase that does not exist, kubectl apply",
+    ),
+    Code(
+        "A",
         "506",
         "an update was overtaken",
         "Two updates of one replica set were made while its sites could not hear each other.",

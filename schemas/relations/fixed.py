@@ -140,10 +140,15 @@ def _paired(old: list[Any], new: list[Any], whole: bool) -> list[tuple[Any, Any]
     """Items side by side; None when one list has other items. What is not said in a part may have been added since."""
     if len(old) == len(new):
         return list(zip(old, new, strict=True))
-    named = {one["name"]: one for one in old if isinstance(one, Mapping) and "name" in one}
-    if whole or not all(isinstance(one, Mapping) and one.get("name") in named for one in new):
+    named = {name: one for one in old if (name := _name(one)) is not None}
+    if whole or not all(_name(one) in named for one in new):
         return None
     return [(named[one["name"]], one) for one in new]
+
+
+def _name(item: Any) -> str | None:
+    name = item.get("name") if isinstance(item, Mapping) else None
+    return name if isinstance(name, str) else None
 
 
 def _said(value: Any, note: _Note) -> Any:

@@ -17,6 +17,7 @@ from schemas.identity import SiteName
 from schemas.relations.carried import BYTES_MAX
 from services.chassis.kubernetes import connection
 from services.executor.kubernetes.client import KubernetesClient
+from services.resolver.snapshots import CURRENT
 from tests.kit.controlplane import give_up
 from tests.kit.waiting import eventually
 
@@ -164,13 +165,17 @@ async def test_rules_hold_from_the_moment_a_config_map_is_there_until_it_is_gone
 
 
 async def test_rules_outlive_their_services_and_what_changed_meanwhile_is_seen(world: World) -> None:
+    kept = world.bed.directory / LYON / "graph"
     await world.write(config_map(RULES))
     await world.deleting("deny", "D310")
+    await eventually((kept / CURRENT).exists, "no snapshot is written")
     await world.restart("watcher", "resolver")
+    assert "snapshot restored" in world.log("resolver")
     await world.deleting("deny", "D310")
     await world.creating("deny", "D110")
-    shutil.rmtree(world.bed.directory / LYON / "graph")
-    await world.restart("resolver")
+    await world.end("resolver")
+    shutil.rmtree(kept)
+    await world.restart()
     await world.deleting("deny", "D310")
     await world.end("watcher")
     await world.remove("widgets")

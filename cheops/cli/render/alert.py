@@ -11,7 +11,15 @@ from schemas.alerts import Alert
 from schemas.identity import ResourceKey
 
 BROKEN_SHOWN_MAX: Final = 8
-WORDS: Final = {"A504": "BEHIND", "A506": "LOST", "A507": "DRIFTED", "A508": "OLDER", "A509": "AWAY", "A510": "REFUSED"}
+WORDS: Final = {
+    "A504": "BEHIND",
+    "A505": "LEFT OUT",
+    "A506": "LOST",
+    "A507": "DRIFTED",
+    "A508": "OLDER",
+    "A509": "AWAY",
+    "A510": "REFUSED",
+}
 HEALED_BY_COMMAND: Final = ("A504", "A507", "A508")
 
 

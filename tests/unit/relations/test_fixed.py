@@ -83,3 +83,10 @@ def test_a_flag_in_the_object_seals_other_fields() -> None:
 
 def test_what_holds_anyhow_is_not_said() -> None:
     assert POD.bare(_pod(restartPolicy="Always", links=False)) == _pod(links=False)
+
+
+@pytest.mark.parametrize("name", [{"a": 1}, [1], 7, None])
+def test_items_whose_names_are_no_text_are_no_items_to_be_told_apart(name: object) -> None:
+    odd = {"name": name, "image": "a"}
+    old, new = _pod(containers=[odd, odd]), _pod(containers=[odd])
+    assert POD.changed(old, new, whole=False) == ("spec.containers",)

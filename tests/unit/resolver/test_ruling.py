@@ -1,0 +1,178 @@
+"""What a resolver does when the rules that ConfigMaps carry change: hears by them, and doubts what was read before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import pytest
+
+from schemas.alerts import Alert
+from schemas.events import BlindKind, Scalar, ServedKind
+from schemas.identity import KindId, ResourceId, SiteName
+from schemas.kinds import Surface
+from schemas.relations.carried import Rulebook, fact_of
+from schemas.ties import RULES_FACT
+from services.resolver.evidence import SiteEvidence
+from services.resolver.hearing import Hearing
+from services.resolver.judge.policy import Policy
+from services.resolver.ruling import Ruling
+from services.resolver.signals import Moment
+
+LYON = SiteName("lyon")
+WIDGET, POD, CONFIG_MAP = KindId("example.com/Widget"), KindId("Pod"), KindId("ConfigMap")
+MINE = ResourceId("ConfigMap/cheops/mine")
+GOOD = """area: mine
+mounts:
+  - kinds: [example.com/Widget]
+    rules:
+      - {rule: widget.secret, at: spec, to: {kind: Secret, name: secretName}, phases: [L]}
+"""
+DIGESTS = {WIDGET: "1:a", POD: "2:b", CONFIG_MAP: "3:c"}
+MOMENT = Moment(1.0, datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def facts(text: str) -> Mapping[str, Scalar]:
+    return {RULES_FACT: fact_of({"x.yaml": text})}
+
+
+class Site:
+    """A ruling, and evidence of which every kind is confirmed."""
+
+    def __init__(self, namespace: str = "cheops") -> None:
+        self.ruling = Ruling(LYON, Rulebook(namespace=namespace))
+        self.evidence = SiteEvidence(LYON)
+        self.hearing = Hearing(self.evidence, self.ruling.book.catalogue, Policy(), "test")
+        self.evidence.surface = Surface([ServedKind(one, "things", ("v1",)) for one in (WIDGET, POD, CONFIG_MAP)])
+        self.confirm()
+
+    def confirm(self) -> None:
+        """The watcher answers, and says of each kind that nothing was missed."""
+        seq = self.evidence.seq
+        self.evidence.answered(self.evidence.epoch, seq, 0.0)
+        self.evidence.mark("surface", KindId(""), seq + 1)
+        for kind in self.evidence.surface.served:
+            self.evidence.mark("sync_same", kind, seq + 1)
+        self.evidence.seq = seq + 1
+
+    def settle(self) -> str:
+        """Why everything is to be listed; "" when nothing is."""
+        self.ruling.settle(self.evidence, self.hearing)
+        return self.evidence.wants_resync(100.0)
+
+    def finds(self) -> list[str]:
+        body = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w", "namespace": "shop"}}
+        state = self.hearing._extractor.state({**body, "spec": {"secretName": "ca"}})
+        return [one.target for one in state.references if one.rule == "widget.secret"]
+
+    def alerts(self) -> list[Alert]:
+        return list(self.ruling.due(self.evidence, MOMENT))
+
+
+def test_new_rules_are_heard_by_at_once_and_what_they_read_otherwise_is_asked_for_whole() -> None:
+    site = Site()
+    assert (site.settle(), site.finds()) == ("", [])
+    site.ruling.note(MINE, facts(GOOD))
+    assert site.settle() == "the rules of relationships have changed"
+    assert site.finds() == ["Secret/shop/ca"]
+    assert not site.ruling.is_settled
+    assert site.ruling.vouched(DIGESTS) == {POD: "2:b"}, "what was told of widgets and of ConfigMaps does not count"
+    site.confirm()
+    assert site.settle() == ""
+    assert site.ruling.is_settled
+    assert site.ruling.vouched(DIGESTS) == {WIDGET: "1:a", POD: "2:b"}
+
+
+def test_rules_that_go_are_doubted_as_those_that_come() -> None:
+    site = Site()
+    site.ruling.note(MINE, facts(GOOD))
+    site.settle()
+    site.confirm()
+    site.settle()
+    site.ruling.note(MINE, {})
+    assert site.settle()
+    assert site.finds() == []
+    assert WIDGET not in site.ruling.vouched(DIGESTS)
+
+
+def test_what_changes_while_something_else_is_doubted_is_asked_for_after_it() -> None:
+    site = Site()
+    site.evidence.distrust("gap")
+    site.ruling.note(MINE, facts(GOOD))
+    assert site.settle() == "gap"
+    assert site.ruling.vouched(DIGESTS) == {WIDGET: "1:a", POD: "2:b"}
+    site.confirm()
+    assert site.settle() == "the rules of relationships have changed"
+    assert WIDGET not in site.ruling.vouched(DIGESTS)
+
+
+def test_a_kind_that_is_not_seen_is_asked_for_until_it_was_listed() -> None:
+    site = Site()
+    site.ruling.note(MINE, facts(GOOD))
+    site.settle()
+    site.confirm()
+    site.evidence.blind = {WIDGET: BlindKind("failing", 1.0)}
+    site.settle()
+    assert not site.ruling.is_settled
+    assert WIDGET not in site.ruling.vouched(DIGESTS)
+    site.evidence.blind = {}
+    site.settle()
+    assert site.ruling.is_settled
+
+
+def test_rules_of_kinds_that_are_not_served_make_nobody_list_anything() -> None:
+    site = Site()
+    site.ruling.note(MINE, facts(GOOD.replace("Widget", "Gadget")))
+    assert site.settle() == ""
+
+
+def test_a_graph_from_a_snapshot_is_heard_by_the_rules_in_it_and_not_doubted() -> None:
+    site = Site()
+    site.ruling.note(MINE, facts(GOOD))
+    site.ruling.begin(site.hearing)
+    assert site.finds() == ["Secret/shop/ca"]
+    assert site.settle() == ""
+
+
+def test_without_the_setting_a_fact_is_nothing() -> None:
+    site = Site("")
+    site.ruling.note(MINE, facts(GOOD))
+    assert (site.settle(), site.finds()) == ("", [])
+    assert site.ruling.vouched(DIGESTS) == DIGESTS
+
+
+def test_a_refused_file_is_alerted_of_once_and_heals() -> None:
+    site = Site()
+    site.ruling.note(MINE, facts("area: ["))
+    site.settle()
+    (raised,) = site.alerts()
+    assert (raised.code, raised.state, raised.resource) == ("A505", "raised", MINE)
+    assert "ConfigMap cheops/mine:2: x.yaml: " in raised.message
+    assert site.alerts() == []
+    site.ruling.note(MINE, facts(GOOD.replace("[L]", "[Q]")))
+    site.settle()
+    (again,) = site.alerts()
+    assert (again.id, again.state) == (raised.id, "raised")
+    assert "x.yaml: mounts.0.rules.0.phases" in again.message, "another reason is told"
+    after_a_restart = Site()
+    after_a_restart.ruling.recover([raised, again])
+    after_a_restart.ruling.note(MINE, facts(GOOD.replace("[L]", "[Q]")))
+    after_a_restart.settle()
+    assert after_a_restart.alerts() == [], "it was told of before"
+    for one in (site, after_a_restart):
+        one.ruling.note(MINE, facts(GOOD))
+        one.settle()
+        assert one.alerts() == [], "not before all is known again"
+        one.confirm()
+        one.settle()
+        (healed,) = one.alerts()
+        assert (healed.id, healed.state) == (raised.id, "healed")
+        assert one.alerts() == []
+
+
+@pytest.mark.parametrize("fact", [False, True, None, 7, "[]", "{", '{"x": 1}'])
+def test_a_fact_that_no_watcher_of_ours_tells_ends_nothing(fact: Scalar) -> None:
+    site = Site()
+    site.ruling.note(MINE, {RULES_FACT: fact})
+    assert site.settle() == ""
+    assert site.finds() == []

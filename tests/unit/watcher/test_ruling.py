@@ -1,0 +1,168 @@
+"""Rules of ConfigMaps at the watcher: known before anything is read, told with their ConfigMap, read by from then."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from schemas.events import ResourceState, ServedKind
+from schemas.identity import KindId, ResourceId
+from schemas.kinds import Surface
+from schemas.relations.carried import BYTES_MAX, Rulebook
+from schemas.relations.extract import Extractor
+from schemas.ties import RULES_FACT
+from services.chassis.errors import TransientError
+from services.watcher.kubernetes.discovery import Resource
+from services.watcher.kubernetes.ruling import Ruling
+from services.watcher.kubernetes.shaping import Shaping, read_metadata
+from services.watcher.kubernetes.transport import Transport
+from services.watcher.source import Gone, Listed, Listing, Seen
+from tests.unit.watcher.scripted import ScriptedServer, connection_to, page, scripted, status
+
+CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps", namespaced=True)
+WIDGETS = Resource("example.com", "v1", "Widget", "widgets", namespaced=True)
+PATH = "/api/v1/namespaces/cheops/configmaps"
+GOOD = """area: mine
+mounts:
+  - kinds: [example.com/Widget]
+    rules:
+      - {rule: widget.secret, at: spec, to: {kind: Secret, name: secretName}, phases: [L]}
+"""
+LABELS = {"cheops.io/rules": "true"}
+
+
+class Watching:
+    """A shaping and its ruling, in use."""
+
+    def __init__(self, namespace: str = "cheops") -> None:
+        self.book = Rulebook(namespace=namespace)
+        self.shaping = Shaping(lambda surface: Extractor(self.book.catalogue, surface), self.book)
+        self.shaping.use(
+            Surface([ServedKind(KindId(one), "x", ("v1",)) for one in ("ConfigMap", "example.com/Widget")])
+        )
+        self.ruling = Ruling(self.book, self.shaping)
+
+    def shaped(self, body: dict[str, Any], resource: Resource = CONFIG_MAPS) -> ResourceState:
+        fields = {name: Raw(json.dumps(value).encode()) for name, value in body.items()}
+        found = self.shaping.shape(resource, fields, read_metadata(fields))
+        assert isinstance(found, ResourceState)
+        return found
+
+    def see(self, **more: Any) -> ResourceState:
+        state = self.shaped(config_map(**more))
+        self.ruling.take(state)
+        return state
+
+    def finds(self) -> list[str]:
+        """The targets of a widget that is read now."""
+        body = {"metadata": {"name": "w", "namespace": "shop"}, "spec": {"secretName": "ca"}}
+        return [one.target for one in self.shaped(body, WIDGETS).references if one.rule == "widget.secret"]
+
+
+def config_map(
+    text: str = GOOD, name: str = "mine", namespace: str = "cheops", labels: dict[str, str] | None = None
+) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": namespace, "labels": LABELS if labels is None else labels}
+    return {"metadata": metadata, "data": {"x.yaml": text, "password": "s3cret"}}
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ScriptedServer]:
+    async with scripted() as made:
+        yield made
+
+
+def test_a_config_map_that_carries_rules_tells_its_values_and_widgets_are_read_by_them_from_then_on() -> None:
+    watching = Watching()
+    assert watching.finds() == []
+    state = watching.see()
+    assert json.loads(str(state.facts[RULES_FACT])) == {"x.yaml": GOOD, "password": "s3cret"}
+    assert watching.finds() == ["Secret/shop/ca"]
+    watching.ruling.take(Gone(state.resource, "", ""))
+    assert watching.finds() == []
+
+
+@pytest.mark.parametrize(
+    ("namespace", "more"),
+    [
+        ("cheops", {"labels": {}}),
+        ("cheops", {"labels": {"cheops.io/rules": "false"}}),
+        ("cheops", {"namespace": "shop"}),
+        ("", {}),
+    ],
+)
+def test_the_values_of_any_other_config_map_stay_here(namespace: str, more: dict[str, Any]) -> None:
+    watching = Watching(namespace)
+    state = watching.see(**more)
+    assert RULES_FACT not in state.facts
+    assert "s3cret" not in repr(state)
+    assert watching.finds() == []
+
+
+def test_a_secret_with_the_label_tells_no_value() -> None:
+    secrets = Resource("", "v1", "Secret", "secrets", namespaced=True)
+    assert "s3cret" not in repr(Watching().shaped(config_map(), secrets))
+
+
+def test_a_config_map_that_loses_its_label_takes_its_rules_along() -> None:
+    watching = Watching()
+    watching.see()
+    watching.see(labels={})
+    assert watching.finds() == []
+
+
+def test_one_that_is_too_large_is_told_as_such() -> None:
+    watching = Watching()
+    assert watching.see(text=GOOD + "#" * BYTES_MAX).facts[RULES_FACT] is False
+    assert watching.finds() == []
+    assert "more than 256 KiB" in next(watching.book.words())
+
+
+def test_what_a_listing_does_not_name_is_gone_when_it_ends_and_not_before() -> None:
+    watching = Watching()
+    watching.see()
+    watching.ruling.take(Listing())
+    watching.see(name="other", labels={})
+    assert watching.finds() == ["Secret/shop/ca"]
+    watching.ruling.take(Listed("7"))
+    assert watching.finds() == []
+    watching.see()
+    watching.ruling.take(Listing())
+    watching.ruling.take(Seen(ResourceId("ConfigMap/cheops/mine"), "", "8"))
+    watching.ruling.take(Listed("8"))
+    assert watching.finds() == ["Secret/shop/ca"]
+
+
+def test_what_may_carry_rules_is_wanted_whoever_knows_it_already() -> None:
+    wants = Watching().ruling.wanting(lambda *_: False)
+    assert wants(ResourceId("ConfigMap/cheops/mine"), "u", "1")
+    assert not wants(ResourceId("ConfigMap/shop/mine"), "u", "1")
+
+
+async def test_at_the_start_all_pages_are_read_before_anything_else(server: ScriptedServer) -> None:
+    watching = Watching()
+    other = config_map(GOOD.replace("widget.secret", "widget.other"), "other")
+    server.on(PATH, "list", page([config_map()], continue_="more"), page([other]))
+    transport = Transport(await connection_to(server.url))
+    await watching.ruling.begin(transport)
+    await watching.ruling.begin(transport)
+    await transport.close()
+    asked = await server.until_asked("list", 2, PATH)
+    assert [one.params.get("labelSelector") for one in asked] == ["cheops.io/rules=true"] * 2
+    assert watching.book.count == 2
+    assert watching.finds() == ["Secret/shop/ca"]
+
+
+async def test_rules_that_may_not_be_read_are_no_rules_that_are_not_there(server: ScriptedServer) -> None:
+    watching = Watching()
+    server.on(PATH, "list", status(403, "configmaps is forbidden"), page([config_map()]))
+    transport = Transport(await connection_to(server.url))
+    with pytest.raises(TransientError, match="forbidden"):
+        await watching.ruling.begin(transport)
+    await watching.ruling.begin(transport)
+    await transport.close()
+    assert watching.finds() == ["Secret/shop/ca"]
