@@ -35,7 +35,7 @@ from services.resolver.judge.delete import (
 from services.resolver.judge.findings import Finding
 from services.resolver.judge.going import Going
 from services.resolver.judge.impact import LOOKED_AT, NAMED_MAX, in_order
-from services.resolver.judge.losses import BINDINGS, CLAIM, KEPT, itself
+from services.resolver.judge.losses import BINDINGS, CLAIM, KEPT, itself, waits_for_others
 from services.resolver.judge.ranks import ASK, WEAKER, ranks
 from services.resolver.judge.remedies import TOUCHED_MAX, Offer, letting_go, taking_along
 from services.resolver.judge.subsets import RULES
@@ -87,8 +87,8 @@ def deletion(
     taken = going.take([number])
     if any(numbers.kind(one) in params or _is_special(numbers, one) for one in taken):
         return None
-    if any(carries_words(numbers, one) for one in taken[1:]):
-        return None  # other sites are concerned
+    if any(carries_words(numbers, one) or _is_held(numbers, one) for one in taken[1:]):
+        return None  # other sites are concerned, or other controllers
     traits = numbers.traits(number)
     assert traits is not None, "it is there"
     cascade = going.cascade([resource]) if len(taken) > 1 else Cascade((resource,), {})
@@ -173,6 +173,11 @@ def _verdict(
         None,
         remedies,
     )
+
+
+def _is_held(numbers: Numbers, number: int) -> bool:
+    traits = numbers.traits(number)
+    return traits is not None and bool(waits_for_others(traits))
 
 
 def _is_special(numbers: Numbers, number: int) -> bool:

@@ -15,7 +15,7 @@ from services.resolver.judge.cascade import CASCADE_MAX, Cascade, cascade_of
 from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.going import STORAGE_CLASS, Going, going_of
 from services.resolver.judge.grants import is_granted, permitted_by_this_alone
-from services.resolver.judge.losses import about_itself
+from services.resolver.judge.losses import about_itself, held_with_it
 from services.resolver.judge.params import is_only_guessed, parameters_of, still_found
 from services.resolver.judge.subsets import subsets_going, subsets_lost
 from services.resolver.judge.use import (
@@ -121,6 +121,7 @@ def judge_delete(view: View, targets: list[ResourceId], blocks: Blocks = blocks_
     for resource in present:
         yield from about_itself(view, resource, cascade)
         yield from _permitted_no_more(view, after, resource, cascade)
+    yield from held_with_it(view, cascade)
     if len(cascade.children) > CHILDREN_WITHOUT_WARNING:
         yield takes_many(present[0], cascade)
 

@@ -30,6 +30,7 @@ BINDINGS: Final = frozenset(
 ROLES: Final = frozenset((KindId("rbac.authorization.k8s.io/Role"), KindId("rbac.authorization.k8s.io/ClusterRole")))
 RULE: Final = "rule"  # the part of a role, as rbac.yaml has it
 BINDINGS_LOOKED_AT: Final = 128  # of one role
+KUBERNETES: Final = ("kubernetes.io", ".k8s.io")  # whose own controllers release what they hold
 
 
 def about_itself(view: View, resource: ResourceId, cascade: Cascade) -> Iterator[Finding]:
@@ -59,6 +60,25 @@ def itself(
     if held:
         message = f"finalizer held by {', '.join(held)}: it goes when that is released"
         yield Finding("N331", message, "presence", resource)
+
+
+def waits_for_others(state: ResourceState) -> list[str]:
+    """Finalizers that somebody besides Kubernetes itself must release: `example.org/guard`, `guard.example.org`."""
+    owners = [(one, one.partition("/")[0]) for one in state.finalizers]
+    return [one for one, owner in owners if "." in owner and not owner.endswith(KUBERNETES)]
+
+
+def held_with_it(view: View, cascade: Cascade) -> Iterator[Finding]:
+    """Of what goes with something: until the last of these is released, a namespace or a definition is terminating."""
+    states = ((child, traits_of(view, child)) for child in cascade.children)
+    held = {child: names[0] for child, state in states if state is not None and (names := waits_for_others(state))}
+    if held:
+        first = min(held)
+        more = f" and {len(held) - 1} more" if len(held) > 1 else ""
+        message = (
+            f"finalizer {held[first]} holds {named(first)}{more} that would go with it: all wait until it is released"
+        )
+        yield Finding("N331", message, "presence", first)
 
 
 def _data_and_rights(view: View, resource: ResourceId, cascade: Cascade) -> Iterator[Finding]:

@@ -75,7 +75,7 @@ class Sketch:
             template_labels=self._labels() if self._one_in(2) else None,
             references=tuple(self._reference(name) for _ in range(self._random.randrange(4))),
             facts=facts,
-            finalizers=("hold",) if self._one_in(8) else (),
+            finalizers=(self._random.choice(("kubernetes.io/hold", "example.org/hold")),) if self._one_in(8) else (),
             grants=(GRANT,) if self._one_in(25) else (),
         )
 
