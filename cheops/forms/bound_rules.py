@@ -110,10 +110,12 @@ def class_parameters(body: Body) -> Iterator[str]:
 
 
 def cluster_rules(body: Body) -> Iterator[str]:
-    """What is no resource has no group and no name."""
+    """What is no resource has no group and no name; what is one has its group."""
     for place, rule in enumerate(rows_of(body.get("rules"))):
         if rule.get("nonResourceURLs") and (rule.get("apiGroups") or rule.get("resourceNames")):
             yield f"rules[{place}]: nonResourceURLs stand alone"
+        if rule.get("resources") and not rule.get("apiGroups"):
+            yield f"rules[{place}].apiGroups: missing"
 
 
 def network(body: Body) -> Iterator[str]:

@@ -60,6 +60,7 @@ CONTROLLER: Final = "ReplicationController"
 METRICS: Final = ("resource", "containerResource", "pods", "object", "external")
 _AMBIGUOUS: Final = re.compile(r"//|/\.{1,2}(/|$)|%2[fF]")
 DATA_BYTES_MAX: Final = 1024 * 1024
+CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
 ANNOTATIONS_BYTES_MAX: Final = 256 * 1024
 PRIORITY_MAX: Final = 1_000_000_000  # higher ones are the system's own
 EVENTS: Final = (("v1", "Event"), ("events.k8s.io/v1", "Event"))
@@ -99,8 +100,12 @@ def _size(body: Body) -> Iterator[str]:
     """Of a ConfigMap or a Secret; what base64 adds does not count."""
     texts = (*mapping_of(body.get("stringData")).values(), *(_texts(body)))
     coded = (*mapping_of(body.get("binaryData")).values(), *(_texts(body, of_secret=True)))
-    if sum(len(str(one).encode()) for one in texts) + sum(len(str(one)) * 3 // 4 for one in coded) > DATA_BYTES_MAX + 4:
+    if sum(len(str(one).encode()) for one in texts) + sum(map(_decoded_length, coded)) > DATA_BYTES_MAX:
         yield f"data: more than {DATA_BYTES_MAX} bytes"
+
+
+def _decoded_length(coded: Any) -> int:
+    return len("".join(str(coded).split()).rstrip("=")) * 3 // 4
 
 
 def _texts(body: Body, of_secret: bool = False) -> tuple[Any, ...]:
@@ -198,6 +203,23 @@ def _absolute(body: Body) -> Iterator[str]:
                 yield f"spec.rules[{at}].http.paths[{place}].path: missing (pathType is {one['pathType']})"
 
 
+def _one_class(body: Body) -> Iterator[str]:
+    """An annotation may say the class of an Ingress besides, and not another one."""
+    said = mapping_of(mapping_of(body.get("metadata")).get("annotations")).get(CLASS_ANNOTATION)
+    name = mapping_of(body.get("spec")).get("ingressClassName")
+    if said is not None and name is not None and said != name:
+        yield f"metadata.annotations['{CLASS_ANNOTATION}']: {said!r:.60} is not spec.ingressClassName"
+
+
+def _taints(body: Body) -> Iterator[str]:
+    """Of a node, each with its key and effect."""
+    taints = rows_of(mapping_of(body.get("spec")).get("taints"))
+    pairs = [(one.get("key"), one.get("effect")) for one in taints]
+    twice = next((one for one in pairs if pairs.count(one) > 1), None)
+    if twice is not None:
+        yield f"spec.taints: {twice[0]}:{twice[1]} stands twice"
+
+
 def _scales_a_group(body: Body) -> Iterator[str]:
     """Of what belongs to no group, only a ReplicationController scales."""
     target = mapping_of(mapping_of(body.get("spec")).get("scaleTargetRef"))
@@ -237,6 +259,7 @@ CROSSING: Final[Mapping[str, tuple[Rule, ...]]] = {
     "autoscaling/HorizontalPodAutoscaler": (_autoscaler,),
     "scheduling.k8s.io/PriorityClass": (_priority,),
     "node.k8s.io/RuntimeClass": (_tolerations,),
+    "Node": (_taints,),
     "networking.k8s.io/Ingress": (_ingress,),
     "networking.k8s.io/IngressClass": (class_parameters,),
     "networking.k8s.io/NetworkPolicy": (network,),
@@ -246,7 +269,7 @@ CROSSING: Final[Mapping[str, tuple[Rule, ...]]] = {
 WHOLE: Final[Mapping[str, tuple[Rule, ...]]] = {  # of what is to be made, and cannot leave it open
     "Secret": (_keys_of_type,),
     "Service": (has_ports,),
-    "networking.k8s.io/Ingress": (_absolute,),
+    "networking.k8s.io/Ingress": (_absolute, _one_class),
     "autoscaling/HorizontalPodAutoscaler": (_scales_a_group,),
     "batch/Job": (indexed,),
     "batch/CronJob": (indexed,),

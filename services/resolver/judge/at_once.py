@@ -35,7 +35,7 @@ from services.resolver.judge.delete import (
 from services.resolver.judge.findings import Finding
 from services.resolver.judge.going import Going
 from services.resolver.judge.impact import LOOKED_AT, NAMED_MAX, in_order
-from services.resolver.judge.losses import BINDINGS, CLAIM, KEPT, itself, waits_for_others
+from services.resolver.judge.losses import BINDINGS, CLAIMS_DELETED, DELETE, HOLDERS, KEPT, itself, waits_for_others
 from services.resolver.judge.ranks import ASK, WEAKER, ranks
 from services.resolver.judge.remedies import TOUCHED_MAX, Offer, letting_go, taking_along
 from services.resolver.judge.subsets import RULES
@@ -184,7 +184,9 @@ def _is_special(numbers: Numbers, number: int) -> bool:
     kind, traits = numbers.kind(number), numbers.traits(number)
     if kind == NAMESPACE and numbers.resource(number) in KEPT:
         return True
-    return kind in (CLAIM, RULES) or kind in BINDINGS or traits is None or bool(traits.grants)
+    if kind == RULES or kind in HOLDERS or kind in BINDINGS or traits is None or traits.grants:
+        return True
+    return traits.facts.get(CLAIMS_DELETED) == DELETE
 
 
 def _findings(

@@ -245,7 +245,7 @@ def _weak(view: View, after: View, state: ResourceState, reference: Reference) -
         phase = now.facts.get("phase") if now is not None else "Pending"
         return phase in FINISHED or (phase != "Pending" and "L" not in reference.phases)
     is_run_later = state.template_labels is not None or kind_of(state.resource) in ONLY_AT_START
-    return is_run_later or bool(set(reference.phases) & {"A", "S"})
+    return is_run_later or state.facts.get("suspended") is True or bool(set(reference.phases) & {"A", "S"})
 
 
 def _nothing_selected(view: View, state: ResourceState, reference: Reference) -> str:

@@ -15,9 +15,15 @@ from services.resolver.graph.view import Edge, View
 from services.resolver.graph.walk import owner_of
 from services.resolver.judge.cascade import Cascade
 from services.resolver.judge.findings import Finding, named
-from services.resolver.judge.use import BREAKING, use_of
+from services.resolver.judge.use import BREAKING, CLAIMS_RULE, use_of
 
 CLAIM: Final = KindId("PersistentVolumeClaim")
+SET: Final = KindId("apps/StatefulSet")
+SNAPSHOT: Final = KindId("snapshot.storage.k8s.io/VolumeSnapshot")
+HOLDERS: Final = {  # what holds the data of a kind, as its fact `volume` says, and what that is called
+    CLAIM: ("PersistentVolume", "volume"),
+    SNAPSHOT: ("snapshot.storage.k8s.io/VolumeSnapshotContent", "content"),
+}
 ACCOUNT: Final = KindId("ServiceAccount")
 _KEPT: Final = {
     "namespace": ("Namespace", ("default", "kube-system", "kube-public")),
@@ -28,6 +34,9 @@ BINDINGS: Final = frozenset(
     (KindId("rbac.authorization.k8s.io/RoleBinding"), KindId("rbac.authorization.k8s.io/ClusterRoleBinding"))
 )
 ROLES: Final = frozenset((KindId("rbac.authorization.k8s.io/Role"), KindId("rbac.authorization.k8s.io/ClusterRole")))
+CLAIMS_DELETED: Final = "claims.deleted"  # facts of a StatefulSet: what becomes of its claims, as workloads.yaml has it
+CLAIMS_SCALED: Final = "claims.scaled"
+DELETE: Final = "Delete"
 RULE: Final = "rule"  # the part of a role, as rbac.yaml has it
 BINDINGS_LOOKED_AT: Final = 128  # of one role
 KUBERNETES: Final = ("kubernetes.io", ".k8s.io")  # whose own controllers release what they hold
@@ -83,16 +92,41 @@ def held_with_it(view: View, cascade: Cascade) -> Iterator[Finding]:
 
 def _data_and_rights(view: View, resource: ResourceId, cascade: Cascade) -> Iterator[Finding]:
     kind = kind_of(resource)
-    state = view.find(resource) if kind == CLAIM or kind in BINDINGS else None
+    state = view.find(resource) if kind in HOLDERS or kind == SET or kind in BINDINGS else None
     if state is None:
         return
-    if kind == CLAIM:
-        volume = view.find(ResourceId(f"PersistentVolume/{state.facts.get('volume')}"))
-        if volume is not None and volume.facts.get("reclaim") == "Delete":
-            message = f"the volume of {named(resource)} and its data go too"
-            yield Finding("W315", message, "presence", volume.resource)
+    if kind in HOLDERS:
+        yield from _data(view, state)
+    if kind == SET and state.facts.get(CLAIMS_DELETED) == DELETE:
+        for claim in _claims(view, state):
+            if claim.resource not in cascade.all:
+                yield from _data(view, claim)
     if kind in BINDINGS:
         yield from _lost_rights(view, state, cascade)
+
+
+def _data(view: View, claim: ResourceState) -> Iterator[Finding]:
+    kind, word = HOLDERS[kind_of(claim.resource)]
+    holder = view.find(ResourceId(f"{kind}/{claim.facts.get('volume')}"))
+    if holder is not None and holder.facts.get("reclaim") == DELETE:
+        yield Finding("W315", f"the {word} of {named(claim.resource)} and its data go too", "presence", holder.resource)
+
+
+def _claims(view: View, source: ResourceState) -> Iterator[ResourceState]:
+    """Those of a StatefulSet that are there."""
+    for reference in source.references:
+        claim = view.find(reference.target) if reference.rule == CLAIMS_RULE else None
+        if claim is not None:
+            yield claim
+
+
+def data_lost(view: View, old: ResourceState, new: ResourceState) -> Iterator[Finding]:
+    """Of an update: the claims of pods that a StatefulSet has no more, where it says that they go, too."""
+    if kind_of(old.resource) == SET and new.facts.get(CLAIMS_SCALED) == DELETE:
+        kept = {one.target for one in new.references if one.rule == CLAIMS_RULE}
+        for claim in _claims(view, old):
+            if claim.resource not in kept:
+                yield from _data(view, claim)
 
 
 def rights_lost(view: View, after: View, old: ResourceState, new: ResourceState) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from services.resolver.judge.case import Change
 from services.resolver.judge.delete import USERS_LOOKED_AT, Blocks, blocks_by_default
 from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.grants import admitted_from, is_granted, permitted_by
-from services.resolver.judge.losses import rights_lost
+from services.resolver.judge.losses import data_lost, rights_lost
 from services.resolver.judge.params import PARAM_FACTS, is_only_guessed, parameters_lost
 from services.resolver.judge.subsets import said, subsets_lost
 from services.resolver.judge.use import (
@@ -60,6 +60,7 @@ def judge_change(view: View, after: View, change: Change, blocks: Blocks = block
     yield from _lost_home(view, after, old, new)
     yield from _lost_grants(view, after, old, new)
     yield from rights_lost(view, after, old, new)
+    yield from data_lost(view, old, new)
     if old.digest != new.digest and kind_of(change.resource) in ("ConfigMap", "Secret"):
         yield from _noticed(view, old)
 

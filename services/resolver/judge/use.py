@@ -41,8 +41,11 @@ INSTALLED: Final = frozenset(
 )
 VOLUME_NODES: Final = "volume.node"
 ALTERNATIVES: Final = frozenset(("podspec.node.affinity", VOLUME_NODES))  # one of several is enough
-# What the API server makes of a port that is not said.
-DEFAULT_PARTS: Final = dict.fromkeys(("webhook.service", "apiservice.service", "definition.conversion"), "port:443")
+# What the API server, or a controller, makes of a port or key that is not said.
+DEFAULT_PARTS: Final = {
+    **dict.fromkeys(("webhook.service", "apiservice.service", "definition.conversion"), "port:443"),
+    "helmrelease.values": "key:values.yaml",
+}
 
 Use = Literal["lifetime", "next start", "in flight", "over", "weak", "none"]
 BREAKING: Final = frozenset[Use](("lifetime", "next start", "in flight"))
@@ -121,8 +124,8 @@ def _is_over(reference: Reference, kind: KindId, facts: Mapping[str, Scalar], ma
         return False
     if makes_pods or facts.get("phase") in FINISHED:
         return True
-    if "L" in reference.phases:
-        return kind in ONLY_AT_START  # a pod that never restarts mounts all the same
+    if "L" in reference.phases:  # a pod that never restarts mounts all the same
+        return kind in ONLY_AT_START or facts.get("suspended") is True
     return "A" in reference.phases or "S" in reference.phases
 
 
