@@ -39,12 +39,15 @@ def teach(loader: Any) -> None:
 
 
 def whole(text: str) -> Any:
-    """`0x1F`, `017`, `1_000` → the number."""
+    """`0x1F`, `017`, `1_000` → the number; text when it is too large for one."""
     plain = text.replace("_", "").lower()
     sign, digits = (-1, plain[1:]) if plain.startswith("-") else (1, plain.removeprefix("+"))
     base = {"0x": 16, "0b": 2, "0o": 8}.get(digits[:2]) or (8 if digits.startswith("0") else 10)
-    found = sign * int(digits, base)
-    return found if abs(found) < WHOLE_MAX else float(found)
+    try:
+        found = sign * int(digits, base)
+        return found if abs(found) < WHOLE_MAX else float(found)
+    except (OverflowError, ValueError):  # beyond what a float holds, or more digits than Python reads
+        return text
 
 
 def number(text: str) -> Any:

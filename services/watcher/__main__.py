@@ -15,6 +15,7 @@ from pydantic import Field
 from schemas import compiled
 from schemas.identity import KindId
 from schemas.kinds import Surface
+from schemas.relations.carried import KIND as CONFIG_MAP
 from schemas.relations.carried import Rulebook
 from schemas.relations.extract import Extractor
 from schemas.relations.resting import Resting
@@ -22,6 +23,7 @@ from services.chassis import lifecycle
 from services.chassis.bus import nats
 from services.chassis.bus.port import Bus
 from services.chassis.bus.streams import ensure_streams
+from services.chassis.errors import SettingsError
 from services.chassis.kubernetes.connection import connect
 from services.chassis.settings import RULES_NAMESPACE, NamespaceName, ServiceSettings
 from services.watcher.kubernetes.circumstances import Circumstances
@@ -53,6 +55,8 @@ class WatcherSettings(ServiceSettings):
 
 async def build(settings: WatcherSettings) -> KubernetesSource:
     """The cluster to watch. Raises SettingsError when the kubeconfig or a rule file cannot be used."""
+    if settings.rules_namespace and CONFIG_MAP in settings.exclude:
+        raise SettingsError("CHEOPS_EXCLUDE: ConfigMap (they hold rules: CHEOPS_RULES_NAMESPACE is set)")
     book = Rulebook(settings.rules, settings.rules_namespace)
 
     def extractor_for(surface: Surface) -> Extractor:

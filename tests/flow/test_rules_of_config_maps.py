@@ -171,6 +171,8 @@ async def test_rules_outlive_their_services_and_what_changed_meanwhile_is_seen(w
     await eventually((kept / CURRENT).exists, "no snapshot is written")
     await world.restart("watcher", "resolver")
     assert "snapshot restored" in world.log("resolver")
+    begun = world.log("watcher").rpartition('"watching"')[2]
+    assert begun.index("other rules of relationships are in force") < begun.index("the surface is known")
     await world.deleting("deny", "D310")
     await world.creating("deny", "D110")
     await world.end("resolver")

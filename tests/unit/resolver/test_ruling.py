@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -13,11 +14,15 @@ from schemas.identity import KindId, ResourceId, SiteName
 from schemas.kinds import Surface
 from schemas.relations.carried import Rulebook, fact_of
 from schemas.ties import RULES_FACT
-from services.resolver.evidence import SiteEvidence
+from services.resolver.evidence import SiteEvidence, Standing
+from services.resolver.graph.snapshot import Chunk
 from services.resolver.hearing import Hearing
 from services.resolver.judge.policy import Policy
+from services.resolver.machine import Machine
+from services.resolver.preserving import Preserving
 from services.resolver.ruling import Ruling
 from services.resolver.signals import Moment
+from services.resolver.snapshots import CURRENT, End, Head, Snapshots
 
 LYON = SiteName("lyon")
 WIDGET, POD, CONFIG_MAP = KindId("example.com/Widget"), KindId("Pod"), KindId("ConfigMap")
@@ -176,3 +181,23 @@ def test_a_fact_that_no_watcher_of_ours_tells_ends_nothing(fact: Scalar) -> None
     site.ruling.note(MINE, {RULES_FACT: fact})
     assert site.settle() == ""
     assert site.finds() == []
+
+
+@pytest.mark.parametrize("changes", [False, True])
+async def test_a_snapshot_during_which_the_rules_change_is_none(tmp_path: Path, changes: bool) -> None:
+    book = Rulebook(namespace="cheops")
+
+    class Written(Snapshots):
+        def acts(
+            self, head: Head, chunks: Iterable[Chunk], end: Callable[[], End]
+        ) -> Generator[Callable[[], object], None, None]:
+            if changes:
+                book.note(MINE, facts(GOOD))
+                book.renew()
+            yield from super().acts(head, chunks, end)
+
+    machine = Machine(LYON, book.catalogue, Policy(), "test", book=book)
+    snapshots = Written(tmp_path, LYON, "us")
+    head = Head(LYON, "us", 1, 0, (), Standing(1, 1, "", 0, 1, {}, ()))
+    await Preserving(machine, snapshots, lambda: MOMENT)._take(snapshots, head)
+    assert (tmp_path / CURRENT).exists() != changes

@@ -11,6 +11,7 @@ from schemas.documents import DocumentError, parse, parse_value
 TEXTS = [
     *("oFF", "yEs", "tRue", "nUll", "no1", "1y", "n/a", "12:30", "1:20:30", "190:20:30.15", "2001-01-01", "=", "0o8"),
     *("1e400", "_1", "0x", "0xg", "1e", ".", "..", "-.", "0x_g", "1.2.3", "2001-12-14t21:59:43.10-05:00"),
+    *("9" * 400, "-" + "9" * 400, "0x" + "F" * 300, "9" * 5000),
 ]
 VALUES: list[tuple[str, Any]] = [
     *((word, True) for word in ("y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "true", "True", "TRUE")),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from msgspec import Raw
+from pydantic import ValidationError
 
 from schemas.events import ResourceState, ServedKind
 from schemas.identity import KindId, ResourceId
@@ -15,7 +16,8 @@ from schemas.kinds import Surface
 from schemas.relations.carried import BYTES_MAX, Rulebook
 from schemas.relations.extract import Extractor
 from schemas.ties import RULES_FACT
-from services.chassis.errors import TransientError
+from services.chassis.errors import SettingsError, TransientError
+from services.watcher.__main__ import WatcherSettings, build
 from services.watcher.kubernetes.discovery import Resource
 from services.watcher.kubernetes.ruling import Ruling
 from services.watcher.kubernetes.shaping import Shaping, read_metadata
@@ -166,3 +168,15 @@ async def test_rules_that_may_not_be_read_are_no_rules_that_are_not_there(server
     await watching.ruling.begin(transport)
     await transport.close()
     assert watching.finds() == ["Secret/shop/ca"]
+
+
+async def test_config_maps_that_hold_rules_cannot_be_excluded() -> None:
+    exclude = (KindId("ConfigMap"),)
+    with pytest.raises(SettingsError, match="CHEOPS_EXCLUDE: ConfigMap"):
+        await build(WatcherSettings(site="lyon", rules_namespace="cheops", exclude=exclude))
+
+
+@pytest.mark.parametrize("name", ["Cheops", "a.b", "a/b", "-a", "a" * 64])
+def test_a_name_that_no_namespace_can_have_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match="rules_namespace"):
+        WatcherSettings(site="lyon", rules_namespace=name)
