@@ -116,8 +116,8 @@ class KindFollower:
         if difference == "recreated":
             # The old one is another object: say so before the new one takes its name.
             yield self._delete(state.resource)
-        if difference == "same" and not self._announcing:
-            return
+        if difference == "same" and not self._announcing and not self.reread:
+            return  # what is read otherwise now has the same content
         self.ledger.put(state)
         if not self._silent:
             yield ResourceEvent("put", state=state)

@@ -45,10 +45,7 @@ class KindLedger:
         return None if joined is None else Entry(*joined.split("\0"))
 
     def compare(self, state: ResourceState) -> Difference:
-        """How a state differs from what was published.
-
-        The digest counts too: after a change of the surface the same version may have other references.
-        """
+        """How a state differs from what was published, by its version and its content."""
         known = self._entries.get(state.resource)
         if known is None:
             return "changed"

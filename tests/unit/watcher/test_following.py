@@ -186,6 +186,15 @@ def test_only_what_will_be_published_is_wanted() -> None:
     assert follower.wants(*a), "an announced listing names everything"
 
 
+def test_what_reads_otherwise_now_is_told_though_its_content_is_the_same() -> None:
+    follower = KindFollower(SECRET)
+    told(follower, *listed(state("a")))
+    assert told(follower, *listed(state("a"))) == []
+    follower.reread = True
+    assert told(follower, *listed(state("a"))) == ["put a@1"], "its references may be others"
+    assert told(follower, *listed(state("a"))) == []
+
+
 def test_what_could_not_be_read_is_wanted_again_in_every_listing() -> None:
     follower = KindFollower(SECRET)
     told(follower, *listed(state("a")))
