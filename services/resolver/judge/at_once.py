@@ -36,6 +36,7 @@ from services.resolver.judge.findings import Finding
 from services.resolver.judge.going import Going
 from services.resolver.judge.impact import LOOKED_AT, NAMED_MAX, in_order
 from services.resolver.judge.losses import BINDINGS, CLAIMS_DELETED, DELETE, HOLDERS, KEPT, itself, waits_for_others
+from services.resolver.judge.makers import MAKERS
 from services.resolver.judge.ranks import ASK, WEAKER, ranks
 from services.resolver.judge.remedies import TOUCHED_MAX, Offer, letting_go, taking_along
 from services.resolver.judge.subsets import RULES
@@ -184,7 +185,7 @@ def _is_special(numbers: Numbers, number: int) -> bool:
     kind, traits = numbers.kind(number), numbers.traits(number)
     if kind == NAMESPACE and numbers.resource(number) in KEPT:
         return True
-    if kind == RULES or kind in HOLDERS or kind in BINDINGS or traits is None or traits.grants:
+    if kind == RULES or kind in HOLDERS or kind in MAKERS or kind in BINDINGS or traits is None or traits.grants:
         return True
     return traits.facts.get(CLAIMS_DELETED) == DELETE
 

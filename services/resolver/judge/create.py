@@ -17,6 +17,7 @@ from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.fitting import is_laid_out, misfit_of
 from services.resolver.judge.going import STORAGE_CLASS
 from services.resolver.judge.grants import is_granted
+from services.resolver.judge.makers import MAKING, makers_of
 from services.resolver.judge.params import as_policy_says
 from services.resolver.judge.use import (
     CLAIM,
@@ -38,7 +39,6 @@ NAMESPACE: Final = "Namespace"
 SECRET: Final = "Secret"
 DEFINITION: Final = "apiextensions.k8s.io/CustomResourceDefinition"
 # Whoever makes a Secret (rules of the catalogue), and where an annotation asks an issuer for a certificate.
-MAKING: Final = frozenset(("certificate.secret", "externalsecret.target", "sealedsecret.secret"))
 ISSUED: Final = frozenset(("annotation.issuer", "annotation.clusterissuer"))
 CERTIFIED: Final = frozenset(("ingress.tls", "gateway.certificate"))
 # What has its keys by convention, which the source does not write down.
@@ -196,7 +196,7 @@ def _to_come(after: View, state: ResourceState, edge: Edge) -> Finding | None:
     if edge.reference.rule in CERTIFIED and rules & ISSUED:
         message = f"{named(edge.target)} is missing; its issuer makes it for {named(state.resource)}"
         return Finding("W110", message, "absence", edge.target, edge)
-    makers = [one.source for one in after.dependents(edge.target).edges if one.reference.rule in MAKING]
+    makers = makers_of(after, edge.target)
     if not makers:
         return None
     message = f"{named(edge.target)} is missing; {named(min(makers))} makes it"

@@ -16,6 +16,7 @@ from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.going import STORAGE_CLASS, Going, going_of
 from services.resolver.judge.grants import is_granted, permitted_by_this_alone
 from services.resolver.judge.losses import about_itself, held_with_it
+from services.resolver.judge.makers import left_by, unmade
 from services.resolver.judge.params import is_only_guessed, parameters_of, still_found
 from services.resolver.judge.subsets import subsets_going, subsets_lost
 from services.resolver.judge.use import (
@@ -70,10 +71,10 @@ def with_dependents(view: View, targets: list[ResourceId]) -> list[ResourceId]:
         broken = _broken(view, after, edges, cascade.all)
         found = dict.fromkeys(owner for edge in broken for owner in _would_break(view, edge, tops) if owner not in seen)
         found |= dict.fromkeys(one for one in _without_parameters(view, after, cascade) if one not in seen)
-        subsets = (edge for one in cascade.all for edge in subsets_lost(view, after, one))
-        found |= dict.fromkeys(edge.source for edge in subsets if edge.source not in seen)
-        permitted = (edge for one in new for edge in permitted_by_this_alone(view, after, one, cascade.all))
-        found |= dict.fromkeys(edge.source for edge in permitted if edge.source not in seen)
+        lost = [edge for one in cascade.all for edge in subsets_lost(view, after, one)]
+        lost += [edge for one in new for edge in permitted_by_this_alone(view, after, one, cascade.all)]
+        lost += left_by(view, after, cascade.all)
+        found |= dict.fromkeys(edge.source for edge in lost if edge.source not in seen)
         if not found:
             return chosen
         seen.update(found)
@@ -97,9 +98,8 @@ def judge_delete(view: View, targets: list[ResourceId], blocks: Blocks = blocks_
     going = going_of(view, present)
     cascade = going.cascade(present) if going is not None else cascade_of(view, present)
     if not cascade.whole:
-        yield Finding(
-            "D314", f"takes down more than {CASCADE_MAX} resources: too many to judge", "presence", present[0]
-        )
+        message = f"takes down more than {CASCADE_MAX} resources: too many to judge"
+        yield Finding("D314", message, "presence", present[0])
         return
     after = OverlayView(view, {}, cascade.all)
     said: set[tuple[ResourceId, str]] = set()
@@ -122,6 +122,7 @@ def judge_delete(view: View, targets: list[ResourceId], blocks: Blocks = blocks_
         yield from about_itself(view, resource, cascade)
         yield from _permitted_no_more(view, after, resource, cascade)
     yield from held_with_it(view, cascade)
+    yield from unmade(view, after, cascade.all)
     if len(cascade.children) > CHILDREN_WITHOUT_WARNING:
         yield takes_many(present[0], cascade)
 

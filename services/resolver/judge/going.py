@@ -18,6 +18,7 @@ from services.resolver.graph.numbers import Numbers
 from services.resolver.graph.remembered import numbers_of
 from services.resolver.graph.view import Edge, View
 from services.resolver.judge.cascade import Taken
+from services.resolver.judge.makers import MAKERS
 from services.resolver.judge.ranks import ASK, NONE, WEAKER, may_be_relied_on, rank_of, ranks
 from services.resolver.judge.use import ALTERNATIVES, POLICY_ONLY, STRONGEST_FIRST, Use
 
@@ -163,6 +164,7 @@ class Going(Taken):
             waiting = sorted(tops, key=numbers.resource)
             chosen += waiting
         permits = any((traits := numbers.traits(one)) is not None and traits.grants for one in chosen)
+        permits |= any(numbers.kind(one) in MAKERS for one in going)  # of whom numbers do not tell who needs them
         return Together([*map(numbers.resource, chosen)], not permits and breaking <= going)
 
     def _naming(self, new: Iterable[int]) -> list[int]:

@@ -15,6 +15,7 @@ from services.resolver.judge.delete import USERS_LOOKED_AT, Blocks, blocks_by_de
 from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.grants import admitted_from, is_granted, permitted_by
 from services.resolver.judge.losses import data_lost, rights_lost
+from services.resolver.judge.makers import left_without, made_by
 from services.resolver.judge.params import PARAM_FACTS, is_only_guessed, parameters_lost
 from services.resolver.judge.subsets import said, subsets_lost
 from services.resolver.judge.use import (
@@ -61,6 +62,10 @@ def judge_change(view: View, after: View, change: Change, blocks: Blocks = block
     yield from _lost_grants(view, after, old, new)
     yield from rights_lost(view, after, old, new)
     yield from data_lost(view, old, new)
+    for edge in left_without(view, after, made_by(old) - made_by(new)):
+        source = after.find(edge.source)
+        if source is not None:
+            yield from _part_in_use(view, edge, use_of(edge, source), f"{named(edge.target)}, which nobody makes then")
     if old.digest != new.digest and kind_of(change.resource) in ("ConfigMap", "Secret"):
         yield from _noticed(view, old)
 
@@ -73,7 +78,8 @@ def takes_away(view: View, change: Change) -> bool:
     stops = new.facts.get("recurs") is False and old.facts.get("recurs") is not False
     relabels = old.labels != new.labels or old.template_labels != new.template_labels
     asks_otherwise = any(old.facts.get(one) != new.facts.get(one) for one in PARAM_FACTS)
-    return stops or relabels or asks_otherwise or old.grants != new.grants or bool(_lost(old, new))
+    makes_less = bool(made_by(old) - made_by(new))
+    return stops or relabels or asks_otherwise or makes_less or old.grants != new.grants or bool(_lost(old, new))
 
 
 def _lost(old: ResourceState, new: ResourceState) -> dict[str, set[str]]:
