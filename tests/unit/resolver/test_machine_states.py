@@ -96,7 +96,7 @@ class Resolving(RuleBasedStateMachine):
         said, decided = len(world.repeated), len(world.verdicts)
         world.now_s += 1.0
         if world.step(IntentSeen(world.intents[intent])) and known is not None:
-            assert world.repeated[said:] == [known]
+            assert [one.to_json() for one in world.repeated[said:]] == [known.to_json()]
             assert len(world.verdicts) == decided
 
     @precondition(lambda self: self.world.machine.docket.deferred)

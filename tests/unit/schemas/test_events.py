@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from schemas.basis import Basis
@@ -49,6 +49,9 @@ def test_a_message_survives_the_bus_and_gives_the_same_bytes_again(kind: type[An
     @FEW
     @given(messages(kind))
     def check(message: Any) -> None:
+        assume(
+            not any(one.op == "put" and one.state is None and one.resource for one in getattr(message, "events", ()))
+        )
         payload = ENCODERS[kind](message)
         try:
             again = DECODERS[kind](payload)
