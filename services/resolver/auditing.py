@@ -74,7 +74,7 @@ class Auditing:
             async for received in refusals:
                 try:
                     client = _decoder.decode(received.payload).client
-                except msgspec.MsgspecError as error:
+                except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                     log.warning("not understood", subject=received.subject, reason=str(error))
                     continue
                 log.warning("the bus refused", site=self._site, key=client.user, name=client.name, host=client.host)

@@ -57,7 +57,7 @@ class Refusals:
             self._raised = self._alert(self._new, moment)
             yield self._raised
         elif self._raised is not None and moment.monotonic_s - self._last_s >= QUIET_S:
-            healed, self._raised, self._new = self._raised, None, None
+            healed, self._raised = self._raised, None
             message = f"nobody has tried a refused key on the bus of {self._site} for {QUIET_S / 60:.0f} minutes"
             yield healed.model_copy(update={"state": "healed", "message": message, "at": moment.wall})
         self._new = None
