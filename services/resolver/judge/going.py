@@ -163,9 +163,14 @@ class Going(Taken):
             seen |= tops
             waiting = sorted(tops, key=numbers.resource)
             chosen += waiting
-        permits = any((traits := numbers.traits(one)) is not None and traits.grants for one in chosen)
-        permits |= any(numbers.kind(one) in MAKERS for one in going)  # of whom numbers do not tell who needs them
-        return Together([*map(numbers.resource, chosen)], not permits and breaking <= going)
+        if any(map(self._stands_for_others, going)):
+            return None
+        return Together([*map(numbers.resource, chosen)], breaking <= going)
+
+    def _stands_for_others(self, number: int) -> bool:
+        """It permits others, or makes what is not there: numbers do not tell who needs that."""
+        traits = self._numbers.traits(number)
+        return self._numbers.kind(number) in MAKERS or (traits is not None and bool(traits.grants))
 
     def _naming(self, new: Iterable[int]) -> list[int]:
         """Sources that stay and break because they name one of these."""

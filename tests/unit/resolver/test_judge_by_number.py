@@ -11,7 +11,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import Final
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.policy import PolicyFile
@@ -24,6 +24,7 @@ from services.resolver.judge.delete import blocks_by_default, judge_delete, with
 from services.resolver.judge.going import together
 from services.resolver.judge.policy import Policy
 from tests.kit.court import FRESH
+from tests.kit.examples import examples
 from tests.unit.resolver.sketches import LYON, NOW, Sketch
 
 STRICT: Final = [{"code": "311", "set": "warn"}, {"code": "302", "set": "deny"}]
@@ -31,7 +32,7 @@ POLICIES: Final = [Policy(), Policy(PolicyFile.model_validate({"schema": "policy
 SEEDS: Final = st.integers(0, 2**32)
 
 
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=examples(1_500))
 @given(SEEDS)
 def test_a_deletion_gets_the_same_verdict_by_number_and_over_states(seed: int) -> None:
     sketch = Sketch(seed)
@@ -44,8 +45,9 @@ def test_a_deletion_gets_the_same_verdict_by_number_and_over_states(seed: int) -
         assert decide(case, graph, policy, NOW).to_json() == over_states.to_json()
 
 
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=examples(1_500))
 @given(SEEDS)
+@example(1903)  # what goes with its owner permits somebody who stays
 def test_what_goes_together_is_the_same_and_harmless_means_that_nothing_denies(seed: int) -> None:
     sketch = Sketch(seed)
     graph, targets = sketch.graph(), sketch.targets()
@@ -58,7 +60,7 @@ def test_what_goes_together_is_the_same_and_harmless_means_that_nothing_denies(s
         assert not any(map(blocks_by_default, judge_delete(plain, found.resources)))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500))
 @given(SEEDS, st.integers(0, 12))
 def test_as_many_are_reached_by_number_as_by_edges(seed: int, limit: int) -> None:
     sketch = Sketch(seed)
@@ -69,11 +71,11 @@ def test_as_many_are_reached_by_number_as_by_edges(seed: int, limit: int) -> Non
 
 def test_numbers_decide_most_sites_in_every_way() -> None:
     answers: Counter[str] = Counter()
-    for seed in range(300):
+    for seed in range(400):
         sketch = Sketch(seed)
         found = together(RememberedView(sketch.graph()), sketch.targets())
         answers["left" if found is None else f"{found.harmless} {len(found.resources) > 1}"] += 1
-    assert answers["left"] < 150, answers
+    assert answers["left"] < 200, answers
     assert min(answers[one] for one in ("True True", "True False", "False True")) >= 10, answers
 
 
