@@ -14,7 +14,7 @@ from typing import ClassVar, Final, Self, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024  # headers come on top: a server's max_payload is 64 KiB more
-_SCHEMA = re.compile(r"^([a-z]+)/v(\d+)$")
+_SCHEMA = re.compile(r"^([a-z]+)/v([0-9]+)$")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context
 _OURS: Final = "Value error, "  # pydantic's words before a ValueError of ours, which names its field itself
 STEP_LEN_MAX: Final = 80  # of a field's name in an error message

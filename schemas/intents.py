@@ -30,7 +30,7 @@ DEPTH_MAX: Final = 100  # of a manifest: Kubernetes' own are below 30, and every
 class Override(StrictMessage):
     """Do it although this number says no; recorded with its reason."""
 
-    code: Annotated[str, StringConstraints(pattern=r"^[A-Z]?\d{3}$")]
+    code: Annotated[str, StringConstraints(pattern=r"^[A-Z]?[0-9]{3}$")]
     reason: Annotated[str, StringConstraints(min_length=3, max_length=500)]
 
 

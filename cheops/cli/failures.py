@@ -25,6 +25,16 @@ class BadInputError(Exception):
     """What the caller gave cannot be used; the message names file, line, field and what was expected. Exit 2."""
 
 
+class NoGraphvizError(BadInputError):
+    """No picture can be drawn here; the message says what is to be installed."""
+
+    def __init__(self, error: ImportError) -> None:
+        lacks = "pip install 'cheops[picture]'"
+        if not isinstance(error, ModuleNotFoundError):  # its wheel brings all libraries but one
+            lacks = "apt install libglib2.0-0, or what this system calls it"
+        super().__init__(f"-o svg needs Graphviz: {lacks} ({error})")
+
+
 class ReaderGoneError(Exception):
     """Who read our output has enough, as `head` does. Exit 0."""
 

@@ -88,7 +88,7 @@ def plan(
 
 
 def _print(verdict: Verdict, outcomes: dict[str, Outcome], output: PlanOutput, ascii_only: bool) -> None:
-    from cheops.cli.failures import BadInputError
+    from cheops.cli.failures import NoGraphvizError
     from cheops.cli.render.output import document, say
     from cheops.cli.render.plan import plan_dot, plan_svg, plan_text, state_of
     from cheops.cli.render.signs import signs_for
@@ -113,4 +113,4 @@ def _print(verdict: Verdict, outcomes: dict[str, Outcome], output: PlanOutput, a
         try:
             say([plan_svg(verdict, outcomes)])
         except ImportError as error:
-            raise BadInputError(f"-o svg needs Graphviz: pip install 'cheops[picture]' ({error})") from error
+            raise NoGraphvizError(error) from error

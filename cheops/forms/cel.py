@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from cheops.forms.cel_functions import declared
 
+REMEDY: Final = "pip install 'cheops[cel]', with Python 3.14 or older"  # of 3.15 there are no wheels yet
 KNOWN_MAX: Final = 4096  # expressions that are kept compiled: 150 µs each
 
 

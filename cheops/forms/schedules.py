@@ -16,7 +16,7 @@ FIELDS: Final[tuple[tuple[int, int, tuple[str, ...]], ...]] = (
     (1, 12, MONTHS),
     (0, 6, DAYS),
 )
-_DURATION: Final = re.compile(r"[-+]?((\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h))+|[-+]?0")
+_DURATION: Final = re.compile(r"[-+]?(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|ms|s|m|h))+|[-+]?0")
 
 
 def is_schedule(value: Any) -> bool:

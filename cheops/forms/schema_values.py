@@ -138,7 +138,7 @@ def _is_cidr(value: str) -> bool:
 
 
 def _form(pattern: str) -> Callable[[str], bool]:
-    whole = re.compile(pattern, re.IGNORECASE)
+    whole = re.compile(pattern, re.IGNORECASE | re.ASCII)
     return lambda value: whole.fullmatch(value) is not None
 
 

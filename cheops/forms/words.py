@@ -113,7 +113,7 @@ def _is_host(value: Any) -> bool:
 def _is_number_or_percentage(value: Any, most: int | None = None) -> bool:
     if isinstance(value, int):
         return value >= 0
-    part = re.fullmatch(r"(\d+)%", str(value))
+    part = re.fullmatch(r"([0-9]+)%", str(value))
     return part is not None and (most is None or int(part[1]) <= most)
 
 

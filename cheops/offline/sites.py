@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from cheops.forms.cel import is_installed
+from cheops.forms import cel
 from cheops.forms.validations import has_rules
 from cheops.offline.usage import counted_quotas
 from schemas.documents import Document, DocumentError, read_documents
@@ -104,8 +104,8 @@ def site_of(
         _put(site.graph, state)
         key = ResourceKey.parse(state.resource)
         namespaces.add(key.name if key.kind_id == NAMESPACE else key.namespace)
-    if not is_installed() and any(map(_asks_in_cel, site.bodies.values())):
-        site.warnings.append(f"rules in CEL are not read at {name} (pip install 'cheops[cel]')")
+    if not cel.is_installed() and any(map(_asks_in_cel, site.bodies.values())):
+        site.warnings.append(f"rules in CEL are not read at {name} ({cel.REMEDY})")
     _fill_in(site.graph, namespaces - {""})
     for quota in list(counted_quotas(site.graph, site.bodies)):
         _put(site.graph, quota)

@@ -71,13 +71,13 @@ def _quoted(text: str) -> str:
 
 def svg(answer: GraphAnswer) -> str:
     """A picture, when the extra for it is installed."""
-    from cheops.cli.failures import BadInputError
+    from cheops.cli.failures import NoGraphvizError
     from cheops.cli.render import picture
 
     try:
         return picture.svg(answer)
     except ImportError as error:
-        raise BadInputError(f"-o svg needs Graphviz: pip install 'cheops[picture]' ({error})") from error
+        raise NoGraphvizError(error) from error
 
 
 FORMS: Final[dict[str, Callable[[GraphAnswer], str]]] = {

@@ -79,13 +79,13 @@ def _label_term(match: re.Match[str]) -> Predicate:
 
 
 def _number_term(key: str, operator: str, value: str) -> Predicate:
-    if not re.fullmatch(r"-?\d+", value):
+    if not re.fullmatch(r"-?[0-9]+", value):
         raise bad_request(f"for 'Gt', 'Lt' operators, the value must be an integer: {value}")
     bound, above = int(value), operator == ">"
 
     def holds(labels: Mapping[str, Any]) -> bool:
         found = labels.get(key, "")
-        return bool(re.fullmatch(r"-?\d+", found)) and (int(found) > bound if above else int(found) < bound)
+        return bool(re.fullmatch(r"-?[0-9]+", found)) and (int(found) > bound if above else int(found) < bound)
 
     return holds
 

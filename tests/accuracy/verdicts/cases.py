@@ -30,6 +30,7 @@ from schemas.identity import SiteName
 from schemas.verdicts import Verdict
 
 HERE = Path(__file__).parent
+CEL_ROWS = ("a rule of its definition", "an admission policy")
 UNASKED = {"N230"}  # who notices a change is said besides; it is compared only where a label names it
 
 
@@ -56,6 +57,11 @@ class Case:
     scope: str = ""
     latencies: dict[tuple[SiteName, SiteName], float] = field(default_factory=dict)
     offline_only: str = ""
+
+    @property
+    def reads_cel(self) -> bool:
+        """Whether an expression of a definition or of a policy decides."""
+        return self.expect.decision == "deny" and any(one in self.row for one in CEL_ROWS)
 
 
 @cache

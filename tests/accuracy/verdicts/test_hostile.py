@@ -16,6 +16,7 @@ from schemas.envelope import MessageError
 from schemas.identity import IdentityError
 from tests.accuracy.verdicts.cases import Case, load_cases
 from tests.accuracy.verdicts.court import act_of, verdict_on
+from tests.kit.examples import examples
 
 CLEAR = (DocumentError, MessageError, IdentityError)  # what `cheops check` prints, and ends with 2
 CASES = list(load_cases())
@@ -79,7 +80,7 @@ def test_a_value_that_once_broke_a_check_does_not(name: str, path: str, value: A
     assert judged, "the case has such a place"
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(st.sampled_from(CASES), st.booleans(), st.integers(0, 10_000), st.integers(0, 10_000), st.sampled_from(VALUES))
 def test_any_value_in_a_manifest_gets_a_verdict_or_a_clear_error(
     case: Case, of_the_site: bool, which: int, where: int, value: Any

@@ -7,6 +7,7 @@ import pytest
 from schemas.codes import CODES
 from tests.accuracy.verdicts.cases import Case, differences, load_cases
 from tests.accuracy.verdicts.court import verdict_on
+from tests.kit.needs import CEL
 
 CASES = list(load_cases())
 # No manifests of sites alone can show these: why, and where they are shown instead.
@@ -31,7 +32,9 @@ def test_names_of_cases_are_unique() -> None:
     assert sorted(set(names)) == sorted(names)
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=case.name, marks=CEL if case.reads_cel else ()) for case in CASES]
+)
 def test_the_verdict_is_the_label(case: Case) -> None:
     assert not differences(case.expect, verdict_on(case)), case.row
 

@@ -18,6 +18,7 @@ from services.chassis.bus.streams import DAY_S, StreamDefinition
 from services.chassis.errors import TransientError
 from services.chassis.peering.courier import RETRY_MAX_S, Courier, Limits
 from services.chassis.peering.letter import OutboxFullError
+from tests.kit.examples import examples
 from tests.kit.linked import Fate, Links
 from tests.kit.virtual_time import run_virtually
 from tests.kit.waiting import eventually
@@ -273,7 +274,7 @@ LIVES = st.lists(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(LIVES, st.lists(st.sampled_from(FATES), max_size=60), st.integers(0, 2**16), st.booleans())
 def test_whatever_becomes_of_messages_and_of_processes_each_peer_gets_everything_in_order(
     lives: list[Life], fates: list[Fate], seed: int, parcels: bool

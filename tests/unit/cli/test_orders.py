@@ -12,6 +12,7 @@ from cheops.cli.render.signs import Signs
 from schemas.identity import ResourceId
 from schemas.queries import OrderAnswer
 from schemas.verdicts import Step
+from tests.kit.needs import GRAPHVIZ
 from tests.unit.cli.answers import EVIDENCE, LYON, SECRET, SERVICE, WEB
 
 
@@ -60,7 +61,7 @@ def test_a_long_order_keeps_within_eighty_columns() -> None:
     assert lines[60].split() == ["60", "ConfigMap", "shop/settings-119", "after", "1-59"]
 
 
-@pytest.mark.parametrize("form", list(FORMS))
+@pytest.mark.parametrize("form", [pytest.param(one, marks=GRAPHVIZ if one == "svg" else ()) for one in FORMS])
 def test_an_order_is_drawn_in_each_form_with_every_step(form: str) -> None:
     drawn = unescape(FORMS[form](order_graph(_order(SECRET, SERVICE, WEB, missing=("ConfigMap/shop/gone",)))))
     assert all(name in drawn for name in ("edge-ca", "web", "gone"))

@@ -11,9 +11,12 @@ from schemas.events import Relation
 from schemas.identity import ResourceId, site_name
 from schemas.queries import GraphAnswer, GraphEdge, GraphNode
 from schemas.verdicts import Evidence
+from tests.kit.needs import GRAPHVIZ
 
 LYON = site_name("lyon")
 SVG = "{http://www.w3.org/2000/svg}"
+
+pytestmark = GRAPHVIZ
 
 
 def _answer(nodes: list[GraphNode], edges: list[GraphEdge], more: int = 0) -> GraphAnswer:

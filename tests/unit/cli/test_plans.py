@@ -10,6 +10,7 @@ from cheops.cli.render.signs import Signs
 from schemas.identity import ResourceId, SiteName
 from schemas.outcomes import Outcome, OutcomeState
 from schemas.verdicts import Action, Step, Verdict
+from tests.kit.needs import GRAPHVIZ
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SVG = "{http://www.w3.org/2000/svg}"
@@ -69,6 +70,7 @@ def test_an_undo_says_so() -> None:
     assert "undo: delete Secret shop/ca" in lines[2]
 
 
+@GRAPHVIZ
 def test_the_picture_has_a_frame_a_site_a_box_a_step_and_an_arrow_a_wait() -> None:
     drawn = ET.fromstring(plan_svg(verdict(*STEPS), {"2": outcome(STEPS[1], "failed")}))
     groups = [(one.get("class"), one.findtext(f"{SVG}title")) for one in drawn.iter(f"{SVG}g")]

@@ -9,7 +9,9 @@ import pytest
 from cheops.offline.policies import Request, denials
 from schemas.events import ServedKind
 from schemas.identity import KindId, ResourceId
+from tests.kit.needs import CEL
 
+pytestmark = CEL
 Body = dict[str, Any]
 HEAD = {"apiVersion": "admissionregistration.k8s.io/v1"}
 RULE = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["*"], "resources": ["deployments"]}

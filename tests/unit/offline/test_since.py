@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,8 @@ def _write(folder: Path, *bodies: dict[str, Any]) -> None:
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     """A site in git: a Deployment, the Secret that it mounts, and one that nobody mounts."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed here")
     spare = {**SECRET, "metadata": {"name": "spare", "namespace": "shop"}}
     _write(tmp_path / "lyon", SECRET, spare, _web("ca"))
     for words in (["init", "-q"], ["add", "."], [*IDENTITY, "commit", "-qm", "first"]):

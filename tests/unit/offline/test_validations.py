@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import pytest
 
-from cheops.forms.cel import _compiled, _language, holds
+from cheops.forms.cel import holds
 from cheops.forms.validations import broken
-from cheops.offline.sites import site_of
-from schemas.documents import Document
-from schemas.identity import site_name
-from tests.accuracy.verdicts.cases import load_cases
-from tests.accuracy.verdicts.court import catalogue
+from tests.kit.needs import CEL
 
+pytestmark = CEL
 WORD = {"type": "string"}
 
 
@@ -148,27 +144,3 @@ def test_a_set_inside_what_has_to_stay_may_come_in_another_order() -> None:
     field = _ruled({"type": "object", "properties": {"tags": tags, "n": WORD}}, "self.tags == oldSelf.tags")
     assert _broken(field, {"tags": ["b", "a"], "n": "c"}, before={"tags": ["a", "b"], "n": "d"}) == []
     assert _broken(field, {"tags": ["b"], "n": "c"}, before={"tags": ["a", "b"], "n": "d"}) == ["spec.a: no"]
-
-
-def test_where_the_library_is_missing_a_site_that_has_rules_says_that_they_are_not_read(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    ruled = next(one.sites["lyon"] for one in load_cases() if "a rule of its definition" in one.row)
-    plain = [Document("a", 1, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})]
-    assert not site_of(site_name("lyon"), ruled, catalogue()).warnings
-    monkeypatch.setitem(sys.modules, "cel_expr_python", None)
-    told = "rules in CEL are not read at lyon (pip install 'cheops[cel]')"
-    assert site_of(site_name("lyon"), ruled, catalogue()).warnings == [told]
-    assert not site_of(site_name("lyon"), plain, catalogue()).warnings
-
-
-def test_where_the_library_is_missing_what_has_to_stay_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "cel_expr_python", None)
-    _language.cache_clear()
-    _compiled.cache_clear()
-    assert _broken(_ruled(WORD, "self == oldSelf"), "a", before="b") == ["spec.a: no"]
-    assert _broken(_ruled(WORD, "self == 'c'"), "a") == []
-    monkeypatch.undo()
-    _language.cache_clear()
-    _compiled.cache_clear()
-    assert _broken(_ruled(WORD, "self == 'c'"), "a") == ["spec.a: no"]

@@ -13,6 +13,7 @@ from schemas.identity import ResourceKey
 from schemas.relations.edges import records
 from schemas.relations.examples import examples_of
 from schemas.relations.loader import load_catalogue
+from tests.kit.examples import examples
 from tests.unit.relations.reading import EXTRACTOR, made, references, state
 
 WHOLE = [example.object for path in load_catalogue().files for _, example in examples_of(path)]
@@ -42,7 +43,7 @@ def assert_read_safely(body: dict[str, Any]) -> None:
             assert one.selector.kind.rpartition("/")[2][:1].isupper()
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(st.data())
 def test_an_example_with_junk_at_any_place_is_read_safely(data: st.DataObject) -> None:
     body = copy.deepcopy(data.draw(st.sampled_from(WHOLE)))

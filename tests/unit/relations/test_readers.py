@@ -20,6 +20,7 @@ from schemas.relations.loader import load_catalogue
 from schemas.relations.rule import KindFacts
 from schemas.relations.surface import builtin_surface
 from tests.bench.fleet import Fleet
+from tests.kit.examples import examples
 from tests.unit.relations import plainly
 from tests.unit.relations.reading import EXTRACTOR, made, references, state
 from tests.unit.relations.test_hostile_objects import JUNK, WHOLE, places
@@ -57,7 +58,7 @@ def test_the_objects_of_a_cluster_are_read_at_once_as_they_are_read_plainly() ->
         assert_read_alike(body)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300))
 @given(st.data())
 def test_an_example_with_junk_in_it_is_read_at_once_as_it_is_read_plainly(data: st.DataObject) -> None:
     body = placed(data.draw(st.sampled_from(WHOLE)))

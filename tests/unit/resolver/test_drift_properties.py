@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.identity import ResourceId
 from services.chassis.kubernetes.declaration import drift_of
+from tests.kit.examples import examples
 from tests.kit.manifests import secret
 from tests.unit.resolver.test_sets_properties import ACTIONS, LOAD, NEW, SAID, SITE, SITES, act, found, word
 from tests.unit.resolver.virtual_mesh import VirtualMesh
@@ -64,7 +65,7 @@ def drifted(mesh: VirtualMesh, site: str) -> set[ResourceId]:
     return {one for one, body in mesh[site].cluster.objects.items() if drift_of(body)}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40))
 @example([("apply", "lyon", "lyon & oslo", 1), ("write", "oslo", NEW, 3), ("cut", "oslo", "", 0)])
 @example([("divide", "lyon", "lyon % oslo", 4), ("wipe", "oslo", LOAD, 0), ("kill", "oslo", "", 0)])
 @given(st.lists(st.one_of(ACTIONS, PAST_US), min_size=2, max_size=8))

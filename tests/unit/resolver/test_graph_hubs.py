@@ -16,6 +16,7 @@ from services.resolver.graph.forms import form_of, shape_of
 from services.resolver.graph.kept import Hub, Shape
 from services.resolver.graph.packed import PACKED_MAX
 from services.resolver.graph.store import Graph
+from tests.kit.examples import examples
 
 LYON = SiteName("lyon")
 HUB = ResourceId("ConfigMap/shop/settings")
@@ -60,7 +61,7 @@ def _kinds(users: set[ResourceId]) -> dict[KindId, int]:
     return {KindId("Pod"): len(users) - deployments, KindId("apps/Deployment"): deployments}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(st.integers(0, 2**32))
 def test_who_needs_a_part_is_found_in_a_hub_as_in_a_walk_over_everything(seed: int) -> None:
     chance, teller, seq = Random(seed), Teller(), 1
@@ -128,7 +129,7 @@ def _shape_of(number: int) -> Shape:
     return SHAPES[number % 2 and number % 5 == 0]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40))
 @given(st.integers(0, 2**32))
 def test_who_names_a_target_is_counted_exactly_whenever_somebody_asks(seed: int) -> None:
     chance, reverse, known, last = Random(seed), Reverse(_kind_of, _shape_of), Counter[int](), 0

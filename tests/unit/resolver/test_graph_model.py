@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hypothesis.strategies as st
 import networkx
-from hypothesis import given, settings
+from hypothesis import given
 
 from schemas.events import LabelSelector, Reference, ResourceEvent, ResourceState, Selector, kind_digest
 from schemas.identity import KindId, ResourceId, SiteName, kind_of
@@ -108,7 +108,6 @@ def both(log: list[ResourceEvent]) -> tuple[Graph, Model]:
     return graph, model
 
 
-@settings(deadline=None)
 @given(LOGS)
 def test_the_graph_holds_what_the_log_says(log: list[ResourceEvent]) -> None:
     graph, model = both(log)
@@ -117,7 +116,6 @@ def test_the_graph_holds_what_the_log_says(log: list[ResourceEvent]) -> None:
     assert graph.edge_count == sum(len(state.references) for state in model.there.values())
 
 
-@settings(deadline=None)
 @given(LOGS)
 def test_dependents_and_their_counts_are_exact_by_name_and_by_selector(log: list[ResourceEvent]) -> None:
     graph, model = both(log)
@@ -128,7 +126,6 @@ def test_dependents_and_their_counts_are_exact_by_name_and_by_selector(log: list
         assert sum(found.by_kind.values()) == len(expected)
 
 
-@settings(deadline=None)
 @given(LOGS)
 def test_selectors_find_their_targets(log: list[ResourceEvent]) -> None:
     graph, model = both(log)
@@ -140,7 +137,6 @@ def test_selectors_find_their_targets(log: list[ResourceEvent]) -> None:
                 assert found.count == len(found.present)
 
 
-@settings(deadline=None)
 @given(LOGS)
 def test_what_was_found_before_a_change_is_not_the_answer_after_it(log: list[ResourceEvent]) -> None:
     graph, model = Graph(SiteName("lyon")), Model()
@@ -155,7 +151,6 @@ def test_what_was_found_before_a_change_is_not_the_answer_after_it(log: list[Res
             assert {edge.source for edge in graph.dependents(name).edges} == model.dependents(name)
 
 
-@settings(deadline=None)
 @given(LOGS, st.data())
 def test_any_order_that_keeps_each_objects_own_and_any_repetition_ends_in_the_same_graph(
     log: list[ResourceEvent], data: st.DataObject
@@ -176,7 +171,6 @@ def test_any_order_that_keeps_each_objects_own_and_any_repetition_ends_in_the_sa
         assert rows[0] == rows[1]
 
 
-@settings(deadline=None)
 @given(LOGS)
 def test_the_digest_of_a_kind_is_the_watchers(log: list[ResourceEvent]) -> None:
     graph, model = both(log)
@@ -185,7 +179,6 @@ def test_the_digest_of_a_kind_is_the_watchers(log: list[ResourceEvent]) -> None:
         assert graph.digest(KindId(kind)) == kind_digest(mine)
 
 
-@settings(deadline=None)
 @given(LOGS, st.sampled_from(NAMES), st.sampled_from(NAMES))
 def test_why_finds_a_shortest_path_when_there_is_one(
     log: list[ResourceEvent], source: ResourceId, target: ResourceId

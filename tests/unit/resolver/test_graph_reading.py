@@ -17,6 +17,7 @@ from services.resolver.graph.changed import Changed
 from services.resolver.graph.forms import short
 from services.resolver.graph.packing import pack, pack_line, unpack_line
 from services.resolver.graph.store import Graph
+from tests.kit.examples import examples
 from tests.unit.resolver.test_graph_records import identities, kinds, states, uids
 
 LYON = SiteName("lyon")
@@ -63,13 +64,12 @@ def assert_both_ways_alike(batches: list[list[ResourceEvent]]) -> None:
     assert known(quick) == known(plain)
 
 
-@settings(deadline=None)
 @given(BATCHES)
 def test_a_batch_read_by_its_bytes_is_what_its_events_are_one_by_one(batches: list[list[ResourceEvent]]) -> None:
     assert_both_ways_alike(batches)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=examples(50))
 @given(BATCHES)
 def test_it_is_also_when_nearly_everything_is_forgotten_in_between(batches: list[list[ResourceEvent]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -92,7 +92,7 @@ def with_version(event: ResourceEvent, version: str) -> ResourceEvent:
     return ResourceEvent("put", msgspec.structs.replace(event.state, uid=UID, resource_version=version))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=examples(50))
 @given(BATCHES)
 def test_new_versions_of_what_is_known_say_the_same_as_one_by_one(batches: list[list[ResourceEvent]]) -> None:
     assert_both_ways_alike(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import hypothesis.strategies as st
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from schemas.events import ResourceEvent
 from schemas.identity import KindId, SiteName
@@ -79,7 +79,6 @@ def everything(graph: Graph) -> dict[str, object]:
     }
 
 
-@settings(deadline=None)
 @given(LOGS, st.lists(EVENTS, max_size=20), st.lists(EVENTS, max_size=20), st.integers(1, 7))
 def test_a_snapshot_and_the_events_since_are_the_graph_of_all_events(
     before: list[ResourceEvent], during: list[ResourceEvent], after: list[ResourceEvent], numbers: int
@@ -95,7 +94,6 @@ def test_a_snapshot_and_the_events_since_are_the_graph_of_all_events(
     assert everything(again) == everything(graph) == everything(built([*before, *NO_LISTING, *during, *after]))
 
 
-@settings(deadline=None)
 @given(LOGS, LOGS)
 def test_a_restored_graph_takes_what_comes_as_the_first_one_does(
     before: list[ResourceEvent], after: list[ResourceEvent]

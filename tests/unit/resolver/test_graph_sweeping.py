@@ -14,6 +14,7 @@ from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
 from services.resolver.signals import BatchSeen, BeatSeen, Moment, SweepOn
 from tests.kit.court import NOW
+from tests.kit.examples import examples
 from tests.unit.resolver.naive_cluster import CATALOGUE
 from tests.unit.resolver.test_graph_model import EVENTS, both
 from tests.unit.resolver.test_graph_snapshot import everything
@@ -23,7 +24,7 @@ POD = KindId("Pod")
 MOMENT = Moment(100.0, NOW)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.lists(st.tuples(EVENTS, st.integers(0, 3)), max_size=60), st.integers(1, 3), st.integers(1, 4))
 def test_slices_with_events_in_between_end_in_the_same_graph_as_a_whole_sweep(
     log: list[tuple[ResourceEvent, int]], gone_max: int, looked_max: int

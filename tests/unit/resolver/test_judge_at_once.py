@@ -52,6 +52,7 @@ from services.resolver.signals import (
 )
 from services.watcher.batching import Batcher
 from tests.kit.court import FRESH
+from tests.kit.examples import examples
 from tests.unit.resolver.naive_cluster import CATALOGUE
 from tests.unit.resolver.sketches import LYON, NAMES, NOW, SECRET, Sketch
 
@@ -71,7 +72,7 @@ MODELS: Final = {
 }
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=examples(1_000))
 @given(SEEDS)
 def test_a_deletion_judged_at_once_has_the_bytes_of_the_walk_over_states(seed: int) -> None:
     sketch = Sketch(seed)
@@ -94,7 +95,7 @@ def test_a_deletion_judged_at_once_has_the_bytes_of_the_walk_over_states(seed: i
     assert found.to_json() == decide(case, OverlayView(graph, {}), Policy(), NOW).to_json()
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500))
 @given(SEEDS)
 def test_a_reading_judged_at_once_has_the_bytes_of_the_walk_over_states(seed: int) -> None:
     sketch = Sketch(seed)
@@ -164,7 +165,7 @@ def _question(resource: str, **others: Any) -> bytes:
     return Intent(**{**plain, "created_at": NOW, "expires_at": LATER, **others}).to_json()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(SEEDS)
 def test_a_plain_question_gets_the_bytes_that_its_intent_would_get(seed: int) -> None:
     machine, moment = _machine(seed)
@@ -176,7 +177,7 @@ def test_a_plain_question_gets_the_bytes_that_its_intent_would_get(seed: int) ->
                 assert found == machine.preview(Intent.from_json(payload), moment).to_json()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(SEEDS)
 def test_a_plain_intent_is_decided_at_once_as_it_would_be_after_consideration(seed: int) -> None:
     machine, moment = _machine(seed)
@@ -244,7 +245,7 @@ WORDS: Final = st.sampled_from(
 VALUES: Final = st.one_of(WORDS, st.none(), st.booleans(), st.floats(-1, 4000), st.lists(WORDS, max_size=2))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400))
 @given(st.dictionaries(st.sampled_from(PlainQuestion.__struct_fields__), VALUES, max_size=3), st.booleans())
 def test_what_is_read_quickly_is_read_by_the_contract_too_and_says_the_same(
     changed: dict[str, Any], drops: bool
@@ -320,7 +321,7 @@ MADE: Final = st.tuples(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100))
 @given(MADE)
 def test_the_structs_give_the_bytes_of_the_contract_whatever_they_say(made: tuple[Any, ...]) -> None:
     edge, reason, impact, evidence, preconditions, step, touch, remedy, verdict = made

@@ -19,6 +19,7 @@ from schemas.intents import Intent, Verb
 from schemas.verdicts import Step
 from services.resolver.graph.store import Graph
 from services.resolver.signals import BatchSeen, CancelSeen, IntentSeen, Rehearsed, Tick
+from tests.kit.examples import examples
 from tests.kit.manifests import Manifest, deployment, mounts_secret, secret, service, without_uid
 from tests.unit.resolver.naive_cluster import EXTRACTOR
 from tests.unit.resolver.world import LYON, World
@@ -285,7 +286,7 @@ def states(graph: Graph) -> dict[ResourceId, ResourceState]:
 
 
 Resolving.TestCase.settings = settings(
-    max_examples=100,
+    max_examples=examples(100),
     stateful_step_count=50,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],  # explaining traces every line: too slow here

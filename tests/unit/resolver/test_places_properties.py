@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.identity import ResourceId
 from schemas.ties import PARTS, REPLICA_SET, REPLICAS, sites_in
+from tests.kit.examples import examples
 from tests.kit.manifests import namespace, secret, without_uid
 from tests.unit.resolver.test_sets_properties import found, said, word
 from tests.unit.resolver.virtual_mesh import VirtualMesh
@@ -68,7 +69,7 @@ def _content(body: dict[str, Any]) -> tuple[object, ...]:
     return body.get("data"), word(body, "team"), word(body, PARTS), word(body, REPLICAS)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60))
 @example([("spread", "lyon", "lyon % oslo % nice", 0), ("cut", "nice", "", 0), ("delete", "lyon", "", 0)])
 @example([("spread", "lyon", "namespace: lyon % oslo", 0), ("own", "lyon", "", 1), ("own", "oslo", "", 2)])
 @given(st.lists(ACTIONS, min_size=2, max_size=8))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.identity import SiteName
 from schemas.ties import PARTS, SCOPE
 from services.resolver.shares import GRACE_S, whole_of
+from tests.kit.examples import examples
 from tests.kit.manifests import Manifest, deployment, without_uid
 from tests.unit.resolver.test_sets import WEB, words
 from tests.unit.resolver.virtual_mesh import VirtualMesh
@@ -51,7 +52,7 @@ def numbers(mesh: VirtualMesh, *sites: str) -> dict[str, int]:
     return {name: one["spec"]["replicas"] for name, one in there.items() if one is not None}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40))
 @example(SCOPES[0], 8, [("part", [0, 0, 1, 1]), ("part", [0, 1, 1, 1]), ("part", [0, 0, 0, 1])])
 @example(SCOPES[1], 7, [("part", [0, 1, 2, 0]), ("wait", [70]), ("part", [0, 0, 1, 0]), ("kill", [0, 1])])
 @given(st.sampled_from(SCOPES), st.integers(0, 9), st.lists(STEPS, min_size=1, max_size=6))

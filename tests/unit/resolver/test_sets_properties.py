@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.identity import ResourceId
 from schemas.ties import PARTS, REPLICA_SET, REPLICAS, SCOPE
+from tests.kit.examples import examples
 from tests.kit.manifests import deployment, secret, without_uid
 from tests.unit.resolver.virtual_mesh import VirtualMesh
 
@@ -76,7 +77,7 @@ def said(mesh: VirtualMesh, resource: ResourceId, sites: set[str]) -> bool:
     return any(name in line for name in sites for line in lines)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60))
 @example(
     [("apply", "lyon", "lyon & oslo", 1), ("cut", "lyon", "", 0), ("apply", "lyon", "", 3), ("apply", "oslo", "", 2)]
 )

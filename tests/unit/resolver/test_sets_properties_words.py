@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.identity import ResourceId
 from schemas.ties import PARTS, REPLICA_SET, REPLICAS, SHARED_FROM, SHARED_TO, sites_in
+from tests.kit.examples import examples
 from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
 from tests.unit.resolver.test_sets_properties import found, said, word
 from tests.unit.resolver.virtual_mesh import VirtualMesh
@@ -104,7 +105,7 @@ def _short(mesh: VirtualMesh, resource: ResourceId) -> dict[str, Any]:
     return {name: (word(one, REPLICAS), sorted(one["data"])) for name, one in found(mesh, resource).items()}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60))
 @example([("apply", "lyon", "lyon & oslo", 1), ("delete new", "oslo", "lyon", 0), ("apply", "oslo", "", 2)])
 @example(
     [("use", "lyon", "deployment: lyon, secret: nice", 0), ("renew", "nice", "", 2), ("delete user", "lyon", "", 0)]

@@ -22,6 +22,7 @@ from services.resolver.frames import RefusedError, framed, payloads
 from services.resolver.graph.snapshot import Copying
 from services.resolver.graph.store import Graph
 from services.resolver.snapshots import CURRENT, FORMER, Act, End, Head, Snapshots, maker
+from tests.kit.examples import examples
 
 LYON = SiteName("lyon")
 STANDING = Standing(1, 9, "abc", 0, 1, {KindId("Pod"): 2}, (ServedKind(KindId("Pod"), "pods", ("v1",)),))
@@ -78,7 +79,7 @@ def test_what_was_framed_is_read_back(pieces: list[bytes]) -> None:
     assert [bytes(one) for one in payloads(b"".join(framed(pieces)))] == pieces
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(PAYLOADS, st.data())
 def test_a_byte_that_differs_is_found_wherever_it_is(pieces: list[bytes], data: st.DataObject) -> None:
     raw = bytearray(b"".join(framed(pieces)))

@@ -26,6 +26,7 @@ from schemas.events import ResourceEvent
 from schemas.identity import SiteName, kind_of
 from schemas.intents import Verb
 from services.resolver.signals import CancelSeen, IntentSeen, PreviewSeen
+from tests.kit.examples import examples
 from tests.kit.manifests import Manifest, deployment, mounts_secret, secret, without_uid
 from tests.unit.resolver.mesh_oracles import ALWAYS, AT_THE_END, said_so_far
 from tests.unit.resolver.virtual_mesh import VirtualMesh
@@ -286,7 +287,7 @@ HOW = settings(
 )
 
 
-Deciding.TestCase.settings = settings(HOW, max_examples=EXAMPLES)
+Deciding.TestCase.settings = settings(HOW, max_examples=examples(EXAMPLES))
 TestDeciding = pytest.mark.timeout(1_800)(Deciding.TestCase)  # 20 s of a core; the machine may be busy
 
 

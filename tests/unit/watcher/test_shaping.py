@@ -116,10 +116,34 @@ def test_an_object_that_breaks_the_extractor_is_named_and_its_values_are_not() -
 
 
 def test_what_has_no_name_or_no_end_cannot_even_be_named() -> None:
-    deep = b'{"metadata":{"name":"h","uid":"u","resourceVersion":"1"},"spec":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
-    for body in (b'{"metadata": 7}', b"[1]", b'{"metadata":{"name":"\xff"}}', deep):
+    for body in (b'{"metadata": 7}', b"[1]", b'{"metadata":{"name":"\xff"}}', _deep(1_000_000)):
         with pytest.raises(UndecodableError):
             read_metadata(read_line(b'{"type":"ADDED","object":' + body + b"}").object)
+
+
+@pytest.mark.parametrize("levels", [100, 900, 2_000, 10_000, 50_000, 100_000, 300_000])
+def test_what_is_nested_deeper_than_can_be_read_is_said_to_be_unreadable_and_ends_nothing(levels: int) -> None:
+    """How deep that is depends on the Python: it counts levels up to 3.13, and looks at the stack since."""
+    catalogue = load_catalogue()
+    shaping = Shaping(lambda surface: Extractor(catalogue, surface))
+    shaping.use(builtin_surface())
+    found: ResourceState | Unreadable | None
+    try:
+        fields_of = read_line(b'{"type":"ADDED","object":' + _deep(levels) + b"}").object
+        found = shaping.shape(SCALERS, fields_of, read_metadata(fields_of))
+    except UndecodableError:
+        found = None
+    assert found is None or isinstance(found, ResourceState | Unreadable)
+    assert levels > 100 or isinstance(found, ResourceState)
+
+
+def _deep(levels: int) -> bytes:
+    """A scaler with so many lists in its specification, each in another."""
+    head = (
+        b'{"apiVersion":"autoscaling/v2","kind":"HorizontalPodAutoscaler",'
+        b'"metadata":{"name":"h","namespace":"shop","uid":"u","resourceVersion":"1"},"spec":'
+    )
+    return head + b"[" * levels + b"]" * levels + b"}"
 
 
 def test_kinds_of_which_something_was_not_read_are_outdated_by_any_new_kind() -> None:
