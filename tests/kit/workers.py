@@ -1,0 +1,34 @@
+"""Which tests go to the same worker of `make test`: those that share what takes long to start.
+
+A control plane costs a worker ten seconds of a core at its start and a twentieth of one as long as it is there.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+HERE: Final = "tests"
+APART: Final = frozenset(("unit", "accuracy"))  # without a bed they share nothing: each goes where there is time
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at it
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        group = _group_of(item)
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _group_of(item: pytest.Item) -> str:
+    """Of control planes for the whole session, of clusters of a folder, of what a module starts; "" for none."""
+    *folders, module = item.path.with_suffix("").parts[item.path.parts.index(HERE) + 1 :]
+    fixtures = getattr(item, "fixturenames", ())
+    if "real_bed" in fixtures:
+        return "real bed"
+    if "control_planes" in fixtures or (folders[0] != "e2e" and item.get_closest_marker("controlplane") is not None):
+        return "control planes"
+    if folders[0] in APART and "bed" not in fixtures:
+        return ""
+    return "/".join(folders if folders[-1] == "faults" else (*folders, module))
