@@ -16,6 +16,7 @@ from schemas.documents import read_documents
 from tests.accuracy.verdicts.cases import Case, load_cases
 from tests.accuracy.verdicts.court import verdict_on
 from tests.contract.api.client import Api
+from tests.kit.needs import CEL
 
 ROW = "Create, does the API server refuse it (a rule of its definition), D150"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -80,6 +81,7 @@ SIGNED = {"remoteWrite": [{"url": "http://a", "sigv4": {"externalId": "a"}}]}
 AGENT = {"mode": "DaemonSet"}
 
 
+@CEL
 @pytest.mark.skipif(not CORPUS.exists(), reason="the corpora are not beside the repository")
 @pytest.mark.parametrize(
     ("file", "version", "specs"),
