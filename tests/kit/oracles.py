@@ -24,6 +24,7 @@ from schemas.identity import SiteName
 from schemas.outcomes import FINAL_STATES
 from schemas.queries import StatusQuery
 from schemas.verdicts import Verdict
+from services.chassis.errors import TransientError
 from tests.contract.api.client import Api
 from tests.kit.bed import bare_client, witness
 from tests.kit.oracle import until_equal
@@ -98,10 +99,15 @@ async def _until(mesh: Mesh, intent: str, site: str, holds: Callable[[Chain], bo
     chain: list[Chain] = []
 
     async def over() -> bool:
-        chain[:] = [await mesh.show(intent, site=site)]
+        try:
+            chain[:] = [await mesh.show(intent, site=site)]
+        except TransientError:  # a server that was killed is not found again yet
+            return False
         return holds(chain[0])
 
     def said() -> object:
+        if not chain:
+            return f"{intent}: the bus of {site} is never there again"
         decided = [(one.revision, one.decision, one.summary) for one in chain[0].verdicts]
         return f"{intent}: {decided}, {[(o.revision, o.step, o.state, o.message) for o in chain[0].outcomes]}"
 
