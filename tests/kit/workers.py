@@ -9,7 +9,6 @@ from typing import Final
 
 import pytest
 
-HERE: Final = "tests"
 APART: Final = frozenset(("unit", "accuracy"))  # without a bed they share nothing: each goes where there is time
 
 
@@ -23,12 +22,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _group_of(item: pytest.Item) -> str:
     """Of control planes for the whole session, of clusters of a folder, of what a module starts; "" for none."""
-    *folders, module = item.path.with_suffix("").parts[item.path.parts.index(HERE) + 1 :]
+    _, *folders, module = item.path.relative_to(item.config.rootpath).with_suffix("").parts
     fixtures = getattr(item, "fixturenames", ())
     if "real_bed" in fixtures:
         return "real bed"
-    if "control_planes" in fixtures or (folders[0] != "e2e" and item.get_closest_marker("controlplane") is not None):
+    if "control_planes" in fixtures or ("e2e" not in folders and item.get_closest_marker("controlplane") is not None):
         return "control planes"
-    if folders[0] in APART and "bed" not in fixtures:
+    if not APART.isdisjoint(folders) and "bed" not in fixtures:
         return ""
-    return "/".join(folders if folders[-1] == "faults" else (*folders, module))
+    return "/".join(folders if "faults" in folders else (*folders, module))
