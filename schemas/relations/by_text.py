@@ -45,7 +45,7 @@ class TextReader(RuleReader):
         is_mute = self._is_mute
         if is_mute is not None and is_mute(value):
             return
-        if isinstance(value, str):
+        if isinstance(value, str) and not self.looks_around:
             key = (at, value, run.namespace, run.name if self._is_elsewhere else "")
         else:
             self._understand(value, at, run)

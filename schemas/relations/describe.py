@@ -51,6 +51,8 @@ def _known(facts: KindFacts) -> list[str]:
     words += [f"divides by {', '.join(facts.divides)}"] if facts.divides else []
     words += ["starts again by itself"] if facts.recurs is True else []
     words += ["starts again by itself, on conditions"] if isinstance(facts.recurs, tuple) else []
+    words += ["what is in it goes with it, on conditions"] if facts.takes else []
+    words += ["puts back what is in it, on conditions"] if facts.restores else []
     words += [f"cannot change {', '.join(facts.immutable)}"] if facts.immutable else []
     words += [f"offers {', '.join(facts.parts)}"] if facts.parts else []
     words += ["permits references"] if facts.grants else []

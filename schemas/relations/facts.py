@@ -39,12 +39,9 @@ class Facts:
         facts = {**(every.facts if every else {}), **known.facts}
         self._facts = tuple((name, self._first(path)) for name, path in facts.items())
         self._never = known.recurs is False
-        conditions = known.recurs if isinstance(known.recurs, tuple) else ()
-        self._recurs = (
-            None
-            if known.recurs is None
-            else tuple((self._condition(one), _test_of(one), *self._anyway(one)) for one in conditions)
-        )
+        recurs = known.recurs if isinstance(known.recurs, tuple) else () if known.recurs else None
+        flags = {"recurs": recurs, "takes": known.takes or None, "restores": known.restores or None}
+        self._flags = tuple((name, self._conditions(rows)) for name, rows in flags.items() if rows is not None)
         self._offers = {slot for _, many in self._parts for slot in many}  # whole values, unlike facts
         self._kind = split_kind(kind)[1]
         self._replicas = self._first("spec.replicas") if self._kind in WITH_HEALTH else None
@@ -70,13 +67,20 @@ class Facts:
             return self._slot(f"part {path}", steps_of(place), make=PARTS_AT[last])
         return self._slot(f"each {path}", steps_of(path), "all")
 
+    def _conditions(
+        self, rows: Iterable[Condition]
+    ) -> tuple[tuple[int, Callable[[Any], bool], int | None, list[Any]], ...]:
+        """Of each its slot, its test, and where what lifts it stands."""
+        return tuple((self._condition(one), _test_of(one), *self._anyway(one)) for one in rows)
+
     def _condition(self, one: Condition) -> int:
         if not one.condition:
             return self._first(one.path)
         return self._slot(f"condition {one.condition}", CONDITIONS, make=_status_of(one.condition))
 
-    def _anyway(self, one: Condition) -> tuple[int | None, Any]:
-        return (self._first(one.unless), one.unless_equals) if one.unless else (None, None)
+    def _anyway(self, one: Condition) -> tuple[int | None, list[Any]]:
+        words = one.unless_equals if isinstance(one.unless_equals, list) else [one.unless_equals]
+        return (self._first(one.unless), words) if one.unless else (None, [])
 
     def _slot(
         self, key: str, steps: tuple[Step, ...], keeps: Keeps = "last", make: Callable[[Any], Any] | None = None
@@ -137,11 +141,11 @@ class Facts:
                 made.update((f"{name}.{key}", one) for key, one in value.items() if isinstance(one, (str, int)))
         if self._never:
             made["recurs"] = False
-        elif self._recurs is not None:
-            recurs = True
-            for slot, holds, anyway, word in self._recurs:
-                recurs = recurs and (holds(values[slot]) or (anyway is not None and values[anyway] == word))
-            made["recurs"] = recurs
+        for name, conditions in self._flags:
+            flag = True
+            for slot, holds, anyway, words in conditions:
+                flag = flag and (holds(values[slot]) or (anyway is not None and values[anyway] in words))
+            made[name] = flag
         if "status" in run.body:
             status = run.body["status"]
             if self._replicas is not None:
@@ -239,7 +243,9 @@ def _status_of(wanted: str) -> First:
 
 def _test_of(condition: Condition) -> Callable[[Any], bool]:
     """A condition → does it hold of what was found? Nothing found is its default."""
-    default, equals, above = condition.default, condition.equals, condition.above
+    default, equals, above, begins = condition.default, condition.equals, condition.above, condition.begins
+    if begins:
+        return lambda found: isinstance(found, list) and any(str(one).startswith(begins) for one in found)
     if equals is not None:
         return lambda found: bool((default if found is None else found) == equals)
     if condition.differs is not None:

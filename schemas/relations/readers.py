@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from schemas.identity import IdentityError, KindId, ResourceKey, kind_id
+from schemas.relations.gitops import argo_tracked, flux_applied
 from schemas.relations.hosts import hosts_in
 from schemas.relations.meshes import mesh_destination, mesh_host, mesh_subset, spiffe
 from schemas.relations.pointers import OBJECT_PATH_LENS, Pointer, Source
@@ -258,6 +259,8 @@ READERS: Final[Mapping[str, Reader]] = {
     "mesh-destination": mesh_destination,
     "mesh-subset": mesh_subset,
     "spiffe": spiffe,
+    "flux-applied": flux_applied,
+    "argo-tracked": argo_tracked,
     "names": _names,
     "values": _listed,
     "typed-refs": _typed_refs,

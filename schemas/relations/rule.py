@@ -206,7 +206,8 @@ class Condition(_Model):
     """A predicate over an object: the value at `path` (or `default` when absent), or a `condition` of its status.
 
     The value of a condition is its status, `True`, `False` or `Unknown`; `default` when there is none of that type.
-    It holds as well when `unless_equals` is the first value at `unless`.
+    `begins`: of the texts in the list at the path, one begins so.
+    It holds as well when `unless_equals` is the first value at `unless`, or that is one of them.
     """
 
     path: PathText = ""
@@ -215,6 +216,7 @@ class Condition(_Model):
     equals: Any = None
     differs: Any = None
     above: float | None = None
+    begins: str = ""
     unless: PathText = ""
     unless_equals: Any = None
 
@@ -233,6 +235,8 @@ class KindFacts(_Model):
                 grows: lists to which items can be added; settable: while nothing is there;
                 filled: by the server, when nobody says them; defaults: a field → what its absence means
     recurs      when what it needs at a start is needed again by itself (verdicts.md, 311): false, true, or conditions
+    takes       of a container: when what is in it goes with it; nothing said: always
+    restores    of a container: when it puts back what somebody changes or deletes in it; nothing said: never
     parts       what others can need of it; open: those of which it has any while it says none
     grants      how it permits references (grants.py)
     plural, namespaced   of a custom kind, for when no definition is at hand
@@ -254,6 +258,8 @@ class KindFacts(_Model):
     filled: Paths = ()
     defaults: dict[PathText, Any] = Field(default_factory=dict)
     recurs: bool | tuple[Condition, ...] | None = None
+    takes: tuple[Condition, ...] = ()
+    restores: tuple[Condition, ...] = ()
     template_labels: PathText = ""
     parts: dict[str, Paths] = Field(default_factory=dict)
     open: tuple[str, ...] = ()

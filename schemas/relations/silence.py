@@ -33,4 +33,6 @@ NEEDS: Final[Mapping[str, str]] = {
     "role-rule": "resourceNames",
 }
 MUTE: Final[Mapping[str, Callable[[Any], bool]]] = {"hosts": names_no_host, "pod-tokens": _projects_nothing}
-LOOKS_AROUND: Final = frozenset(("set-claims",))  # what they say rests on other fields of the object, too
+LOOKS_AROUND: Final = frozenset(
+    ("set-claims", "flux-applied", "argo-tracked")
+)  # what they say rests on other fields of the object, too

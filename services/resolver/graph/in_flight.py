@@ -15,7 +15,7 @@ from msgspec import structs
 from schemas.events import ResourceState
 from schemas.identity import ResourceId
 from services.resolver.graph.overlay import OverlayView
-from services.resolver.graph.view import OWNING, View
+from services.resolver.graph.view import OWNING, View, takes_along
 
 Row = tuple[ResourceId, str, ResourceState | None]  # resource, intent, what it will be (None: it is being deleted)
 OWNERS_MAX: Final = 16  # CustomResource → Deployment → ReplicaSet → Pod is three; a cycle of owners must end, too
@@ -67,7 +67,7 @@ class InFlightView(OverlayView):
             if above is None or (reference.uid and above.uid and reference.uid != above.uid):
                 continue
             taker = self._taken_by(reference.target, above, depth + 1)
-            if reference.relation == "containment" and taker is not None:
+            if reference.relation == "containment" and taker is not None and takes_along(above):
                 return taker
             if reference.relation == "composition":
                 owners.append(taker)

@@ -18,6 +18,7 @@ from schemas.kinds import Surface
 
 Which = Literal["all", "children", "users", "selectors"]
 OWNING: Final = frozenset(("composition", "containment"))
+TAKES: Final = "takes"  # a fact of a container: False: what is in it stays when it goes
 WALK_MAX: Final = 1_000  # edges or nodes that one question looks at; counts are exact all the same
 
 
@@ -102,6 +103,11 @@ def reach_by_edges(view: View, resources: Collection[ResourceId], limit: int) ->
             seen.add(edge.source)
             queue.append(edge.source)
     return Reach(len(seen) - len(resources), False)
+
+
+def takes_along(container: ResourceState) -> bool:
+    """Whether what is in it goes with it."""
+    return container.facts.get(TAKES) is not False
 
 
 def skipped(reference: Reference) -> bool:

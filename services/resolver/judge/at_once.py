@@ -23,7 +23,7 @@ from services.resolver.graph.forms import long
 from services.resolver.graph.kept import Record
 from services.resolver.graph.names import NOWHERE
 from services.resolver.graph.numbers import Numbers
-from services.resolver.graph.view import WALK_MAX, Edge
+from services.resolver.graph.view import TAKES, WALK_MAX, Edge
 from services.resolver.judge.cascade import Cascade
 from services.resolver.judge.delete import (
     CHILDREN_WITHOUT_WARNING,
@@ -39,6 +39,7 @@ from services.resolver.judge.losses import BINDINGS, CLAIMS_DELETED, DELETE, HOL
 from services.resolver.judge.makers import MAKERS
 from services.resolver.judge.ranks import ASK, WEAKER, ranks
 from services.resolver.judge.remedies import TOUCHED_MAX, Offer, letting_go, taking_along
+from services.resolver.judge.restorers import restorer_by_number
 from services.resolver.judge.subsets import RULES
 from services.resolver.judge.summary import summary_of
 from services.resolver.judge.ties import bears_words, carries_words
@@ -185,7 +186,9 @@ def _is_special(numbers: Numbers, number: int) -> bool:
     kind, traits = numbers.kind(number), numbers.traits(number)
     if kind == NAMESPACE and numbers.resource(number) in KEPT:
         return True
-    if kind == RULES or kind in HOLDERS or kind in MAKERS or kind in BINDINGS or traits is None or traits.grants:
+    if traits is None or TAKES in traits.facts:
+        return True
+    if kind == RULES or kind in HOLDERS or kind in MAKERS or kind in BINDINGS or traits.grants:
         return True
     return traits.facts.get(CLAIMS_DELETED) == DELETE
 
@@ -209,10 +212,11 @@ def _findings(
             if edge.reference.selector is None or key not in said:
                 found.append(use_finding(site, edge, use, one, cascade))
             said.add(key)  # a selector is broken once, whatever it matched
-    top = numbers.top(numbers.find(resource))
+    number = numbers.find(resource)
+    top, restorer = numbers.top(number), restorer_by_number(numbers, number)
     if numbers.strange:
         return None
-    found += itself(resource, traits, None if top == NOWHERE else numbers.resource(top), cascade)
+    found += itself(resource, traits, None if top == NOWHERE else numbers.resource(top), restorer, cascade)
     if len(cascade.children) > CHILDREN_WITHOUT_WARNING:
         found.append(takes_many(resource, cascade))
     return found

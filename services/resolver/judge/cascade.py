@@ -12,7 +12,7 @@ from services.resolver.graph.kept import Record
 from services.resolver.graph.names import NOWHERE
 from services.resolver.graph.numbers import Numbers
 from services.resolver.graph.remembered import numbers_of
-from services.resolver.graph.view import OWNING, Edge, View
+from services.resolver.graph.view import OWNING, Edge, View, takes_along
 
 CASCADE_MAX: Final = 20_000  # a larger cascade is refused: it could not be judged whole
 CHAIN_MAX: Final = 1_000
@@ -49,6 +49,7 @@ class Taken:
         self._numbers = numbers
         self._going: set[int] = set()
         self._reached: dict[int, tuple[int, int]] = {}  # a child, by whom and where that stands among its targets
+        self._takes: dict[int, bool] = {}  # containers
 
     @property
     def strange(self) -> bool:
@@ -95,9 +96,17 @@ class Taken:
         for place in self._numbers.places(above, record, owning=True):
             form = record.shape.at[place]
             assert form is not None, "a target stands there"
-            if form.reference.relation == "containment" or self._is_orphaned(child, record):
+            is_contained = form.reference.relation == "containment"
+            if self._takes_along(above) if is_contained else self._is_orphaned(child, record):
                 return place
         return NOWHERE
+
+    def _takes_along(self, container: int) -> bool:
+        found = self._takes.get(container)
+        if found is None:
+            traits = self._numbers.traits(container)
+            found = self._takes[container] = traits is None or takes_along(traits)
+        return found
 
     def _is_orphaned(self, child: int, record: Record) -> bool:
         """The last of its owners goes; one of them does."""
@@ -153,7 +162,8 @@ def goes_by_itself(view: View, resource: ResourceId, going: AbstractSet[Resource
 def _goes(view: View, edge: Edge, going: AbstractSet[ResourceId]) -> bool:
     """What is contained goes with its container; what is made, when the last of its owners goes."""
     if edge.reference.relation == "containment":
-        return True
+        container = view.find(edge.target)
+        return container is None or takes_along(container)
     child = view.find(edge.source)
     owners = [one for one in child.references if one.relation == "composition"] if child is not None else []
     return all(one.target in going or not view.targets(edge.source, one).count for one in owners)

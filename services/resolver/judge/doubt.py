@@ -16,7 +16,7 @@ from schemas.identity import KindId, ResourceId, kind_of, resource_id, split_kin
 from schemas.relations.ambient import is_ambient
 from schemas.relations.grants import LISTENING
 from services.resolver.graph.label_index import namespace_of
-from services.resolver.graph.view import View
+from services.resolver.graph.view import TAKES, View
 from services.resolver.judge.cascade import cascade_of
 from services.resolver.judge.case import Case
 from services.resolver.judge.findings import Finding, named
@@ -98,7 +98,9 @@ def _blind_that_matter(
 
 
 def _contained(view: View, going: AbstractSet[ResourceId], blind: Iterable[KindId]) -> set[KindId]:
-    """Kinds of which objects may go with what contains them: a namespace, a definition."""
+    """Kinds of which objects may go with what contains them: a namespace, a definition, what has applied them."""
+    if any((state := view.find(one)) is not None and state.facts.get(TAKES) is True for one in going):
+        return set(blind)
     served = [one for kind in blind if (one := view.surface.find(kind)) is not None]
     has_namespace = any(kind_of(one) == NAMESPACE for one in going)
     definitions = {one for one in going if kind_of(one) == DEFINITION}

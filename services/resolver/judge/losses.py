@@ -15,6 +15,7 @@ from services.resolver.graph.view import Edge, View
 from services.resolver.graph.walk import owner_of
 from services.resolver.judge.cascade import Cascade
 from services.resolver.judge.findings import Finding, named
+from services.resolver.judge.restorers import restorer_of
 from services.resolver.judge.use import BREAKING, CLAIMS_RULE, use_of
 
 CLAIM: Final = KindId("PersistentVolumeClaim")
@@ -49,19 +50,32 @@ def about_itself(view: View, resource: ResourceId, cascade: Cascade) -> Iterator
     holder = view.held_by(resource)
     if holder is not None:
         yield Finding("F510", f"intent {holder} changes {named(resource)}", "presence", resource, waits_for=holder)
-    yield from itself(resource, state, top_owner_of(view, resource), cascade, is_held=holder is not None)
+    owner, restorer = top_owner_of(view, resource), restorer_of(view, resource)
+    yield from itself(resource, state, owner, restorer, cascade, is_held=holder is not None)
     for one in (resource, *cascade.children):
         yield from _data_and_rights(view, one, cascade)
 
 
 def itself(
-    resource: ResourceId, state: ResourceState, owner: ResourceId | None, cascade: Cascade, *, is_held: bool = False
+    resource: ResourceId,
+    state: ResourceState,
+    owner: ResourceId | None,
+    restorer: ResourceId | None,
+    cascade: Cascade,
+    *,
+    is_held: bool = False,
 ) -> Iterator[Finding]:
-    """What is to be said of it, whoever uses it. `owner`: the top of the chain of its owners."""
+    """What is to be said of it, whoever uses it.
+
+    owner      the top of the chain of its owners
+    restorer   what has applied it, and does so again (restorers.py)
+    """
     if state.deleting and not is_held:
         yield Finding("N331", f"{named(resource)} is being deleted already", "presence", resource)
     if owner is not None and owner not in cascade.all:
         yield Finding("W320", f"its owner {named(owner)} will make it again", "presence", owner)
+    elif owner is None and restorer is not None and restorer not in cascade.all:
+        yield Finding("W320", f"{named(restorer)} has applied it, and will do so again", "presence", restorer)
     if resource in KEPT:
         message = f"the API server refuses it: this {KEPT[resource]} may not be deleted"
         yield Finding("D150", message, "presence", resource)

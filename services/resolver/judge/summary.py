@@ -12,6 +12,7 @@ from services.resolver.judge.delete import USERS_LOOKED_AT
 from services.resolver.judge.findings import counted, named
 from services.resolver.judge.written import WrittenReason
 
+CONTENT: Final = ("W314", "N317")  # what it holds goes, too, or stays
 STILL_USED: Final = frozenset(("310", "311", "312"))
 
 
@@ -57,7 +58,7 @@ def _why_allowed(
         return ""
     if not steps_count:
         return ": nothing to do"
-    if verb == "delete" and not any(reason.severity == "warning" for reason in reasons):
+    if verb == "delete" and not any(reason.severity == "warning" or reason.code in CONTENT for reason in reasons):
         alone = count == 1 and steps_count == 1  # a cascade has more steps: its dependents go first
         return f": nothing at {site} depends on it" if alone else f": {counted(steps_count, 'step')}"
     return f": {counted(steps_count, 'step')}" if steps_count > 1 else ""

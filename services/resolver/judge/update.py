@@ -17,6 +17,7 @@ from services.resolver.judge.grants import admitted_from, is_granted, permitted_
 from services.resolver.judge.losses import data_lost, rights_lost
 from services.resolver.judge.makers import left_without, made_by
 from services.resolver.judge.params import PARAM_FACTS, is_only_guessed, parameters_lost
+from services.resolver.judge.restorers import restorer_of
 from services.resolver.judge.subsets import said, subsets_lost
 from services.resolver.judge.use import (
     DEFAULT_PARTS,
@@ -49,6 +50,9 @@ def judge_change(view: View, after: View, change: Change, blocks: Blocks = block
     owner = owner_of(view, change.resource)
     if owner is not None:
         yield Finding("W240", f"its owner {named(owner)} will revert this: change that instead", "presence", owner)
+    elif (restorer := restorer_of(view, change.resource)) is not None:
+        message = f"{named(restorer)} has applied it, and will revert this: change it where that reads it"
+        yield Finding("W240", message, "presence", restorer)
     lost = _lost(old, new)
     yield from _lost_parts(view, after, old, lost, blocks)
     yield from (one for one in _lost_labels(view, after, old, new) if not is_only_guessed(view, one))

@@ -35,6 +35,7 @@ NAMES: Final = [  # an owner stands before what it owns
     )
 ]
 RULES: Final = ("podspec.env.secret", "podspec.volume.secret", "service.selector", "binding.role", "plain")
+APPLYING: Final = ("takes", "restores")  # facts of what applies others
 FLAGS: Final = ("optional", "soft", "once")
 GRANT: Final = Grant(POD, ("shop",), target=KindId("Secret"))
 
@@ -44,6 +45,8 @@ class Sketch:
 
     def __init__(self, seed: int) -> None:
         self._random = Random(seed)
+        # Drawn apart, and of every other seed: those that are pinned somewhere mean what they meant.
+        self._applied = Random(seed) if seed % 2 == 0 else None
 
     def graph(self) -> Graph:
         graph = Graph(LYON)
@@ -66,6 +69,8 @@ class Sketch:
             facts["recurs"] = self._one_in(2)
         if self._one_in(5):
             facts["phase"] = self._random.choice(("Running", "Succeeded", "Terminating"))
+        if self._applied is not None:
+            facts |= {one: self._applied.random() < 0.5 for one in APPLYING if self._applied.random() < 0.3}
         return ResourceState(
             name,
             uid="" if self._one_in(4) else "u1",
@@ -91,7 +96,9 @@ class Sketch:
         if self._one_in(2):
             relation: Relation = "containment" if self._one_in(4) else "composition"
             up = NAMES if self._one_in(20) else NAMES[: max(1, NAMES.index(name))]
-            return Reference("owner", "metadata.owner", relation, "D", self._random.choice(up), uid=uid)
+            is_optional = self._applied is not None and relation == "containment" and self._applied.random() < 0.7
+            target = self._random.choice(up)
+            return Reference("owner", "metadata.owner", relation, "D", target, uid=uid, optional=is_optional)
         target = SECRET if self._one_in(2) else self._random.choice(NAMES)
         made = Reference(rule, f"spec.{rule}", "requirement", self._phases(), target, uid=uid)
         flag = self._random.choice(FLAGS) if self._one_in(6) else "needs_permission" if self._one_in(60) else ""

@@ -498,6 +498,22 @@ def test_f510_of_two_that_conflict_the_second_waits_for_the_first(row: str) -> N
     assert {one.intent for one in verdict.waits_for} == {FIRST}
 
 
+FLUX = "kustomize.toolkit.fluxcd.io"
+APPLIED = secret("ca", labels={f"{FLUX}/name": "apps", f"{FLUX}/namespace": "shop"})
+
+
+@pytest.mark.parametrize(("prunes", "decision"), [(True, "defer"), (False, "allow")])
+def test_what_has_applied_something_takes_it_along_while_its_deletion_is_in_flight(prunes: bool, decision: str) -> None:
+    names = {"kind": "Kustomization", "plural": "kustomizations"}
+    versions = [{"name": "v1", "served": True, "storage": True}]
+    spec = {"group": FLUX, "names": names, "scope": "Namespaced", "versions": versions}
+    definition = thing("CustomResourceDefinition", f"kustomizations.{FLUX}", spec=spec)
+    kustomization = thing("Kustomization", "apps", api=f"{FLUX}/v1", spec={"prune": prunes})
+    court = Court(definition, kustomization, APPLIED)
+    assert court.hold(delete("kustomization/apps", intent_id=FIRST)).decision == "allow"
+    assert court.judge(create(WEB)).decision == decision
+
+
 def test_what_does_not_conflict_does_not_wait() -> None:
     court = Court(CA, secret("other"))
     court.hold(create(WEB, intent_id=FIRST))
