@@ -78,7 +78,7 @@ class Stage:
         return f"{root}/namespaces/{rest[0]}/{served.plural}" if len(rest) == 2 else f"{root}/{served.plural}"
 
     async def _until_known(self, wanted: set[ResourceId]) -> None:
-        for kind in (one["spec"]["names"]["kind"] for one in self._rows.values() if "names" in one.get("spec", {})):
+        for kind in self._defined():
             await eventually(partial(self._is_served, kind), f"{kind} is not served", WAIT_S)
 
         async def known() -> bool:
@@ -86,6 +86,9 @@ class Stage:
 
         await eventually(known, "the site does not know what is there", WAIT_S)
         await self._until_quiet()
+
+    def _defined(self) -> list[str]:
+        return [one["spec"]["names"]["kind"] for one in self._rows.values() if "names" in one.get("spec", {})]
 
     async def _is_served(self, kind: str) -> bool:
         try:
@@ -99,7 +102,14 @@ class Stage:
         async def gone() -> bool:
             return not {one.resource async for one in self.mesh.states(site=self.site)} & set(self._rows)
 
+        async def is_forgotten(kind: str) -> bool:
+            return not await self._is_served(kind)
+
         await eventually(gone, "the site knows what is not there", WAIT_S)
+        for (
+            kind
+        ) in self._defined():  # else the next one that defines it finds it served, and not any more a moment later
+            await eventually(partial(is_forgotten, kind), f"{kind} is served still", WAIT_S)
         await self._until_quiet()
 
     async def _until_quiet(self) -> None:

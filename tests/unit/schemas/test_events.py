@@ -26,13 +26,14 @@ from schemas.events import (
 )
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.telling import encode_batch
+from tests.kit.examples import examples
 from tests.unit.schemas.known import STRUCTS
 from tests.unit.schemas.strategies import JSON, messages
 
 DECODERS: dict[type[Any], Any] = {EventBatch: decode_batch, Heartbeat: decode_heartbeat}
 ENCODERS: dict[type[Any], Any] = {EventBatch: encode_batch, Heartbeat: encode}
 WRITTEN = {WireBatch, RawBatch}  # how an EventBatch is written, and read in a hurry
-FEW = settings(max_examples=50, deadline=None)
+FEW = settings(max_examples=examples(100))
 both = pytest.mark.parametrize("kind", DECODERS, ids=lambda kind: kind.__name__)
 
 

@@ -12,11 +12,12 @@ from pydantic import ValidationError
 
 from schemas.envelope import MESSAGE_BYTES_MAX, Message, MessageError, StrictMessage, UnknownVersionError
 from schemas.intents import INTENT_BYTES_MAX, Intent
+from tests.kit.examples import examples
 from tests.unit.schemas.known import MODELS, STRICT, title
 from tests.unit.schemas.strategies import JSON, messages
 
 every_message = pytest.mark.parametrize("kind", MODELS, ids=title)
-FEW = settings(max_examples=25, deadline=None)
+FEW = settings(max_examples=examples(50))
 FOREIGN = {
     "manifests",
     "brings",
