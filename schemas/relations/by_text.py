@@ -79,7 +79,8 @@ class TextReader(RuleReader):
         target = None if goal is None else self._placed(goal, pointer.name, namespace)
         if target is not None:
             permission, inferred = self._permitted(namespace, run), pointer.inferred
-            made = self._made(where, target, None, "", pointer.granule, permission=permission, inferred=inferred)
+            optional = True if pointer.doubtful else None
+            made = self._made(where, target, None, "", pointer.granule, optional, None, permission, inferred)
             run.found.append(made)
 
 

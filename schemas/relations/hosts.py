@@ -1,7 +1,9 @@
 """Text of an env value or an argument → the Services that it names (row 18). Pure; a guess, so it may only warn.
 
-Counted: `name:port`, `name.namespace.svc[.cluster.local][:port]`, `scheme://name[:port]/…`, `name.own-namespace:port`.
-Not counted: a name alone (it may be anything), numbers, `localhost`, names of the public internet.
+Counted: `name:port`, `name.namespace.svc[.cluster.local][:port]`, `scheme://name[:port]/…`, `name.namespace:port`,
+`scheme://name.namespace[:port]/…`. Of the last two, in another namespace, it is not known whether they are names of the
+public internet: that shows when such a Service is there.
+Not counted: a name alone (it may be anything), numbers, `localhost`, longer names of the public internet.
 """
 
 from __future__ import annotations
@@ -25,11 +27,12 @@ PORT_MAX: Final = 65_535
 
 
 class Host(NamedTuple):
-    """A Service that is meant. `namespace` None: the own one; `port` "": not said."""
+    """A Service that is meant. `namespace` None: the own one; `port` "": not said; `doubtful`: or no Service at all."""
 
     name: str
     namespace: str | None
     port: str
+    doubtful: bool = False
 
 
 def names_no_host(text: object) -> bool:
@@ -59,5 +62,5 @@ def _found(text: str, namespace: str) -> Iterator[Host]:
             yield Host(name, None, port)
         elif len(labels) >= 2 and labels[1] == "svc":
             yield Host(name, labels[0], port)
-        elif len(labels) == 1 and labels[0] == namespace and (port or scheme):
-            yield Host(name, namespace, port)
+        elif len(labels) == 1 and (port or scheme):
+            yield Host(name, labels[0], port, doubtful=labels[0] != namespace)

@@ -12,7 +12,12 @@ OBJECT_PATH_LENS: Final = (3, 5)  # group/kind/name, group/namespaces/namespace/
 
 
 class Pointer(NamedTuple):
-    """What one text points at. `namespace` None: the source's own. `name` "": all of the kind there."""
+    """What one text points at.
+
+    namespace   None: the source's own
+    name        "": all of the kind there
+    doubtful    it points at nothing when that is not there: it says something else then
+    """
 
     kind: KindId
     name: str
@@ -20,6 +25,7 @@ class Pointer(NamedTuple):
     granule: str = ""
     suffix: str = ""  # what is added to the path of the rule
     inferred: bool = False
+    doubtful: bool = False
 
 
 class Source(NamedTuple):

@@ -31,7 +31,8 @@ def _hosts(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
     """Row 18: `name:port`, `name.ns.svc`, URLs in an env value or an argument."""
     if isinstance(value, str):
         for host in hosts_in(value, source.namespace):
-            yield Pointer(kind, host.name, host.namespace, f"port:{host.port}" if host.port else "")
+            port = f"port:{host.port}" if host.port else ""
+            yield Pointer(kind, host.name, host.namespace, port, doubtful=host.doubtful)
 
 
 def _namespaced_name(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:

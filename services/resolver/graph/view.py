@@ -13,12 +13,13 @@ from typing import Final, Literal, NamedTuple, Protocol
 from msgspec import Struct, field
 
 from schemas.events import Reference, ResourceState
-from schemas.identity import KindId, ResourceId, SiteName
+from schemas.identity import KindId, ResourceId, SiteName, kind_of
 from schemas.kinds import Surface
 
 Which = Literal["all", "children", "users", "selectors"]
 OWNING: Final = frozenset(("composition", "containment"))
 TAKES: Final = "takes"  # a fact of a container: False: what is in it stays when it goes
+SERVICE: Final = KindId("Service")
 WALK_MAX: Final = 1_000  # edges or nodes that one question looks at; counts are exact all the same
 
 
@@ -108,6 +109,12 @@ def reach_by_edges(view: View, resources: Collection[ResourceId], limit: int) ->
 def takes_along(container: ResourceState) -> bool:
     """Whether what is in it goes with it."""
     return container.facts.get(TAKES) is not False
+
+
+def says_nothing(view: View, reference: Reference) -> bool:
+    """A doubtful host (schemas/relations/hosts.py) that is no Service here: it is somebody else's name."""
+    is_doubtful = reference.optional and reference.confidence == "inferred" and kind_of(reference.target) == SERVICE
+    return is_doubtful and view.find(reference.target) is None
 
 
 def skipped(reference: Reference) -> bool:

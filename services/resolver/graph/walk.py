@@ -13,7 +13,7 @@ from schemas.events import Reference
 from schemas.identity import KindId, ResourceId, kind_of
 from schemas.queries import WALK_NODES_MAX, Direction, GraphAnswer, GraphEdge, GraphNode
 from schemas.verdicts import Evidence
-from services.resolver.graph.view import Edge, View, skipped
+from services.resolver.graph.view import Edge, View, says_nothing, skipped
 
 OWNERS_MAX: Final = 15  # Deployment → ReplicaSet → Pod is two; a cycle of owners must end, too
 SLICE: Final = 256  # resources whose references are looked at in one piece: some milliseconds
@@ -29,7 +29,7 @@ def forward(view: View, resource: ResourceId) -> list[Edge]:
         if reference.selector is not None:
             present = view.targets(resource, reference).present
             edges += [Edge(resource, target, reference) for target in present if target != resource]
-        else:
+        elif not says_nothing(view, reference):
             edges.append(Edge(resource, reference.target, reference))
     return edges
 
@@ -123,7 +123,8 @@ def dangling(view: View, source: ResourceId, *, optional: bool) -> Iterator[Edge
     """Edges of one resource whose target, or the named part of it, is not there."""
     state = view.find(source)
     for reference in state.references if state else ():
-        if reference.selector is None and (optional or not skipped(reference)) and not serves(view, source, reference):
+        is_asked_for = reference.selector is None and (optional or not skipped(reference))
+        if is_asked_for and not serves(view, source, reference) and not says_nothing(view, reference):
             yield Edge(source, reference.target, reference)
 
 

@@ -11,7 +11,7 @@ from schemas.events import Reference, ResourceState
 from schemas.identity import ResourceId, ResourceKey, kind_of, resource_id
 from schemas.relations.ambient import is_ambient
 from services.resolver.graph.label_index import namespace_of
-from services.resolver.graph.view import Edge, View
+from services.resolver.graph.view import Edge, View, says_nothing
 from services.resolver.judge.case import Change
 from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.fitting import is_laid_out, misfit_of
@@ -149,7 +149,8 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
     weak = _weak(view, after, state, reference)
     targets = after.targets(state.resource, reference)
     if not targets.count:
-        if not is_ambient(reference.target) and reference.rule not in MADE:
+        is_said = not (is_ambient(reference.target) or reference.rule in MADE or says_nothing(after, reference))
+        if is_said:
             yield _to_come(after, state, edge) or _missing(state, edge, weak=weak)
         return
     found = after.find(reference.target)
