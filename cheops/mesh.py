@@ -31,6 +31,7 @@ from services.chassis.errors import BusUnavailableError, TransientError
 
 if TYPE_CHECKING:  # only a replay needs the judge, which is slow to import
     from cheops.replaying import Replay
+    from schemas.relations.loader import Catalogue
     from services.resolver.judge.policy import Policy
 
 VERDICT_TIMEOUT_S: Final = 30.0
@@ -159,9 +160,19 @@ class Mesh(Questions):
         return next((chain for chain in found if not chain.is_part), found[0])
 
     async def replay(
-        self, intent_id: str, *, policy: Policy | None = None, site: str | None = None, revision: int = 0
+        self,
+        intent_id: str,
+        *,
+        policy: Policy | None = None,
+        catalogue: Catalogue | None = None,
+        site: str | None = None,
+        revision: int = 0,
     ) -> Replay:
-        """Run a stored decision again on the site at its cursor; raises ReplayError when that cannot be had."""
+        """Run a stored decision again on the site at its cursor; raises ReplayError when that cannot be had.
+
+        policy      that was in force; None: the tables as they are
+        catalogue   the rules that were; None: the shipped ones
+        """
         from cheops.replaying import replay
         from schemas.relations.loader import load_catalogue
         from services.resolver.judge.policy import Policy as Tables
@@ -171,7 +182,8 @@ class Mesh(Questions):
         if len(buses) > 1:
             where = (await self.show(intent_id)).site
             buses = [await self._lines.to(site_name(where))]
-        return await replay(buses[0], intent_id, load_catalogue(), policy or Tables(), site=where, revision=revision)
+        rules = catalogue or load_catalogue()
+        return await replay(buses[0], intent_id, rules, policy or Tables(), site=where, revision=revision)
 
     # ── streams ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -7,12 +7,16 @@ from typing import Annotated, Optional
 import typer
 
 from cheops.cli.layout import Command, examples
-from cheops.cli.options import AsciiOption, Output, OutputOption, ServerOption, SiteOption
+from cheops.cli.options import AsciiOption, Output, OutputOption, RulesOption, ServerOption, SiteOption
 
 
 def register(app: typer.Typer) -> None:
     """Add this family to the command line."""
-    app.command(cls=Command, epilog=examples("cheops replay i-5d0e12ab90"), rich_help_panel="Verdicts")(replay)
+    app.command(
+        cls=Command,
+        epilog=examples("cheops replay i-5d0e12ab90", "cheops replay i-5d0e12ab90 --with widgets.yaml"),
+        rich_help_panel="Verdicts",
+    )(replay)
 
 
 def replay(
@@ -22,6 +26,7 @@ def replay(
         Optional[str],  # noqa: UP045 – typer reads annotations in this form only
         typer.Option("--policy", help="The policy file that was in force.", metavar="FILE"),
     ] = None,
+    rule_file: RulesOption = None,
     site: SiteOption = None,
     output: OutputOption = Output.TEXT,
     ascii_only: AsciiOption = False,
@@ -34,11 +39,19 @@ def replay(
     from cheops.cli.render.replay import body, lines
     from cheops.cli.render.signs import signs_for
     from cheops.cli.running import with_mesh
+    from cheops.offline.rules import rule_sources
     from schemas.policy import load_policy
+    from schemas.relations.loader import load_catalogue
     from services.resolver.judge.policy import Policy
 
     in_force = Policy(load_policy(Path(policy))) if policy else Policy()
-    found = with_mesh(lambda mesh: mesh.replay(intent_id, policy=in_force, site=site, revision=revision), server, site)
+    catalogue = load_catalogue(rule_sources(rule_file or ()))
+
+    found = with_mesh(
+        lambda mesh: mesh.replay(intent_id, policy=in_force, catalogue=catalogue, site=site, revision=revision),
+        server,
+        site,
+    )
     if output is Output.TEXT:
         say(lines(found, signs_for(ascii_only)))
     else:

@@ -1,0 +1,62 @@
+"""A decision that rests on which kinds may use another is run again with the rules that were in force."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cheops.replaying import replay
+from schemas import subjects
+from schemas.basis import HEADER, pack
+from schemas.events import EventBatch, ResourceEvent
+from schemas.identity import KindId, ResourceId
+from schemas.relations.extract import Extractor
+from schemas.relations.loader import Catalogue, load_catalogue
+from schemas.relations.surface import builtin_surface
+from schemas.telling import encode_batch
+from services.chassis.bus.memory import MemoryBus
+from services.resolver.basis import basis_of
+from services.resolver.graph.store import Graph
+from services.resolver.holds import Holds
+from services.resolver.judge.case import Case, Change
+from services.resolver.judge.decide import decide
+from services.resolver.judge.policy import Policy
+from tests.kit.court import FRESH, HOUR, LYON, NOW
+from tests.kit.manifests import secret
+
+MINE = """\
+area: mine
+mounts:
+  - kinds: [example.com/Widget]
+    rules:
+      - {rule: widget.secret, at: spec, to: {kind: Secret, name: secretName}, phases: [L]}
+kinds:
+  - {kind: example.com/Widget, plural: widgets}
+"""
+SECRET = ResourceId("Secret/shop/ca")
+
+
+async def decided_where_widgets_are_not_observed(bus: MemoryBus, rules: Catalogue) -> str:
+    """What the resolver of such a site has stored of the deletion of a Secret; its decision."""
+    events = (ResourceEvent("put", Extractor(rules, builtin_surface()).state(secret("ca"))),)
+    graph = Graph(LYON)
+    for event in events:
+        graph.apply(event)
+    evidence = FRESH.model_copy(update={"seq": len(events), "blind": (KindId("example.com/Widget"),)})
+    case = Case("i-1", "delete", LYON, (Change(SECRET, "delete", "v1"),), evidence, NOW + HOUR, 10.0)
+    verdict = decide(case, graph, Policy(), NOW, rules.sources_of)
+    batch = encode_batch(EventBatch("event/v1", LYON, evidence.epoch, 1, "", events))
+    await bus.publish(subjects.event(LYON), batch, message_id="e-1")
+    headers = {HEADER: pack(basis_of(case, Holds()))}
+    subject = subjects.verdict(LYON, verdict.decision, "i-1")
+    await bus.publish(subject, verdict.to_json(), message_id="v-1", headers=headers)
+    return verdict.decision
+
+
+async def test_a_replay_with_the_rules_that_were_in_force_gives_the_same_bytes(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(MINE)
+    bus, mine = MemoryBus(), load_catalogue([file])
+    assert await decided_where_widgets_are_not_observed(bus, mine) == "defer"
+    assert (await replay(bus, "i-1", mine, Policy())).same
+    with_shipped_ones = await replay(bus, "i-1", load_catalogue(), Policy())
+    assert (with_shipped_ones.same, with_shipped_ones.again.decision) == (False, "allow")
