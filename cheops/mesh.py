@@ -200,9 +200,11 @@ class Mesh(Questions):
         async for one in self._tail("VERDICTS", site, subject, Verdict, _decided_at, stored, follow):
             yield one
 
-    async def alerts(self, *, site: str = "*", stored: bool = True, follow: bool = False) -> AsyncIterator[Alert]:
+    async def alerts(
+        self, *, site: str = "*", code: str = "*", stored: bool = True, follow: bool = False
+    ) -> AsyncIterator[Alert]:
         """Alerts that the stream holds (7 days), oldest first, and with `follow` new ones as they come."""
-        subject = subjects.alert(SiteName(site), "*")
+        subject = subjects.alert(SiteName(site), code)
         async for one in self._tail("ALERTS", site, subject, Alert, _happened_at, stored, follow):
             yield one
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from cheops.contexts import Context, load_context
 from schemas import compiled
@@ -13,7 +14,15 @@ from schemas.identity import SiteName
 from schemas.queries import PeerLink
 from services.chassis.errors import CheopsError, SettingsError
 
+if TYPE_CHECKING:
+    from cheops.mesh import Mesh
+    from schemas.alerts import Alert
+
 Finding = tuple[bool, str]
+OF_THE_SET_UP: Final = {  # alerts, and what to do
+    "A505": "cheops rules check FILE",
+    "A510": "stop whoever shows it",
+}
 
 
 def examine(server: str | None) -> list[Finding]:
@@ -24,7 +33,7 @@ def examine(server: str | None) -> list[Finding]:
     except SettingsError as error:
         return [*findings, (False, str(error))]
     findings.append((True, f"context: bus {context.where}, from {context.origin}"))
-    return [*findings, *asyncio.run(_mesh(context))]
+    return [*findings, *asyncio.run(mesh_findings(context))]
 
 
 def _python() -> Finding:
@@ -74,7 +83,8 @@ async def _servers(context: Context) -> list[Finding]:
     return findings
 
 
-async def _mesh(context: Context) -> list[Finding]:
+async def mesh_findings(context: Context) -> list[Finding]:
+    """Of bus, sites and links, and what their resolvers have raised about the set-up."""
     from cheops.mesh import connect
     from cheops.overview import overview
 
@@ -82,6 +92,8 @@ async def _mesh(context: Context) -> list[Finding]:
         findings = await _servers(context)
         async with connect(context) as mesh:
             known = await overview(mesh)
+            codes = OF_THE_SET_UP if known.sites else ()  # without a site the bus may have no streams yet
+            raised = [one for code in codes for one in await _raised(mesh, code)]
         findings = findings or [(True, f"bus answers at {context.where}")]
     except CheopsError as error:
         return [(False, f"bus: {error}")]
@@ -101,7 +113,14 @@ async def _mesh(context: Context) -> list[Finding]:
         findings += [
             (False, f"site {status.site}: {kind} is not observed: {why}") for kind, why in status.blind.items()
         ]
+    findings += [(False, f"{one.message} ({OF_THE_SET_UP[one.code]})") for one in raised]
     return findings
+
+
+async def _raised(mesh: Mesh, code: str) -> list[Alert]:
+    """Of the last seven days, and not healed."""
+    last = {one.id: one async for one in mesh.alerts(code=code)}
+    return [one for _, one in sorted(last.items()) if one.state == "raised"]
 
 
 def _link(site: str, peer: PeerLink) -> Finding:
