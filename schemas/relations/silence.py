@@ -33,6 +33,5 @@ NEEDS: Final[Mapping[str, str]] = {
     "role-rule": "resourceNames",
 }
 MUTE: Final[Mapping[str, Callable[[Any], bool]]] = {"hosts": names_no_host, "pod-tokens": _projects_nothing}
-LOOKS_AROUND: Final = frozenset(
-    ("set-claims", "flux-applied", "argo-tracked")
-)  # what they say rests on other fields of the object, too
+# What these say rests on other fields of the object, too.
+LOOKS_AROUND: Final = frozenset(("set-claims", "flux-applied", "argo-tracked"))

@@ -6,7 +6,9 @@ from typing import Final
 
 from schemas.events import ResourceState
 from schemas.identity import ResourceId
+from services.resolver.graph.names import NOWHERE
 from services.resolver.graph.numbers import Numbers
+from services.resolver.graph.remembered import numbers_of
 from services.resolver.graph.view import View
 
 RESTORES: Final = "restores"  # a fact of a container, as the catalogue has it
@@ -14,6 +16,9 @@ RESTORES: Final = "restores"  # a fact of a container, as the catalogue has it
 
 def restorer_of(view: View, resource: ResourceId) -> ResourceId | None:
     """The container that restores it, when there is one and it is not being deleted."""
+    numbers = numbers_of(view)
+    if numbers is not None and (number := numbers.find(resource)) != NOWHERE and numbers.rows[number] is not None:
+        return restorer_by_number(numbers, number)
     state = view.find(resource)
     for reference in state.references if state is not None else ():
         if reference.optional and reference.relation == "containment" and _restores(view.find(reference.target)):
