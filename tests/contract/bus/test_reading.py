@@ -195,6 +195,17 @@ async def test_what_was_fetched_ahead_and_given_to_nobody_goes_to_the_next_reade
     assert sorted(bodies(given) + bodies(rest), key=int) == [str(number) for number in range(1, 10)]
 
 
+async def test_what_is_on_its_way_to_a_reader_that_closes_goes_to_the_next_one_at_once(bus: Bus) -> None:
+    many, large = 100, b"x" * 20_000  # more than comes in one piece
+    for number in range(many):
+        await store(bus, subjects.intent(LYON, f"i-{number}"), large)
+    reader = await bus.reader("INTENTS", "r", ALL_INTENTS, ack_wait_s=600)
+    given = await reader.fetch(many, WAIT_S)
+    await reader.close()
+    rest = await take(await bus.reader("INTENTS", "r", ALL_INTENTS, ack_wait_s=600), many - len(given))
+    assert len({one.message.subject for one in (*given, *rest)}) == many
+
+
 async def test_a_reader_may_start_at_a_number_or_with_what_comes_now_and_forgets_where_it_was(bus: Bus) -> None:
     await store_intents(bus, 5)
     assert bodies(await take(await bus.reader("INTENTS", "r", ALL_INTENTS, start_seq=4), 2)) == ["3", "4"]

@@ -81,6 +81,13 @@ def converted(error: Exception, what: str) -> CheopsError:
             return TransientError(f"{what}: {error!r}")
 
 
+async def drain(subscription: Subscription) -> None:
+    """Unsubscribe, once what the server has sent meanwhile was taken. Harmless likewise."""
+    with suppress(CheopsError):
+        async with calling("unsubscribing", 1.0):
+            await subscription.drain()
+
+
 async def unsubscribe(subscription: Subscription) -> None:
     """Harmless when the connection is gone: the subscription went with it."""
     with suppress(CheopsError):

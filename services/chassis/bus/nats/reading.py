@@ -18,7 +18,7 @@ from nats.aio.subscription import Subscription
 from nats.js.api import ConsumerInfo
 from nats.js.errors import NotFoundError
 
-from services.chassis.bus.nats.calls import calling, unsubscribe
+from services.chassis.bus.nats.calls import calling, drain
 from services.chassis.bus.nats.connection import ANSWER_TIMEOUT_S, Link
 from services.chassis.bus.port import Delivery, Received
 from services.chassis.errors import CheopsError, TransientError
@@ -158,8 +158,8 @@ class NatsReader:
         return bool(now.created != self._made.created)
 
     async def close(self) -> None:
-        """See port. What was fetched ahead and given to nobody goes to another reader at once."""
-        await unsubscribe(self._subscription)
+        """See port. What was fetched ahead, or is on its way, and given to nobody goes to another reader at once."""
+        await drain(self._subscription)
         while self._buffer:
             with suppress(CheopsError):
                 await self._buffer.popleft().retry()
