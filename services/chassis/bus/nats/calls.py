@@ -85,7 +85,7 @@ async def drain(subscription: Subscription) -> None:
     """Unsubscribe, once what the server has sent meanwhile was taken. Harmless likewise."""
     with suppress(CheopsError):
         async with calling("unsubscribing", 1.0):
-            await subscription.drain()
+            await subscription.drain()  # type: ignore[no-untyped-call]
 
 
 async def unsubscribe(subscription: Subscription) -> None:
