@@ -13,7 +13,7 @@ os.environ.setdefault("CHEOPS_COMPILED", "0")  # tests read the sources; the con
 
 from tests.kit import examples
 
-pytest_plugins = ["tests.kit.workers", "tests.kit.controlplane", "tests.kit.bed", "tests.kit.spread"]
+pytest_plugins = ["tests.kit.controlplane", "tests.kit.bed", "tests.kit.spread"]
 
 examples.register()
 

@@ -13,11 +13,9 @@ import os
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Never
+from typing import TYPE_CHECKING, Never
 
 import pytest
-
-from tests.kit.workers import CONTROL_PLANES, group_of
 
 if TYPE_CHECKING:
     from cheops.sandbox.controlplane import ControlPlane, ControlPlaneMissingError, User
@@ -49,9 +47,8 @@ class ControlPlanes:
         self._running.pop(name).stop_sync()
 
     def stop(self) -> None:
-        """All of them; nobody asks for one again."""
-        while self._running:
-            self._running.popitem()[1].stop_sync()
+        for plane in self._running.values():
+            plane.stop_sync()
 
 
 def prepare(
@@ -89,23 +86,11 @@ def _kubectl_program() -> str:
         give_up(error)
 
 
-PLANES: Final = pytest.StashKey[ControlPlanes]()
-
-
 @pytest.fixture(scope="session")
-def control_planes(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[ControlPlanes]:
+def control_planes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlanes]:
     planes = ControlPlanes(tmp_path_factory.mktemp("controlplanes"))
-    request.config.stash[PLANES] = planes
     yield planes
     planes.stop()
-
-
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """A worker gets all tests of control planes in one go (workers.py): after the last one they would only cost."""
-    if not hasattr(item.config, "workerinput") or PLANES not in item.config.stash:
-        return
-    if nextitem is not None and group_of(nextitem) != CONTROL_PLANES == group_of(item):
-        item.config.stash[PLANES].stop()
 
 
 @pytest.fixture(scope="session")

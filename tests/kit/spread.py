@@ -30,6 +30,7 @@ TOGETHER: Final = {
     "tests/contract/test_controlplane": PLANE,
     "tests/contract/test_merging.py": PLANE,
     "tests/flow/test_executor_": WRITTEN,
+    "tests/flow/test_watcher_cluster.py": WRITTEN,
 }
 
 
