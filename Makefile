@@ -27,7 +27,7 @@ demo: $(READY) ## play the main job on the embedded sandbox (under 90 s)
 WORKERS ?= 3
 CHOSEN := -m "not soak and not faults"
 test: $(READY) ## pass the tests (with real control planes where they are built: make controlplane)
-	@$(BIN)/python -m pytest -n $(WORKERS) --durations=15 $(CHOSEN) tests/e2e tests/contract tests/flow tests/accuracy tests/unit
+	@$(BIN)/python -m pytest -n $(WORKERS) --durations=15 $(CHOSEN) tests/e2e tests/accuracy tests/contract tests/flow tests/unit
 
 soak: $(READY) ## what takes long: runs marked so, and properties tried on new examples
 	@$(BIN)/python -m pytest -m soak tests
