@@ -158,14 +158,14 @@ async def test_without_any_router_a_site_is_refused_at_once_and_told_when_one_is
 
 
 async def _refused_at_once(bus: NatsBus) -> bool:
+    """Not the very first, perhaps: what was on its way when the routers were killed is not answered at all."""
     started_s = time.monotonic()
     try:
-        await tell(bus, LYON, OSLO, "lost", timeout_s=30.0)
+        await tell(bus, LYON, OSLO, "lost", timeout_s=5.0)
     except TransientError as error:
         took_s = time.monotonic() - started_s
         print(f"refused after {took_s * 1000:.1f} ms")
-        assert "no stream takes it" in str(error)
-        return took_s < REFUSED_S
+        return took_s < REFUSED_S and "no stream takes it" in str(error)
     return False
 
 
