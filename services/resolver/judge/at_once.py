@@ -26,16 +26,24 @@ from services.resolver.graph.numbers import Numbers
 from services.resolver.graph.view import TAKES, WALK_MAX, Edge
 from services.resolver.judge.cascade import Cascade
 from services.resolver.judge.delete import (
-    CHILDREN_WITHOUT_WARNING,
     USERS_LOOKED_AT,
     counts,
-    takes_many,
     use_finding,
 )
 from services.resolver.judge.findings import Finding
 from services.resolver.judge.going import Going
 from services.resolver.judge.impact import LOOKED_AT, NAMED_MAX, in_order
-from services.resolver.judge.losses import BINDINGS, CLAIMS_DELETED, DELETE, HOLDERS, KEPT, itself, waits_for_others
+from services.resolver.judge.losses import (
+    BINDINGS,
+    CHILDREN_WITHOUT_WARNING,
+    CLAIMS_DELETED,
+    DELETE,
+    HOLDERS,
+    KEPT,
+    itself,
+    takes_many,
+    waits_for_others,
+)
 from services.resolver.judge.makers import MAKERS
 from services.resolver.judge.ranks import ASK, WEAKER, ranks
 from services.resolver.judge.remedies import TOUCHED_MAX, Offer, letting_go, taking_along

@@ -9,13 +9,13 @@ from schemas.events import ResourceState
 from schemas.identity import ResourceId, SiteName, kind_of
 from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.remembered import numbers_of, traits_of
-from services.resolver.graph.view import TAKES, WALK_MAX, Edge, View
+from services.resolver.graph.view import Edge, View
 from services.resolver.graph.walk import owner_of
 from services.resolver.judge.cascade import CASCADE_MAX, Cascade, cascade_of
-from services.resolver.judge.findings import Finding, counted, named
+from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.going import STORAGE_CLASS, Going, going_of
 from services.resolver.judge.grants import is_granted, permitted_by_this_alone
-from services.resolver.judge.losses import about_itself, held_with_it
+from services.resolver.judge.losses import about_itself, content, held_with_it
 from services.resolver.judge.makers import left_by, unmade
 from services.resolver.judge.params import is_only_guessed, parameters_of, still_found
 from services.resolver.judge.subsets import subsets_going, subsets_lost
@@ -37,7 +37,6 @@ from services.resolver.judge.use import (
     use_shown,
 )
 
-CHILDREN_WITHOUT_WARNING: Final = 5
 USERS_LOOKED_AT: Final = 128  # of a hub, when one of them blocks: the impact counts them all
 Blocks = Callable[[Finding], bool]
 _SAID: Final[dict[Use, tuple[str, str]]] = {
@@ -123,7 +122,7 @@ def judge_delete(view: View, targets: list[ResourceId], blocks: Blocks = blocks_
         yield from _permitted_no_more(view, after, resource, cascade)
     yield from held_with_it(view, cascade)
     yield from unmade(view, after, cascade.all)
-    yield from _content(view, present, cascade)
+    yield from content(view, present, cascade)
 
 
 def _parameters(view: View, after: View, cascade: Cascade) -> Iterator[Finding]:
@@ -137,25 +136,6 @@ def _without_parameters(view: View, after: View, cascade: Cascade) -> Iterator[R
     for _, edge, binding in parameters_of(view, cascade.all):
         if use_of(edge, binding) in BREAKING and not still_found(after, edge, cascade):
             yield edge.source
-
-
-def _content(view: View, present: Iterable[ResourceId], cascade: Cascade) -> Iterator[Finding]:
-    """That more than a few go too, or whatever a tool has applied; that this stays."""
-    takes = {one: state.facts.get(TAKES) for one in present if (state := traits_of(view, one)) is not None}
-    if len(cascade.children) > CHILDREN_WITHOUT_WARNING or (cascade.children and True in takes.values()):
-        yield takes_many(next(iter(takes)), cascade)
-    for one in (one for one, takes_along in takes.items() if takes_along is False):
-        found = view.dependents(one, WALK_MAX, "children")
-        stay = found.count - len({edge.source for edge in found.edges} & cascade.all)
-        if stay:
-            message = f"{counted(stay, 'resource')} that it has applied {'stays' if stay == 1 else 'stay'}"
-            yield Finding("N317", message, "presence", one)
-
-
-def takes_many(resource: ResourceId, cascade: Cascade) -> Finding:
-    """Children go with it."""
-    message = f"takes down {counted(len(cascade.children), 'resource')} with it"
-    return Finding("W314", message, "presence", resource)
 
 
 def _permitted_no_more(view: View, after: View, resource: ResourceId, cascade: Cascade) -> Iterator[Finding]:

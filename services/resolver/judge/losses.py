@@ -5,16 +5,16 @@ Rights go with an update of a binding or of its role, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, kind_of
 from services.resolver.graph.remembered import top_owner_of, traits_of
-from services.resolver.graph.view import Edge, View
+from services.resolver.graph.view import TAKES, WALK_MAX, Edge, View
 from services.resolver.graph.walk import owner_of
 from services.resolver.judge.cascade import Cascade
-from services.resolver.judge.findings import Finding, named
+from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.restorers import restorer_of
 from services.resolver.judge.use import BREAKING, CLAIMS_RULE, use_of
 
@@ -39,6 +39,7 @@ CLAIMS_DELETED: Final = "claims.deleted"  # facts of a StatefulSet: what becomes
 CLAIMS_SCALED: Final = "claims.scaled"
 DELETE: Final = "Delete"
 RULE: Final = "rule"  # the part of a role, as rbac.yaml has it
+CHILDREN_WITHOUT_WARNING: Final = 5
 BINDINGS_LOOKED_AT: Final = 128  # of one role
 KUBERNETES: Final = ("kubernetes.io", ".k8s.io")  # whose own controllers release what they hold
 
@@ -102,6 +103,25 @@ def held_with_it(view: View, cascade: Cascade) -> Iterator[Finding]:
             f"finalizer {held[first]} holds {named(first)}{more} that would go with it: all wait until it is released"
         )
         yield Finding("N331", message, "presence", first)
+
+
+def content(view: View, present: Iterable[ResourceId], cascade: Cascade) -> Iterator[Finding]:
+    """That more than a few go too, or whatever a tool has applied; that this stays."""
+    takes = {one: state.facts.get(TAKES) for one in present if (state := traits_of(view, one)) is not None}
+    if len(cascade.children) > CHILDREN_WITHOUT_WARNING or (cascade.children and True in takes.values()):
+        yield takes_many(next(iter(takes)), cascade)
+    for one in (one for one, takes_along in takes.items() if takes_along is False):
+        found = view.dependents(one, WALK_MAX, "children")
+        stay = found.count - len({edge.source for edge in found.edges} & cascade.all)
+        if stay:
+            message = f"{counted(stay, 'resource')} that it has applied {'stays' if stay == 1 else 'stay'}"
+            yield Finding("N317", message, "presence", one)
+
+
+def takes_many(resource: ResourceId, cascade: Cascade) -> Finding:
+    """Children go with it."""
+    message = f"takes down {counted(len(cascade.children), 'resource')} with it"
+    return Finding("W314", message, "presence", resource)
 
 
 def _data_and_rights(view: View, resource: ResourceId, cascade: Cascade) -> Iterator[Finding]:

@@ -106,9 +106,8 @@ class Stage:
             return not await self._is_served(kind)
 
         await eventually(gone, "the site knows what is not there", WAIT_S)
-        for (
-            kind
-        ) in self._defined():  # else the next one that defines it finds it served, and not any more a moment later
+        # Else the next one that defines it finds it served, and a moment later not any more.
+        for kind in self._defined():
             await eventually(partial(is_forgotten, kind), f"{kind} is served still", WAIT_S)
         await self._until_quiet()
 
