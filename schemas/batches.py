@@ -104,6 +104,7 @@ class Fact(Struct, frozen=True, omit_defaults=True, gc=False):
     selectors: tuple[Selector, ...] = ()
     kind: KindId = KindId("")
     surface: tuple[ServedKind, ...] = ()
+    read_by: str = ""
 
 
 Facts = Annotated[tuple[Fact, ...], Meta(max_length=BATCH_EVENTS_MAX)]
@@ -179,7 +180,8 @@ def counts_of(forms: tuple[ReferenceForm, ...]) -> Counts:
 
 def event_of(fact: Fact) -> ResourceEvent:
     """A fact that is no put, as an event."""
-    return ResourceEvent(fact.op, None, fact.resource, fact.uid, fact.resource_version, fact.kind, fact.surface)
+    own = (fact.resource, fact.uid, fact.resource_version)
+    return ResourceEvent(fact.op, None, *own, fact.kind, fact.surface, fact.read_by)
 
 
 _NEEDED: Final = {

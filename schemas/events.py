@@ -153,7 +153,8 @@ class ResourceEvent(Struct, frozen=True, omit_defaults=True, gc=False):
 
     put         `state` is what the resource is now
     delete      `resource` (with `uid`, `resource_version` as last known) is gone
-    surface     `surface` is the whole list of served kinds now
+    surface     `surface` is the whole list of served kinds now; whoever tells it reads objects as `read_by` says: a
+                digest of his version of Cheops and of his files of rules (schemas/relations/carried.py)
     sync_start  every resource of `kind` follows as put; sync_end: what was not named since sync_start is gone
     sync_same   the resolver's digest of `kind` was right: nothing of it travels, it is confirmed
 
@@ -167,6 +168,7 @@ class ResourceEvent(Struct, frozen=True, omit_defaults=True, gc=False):
     resource_version: str = ""
     kind: KindId = KindId("")
     surface: tuple[ServedKind, ...] = ()
+    read_by: str = ""
 
 
 class EventBatch(Struct, frozen=True, omit_defaults=True, gc=False):

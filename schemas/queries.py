@@ -207,13 +207,17 @@ class GatheredAnswer(Message):
 
 
 class SiteStatus(Message):
-    """status/v1: the freshness and the size of one site's knowledge."""
+    """status/v1: the freshness and the size of one site's knowledge.
+
+    reads_otherwise   its watcher reads by another version of Cheops, or by other files of rules, than its resolver
+    """
 
     schema_: Literal["status/v1"] = Field("status/v1", alias="schema")
     site: SiteName
     version: str
     evidence: Evidence
     state: Literal["fresh", "syncing", "stale", "silent"]
+    reads_otherwise: bool = False
     blind: Annotated[dict[KindId, str], IN_KEY_ORDER] = Field(default_factory=dict)
     lag: int = 0
     resources: int = 0

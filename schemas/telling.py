@@ -61,7 +61,7 @@ class Teller:
         state = event.state
         if event.op != "put" or state is None:
             own = (event.resource, event.uid, event.resource_version)
-            fact = _encode(Fact(event.op, *own, kind=event.kind, surface=event.surface))
+            fact = _encode(Fact(event.op, *own, kind=event.kind, surface=event.surface, read_by=event.read_by))
             return Told(len(fact), fact)
         labels = self._entry(_encode(state.labels)) if state.labels else NONE
         template = NONE if state.template_labels is None else self._entry(_encode(state.template_labels))

@@ -23,6 +23,10 @@ OF_THE_SET_UP: Final = {  # alerts, and what to do
     "A505": "cheops rules check FILE",
     "A510": "stop whoever shows it",
 }
+OTHERWISE: Final = (
+    "its watcher and its resolver are of two versions of Cheops, or read other rules"
+    " (all services of a site need the same version and the same CHEOPS_RULES)"
+)
 
 
 def examine(server: str | None) -> list[Finding]:
@@ -110,6 +114,8 @@ async def mesh_findings(context: Context) -> list[Finding]:
             findings.append(
                 (False, f"site {status.site}: {status.state}; is its watcher running? (cheops serve watcher)")
             )
+        if status.reads_otherwise:
+            findings.append((False, f"site {status.site}: {OTHERWISE}"))
         findings += [
             (False, f"site {status.site}: {kind} is not observed: {why}") for kind, why in status.blind.items()
         ]

@@ -9,8 +9,10 @@ its reason, and all others hold. So whoever starts again, and whoever was there 
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,6 +48,8 @@ def fact_of(data: Any) -> str | bool:
 class Rulebook:
     """The rules of a site: shipped ones, those of files, and those of ConfigMaps in `namespace` ("": none are read).
 
+    edition     a digest of the version of Cheops and of the rules in files: who has the same reads objects alike, where
+                the same ConfigMaps are
     catalogue   as of the last `renew`
     refused     what of the ConfigMaps is not in force, by ConfigMap
     """
@@ -54,6 +58,7 @@ class Rulebook:
         """Raises RuleError for a file."""
         self.namespace = namespace
         self._base = assembled(files)
+        self.edition = _edition(one for one in self._base.catalogue.files if isinstance(one, Path))
         self.catalogue = self._base.catalogue
         self.refused: dict[ResourceId, tuple[RuleError, ...]] = {}
         self._carried: dict[ResourceId, object] = {}
@@ -126,6 +131,13 @@ class Rulebook:
         """What is not in force, and why, a line each."""
         for errors in self.refused.values():
             yield from map(str, errors)
+
+
+def _edition(files: Iterable[Path]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (version("cheops").encode(), *(path.read_bytes() for path in sorted(files))):
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
 
 
 def texts_of(resource: ResourceId, fact: object) -> list[RuleText]:

@@ -185,6 +185,7 @@ class Answers:
             version=version("cheops"),
             evidence=claim,
             state=state_of(evidence, BOUND_DEFAULT_S, self._now().monotonic_s),
+            reads_otherwise=machine.desk.ruling.reads_otherwise,
             blind={KindId(kind): _why_blind(blind.reason, blind.message) for kind, blind in evidence.blind.items()},
             lag=max(0, evidence.published_seq - evidence.seq),
             resources=machine.graph.resource_count,

@@ -110,6 +110,7 @@ class Beginning:
             for state in carrying:
                 self._machine.desk.ruling.note(state.resource, state.facts)
             await asyncio.sleep(0)
+        self._machine.desk.ruling.read_by = head.read_by
         self._machine.desk.ruling.begin(self._machine.desk.hearing)
         log.info("snapshot restored", site=self._site, resources=graph.resource_count, seq=head.standing.seq)
 

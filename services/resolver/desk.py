@@ -10,6 +10,7 @@ from msgspec import structs
 
 from schemas.identity import ResourceId, SiteName
 from schemas.intents import Intent
+from schemas.kinds import Surface
 from schemas.peers import LOOKUP_MAX
 from schemas.queries import ResyncRequest
 from schemas.verdicts import Verdict
@@ -97,6 +98,12 @@ class Desk:
     def can_ask(self, site: SiteName, moment: Moment) -> bool:
         """Whether a question to this site would be heard: it is this one, or it was heard of late."""
         return site == self.site or self.neighbours.reachable(site, moment.monotonic_s)
+
+    def serve(self, surface: Surface, read_by: str) -> None:
+        """The site serves these kinds from now on, and its watcher reads by this edition of the rules."""
+        self.evidence.surface = surface
+        self.hearing.serve(surface)
+        self.ruling.hear(read_by, self.graph.kinds())
 
     def doubts(self, moment: Moment) -> list[Effect]:
         """Ask the watcher to list again, when it was heard and something may have been missed."""

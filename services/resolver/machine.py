@@ -141,8 +141,7 @@ class Machine:
                 self.evidence.mark(event.op, event.kind, seq)
                 self.holds.listed(event.kind, event.resource_version, self.graph)
             if event.op == "surface":
-                self.evidence.surface = Surface(event.surface)
-                self._hearing.serve(self.evidence.surface)
+                self.desk.serve(Surface(event.surface), event.read_by)
             for changed in changes:
                 self.vigil.look(changed, f"{event.op} {self.evidence.epoch}:{seq}", moment.monotonic_s)
         self.holds.observe(accepted.events[told:])

@@ -68,7 +68,8 @@ class Preserving:
         """Where the resolver stands, when a snapshot is due and can be begun here."""
         if not self._stream_seq or self._cursor != self._at or self._taken == self._at:
             return None
-        if self._machine.graph.listings.under_way or not self._machine.desk.ruling.is_settled:
+        ruling = self._machine.desk.ruling
+        if self._machine.graph.listings.under_way or not ruling.is_settled:
             return None  # what was not named yet may be gone, and which that is is not written
         (epoch, seq), (taken_epoch, taken_seq) = self._at, self._taken
         many = epoch != taken_epoch or seq - taken_seq >= EVENTS_MAX
@@ -78,16 +79,17 @@ class Preserving:
         if standing is None:
             return None
         held = tuple(dict.fromkeys(intent for _, intent, _ in self._machine.holds.rows()))
-        return Head(self._machine.site, snapshots.made_by, self._stream_seq, self.outcome_seq, held, standing)
+        where = (self._stream_seq, self.outcome_seq, held, standing)
+        return Head(self._machine.site, snapshots.made_by, *where, ruling.read_by)
 
     async def _take(self, snapshots: Snapshots, head: Head) -> None:
         log = structlog.get_logger(__name__).bind(site=self._machine.site, seq=head.standing.seq)
-        graph, evidence, book = self._machine.graph, self._machine.evidence, self._machine.desk.ruling.book
-        rules = book.catalogue
+        graph, evidence, ruling = self._machine.graph, self._machine.evidence, self._machine.desk.ruling
+        rules = ruling.book.catalogue
         self._taken_at_s = self._now().monotonic_s
 
         def end() -> End:
-            if book.catalogue is not rules:  # some of it was read by others
+            if ruling.book.catalogue is not rules or ruling.read_by != head.read_by:  # some of it was read by others
                 raise OSError("the rules of relationships have changed meanwhile")
             return End(evidence.epoch, evidence.seq, len(graph.parts.names))
 

@@ -21,13 +21,19 @@ from services.resolver.signals import Moment
 
 CODE = "A505"
 REASON = "the rules of relationships have changed"
+OTHER_WATCHER = "the watcher reads by another version or other rules than before"
 
 
 class Ruling:
-    """The rulebook of one site's resolver, and what was raised of it."""
+    """The rulebook of one site's resolver, and what was raised of it.
+
+    read_by   the edition (carried.Rulebook) by which the watcher has read what is known; "" when none has told
+    """
 
     def __init__(self, site: SiteName, book: Rulebook | None = None) -> None:
         self.book = book or Rulebook()
+        self.read_by = ""
+        self._reason = REASON
         self._site = site
         self._read_otherwise: set[KindId] = set()
         self._asked_for: set[KindId] = set()
@@ -42,11 +48,23 @@ class Ruling:
         if self.book.renew() is not None:
             hearing.rule_by(self.book.catalogue)
 
+    def hear(self, read_by: str, known: Iterable[KindId]) -> None:
+        """Who tells from now on reads by this edition; all of these kinds was told by who read by the one before."""
+        if read_by != self.read_by:
+            self.read_by, self._reason = read_by, OTHER_WATCHER
+            self._read_otherwise.update(known)
+
+    @property
+    def reads_otherwise(self) -> bool:
+        """The watcher reads by another version of Cheops, or by other files of rules, than this resolver."""
+        return self.read_by not in ("", self.book.edition)
+
     def settle(self, evidence: SiteEvidence, hearing: Hearing) -> None:
         """After news: hear by what is known now; doubt what was read otherwise, once nothing else is doubted."""
         before = self.book.renew()
         if before is not None:
             hearing.rule_by(self.book.catalogue)
+            self._reason = REASON
             self._read_otherwise |= differing(before, self.book.catalogue, evidence.surface)
         if not evidence.synced:
             return
@@ -54,7 +72,7 @@ class Ruling:
         if self._read_otherwise:
             self._asked_for |= self._read_otherwise
             self._read_otherwise.clear()
-            evidence.distrust(REASON)
+            evidence.distrust(self._reason)
 
     @property
     def is_settled(self) -> bool:

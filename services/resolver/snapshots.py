@@ -14,7 +14,6 @@ import hashlib
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
@@ -40,6 +39,7 @@ class Head(Struct, frozen=True):
     """Where the resolver stood when its graph began to be copied.
 
     made_by               version, rules and layout (see `maker`)
+    read_by               version and rules of the watcher (events.ResourceEvent)
     stream_seq            the last message of EVENTS that it had applied
     outcome_seq, held     the last message of OUTCOMES that it had read; intents of which something was not seen yet
     """
@@ -50,6 +50,7 @@ class Head(Struct, frozen=True):
     outcome_seq: int
     held: tuple[str, ...]
     standing: Standing
+    read_by: str = ""
 
 
 class End(Struct, frozen=True):
@@ -74,16 +75,12 @@ _chunk = msgspec.msgpack.Decoder(Chunk)
 _end = msgspec.msgpack.Decoder(End)
 
 
-def maker(rules: Iterable[Path], namespace: str = "") -> str:
+def maker(edition: str, namespace: str = "") -> str:
     """What a graph depends on besides the events: this version of Cheops, the rules, and how states are packed.
 
-    Rules of ConfigMaps are in the graph itself; `namespace`: where.
+    `edition`: of the rulebook. Rules of ConfigMaps are in the graph itself; `namespace`: where.
     """
-    digest = hashlib.blake2b(digest_size=16)
-    texts = (version("cheops").encode(), layout().encode(), namespace.encode())
-    for part in (*texts, *(path.read_bytes() for path in sorted(rules))):
-        digest.update(len(part).to_bytes(8, "big") + part)
-    return digest.hexdigest()
+    return hashlib.blake2b("\0".join((edition, layout(), namespace)).encode(), digest_size=16).hexdigest()
 
 
 class Snapshots:

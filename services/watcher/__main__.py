@@ -53,8 +53,8 @@ class WatcherSettings(ServiceSettings):
     watch_list: bool = Field(True, description="List by streaming (WatchList) where the API server can do it.")
 
 
-async def build(settings: WatcherSettings) -> KubernetesSource:
-    """The cluster to watch. Raises SettingsError when the kubeconfig or a rule file cannot be used."""
+async def build(settings: WatcherSettings) -> tuple[KubernetesSource, Rulebook]:
+    """The cluster to watch, and how. Raises SettingsError when the kubeconfig or a rule file cannot be used."""
     if settings.rules_namespace and CONFIG_MAP in settings.exclude:
         raise SettingsError("CHEOPS_EXCLUDE: ConfigMap (they hold rules: CHEOPS_RULES_NAMESPACE is set)")
     book = Rulebook(settings.rules, settings.rules_namespace)
@@ -67,12 +67,12 @@ async def build(settings: WatcherSettings) -> KubernetesSource:
     around = Circumstances(
         Transport(connection), shaping, random.Random(), time.monotonic, watch_list=settings.watch_list
     )
-    return KubernetesSource(around, frozenset(settings.exclude), ruling=Ruling(book, shaping))
+    return KubernetesSource(around, frozenset(settings.exclude), ruling=Ruling(book, shaping)), book
 
 
 async def run(settings: WatcherSettings, bus: Bus | None = None, ready: asyncio.Event | None = None) -> None:
     """Run until cancelled; `bus` is connected here when none is given."""
-    source = await build(settings)  # a wrong set-up is told at once, whether the bus is there or not
+    source, book = await build(settings)  # a wrong set-up is told at once, whether the bus is there or not
     lifecycle.settle()  # rules: walking over them again and again was a tenth of the first listing
     own = bus is None
     bus = bus or await nats.connect(
@@ -81,7 +81,9 @@ async def run(settings: WatcherSettings, bus: Bus | None = None, ready: asyncio.
     try:
         await ensure_streams(bus, update=False)
         log.info("extraction is loaded", site=settings.site, code=str(compiled.found()))
-        watcher = Watcher(settings.site, source, bus, clock=time.monotonic, randomness=random.Random())
+        watcher = Watcher(
+            settings.site, source, bus, clock=time.monotonic, randomness=random.Random(), read_by=book.edition
+        )
         await watcher.run(ready)
     finally:
         if own:

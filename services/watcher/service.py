@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 
 class Watcher:
-    """The watcher of one site. `run` once."""
+    """The watcher of one site. `run` once. `read_by`: the edition of the rules by which its source reads."""
 
     def __init__(
         self,
@@ -45,6 +45,7 @@ class Watcher:
         *,
         clock: Callable[[], float],
         randomness: random.Random,
+        read_by: str = "",
         heartbeat_s: float = HEARTBEAT_S,
         pulse_s: float = PULSE_S,
     ) -> None:
@@ -57,6 +58,7 @@ class Watcher:
         self._bus = bus
         self._clock = clock
         self._random = randomness
+        self._read_by = read_by
         self._heartbeat_s = heartbeat_s
         self._pulse_s = pulse_s
         self._surface: tuple[ServedKind, ...] | None = None
@@ -103,7 +105,7 @@ class Watcher:
             await self._stop(kind)
         # From here on nothing is awaited: a resync must find all followers of the surface that it is told, or none.
         first, self._surface = self._surface is None, served
-        self._tell(ResourceEvent("surface", surface=served))
+        self._tell(ResourceEvent("surface", surface=served, read_by=self._read_by))
         outdated = self._source.outdated()
         for kind, entry in watched.items():
             known = self.followers.get(kind)
@@ -222,7 +224,7 @@ class Watcher:
         if self._surface is None:
             self._doubt = dict(request.kinds)
         else:
-            self._tell(ResourceEvent("surface", surface=self._surface))
+            self._tell(ResourceEvent("surface", surface=self._surface, read_by=self._read_by))
             self._tell(*self._sweep(request.kinds))
             differing = sum(self._question(follower, request.kinds) for follower in self.followers.values())
         return ResyncAnswer(site=self.site, epoch=batcher.epoch, seq=position, differing=differing)

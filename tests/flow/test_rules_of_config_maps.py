@@ -1,7 +1,8 @@
-"""Rules that a ConfigMap carries, at a live site: before it is there, while it is, broken, gone, and after restarts."""
+"""Rules that come and go at a live site: of ConfigMaps (not there yet, broken, gone, after restarts) and of files."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cheops.cli.examining import mesh_findings
+from cheops.cli.examining import OTHERWISE, mesh_findings
 from cheops.drafts import Intent
 from cheops.mesh import Mesh, connect
 from cheops.sandbox.controlplane import ControlPlaneMissingError
@@ -108,6 +109,21 @@ class World:
         await self.bed.start_services(LYON)
         await self.bed.wait_fresh()
 
+    async def restart_with(self, service: str, environment: dict[str, str]) -> None:
+        await self.end(service)
+        await self.bed.start_service(LYON, service, environment)
+        await self.bed.wait_fresh()
+
+    async def doctor_says(self, *expected: str) -> None:
+        """Until these findings are all that is wrong."""
+        found: list[str] = []
+
+        async def said() -> bool:
+            found[:] = [text for good, text in await mesh_findings(self.bed.context) if not good]
+            return found == [*expected]
+
+        await eventually(said, lambda: f"the doctor says {found}")
+
     async def end(self, *services: str) -> None:
         for name in services:
             await self.bed.sites[LYON].services[name].stop(5.0)
@@ -161,13 +177,7 @@ async def test_rules_hold_from_the_moment_a_config_map_is_there_until_it_is_gone
     await world.write(config_map(RULES))
     await world.deleting("deny", "D310")
     await eventually(lambda: "is refused any more" in world.log("resolver"), "nobody is told that it is good")
-    found: list[str] = []
-
-    async def is_well() -> bool:
-        found[:] = [text for good, text in await mesh_findings(world.bed.context) if not good]
-        return not found
-
-    await eventually(is_well, lambda: f"not well: {found}")
+    await world.doctor_says()
     await world.remove("widgets")
     await world.deleting("allow", "W310")
     await world.creating("allow")
@@ -220,3 +230,21 @@ async def test_what_is_bad_or_too_large_takes_no_other_rule_along_and_ends_no_se
         assert reason in world.log("watcher")
     for child in world.bed.sites[LYON].services.values():
         child.ensure_running()
+
+
+async def test_a_watcher_with_other_rule_files_tells_a_resolver_that_went_on_what_it_reads_otherwise(
+    world: World, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(RULES)
+    mine = {"CHEOPS_RULES": json.dumps([str(file)])}
+    await world.restart_with("watcher", mine)
+    await world.deleting("deny", "D310")
+    await world.doctor_says(f"site lyon: {OTHERWISE}")
+    await world.restart_with("resolver", mine)
+    await world.restart_with("executor", mine)
+    await world.creating("deny", "D110")
+    await world.doctor_says()
+    await world.restart_with("watcher", {})
+    await world.deleting("allow", "W310")
+    await world.doctor_says(f"site lyon: {OTHERWISE}")

@@ -33,6 +33,7 @@ class Columns(NamedTuple):
     selectors: tuple[tuple[Selector, ...], ...]
     kind: tuple[KindId, ...]
     surface: tuple[tuple[ServedKind, ...], ...]
+    read_by: tuple[str, ...]
 
     def between(self, first: int, last: int) -> Columns:
         """Of some of them, one after the other."""

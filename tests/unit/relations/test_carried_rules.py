@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from schemas.identity import KindId, ResourceId
@@ -71,7 +73,7 @@ def test_only_the_namespace_of_the_setting_counts() -> None:
         (OTHER.replace("at: spec", "at: 'spec[0]'"), "ConfigMap cheops/b:6: bad.yaml: mounts.0.rules.0.at"),
         (GOOD, "ConfigMap cheops/b:3: bad.yaml: rule 'widget.secret' stands twice for example.com/Widget, at spec"),
         ("", "ConfigMap cheops/b:1: bad.yaml: nothing in it"),
-        ("area: x\nmounts:\n  - {kinds: [Pod], use: [nobody]}\n", "ConfigMap cheops/b:3: bad.yaml: use: no fragment"),
+        ("area: one\nmounts:\n  - {kinds: [Pod], use: [nobody]}\n", "ConfigMap cheops/b:3: bad.yaml: use: no fragment"),
         ("\0", "ConfigMap cheops/b:1: bad.yaml: not text"),
         ("\ud800", "ConfigMap cheops/b:1: bad.yaml: "),
     ],
@@ -174,3 +176,15 @@ def test_the_kinds_that_read_otherwise_are_named_and_no_others() -> None:
     assert differing(load_catalogue(), book_of(a={"x": star}).catalogue, surface) == every
     known = "area: mine\nkinds:\n  - {kind: Service, ownership: identity}\n"
     assert differing(load_catalogue(), book_of(a={"x": known}).catalogue, surface) == {"Service"}
+
+
+def test_who_reads_by_the_same_files_has_the_same_edition_whatever_config_maps_carry(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.yaml", tmp_path / "other.yaml"
+    one.write_text("area: one\n")
+    other.write_text("area: two\n")
+    by_files = {Rulebook(files).edition for files in ((), (one,), (other,), (one, other))}
+    assert len(by_files) == 4
+    assert Rulebook((one, other)).edition == Rulebook((other, one)).edition
+    assert book_of(a={"widgets.yaml": GOOD}).edition == Rulebook().edition
+    one.write_text("area: three\n")
+    assert Rulebook((one,)).edition not in by_files

@@ -131,6 +131,31 @@ def test_rules_of_kinds_that_are_not_served_make_nobody_list_anything() -> None:
     assert site.settle() == ""
 
 
+def test_what_another_watcher_has_read_is_asked_for_whole_once_nothing_else_is_doubted() -> None:
+    site = Site()
+    site.ruling.hear("one", [])
+    assert (site.settle(), site.ruling.vouched(DIGESTS)) == ("", {WIDGET: "1:a", POD: "2:b"}), "nothing was known yet"
+    site.ruling.hear("one", [POD, WIDGET])
+    assert site.settle() == "", "the same one has started again"
+    site.evidence.distrust("unknown epoch")
+    site.ruling.hear("two", [POD, WIDGET])
+    assert site.settle() == "unknown epoch"
+    site.confirm()
+    assert site.settle() == "the watcher reads by another version or other rules than before"
+    assert site.ruling.vouched(DIGESTS) == {}
+    assert not site.ruling.is_settled, "no snapshot is taken meanwhile"
+    site.confirm()
+    assert (site.settle(), site.ruling.is_settled) == ("", True)
+    assert site.ruling.vouched(DIGESTS) == {WIDGET: "1:a", POD: "2:b"}
+
+
+def test_a_watcher_that_does_not_say_how_it_reads_or_reads_as_the_resolver_does_is_not_told_of() -> None:
+    site = Site()
+    for read_by, otherwise in (("", False), (site.ruling.book.edition, False), ("two", True), ("", False)):
+        site.ruling.hear(read_by, [POD])
+        assert site.ruling.reads_otherwise == otherwise
+
+
 def test_a_graph_from_a_snapshot_is_heard_by_the_rules_in_it_and_not_doubted() -> None:
     site = Site()
     site.ruling.note(MINE, facts(GOOD))

@@ -44,7 +44,7 @@ class Site:
     def __init__(self) -> None:
         self.bus = MemoryBus()
         self.cluster = Cluster()
-        self.seq, self.chain = 0, ""
+        self.seq, self.chain, self.read_by = 0, "", ""
         self.effects: Counter[str] = Counter()
         self.ledger: dict[str, list[OutcomeState]] = {}
         self.cluster.put(namespace("shop"))
@@ -58,7 +58,7 @@ class Site:
 
     async def resync(self, received: Any) -> bytes:
         answer = ResyncAnswer(site=LYON, epoch=1, seq=self.seq, differing=len(KINDS))
-        await self.see(ResourceEvent("surface", surface=SURFACE))
+        await self.see(ResourceEvent("surface", surface=SURFACE, read_by=self.read_by))
         for served in SURFACE:
             states = [self.cluster.state(one) for one in self.cluster.objects]
             puts = [ResourceEvent("put", one) for one in states if one.resource.startswith(f"{served.kind}/")]

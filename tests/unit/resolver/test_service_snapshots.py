@@ -30,7 +30,7 @@ from tests.kit.manifests import deployment, mounts_secret, secret, service, with
 from tests.kit.waiting import eventually
 from tests.unit.resolver.naive_cluster import CATALOGUE
 from tests.unit.resolver.test_service_kills import Site
-from tests.unit.resolver.world import LYON
+from tests.unit.resolver.world import LYON, SURFACE
 
 WAIT_S = 60.0
 
@@ -111,6 +111,28 @@ async def test_after_a_restart_nothing_is_listed_and_what_happened_meanwhile_is_
             assert machine.graph.dependents(ResourceId("Secret/shop/ca")).count == 1
             await site.put(secret("third"))
             await until(lambda: machine.evidence.seq == site.seq)
+            assert equals_the_cluster(site, machine)
+
+
+async def test_who_has_read_what_a_snapshot_holds_is_known_after_a_restart_and_another_is_asked_for_all(
+    tmp_path: Path,
+) -> None:
+    site = Watched()
+    site.read_by = "one"
+    site.cluster.put(secret("ca"))
+    async with site.running():
+        async with site.resolver_at(tmp_path) as machine:
+            await known_and_kept(site, machine, tmp_path)
+            listings = site.listings
+        await site.see(ResourceEvent("surface", surface=SURFACE, read_by="one"))
+        async with site.resolver_at(tmp_path) as machine:
+            await known_and_kept(site, machine, tmp_path)
+            assert site.listings == listings
+        site.read_by = "two"
+        await site.see(ResourceEvent("surface", surface=SURFACE, read_by="two"))
+        async with site.resolver_at(tmp_path) as machine:
+            await known_and_kept(site, machine, tmp_path)
+            assert site.listings == listings + 1
             assert equals_the_cluster(site, machine)
 
 
