@@ -132,12 +132,12 @@ class World:
         return self.bed.sites[LYON].services[service].log_tail(400)
 
 
-@pytest.fixture(params=["embedded", pytest.param("kube", marks=pytest.mark.controlplane)])
+@pytest.fixture
 async def world(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[World]:
     monkeypatch.setenv("CHEOPS_RULES_NAMESPACE", "default")
-    engine: Engine = request.param
+    engine: Engine = getattr(request, "param", "embedded")
     try:
         bed = Testbed(tmp_path / "bed", [LYON], engine=engine, layout="apart")
     except ControlPlaneMissingError as error:
@@ -162,6 +162,7 @@ async def world(
             print(f"── {child.name}\n{child.log_tail(40)}")
 
 
+@pytest.mark.parametrize("world", ["embedded", pytest.param("kube", marks=pytest.mark.controlplane)], indirect=True)
 async def test_rules_hold_from_the_moment_a_config_map_is_there_until_it_is_gone(world: World) -> None:
     await world.creating("allow")
     await world.write(config_map(RULES))

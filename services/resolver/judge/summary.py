@@ -28,7 +28,7 @@ def summary_of(
     """`delete Secret shop/edge-ca @ lyon: still used by 2 resources`."""
     head = f"{verb} {what(resources)} @ {site}"
     if decision == "allow":
-        return head + _why_allowed(verb, len(resources), site, reasons, steps_count)
+        return head + _why_allowed(verb, len(resources), site, reasons, steps_count, dependents_count)
     wanted = "deny" if decision == "deny" else "defer"
     blocking = [reason for reason in reasons if reason.severity == wanted]
     if blocking and all(reason.code[1:] in STILL_USED for reason in blocking):
@@ -52,7 +52,12 @@ def what(resources: Sequence[ResourceId]) -> str:
 
 
 def _why_allowed(
-    verb: Verb, count: int, site: SiteName, reasons: Sequence[Reason | WrittenReason], steps_count: int
+    verb: Verb,
+    count: int,
+    site: SiteName,
+    reasons: Sequence[Reason | WrittenReason],
+    steps_count: int,
+    dependents_count: int,
 ) -> str:
     if verb == "read":
         return ""
@@ -60,5 +65,7 @@ def _why_allowed(
         return ": nothing to do"
     if verb == "delete" and not any(reason.severity == "warning" or reason.code in CONTENT for reason in reasons):
         alone = count == 1 and steps_count == 1  # a cascade has more steps: its dependents go first
-        return f": nothing at {site} depends on it" if alone else f": {counted(steps_count, 'step')}"
+        if not alone:
+            return f": {counted(steps_count, 'step')}"
+        return f": nothing at {site} {'needs' if dependents_count else 'depends on'} it"  # what goes along needs nothing
     return f": {counted(steps_count, 'step')}" if steps_count > 1 else ""
