@@ -62,9 +62,11 @@ docs: $(READY) ## generate JSON Schemas and the AsyncAPI document into docs/
 controlplane: $(READY) ## build the real control planes once, into .controlplane/ (needs go)
 	@$(BIN)/python -m deploy.controlplane.build
 
-lock: ## pin requirements.lock again (needs uv)
+lock: ## pin requirements.lock again, and what of it an image needs (needs uv)
 	@uv pip compile pyproject.toml --group dev --all-extras --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements.lock
+	@uv pip compile pyproject.toml --extra sandbox --extra cel --universal --python-version 3.11 -c requirements.lock \
+		--generate-hashes --no-emit-index-url --no-annotate --no-header -o deploy/image/requirements.lock
 
 compiled: $(READY) ## compile the rooms that compute most (needs a C compiler; nothing needs it)
 	@$(BIN)/python -m deploy.compiled.build

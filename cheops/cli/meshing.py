@@ -1,4 +1,4 @@
-"""mesh init|add|remove|revoke: the configuration of a mesh's nats-servers, as files."""
+"""mesh init|add|remove|revoke|manifests: the configuration of a mesh's nats-servers, as files, or for a cluster."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ INIT_EXAMPLES = examples(
     "cheops mesh init --sites lyon,oslo --routers 0 --out mesh      (sites dial each other)",
     "cheops mesh init --sites lyon,oslo --tls                       (needs the extra: sandbox)",
     "cheops mesh init --sites lyon --at lyon=10.1.0.5:4222 --at router-1=relay.example:7422",
+)
+MANIFESTS_EXAMPLES = examples(
+    "cheops mesh manifests lyon --image registry.example/cheops:0.1.0 | kubectl apply --server-side -f -",
+    "cheops mesh manifests router-1 | kubectl --context relay apply --server-side -f -",
+    "cheops mesh manifests lyon --storage 50Gi --storage-class fast -n platform",
 )
 WHAT_TO_DO = {
     "start": "start it in its folder: nats-server -c server.conf",
@@ -96,6 +101,35 @@ def revoke(
 
     steps = MeshFolder(folder).revoke(site, role)
     _tell(steps, folder, output, none=SEALED_ANEW.format(site=site) if role == SEALING else NO_STEP)
+
+
+@app.command(cls=Command, epilog=MANIFESTS_EXAMPLES)
+def manifests(
+    server: Annotated[str, typer.Argument(help="Name of a site or of a router.", metavar="NAME")],
+    folder: FolderOption = Path("mesh"),
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Where it runs.", metavar="NAME")] = "cheops",
+    image: Annotated[str, typer.Option("--image", help="Of deploy/image, in your registry.", metavar="IMAGE")] = "",
+    storage: Annotated[str, typer.Option("--storage", help="Of the site's server.", metavar="SIZE")] = "10Gi",
+    storage_class: Annotated[
+        str, typer.Option("--storage-class", help="Of all claims; none: the cluster's default.", metavar="NAME")
+    ] = "",
+    rules_namespace: Annotated[
+        str, typer.Option("--rules-namespace", help="Whose labelled ConfigMaps hold further rules.", metavar="NAME")
+    ] = "",
+    output: OutputOption = Output.YAML,
+) -> None:
+    """The Kubernetes manifests that run a site, or a router, in a cluster. They hold its keys: pipe them.
+
+    A site: its nats-server, watcher, resolver and executor, each with the keys and the rights that it needs.
+    """
+    from importlib.metadata import version
+
+    from cheops.cli.render.output import kubernetes_objects
+    from cheops.topology.folder import MeshFolder
+    from cheops.topology.manifests import Choices
+
+    choices = Choices(namespace, image or f"cheops:{version('cheops')}", storage, storage_class, rules_namespace)
+    kubernetes_objects(MeshFolder(folder).manifests(server, choices), output)
 
 
 def _addresses(at: list[str] | None) -> dict[str, Address]:

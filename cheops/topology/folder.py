@@ -22,6 +22,8 @@ from typing import Final, Literal
 from pydantic import ValidationError
 
 from cheops.topology import keys
+from cheops.topology.manifests import Choices, of_router, of_site
+from cheops.topology.objects import Object
 from cheops.topology.permissions import LINK, ROLES
 from cheops.topology.plan import FOLDER_OF_ROUTERS, Address, Plan, Router, Site
 from cheops.topology.rendering import Configuration, as_text, router_configuration, site_configuration
@@ -123,6 +125,25 @@ class MeshFolder:
         """The folder of a site's seeds."""
         return self.path / name / KEYS_FOLDER
 
+    def manifests(self, name: str, choices: Choices) -> list[Object]:
+        """What runs a site, or a router, in a cluster. Raises SettingsError."""
+        plan = self.plan()
+        router = next((one for one in plan.routers if one.name == name), None)
+        if router is not None:
+            return of_router(plan, router, self._files(f"{FOLDER_OF_ROUTERS}/{name}"), choices)
+        if name not in plan.names:
+            there = ", ".join((*plan.names, *(one.name for one in plan.routers)))
+            raise SettingsError(f"no site or router is called {name!r} (there are {there})")
+        return of_site(plan, plan.site(name), self._files(name), choices)
+
+    def _files(self, folder: str) -> dict[str, str]:
+        """What lies in the folder of a server and may be asked for."""
+        try:
+            found = [file for kind in (KEYS_FOLDER, "tls") for file in (self.path / folder / kind).glob("*")]
+            return {str(one.relative_to(self.path)): one.read_text() for one in found}
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{self.path / folder}: cannot be read ({error})") from error
+
     def _holds_something_else(self) -> bool:
         if not self.path.exists():
             return False
@@ -134,10 +155,10 @@ class MeshFolder:
                 role: keys.make(self.keys_of(site.name), role) for role in ROLES if role not in site.keys
             }
             plan = plan.with_keys(site.name, fresh) if fresh else plan
-        if plan.tls:
-            self._certify(plan)
             if not (self.keys_of(site.name) / sealing.FILE).exists():
                 sealing.renew(self.keys_of(site.name) / sealing.FILE)
+        if plan.tls:
+            self._certify(plan)
         steps = [*self._routers(before, plan, bool(dropped)), *self._sites(before, plan, {one.name for one in dropped})]
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / PLAN_FILE).write_text(plan.model_dump_json(by_alias=True, indent=2) + "\n")

@@ -27,13 +27,17 @@ ANSWER_WITHIN: Final = "2m"  # how long a question may be answered; the longest 
 Configuration = dict[str, Any]
 
 
-def site_configuration(plan: Plan, site: Site, *, sync: str = "always") -> Configuration:
-    """A site's own server. `sync`: when acknowledged messages reach the disk."""
+def site_configuration(plan: Plan, site: Site, *, sync: str = "always", bound: str = "") -> Configuration:
+    """A site's own server. `sync`: when acknowledged messages reach the disk.
+
+    `bound`: the address that it listens at where that is not the one that others reach it at.
+    """
+    bound = bound or site.host
     users = _users(site, [role for role in ROLES if role not in (LINK, AUDITOR)])
     dialling = [_user(one.keys[LINK], of_link(one.name, site.name), link=True) for one in plan.accepted_by(site.name)]
     links: Configuration = {"no_advertise": True, "reconnect": REDIAL}
     if not plan.routers:
-        links["listen"] = f"{site.host}:{site.links_port}"
+        links["listen"] = f"{bound}:{site.links_port}"
         links["isolate_leafnode_interest"] = True  # a site passes nothing on between two others
         links |= _tls(plan)
     links["remotes"] = [
@@ -42,7 +46,7 @@ def site_configuration(plan: Plan, site: Site, *, sync: str = "always") -> Confi
     ]
     return {
         "server_name": site.name,
-        "listen": f"{site.host}:{site.port}",
+        "listen": f"{bound}:{site.port}",
         **_limits(SITE_PING),
         **_tls(plan),
         "jetstream": {"store_dir": "store", "domain": site.name, "sync_interval": sync},
@@ -52,14 +56,14 @@ def site_configuration(plan: Plan, site: Site, *, sync: str = "always") -> Confi
     }
 
 
-def router_configuration(plan: Plan, router: Router) -> Configuration:
-    """A router: no JetStream, no users but the sites' links."""
+def router_configuration(plan: Plan, router: Router, *, bound: str = "") -> Configuration:
+    """A router: no JetStream, no users but the sites' links. `bound`: as for a site."""
     return {
         "server_name": router.name,
         "listen": f"{LOOPBACK}:-1",  # nobody is a client of a router
         **_limits(ROUTER_PING),
         "authorization": {"users": [_user(one.keys[LINK], of_link(one.name), link=True) for one in plan.sites]},
-        "leafnodes": {"listen": f"{router.host}:{router.links_port}", "no_advertise": True, **_tls(plan)},
+        "leafnodes": {"listen": f"{bound or router.host}:{router.links_port}", "no_advertise": True, **_tls(plan)},
     }
 
 

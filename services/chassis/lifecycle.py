@@ -44,7 +44,10 @@ def main(name: str, model: type[Settings], run: Callable[[Settings], Awaitable[N
 
         loop_factory = uvloop.new_event_loop
     try:
-        with metrics.served(settings.metrics_port), asyncio.Runner(loop_factory=loop_factory) as runner:
+        with (
+            metrics.served(settings.metrics_port, settings.metrics_host),
+            asyncio.Runner(loop_factory=loop_factory) as runner,
+        ):
             return runner.run(_until_signal(name, settings, run))
     except SettingsError as error:
         sys.stderr.write(f"cheops: {error}\n")

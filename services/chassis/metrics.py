@@ -1,4 +1,4 @@
-"""What a service counts, in Prometheus' words; served on 127.0.0.1 where CHEOPS_METRICS_PORT is set.
+"""What a service counts, in Prometheus' words; served where CHEOPS_METRICS_PORT is set.
 
 Counting is one addition in this process, whether anybody reads it or not. What has to be worked out (ages, lags) is a
 `Figures` that is asked only when somebody reads.
@@ -19,7 +19,6 @@ from prometheus_client.registry import Collector
 from services.chassis.errors import SettingsError
 
 READ_TIMEOUT_S: Final = 2.0
-HOST: Final = "127.0.0.1"  # whoever wants to be read from elsewhere puts a proxy of his own before it
 
 VERDICTS: Final = Counter("cheops_verdicts", "Verdicts stored.", ["site", "decision"])
 DEAD_LETTERS: Final = Counter("cheops_dead_letters", "Messages kept in dead letters.", ["by", "stream"])
@@ -77,15 +76,15 @@ def showing(figures: Figures) -> Iterator[None]:
 
 
 @contextmanager
-def served(port: int | None) -> Iterator[None]:
+def served(port: int | None, host: str = "127.0.0.1") -> Iterator[None]:
     """Serve what this process counts, in a thread of its own; nothing without a port."""
     if port is None:
         yield
         return
     try:
-        server, thread = start_http_server(port, HOST)
+        server, thread = start_http_server(port, host)
     except OSError as error:
-        raise SettingsError(f"CHEOPS_METRICS_PORT: {HOST}:{port} cannot be taken ({error.strerror})") from error
+        raise SettingsError(f"CHEOPS_METRICS_PORT: {host}:{port} cannot be taken ({error.strerror})") from error
     try:
         yield
     finally:

@@ -25,7 +25,8 @@ class ServiceSettings(BaseSettings):
     nats_url: str = Field("nats://127.0.0.1:4222", description="Where the bus is.")
     nats_keys: Path | None = Field(None, description="Folder of the site's nkeys (ROLE.nk); none: no user is needed.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
-    metrics_port: int | None = Field(None, ge=1, le=65535, description="Where Prometheus may read, on 127.0.0.1.")
+    metrics_port: int | None = Field(None, ge=1, le=65535, description="Where Prometheus may read; none: nowhere.")
+    metrics_host: str = Field("127.0.0.1", min_length=1, description="At which address; in a pod its own.")
     log_format: Literal["auto", "text", "json"] = Field("auto", description="auto: text on a terminal, else JSON.")
 
     def identity(self, role: str) -> Identity | None:

@@ -31,6 +31,7 @@ TOGETHER: Final = {
     "tests/contract/test_merging.py": PLANE,
     "tests/flow/test_executor_": WRITTEN,
     "tests/flow/test_watcher_cluster.py": WRITTEN,
+    "tests/e2e/test_manifests_on_a_real_cluster.py": WRITTEN,
 }
 
 

@@ -26,6 +26,23 @@ def document(body: Any, output: Output | str) -> None:
         _write(json.dumps(body, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None) + "\n")
 
 
+def kubernetes_objects(objects: Iterable[Any], output: Output | str) -> None:
+    """What kubectl takes: a stream of YAML, or a List in JSON."""
+    if str(output) == "json":
+        document({"apiVersion": "v1", "kind": "List", "items": [*objects]}, output)
+        return
+    import yaml
+
+    class Readable(yaml.SafeDumper):
+        """Texts of several lines as they are."""
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+    Readable.add_representer(str, text)
+    _write(yaml.dump_all(objects, Dumper=Readable, sort_keys=False, allow_unicode=True, explicit_start=True))
+
+
 def _write(text: str) -> None:
     try:
         sys.stdout.write(text)

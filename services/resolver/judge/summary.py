@@ -67,5 +67,6 @@ def _why_allowed(
         alone = count == 1 and steps_count == 1  # a cascade has more steps: its dependents go first
         if not alone:
             return f": {counted(steps_count, 'step')}"
-        return f": nothing at {site} {'needs' if dependents_count else 'depends on'} it"  # what goes along needs nothing
+        uses = "needs" if dependents_count else "depends on"  # what goes along needs nothing
+        return f": nothing at {site} {uses} it"
     return f": {counted(steps_count, 'step')}" if steps_count > 1 else ""

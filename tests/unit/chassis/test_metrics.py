@@ -18,8 +18,8 @@ def port() -> int:
     return free_ports(1)[0]
 
 
-def read(port: int) -> str:
-    with urllib.request.urlopen(f"http://{metrics.HOST}:{port}/metrics", timeout=30) as answer:
+def read(port: int, host: str = "127.0.0.1") -> str:
+    with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=30) as answer:
         return str(answer.read().decode())
 
 
@@ -53,4 +53,16 @@ def test_nothing_is_served_without_a_port_or_afterwards(port: int) -> None:
 
 def test_a_port_that_is_taken_is_an_error_that_names_the_setting(port: int) -> None:
     with metrics.served(port), pytest.raises(SettingsError, match="CHEOPS_METRICS_PORT"), metrics.served(port):
+        pass
+
+
+def test_a_pod_may_be_read_at_its_own_address(port: int) -> None:
+    with metrics.served(port, "127.0.0.2"):
+        assert "python_info" in read(port, "127.0.0.2")
+        with pytest.raises(OSError, match="refused"):
+            read(port)
+    with (
+        pytest.raises(SettingsError, match=r"CHEOPS_METRICS_PORT: 203\.0\.113\.7:\d+ cannot be taken"),
+        metrics.served(port, "203.0.113.7"),
+    ):
         pass

@@ -35,6 +35,7 @@ def test_a_new_mesh_has_a_configuration_a_server_and_seeds_that_only_their_owner
         "routers/router-1/server.conf",
         "routers/router-2/server.conf",
     ]
+    assert {one.parent.parent.name for one in folder.path.rglob("sealing.key")} == {"lyon", "oslo"}
     for file in folder.path.rglob("keys/*"):
         assert file.stat().st_mode & 0o077 == 0
     for file in folder.path.rglob("server.conf"):

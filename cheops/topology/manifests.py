@@ -1,0 +1,185 @@
+"""Plan and files of a mesh → the Kubernetes objects that run a site, or a router, in a cluster. Pure.
+
+    site     its server (StatefulSet, Service), watcher, resolver, executor (Deployments): each with a Secret of its own
+             keys, and the rights that it needs
+    router   a Deployment, and a Service that the sites reach it by
+
+The watcher may read everything and write nothing, the executor may write what an intent can name, the resolver may not
+speak to the API server at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from cheops.topology.objects import Naming, Object, Volume, claim, pod_of
+from cheops.topology.permissions import AUDITOR
+from cheops.topology.plan import FOLDER_OF_ROUTERS, Plan, Router, Site
+from cheops.topology.rendering import as_text, router_configuration, site_configuration
+from services.chassis.errors import SettingsError
+from services.executor.sealing import FILE as SEALING_FILE
+
+Files = Mapping[str, str]  # a path below the folder of the mesh → what the file holds
+Texts = Mapping[str, str]  # a key of a Secret → its value
+
+WITHIN_THE_POD: Final = "0.0.0.0"  # who may come is the Services' matter
+HOME: Final = "/nats"  # where a server is started: its configuration names its files from there
+KEYS: Final = "/keys"
+GRAPH: Final = "/graph"
+METRICS_PORT: Final = 9464
+SERVER: Final = "nats"
+CONFIGURATION: Final = "server.conf"
+LINK: Final = "link.conf"
+CERTIFICATES: Final = ("cert.pem", "key.pem", "ca.pem")
+KEYS_OF: Final[dict[str, tuple[str, ...]]] = {
+    "watcher": ("watcher.nk",),
+    "resolver": ("resolver.nk", f"{AUDITOR}.nk"),
+    "executor": ("executor.nk", SEALING_FILE),
+}
+RIGHTS: Final[dict[str, tuple[Object, ...]]] = {
+    "watcher": ({"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]},),
+    "resolver": (),
+    "executor": (
+        {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "create", "update", "patch", "delete"]},
+        {  # a Role is written for those who ask, whether we hold its rights or not
+            "apiGroups": ["rbac.authorization.k8s.io"],
+            "resources": ["roles", "clusterroles"],
+            "verbs": ["bind", "escalate"],
+        },
+    ),
+}
+
+
+class Choices(Struct, frozen=True):
+    """What a mesh does not say. `storage_class` "": the cluster's default."""
+
+    namespace: str = "cheops"
+    image: str = "cheops"
+    storage: str = "10Gi"
+    storage_class: str = ""
+    rules_namespace: str = ""
+
+
+def of_site(plan: Plan, site: Site, files: Files, choices: Choices) -> list[Object]:
+    """Everything of a site. Raises SettingsError for a file that is missing, and for a host that TLS cannot be for."""
+    names = Naming(choices.namespace, site.name)
+    host = _host(plan, site, choices)
+    text = as_text(site_configuration(plan, site, bound=WITHIN_THE_POD), f"The server of site {site.name}.")
+    texts = {CONFIGURATION: text, LINK: _file(files, f"{site.name}/keys/{LINK}")}
+    certificates = _certificates(plan, files, site.name)
+    store = Volume("store", f"{HOME}/store")
+    ports = {"client": site.port}
+    if plan.accepted_by(site.name):
+        ports["links"] = site.links_port
+    pod = _server_pod(SERVER, ports, texts, certificates, (store,), choices)
+    disk = {"metadata": {"name": store.name}, "spec": claim(choices.storage, choices.storage_class)}
+    made = [
+        names.namespace_itself(),
+        *_server_secrets(names, SERVER, texts, certificates),
+        names.service(SERVER, {"client": site.port}),
+        *([names.service(f"{SERVER}-links", {"links": site.links_port}, "LoadBalancer")] if "links" in ports else []),
+        names.stateful(SERVER, "server", pod, {**texts, **certificates}, [disk]),
+    ]
+    peers = ",".join(one for one in plan.names if one != site.name)
+    for service in KEYS_OF:
+        settings = {"CHEOPS_SITE": site.name, "CHEOPS_NATS_URL": f"nats://{host}:{site.port}"}
+        if service == "resolver":
+            settings |= {"CHEOPS_PEERS": peers, "CHEOPS_SNAPSHOTS": GRAPH}
+        made += _service(names, service, settings, _keys(plan, files, site, service), choices)
+    return made
+
+
+def of_router(plan: Plan, router: Router, files: Files, choices: Choices) -> list[Object]:
+    """Everything of a router; it holds nothing. Raises SettingsError for a file that is missing."""
+    names = Naming(choices.namespace, router.name)
+    text = as_text(router_configuration(plan, router, bound=WITHIN_THE_POD), f"Router {router.name}.")
+    texts = {CONFIGURATION: text}
+    certificates = _certificates(plan, files, f"{FOLDER_OF_ROUTERS}/{router.name}")
+    ports = {"links": router.links_port}
+    pod = _server_pod(router.name, ports, texts, certificates, (), choices)
+    return [
+        names.namespace_itself(),
+        *_server_secrets(names, router.name, texts, certificates),
+        names.service(router.name, ports, "LoadBalancer"),
+        names.deployment(router.name, "server", pod, {**texts, **certificates}),
+    ]
+
+
+def _service(names: Naming, service: str, settings: Mapping[str, str], keys: Texts, choices: Choices) -> list[Object]:
+    name = f"cheops-{service}"
+    volumes = [Volume("keys", KEYS, secret=f"{name}-keys")]
+    made = [names.account(name, service), *(names.rights(name, service, RIGHTS[service]) if RIGHTS[service] else [])]
+    made.append(names.secret(f"{name}-keys", service, keys))
+    if service == "resolver":
+        volumes.append(Volume("graph", GRAPH, claim=f"{name}-graph"))
+        spec = claim("2Gi", choices.storage_class)
+        made.append(names.within("v1", "PersistentVolumeClaim", f"{name}-graph", service, spec=spec))
+    wanted = {
+        **settings,
+        "CHEOPS_NATS_KEYS": KEYS,
+        "CHEOPS_LOG_FORMAT": "json",
+        "CHEOPS_METRICS_PORT": str(METRICS_PORT),
+        **({"CHEOPS_RULES_NAMESPACE": choices.rules_namespace} if choices.rules_namespace else {}),
+    }
+    own_address = {"name": "CHEOPS_METRICS_HOST", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
+    container = {
+        "image": choices.image,
+        "command": ["cheops", "serve", service],
+        "env": [*({"name": key, "value": value} for key, value in wanted.items()), own_address],
+        "ports": [{"name": "metrics", "containerPort": METRICS_PORT}],
+    }
+    pod = pod_of(service, container, volumes, name, token=bool(RIGHTS[service]))
+    return [*made, names.deployment(name, service, pod, keys)]
+
+
+def _server_pod(
+    name: str, ports: Mapping[str, int], texts: Texts, certificates: Texts, disks: tuple[Volume, ...], choices: Choices
+) -> Object:
+    """`ports`: the first of them says whether it is ready."""
+    files = tuple((key, f"keys/{key}" if key == LINK else key) for key in texts)
+    volumes = [Volume("configuration", f"{HOME}/conf", secret=f"{name}-server", files=files)]
+    if certificates:
+        volumes.append(Volume("certificates", f"{HOME}/tls", secret=f"{name}-tls"))
+    container = {
+        "image": choices.image,
+        "command": ["nats-server", "-c", f"conf/{CONFIGURATION}"],
+        "workingDir": HOME,
+        "ports": [{"name": key, "containerPort": number} for key, number in ports.items()],
+        "readinessProbe": {"tcpSocket": {"port": next(iter(ports))}, "periodSeconds": 5},
+    }
+    return pod_of("server", container, [*volumes, *disks])
+
+
+def _server_secrets(names: Naming, name: str, texts: Texts, certificates: Texts) -> list[Object]:
+    made = [names.secret(f"{name}-server", "server", texts)]
+    return [*made, names.secret(f"{name}-tls", "server", certificates)] if certificates else made
+
+
+def _keys(plan: Plan, files: Files, site: Site, service: str) -> dict[str, str]:
+    wanted = (*KEYS_OF[service], *(("ca.pem",) if plan.tls else ()))
+    return {name: _file(files, f"{site.name}/keys/{name}") for name in wanted}
+
+
+def _certificates(plan: Plan, files: Files, folder: str) -> dict[str, str]:
+    return {name: _file(files, f"{folder}/tls/{name}") for name in CERTIFICATES} if plan.tls else {}
+
+
+def _file(files: Files, path: str) -> str:
+    found = files.get(path)
+    if found is None:
+        raise SettingsError(f"{path}: not in the folder of the mesh (cheops mesh init makes it)")
+    return found
+
+
+def _host(plan: Plan, site: Site, choices: Choices) -> str:
+    """Where the services find their server. A certificate is for the host that the mesh was made with."""
+    own = f"{SERVER}.{choices.namespace}.svc"
+    if plan.tls and site.host not in (own, f"{own}.cluster.local"):
+        raise SettingsError(
+            f"site {site.name}: its certificate is for {site.host}, not for {own}"
+            f" (make the mesh with --at {site.name}={own})"
+        )
+    return site.host if plan.tls else own

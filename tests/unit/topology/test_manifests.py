@@ -1,0 +1,147 @@
+"""What runs a site in a cluster: who holds which key, what is reached from where, when it is started again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cheops.topology.folder import MeshFolder
+from cheops.topology.manifests import KEYS_OF, Choices
+from cheops.topology.objects import Object
+from services.chassis.errors import SettingsError
+from tests.kit.command import Shell
+
+WITHIN = ("nats.cheops.svc", 0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> MeshFolder:
+    made = MeshFolder(tmp_path / "mesh")
+    made.init(["lyon", "oslo", "nice"], 1, {"router-1": ("relay.example", 0), "lyon": ("10.1.0.5", 4300)})
+    return made
+
+
+def by_name(objects: list[Object]) -> dict[tuple[str, str], Any]:
+    found = {(one["kind"], one["metadata"]["name"]): one for one in objects}
+    assert len(found) == len(objects), "two of one name"
+    return found
+
+
+def pod(objects: dict[tuple[str, str], Any], kind: str, name: str) -> Any:
+    return objects[kind, name]["spec"]["template"]["spec"]
+
+
+def checksums(objects: dict[tuple[str, str], Any]) -> dict[str, str]:
+    made = {name: one["spec"] for (kind, name), one in objects.items() if kind in ("Deployment", "StatefulSet")}
+    return {name: spec["template"]["metadata"]["annotations"]["checksum/files"] for name, spec in made.items()}
+
+
+def test_each_service_has_its_own_keys_and_nobody_those_of_people_or_of_the_server(folder: MeshFolder) -> None:
+    objects = by_name(folder.manifests("lyon", Choices()))
+    held = {name: {*one["stringData"]} for (kind, name), one in objects.items() if kind == "Secret"}
+    assert held == {
+        "nats-server": {"server.conf", "link.conf"},
+        "cheops-watcher-keys": {"watcher.nk"},
+        "cheops-resolver-keys": {"resolver.nk", "auditor.nk"},
+        "cheops-executor-keys": {"executor.nk", "sealing.key"},
+    }
+    everything = json.dumps([*objects.values()])
+    for role in ("admin", "client"):
+        assert (folder.keys_of("lyon") / f"{role}.nk").read_text().strip() not in everything
+    for service in KEYS_OF:
+        made = pod(objects, "Deployment", f"cheops-{service}")
+        mounted = [one["secret"]["secretName"] for one in made["volumes"] if "secret" in one]
+        assert mounted == [f"cheops-{service}-keys"]
+
+
+def test_only_who_speaks_to_the_api_server_has_a_token_and_a_role(folder: MeshFolder) -> None:
+    objects = by_name(folder.manifests("lyon", Choices()))
+    assert pod(objects, "StatefulSet", "nats")["automountServiceAccountToken"] is False
+    for service, speaks in (("watcher", True), ("resolver", False), ("executor", True)):
+        assert pod(objects, "Deployment", f"cheops-{service}")["automountServiceAccountToken"] is speaks
+        assert (("ClusterRoleBinding", f"cheops-{service}") in objects) is speaks
+    (rule,) = objects["ClusterRole", "cheops-watcher"]["rules"]
+    assert {*rule["verbs"]} == {"get", "list", "watch"}
+
+
+def test_a_server_listens_in_its_pod_wherever_others_reach_it_and_services_find_it_by_its_service(
+    folder: MeshFolder,
+) -> None:
+    objects = by_name(folder.manifests("lyon", Choices(namespace="platform")))
+    assert '"listen": "0.0.0.0:4300"' in objects["Secret", "nats-server"]["stringData"]["server.conf"]
+    assert [one["port"] for one in objects["Service", "nats"]["spec"]["ports"]] == [4300]
+    assert ("Service", "nats-links") not in objects, "it dials the router, nobody dials it"
+    (container,) = pod(objects, "Deployment", "cheops-resolver")["containers"]
+    env = {one["name"]: one.get("value") for one in container["env"]}
+    assert env["CHEOPS_NATS_URL"] == "nats://nats.platform.svc:4300"
+    assert env["CHEOPS_PEERS"] == "oslo,nice"
+    assert all(one["metadata"].get("namespace", "platform") == "platform" for one in objects.values())
+
+
+def test_without_routers_who_is_dialled_can_be_reached_from_elsewhere(tmp_path: Path) -> None:
+    folder = MeshFolder(tmp_path / "mesh")
+    folder.init(["lyon", "oslo"], 0, {})
+    links = by_name(folder.manifests("lyon", Choices()))["Service", "nats-links"]
+    assert links["spec"]["type"] == "LoadBalancer"
+    assert ("Service", "nats-links") not in by_name(folder.manifests("oslo", Choices()))
+
+
+def test_a_router_has_its_configuration_and_no_secret_of_a_site(folder: MeshFolder) -> None:
+    objects = by_name(folder.manifests("router-1", Choices()))
+    assert {*objects["Secret", "router-1-server"]["stringData"]} == {"server.conf"}
+    assert objects["Service", "router-1"]["spec"]["type"] == "LoadBalancer"
+    assert objects["Deployment", "router-1"]["spec"]["replicas"] == 1
+
+
+def test_whose_files_change_is_started_again_and_nobody_else(folder: MeshFolder) -> None:
+    before = checksums(by_name(folder.manifests("lyon", Choices())))
+    folder.revoke("lyon", "watcher")
+    after = checksums(by_name(folder.manifests("lyon", Choices())))
+    assert {name for name in before if before[name] != after[name]} == {"cheops-watcher", "nats"}
+    folder.add("rome", {})
+    assert checksums(by_name(folder.manifests("lyon", Choices()))) == after, "only routers know rome's link"
+
+
+def test_with_tls_a_site_needs_a_certificate_for_its_service(tmp_path: Path) -> None:
+    folder = MeshFolder(tmp_path / "mesh")
+    folder.init(["lyon", "oslo"], 1, {"lyon": WITHIN}, tls=True)
+    objects = by_name(folder.manifests("lyon", Choices()))
+    assert {*objects["Secret", "nats-tls"]["stringData"]} == {"cert.pem", "key.pem", "ca.pem"}
+    assert "ca.pem" in objects["Secret", "cheops-watcher-keys"]["stringData"]
+    assert {*by_name(folder.manifests("router-1", Choices()))["Secret", "router-1-tls"]["stringData"]} > {"key.pem"}
+    with pytest.raises(SettingsError, match=r"site oslo: .* is for 127\.0\.0\.1, .*--at oslo=nats\.cheops\.svc"):
+        folder.manifests("oslo", Choices())
+    with pytest.raises(SettingsError, match=r"--at lyon=nats\.else\.svc"):
+        folder.manifests("lyon", Choices(namespace="else"))
+
+
+def test_a_site_of_which_a_key_is_gone_is_named_with_the_file(folder: MeshFolder) -> None:
+    (folder.keys_of("oslo") / "executor.nk").unlink()
+    with pytest.raises(SettingsError, match=r"oslo/keys/executor\.nk: not in the folder of the mesh"):
+        folder.manifests("oslo", Choices())
+
+
+def test_the_command_prints_what_kubectl_reads_and_cheops_itself_finds_nothing_wrong_with_it(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    assert shell("mesh", "init", "--sites", "lyon,oslo").code == 0
+    unknown = shell("mesh", "manifests", "paris")
+    assert (unknown.code, unknown.out) == (2, "")
+    assert "no site or router is called 'paris' (there are lyon, oslo, router-1, router-2)" in unknown.err
+    listed = shell("mesh", "manifests", "lyon", "-o", "json").body
+    assert (listed["kind"], len(listed["items"])) == ("List", 18)
+    printed = shell("mesh", "manifests", "lyon", "--storage-class", "fast")
+    assert "  server.conf: |\n    # The server of site lyon.\n" in printed.out
+    (tmp_path / "there").mkdir()
+    fast = {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": "fast"},
+        "provisioner": "a.b/c",
+    }
+    (tmp_path / "there" / "class.json").write_text(json.dumps(fast))
+    (tmp_path / "lyon.yaml").write_text(printed.out)
+    verdict = shell("check", "--site", "lyon=there", "-f", "lyon.yaml", "-o", "json")
+    assert verdict.code == 0, verdict.out
