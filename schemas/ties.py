@@ -1,6 +1,7 @@
 """The words on resources by which sites belong together: they survive the loss of everything else. Pure.
 
-And one that makes a ConfigMap hold rules of relationships (schemas/relations/carried.py).
+One makes a ConfigMap hold rules of relationships (schemas/relations/carried.py), two speak to the gate at the API server
+(services/resolver/gate.py).
 
 cheops.io/shared-from   label of a copy: the site of its original
 cheops.io/shared-to     annotation of an original: the sites that have a copy, by commas
@@ -12,6 +13,8 @@ cheops.io/scope         annotation beside it: how it was divided, weights and op
 cheops.io/declared      annotation of replicas and parts: when and by which intent they were written, to order updates
 cheops.io/declaration   annotation of replicas, parts and copies: all that was declared of them
 cheops.io/rules         label "true" of a ConfigMap whose values are rule files
+cheops.io/protected     label "true": what nobody knows enough about to judge it may not be done to it
+cheops.io/override      annotation: the codes that do not keep anybody from changing or deleting it, `D310,D311`
 """
 
 from __future__ import annotations
@@ -35,6 +38,8 @@ SCOPE: Final = "cheops.io/scope"
 DECLARED: Final = "cheops.io/declared"
 DECLARATION: Final = "cheops.io/declaration"
 RULES: Final = "cheops.io/rules"
+PROTECTED: Final = "cheops.io/protected"
+OVERRIDE: Final = "cheops.io/override"
 # Facts of every kind (schemas/relations/catalogue/kubernetes/meta.yaml) that read the annotations.
 SHARED_TO_FACT: Final = "shared_to"
 REPLICAS_FACT: Final = "replicas_at"

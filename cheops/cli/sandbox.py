@@ -28,6 +28,7 @@ DirectoryOption = Annotated[
 UP_EXAMPLES = examples(
     "cheops sandbox up --sites lyon,oslo",
     "cheops sandbox up --engine kube --sites lyon          (after make controlplane)",
+    "cheops sandbox up --gate                              (what would break is refused to kubectl, too)",
     "cheops sandbox up --dir /tmp/second --sites paris     (a second one beside it)",
 )
 
@@ -46,6 +47,9 @@ def up(
     shared_bus: Annotated[
         bool, typer.Option("--shared-bus", help="One nats-server for all sites: the smallest deployment.")
     ] = False,
+    gate: Annotated[
+        bool, typer.Option("--gate", help="Clusters ask their site before they write: plain kubectl is refused, too.")
+    ] = False,
     directory: DirectoryOption = Path(".cheops"),
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay attached; Ctrl-C ends it.")] = False,
 ) -> None:
@@ -56,7 +60,7 @@ def up(
     from cheops.sandbox import background
 
     names = [name.strip() for name in sites.split(",") if name.strip()]
-    wanted = background.Wanted(engine.value, "shared" if shared_bus else "sites", routers)
+    wanted = background.Wanted(engine.value, "shared" if shared_bus else "sites", routers, gate)
     raise typer.Exit(background.up(directory, names, wanted, foreground))
 
 

@@ -42,6 +42,7 @@ class Wanted:
     engine: Engine = "embedded"
     bus: Kind = "sites"
     routers: int = ROUTERS
+    gate: bool = False
 
 
 def up(directory: Path, sites: list[str], wanted: Wanted, foreground: bool) -> int:
@@ -76,7 +77,8 @@ def _up_already(directory: Path, state: dict[str, Any], sites: list[SiteName], w
     if (sorted(state["sites"]), state["wanted"]) != (sorted(sites), asdict(wanted)):
         asked = state["wanted"]
         joined = "one nats-server" if asked["bus"] == "shared" else f"{asked['routers']} routers"
-        has = f"{state['engine']}: {', '.join(state['sites'])}; {joined}"
+        gate = "; with a gate" if asked.get("gate") else ""
+        has = f"{state['engine']}: {', '.join(state['sites'])}; {joined}{gate}"
         raise BadInputError(
             f"another sandbox runs in {directory} ({has}); end it first (cheops sandbox down), or take another --dir"
         )
@@ -170,7 +172,9 @@ async def _supervise(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    bed = Testbed(directory, sites, engine=wanted.engine, bus=wanted.bus, routers=wanted.routers, tell=tell)
+    bed = Testbed(
+        directory, sites, engine=wanted.engine, bus=wanted.bus, routers=wanted.routers, gate=wanted.gate, tell=tell
+    )
     starting = asyncio.ensure_future(bed.start())
     stopping = asyncio.ensure_future(stop.wait())
     try:

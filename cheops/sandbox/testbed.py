@@ -23,6 +23,7 @@ from cheops.mesh import Mesh, connect
 from cheops.sandbox.buses import ROUTERS, Buses, Kind, SharedBus, SiteBuses, context_of
 from cheops.sandbox.embedded import EmbeddedProcess
 from cheops.sandbox.faults import CUT, NO_FAULT, Fault
+from cheops.sandbox.gates import Gates
 from cheops.sandbox.natsserver import NatsServer
 from cheops.sandbox.process import ChildProcess
 from cheops.sandbox.python import PythonProcess
@@ -77,6 +78,7 @@ class Testbed:
         layout: Layout = "together",
         bus: Kind = "sites",
         routers: int = ROUTERS,
+        gate: bool = False,
         run_pods: bool = True,
         forked: bool = True,
         tell: Callable[[str], None] = lambda line: None,
@@ -84,7 +86,7 @@ class Testbed:
         """`tell` is given a line for each thing that is ready; without `run_pods` a real cluster has no node.
 
         `bus`: each site has its own nats-server and they are joined by `routers`, or all share one. Our own programs
-        are `forked`, which is fast, or start as they are installed.
+        are `forked`, which is fast, or start as they are installed. `gate`: clusters ask their site before they write.
         """
         self.directory = directory.absolute()
         self.sites = {
@@ -97,6 +99,7 @@ class Testbed:
             else SiteBuses(self.directory, list(self.sites), routers, tell)
         )
         self.engine = engine
+        self._gates = Gates(self.directory) if gate else None
         self._layout = layout
         self._forked = forked
         self._tell = tell
@@ -152,6 +155,10 @@ class Testbed:
             await self.start_services(site.name)
         await self.wait_fresh()
         await self.wait_linked()
+        if self._gates is not None:
+            for site in self.sites.values():
+                await self._gates.register(site.name, site.cluster.kubeconfig)
+                self._tell(f"gate of {site.name}: kubectl is told what would break")
 
     async def _start_cluster(self, site: Site) -> None:
         await site.cluster.start()
@@ -230,6 +237,8 @@ class Testbed:
             for site in self.sites.values():
                 tasks.create_task(site.cluster.stop())
         await self.buses.stop()
+        if self._gates is not None:
+            self._gates.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -249,6 +258,7 @@ class Testbed:
             **({"CHEOPS_NATS_KEYS": str(keys)} if keys else {}),
             "CHEOPS_KUBECONFIG": str(site.cluster.kubeconfig),
             "CHEOPS_SNAPSHOTS": str(self.directory / site.name / "graph"),
+            **(self._gates.environment(site.name) if self._gates is not None else {}),
             **(environment or {}),
         }
         name, log = f"{site.name} {service}", self.directory / site.name / "logs" / f"{service}.log"

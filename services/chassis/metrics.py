@@ -21,6 +21,7 @@ from services.chassis.errors import SettingsError
 READ_TIMEOUT_S: Final = 2.0
 
 VERDICTS: Final = Counter("cheops_verdicts", "Verdicts stored.", ["site", "decision"])
+GATE_ANSWERS: Final = Counter("cheops_gate_answers", "What the API server was answered.", ["site", "answer"])
 DEAD_LETTERS: Final = Counter("cheops_dead_letters", "Messages kept in dead letters.", ["by", "stream"])
 PEER_RECEIVED: Final = Counter("cheops_peer_messages", "Messages of peers that were handled.", ["site", "peer", "what"])
 PEER_REFUSED: Final = Counter("cheops_peer_messages_refused", "Messages of peers that were not.", ["site", "reason"])

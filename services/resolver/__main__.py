@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -27,11 +28,12 @@ from services.chassis.bus import nats
 from services.chassis.bus.port import Bus
 from services.chassis.errors import SettingsError, TransientError
 from services.chassis.settings import RULES_NAMESPACE, NamespaceName, ServiceSettings
+from services.resolver.gate import Denies, Gate
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
 from services.resolver.outgoing import SteppedDownError, events_reader
 from services.resolver.preserving import EVERY_S
-from services.resolver.service import ResolverService
+from services.resolver.service import ResolverService, system_moment
 from services.resolver.shares import GRACE_S
 from services.resolver.snapshots import Snapshots, maker
 
@@ -55,6 +57,14 @@ class ResolverSettings(ServiceSettings):
     snapshot_every_s: float = Field(EVERY_S, ge=1, description="How often the graph is written there.")
     rebalance_after_s: float = Field(
         GRACE_S, ge=10, description="How long a site is silent before its share of what says rebalance: true moves."
+    )
+    gate_port: int | None = Field(
+        None, ge=1, le=65535, description="Where the API server may ask, as a webhook; none: nowhere."
+    )
+    gate_host: str = Field("127.0.0.1", min_length=1, description="At which address; in a pod its own.")
+    gate_certificates: Path | None = Field(None, description="Folder with cert.pem and key.pem of the gate.")
+    gate_denies: Denies = Field(
+        "breaking", description="What is refused there: what breaks others, all that is denied, or nothing."
     )
     takeover: bool = Field(False, description="Start although another resolver of this site answers.")
 
@@ -90,10 +100,21 @@ async def run(settings: ResolverSettings, bus: Bus | None = None, ready: asyncio
             snapshot_every_s=settings.snapshot_every_s,
             audit=_auditor(settings),
         )
-        await service.run(ready)
+        async with _gate(settings, machine):
+            await service.run(ready)
     finally:
         if own:
             await bus.close()
+
+
+def _gate(settings: ResolverSettings, machine: Machine) -> AbstractAsyncContextManager[None]:
+    """Nothing without a port."""
+    if settings.gate_port is None:
+        return nullcontext()
+    from services.resolver.gatehouse import open_gate  # needs a library that nothing else here does
+
+    where = (settings.gate_host, settings.gate_port, settings.gate_certificates)
+    return open_gate(settings.site, Gate(machine.desk, settings.gate_denies), system_moment, *where)
 
 
 def _auditor(settings: ResolverSettings) -> Callable[[], Awaitable[Bus]] | None:

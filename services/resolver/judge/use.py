@@ -132,7 +132,7 @@ def _is_over(reference: Reference, kind: KindId, facts: Mapping[str, Scalar], ma
 def breaks(edge: Edge, view: View) -> bool:
     """Whether a living dependent misses the target, or the part of it, in the state that `view` shows."""
     source = view.find(edge.source)
-    if source is None or source.deleting or _namespace_ends(source, view):
+    if source is None or source.deleting or namespace_ends(source, view):
         return False
     if edge.reference.rule in MADE_CLAIMS or edge.reference.rule in INSTALLED:
         return False
@@ -246,7 +246,8 @@ def _is_bound(claim: Mapping[str, Scalar]) -> bool:
     return bool(claim.get("volume")) and claim.get("phase") != "Pending"
 
 
-def _namespace_ends(source: ResourceState, view: View) -> bool:
+def namespace_ends(source: ResourceState, view: View) -> bool:
+    """Whatever is in it goes."""
     for reference in source.references:
         if reference.relation == "containment" and kind_of(reference.target) == "Namespace":
             namespace = view.find(reference.target)

@@ -1,0 +1,283 @@
+"""What an API server asks before it writes → the verdict's word. Pure: answered from memory, within its time-out.
+
+    AdmissionReview ─▶ delete KIND/NAME, or apply the object as it will be ─▶ judge ─▶ allowed, warned of, or refused
+
+So whoever uses plain kubectl is told what would break, before it does. What breaks others is refused; what the object
+itself lacks still is said only, because people apply files in any order and controllers try again. Who is about to go
+uses nothing: `kubectl delete` names one object after the other, and collecting what they owned takes a moment. What is
+not known is let through, with a warning, unless the object is protected. Never asked about is what has been decided
+already: our own writes, what an intent has in flight, and whatever still has to happen to what is being deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+from pydantic import ValidationError
+
+from schemas.envelope import describe
+from schemas.identity import KindId, ResourceId, SiteName, kind_of, resource_id
+from schemas.intents import Intent
+from schemas.ties import OVERRIDE, PROTECTED
+from schemas.untyped import mapping_of
+from schemas.verdicts import Reason, Verdict
+from services.chassis.kubernetes.declaration import MANAGER
+from services.resolver.desk import Desk
+from services.resolver.judge.use import ends, namespace_ends
+from services.resolver.signals import Moment
+
+Denies = Literal["breaking", "all", "nothing"]
+
+NAME: Final = "gate"  # of each of its intents: none is stored
+VALID_FOR: Final = timedelta(seconds=30)  # an API server waits no longer for an answer
+FORBIDDEN: Final = 403
+WARNINGS_MAX: Final = 8
+WARNING_LEN_MAX: Final = 240  # an API server cuts longer ones when there are many
+REASONS_MAX: Final = 10
+OWNERS_MAX: Final = 8
+SEEN_WITHIN_S: Final = 2.0
+USERS: Final = ("D310", "D311", "D312", "D313", "W310", "W311", "W312")  # whose reason names who uses it
+BREAKING: Final = ("D2", "D3")  # numbers about what others need (schemas/codes)
+OF_INTENTS: Final = (
+    "D0",
+    "D6",
+)  # numbers about an intent's own form and scope: of what an API server takes they say nothing
+OF_CHILDREN: Final = "D313"
+SERVERS_OWN: Final = ("system:serviceaccount:kube-system:", "system:kube-", "system:node:", "system:apiserver")
+SERVERS_TO_SET: Final = ("managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink")
+
+
+class _Kind(Struct, frozen=True):
+    group: str = ""
+    version: str = ""
+    kind: str = ""
+
+
+class _User(Struct, frozen=True):
+    username: str = ""
+
+
+class Request(Struct, frozen=True, rename="camel"):
+    """What of an AdmissionRequest (admission.k8s.io/v1) matters here; of a deletion the object is in `old_object`."""
+
+    uid: str
+    kind: _Kind
+    operation: str
+    name: str = ""
+    namespace: str = ""
+    sub_resource: str = ""
+    object: dict[str, Any] | None = None
+    old_object: dict[str, Any] | None = None
+    user_info: _User = _User()
+    dry_run: bool = False
+    options: dict[str, Any] | None = None
+
+
+class _Review(Struct, frozen=True, rename="camel"):
+    api_version: Literal["admission.k8s.io/v1"]
+    kind: Literal["AdmissionReview"]
+    request: Request
+
+
+class Said(Struct, frozen=True):
+    """The answer. `message`: why it is refused, for a person."""
+
+    allowed: bool
+    message: str = ""
+    warnings: tuple[str, ...] = ()
+    judged: bool = True
+
+
+PASSED: Final = Said(True, judged=False)
+_reviews = msgspec.json.Decoder(_Review)
+
+
+class BadReviewError(ValueError):
+    """Not an AdmissionReview."""
+
+
+class Gate:
+    """One site's. `denies`: what is refused; all else is said as warnings."""
+
+    def __init__(self, desk: Desk, denies: Denies = "breaking") -> None:
+        self._desk, self._denies = desk, denies
+        self._let_go: dict[ResourceId, float] = {}  # deleted by leave of the gate, and when; the latest last
+
+    def answer(self, payload: bytes, moment: Moment) -> tuple[bytes, Said]:
+        """The AdmissionReview that goes back, and what it says. Raises BadReviewError."""
+        try:
+            request = _reviews.decode(payload).request
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+            raise BadReviewError(f"expected an AdmissionReview of admission.k8s.io/v1: {error}") from error
+        said = self.say(request, moment)
+        response: dict[str, Any] = {"uid": request.uid, "allowed": said.allowed}
+        if said.warnings:
+            response["warnings"] = said.warnings
+        if not said.allowed:
+            response["status"] = {"code": FORBIDDEN, "reason": "Forbidden", "message": said.message}
+        review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
+        return msgspec.json.encode(review), said
+
+    def say(self, request: Request, moment: Moment) -> Said:
+        """Whether it may be done."""
+        body = request.old_object if request.operation == "DELETE" else request.object
+        resource = _resource(request, body)
+        if body is None or resource is None or self._is_decided(request, resource):
+            return PASSED
+        hearing = self._desk.hearing
+        try:
+            intent = _intent(request, resource, body, self._desk.site, moment)
+        except ValidationError as error:  # more than an intent can hold; nothing of it is in what is said
+            return Said(True, warnings=(f"not judged: {describe(error, limit=1)}",), judged=False)
+        case = hearing.case(intent, hearing.take_in(intent, moment), 1, moment)
+        said = self._said(hearing.judge(case, self._desk.view(), moment), request, body, moment)
+        if said.allowed and request.operation == "DELETE" and not request.dry_run:
+            self._let_go.pop(resource, None)
+            self._let_go[resource] = moment.monotonic_s
+        return said
+
+    def _is_decided(self, request: Request, resource: ResourceId) -> bool:
+        """Something of its own is true of it, or nothing can be kept any more."""
+        if request.user_info.username.startswith(SERVERS_OWN):
+            return True
+        if request.operation not in ("CREATE", "UPDATE", "DELETE") or request.sub_resource:
+            return True
+        if "deletionTimestamp" in _metadata(request.old_object):
+            return True
+        if request.operation == "DELETE" and request.namespace:
+            namespace = self._desk.view().find(resource_id("", "Namespace", "", request.namespace))
+            if namespace is not None and ends(namespace):
+                return True
+        return mapping_of(request.options).get("fieldManager") == MANAGER or self._desk.holds.holds(resource)
+
+    def _said(self, verdict: Verdict, request: Request, body: dict[str, Any], moment: Moment) -> Said:
+        self._forget(moment.monotonic_s)
+        overridden = {*_words(request.old_object), *_words(body)}
+        kept = _orphaned(request)
+        blocking, more = [], []
+        for reason in verdict.reasons:
+            if reason.code in USERS and reason.resource is not None and self._goes(reason.resource):
+                continue
+            if reason.severity == "deny" and self._blocks(reason) and reason.code not in {*overridden, *kept}:
+                blocking.append(reason)
+            elif reason.severity != "note" and reason.code not in kept:
+                more.append(reason)
+        protected = PROTECTED in _labels(request.old_object) or PROTECTED in _labels(body)
+        unknown = [one for one in more if one.severity == "defer"] if protected and self._denies != "nothing" else []
+        if blocking or unknown:
+            return Said(False, _message(verdict, blocking or unknown, request))
+        return Said(True, warnings=tuple(_warnings(more)) if _is_person(request.user_info.username) else ())
+
+    def _goes(self, resource: ResourceId) -> bool:
+        """It, or who owns it, was let go a moment ago, ends, or is there no more: what it owned is collected then."""
+        view = self._desk.view()
+        for _ in range(OWNERS_MAX):
+            state = view.find(resource)
+            if state is None or resource in self._let_go or state.deleting or namespace_ends(state, view):
+                return True
+            owners = [one for one in state.references if one.relation == "composition" and one.uid]
+            there = [one.target for one in owners if view.targets(resource, one).count]
+            if not there:
+                return bool(owners) and all(self._is_seen(kind_of(one.target)) for one in owners)
+            resource = there[0]
+        return False
+
+    def _is_seen(self, kind: KindId) -> bool:
+        """What is not there of this kind is known not to be."""
+        evidence = self._desk.evidence
+        served = evidence.surface.served.get(kind)
+        return served is not None and served.watched and kind not in evidence.blind
+
+    def _forget(self, now_s: float) -> None:
+        """What was let go is seen to go by then, or it stays."""
+        for resource, at_s in list(self._let_go.items()):
+            if now_s - at_s <= SEEN_WITHIN_S:
+                break
+            del self._let_go[resource]
+
+    def _blocks(self, reason: Reason) -> bool:
+        if self._denies == "breaking":
+            return reason.code.startswith(BREAKING)
+        return self._denies == "all" and not reason.code.startswith(OF_INTENTS)
+
+
+def _resource(request: Request, body: dict[str, Any] | None) -> ResourceId | None:
+    """None: it has no name."""
+    name = str(_metadata(body).get("name") or request.name)
+    namespace = request.namespace if request.kind.kind != "Namespace" or request.kind.group else ""
+    return resource_id(request.kind.group, request.kind.kind, namespace, name) if name else None
+
+
+def _intent(request: Request, resource: ResourceId, body: dict[str, Any], site: SiteName, moment: Moment) -> Intent:
+    what: dict[str, Any] = {"verb": "delete", "resources": (resource,)}
+    if request.operation != "DELETE":  # apply: what was seen of it may be behind by a moment
+        what = {"verb": "apply", "manifests": (_as_declared(body),)}
+    return Intent(
+        id=NAME,
+        site=site,
+        namespace=request.namespace,
+        requester=request.user_info.username[:253],
+        created_at=moment.wall,
+        expires_at=moment.wall + VALID_FOR,
+        preview=True,
+        **what,
+    )
+
+
+def _as_declared(body: dict[str, Any]) -> dict[str, Any]:
+    """Without what the server has set: a version that it has just raised is nobody's condition."""
+    metadata = {key: value for key, value in _metadata(body).items() if key not in SERVERS_TO_SET}
+    return {key: value for key, value in {**body, "metadata": metadata}.items() if key != "status"}
+
+
+def _metadata(body: dict[str, Any] | None) -> dict[str, Any]:
+    return dict(mapping_of(mapping_of(body).get("metadata")))
+
+
+def _labels(body: dict[str, Any] | None) -> list[str]:
+    """The names of those that are true."""
+    return [name for name, value in mapping_of(_metadata(body).get("labels")).items() if value == "true"]
+
+
+def _words(body: dict[str, Any] | None) -> list[str]:
+    """The codes of the annotation."""
+    text = mapping_of(_metadata(body).get("annotations")).get(OVERRIDE)
+    return [word.strip() for word in text.split(",")] if isinstance(text, str) else []
+
+
+def _orphaned(request: Request) -> tuple[str, ...]:
+    """What is not so when what it owns stays."""
+    stays = mapping_of(request.options).get("propagationPolicy") == "Orphan"
+    return (OF_CHILDREN, "W314") if stays else ()
+
+
+def _is_person(username: str) -> bool:
+    """A controller reads no warnings, and writes each into its log."""
+    return not username.startswith("system:")
+
+
+def _warnings(reasons: list[Reason]) -> Iterator[str]:
+    for reason in reasons[:WARNINGS_MAX]:
+        yield f"{reason.code} {reason.message}"[:WARNING_LEN_MAX]
+    if len(reasons) > WARNINGS_MAX:
+        yield f"and {len(reasons) - WARNINGS_MAX} more"
+
+
+def _message(verdict: Verdict, reasons: list[Reason], request: Request) -> str:
+    """As a person reads it below kubectl's own words."""
+    lines = [verdict.summary, *(f"  {one.code} {one.message}{_place(one)}" for one in reasons[:REASONS_MAX])]
+    if len(reasons) > REASONS_MAX:
+        lines.append(f"  and {len(reasons) - REASONS_MAX} more")
+    lines += [f"  help: {remedy.effect}: {remedy.command}" for remedy in verdict.remedies]
+    codes = ",".join(dict.fromkeys(one.code for one in reasons if one.severity == "deny"))
+    if codes and request.operation != "CREATE":
+        lines.append(f"  or do it all the same: annotate it with {OVERRIDE}={codes}")
+    return "\n".join(lines)
+
+
+def _place(reason: Reason) -> str:
+    return f"  {reason.relation.path}" if reason.relation is not None else ""

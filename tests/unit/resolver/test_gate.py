@@ -1,0 +1,300 @@
+"""What the gate answers an API server: of a site that is known, that is not, and of what has been decided already."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from schemas.events import BlindKind, Heartbeat, ResourceEvent
+from schemas.identity import KindId, ResourceId
+from schemas.queries import ResyncAnswer
+from schemas.relations.surface import builtin_surface
+from schemas.verdicts import Step, Verdict
+from services.chassis.kubernetes.declaration import MANAGER
+from services.resolver.gate import BadReviewError, Denies, Gate, Said
+from services.resolver.judge.policy import Policy
+from services.resolver.machine import Machine
+from services.resolver.signals import BatchSeen, BeatSeen, Moment, ResyncAnswered
+from services.watcher.batching import Batcher
+from tests.kit.manifests import (
+    Manifest,
+    deployment,
+    mounts_secret,
+    namespace,
+    pod,
+    reads_secret,
+    secret,
+    service,
+    thing,
+    workload,
+)
+from tests.unit.resolver.naive_cluster import CATALOGUE, EXTRACTOR
+from tests.unit.resolver.sketches import LYON, NOW
+
+SURFACE = tuple(builtin_surface().served.values())
+PERSON = "anna"
+
+
+class Site:
+    """A resolver that was told what there is, and its gate."""
+
+    def __init__(self, *objects: Manifest, denies: Denies = "breaking", blind: tuple[str, ...] = ()) -> None:
+        self.machine = Machine(LYON, CATALOGUE, Policy(), "resolver/test")
+        self.gate = Gate(self.machine.desk, denies)
+        self.moment = Moment(1_000.0, NOW)
+        self.batcher = Batcher(LYON, 1)
+        self.machine.step(ResyncAnswered(ResyncAnswer(site=LYON, epoch=1, seq=0, differing=0)), self.moment)
+        self.tell(ResourceEvent("surface", surface=SURFACE))
+        self.tell(*(ResourceEvent("put", EXTRACTOR.state(one)) for one in objects))
+        self.tell(*(ResourceEvent("sync_same", kind=one.kind) for one in SURFACE if one.watched))
+        unseen = {KindId(one): BlindKind("forbidden", 1.0) for one in blind}
+        beat = Heartbeat("heartbeat/v1", LYON, 1, self.machine.evidence.seq, len(SURFACE), unseen, at_s=1.0)
+        self.machine.step(BeatSeen(beat), self.moment)
+
+    def tell(self, *events: ResourceEvent) -> None:
+        for event in events:
+            self.batcher.add(event)
+        while (batch := self.batcher.take()) is not None:
+            self.machine.step(BatchSeen(batch.payload), self.moment)
+            self.batcher.acknowledge(batch)
+
+    def later(self, seconds: float) -> None:
+        self.moment = Moment(self.moment.monotonic_s + seconds, NOW)
+
+    def ask(
+        self, operation: str, body: Manifest, before: Manifest | None = None, user: str = PERSON, **more: Any
+    ) -> Said:
+        payload = review(operation, body, before, user, **more)
+        answer, said = self.gate.answer(payload, self.moment)
+        response = json.loads(answer)["response"]
+        assert (response["uid"], response["allowed"]) == ("u-1", said.allowed)
+        assert response.get("warnings", []) == [*said.warnings]
+        assert ("status" in response) != said.allowed
+        return said
+
+    def delete(self, body: Manifest, **more: Any) -> Said:
+        return self.ask("DELETE", body, **more)
+
+
+def review(operation: str, body: Manifest, before: Manifest | None, user: str, **more: Any) -> bytes:
+    group, _, version = body["apiVersion"].rpartition("/")
+    deletes = operation == "DELETE"
+    request = {
+        "uid": "u-1",
+        "kind": {"group": group, "version": version, "kind": body["kind"]},
+        "name": "" if deletes else body["metadata"]["name"],  # as of each object of a collection
+        "namespace": body["metadata"].get("namespace", ""),
+        "operation": operation,
+        "userInfo": {"username": user},
+        "object": None if deletes else body,
+        "oldObject": body if deletes else before,
+        **more,
+    }
+    return json.dumps({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}).encode()
+
+
+def labelled(body: Manifest, **labels: str) -> Manifest:
+    return {
+        **body,
+        "metadata": {**body["metadata"], "labels": {f"cheops.io/{name}": one for name, one in labels.items()}},
+    }
+
+
+def annotated(body: Manifest, **annotations: str) -> Manifest:
+    named = {f"cheops.io/{name}": one for name, one in annotations.items()}
+    return {**body, "metadata": {**body["metadata"], "annotations": named}}
+
+
+USED = secret("ca")
+WEB = deployment("web", mounts_secret("ca"))
+
+
+def test_what_is_used_is_kept_with_the_words_of_the_verdict_and_with_what_would_help() -> None:
+    said = Site(namespace(), USED, WEB).delete(USED)
+    first, *lines = said.message.splitlines()
+    assert (said.allowed, first) == (False, "delete Secret shop/ca @ lyon: still used by 1 resource")
+    assert lines[0] == ("  D310 mounted by Deployment shop/web @ lyon  spec.template.spec.volumes[0].secret.secretName")
+    assert any("cheops delete secret/ca -n shop --site lyon --cascade dependents --preview" in one for one in lines)
+    assert lines[-1] == "  or do it all the same: annotate it with cheops.io/override=D310"
+
+
+def test_what_nobody_uses_may_go() -> None:
+    assert Site(namespace(), USED).delete(USED) == Said(True)
+
+
+def test_a_change_that_takes_away_what_others_need_is_refused_and_any_other_is_not() -> None:
+    site = Site(namespace(), secret("ca", "crt", "key"), deployment("web", reads_secret("ca", "crt")))
+    assert site.ask("UPDATE", secret("ca", "key"), secret("ca", "crt", "key")).message.count("D211") == 2
+    assert site.ask("UPDATE", secret("ca", "crt"), secret("ca", "crt", "key")).allowed
+
+
+def test_what_an_object_lacks_itself_is_said_to_people_and_is_no_reason_to_refuse() -> None:
+    site = Site(namespace())
+    said = site.ask("CREATE", WEB)
+    assert said == Said(True, warnings=("D110 Secret shop/ca is missing, Deployment shop/web needs it",))
+    assert site.ask("CREATE", WEB, user="system:serviceaccount:flux-system:kustomize-controller") == Said(True)
+
+
+def test_all_that_is_denied_is_refused_where_that_is_wanted_and_nothing_where_that_is() -> None:
+    assert not Site(namespace(), denies="all").ask("CREATE", WEB).allowed
+    site = Site(namespace(), USED, WEB, denies="nothing")
+    assert site.delete(USED) == Said(True, warnings=("D310 mounted by Deployment shop/web @ lyon",))
+
+
+def test_an_intent_is_no_matter_of_the_gate_even_where_all_is_refused() -> None:
+    unknown = thing("Gadget", "x", api="example.com/v1")
+    assert Site(namespace(), denies="all").ask("CREATE", unknown).allowed
+
+
+def test_a_version_that_the_server_has_just_raised_is_nobodys_condition() -> None:
+    site = Site(namespace(), {**USED, "metadata": {**USED["metadata"], "resourceVersion": "7"}})
+    newer = {**secret("ca", "crt", "key"), "metadata": {**USED["metadata"], "resourceVersion": "9", "uid": "another"}}
+    assert site.ask("UPDATE", newer, USED) == Said(True)
+
+
+@pytest.mark.parametrize(
+    "user", ["system:serviceaccount:kube-system:generic-garbage-collector", "system:node:n1", "system:kube-scheduler"]
+)
+def test_what_runs_the_cluster_is_never_stopped(user: str) -> None:
+    assert Site(namespace(), USED, WEB).delete(USED, user=user) == Said(True, judged=False)
+
+
+def test_what_was_decided_already_is_let_through() -> None:
+    site = Site(namespace(), USED, WEB)
+    ours = {"options": {"fieldManager": MANAGER}}
+    assert not site.ask("UPDATE", secret("ca", "other"), USED, **ours).judged
+    assert not site.ask("UPDATE", secret("ca", "other"), USED, subResource="status").judged
+    assert not site.ask("CONNECT", USED).judged
+    assert site.delete(USED).judged
+    step = Step(id="s", site=LYON, action="delete", resource=ResourceId("Secret/shop/ca"))
+    verdict = Verdict(
+        intent="i",
+        decision="allow",
+        verb="delete",
+        site=LYON,
+        summary="",
+        decided_at=NOW,
+        decided_by="",
+        valid_until=NOW,
+        plan=(step,),
+    )
+    site.machine.holds.add(verdict, (), 0.0)
+    assert not site.delete(USED).judged
+
+
+def test_what_is_being_deleted_is_helped_to_its_end() -> None:
+    ending = {**USED, "metadata": {**USED["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    site = Site(namespace(), ending, WEB)
+    assert not site.ask("UPDATE", USED, ending).judged
+    gone = namespace("shop", ending=True)
+    assert not Site(gone, USED, WEB).delete(USED).judged, "its namespace goes"
+
+
+def test_who_goes_with_an_owner_that_is_gone_uses_nothing_any_more() -> None:
+    replicas = workload("ReplicaSet", "web-1", mounts_secret("ca"), owners=(WEB,))
+    mounting = pod("web-1-x", mounts_secret("ca"), owners=(replicas,))
+    assert not Site(namespace(), USED, WEB, replicas, mounting).delete(USED).allowed
+    assert Site(namespace(), USED, replicas, mounting).delete(USED).allowed
+    assert not Site(namespace(), USED, workload("ReplicaSet", "web-1", mounts_secret("ca"))).delete(USED).allowed
+    unseen = Site(namespace(), USED, replicas, mounting, blind=("apps/Deployment",))
+    assert not unseen.delete(USED).allowed, "nobody knows that its owner is gone"
+
+
+def test_who_was_let_go_a_moment_ago_uses_nothing_any_more() -> None:
+    site = Site(namespace(), USED, WEB)
+    assert site.delete(WEB, dryRun=True).allowed
+    assert not site.delete(USED).allowed, "it was only tried"
+    assert site.delete(WEB).allowed
+    assert site.delete(USED, dryRun=True).allowed
+    site.later(2.5)
+    site.machine.step(BeatSeen(Heartbeat("heartbeat/v1", LYON, 1, site.machine.evidence.seq, 1, at_s=3.5)), site.moment)
+    assert not site.delete(USED).allowed, "it is still there: somebody kept it"
+
+
+def test_what_owns_nothing_any_more_takes_nothing_with_it() -> None:
+    replicas = workload("ReplicaSet", "web-1", {}, owners=(deployment("web"),))
+    held = service("web", "web")
+    site = Site(namespace(), deployment("web"), replicas, held)
+    refused = site.delete(deployment("web"))
+    orphaning = site.delete(deployment("web"), options={"propagationPolicy": "Orphan"})
+    assert "D313" not in orphaning.message + " ".join(orphaning.warnings)
+    assert refused.message.count("D310") >= orphaning.message.count("D310")
+
+
+def test_a_person_may_say_that_a_reason_does_not_count() -> None:
+    site = Site(namespace(), USED, WEB)
+    said = site.delete(annotated(USED, override="D311, D310"))
+    assert said == Said(True, warnings=("D310 mounted by Deployment shop/web @ lyon",))
+    assert not site.delete(annotated(USED, override="D311")).allowed
+
+
+def test_what_is_not_known_is_let_through_unless_it_is_protected() -> None:
+    site = Site(namespace(), USED)
+    site.later(60.0)
+    open_ = site.delete(USED)
+    assert open_.allowed
+    assert [one[:4] for one in open_.warnings] == ["F502"]
+    protected = labelled(USED, protected="true")
+    closed = site.delete(protected)
+    assert not closed.allowed
+    assert "F502" in closed.message
+    assert "override" not in closed.message, "that would not help"
+    assert site.delete(labelled(USED, protected="false")).allowed
+
+
+def test_an_object_without_a_name_and_one_that_no_intent_can_hold_are_let_through() -> None:
+    site = Site(namespace())
+    nameless = {"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": "shop"}}
+    assert not site.ask("DELETE", nameless).judged
+    deep: Any = "x"
+    for _ in range(200):
+        deep = [deep]
+    said = site.ask("CREATE", {**secret("deep"), "spec": deep})
+    assert (said.allowed, said.judged, "nested deeper" in said.warnings[0]) == (True, False, True)
+
+
+def test_warnings_are_few_and_short() -> None:
+    lacking = {"volumes": [{"name": f"v{one}", "secret": {"secretName": f"{'s' * 60}-{one}"}} for one in range(30)]}
+    warnings = Site(namespace()).ask("CREATE", deployment("web", lacking)).warnings
+    assert (len(warnings), warnings[-1]) == (9, "and 22 more")
+    assert max(map(len, warnings)) <= 240
+
+
+@pytest.mark.parametrize("payload", [b"", b"[]", b"{}", b'{"apiVersion": "v1", "kind": "Pod"}', b"\xff", b"[" * 10_000])
+def test_what_is_no_review_is_said_to_be_none(payload: bytes) -> None:
+    with pytest.raises(BadReviewError, match="expected an AdmissionReview"):
+        Site().gate.answer(payload, Moment(0.0, NOW))
+
+
+@given(
+    some.sampled_from(["CREATE", "UPDATE", "DELETE", "CONNECT", ""]),
+    some.recursive(
+        some.none() | some.booleans() | some.integers() | some.text(max_size=5),
+        lambda inner: (
+            some.lists(inner, max_size=3)
+            | some.dictionaries(
+                some.sampled_from(["metadata", "name", "labels", "annotations", "spec", "cheops.io/override"]),
+                inner,
+                max_size=4,
+            )
+        ),
+        max_leaves=12,
+    ),
+)
+def test_whatever_an_object_looks_like_there_is_an_answer(operation: str, body: Any) -> None:
+    request = {"uid": "u", "kind": {"kind": "Secret"}, "operation": operation, "object": body, "oldObject": body}
+    whole = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+    try:
+        answer, _ = SHARED.gate.answer(json.dumps(whole).encode(), SHARED.moment)
+    except BadReviewError:
+        assert body is not None
+        assert not isinstance(body, dict)
+        return
+    assert json.loads(answer)["response"]["uid"] == "u"
+
+
+SHARED = Site(namespace())
