@@ -36,6 +36,7 @@ INIT_EXAMPLES = examples(
 MANIFESTS_EXAMPLES = examples(
     "cheops mesh manifests lyon --image registry.example/cheops:0.1.0 | kubectl apply --server-side -f -",
     "cheops mesh manifests router-1 | kubectl --context relay apply --server-side -f -",
+    "cheops mesh manifests lyon --gate                       (plain kubectl is told what would break, too)",
     "cheops mesh manifests lyon --storage 50Gi --storage-class fast -n platform",
 )
 WHAT_TO_DO = {
@@ -116,6 +117,9 @@ def manifests(
     rules_namespace: Annotated[
         str, typer.Option("--rules-namespace", help="Whose labelled ConfigMaps hold further rules.", metavar="NAME")
     ] = "",
+    gate: Annotated[
+        bool, typer.Option("--gate", help="The API server asks the site before it writes (needs the extra: sandbox).")
+    ] = False,
     output: OutputOption = Output.YAML,
 ) -> None:
     """The Kubernetes manifests that run a site, or a router, in a cluster. They hold its keys: pipe them.
@@ -128,7 +132,7 @@ def manifests(
     from cheops.topology.folder import MeshFolder
     from cheops.topology.manifests import Choices
 
-    choices = Choices(namespace, image or f"cheops:{version('cheops')}", storage, storage_class, rules_namespace)
+    choices = Choices(namespace, image or f"cheops:{version('cheops')}", storage, storage_class, rules_namespace, gate)
     kubernetes_objects(MeshFolder(folder).manifests(server, choices), output)
 
 

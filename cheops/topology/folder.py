@@ -101,8 +101,9 @@ class MeshFolder:
         before = self.plan()
         gone = before.site(name)
         steps = self._write(before, before.without(name), dropped=(gone,))
-        folders = (self.path / name / KEYS_FOLDER, self.path / name / "tls")
-        for file in (file for folder in folders for file in folder.glob("*")):
+        gates = [*(self.path / name).glob("gate-*")]
+        folders = (self.path / name / KEYS_FOLDER, self.path / name / "tls", *(one / "tls" for one in gates), *gates)
+        for file in (file for folder in folders for file in folder.glob("*") if file.is_file()):
             file.unlink()
         for folder in (*folders, self.path / name):
             if folder.is_dir() and not any(folder.iterdir()):
@@ -134,12 +135,16 @@ class MeshFolder:
         if name not in plan.names:
             there = ", ".join((*plan.names, *(one.name for one in plan.routers)))
             raise SettingsError(f"no site or router is called {name!r} (there are {there})")
-        return of_site(plan, plan.site(name), self._files(name), choices)
+        if choices.gate:
+            from cheops.topology.certificates import Authority  # needs a library of the sandbox's
 
-    def _files(self, folder: str) -> dict[str, str]:
+            Authority(self.path).certify(self.path / name / choices.gate_folder, choices.gate_host)
+        return of_site(plan, plan.site(name), self._files(name, f"{choices.gate_folder}/tls"), choices)
+
+    def _files(self, folder: str, more: str = "tls") -> dict[str, str]:
         """What lies in the folder of a server and may be asked for."""
         try:
-            found = [file for kind in (KEYS_FOLDER, "tls") for file in (self.path / folder / kind).glob("*")]
+            found = [file for kind in (KEYS_FOLDER, "tls", more) for file in (self.path / folder / kind).glob("*")]
             return {str(one.relative_to(self.path)): one.read_text() for one in found}
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"{self.path / folder}: cannot be read ({error})") from error

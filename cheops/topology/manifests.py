@@ -10,11 +10,13 @@ speak to the API server at all.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
 
+from cheops.topology import webhook
 from cheops.topology.objects import Naming, Object, Volume, claim, pod_of
 from cheops.topology.permissions import AUDITOR
 from cheops.topology.plan import FOLDER_OF_ROUTERS, Plan, Router, Site
@@ -30,6 +32,10 @@ HOME: Final = "/nats"  # where a server is started: its configuration names its 
 KEYS: Final = "/keys"
 GRAPH: Final = "/graph"
 METRICS_PORT: Final = 9464
+GATE: Final = "cheops-gate"
+GATE_PORT: Final = 9443
+HTTPS: Final = 443
+GATE_FILES: Final = "/gate"
 SERVER: Final = "nats"
 CONFIGURATION: Final = "server.conf"
 LINK: Final = "link.conf"
@@ -61,10 +67,24 @@ class Choices(Struct, frozen=True):
     storage: str = "10Gi"
     storage_class: str = ""
     rules_namespace: str = ""
+    gate: bool = False
+
+    @property
+    def gate_host(self) -> str:
+        """Where the API server finds the gate; its certificate is for this name."""
+        return f"{GATE}.{self.namespace}.svc"
+
+    @property
+    def gate_folder(self) -> str:
+        """Where in the folder of a site that certificate lies."""
+        return f"gate-{self.namespace}"
 
 
 def of_site(plan: Plan, site: Site, files: Files, choices: Choices) -> list[Object]:
-    """Everything of a site. Raises SettingsError for a file that is missing, and for a host that TLS cannot be for."""
+    """Everything of a site; last how its API server is told of the gate, where one is wanted.
+
+    Raises SettingsError for a file that is missing, and for a host that TLS cannot be for.
+    """
     names = Naming(choices.namespace, site.name)
     host = _host(plan, site, choices)
     text = as_text(site_configuration(plan, site, bound=WITHIN_THE_POD), f"The server of site {site.name}.")
@@ -89,7 +109,7 @@ def of_site(plan: Plan, site: Site, files: Files, choices: Choices) -> list[Obje
         if service == "resolver":
             settings |= {"CHEOPS_PEERS": peers, "CHEOPS_SNAPSHOTS": GRAPH}
         made += _service(names, service, settings, _keys(plan, files, site, service), choices)
-    return made
+    return [*made, *_gate(names, site, files, choices)] if choices.gate else made
 
 
 def of_router(plan: Plan, router: Router, files: Files, choices: Choices) -> list[Object]:
@@ -117,6 +137,11 @@ def _service(names: Naming, service: str, settings: Mapping[str, str], keys: Tex
         volumes.append(Volume("graph", GRAPH, claim=f"{name}-graph"))
         spec = claim("2Gi", choices.storage_class)
         made.append(names.within("v1", "PersistentVolumeClaim", f"{name}-graph", service, spec=spec))
+    ports, addresses = [("metrics", METRICS_PORT)], ["CHEOPS_METRICS_HOST"]
+    if service == "resolver" and choices.gate:
+        volumes.append(Volume("gate", GATE_FILES, secret=f"{GATE}-tls"))
+        settings = {**settings, "CHEOPS_GATE_PORT": str(GATE_PORT), "CHEOPS_GATE_CERTIFICATES": GATE_FILES}
+        ports, addresses = [*ports, ("gate", GATE_PORT)], [*addresses, "CHEOPS_GATE_HOST"]
     wanted = {
         **settings,
         "CHEOPS_NATS_KEYS": KEYS,
@@ -124,15 +149,35 @@ def _service(names: Naming, service: str, settings: Mapping[str, str], keys: Tex
         "CHEOPS_METRICS_PORT": str(METRICS_PORT),
         **({"CHEOPS_RULES_NAMESPACE": choices.rules_namespace} if choices.rules_namespace else {}),
     }
-    own_address = {"name": "CHEOPS_METRICS_HOST", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
-    container = {
+    own_address = {"valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
+    container: Object = {
         "image": choices.image,
         "command": ["cheops", "serve", service],
-        "env": [*({"name": key, "value": value} for key, value in wanted.items()), own_address],
-        "ports": [{"name": "metrics", "containerPort": METRICS_PORT}],
+        "env": [
+            *({"name": key, "value": value} for key, value in wanted.items()),
+            *({"name": key, **own_address} for key in addresses),
+        ],
+        "ports": [{"name": key, "containerPort": number} for key, number in ports],
     }
+    if len(ports) > 1:
+        answers = {"path": "/healthz", "port": "gate", "scheme": "HTTPS"}
+        container["readinessProbe"] = {"httpGet": answers, "periodSeconds": 5}
     pod = pod_of(service, container, volumes, name, token=bool(RIGHTS[service]))
     return [*made, names.deployment(name, service, pod, keys)]
+
+
+def _gate(names: Naming, site: Site, files: Files, choices: Choices) -> list[Object]:
+    """Its certificate, where it is reached, and that it is to be asked."""
+    lies = f"{site.name}/{choices.gate_folder}/tls"
+    texts = {name: _file(files, f"{lies}/{name}") for name in ("cert.pem", "key.pem")}
+    bundle = b64encode(_file(files, f"{lies}/ca.pem").encode()).decode()
+    where = {"service": {"name": GATE, "namespace": choices.namespace, "port": HTTPS}, "caBundle": bundle}
+    executor = f"system:serviceaccount:{choices.namespace}:cheops-executor"
+    return [
+        names.secret(f"{GATE}-tls", "resolver", texts),
+        names.service(GATE, {"gate": HTTPS}, component="resolver"),
+        webhook.configuration(where, (choices.namespace,), (executor,)),
+    ]
 
 
 def _server_pod(

@@ -70,11 +70,13 @@ class Naming:
         """Keys, certificates, a configuration."""
         return self.within("v1", "Secret", name, component, stringData=dict(texts))
 
-    def service(self, name: str, ports: Mapping[str, int], reached: str = "ClusterIP") -> Object:
-        """Of the server."""
+    def service(
+        self, name: str, ports: Mapping[str, int], reached: str = "ClusterIP", component: str = "server"
+    ) -> Object:
+        """Each port leads to the container's of the same name."""
         rows = [{"name": port, "port": number, "targetPort": port} for port, number in ports.items()]
-        spec: Object = {"type": reached, "selector": self.labels("server"), "ports": rows}
-        return self.within("v1", "Service", name, "server", spec=spec)
+        spec: Object = {"type": reached, "selector": self.labels(component), "ports": rows}
+        return self.within("v1", "Service", name, component, spec=spec)
 
     def rights(self, name: str, component: str, rules: Iterable[Object]) -> list[Object]:
         """What the account of a service may do, wherever it is."""

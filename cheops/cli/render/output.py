@@ -34,7 +34,10 @@ def kubernetes_objects(objects: Iterable[Any], output: Output | str) -> None:
     import yaml
 
     class Readable(yaml.SafeDumper):
-        """Texts of several lines as they are."""
+        """Texts of several lines as they are, and what stands twice twice."""
+
+        def ignore_aliases(self, _: object) -> bool:
+            return True
 
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)

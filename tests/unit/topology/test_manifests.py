@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from cheops.topology.folder import MeshFolder
 from cheops.topology.manifests import KEYS_OF, Choices
 from cheops.topology.objects import Object
+from schemas.ties import PROTECTED
 from services.chassis.errors import SettingsError
 from tests.kit.command import Shell
 
@@ -116,6 +119,29 @@ def test_with_tls_a_site_needs_a_certificate_for_its_service(tmp_path: Path) -> 
         folder.manifests("oslo", Choices())
     with pytest.raises(SettingsError, match=r"--at lyon=nats\.else\.svc"):
         folder.manifests("lyon", Choices(namespace="else"))
+
+
+def test_a_gate_has_a_certificate_for_its_service_and_its_api_server_is_told_of_it(folder: MeshFolder) -> None:
+    objects = by_name(folder.manifests("lyon", Choices(gate=True)))
+    certificate = x509.load_pem_x509_certificate(
+        objects["Secret", "cheops-gate-tls"]["stringData"]["cert.pem"].encode()
+    )
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert "cheops-gate.cheops.svc" in names.get_values_for_type(x509.DNSName)
+    open_, closed = objects["ValidatingWebhookConfiguration", "cheops-gate"]["webhooks"]
+    assert (open_["failurePolicy"], closed["failurePolicy"]) == ("Ignore", "Fail")
+    assert closed["objectSelector"] == {"matchLabels": {PROTECTED: "true"}}
+    for one in (open_, closed):
+        assert one["clientConfig"]["service"] == {"name": "cheops-gate", "namespace": "cheops", "port": 443}
+        authority = x509.load_pem_x509_certificate(b64decode(one["clientConfig"]["caBundle"]))
+        certificate.verify_directly_issued_by(authority)
+        assert "cheops" in one["namespaceSelector"]["matchExpressions"][0]["values"], "it never asks about itself"
+        assert '"system:serviceaccount:cheops:cheops-executor"' in one["matchConditions"][0]["expression"]
+    (container,) = pod(objects, "Deployment", "cheops-resolver")["containers"]
+    assert {"name": "gate", "containerPort": 9443} in container["ports"]
+    assert by_name(folder.manifests("lyon", Choices(gate=True))) == objects, "the certificate is kept"
+    folder.remove("lyon")
+    assert not (folder.path / "lyon").exists()
 
 
 def test_a_site_of_which_a_key_is_gone_is_named_with_the_file(folder: MeshFolder) -> None:
