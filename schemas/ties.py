@@ -1,7 +1,7 @@
 """The words on resources by which sites belong together: they survive the loss of everything else. Pure.
 
-One makes a ConfigMap hold rules of relationships (schemas/relations/carried.py), two speak to the gate at the API server
-(services/resolver/gate.py).
+One makes a ConfigMap hold rules of relationships (schemas/relations/carried.py), two speak to the gate before an API
+server (services/resolver/gate.py).
 
 cheops.io/shared-from   label of a copy: the site of its original
 cheops.io/shared-to     annotation of an original: the sites that have a copy, by commas

@@ -28,9 +28,12 @@ from schemas.verdicts import Reason, Verdict
 from services.chassis.kubernetes.declaration import MANAGER
 from services.resolver.desk import Desk
 from services.resolver.judge.use import ends, namespace_ends
+from services.resolver.judge.written import WrittenReason, WrittenVerdict
+from services.resolver.plain import decided_at_once
 from services.resolver.signals import Moment
 
 Denies = Literal["breaking", "all", "nothing"]
+Because = Reason | WrittenReason
 
 NAME: Final = "gate"  # of each of its intents: none is stored
 VALID_FOR: Final = timedelta(seconds=30)  # an API server waits no longer for an answer
@@ -133,8 +136,11 @@ class Gate:
             intent = _intent(request, resource, body, self._desk.site, moment)
         except ValidationError as error:  # more than an intent can hold; nothing of it is in what is said
             return Said(True, warnings=(f"not judged: {describe(error, limit=1)}",), judged=False)
-        case = hearing.case(intent, hearing.take_in(intent, moment), 1, moment)
-        said = self._said(hearing.judge(case, self._desk.view(), moment), request, body, moment)
+        verdict: Verdict | WrittenVerdict | None = decided_at_once(self._desk, intent, moment)
+        if verdict is None:
+            case = hearing.case(intent, hearing.take_in(intent, moment), 1, moment)
+            verdict = hearing.judge(case, self._desk.view(), moment)
+        said = self._said(verdict, request, body, moment)
         if said.allowed and request.operation == "DELETE" and not request.dry_run:
             self._let_go.pop(resource, None)
             self._let_go[resource] = moment.monotonic_s
@@ -154,11 +160,11 @@ class Gate:
                 return True
         return mapping_of(request.options).get("fieldManager") == MANAGER or self._desk.holds.holds(resource)
 
-    def _said(self, verdict: Verdict, request: Request, body: dict[str, Any], moment: Moment) -> Said:
+    def _said(self, verdict: Verdict | WrittenVerdict, request: Request, body: dict[str, Any], moment: Moment) -> Said:
         self._forget(moment.monotonic_s)
         overridden = {*_words(request.old_object), *_words(body)}
         kept = _orphaned(request)
-        blocking, more = [], []
+        blocking, more = list[Because](), list[Because]()
         for reason in verdict.reasons:
             if reason.code in USERS and reason.resource is not None and self._goes(reason.resource):
                 continue
@@ -199,7 +205,7 @@ class Gate:
                 break
             del self._let_go[resource]
 
-    def _blocks(self, reason: Reason) -> bool:
+    def _blocks(self, reason: Because) -> bool:
         if self._denies == "breaking":
             return reason.code.startswith(BREAKING)
         return self._denies == "all" and not reason.code.startswith(OF_INTENTS)
@@ -260,14 +266,14 @@ def _is_person(username: str) -> bool:
     return not username.startswith("system:")
 
 
-def _warnings(reasons: list[Reason]) -> Iterator[str]:
+def _warnings(reasons: list[Because]) -> Iterator[str]:
     for reason in reasons[:WARNINGS_MAX]:
         yield f"{reason.code} {reason.message}"[:WARNING_LEN_MAX]
     if len(reasons) > WARNINGS_MAX:
         yield f"and {len(reasons) - WARNINGS_MAX} more"
 
 
-def _message(verdict: Verdict, reasons: list[Reason], request: Request) -> str:
+def _message(verdict: Verdict | WrittenVerdict, reasons: list[Because], request: Request) -> str:
     """As a person reads it below kubectl's own words."""
     lines = [verdict.summary, *(f"  {one.code} {one.message}{_place(one)}" for one in reasons[:REASONS_MAX])]
     if len(reasons) > REASONS_MAX:
@@ -279,5 +285,5 @@ def _message(verdict: Verdict, reasons: list[Reason], request: Request) -> str:
     return "\n".join(lines)
 
 
-def _place(reason: Reason) -> str:
+def _place(reason: Because) -> str:
     return f"  {reason.relation.path}" if reason.relation is not None else ""

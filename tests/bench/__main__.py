@@ -29,7 +29,7 @@ from tests.bench.measuring import Row, parse_sizes, shown_size
 
 NAMES = (
     *("extraction", "watching", "ingest", "streaming", "memory", "pauses", "verdicts", "restart", "compared", "hubs"),
-    *("plans", "bus", "acts", "backlog", "beside", "letters", "starting", "applying", "lineage", "freshness"),
+    *("gate", "plans", "bus", "acts", "backlog", "beside", "letters", "starting", "applying", "lineage", "freshness"),
 )
 Columns = dict[int, list[Row]]
 AT_ONE_SIZE = {
