@@ -1,6 +1,6 @@
 """What an API server asks before it writes → the verdict's word. Pure: answered from memory, within its time-out.
 
-    AdmissionReview ─▶ delete KIND/NAME, or apply the object as it will be ─▶ judge ─▶ allowed, warned of, or refused
+    AdmissionReview ─▶ delete KIND/NAME, create or apply the object as it will be ─▶ judge ─▶ allowed, warned, refused
 
 So whoever uses plain kubectl is told what would break, before it does. What breaks others is refused; what the object
 itself lacks still is said only, because people apply files in any order and controllers try again. Who is about to go
@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final, Literal
 
-import msgspec
 from msgspec import Struct
 from pydantic import ValidationError
 
@@ -30,6 +29,7 @@ from services.resolver.desk import Desk
 from services.resolver.judge.use import ends, namespace_ends
 from services.resolver.judge.written import WrittenReason, WrittenVerdict
 from services.resolver.plain import decided_at_once
+from services.resolver.reviews import Request, answered, request_in
 from services.resolver.signals import Moment
 
 Denies = Literal["breaking", "all", "nothing"]
@@ -37,7 +37,6 @@ Because = Reason | WrittenReason
 
 NAME: Final = "gate"  # of each of its intents: none is stored
 VALID_FOR: Final = timedelta(seconds=30)  # an API server waits no longer for an answer
-FORBIDDEN: Final = 403
 WARNINGS_MAX: Final = 8
 WARNING_LEN_MAX: Final = 240  # an API server cuts longer ones when there are many
 REASONS_MAX: Final = 10
@@ -49,41 +48,12 @@ OF_INTENTS: Final = (
     "D0",
     "D6",
 )  # numbers about an intent's own form and scope: of what an API server takes they say nothing
+EXISTS: Final = (
+    "D101"  # who is created was deleted a moment ago, and that was not seen yet: the API server knows better
+)
 OF_CHILDREN: Final = "D313"
 SERVERS_OWN: Final = ("system:serviceaccount:kube-system:", "system:kube-", "system:node:", "system:apiserver")
 SERVERS_TO_SET: Final = ("managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink")
-
-
-class _Kind(Struct, frozen=True):
-    group: str = ""
-    version: str = ""
-    kind: str = ""
-
-
-class _User(Struct, frozen=True):
-    username: str = ""
-
-
-class Request(Struct, frozen=True, rename="camel"):
-    """What of an AdmissionRequest (admission.k8s.io/v1) matters here; of a deletion the object is in `old_object`."""
-
-    uid: str
-    kind: _Kind
-    operation: str
-    name: str = ""
-    namespace: str = ""
-    sub_resource: str = ""
-    object: dict[str, Any] | None = None
-    old_object: dict[str, Any] | None = None
-    user_info: _User = _User()
-    dry_run: bool = False
-    options: dict[str, Any] | None = None
-
-
-class _Review(Struct, frozen=True, rename="camel"):
-    api_version: Literal["admission.k8s.io/v1"]
-    kind: Literal["AdmissionReview"]
-    request: Request
 
 
 class Said(Struct, frozen=True):
@@ -96,11 +66,6 @@ class Said(Struct, frozen=True):
 
 
 PASSED: Final = Said(True, judged=False)
-_reviews = msgspec.json.Decoder(_Review)
-
-
-class BadReviewError(ValueError):
-    """Not an AdmissionReview."""
 
 
 class Gate:
@@ -112,18 +77,9 @@ class Gate:
 
     def answer(self, payload: bytes, moment: Moment) -> tuple[bytes, Said]:
         """The AdmissionReview that goes back, and what it says. Raises BadReviewError."""
-        try:
-            request = _reviews.decode(payload).request
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-            raise BadReviewError(f"expected an AdmissionReview of admission.k8s.io/v1: {error}") from error
+        request = request_in(payload)
         said = self.say(request, moment)
-        response: dict[str, Any] = {"uid": request.uid, "allowed": said.allowed}
-        if said.warnings:
-            response["warnings"] = said.warnings
-        if not said.allowed:
-            response["status"] = {"code": FORBIDDEN, "reason": "Forbidden", "message": said.message}
-        review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
-        return msgspec.json.encode(review), said
+        return answered(request, said.allowed, said.message, said.warnings), said
 
     def say(self, request: Request, moment: Moment) -> Said:
         """Whether it may be done."""
@@ -154,8 +110,14 @@ class Gate:
             return True
         if "deletionTimestamp" in _metadata(request.old_object):
             return True
+        view = self._desk.view()
+        known = view.find(resource)
+        if request.operation == "UPDATE" and known is not None:
+            uid = _metadata(request.old_object).get("uid")
+            if uid and known.uid and uid != known.uid:
+                return True  # what is known is of the one before it
         if request.operation == "DELETE" and request.namespace:
-            namespace = self._desk.view().find(resource_id("", "Namespace", "", request.namespace))
+            namespace = view.find(resource_id("", "Namespace", "", request.namespace))
             if namespace is not None and ends(namespace):
                 return True
         return mapping_of(request.options).get("fieldManager") == MANAGER or self._desk.holds.holds(resource)
@@ -166,11 +128,13 @@ class Gate:
         kept = _orphaned(request)
         blocking, more = list[Because](), list[Because]()
         for reason in verdict.reasons:
+            if reason.code == EXISTS or reason.code in kept:
+                continue
             if reason.code in USERS and reason.resource is not None and self._goes(reason.resource):
                 continue
-            if reason.severity == "deny" and self._blocks(reason) and reason.code not in {*overridden, *kept}:
+            if reason.severity == "deny" and self._blocks(reason) and reason.code not in overridden:
                 blocking.append(reason)
-            elif reason.severity != "note" and reason.code not in kept:
+            elif reason.severity != "note":
                 more.append(reason)
         protected = PROTECTED in _labels(request.old_object) or PROTECTED in _labels(body)
         unknown = [one for one in more if one.severity == "defer"] if protected and self._denies != "nothing" else []
@@ -220,8 +184,9 @@ def _resource(request: Request, body: dict[str, Any] | None) -> ResourceId | Non
 
 def _intent(request: Request, resource: ResourceId, body: dict[str, Any], site: SiteName, moment: Moment) -> Intent:
     what: dict[str, Any] = {"verb": "delete", "resources": (resource,)}
-    if request.operation != "DELETE":  # apply: what was seen of it may be behind by a moment
-        what = {"verb": "apply", "manifests": (_as_declared(body),)}
+    if request.operation != "DELETE":  # apply: what was just made may not have been seen yet
+        verb = "create" if request.operation == "CREATE" else "apply"
+        what = {"verb": verb, "manifests": (_as_declared(body),)}
     return Intent(
         id=NAME,
         site=site,

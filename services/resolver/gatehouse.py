@@ -18,7 +18,8 @@ from aiohttp import web
 from schemas.identity import SiteName
 from services.chassis import metrics
 from services.chassis.errors import SettingsError
-from services.resolver.gate import BadReviewError, Gate
+from services.resolver.gate import Gate
+from services.resolver.reviews import BadReviewError
 from services.resolver.signals import Moment
 
 BYTES_MAX: Final = 16 * 1024 * 1024  # an object, what it was, and both written as a managed field

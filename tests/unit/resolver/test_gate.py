@@ -15,9 +15,10 @@ from schemas.queries import ResyncAnswer
 from schemas.relations.surface import builtin_surface
 from schemas.verdicts import Step, Verdict
 from services.chassis.kubernetes.declaration import MANAGER
-from services.resolver.gate import BadReviewError, Denies, Gate, Said
+from services.resolver.gate import Denies, Gate, Said
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
+from services.resolver.reviews import BadReviewError
 from services.resolver.signals import BatchSeen, BeatSeen, Moment, ResyncAnswered
 from services.watcher.batching import Batcher
 from tests.kit.manifests import (
@@ -154,6 +155,14 @@ def test_a_version_that_the_server_has_just_raised_is_nobodys_condition() -> Non
     site = Site(namespace(), {**USED, "metadata": {**USED["metadata"], "resourceVersion": "7"}})
     newer = {**secret("ca", "crt", "key"), "metadata": {**USED["metadata"], "resourceVersion": "9", "uid": "another"}}
     assert site.ask("UPDATE", newer, USED) == Said(True)
+
+
+def test_what_is_made_anew_is_not_held_to_the_one_before_it_that_was_not_seen_to_go() -> None:
+    site = Site(namespace(), USED, deployment("web", reads_secret("ca", "crt")))
+    anew = secret("ca", "other", uid="another")
+    assert site.ask("CREATE", anew) == Said(True)
+    assert site.ask("UPDATE", anew, anew) == Said(True, judged=False)
+    assert "D211" in site.ask("UPDATE", secret("ca", "other"), USED).message
 
 
 @pytest.mark.parametrize(

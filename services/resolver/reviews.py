@@ -1,0 +1,67 @@
+"""AdmissionReview (admission.k8s.io/v1): what an API server asks, and how it is answered. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+FORBIDDEN: Final = 403
+
+
+class _Kind(Struct, frozen=True):
+    group: str = ""
+    version: str = ""
+    kind: str = ""
+
+
+class _User(Struct, frozen=True):
+    username: str = ""
+
+
+class Request(Struct, frozen=True, rename="camel"):
+    """What of an AdmissionRequest (admission.k8s.io/v1) matters here; of a deletion the object is in `old_object`."""
+
+    uid: str
+    kind: _Kind
+    operation: str
+    name: str = ""
+    namespace: str = ""
+    sub_resource: str = ""
+    object: dict[str, Any] | None = None
+    old_object: dict[str, Any] | None = None
+    user_info: _User = _User()
+    dry_run: bool = False
+    options: dict[str, Any] | None = None
+
+
+class _Review(Struct, frozen=True, rename="camel"):
+    api_version: Literal["admission.k8s.io/v1"]
+    kind: Literal["AdmissionReview"]
+    request: Request
+
+
+_reviews = msgspec.json.Decoder(_Review)
+
+
+class BadReviewError(ValueError):
+    """Not an AdmissionReview."""
+
+
+def request_in(payload: bytes) -> Request:
+    """Raises BadReviewError."""
+    try:
+        return _reviews.decode(payload).request
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise BadReviewError(f"expected an AdmissionReview of admission.k8s.io/v1: {error}") from error
+
+
+def answered(request: Request, allowed: bool, message: str, warnings: tuple[str, ...]) -> bytes:
+    """The review that goes back."""
+    response: dict[str, Any] = {"uid": request.uid, "allowed": allowed}
+    if warnings:
+        response["warnings"] = warnings
+    if not allowed:
+        response["status"] = {"code": FORBIDDEN, "reason": "Forbidden", "message": message}
+    return msgspec.json.encode({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response})
