@@ -48,9 +48,6 @@ OF_INTENTS: Final = (
     "D0",
     "D6",
 )  # numbers about an intent's own form and scope: of what an API server takes they say nothing
-EXISTS: Final = (
-    "D101"  # who is created was deleted a moment ago, and that was not seen yet: the API server knows better
-)
 OF_CHILDREN: Final = "D313"
 SERVERS_OWN: Final = ("system:serviceaccount:kube-system:", "system:kube-", "system:node:", "system:apiserver")
 SERVERS_TO_SET: Final = ("managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink")
@@ -112,9 +109,9 @@ class Gate:
             return True
         view = self._desk.view()
         known = view.find(resource)
-        if request.operation == "UPDATE" and known is not None:
-            uid = _metadata(request.old_object).get("uid")
-            if uid and known.uid and uid != known.uid:
+        if known is not None and request.operation != "DELETE":
+            uid = _metadata(request.old_object).get("uid")  # none of what is made now
+            if known.uid and uid != known.uid:
                 return True  # what is known is of the one before it
         if request.operation == "DELETE" and request.namespace:
             namespace = view.find(resource_id("", "Namespace", "", request.namespace))
@@ -128,7 +125,7 @@ class Gate:
         kept = _orphaned(request)
         blocking, more = list[Because](), list[Because]()
         for reason in verdict.reasons:
-            if reason.code == EXISTS or reason.code in kept:
+            if reason.code in kept:
                 continue
             if reason.code in USERS and reason.resource is not None and self._goes(reason.resource):
                 continue

@@ -160,7 +160,7 @@ def test_a_version_that_the_server_has_just_raised_is_nobodys_condition() -> Non
 def test_what_is_made_anew_is_not_held_to_the_one_before_it_that_was_not_seen_to_go() -> None:
     site = Site(namespace(), USED, deployment("web", reads_secret("ca", "crt")))
     anew = secret("ca", "other", uid="another")
-    assert site.ask("CREATE", anew) == Said(True)
+    assert site.ask("CREATE", anew) == Said(True, judged=False)
     assert site.ask("UPDATE", anew, anew) == Said(True, judged=False)
     assert "D211" in site.ask("UPDATE", secret("ca", "other"), USED).message
 
