@@ -157,12 +157,13 @@ class Assembly:
             count += len(mount.kinds) * len(mount.at) * sum(len(at) for _, at in rows)
             if count > PLACES_MAX:
                 raise file.error(where, f"more than {PLACES_MAX} places of rules in one file")
-            for kind in mount.kinds:
-                for rule, at in rows:
-                    places = _joined(mount.at, at)
+            for rule, at in rows:
+                places = _joined(mount.at, at)
+                made = MountedRule(rule, places, file.content.area)
+                for kind in mount.kinds:
                     _refuse_twins(self._seen, kind, places, rule, file, where)
                     _refuse_values(self._kinds, kind, places, file, where)
-                    mounted[KindId(kind)].append(MountedRule(rule, places, file.content.area))
+                    mounted[KindId(kind)].append(made)
         for kind_id, rules in mounted.items():
             self._rules[kind_id] = (*self._rules.get(kind_id, ()), *rules)
         for place, one in enumerate(file.content.kinds):

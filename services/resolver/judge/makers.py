@@ -1,4 +1,4 @@
-"""Who makes what is not there: a Secret that a SealedSecret, an ExternalSecret or a Certificate makes. Pure.
+"""Who makes what is not there: the Secret of a SealedSecret or a Certificate, the claim of a DataVolume. Pure.
 
 While it is not there (a directory of manifests, a site that is being set up), its maker stands for it: whoever uses it
 is left without it when the maker goes, or makes another one. Where it is there, owner references say what goes.
@@ -17,9 +17,35 @@ from services.resolver.graph.walk import owner_of
 from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.use import BREAKING, use_of
 
-MAKING: Final = frozenset(("certificate.secret", "externalsecret.target", "sealedsecret.secret"))
+MAKING: Final = frozenset(
+    (
+        "cdi.claim.made",
+        "cdi.cron.datasource",
+        "certificate.secret",
+        "cnpg.service",
+        "externalsecret.target",
+        "jobset.service",
+        "kubevirt.datavolume.made",
+        "sealedsecret.secret",
+        "strimzi.user.secret",
+        "vault.destination.made",
+    )
+)
 MAKERS: Final = frozenset(
-    ("bitnami.com/SealedSecret", "cert-manager.io/Certificate", "external-secrets.io/ExternalSecret")
+    (
+        "bitnami.com/SealedSecret",
+        "cdi.kubevirt.io/DataImportCron",
+        "cdi.kubevirt.io/DataVolume",
+        "cert-manager.io/Certificate",
+        "external-secrets.io/ExternalSecret",
+        "jobset.x-k8s.io/JobSet",
+        "kafka.strimzi.io/KafkaUser",
+        "kubevirt.io/VirtualMachine",
+        "postgresql.cnpg.io/Cluster",
+        "secrets.hashicorp.com/VaultDynamicSecret",
+        "secrets.hashicorp.com/VaultPKISecret",
+        "secrets.hashicorp.com/VaultStaticSecret",
+    )
 )
 USERS_LOOKED_AT: Final = 128
 
