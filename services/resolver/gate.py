@@ -44,17 +44,14 @@ OWNERS_MAX: Final = 8
 SEEN_WITHIN_S: Final = 2.0
 USERS: Final = ("D310", "D311", "D312", "D313", "W310", "W311", "W312")  # whose reason names who uses it
 BREAKING: Final = ("D2", "D3")  # numbers about what others need (schemas/codes)
-OF_INTENTS: Final = (
-    "D0",
-    "D6",
-)  # numbers about an intent's own form and scope: of what an API server takes they say nothing
+OF_INTENTS: Final = ("D0", "D6")  # about an intent's own form and scope: of what an API server takes they say nothing
 OF_CHILDREN: Final = "D313"
 SERVERS_OWN: Final = ("system:serviceaccount:kube-system:", "system:kube-", "system:node:", "system:apiserver")
 SERVERS_TO_SET: Final = ("managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink")
 
 
 class Said(Struct, frozen=True):
-    """The answer. `message`: why it is refused, for a person."""
+    """The answer. `message`: why it is refused, for a person, or would be where nothing is."""
 
     allowed: bool
     message: str = ""
@@ -125,7 +122,7 @@ class Gate:
         kept = _orphaned(request)
         blocking, more = list[Because](), list[Because]()
         for reason in verdict.reasons:
-            if reason.code in kept:
+            if reason.code in kept or reason.code.startswith(OF_INTENTS):
                 continue
             if reason.code in USERS and reason.resource is not None and self._goes(reason.resource):
                 continue
@@ -134,10 +131,12 @@ class Gate:
             elif reason.severity != "note":
                 more.append(reason)
         protected = PROTECTED in _labels(request.old_object) or PROTECTED in _labels(body)
-        unknown = [one for one in more if one.severity == "defer"] if protected and self._denies != "nothing" else []
-        if blocking or unknown:
-            return Said(False, _message(verdict, blocking or unknown, request))
-        return Said(True, warnings=tuple(_warnings(more)) if _is_person(request.user_info.username) else ())
+        unknown = [one for one in more if one.severity == "defer"] if protected else []
+        message = _message(verdict, blocking or unknown, request) if blocking or unknown else ""
+        if message and self._denies != "nothing":
+            return Said(False, message)
+        warnings = tuple(_warnings([*blocking, *more])) if _is_person(request.user_info.username) else ()
+        return Said(True, message, warnings)
 
     def _goes(self, resource: ResourceId) -> bool:
         """It, or who owns it, was let go a moment ago, ends, or is there no more: what it owned is collected then."""
@@ -167,9 +166,7 @@ class Gate:
             del self._let_go[resource]
 
     def _blocks(self, reason: Because) -> bool:
-        if self._denies == "breaking":
-            return reason.code.startswith(BREAKING)
-        return self._denies == "all" and not reason.code.startswith(OF_INTENTS)
+        return self._denies == "all" or reason.code.startswith(BREAKING)
 
 
 def _resource(request: Request, body: dict[str, Any] | None) -> ResourceId | None:
@@ -225,7 +222,7 @@ def _orphaned(request: Request) -> tuple[str, ...]:
 
 def _is_person(username: str) -> bool:
     """A controller reads no warnings, and writes each into its log."""
-    return not username.startswith("system:")
+    return not username.startswith("system:serviceaccount:")
 
 
 def _warnings(reasons: list[Because]) -> Iterator[str]:

@@ -41,8 +41,9 @@ async def open_gate(
             return web.Response(status=400, text=f"{error}\n")
         answer = "passed" if not said.judged else "allowed" if said.allowed else "refused"
         metrics.GATE_ANSWERS.labels(site, answer).inc()
-        if not said.allowed:
-            log.info("refused at the gate", site=site, why=said.message.partition("\n")[0])
+        if said.message:
+            what = "would be refused at the gate" if said.allowed else "refused at the gate"
+            log.info(what, site=site, why=said.message.partition("\n")[0])
         return web.Response(body=body, content_type="application/json")
 
     async def healthy(_: web.Request) -> web.Response:

@@ -142,13 +142,14 @@ def test_what_an_object_lacks_itself_is_said_to_people_and_is_no_reason_to_refus
 
 def test_all_that_is_denied_is_refused_where_that_is_wanted_and_nothing_where_that_is() -> None:
     assert not Site(namespace(), denies="all").ask("CREATE", WEB).allowed
-    site = Site(namespace(), USED, WEB, denies="nothing")
-    assert site.delete(USED) == Said(True, warnings=("D310 mounted by Deployment shop/web @ lyon",))
+    said = Site(namespace(), USED, WEB, denies="nothing").delete(USED)
+    assert (said.allowed, said.warnings) == (True, ("D310 mounted by Deployment shop/web @ lyon",))
+    assert said.message.startswith("delete Secret shop/ca @ lyon: still used"), "it is logged that it would be"
 
 
 def test_an_intent_is_no_matter_of_the_gate_even_where_all_is_refused() -> None:
     unknown = thing("Gadget", "x", api="example.com/v1")
-    assert Site(namespace(), denies="all").ask("CREATE", unknown).allowed
+    assert Site(namespace(), denies="all").ask("CREATE", unknown) == Said(True)
 
 
 def test_a_version_that_the_server_has_just_raised_is_nobodys_condition() -> None:

@@ -1,0 +1,90 @@
+"""HTTPS before the gate: what is answered, what is refused, and which settings cannot be used."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from structlog.testing import capture_logs
+
+from cheops.topology.certificates import Authority
+from services.chassis.errors import SettingsError
+from services.resolver.gate import Gate
+from services.resolver.gatehouse import open_gate
+from tests.kit.manifests import namespace
+from tests.kit.ports import free_ports
+from tests.unit.resolver.sketches import LYON
+from tests.unit.resolver.test_gate import PERSON, USED, WEB, Site, review
+
+HOST = "127.0.0.1"
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Path:
+    Authority(tmp_path).certify(tmp_path / "gate", HOST)
+    return tmp_path / "gate" / "tls"
+
+
+@pytest.fixture
+async def url(certificates: Path) -> AsyncIterator[str]:
+    site = Site(namespace(), USED, WEB)
+    (port,) = free_ports(1)
+    async with open_gate(LYON, site.gate, lambda: site.moment, HOST, port, certificates):
+        yield f"https://{HOST}:{port}"
+
+
+@pytest.fixture
+async def session(certificates: Path) -> AsyncIterator[aiohttp.ClientSession]:
+    trust = ssl.create_default_context(cafile=str(certificates / "ca.pem"))
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust)) as made:
+        yield made
+
+
+async def test_a_review_is_answered_and_a_refusal_is_logged_without_what_the_object_holds(
+    url: str, session: aiohttp.ClientSession
+) -> None:
+    with capture_logs() as logs:
+        async with session.post(f"{url}/?timeout=2s", data=review("DELETE", USED, None, PERSON)) as answer:
+            assert (answer.status, answer.content_type) == (200, "application/json")
+            response = json.loads(await answer.read())["response"]
+    assert (response["allowed"], response["status"]["code"]) == (False, 403)
+    refused = [one["why"] for one in logs if one["event"] == "refused at the gate"]
+    assert refused == ["delete Secret shop/ca @ lyon: still used by 1 resource"]
+
+
+async def test_what_is_no_review_gets_400_and_who_only_looks_whether_it_is_open_gets_200(
+    url: str, session: aiohttp.ClientSession
+) -> None:
+    async with session.post(url, data=b"{}") as answer:
+        assert (answer.status, "expected an AdmissionReview" in await answer.text()) == (400, True)
+    async with session.get(f"{url}/healthz") as answer:
+        assert (answer.status, await answer.text()) == (200, "ok\n")
+
+
+async def test_nobody_is_answered_without_encryption(url: str) -> None:
+    async with aiohttp.ClientSession() as plain:
+        with pytest.raises(aiohttp.ClientError):
+            await plain.get(url.replace("https", "http"))
+
+
+@pytest.mark.parametrize(
+    ("host", "lies", "reason"),
+    [
+        (HOST, None, r"CHEOPS_GATE_CERTIFICATES: not set \(expected a folder with cert\.pem and key\.pem\)"),
+        (HOST, "nothing", r"CHEOPS_GATE_CERTIFICATES: .*/nothing/cert\.pem, key\.pem: cannot be used"),
+        ("203.0.113.7", "gate/tls", r"CHEOPS_GATE_PORT: 203\.0\.113\.7:\d+ cannot be taken"),
+    ],
+)
+async def test_settings_that_cannot_be_used_are_named(
+    certificates: Path, tmp_path: Path, host: str, lies: str | None, reason: str
+) -> None:
+    site = Site()
+    (port,) = free_ports(1)
+    folder = None if lies is None else tmp_path / lies
+    with pytest.raises(SettingsError, match=reason):
+        async with open_gate(LYON, Gate(site.machine.desk), lambda: site.moment, host, port, folder):
+            pass
