@@ -148,6 +148,8 @@ class RuleReader(ABC):
         kind = kind[0].upper() + kind[1:]
         if not group:
             group = split_kind(self._kind)[0]
+        elif group == "core":  # as Linkerd spells the one without a name; any other has a dot in it
+            group = ""
         elif "/" in group or to.group_from.endswith("apiVersion"):
             group = group.rpartition("/")[0]
         found = kind_id(one_group(group, kind), kind)
