@@ -88,6 +88,7 @@ def _shipped() -> tuple[ReadFile, ...]:
 def _shipped_assembly() -> Assembly:
     made = Assembly()
     made.add(_shipped())
+    made.ship()
     return made
 
 
@@ -137,6 +138,10 @@ class Assembly:
         made._rules, made._kinds, made._seen = dict(self._rules), dict(self._kinds), dict(self._seen)
         return made
 
+    def ship(self) -> None:
+        """All that is there comes with Cheops."""
+        self._fragments.ship()
+
     def add(self, files: Sequence[ReadFile]) -> None:
         """Files that may use each other's fragments. Raises RuleError for one of them; then this is of no use."""
         self._catalogue = None
@@ -171,39 +176,55 @@ class Assembly:
             self._kinds[KindId(one.kind)] = one
 
 
+_Made = tuple[ReadFile, tuple[Entry, ...]]
+_Key = tuple[Source | None, str]
+
+
 class _Fragments:
-    """Those of all files, each unfolded once: the rules of it and of the fragments that it uses, with their places."""
+    """Those of all files, each unfolded once: the rules of it and of the fragments that it uses, with their places.
+
+    A file may call one as a shipped one is called: it means its own then, and all others the shipped one.
+    """
 
     def __init__(self) -> None:
-        self._made: dict[str, tuple[ReadFile, tuple[Entry, ...]]] = {}
-        self._unfolded: dict[str, _Rows] = {}
+        self._made: dict[_Key, _Made] = {}  # by name; and by file and name where it is the file's alone
+        self._unfolded: dict[_Key, _Rows] = {}
+        self._shipped: frozenset[str] = frozenset()
 
     def copy(self) -> _Fragments:
         """Another one, to be added to."""
         made = _Fragments()
-        made._made, made._unfolded = dict(self._made), dict(self._unfolded)
+        made._made, made._unfolded, made._shipped = dict(self._made), dict(self._unfolded), self._shipped
         return made
+
+    def ship(self) -> None:
+        """All that are there are shipped ones."""
+        self._shipped = frozenset(name for _, name in self._made)
 
     def add(self, file: ReadFile) -> None:
         """Those of a file. Raises RuleError."""
         for name, entries in file.content.fragments.items():
-            if name in self._made:
-                raise file.error(("fragments", name), f"fragment {name!r} is also in {self._made[name][0].source}")
-            self._made[name] = (file, entries)
+            key: _Key = (file.source if name in self._shipped else None, name)
+            if key in self._made:
+                raise file.error(("fragments", name), f"fragment {name!r} is also in {self._made[key][0].source}")
+            self._made[key] = (file, entries)
 
     def rules(self, name: str, file: ReadFile, where: Sequence[str | int], trail: tuple[str, ...] = ()) -> _Rows:
         """Raises RuleError; `where`: the place in `file` that uses it."""
         if name in trail:
             raise file.error(where, f"fragment {name!r} uses itself ({' → '.join((*trail, name))})")
-        if name not in self._made:
-            raise file.error(where, f"use: no fragment is called {name!r} (there are {', '.join(sorted(self._made))})")
-        found = self._unfolded.get(name)
+        key: _Key = (file.source, name)
+        key = key if key in self._made else (None, name)
+        if key not in self._made:
+            there = ", ".join(sorted({one for _, one in self._made}))
+            raise file.error(where, f"use: no fragment is called {name!r} (there are {there})")
+        found = self._unfolded.get(key)
         if found is None:
-            found = self._unfolded[name] = self._unfold(name, trail)
+            found = self._unfolded[key] = self._unfold(key, trail)
         return found
 
-    def _unfold(self, name: str, trail: tuple[str, ...]) -> _Rows:
-        home, entries = self._made[name]
+    def _unfold(self, key: _Key, trail: tuple[str, ...]) -> _Rows:
+        (home, entries), name = self._made[key], key[1]
         rows: _Rows = []
         count = 0
         for place, entry in enumerate(entries):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.identity import KindId
 from schemas.relations.examples import compared, examples_of
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
@@ -122,3 +123,15 @@ def test_the_file_of_the_manual_is_good_and_its_example_holds(tmp_path: Path) ->
     path.write_text(manual.partition("```yaml\n")[2].partition("```")[0])
     rows = list(compared([path], Extractor(load_catalogue([path]), builtin_surface())))
     assert [(rule, wrong) for _, rule, wrong in rows] == [("widget.secret", [])]
+
+
+def test_a_fragment_that_is_called_as_a_shipped_one_is_its_files_own(tmp_path: Path) -> None:
+    row = "{rule: mine.secret, at: tls, to: {kind: Secret, name: secretName}, phases: [L]}"
+    mount = "mounts:\n  - {kinds: [example.com/Widget], at: spec, use: [podvolume]}\n"
+    mine, other = tmp_path / "mine.yaml", tmp_path / "other.yaml"
+    mine.write_text(f"area: mine\nfragments:\n  podvolume: [{row}]\n{mount}")
+    other.write_text(f"area: other\n{mount.replace('Widget', 'Gadget')}")
+    found = load_catalogue([mine, other]).rules
+    assert [one.rule.rule for one in found[KindId("example.com/Widget")]] == ["mine.secret"]
+    assert "mine.secret" not in {one.rule.rule for one in found[KindId("example.com/Gadget")]}
+    assert len(found[KindId("example.com/Gadget")]) > 1
