@@ -8,9 +8,8 @@ import signal
 import sys
 from pathlib import Path
 
-import structlog
-
 from cheops.sandbox.apiserver.cluster import EmbeddedCluster
+from services.chassis import logs
 
 
 def main() -> None:
@@ -21,10 +20,7 @@ def main() -> None:
     parser.add_argument("--token", default="", help="bearer token that every request must carry")
     parser.add_argument("--no-controllers", action="store_true", help="do not make workloads ready")
     arguments = parser.parse_args()
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger("info"),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),  # stdout is for the address
-    )
+    logs.configure()  # on stderr: stdout is for the address
     asyncio.run(_run(arguments))
 
 

@@ -99,6 +99,14 @@ async def test_openapi_tells_how_containers_merge(api: Api) -> None:
     assert containers["x-kubernetes-list-map-keys"] == ["name"]
 
 
+async def test_every_openapi_document_that_the_index_names_is_there(api: Api) -> None:
+    index = (await api.get("/openapi/v3")).content["paths"]
+    assert {"api/v1", "apis/apps/v1", "apis/networking.k8s.io/v1"} <= index.keys()
+    for name in (one for one in index if one.count("/") > 1 or one == "api/v1"):
+        found = await api.get(index[name]["serverRelativeURL"])
+        assert (found.status, bool(found.content["components"]["schemas"])) == (200, True), name
+
+
 async def test_unknown_resources_and_groups_are_404(api: Api) -> None:
     unknown = await api.get("/api/v1/foos")
     assert unknown.status == 404
