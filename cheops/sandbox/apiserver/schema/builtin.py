@@ -54,8 +54,8 @@ def shape_of_model(name: str) -> Shape:
 def descriptions(name: str) -> dict[str, str]:
     """Of the fields of a model, and of itself under the empty name."""
     model = _model(name)
-    about = model.model_fields.items()  # by words that Python takes: `except` is another there
-    found = {field.alias or name: field.description for name, field in about if field.description}
+    about = model.model_fields.items()
+    found = {field.serialization_alias or name: field.description for name, field in about if field.description}
     summary = (model.__doc__ or "").partition("Attributes:")[0].strip()
     return {**found, **({"": summary} if summary else {})}
 
@@ -70,7 +70,7 @@ def _fill(shape: Shape) -> None:
         field_name = names[attribute]
         shape.fields[field_name] = _field(shape.name, field_name, type_text)
     optional = shape.name in notes.optional
-    required = [about.alias or name for name, about in model.model_fields.items() if about.is_required()]
+    required = [about.serialization_alias or name for name, about in model.model_fields.items() if about.is_required()]
     shape.required = tuple(name for name in required if not optional and f"{shape.name}.{name}" not in notes.optional)
     shape.atomic = shape.name in notes.atomic
     shape.defaults = notes.defaults.get(shape.name, {})
