@@ -67,7 +67,9 @@ class Gate:
 
     def __init__(self, desk: Desk, denies: Denies = "breaking") -> None:
         self._desk, self._denies = desk, denies
-        self._let_go: dict[ResourceId, float] = {}  # deleted by leave of the gate, and when; the latest last
+        self._let_go: dict[
+            ResourceId, tuple[float, str]
+        ] = {}  # deleted by leave of the gate: when, uid; the latest last
 
     def answer(self, payload: bytes, moment: Moment) -> tuple[bytes, Said]:
         """The AdmissionReview that goes back, and what it says. Raises BadReviewError."""
@@ -93,7 +95,7 @@ class Gate:
         said = self._said(verdict, request, body, moment)
         if said.allowed and request.operation == "DELETE" and not request.dry_run:
             self._let_go.pop(resource, None)
-            self._let_go[resource] = moment.monotonic_s
+            self._let_go[resource] = moment.monotonic_s, str(_metadata(body).get("uid") or "")
         return said
 
     def _is_decided(self, request: Request, resource: ResourceId) -> bool:
@@ -143,7 +145,10 @@ class Gate:
         view = self._desk.view()
         for _ in range(OWNERS_MAX):
             state = view.find(resource)
-            if state is None or resource in self._let_go or state.deleting or namespace_ends(state, view):
+            if state is None or state.deleting or namespace_ends(state, view):
+                return True
+            _, let_go = self._let_go.get(resource, (0.0, ""))
+            if let_go and let_go == state.uid:  # another one of that name stays
                 return True
             owners = [one for one in state.references if one.relation == "composition" and one.uid]
             there = [one.target for one in owners if view.targets(resource, one).count]
@@ -160,7 +165,7 @@ class Gate:
 
     def _forget(self, now_s: float) -> None:
         """What was let go is seen to go by then, or it stays."""
-        for resource, at_s in list(self._let_go.items()):
+        for resource, (at_s, _) in list(self._let_go.items()):
             if now_s - at_s <= SEEN_WITHIN_S:
                 break
             del self._let_go[resource]

@@ -88,7 +88,15 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 @pytest.mark.parametrize("world", ["embedded", pytest.param("kube", marks=pytest.mark.controlplane)], indirect=True)
-async def test_what_is_used_cannot_be_deleted_past_the_verdict_and_what_is_not_can(world: World) -> None:
+async def test_what_is_used_is_kept_from_everybody_but_intents_and_a_namespace_goes_with_all_that_is_in_it(
+    world: World,
+) -> None:
+    """One test, since a real cluster takes long to start."""
+    await stops_who_goes_past_the_verdict(world)
+    await passes_intents_and_what_the_cluster_does_itself(world)
+
+
+async def stops_who_goes_past_the_verdict(world: World) -> None:
     said = await world.refused(secret("ca"))
     assert 'admission webhook "gate.cheops.io" denied the request: delete Secret shop/ca @ lyon: still used' in said
     assert "D310 mounted by Deployment shop/web @ lyon" in said
@@ -103,8 +111,9 @@ async def test_what_is_used_cannot_be_deleted_past_the_verdict_and_what_is_not_c
     assert not await world.is_there(secret("ca")), "who was let go a moment ago uses nothing"
 
 
-@pytest.mark.parametrize("world", ["embedded", pytest.param("kube", marks=pytest.mark.controlplane)], indirect=True)
-async def test_intents_pass_their_own_gate_and_a_namespace_goes_with_all_that_is_in_it(world: World) -> None:
+async def passes_intents_and_what_the_cluster_does_itself(world: World) -> None:
+    await world.write(secret("ca"))
+    await world.write(WEB)
     await world.refused(secret("ca"))
     applied = await world.mesh.submit(Intent.apply([without_uid(secret("late")), without_uid(WEB)]), site=LYON)
     assert applied.decision == "allow", applied

@@ -225,6 +225,15 @@ def test_who_was_let_go_a_moment_ago_uses_nothing_any_more() -> None:
     assert not site.delete(USED).allowed, "it is still there: somebody kept it"
 
 
+def test_who_was_let_go_and_made_anew_uses_it_again() -> None:
+    site = Site(namespace(), USED, WEB)
+    assert site.delete(WEB).allowed
+    assert site.delete(USED, dryRun=True).allowed
+    anew = {**WEB, "metadata": {**WEB["metadata"], "uid": "another"}}
+    site.tell(ResourceEvent("put", EXTRACTOR.state(anew)))
+    assert not site.delete(USED).allowed
+
+
 def test_what_owns_nothing_any_more_takes_nothing_with_it() -> None:
     replicas = workload("ReplicaSet", "web-1", {}, owners=(deployment("web"),))
     held = service("web", "web")
