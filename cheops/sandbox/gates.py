@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from pathlib import Path
 
 from cheops.sandbox.ports import LOOPBACK, PortReservation
@@ -16,15 +17,17 @@ PATH = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 
 
 class Gates:
-    """Those of one testbed."""
+    """Those of one testbed; nothing where none are wanted."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path, *, wanted: bool) -> None:
+        self._directory, self._wanted = directory, wanted
         self._authority = Authority(directory)
         self._ports: dict[SiteName, PortReservation] = {}
 
     def environment(self, site: SiteName) -> dict[str, str]:
         """The settings of a site's resolver."""
+        if not self._wanted:
+            return {}
         if site not in self._ports:
             self._ports[site] = PortReservation()
             self._authority.certify(self._folder(site), LOOPBACK)
@@ -33,8 +36,10 @@ class Gates:
             "CHEOPS_GATE_CERTIFICATES": str(self._folder(site) / "tls"),
         }
 
-    async def register(self, site: SiteName, kubeconfig: Path) -> None:
+    async def register(self, site: SiteName, kubeconfig: Path, tell: Callable[[str], None]) -> None:
         """From now on the cluster asks."""
+        if not self._wanted:
+            return
         bundle = base64.b64encode(self._authority.trusted()).decode()
         client = {"url": f"https://{LOOPBACK}:{self._ports[site].port}/", "caBundle": bundle}
         api = KubernetesClient(await connect(kubeconfig))
@@ -43,6 +48,7 @@ class Gates:
             await api.apply(f"{PATH}/{webhook.NAME}", {"fieldManager": "cheops-sandbox", "force": "true"}, wanted)
         finally:
             await api.close()
+        tell(f"gate of {site}: kubectl is told what would break")
 
     def close(self) -> None:
         """The ports are anybody's."""

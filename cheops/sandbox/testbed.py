@@ -99,7 +99,7 @@ class Testbed:
             else SiteBuses(self.directory, list(self.sites), routers, tell)
         )
         self.engine = engine
-        self._gates = Gates(self.directory) if gate else None
+        self._gates = Gates(self.directory, wanted=gate)
         self._layout = layout
         self._forked = forked
         self._tell = tell
@@ -155,10 +155,8 @@ class Testbed:
             await self.start_services(site.name)
         await self.wait_fresh()
         await self.wait_linked()
-        if self._gates is not None:
-            for site in self.sites.values():
-                await self._gates.register(site.name, site.cluster.kubeconfig)
-                self._tell(f"gate of {site.name}: kubectl is told what would break")
+        for site in self.sites.values():
+            await self._gates.register(site.name, site.cluster.kubeconfig, self._tell)
 
     async def _start_cluster(self, site: Site) -> None:
         await site.cluster.start()
@@ -237,8 +235,7 @@ class Testbed:
             for site in self.sites.values():
                 tasks.create_task(site.cluster.stop())
         await self.buses.stop()
-        if self._gates is not None:
-            self._gates.close()
+        self._gates.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -258,7 +255,7 @@ class Testbed:
             **({"CHEOPS_NATS_KEYS": str(keys)} if keys else {}),
             "CHEOPS_KUBECONFIG": str(site.cluster.kubeconfig),
             "CHEOPS_SNAPSHOTS": str(self.directory / site.name / "graph"),
-            **(self._gates.environment(site.name) if self._gates is not None else {}),
+            **self._gates.environment(site.name),
             **(environment or {}),
         }
         name, log = f"{site.name} {service}", self.directory / site.name / "logs" / f"{service}.log"

@@ -108,7 +108,8 @@ def of_site(plan: Plan, site: Site, files: Files, choices: Choices) -> list[Obje
         settings = {"CHEOPS_SITE": site.name, "CHEOPS_NATS_URL": f"nats://{host}:{site.port}"}
         if service == "resolver":
             settings |= {"CHEOPS_PEERS": peers, "CHEOPS_SNAPSHOTS": GRAPH}
-        made += _service(names, service, settings, _keys(plan, files, site, service), choices)
+        read = _gate_certificate(site, files, choices) if service == "resolver" and choices.gate else {}
+        made += _service(names, service, settings, _keys(plan, files, site, service), read, choices)
     return [*made, *_gate(names, site, files, choices)] if choices.gate else made
 
 
@@ -128,7 +129,10 @@ def of_router(plan: Plan, router: Router, files: Files, choices: Choices) -> lis
     ]
 
 
-def _service(names: Naming, service: str, settings: Mapping[str, str], keys: Texts, choices: Choices) -> list[Object]:
+def _service(
+    names: Naming, service: str, settings: Mapping[str, str], keys: Texts, gate: Texts, choices: Choices
+) -> list[Object]:
+    """`gate`: the certificate of the gate that it opens, if it does."""
     name = f"cheops-{service}"
     volumes = [Volume("keys", KEYS, secret=f"{name}-keys")]
     made = [names.account(name, service), *(names.rights(name, service, RIGHTS[service]) if RIGHTS[service] else [])]
@@ -138,7 +142,7 @@ def _service(names: Naming, service: str, settings: Mapping[str, str], keys: Tex
         spec = claim("2Gi", choices.storage_class)
         made.append(names.within("v1", "PersistentVolumeClaim", f"{name}-graph", service, spec=spec))
     ports, addresses = [("metrics", METRICS_PORT)], ["CHEOPS_METRICS_HOST"]
-    if service == "resolver" and choices.gate:
+    if gate:
         volumes.append(Volume("gate", GATE_FILES, secret=f"{GATE}-tls"))
         settings = {**settings, "CHEOPS_GATE_PORT": str(GATE_PORT), "CHEOPS_GATE_CERTIFICATES": GATE_FILES}
         ports, addresses = [*ports, ("gate", GATE_PORT)], [*addresses, "CHEOPS_GATE_HOST"]
@@ -159,18 +163,17 @@ def _service(names: Naming, service: str, settings: Mapping[str, str], keys: Tex
         ],
         "ports": [{"name": key, "containerPort": number} for key, number in ports],
     }
-    if len(ports) > 1:
+    if gate:
         answers = {"path": "/healthz", "port": "gate", "scheme": "HTTPS"}
         container["readinessProbe"] = {"httpGet": answers, "periodSeconds": 5}
     pod = pod_of(service, container, volumes, name, token=bool(RIGHTS[service]))
-    return [*made, names.deployment(name, service, pod, keys)]
+    return [*made, names.deployment(name, service, pod, {**keys, **gate})]
 
 
 def _gate(names: Naming, site: Site, files: Files, choices: Choices) -> list[Object]:
     """Its certificate, where it is reached, and that it is to be asked."""
-    lies = f"{site.name}/{choices.gate_folder}/tls"
-    texts = {name: _file(files, f"{lies}/{name}") for name in ("cert.pem", "key.pem")}
-    bundle = b64encode(_file(files, f"{lies}/ca.pem").encode()).decode()
+    texts = _gate_certificate(site, files, choices)
+    bundle = b64encode(_file(files, f"{site.name}/{choices.gate_folder}/tls/ca.pem").encode()).decode()
     where = {"service": {"name": GATE, "namespace": choices.namespace, "port": HTTPS}, "caBundle": bundle}
     executor = f"system:serviceaccount:{choices.namespace}:cheops-executor"
     return [
@@ -178,6 +181,11 @@ def _gate(names: Naming, site: Site, files: Files, choices: Choices) -> list[Obj
         names.service(GATE, {"gate": HTTPS}, component="resolver"),
         webhook.configuration(where, (choices.namespace,), (executor,)),
     ]
+
+
+def _gate_certificate(site: Site, files: Files, choices: Choices) -> dict[str, str]:
+    lies = f"{site.name}/{choices.gate_folder}/tls"
+    return {name: _file(files, f"{lies}/{name}") for name in ("cert.pem", "key.pem")}
 
 
 def _server_pod(

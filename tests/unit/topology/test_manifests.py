@@ -140,6 +140,9 @@ def test_a_gate_has_a_certificate_for_its_service_and_its_api_server_is_told_of_
     (container,) = pod(objects, "Deployment", "cheops-resolver")["containers"]
     assert {"name": "gate", "containerPort": 9443} in container["ports"]
     assert by_name(folder.manifests("lyon", Choices(gate=True))) == objects, "the certificate is kept"
+    (folder.path / "lyon" / "gate-cheops" / "tls" / "cert.pem").unlink()
+    renewed = checksums(by_name(folder.manifests("lyon", Choices(gate=True))))
+    assert {name for name, one in checksums(objects).items() if renewed[name] != one} == {"cheops-resolver"}
     folder.remove("lyon")
     assert not (folder.path / "lyon").exists()
 
