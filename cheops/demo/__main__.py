@@ -21,7 +21,7 @@ SITES: Final = ("lyon", "oslo", "nice")
 
 async def _show() -> None:
     with tempfile.TemporaryDirectory(prefix="cheops-demo-") as folder:
-        bed = Testbed(Path(folder), SITES, tell=lambda line: print(f"  {line}", flush=True))
+        bed = Testbed(Path(folder), SITES, gate=True, tell=lambda line: print(f"  {line}", flush=True))
         stage = Stage(bed)
         stage.say("Three sites run the same shop. Starting for each a nats-server, a cluster and its services.\n")
         async with bed:

@@ -22,6 +22,8 @@ from services.chassis.errors import PermanentError
 
 MANIFESTS: Final = Path(__file__).parent / "manifests"
 COMMAND_TIMEOUT_S: Final = 40.0
+BAD: Final = 400
+DONE: Final = {"create": "created", "annotate": "annotated"}
 PATHS: Final = {
     "Namespace": "/api/v1/namespaces",
     "ConfigMap": "/api/v1/namespaces/{namespace}/configmaps",
@@ -108,9 +110,15 @@ class Stage:
         """What people did with kubectl before: the shop at every site, and what checkout needs at lyon alone."""
         for site in self._bed.sites:
             for document in read_documents(MANIFESTS / "shop.yaml"):
-                await self._request(site, "POST", _collection(document.body), document.body)
+                await self._create(site, document.body)
         for document in read_documents(MANIFESTS / "checkout-settings.yaml"):
-            await self._request("lyon", "POST", _collection(document.body), document.body)
+            await self._create("lyon", document.body)
+
+    async def _create(self, site: str, body: dict[str, Any]) -> None:
+        path = _collection(body)
+        status, answer = await self._request(site, "POST", path, body)
+        if status >= BAD:
+            raise StoryError(f"POST {path} at {site}: {status} {answer.get('message')}")
 
     async def cut(self, site: str) -> None:
         """End the links of a site, as a lost cable does; its processes go on."""
@@ -122,25 +130,37 @@ class Stage:
         self.say(f"\n$ cheops sandbox heal {site}")
         await self._bed.heal(SiteName(site))
 
-    async def behind_our_back(self, site: str, method: str, kind: str, namespace: str, name: str) -> None:
-        """Plain HTTP to the cluster, as kubectl does it, past Cheops."""
-        verb = {"DELETE": "delete"}[method]
-        self.say(f"\n$ kubectl --context {site} -n {namespace} {verb} {kind.lower()} {name}      (past Cheops)")
-        await self._request(site, method, f"{PATHS[kind].format(namespace=namespace)}/{name}", None)
+    async def kubectl(self, site: str, verb: str, body: dict[str, Any], *words: str, refused: bool = False) -> str:
+        """What kubectl asks of the cluster, past Cheops, and the answer as it prints it; it must end as expected."""
+        kind, name, namespace = body["kind"], body["metadata"]["name"], body["metadata"]["namespace"]
+        what = "-f …" if verb == "create" else shlex.join([kind.lower(), name, *words])
+        self.say(f"\n$ kubectl --context {site} -n {namespace} {verb} {what}")
+        collection = _collection(body)
+        if verb == "create":
+            status, answer = await self._request(site, "POST", collection, body)
+        elif verb == "annotate":
+            annotations = dict(word.split("=", 1) for word in words)
+            patch = {"metadata": {"annotations": annotations}}
+            status, answer = await self._request(site, "PATCH", f"{collection}/{name}", patch)
+        else:
+            status, answer = await self._request(site, "DELETE", f"{collection}/{name}", None)
+        message = str(answer.get("message", ""))
+        self.say(f"Error from server ({answer.get('reason')}): {message}" if status >= BAD else _done(verb, body))
+        if (status >= BAD) != refused:
+            raise StoryError(f"kubectl {verb} {name} at {site}: {status}, the story expects another end: {message}")
+        return message
 
-    async def create(self, site: str, body: dict[str, Any]) -> None:
-        """Plain HTTP again."""
-        what = f"{body['kind'].lower()} {body['metadata']['name']}"
-        self.say(f"\n$ kubectl --context {site} create -f …      (past Cheops: {what} is back)")
-        await self._request(site, "POST", _collection(body), body)
-
-    async def _request(self, site: str, method: str, path: str, body: dict[str, Any] | None) -> None:
+    async def _request(
+        self, site: str, method: str, path: str, body: dict[str, Any] | None
+    ) -> tuple[int, dict[str, Any]]:
+        content = "application/merge-patch+json" if method == "PATCH" else "application/json"
         async with (
             aiohttp.ClientSession() as session,
-            session.request(method, f"{self.server(site)}{path}", json=body) as response,
+            session.request(
+                method, f"{self.server(site)}{path}", json=body, headers={"Content-Type": content}
+            ) as response,
         ):
-            if response.status >= 400:
-                raise StoryError(f"{method} {path} at {site}: {response.status} {await response.text()}")
+            return response.status, await response.json()
 
     def server(self, site: str) -> str:
         """The API server's URL of a site."""
@@ -155,3 +175,8 @@ class Stage:
 
 def _collection(body: dict[str, Any]) -> str:
     return PATHS[body["kind"]].format(namespace=body["metadata"].get("namespace", ""))
+
+
+def _done(verb: str, body: dict[str, Any]) -> str:
+    kind, name = body["kind"].lower(), body["metadata"]["name"]
+    return f'{kind} "{name}" deleted' if verb == "delete" else f"{kind}/{name} {DONE[verb]}"

@@ -16,6 +16,7 @@ WAIT_S: Final = 30.0
 LYON: Final = ("-n", "shop", "--site", "lyon")
 BOTH: Final = "lyon & oslo"
 OFFER: Final = re.compile(r"--scope '([^']+)'")
+OVERRIDE: Final = re.compile(r"cheops\.io/override=\S+")
 INTENT: Final = re.compile(r"i-[0-9a-f]{10}")
 
 
@@ -108,17 +109,28 @@ async def _until_decided(mesh: Mesh, intent: str, decision: str) -> None:
 
 async def _behind_our_back(stage: Stage, mesh: Mesh) -> None:
     stage.scene("5. Somebody uses plain kubectl at nice")
-    await stage.behind_our_back("nice", "DELETE", "Secret", "shop", "edge-ca")
+    secret = next(one.body for one in read_documents(MANIFESTS / "shop.yaml") if one.body["kind"] == "Secret")
+    refusal = await stage.kubectl("nice", "delete", secret, refused=True)
+    stage.remember("kubectl delete at nice, past Cheops", "refused by the cluster: it asks the gate of its site first")
+    stage.say("\n  Somebody insists:")
+    await stage.kubectl("nice", "annotate", secret, _override_offered(refusal))
+    await stage.kubectl("nice", "delete", secret)
     deleted_s = time.monotonic()
     await _until_alert(mesh, "nice", "raised")
     noticed_s = time.monotonic() - deleted_s
     await stage.cheops("alerts", "--site", "nice", expect=0)
     await stage.cheops("missing", "-n", "shop", "--site", "nice", expect=0)
-    secret = next(one.body for one in read_documents(MANIFESTS / "shop.yaml") if one.body["kind"] == "Secret")
-    await stage.create("nice", secret)
+    await stage.kubectl("nice", "create", secret)
     await _until_alert(mesh, "nice", "healed")
     await stage.cheops("alerts", "--site", "nice", expect=0)
-    stage.remember("kubectl delete at nice, past Cheops", f"alert after {noticed_s:.1f} s; healed when it came back")
+    stage.remember("the same, overridden", f"done, an alert after {noticed_s:.1f} s; healed when it came back")
+
+
+def _override_offered(refusal: str) -> str:
+    found = OVERRIDE.search(refusal)
+    if found is None:
+        raise StoryError("the refusal offers no way past it")
+    return found.group()
 
 
 async def _until_alert(mesh: Mesh, site: str, state: str) -> None:

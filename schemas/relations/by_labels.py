@@ -15,7 +15,7 @@ from schemas.relations.places import Read
 from schemas.relations.reading import NOBODY, Goal, RuleReader, first_at, shown
 from schemas.relations.rule import Rule
 from schemas.relations.run import Run
-from schemas.relations.selector import from_object, labels_of
+from schemas.relations.selector import excludes_only, from_object, labels_of
 
 EVERYTHING: Final = LabelSelector()
 
@@ -69,7 +69,9 @@ class LabelReader(RuleReader):
             read = LabelSelector(labels_of(raw)) if isinstance(raw, dict) else None
         else:
             read = LabelSelector({}, (Requirement(raw, "Exists"),)) if raw and isinstance(raw, str) else None
-        return None if read == EVERYTHING and to.empty == "nothing" else read
+        if read is None or (to.empty == "nothing" and read == EVERYTHING):
+            return None
+        return None if to.excluding == "nothing" and excludes_only(read) else read
 
     def _where(self, goal: Goal, value: Any, run: Run) -> tuple[tuple[str, ...], LabelSelector | None]:
         """Namespaces by name and by labels; ((), None): everywhere."""

@@ -53,8 +53,8 @@ class Target(_Model):
     name        path to the name ("." = the value itself); `default`: when it is absent
     namespace   same (the source's own), cluster, self (the source is the namespace), `=name` (always that one), or a
                 path; a path that finds nothing means same
-    selector    path to a LabelSelector, to labels (`form: labels`) or to the name of a label (`form: key`); `empty` and
-                `absent` say what such a one selects
+    selector    path to a LabelSelector, to labels (`form: labels`) or to the name of a label (`form: key`); `empty`,
+                `absent` and `excluding` (all of its lines are NotIn or DoesNotExist) say what such a one selects
     namespaces, namespace_selector   paths: where to look besides the own namespace
     every       all of the kind in the namespace (in all, when it is `cluster`)
     marked_default   path of a field whose absence means the one that is marked as the default of its kind
@@ -74,6 +74,7 @@ class Target(_Model):
     form: Literal["labels", "LabelSelector", "key"] = "LabelSelector"
     empty: Literal["nothing", "everything"] = "everything"
     absent: Literal["nothing", "everything"] = "nothing"
+    excluding: Literal["nothing", "the rest"] = "the rest"
     namespaces: PathText = ""
     namespace_selector: PathText = ""
     every: bool = False

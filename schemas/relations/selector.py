@@ -14,6 +14,7 @@ from schemas.identity import kind_of
 
 OPERATORS: Final[dict[str, Operator]] = {one: one for one in get_args(Operator)}
 NAME_LABEL: Final = "kubernetes.io/metadata.name"  # the API server sets it on every namespace
+EXCLUDING: Final = frozenset[Operator](("NotIn", "DoesNotExist"))
 NEVER: Final = Requirement("", "In")
 
 
@@ -23,6 +24,12 @@ def matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
         if labels.get(key) != value:
             return False
     return not selector.match_expressions or all(_holds(one, labels) for one in selector.match_expressions)
+
+
+def excludes_only(selector: LabelSelector) -> bool:
+    """Whether it names but those whom it does not mean."""
+    negative = [one.operator in EXCLUDING for one in selector.match_expressions]
+    return not selector.match_labels and bool(negative) and all(negative)
 
 
 def _holds(one: Requirement, labels: Mapping[str, str]) -> bool:

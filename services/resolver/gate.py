@@ -5,7 +5,8 @@
 So whoever uses plain kubectl is told what would break, before it does. What breaks others is refused; what the object
 itself lacks still is said only, because people apply files in any order and controllers try again. Who is about to go
 uses nothing: `kubectl delete` names one object after the other, and collecting what they owned takes a moment. What is
-not known is let through, with a warning, unless the object is protected. Never asked about is what has been decided
+not known is let through, with a warning, unless the object is protected: who uses its copies at other sites, too, since
+none is asked. Never asked about is what has been decided
 already: our own writes, what an intent has in flight, and whatever still has to happen to what is being deleted.
 """
 
@@ -26,6 +27,8 @@ from schemas.untyped import mapping_of
 from schemas.verdicts import Reason, Verdict
 from services.chassis.kubernetes.declaration import MANAGER
 from services.resolver.desk import Desk
+from services.resolver.judge.findings import named
+from services.resolver.judge.ties import COPIES
 from services.resolver.judge.use import ends, namespace_ends
 from services.resolver.judge.written import WrittenReason, WrittenVerdict
 from services.resolver.plain import decided_at_once
@@ -42,6 +45,7 @@ WARNING_LEN_MAX: Final = 240  # an API server cuts longer ones when there are ma
 REASONS_MAX: Final = 10
 OWNERS_MAX: Final = 8
 SEEN_WITHIN_S: Final = 2.0
+ELSEWHERE: Final = "F341"  # as a verdict defers what another site has to say; an intent asks it, and notes COPIES
 USERS: Final = ("D310", "D311", "D312", "D313", "W310", "W311", "W312")  # whose reason names who uses it
 BREAKING: Final = ("D2", "D3")  # numbers about what others need (schemas/codes)
 OF_INTENTS: Final = ("D0", "D6")  # about an intent's own form and scope: of what an API server takes they say nothing
@@ -130,6 +134,8 @@ class Gate:
                 continue
             if reason.severity == "deny" and self._blocks(reason) and reason.code not in overridden:
                 blocking.append(reason)
+            elif reason.code == COPIES:
+                more.append(_unasked(reason))
             elif reason.severity != "note":
                 more.append(reason)
         protected = PROTECTED in _labels(request.old_object) or PROTECTED in _labels(body)
@@ -223,6 +229,14 @@ def _orphaned(request: Request) -> tuple[str, ...]:
     """What is not so when what it owns stays."""
     stays = mapping_of(request.options).get("propagationPolicy") == "Orphan"
     return (OF_CHILDREN, "W314") if stays else ()
+
+
+def _unasked(reason: Because) -> WrittenReason:
+    """Copies stay when nobody asks their sites: whether they are in use there is not known."""
+    assert reason.resource is not None, "of copies it is said whose"
+    sites = ", ".join(reason.at)
+    message = f"{named(reason.resource)} is shared to {sites}: who uses it there only an intent asks (cheops delete)"
+    return WrittenReason(ELSEWHERE, "defer", message, reason.site, reason.resource, at=reason.at)
 
 
 def _is_person(username: str) -> bool:

@@ -147,6 +147,17 @@ def test_all_that_is_denied_is_refused_where_that_is_wanted_and_nothing_where_th
     assert said.message.startswith("delete Secret shop/ca @ lyon: still used"), "it is logged that it would be"
 
 
+def test_that_an_original_has_copies_elsewhere_is_said_and_keeps_what_is_protected() -> None:
+    shared = annotated(USED, **{"shared-to": "oslo,nice"})
+    said = "F341 Secret shop/ca is shared to oslo, nice: who uses it there only an intent asks (cheops delete)"
+    assert Site(namespace(), shared).delete(shared) == Said(True, warnings=(said,))
+    kept = {**shared, "metadata": {**shared["metadata"], "labels": {"cheops.io/protected": "true"}}}
+    assert said in Site(namespace(), kept).delete(kept).message
+    assert Site(namespace(), shared).ask("UPDATE", secret("ca", "other"), shared) == Said(True), "copies follow"
+    within = Site(namespace(), shared).delete(namespace())
+    assert (within.allowed, within.warnings[-1]) == (True, said), "it goes with its namespace"
+
+
 def test_an_intent_is_no_matter_of_the_gate_even_where_all_is_refused() -> None:
     unknown = thing("Gadget", "x", api="example.com/v1")
     assert Site(namespace(), denies="all").ask("CREATE", unknown) == Said(True)
