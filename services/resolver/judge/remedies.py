@@ -165,12 +165,12 @@ def _bring(case: Case, blocking: Sequence[Reason]) -> Remedy:
 
 
 def _parts_of(case: Case, missing: ResourceId, edge: Cited | None) -> list[str]:
-    """What has to be in it: all that its user needs of it there, which is said once."""
+    """What has to be in it: all that is needed of it, though of each user but one reference is told."""
     if edge is None:
         return [""]
-    after = next((one.after for one in case.changes if one.resource == edge.source and one.after is not None), None)
-    same = [one.granule for one in after.references if (one.target, one.path) == (missing, edge.path)] if after else []
-    return list(dict.fromkeys(same)) or [edge.granule]
+    users = (one.after for one in case.changes if one.after is not None)
+    needed = [one for user in users for one in user.references if one.target == missing and not one.optional]
+    return list(dict.fromkeys(one.granule for one in needed if one.granule)) or [edge.granule]
 
 
 def _anew(case: Case, view: View, blocking: Sequence[Reason], denies: Deny) -> Iterator[Remedy]:
