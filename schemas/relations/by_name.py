@@ -30,6 +30,7 @@ class NameReader(RuleReader):
         self._namespace_at = compile_first(to.namespace) if is_told_where(to) else None
         self._name, self._uid, self._repeats = first_at(to.name), first_at(to.uid), first_at(rule.repeats)
         steps = steps_of(to.name)
+        self._before, _, self._after = (to.called or "*").partition("*")
         if steps and steps[0] is not None and not to.default:
             self.needs = steps[0]
 
@@ -46,6 +47,7 @@ class NameReader(RuleReader):
         goal = self._goal if self._kind_at is None else self._read_goal(value)
         if goal is None:
             return
+        name = f"{self._before}{name}{self._after}"
         named = None if self._namespace_at is None else self._namespace_at(value)
         namespace = named if named and isinstance(named, str) else "" if self._is_cluster else self._near(run)
         target = self._placed(goal, name, namespace)
@@ -199,6 +201,7 @@ def name_reader(rule: Rule, where: Where, source: KindId, surface: Surface) -> R
     rare = (
         rule.granules
         or to.default
+        or to.called
         or rule.repeats
         or rule.permission
         or not to.name

@@ -13,6 +13,7 @@ from typing import Any, Final
 from schemas.events import Scalar
 from schemas.identity import KindId, split_kind
 from schemas.relations.health import health, is_unwell
+from schemas.relations.made_keys import certificate_keys, external_keys
 from schemas.relations.path import First, Step, compile_values, steps_of
 from schemas.relations.places import Keeps, Row, Slot
 from schemas.relations.rule import Condition, KindFacts
@@ -226,6 +227,8 @@ PARTS: Final[Mapping[str, Callable[[Any], Iterable[Any]]]] = {
     "role-rules": _role_rules,
     "quota-scopes": _quota_scopes,
     "limit-lines": _limit_lines,
+    "external-keys": external_keys,
+    "certificate-keys": certificate_keys,
 }  # of the body
 PARTS_AT: Final[Mapping[str, Callable[[Any], Iterable[Any]]]] = {"sidecar-ports": _sidecar_ports}  # of what is there
 

@@ -96,9 +96,9 @@ class RuleReader(ABC):
             if at(value) is not None:
                 return False
         for at, words in self._when:
-            if str(at(value)) not in words:
+            if _word(at(value)) not in words:
                 return False
-        return all(str(at(value)) not in words for at, words in self._unless)
+        return all(_word(at(value)) not in words for at, words in self._unless)
 
     def _optional_in(self, value: Any) -> bool:
         return self._is_optional if self._optional is None else self._optional(value) is True
@@ -246,3 +246,8 @@ def _only_part(rule: Rule) -> tuple[str, First] | None:
     if len(rows) != 1 or "[*]" in rows[0][1] or rule.named_parts:
         return None
     return rows[0][0], compile_first(rows[0][1])
+
+
+def _word(value: Any) -> str:
+    """As conditions list it; nothing is no word, not even `None`."""
+    return "" if value is None else str(value)

@@ -6,7 +6,7 @@ The kind of relationship is derived from the phases (relationships.md): only P â
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
@@ -50,7 +50,8 @@ class Target(_Model):
     kind        `[group/]Kind`; or read from fields: `kind_from` (path of the kind), `group_from` (of its group or
                 apiVersion); then `kind` is what absent fields mean, and `kinds` are the only ones that count;
                 `among` are those that can be meant (`?`: any custom kind), for who has to be watched
-    name        path to the name ("." = the value itself); `default`: when it is absent
+    name        path to the name ("." = the value itself); `default`: when it is absent; `called`: what it is made into
+                (`*-app`: the `*` is the name)
     namespace   same (the source's own), cluster, self (the source is the namespace), `=name` (always that one), or a
                 path; a path that finds nothing means same
     selector    path to a LabelSelector, to labels (`form: labels`) or to the name of a label (`form: key`); `empty`,
@@ -69,6 +70,7 @@ class Target(_Model):
     among: tuple[KindText | Literal["?"], ...] = ()
     name: PathText = ""
     default: str = ""
+    called: str = Field("", pattern=r"^$|^[^*]*[*][^*]*$")
     namespace: str = "same"
     selector: PathText | None = None
     form: Literal["labels", "LabelSelector", "key"] = "LabelSelector"
@@ -99,13 +101,23 @@ class Target(_Model):
         ways = [self.name or self.default, self.selector is not None, self.every, self.marked_default, self.reads]
         if sum(map(bool, ways)) != 1:
             raise ValueError("to: needs one of name (or default), selector, every, marked_default, reads")
+        if self.called and not self.name:
+            raise ValueError("to: called needs a name")
         if not self.namespace.startswith("="):
             _checked(self.namespace)
         return self
 
 
+MAKES: Final = ".made"
+
+
+def makes(rule: str) -> bool:
+    """Whether a reference by this rule leads to what its source makes: while that is not there, it is awaited."""
+    return rule.endswith(MAKES)
+
+
 class Rule(_Model):
-    """One rule.
+    """One rule. Its name tells people what it is about; one that ends in `.made` says that the source makes the target.
 
     at          where the reference stands, relative to the mount
     when        only if one of these values stands at a path; unless: not if; absent: only if nothing stands there

@@ -8,6 +8,7 @@ import msgspec
 
 from schemas.events import Reference, Selector
 from schemas.identity import ResourceId
+from schemas.relations.rule import makes
 from services.resolver.graph.kept import Form, Shape, Short
 from services.resolver.graph.names import NOWHERE
 from services.resolver.graph.view import OWNING
@@ -53,6 +54,7 @@ def shape_of(forms: tuple[Form, ...]) -> Shape:
         owners=owners,
         granules=frozenset([form.reference.granule for form in forms]),
         owner=owner,
+        making=any(makes(form.reference.rule) for form in forms),
     )
 
 

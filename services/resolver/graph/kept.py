@@ -49,6 +49,7 @@ class Shape(Struct, frozen=True, gc=False, eq=False):
     owners   which of the forms name an owner
     granules the parts that its references need, whosever they are
     owner    where among the targets the only owner stands, and whether its uid follows; -1 when it has none, or more
+    making   some of them lead to what it makes
     """
 
     forms: tuple[Form, ...]
@@ -62,6 +63,7 @@ class Shape(Struct, frozen=True, gc=False, eq=False):
     owners: tuple[int, ...]
     granules: frozenset[str]
     owner: tuple[int, bool]
+    making: bool
 
 
 class Record(Struct, frozen=True, gc=False):

@@ -44,7 +44,7 @@ from services.resolver.judge.losses import (
     takes_many,
     waits_for_others,
 )
-from services.resolver.judge.makers import MAKERS
+from services.resolver.judge.makers import is_making
 from services.resolver.judge.ranks import ASK, WEAKER, ranks
 from services.resolver.judge.remedies import TOUCHED_MAX, Offer, letting_go, taking_along
 from services.resolver.judge.restorers import restorer_by_number
@@ -196,7 +196,7 @@ def _is_special(numbers: Numbers, number: int) -> bool:
         return True
     if traits is None or TAKES in traits.facts:
         return True
-    if kind == RULES or kind in HOLDERS or kind in MAKERS or kind in BINDINGS or traits.grants:
+    if kind == RULES or kind in HOLDERS or kind in BINDINGS or traits.grants or is_making(numbers, number):
         return True
     return traits.facts.get(CLAIMS_DELETED) == DELETE
 

@@ -10,6 +10,7 @@ from msgspec import structs
 from schemas.events import Reference, ResourceState
 from schemas.identity import ResourceId, ResourceKey, kind_of, resource_id
 from schemas.relations.ambient import is_ambient
+from schemas.relations.rule import makes
 from services.resolver.graph.label_index import namespace_of
 from services.resolver.graph.view import Edge, View, says_nothing
 from services.resolver.judge.case import Change
@@ -17,7 +18,7 @@ from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.fitting import is_laid_out, misfit_of
 from services.resolver.judge.going import STORAGE_CLASS
 from services.resolver.judge.grants import is_granted
-from services.resolver.judge.makers import MAKING, makers_of
+from services.resolver.judge.makers import makers_of, will_have
 from services.resolver.judge.params import as_policy_says
 from services.resolver.judge.use import (
     CLAIM,
@@ -36,15 +37,14 @@ from services.resolver.judge.use import (
 )
 
 NAMESPACE: Final = "Namespace"
-SECRET: Final = "Secret"
 DEFINITION: Final = "apiextensions.k8s.io/CustomResourceDefinition"
-# Whoever makes a Secret (rules of the catalogue), and where an annotation asks an issuer for a certificate.
+# Where an annotation asks an issuer for a certificate.
 ISSUED: Final = frozenset(("annotation.issuer", "annotation.clusterissuer"))
 CERTIFIED: Final = frozenset(("ingress.tls", "gateway.certificate"))
 # What has its keys by convention, which the source does not write down.
 BY_CONVENTION: Final = CERTIFIED | {"gateway.backendcertificate", "gateway.clientca", "backendtls.ca", "issuer.ca"}
 # By a controller, for the source itself; what is as likely in another namespace.
-MADE: Final = MAKING | {CLAIMS_RULE, "podspec.volume.ephemeral", "istiogateway.credential.own"}
+MADE: Final = frozenset((CLAIMS_RULE, "podspec.volume.ephemeral", "istiogateway.credential.own"))
 
 
 def judge_presence(view: View, change: Change) -> Iterator[Finding]:
@@ -149,9 +149,10 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
     weak = _weak(view, after, state, reference)
     targets = after.targets(state.resource, reference)
     if not targets.count:
-        is_said = not (is_ambient(reference.target) or reference.rule in MADE or says_nothing(after, reference))
+        is_made = reference.rule in MADE or makes(reference.rule)
+        is_said = not (is_made or is_ambient(reference.target) or says_nothing(after, reference))
         if is_said:
-            yield _to_come(after, state, edge) or _missing(state, edge, weak=weak)
+            yield _to_come(after, state, edge, weak=weak) or _missing(state, edge, weak=weak)
         return
     found = after.find(reference.target)
     holder = None if weak else after.held_by(reference.target)
@@ -189,9 +190,9 @@ def _home_ends(view: View, state: ResourceState, found: ResourceState) -> bool:
     return _ends_now(view, resource_id("", NAMESPACE, "", home))
 
 
-def _to_come(after: View, state: ResourceState, edge: Edge) -> Finding | None:
+def _to_come(after: View, state: ResourceState, edge: Edge, *, weak: bool) -> Finding | None:
     """What is missing is made by somebody who is there, or by whom the source itself asks for it."""
-    if edge.reference.optional or kind_of(edge.target) != SECRET:
+    if edge.reference.optional:
         return None
     rules = {one.rule for one in state.references}
     if edge.reference.rule in CERTIFIED and rules & ISSUED:
@@ -200,6 +201,11 @@ def _to_come(after: View, state: ResourceState, edge: Edge) -> Finding | None:
     makers = makers_of(after, edge.target)
     if not makers:
         return None
+    if not will_have(after, makers, edge.reference.granule):
+        part, _, name = edge.reference.granule.partition(":")
+        made = f"{named(min(makers))} makes {named(edge.target)} without {part} {name!r}"
+        code = "W112" if weak else "D112"
+        return Finding(code, f"{made}, {named(state.resource)} needs it", "presence", min(makers), edge)
     message = f"{named(edge.target)} is missing; {named(min(makers))} makes it"
     return Finding("W110", message, "absence", edge.target, edge)
 

@@ -18,7 +18,7 @@ from services.resolver.graph.numbers import Numbers
 from services.resolver.graph.remembered import numbers_of
 from services.resolver.graph.view import Edge, View
 from services.resolver.judge.cascade import Taken
-from services.resolver.judge.makers import MAKERS
+from services.resolver.judge.makers import is_making
 from services.resolver.judge.ranks import ASK, NONE, WEAKER, may_be_relied_on, rank_of, ranks
 from services.resolver.judge.use import ALTERNATIVES, POLICY_ONLY, STRONGEST_FIRST, Use
 
@@ -170,7 +170,7 @@ class Going(Taken):
     def _stands_for_others(self, number: int) -> bool:
         """It permits others, or makes what is not there: numbers do not tell who needs that."""
         traits = self._numbers.traits(number)
-        return self._numbers.kind(number) in MAKERS or (traits is not None and bool(traits.grants))
+        return is_making(self._numbers, number) or (traits is not None and bool(traits.grants))
 
     def _naming(self, new: Iterable[int]) -> list[int]:
         """Sources that stay and break because they name one of these."""

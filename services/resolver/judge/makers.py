@@ -6,58 +6,64 @@ is left without it when the maker goes, or makes another one. Where it is there,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Final
 
 from schemas.events import ResourceState
-from schemas.identity import ResourceId, kind_of
+from schemas.identity import ResourceId
+from schemas.relations.rule import makes
+from services.resolver.graph.names import NOWHERE
+from services.resolver.graph.numbers import Numbers
+from services.resolver.graph.remembered import numbers_of
 from services.resolver.graph.view import Edge, View
 from services.resolver.graph.walk import owner_of
 from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.use import BREAKING, use_of
 
-MAKING: Final = frozenset(
-    (
-        "cdi.claim.made",
-        "cdi.cron.datasource",
-        "certificate.secret",
-        "cnpg.service",
-        "externalsecret.target",
-        "jobset.service",
-        "kubevirt.datavolume.made",
-        "sealedsecret.secret",
-        "strimzi.user.secret",
-        "vault.destination.made",
-    )
-)
-MAKERS: Final = frozenset(
-    (
-        "bitnami.com/SealedSecret",
-        "cdi.kubevirt.io/DataImportCron",
-        "cdi.kubevirt.io/DataVolume",
-        "cert-manager.io/Certificate",
-        "external-secrets.io/ExternalSecret",
-        "jobset.x-k8s.io/JobSet",
-        "kafka.strimzi.io/KafkaUser",
-        "kubevirt.io/VirtualMachine",
-        "postgresql.cnpg.io/Cluster",
-        "secrets.hashicorp.com/VaultDynamicSecret",
-        "secrets.hashicorp.com/VaultPKISecret",
-        "secrets.hashicorp.com/VaultStaticSecret",
-    )
-)
 USERS_LOOKED_AT: Final = 128
+MADE: Final = "made"  # the keys of what it makes, a part of the maker; none when it does not say them
+KEY: Final = "key:"
 
 
 def made_by(state: ResourceState) -> set[ResourceId]:
     """What it makes."""
-    return {one.target for one in state.references if one.rule in MAKING}
+    return {one.target for one in state.references if makes(one.rule)}
 
 
 def makers_of(view: View, made: ResourceId) -> list[ResourceId]:
     """Who makes it."""
-    return [one.source for one in view.dependents(made).edges if one.reference.rule in MAKING]
+    return [one.source for one in view.dependents(made).edges if makes(one.reference.rule)]
+
+
+def will_have(view: View, makers: Iterable[ResourceId], granule: str) -> bool:
+    """One of the makers will make it with this part, or does not say what it makes."""
+    return not granule.startswith(KEY) or any(_offers(view.find(one), granule.removeprefix(KEY)) for one in makers)
+
+
+def _offers(maker: ResourceState | None, key: str) -> bool:
+    return maker is None or MADE not in maker.parts or key in maker.parts[MADE]
+
+
+def _made_without(view: View, after: View, old: ResourceState, new: ResourceState) -> Iterator[Edge]:
+    """How those who stay use a key that it would make no more, nor anybody else."""
+    lost = set(old.parts.get(MADE, ())) - set(new.parts.get(MADE, old.parts.get(MADE, ())))
+    for target in sorted(made_by(new)) if lost else ():
+        makers = makers_of(after, target)
+        for edge in view.dependents(target, USERS_LOOKED_AT, "users").edges:
+            granule, source = edge.reference.granule, after.find(edge.source)
+            if granule.removeprefix(KEY) not in lost or will_have(after, makers, granule):
+                continue
+            if source is not None and edge.reference in source.references and owner_of(after, edge.source) is None:
+                yield edge
+
+
+def made_less(view: View, after: View, old: ResourceState, new: ResourceState) -> Iterator[tuple[Edge, str]]:
+    """How those who stay use what a change makes no more, and what that is, for people."""
+    for edge in left_without(view, after, made_by(old) - made_by(new)):
+        yield edge, f"{named(edge.target)}, which nobody makes then"
+    for edge in _made_without(view, after, old, new):
+        yield edge, f"key {edge.reference.granule.removeprefix(KEY)!r} of {named(edge.target)}, which nobody makes then"
 
 
 def left_without(view: View, after: View, made: set[ResourceId]) -> Iterator[Edge]:
@@ -73,8 +79,24 @@ def left_without(view: View, after: View, made: set[ResourceId]) -> Iterator[Edg
 
 def left_by(view: View, after: View, going: AbstractSet[ResourceId]) -> Iterator[Edge]:
     """The same, of a deletion."""
-    gone = [state for one in going if kind_of(one) in MAKERS and (state := view.find(one)) is not None]
-    return left_without(view, after, {target for state in gone for target in made_by(state)})
+    return left_without(view, after, {target for state in _making(view, going) for target in made_by(state)})
+
+
+def _making(view: View, going: Iterable[ResourceId]) -> Iterator[ResourceState]:
+    """Those of them that make something; few do."""
+    numbers = numbers_of(view)
+    for one in going:
+        if numbers is not None and (number := numbers.find(one)) != NOWHERE and not is_making(numbers, number):
+            continue
+        state = view.find(one)
+        if state is not None:
+            yield state
+
+
+def is_making(numbers: Numbers, number: int) -> bool:
+    """Whether it makes something; False when it is not there."""
+    record = numbers.rows[number]
+    return record is not None and record.shape.making
 
 
 def unmade(view: View, after: View, going: AbstractSet[ResourceId]) -> Iterator[Finding]:

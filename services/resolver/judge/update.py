@@ -15,7 +15,7 @@ from services.resolver.judge.delete import USERS_LOOKED_AT, Blocks, blocks_by_de
 from services.resolver.judge.findings import Finding, counted, named
 from services.resolver.judge.grants import admitted_from, is_granted, permitted_by
 from services.resolver.judge.losses import data_lost, rights_lost
-from services.resolver.judge.makers import left_without, made_by
+from services.resolver.judge.makers import made_by, made_less
 from services.resolver.judge.params import PARAM_FACTS, is_only_guessed, parameters_lost
 from services.resolver.judge.restorers import restorer_of
 from services.resolver.judge.subsets import said, subsets_lost
@@ -66,10 +66,10 @@ def judge_change(view: View, after: View, change: Change, blocks: Blocks = block
     yield from _lost_grants(view, after, old, new)
     yield from rights_lost(view, after, old, new)
     yield from data_lost(view, old, new)
-    for edge in left_without(view, after, made_by(old) - made_by(new)):
+    for edge, what in made_less(view, after, old, new):
         source = after.find(edge.source)
         if source is not None:
-            yield from _part_in_use(view, edge, use_of(edge, source), f"{named(edge.target)}, which nobody makes then")
+            yield from _part_in_use(view, edge, use_of(edge, source), what)
     if old.digest != new.digest and kind_of(change.resource) in ("ConfigMap", "Secret"):
         yield from _noticed(view, old)
 

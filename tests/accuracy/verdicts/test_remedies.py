@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -141,8 +142,22 @@ def _stub(resource: ResourceId, part: str) -> Body:
     return body
 
 
+# Of who makes a Secret: a key more in it.
+KEYS_IN: dict[str, Callable[[Body, str], object]] = {
+    "SealedSecret": lambda spec, name: spec["encryptedData"].update({name: "AgB"}),
+    "Certificate": lambda spec, name: spec["keystores"].update({name.rpartition(".")[2]: {"create": True}}),
+    "ExternalSecret": lambda spec, name: (
+        spec["data"].append({"secretKey": name, "remoteRef": {"key": name}}),
+        spec.get("target", {}).pop("template", None),
+    ),
+}
+
+
 def _add(body: Body, part: str) -> None:
     sort, _, name = part.partition(":")
+    if body["kind"] in KEYS_IN:
+        KEYS_IN[body["kind"]](body["spec"], name)
+        return
     spec = body.setdefault("spec", {}) if sort != "key" else {}
     if sort == "key":
         body.setdefault("data", {})[name] = "eA=="
