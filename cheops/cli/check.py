@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from cheops.cli.layout import Command, examples
-from cheops.cli.options import AsciiOption, NamespaceOption, RulesOption, scope_text
+from cheops.cli.options import FILES, AsciiOption, NamespaceOption, RulesOption, scope_text
 from cheops.cli.scoping import LatencyOption
 
 
@@ -54,7 +54,12 @@ SitesOption = Annotated[
     ),
 ]
 FilesOption = Annotated[
-    Strings, typer.Option("--filename", "-f", help="What is to be written: a file, a folder, or -.", metavar="PATH")
+    Strings,
+    typer.Option(
+        *FILES,
+        help="What is to be written: a file, a folder (built where it has a kustomization), or -.",
+        metavar="PATH",
+    ),
 ]
 DeleteOption = Annotated[Strings, typer.Option("--delete", help="What is to be deleted.", metavar="KIND/NAME")]
 ReadOption = Annotated[Strings, typer.Option("--read", help="What is to be read.", metavar="KIND/NAME")]

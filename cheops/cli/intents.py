@@ -11,6 +11,7 @@ import typer
 
 from cheops.cli.layout import Command, examples
 from cheops.cli.options import (
+    FILES,
     AsciiOption,
     NamespaceOption,
     Output,
@@ -41,11 +42,15 @@ class OnFailure(StrEnum):
 
 FileOption = Annotated[
     list[str],
-    typer.Option("--filename", "-f", help="Manifests: a file, a folder, or - for standard input.", metavar="PATH"),
+    typer.Option(
+        *FILES,
+        help="Manifests: a file, a folder (built where it has a kustomization), or - for standard input.",
+        metavar="PATH",
+    ),
 ]
 DeleteFileOption = Annotated[
     Optional[list[str]],  # noqa: UP045 – typer reads annotations of aliases in this form only
-    typer.Option("--filename", "-f", help="What these manifests name.", metavar="PATH"),
+    typer.Option(*FILES, help="What these manifests name.", metavar="PATH"),
 ]
 CascadeOption = Annotated[Cascade, typer.Option("--cascade", help="dependents: delete what uses it first.")]
 OnFailureOption = Annotated[
@@ -87,7 +92,7 @@ _WRITERS: Final = (
         (
             "cheops apply -f shop.yaml --site lyon",
             "cheops apply -f manifests/ -n shop --preview",
-            "kustomize build . | cheops apply -f - --site lyon",
+            "cheops apply -k overlays/lyon --site lyon",
         ),
     ),
     (

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from cheops.cli.failures import BadInputError
-from schemas.documents import STDIN, SUFFIXES, Document, read_documents
+from cheops.offline.kustomize import kustomization_in, read_manifests
+from schemas.documents import STDIN, SUFFIXES, Document
 from schemas.identity import resource_id
 
 # Kubernetes: names of most kinds are DNS subdomains; these allow any path segment.
@@ -44,7 +45,7 @@ def checked_documents(paths: list[Path], namespace: str, *, empty: bool = False)
     """The same, with their places in the files; `empty`: there need not be any."""
     if sum(path == STDIN for path in paths) > 1:
         raise BadInputError("-f -: standard input can be read once only")
-    documents = [one for path in paths for one in (read_documents(path) if empty else _read(path))]
+    documents = [one for path in paths for one in (read_manifests(path) if empty else _read(path))]
     for one in documents:
         one.check_object()
         own = one.body["metadata"].get("namespace")
@@ -55,9 +56,10 @@ def checked_documents(paths: list[Path], namespace: str, *, empty: bool = False)
 
 
 def _read(path: Path) -> list[Document]:
-    if path != STDIN and path.is_dir() and not any(one.suffix in SUFFIXES for one in path.rglob("*")):
+    is_folder = path != STDIN and path.is_dir() and kustomization_in(path) is None
+    if is_folder and not any(one.suffix in SUFFIXES for one in path.rglob("*")):
         raise BadInputError(f"{path}: no manifest in this folder (expected files ending in {', '.join(SUFFIXES)})")
-    found = read_documents(path)
+    found = read_manifests(path)
     if not found:
         name = "standard input" if path == STDIN else str(path)
         raise BadInputError(f"{name}: no object in it (expected Kubernetes manifests, YAML or JSON)")

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 import typer
 
 from cheops.cli.layout import Command, examples
-from cheops.cli.options import Output, OutputOption, RulesOption
+from cheops.cli.options import FILES, Output, OutputOption, RulesOption
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 def relations(
     filename: Annotated[
         Optional[list[str]],  # noqa: UP045 – typer reads annotations in this form only
-        typer.Option("--filename", "-f", help="A file, a folder, or - for standard input.", metavar="PATH"),
+        typer.Option(*FILES, help="A file, a folder, or - for standard input.", metavar="PATH"),
     ] = None,
     rules: Annotated[bool, typer.Option("--rules", help="Print the catalogue of rules instead.")] = False,
     rule_file: RulesOption = None,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Final, Optional
 
 import typer
+
+FILES: Final = ("--filename", "--kustomize", "-f", "-k")  # a folder with a kustomization is built, whichever is said
 
 
 class Output(StrEnum):
@@ -106,7 +108,9 @@ ResourcesArgument = Annotated[
 OfflineOption = Annotated[
     Optional[list[str]],  # noqa: UP045 – as above
     typer.Option(
-        "--filename", "-f", help="Ask these manifests instead of a site; no server is needed.", metavar="PATH"
+        *FILES,
+        help="Ask these manifests instead of a site; no server is needed.",
+        metavar="PATH",
     ),
 ]
 RulesOption = Annotated[

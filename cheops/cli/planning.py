@@ -8,7 +8,7 @@ import typer
 
 from cheops.cli.intents import FAMILY, ScopeOption, joined
 from cheops.cli.layout import Command, examples
-from cheops.cli.options import AsciiOption, NamespaceOption, PlanOutput, ServerOption, SiteOption
+from cheops.cli.options import FILES, AsciiOption, NamespaceOption, PlanOutput, ServerOption, SiteOption
 
 if TYPE_CHECKING:  # slow to import, and not needed to complete a command
     from schemas.outcomes import Outcome
@@ -20,7 +20,7 @@ WantedArgument = Annotated[
 ]
 FileOption = Annotated[
     Optional[list[str]],  # noqa: UP045 – as above
-    typer.Option("--filename", "-f", help="Manifests that would be applied.", metavar="PATH"),
+    typer.Option(*FILES, help="Manifests that would be applied.", metavar="PATH"),
 ]
 DeleteOption = Annotated[
     Optional[list[str]],  # noqa: UP045 – as above

@@ -12,8 +12,9 @@ from cheops.cli.failures import BadInputError
 from cheops.cli.options import Output
 from cheops.cli.render.output import document, say
 from cheops.cli.render.steps import named
+from cheops.offline.kustomize import all_manifests
 from cheops.offline.rules import rule_sources
-from schemas.documents import Document, DocumentError, read_documents
+from schemas.documents import Document, DocumentError
 from schemas.identity import IdentityError, ResourceId, ResourceKey
 from schemas.relations.edges import records
 from schemas.relations.extract import Extractor
@@ -23,7 +24,7 @@ from schemas.relations.surface import builtin_surface, surface_with_crds
 
 def print_relations(filenames: list[str], output: Output, rule_files: Sequence[Path] = ()) -> None:
     """One record per reference, in the order of the manifests."""
-    documents = [one for name in filenames for one in read_documents(Path(name))]
+    documents = all_manifests([Path(name) for name in filenames])
     if not documents:
         raise BadInputError(f"{', '.join(filenames)}: no object in it (expected Kubernetes manifests)")
     rows = _rows(documents, rule_files)

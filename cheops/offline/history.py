@@ -5,12 +5,16 @@ revision + path ──▶ manifests then        working tree ──▶ manifests
 
 from __future__ import annotations
 
+import io
 import subprocess
+import tarfile
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from cheops.offline.kustomize import NAMES, kustomization_in, read_manifests
 from cheops.offline.merging import same_content
 from schemas.documents import SUFFIXES, Document, parse
 from schemas.identity import ResourceId
@@ -38,6 +42,9 @@ def documents_at(revision: str, path: Path) -> list[Document]:
     _git(
         folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", wrong=f"no commit is called {revision!r}"
     )
+    built = _built_at(revision, path)
+    if built is not None:
+        return built
     listed = _git(folder, "ls-tree", "-r", "-z", "--name-only", revision, "--", prefix)
     names = [name for name in listed.decode("utf-8", "surrogateescape").split("\0") if name.endswith(SUFFIXES)]
     found: list[Document] = []
@@ -45,6 +52,25 @@ def documents_at(revision: str, path: Path) -> list[Document]:
         raw = _git(folder, "show", f"{revision}:./{name}")
         found += parse(raw, f"{folder / name} at {revision}")
     return found
+
+
+def _built_at(revision: str, path: Path) -> list[Document] | None:
+    """What kustomize makes of it as it was; None when there was nothing to build. Its bases may be anywhere."""
+    if not path.is_dir():
+        return None
+    names = _git(path, "ls-tree", "-z", "--name-only", revision, "--", *NAMES).decode("utf-8", "surrogateescape")
+    if not names.strip("\0"):
+        return None
+    within = _git(path, "rev-parse", "--show-prefix").decode().strip()
+    root = Path(_git(path, "rev-parse", "--show-toplevel").decode().strip())
+    with tempfile.TemporaryDirectory(prefix="cheops-since-") as folder:
+        packed = _git(root, "archive", "--format=tar", revision)
+        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+            archive.extractall(folder, filter="data")
+        then = Path(folder) / within
+        if kustomization_in(then) is None:
+            return None
+        return [replace(one, file=f"{one.file} at {revision}") for one in read_manifests(then, path)]
 
 
 def difference(then: Sequence[Document], now: Sequence[Document], extractor: Extractor) -> Difference:

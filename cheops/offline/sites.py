@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from cheops.forms import cel
 from cheops.forms.validations import has_rules
+from cheops.offline.kustomize import all_manifests
 from cheops.offline.usage import counted_quotas
-from schemas.documents import Document, DocumentError, read_documents
+from schemas.documents import Document, DocumentError
 from schemas.events import ResourceEvent, ResourceState, ServedKind
 from schemas.identity import IdentityError, KindId, ResourceId, ResourceKey, SiteName, kind_id, resource_id
 from schemas.kinds import Surface
@@ -78,7 +79,7 @@ def load_site(
     kubernetes: str = BUILTIN_VERSION,
 ) -> OfflineSite:
     """Read a site's manifests. Raises DocumentError (file, line), IdentityError for an unknown blind kind."""
-    return site_of(name, [one for path in paths for one in read_documents(path)], catalogue, flaws, kubernetes)
+    return site_of(name, all_manifests(paths), catalogue, flaws, kubernetes)
 
 
 def site_of(

@@ -71,13 +71,13 @@ def give_up(error: ControlPlaneMissingError) -> Never:
 
 def kubectl(plane: ControlPlane, *arguments: str, user: str = "admin", manifest: str = "") -> str:
     """What kubectl of the same version prints; CalledProcessError carries what it complains about."""
-    command = [_kubectl_program(), f"--kubeconfig={plane.kubeconfig_of(user)}", *arguments]
+    command = [kubectl_program(), f"--kubeconfig={plane.kubeconfig_of(user)}", *arguments]
     return subprocess.run(
         command, input=manifest, capture_output=True, text=True, timeout=KUBECTL_TIMEOUT_S, check=True
     ).stdout
 
 
-def _kubectl_program() -> str:
+def kubectl_program() -> str:
     from cheops.sandbox.plane.assets import FOR_PEOPLE, ControlPlaneMissingError, require
 
     try:
