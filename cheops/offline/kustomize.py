@@ -17,6 +17,7 @@ from typing import Final
 from schemas.documents import KUSTOMIZE, Document, DocumentError, parse, read_documents
 
 NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")  # in the order of kustomize's own
+CHART: Final = "Chart.yaml"
 TOOLS: Final = (("kustomize", "build"), ("kubectl", "kustomize"))
 BUILD_TIMEOUT_S: Final = 120.0  # bases may come from the net
 LOGGED: Final = re.compile(r'"command failed" err="(.*)"$')  # as kubectl says it
@@ -26,6 +27,9 @@ REASON_LEN_MAX: Final = 1_000
 def read_manifests(path: Path, shown: Path | None = None) -> list[Document]:
     """As `read_documents`, after kustomize where there is something to build. `shown`: the path in what is said."""
     file = kustomization_in(path)
+    if path.is_dir() and (path / CHART).is_file():
+        reason = f"a Helm chart is rendered first (helm template {shown or path} | cheops … -f -)"
+        raise DocumentError(str((shown or path) / CHART), 1, reason)
     return read_documents(path) if file is None else _built(path, file, (shown or path) / file.name)
 
 

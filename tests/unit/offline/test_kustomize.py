@@ -1,4 +1,4 @@
-"""Folders with a kustomization, as kubectl's own kustomize builds them."""
+"""Folders with a kustomization, as kubectl's own kustomize builds them, and charts, which helm renders."""
 
 from __future__ import annotations
 
@@ -91,6 +91,14 @@ def test_an_object_of_flux_in_a_file_of_that_name_is_an_object(tmp_path: Path) -
     folder = written(tmp_path / "flux", kustomization=flux)
     done = Shell(tmp_path)("check", "--site", f"lyon={folder}", "--read", "kustomization/apps", "-n", "shop")
     assert done.code == 0, done.err
+
+
+def test_a_chart_is_for_helm_to_render(tmp_path: Path) -> None:
+    written(tmp_path / "web", Chart="{apiVersion: v2, name: web, version: 0.1.0}")
+    written(tmp_path / "web" / "templates", web="{{ .Values.web }}")
+    done = Shell(tmp_path)("check", "--site", "lyon=web", "--delete", "secret/ca")
+    wanted = "cheops: web/Chart.yaml:1: a Helm chart is rendered first (helm template web | cheops … -f -)\n"
+    assert (done.code, done.err) == (2, wanted)
 
 
 def test_a_change_in_a_base_is_a_change_of_the_site_that_builds_on_it(overlay: Path) -> None:
