@@ -21,6 +21,7 @@ CLAIM: Final = KindId("PersistentVolumeClaim")
 ACCOUNT: Final = KindId("ServiceAccount")
 DEFAULT_ACCOUNT: Final = "default"
 DEFINITION: Final = KindId("apiextensions.k8s.io/CustomResourceDefinition")
+TRAEFIK_OBJECTS: Final = "kubernetescrd"
 USER_PREFIX: Final = "system:serviceaccount:"
 
 
@@ -53,6 +54,19 @@ def _names(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
     if isinstance(value, str):
         for name in value.split(",")[:NAMES_MAX]:
             yield Pointer(kind, name.strip())
+
+
+def _traefik_names(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """`shop-auth@kubernetescrd, auth@file`: namespace and name in one, by commas; other providers have no objects.
+
+    Where the namespace ends nobody can say, so only the own one counts, and `shop-eu-auth` may be meant otherwise.
+    """
+    for text in value.split(",")[:NAMES_MAX] if isinstance(value, str) else ():
+        whole, _, provider = text.strip().partition("@")
+        own = f"{source.namespace}-"
+        if provider == TRAEFIK_OBJECTS and whole.startswith(own):
+            name = whole.removeprefix(own)
+            yield Pointer(kind, name, doubtful="-" in name)
 
 
 def _typed_refs(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
@@ -263,6 +277,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "flux-applied": flux_applied,
     "argo-tracked": argo_tracked,
     "names": _names,
+    "traefik-names": _traefik_names,
     "values": _listed,
     "typed-refs": _typed_refs,
     "outside": _outside,
