@@ -40,12 +40,15 @@ class ResourceKey:
     @classmethod
     @lru_cache(PARSED_MAX)
     def parse(cls, text: str) -> ResourceKey:
-        """`[group/]Kind/[namespace/]name` → key. A kind starts with a capital letter and a group does not."""
+        """`[group/]Kind/[namespace/]name` → key. A kind starts with a capital letter and a group does not.
+
+        Few definitions call their kinds otherwise (`acid.zalan.do/postgresql`): their groups, as of all, have a dot.
+        """
         if not text or len(text) > IDENTITY_LEN_MAX or _UNPRINTABLE.search(text):
             raise IdentityError(f"not a resource identity: {text[:80]!r} (expected [group/]Kind/[namespace/]name)")
         parts = text.split("/")
         group = "" if parts[0][:1].isupper() else parts.pop(0)
-        if not 2 <= len(parts) <= 3 or not all(parts) or not parts[0][:1].isupper():
+        if not 2 <= len(parts) <= 3 or not all(parts) or not is_kind_name(parts[0], group):
             raise IdentityError(f"not a resource identity: {text[:80]!r} (expected [group/]Kind/[namespace/]name)")
         return cls(group, parts[0], parts[1] if len(parts) == 3 else "", parts[-1])
 
@@ -61,6 +64,11 @@ class ResourceKey:
 
     def __str__(self) -> str:
         return self.id
+
+
+def is_kind_name(name: str, group: str) -> bool:
+    """Whether a kind of this group can be called so in an identity."""
+    return name[:1].isupper() or ("." in group and name[:1].isalpha())
 
 
 def resource_id(group: str, kind: str, namespace: str, name: str) -> ResourceId:

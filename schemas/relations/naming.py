@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from schemas.identity import NAME_LEN_MAX, KindId, split_kind
+from schemas.identity import NAME_LEN_MAX, KindId, is_kind_name, split_kind
 
 NAMES_MAX: Final = 4_096
 NAMES: Final[set[str]] = set()  # found to be names lately: one object's name stands in many others
@@ -24,6 +24,6 @@ def is_name(text: str) -> bool:
 
 
 def is_kind(kind: KindId) -> bool:
-    """Whether it can be a kind in an identity: a group does not begin with a capital letter, a kind does."""
+    """Whether it can be a kind in an identity (`is_kind_name`): no group begins with a capital letter."""
     group, name = split_kind(kind)
-    return name[:1].isupper() and is_name(name) and (not group or (is_name(group) and not group[0].isupper()))
+    return is_kind_name(name, group) and is_name(name) and (not group or (is_name(group) and not group[0].isupper()))

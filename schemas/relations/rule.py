@@ -17,7 +17,7 @@ from schemas.relations.readers import READERS
 Phase = Literal["A", "S", "L", "D", "P"]
 PHASE_ORDER = "ASLDP"
 PATH_LEN_MAX = 1_000
-KIND_PATTERN = r"^(([a-z0-9.-]+/)?[A-Z][A-Za-z0-9]*)?$"
+KIND_PATTERN = r"^(([a-z0-9.-]+/)?[A-Z][A-Za-z0-9]*|[a-z0-9-]+(\.[a-z0-9-]+)+/[a-z][A-Za-z0-9]*)?$"
 
 
 def _checked(text: str) -> str:

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from schemas.events import ResourceState, ServedKind
-from schemas.identity import IdentityError, ResourceId, ResourceKey, SiteName
+from schemas.identity import IdentityError, ResourceId, ResourceKey, SiteName, resource_id
 from schemas.intents import Intent
 from schemas.kinds import Surface, UnknownKindError
 from schemas.rehearsals import RehearsalAnswer, RehearsedChange, RehearsedResult
@@ -158,9 +158,10 @@ def _check_form(manifest: Manifest, where: str) -> Problem | None:
         return Problem("D010", f"{where}.metadata.name: missing (expected text)")
     if not isinstance(metadata.get("namespace") or "", str):
         return Problem("D010", f"{where}.metadata.namespace: expected text")
-    text = f"{manifest['kind']}/{metadata['name']}"
     try:
-        ResourceKey.parse(text)
+        ResourceKey.parse(
+            resource_id(manifest["apiVersion"].rpartition("/")[0], manifest["kind"], "", metadata["name"])
+        )
     except IdentityError as error:
         return Problem("D010", f"{where}: {error}")
     return None

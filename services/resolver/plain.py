@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from schemas.basis import Basis, ChangeRecord
-from schemas.identity import ResourceId, kind_of
+from schemas.identity import ResourceId, is_kind_name, kind_of, split_kind
 from schemas.intents import Intent
 from schemas.kinds import Surface
 from services.resolver.asked import PlainQuestion, plain_question
@@ -82,4 +82,5 @@ def _is_whole(text: str, place: Place, surface: Surface) -> bool:
     served = surface.served.get(place.kind)
     if served is None or served.namespaced != bool(place.namespace) or "/" in place.namespace:
         return False
-    return text.isprintable() and not text.endswith("/") and place.kind.rpartition("/")[2][:1].isupper()
+    group, name = split_kind(place.kind)
+    return text.isprintable() and not text.endswith("/") and is_kind_name(name, group)

@@ -134,6 +134,7 @@ def _stub(resource: ResourceId, part: str) -> Body:
     versions = {"autoscaling": "v2", "policy": "v1", "kafka.strimzi.io": "v1beta2", "kueue.x-k8s.io": "v1beta1"}
     versions |= {"instancetype.kubevirt.io": "v1beta1", "scheduling.volcano.sh": "v1beta1", "rabbitmq.com": "v1beta1"}
     versions |= {"redis.redis.opstreelabs.in": "v1beta2", "flagger.app": "v1beta1", "argoproj.io": "v1alpha1"}
+    versions |= {"projectcontour.io": "v1alpha1"}
     version = versions.get(key.group, "v1")
     metadata = {"name": key.name, **({"namespace": key.namespace} if key.namespace else {})}
     api = f"{key.group}/{version}" if key.group else version
