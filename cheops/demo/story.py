@@ -15,7 +15,7 @@ from services.chassis.errors import TransientError
 WAIT_S: Final = 30.0
 LYON: Final = ("-n", "shop", "--site", "lyon")
 BOTH: Final = "lyon & oslo"
-OFFER: Final = re.compile(r"--scope '([^']+)'")
+OFFER: Final = re.compile(r"(?<=--scope ')[^']+")
 OVERRIDE: Final = re.compile(r"cheops\.io/override=\S+")
 INTENT: Final = re.compile(r"i-[0-9a-f]{10}")
 
@@ -54,20 +54,13 @@ async def _deploy(stage: Stage, mesh: Mesh) -> None:
     output = await stage.cheops("apply", "-f", "checkout.yaml", "--scope", BOTH, "--site", "lyon", expect=3)
     stage.remember(f"deploy checkout to {BOTH}", "denied: its ConfigMap is at lyon only; a scope that works is offered")
     stage.say("\n  With the scope that was offered:")
-    scope = _scope_offered(output)
+    scope = _found(OFFER, output, "the denial offers no scope")
     await stage.cheops("apply", "-f", "checkout.yaml", "--scope", scope, "--site", "lyon", expect=0)
     stage.remember("the same with the scope offered", "allowed, planned in order over both sites, done, ready")
     stage.say("\n  Seen in both clusters; oslo has a copy of the ConfigMap:")
     for site in ("lyon", "oslo"):
         await _until_seen(mesh, site, "deployment/checkout")
     await stage.cheops("dependents", "configmap/checkout-settings", "-n", "shop", "--all-sites", expect=0)
-
-
-def _scope_offered(output: str) -> str:
-    found = OFFER.search(output)
-    if found is None:
-        raise StoryError("the denial offers no scope")
-    return found.group(1)
 
 
 async def _cut_off(stage: Stage, mesh: Mesh) -> None:
@@ -77,7 +70,7 @@ async def _cut_off(stage: Stage, mesh: Mesh) -> None:
         "delete", "configmap/banner-2019", "-n", "shop", "--site", "oslo", "--scope", "oslo & nice", expect=4
     )
     stage.remember("delete at oslo & nice, nice is cut off", "deferred: nice is named, and when it was last heard")
-    intent = _intent_of(output)
+    intent = _found(INTENT, output, "the verdict names no intent to follow")
     stage.say("\n  nice goes on alone, and begins to use what is to be deleted:")
     await stage.cheops("apply", "-f", "banner.yaml", "--site", "nice", expect=0)
     stage.remember("deploy at nice meanwhile", "allowed and done: a site needs nobody to decide for itself")
@@ -90,10 +83,10 @@ async def _cut_off(stage: Stage, mesh: Mesh) -> None:
     stage.remember("the link heals", f"after {decided_s:.1f} s decided by itself: denied, nice has a use for it now")
 
 
-def _intent_of(output: str) -> str:
-    found = INTENT.search(output)
+def _found(pattern: re.Pattern[str], text: str, otherwise: str) -> str:
+    found = pattern.search(text)
     if found is None:
-        raise StoryError("the verdict names no intent to follow")
+        raise StoryError(otherwise)
     return found.group()
 
 
@@ -113,7 +106,8 @@ async def _behind_our_back(stage: Stage, mesh: Mesh) -> None:
     refusal = await stage.kubectl("nice", "delete", secret, refused=True)
     stage.remember("kubectl delete at nice, past Cheops", "refused by the cluster: it asks the gate of its site first")
     stage.say("\n  Somebody insists:")
-    await stage.kubectl("nice", "annotate", secret, _override_offered(refusal))
+    override = _found(OVERRIDE, refusal, "the refusal offers no way past it")
+    await stage.kubectl("nice", "annotate", secret, override)
     await stage.kubectl("nice", "delete", secret)
     deleted_s = time.monotonic()
     await _until_alert(mesh, "nice", "raised")
@@ -124,13 +118,6 @@ async def _behind_our_back(stage: Stage, mesh: Mesh) -> None:
     await _until_alert(mesh, "nice", "healed")
     await stage.cheops("alerts", "--site", "nice", expect=0)
     stage.remember("the same, overridden", f"done, an alert after {noticed_s:.1f} s; healed when it came back")
-
-
-def _override_offered(refusal: str) -> str:
-    found = OVERRIDE.search(refusal)
-    if found is None:
-        raise StoryError("the refusal offers no way past it")
-    return found.group()
 
 
 async def _until_alert(mesh: Mesh, site: str, state: str) -> None:

@@ -21,6 +21,7 @@ from services.executor.kubernetes.manifests import MARKER, Object
 from services.executor.target import Effect, ExpiredError, RefusedError
 from tests.flow.executor_engines import Engine, engine, real_kubeconfig
 from tests.flow.executor_proxy import FaultyProxy, afterwards, lose_answer, lose_request, meanwhile, refuse
+from tests.kit.manifests import definition
 from tests.unit.executor.builders import config_map, deployment, operation, resource_of, secret, version_of
 
 __all__ = ["engine", "real_kubeconfig"]
@@ -463,32 +464,14 @@ async def test_an_applied_manifest_is_unchanged_when_rehearsed(engine: Engine, t
 
 
 async def test_what_the_bundle_itself_brings_only_blocks(target: KubernetesTarget) -> None:
-    names = {"kind": "Widget", "plural": "widgets", "singular": "widget"}
-    definition = {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": "widgets.shop.example"},
-        "spec": {
-            "group": "shop.example",
-            "names": names,
-            "scope": "Namespaced",
-            "versions": [
-                {
-                    "name": "v1",
-                    "served": True,
-                    "storage": True,
-                    "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
-                }
-            ],
-        },
-    }
     widget = {
         "apiVersion": "shop.example/v1",
         "kind": "Widget",
         "metadata": {"name": "w", "namespace": "new-shop"},
     }
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "new-shop"}}
-    bundle = [change(one) for one in (namespace, definition, widget, config_map("new-shop"))]
+    of_widgets = definition("shop.example", "Widget", "widgets")
+    bundle = [change(one) for one in (namespace, of_widgets, widget, config_map("new-shop"))]
     brought = await target.rehearse(tuple(bundle))
     assert [(one.status, one.blocked) for one in brought] == [(0, False), (0, False), (404, True), (404, True)]
     alone = await target.rehearse(tuple(bundle[2:]))

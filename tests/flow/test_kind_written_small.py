@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,34 +16,12 @@ from services.chassis.kubernetes import connection
 from services.executor.kubernetes.client import KubernetesClient
 from services.executor.kubernetes.errors import ApiError
 from tests.kit.controlplane import give_up
-from tests.kit.manifests import namespace, secret, without_uid
+from tests.kit.manifests import definition, namespace, secret, without_uid
 from tests.kit.waiting import eventually
 
 LYON = SiteName("lyon")
 MAIN = "acid.zalan.do/postgresql/shop/main"
-CRD: dict[str, Any] = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "postgresqls.acid.zalan.do"},
-    "spec": {
-        "group": "acid.zalan.do",
-        "scope": "Namespaced",
-        "names": {
-            "kind": "postgresql",
-            "plural": "postgresqls",
-            "singular": "postgresql",
-            "listKind": "postgresqlList",
-        },
-        "versions": [
-            {
-                "name": "v1",
-                "served": True,
-                "storage": True,
-                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
-            }
-        ],
-    },
-}
+CRD = definition("acid.zalan.do", "postgresql", "postgresqls")
 DATABASE = {
     "apiVersion": "acid.zalan.do/v1",
     "kind": "postgresql",

@@ -21,6 +21,7 @@ from services.chassis.kubernetes import connection
 from services.executor.kubernetes.client import KubernetesClient
 from services.resolver.snapshots import CURRENT
 from tests.kit.controlplane import give_up
+from tests.kit.manifests import definition
 from tests.kit.waiting import eventually
 
 LYON = SiteName("lyon")
@@ -33,24 +34,7 @@ mounts:
         to: {kind: Secret, name: secretName}
         phases: [S, L]
 """
-CRD: dict[str, Any] = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "widgets.example.com"},
-    "spec": {
-        "group": "example.com",
-        "scope": "Namespaced",
-        "names": {"kind": "Widget", "plural": "widgets", "singular": "widget", "listKind": "WidgetList"},
-        "versions": [
-            {
-                "name": "v1",
-                "served": True,
-                "storage": True,
-                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
-            }
-        ],
-    },
-}
+CRD = definition("example.com", "Widget", "widgets")
 SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "ca"}, "data": {"k": "eA=="}}
 pytestmark = pytest.mark.timeout(300)
 

@@ -161,6 +161,19 @@ def storage_class(name: str = "fast") -> Manifest:
     return thing("StorageClass", name, provisioner="example.com/disk")
 
 
+def definition(group: str, kind: str, plural: str) -> Manifest:
+    """Of a namespaced kind at v1, whose objects may say anything."""
+    names = {"kind": kind, "plural": plural, "singular": kind.lower(), "listKind": f"{kind}List"}
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    versions = [{"name": "v1", "served": True, "storage": True, "schema": schema}]
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": versions},
+    }
+
+
 def without_uid(manifest: Manifest) -> Manifest:
     """As a person writes it."""
     metadata = {name: value for name, value in manifest["metadata"].items() if name != "uid"}
