@@ -5,9 +5,8 @@ revision + path ──▶ manifests then        working tree ──▶ manifests
 
 from __future__ import annotations
 
-import io
+import os
 import subprocess
-import tarfile
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -64,10 +63,10 @@ def _built_at(revision: str, path: Path) -> list[Document] | None:
     within = _git(path, "rev-parse", "--show-prefix").decode().strip()
     root = Path(_git(path, "rev-parse", "--show-toplevel").decode().strip())
     with tempfile.TemporaryDirectory(prefix="cheops-since-") as folder:
-        packed = _git(root, "archive", "--format=tar", revision)
-        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-            archive.extractall(folder, filter="data")
-        then = Path(folder) / within
+        index = {"GIT_INDEX_FILE": f"{folder}/index"}  # its own, so that nothing of the repository is touched
+        _git(root, "read-tree", revision, **index)
+        _git(root, "checkout-index", "--all", "--quiet", f"--prefix={folder}/tree/", **index)
+        then = Path(folder) / "tree" / within
         if kustomization_in(then) is None:
             return None
         return [replace(one, file=f"{one.file} at {revision}") for one in read_manifests(then, path)]
@@ -85,10 +84,14 @@ def difference(then: Sequence[Document], now: Sequence[Document], extractor: Ext
     return Difference(tuple(written), tuple(sorted(before.keys() - after.keys())))
 
 
-def _git(folder: Path, *words: str, wrong: str = "") -> bytes:
+def _git(folder: Path, *words: str, wrong: str = "", **environment: str) -> bytes:
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *words], capture_output=True, timeout=GIT_TIMEOUT_S, check=False
+            ["git", "-C", str(folder), *words],
+            env={**os.environ, **environment},
+            capture_output=True,
+            timeout=GIT_TIMEOUT_S,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise HistoryError(f"git {words[0]}: {error}") from error

@@ -113,3 +113,10 @@ def test_a_change_in_a_base_is_a_change_of_the_site_that_builds_on_it(overlay: P
     done = check(repository, "--since", "HEAD", "--site", "lyon=lyon")
     assert (done.code, [one["code"] for one in done.body["reasons"]]) == (3, ["D211", "N230"])
     assert done.body["reasons"][0]["resource"] == "Pod/shop/p-web"
+    told = subprocess.run(
+        ["git", "-C", str(repository), "status", "--porcelain"], capture_output=True, check=True
+    ).stdout
+    assert told == b" M base/settings.yaml\n", "the repository is as it was"
+    written(repository / "oslo", kustomization=OVERLAY)
+    done = check(repository, "--since", "HEAD", "--site", "oslo=oslo", "--namespace", "shop")
+    assert (done.code, [one["code"] for one in done.body["reasons"]]) == (3, ["D112", "D140"]), "a site that is new"
