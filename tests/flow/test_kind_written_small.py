@@ -9,13 +9,11 @@ import pytest
 
 from cheops.drafts import Intent
 from cheops.mesh import Mesh, connect
-from cheops.sandbox.controlplane import ControlPlaneMissingError
-from cheops.sandbox.testbed import Engine, Testbed
+from cheops.sandbox.testbed import Testbed
 from schemas.identity import SiteName
 from services.chassis.kubernetes import connection
 from services.executor.kubernetes.client import KubernetesClient
 from services.executor.kubernetes.errors import ApiError
-from tests.kit.controlplane import give_up
 from tests.kit.manifests import definition, namespace, secret, without_uid
 from tests.kit.waiting import eventually
 
@@ -34,19 +32,13 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Mesh, KubernetesClient]]:
-    engine: Engine = getattr(request, "param", "embedded")
-    try:
-        bed = Testbed(tmp_path / "bed", [LYON], engine=engine)
-    except ControlPlaneMissingError as error:
-        give_up(error)
-    async with bed, connect(bed.context) as mesh:
+async def world(tmp_path: Path) -> AsyncIterator[tuple[Mesh, KubernetesClient]]:
+    async with Testbed(tmp_path / "bed", [LYON]) as bed, connect(bed.context) as mesh:
         client = KubernetesClient(await connection.connect(bed.sites[LYON].cluster.kubeconfig))
         yield mesh, client
         await client.close()
 
 
-@pytest.mark.parametrize("world", ["embedded", pytest.param("kube", marks=pytest.mark.controlplane)], indirect=True)
 async def test_its_objects_are_seen_protected_made_and_let_go_of(world: tuple[Mesh, KubernetesClient]) -> None:
     mesh, client = world
     await client.apply(f"{PATHS[0]}/{CRD['metadata']['name']}", APPLY, CRD)

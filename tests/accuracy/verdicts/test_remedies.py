@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -22,17 +22,17 @@ Body = dict[str, Any]
 DENIED = [case for case in load_cases() if case.expect.decision == "deny" and not case.flaws]
 
 
-def _remedies(case: Case) -> list[Remedy]:
+def _typed_here(case: Case, offered: Sequence[Remedy]) -> list[Remedy]:
     """But for those that are typed at another site, about that site."""
-    offered = verdict_on(case).remedies
     return [one for one in offered if len(case.sites) == 1 or "--scope" in one.command]
 
 
 @pytest.mark.parametrize("case", DENIED, ids=[case.name for case in DENIED])
-def test_with_its_remedy_the_intent_is_allowed(case: Case) -> None:
-    for remedy in _remedies(case):
+def test_with_its_remedy_the_intent_is_allowed_and_nothing_of_the_remedy_can_be_left_out(case: Case) -> None:
+    for remedy in _typed_here(case, verdict_on(case).remedies):
         found = _after(case, remedy)
         assert found.decision == "allow", f"{remedy.effect}: {found.summary}"
+        assert_nothing_can_be_left_out(case, remedy)
 
 
 def _after(case: Case, remedy: Remedy) -> Verdict:
@@ -54,24 +54,23 @@ def _after(case: Case, remedy: Remedy) -> Verdict:
     return _with_changes(case, act, remedy.changes, together="-f" in words and words.count("-f") > 1)
 
 
-@pytest.mark.parametrize("case", DENIED, ids=[case.name for case in DENIED])
-def test_a_remedy_leaves_nothing_out_and_asks_for_nothing_more(case: Case) -> None:
+def assert_nothing_can_be_left_out(case: Case, remedy: Remedy) -> None:
     """Each direct blocker blocks alone, so a smallest set is exactly what blocks (or what a cascade must take)."""
-    for remedy in _remedies(case):
-        for left_out in remedy.changes if len(remedy.changes) > 1 else ():
-            rest = tuple(one for one in remedy.changes if one != left_out)
-            if "--cascade" in remedy.command:
-                gone = (*act_of(case).resources, *(one.resource for one in rest))
-                found = verdict_on(case, replace(act_of(case), resources=gone))
-            elif remedy.command.startswith("cheops delete"):
-                continue
-            else:
-                found = _with_changes(case, act_of(case), rest, together=remedy.command.count(" -f ") > 1)
-            assert found.decision != "allow", f"{remedy.effect}: without {left_out.resource}"
+    for left_out in remedy.changes if len(remedy.changes) > 1 else ():
+        rest = tuple(one for one in remedy.changes if one != left_out)
+        if "--cascade" in remedy.command:
+            gone = (*act_of(case).resources, *(one.resource for one in rest))
+            found = verdict_on(case, replace(act_of(case), resources=gone))
+        elif remedy.command.startswith("cheops delete"):
+            continue
+        else:
+            found = _with_changes(case, act_of(case), rest, together=remedy.command.count(" -f ") > 1)
+        assert found.decision != "allow", f"{remedy.effect}: without {left_out.resource}"
 
 
 def test_most_denials_offer_a_way_out() -> None:
-    dumb = [case for case in DENIED if not verdict_on(case).remedies]
+    offered = [(case, verdict_on(case).remedies) for case in DENIED]
+    dumb = [case for case, remedies in offered if not remedies]
     dumb = [case for case in dumb if not any("referencegrant" in one for one in case.act.get("delete", ()))]
     without = sorted({code for case in dumb for code in case.expect.codes})
     # None for wrong intents, cycles and scopes, for what is on its way out, for quotas, for reads, for a listener or a
@@ -80,7 +79,7 @@ def test_most_denials_offer_a_way_out() -> None:
     allowed = {"D001", "D010", "D111", "D112", "D114", "D130", "D141", "D142", "D150", "D210", "D220", "D330", "D410"}
     allowed |= {"D600", "D601", "D610", "D620"}
     assert set(without) <= allowed, without
-    assert sum(len(_remedies(case)) for case in DENIED) > 40
+    assert sum(len(_typed_here(case, remedies)) for case, remedies in offered) > 40
 
 
 def _site_without(case: Case, changes: tuple[Touch, ...]) -> list[Body]:

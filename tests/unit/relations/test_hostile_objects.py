@@ -17,6 +17,7 @@ from tests.kit.examples import examples
 from tests.unit.relations.reading import EXTRACTOR, made, references, state
 
 WHOLE = [example.object for path in load_catalogue().files for _, example in examples_of(path)]
+KINDS = sorted({str(example["kind"]) for example in WHOLE})
 TEXTS = ("", "/", "a/b/c", "A/b", "\x00", "a\nb", "x" * 300, "${x}", "{{x}}", "system:serviceaccount:", "a:1", ".svc")
 TEXTS = ("", "/", "a/b/c", "A/b", "\x00", "a\nb", "x" * 300, "${x}", "{{x}}", "system:serviceaccount:", "a:1", ".svc")
 NAMES = st.sampled_from(["name", "kind", "key", "x"])

@@ -18,8 +18,8 @@ from schemas.relations.resting import Resting, changes_by_itself
 from schemas.relations.surface import builtin_surface
 from schemas.telling import Teller
 from tests.bench.fleet import Fleet
-from tests.unit.relations.test_hostile_objects import WHOLE
-from tests.unit.relations.test_readers import placed
+from tests.unit.relations.test_hostile_objects import KINDS
+from tests.unit.relations.test_readers import examples_of
 
 CATALOGUE, SURFACE = load_catalogue(), builtin_surface()
 PLAIN = Extractor(CATALOGUE, SURFACE)
@@ -114,13 +114,13 @@ def _targets(fact: bytes) -> Any:
     return {name: one for name, one in found.items() if name not in ("labels", "template_labels", "traits", "shape")}
 
 
-@pytest.mark.parametrize("example", WHOLE, ids=lambda example: str(example["kind"]))
-def test_an_example_of_any_kind_is_read_from_its_bytes_as_it_is_read_whole(example: dict[str, Any]) -> None:
-    resting = Extractor(CATALOGUE, SURFACE, Resting(10))
-    body = placed(example)
-    for status in (body.get("status"), {"phase": "Failed"}, None):
-        seen = {**body, "status": status} if status is not None else body
-        assert _seen(resting, seen) == PLAIN.state(seen)
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_example_of_any_kind_is_read_from_its_bytes_as_it_is_read_whole(kind: str) -> None:
+    for body in examples_of(kind):
+        resting = Extractor(CATALOGUE, SURFACE, Resting(10))
+        for status in (body.get("status"), {"phase": "Failed"}, None):
+            seen = {**body, "status": status} if status is not None else body
+            assert _seen(resting, seen) == PLAIN.state(seen)
 
 
 def test_a_change_of_the_status_alone_gives_the_very_same_references() -> None:
