@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -96,14 +96,18 @@ def read_documents(path: Path) -> list[Document]:
         return parse(sys.stdin.buffer.read(FILE_BYTES_MAX + 1), "standard input")
     if path.is_dir():
         files = sorted(one for one in path.rglob("*") if one.suffix in SUFFIXES and one.is_file())
-        found = [document for file in files for document in read_documents(file)]
-        return [one for one in found if not str(one.body.get("apiVersion")).startswith(KUSTOMIZE)]
+        return objects_in(document for file in files for document in read_documents(file))
     try:
         with path.open("rb") as source:
             raw = source.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         raise DocumentError(str(path), 0, f"cannot be read ({error.strerror})") from error
     return parse(raw, str(path))
+
+
+def objects_in(folder: Iterable[Document]) -> list[Document]:
+    """The documents of a folder without its kustomizations."""
+    return [one for one in folder if not str(one.body.get("apiVersion")).startswith(KUSTOMIZE)]
 
 
 def parse(raw: bytes, file: str) -> list[Document]:

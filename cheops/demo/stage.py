@@ -22,7 +22,7 @@ from services.chassis.errors import PermanentError
 
 MANIFESTS: Final = Path(__file__).parent / "manifests"
 COMMAND_TIMEOUT_S: Final = 40.0
-BAD: Final = 400
+REFUSED: Final = 400  # and above
 DONE: Final = {"create": "created", "annotate": "annotated"}
 PATHS: Final = {
     "Namespace": "/api/v1/namespaces",
@@ -117,7 +117,7 @@ class Stage:
     async def _create(self, site: str, body: dict[str, Any]) -> None:
         path = _collection(body)
         status, answer = await self._request(site, "POST", path, body)
-        if status >= BAD:
+        if status >= REFUSED:
             raise StoryError(f"POST {path} at {site}: {status} {answer.get('message')}")
 
     async def cut(self, site: str) -> None:
@@ -145,8 +145,8 @@ class Stage:
         else:
             status, answer = await self._request(site, "DELETE", f"{collection}/{name}", None)
         message = str(answer.get("message", ""))
-        self.say(f"Error from server ({answer.get('reason')}): {message}" if status >= BAD else _done(verb, body))
-        if (status >= BAD) != refused:
+        self.say(f"Error from server ({answer.get('reason')}): {message}" if status >= REFUSED else _done(verb, body))
+        if (status >= REFUSED) != refused:
             raise StoryError(f"kubectl {verb} {name} at {site}: {status}, the story expects another end: {message}")
         return message
 

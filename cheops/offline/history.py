@@ -15,7 +15,7 @@ from typing import Final
 
 from cheops.offline.kustomize import NAMES, kustomization_in, read_manifests
 from cheops.offline.merging import same_content
-from schemas.documents import SUFFIXES, Document, parse
+from schemas.documents import SUFFIXES, Document, objects_in, parse
 from schemas.identity import ResourceId
 from schemas.relations.extract import Extractor
 
@@ -50,22 +50,21 @@ def documents_at(revision: str, path: Path) -> list[Document]:
     for name in sorted(names):
         raw = _git(folder, "show", f"{revision}:./{name}")
         found += parse(raw, f"{folder / name} at {revision}")
-    return found
+    return objects_in(found) if path.is_dir() else found
 
 
 def _built_at(revision: str, path: Path) -> list[Document] | None:
     """What kustomize makes of it as it was; None when there was nothing to build. Its bases may be anywhere."""
     if not path.is_dir():
         return None
-    names = _git(path, "ls-tree", "-z", "--name-only", revision, "--", *NAMES).decode("utf-8", "surrogateescape")
-    if not names.strip("\0"):
+    if not _git(path, "ls-tree", "-z", "--name-only", revision, "--", *NAMES):
         return None
-    within = _git(path, "rev-parse", "--show-prefix").decode().strip()
-    root = Path(_git(path, "rev-parse", "--show-toplevel").decode().strip())
+    said = (_git(path, "rev-parse", f"--show-{what}") for what in ("toplevel", "prefix"))
+    root, within = (os.fsdecode(one).removesuffix("\n") for one in said)
     with tempfile.TemporaryDirectory(prefix="cheops-since-") as folder:
         index = {"GIT_INDEX_FILE": f"{folder}/index"}  # its own, so that nothing of the repository is touched
-        _git(root, "read-tree", revision, **index)
-        _git(root, "checkout-index", "--all", "--quiet", f"--prefix={folder}/tree/", **index)
+        _git(Path(root), "read-tree", revision, **index)
+        _git(Path(root), "checkout-index", "--all", "--quiet", f"--prefix={folder}/tree/", **index)
         then = Path(folder) / "tree" / within
         if kustomization_in(then) is None:
             return None

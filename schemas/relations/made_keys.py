@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from schemas.untyped import mapping_of
+from schemas.untyped import mapping_of, rows_of
 
 OF_CERTIFICATES: Final = ("tls.crt", "tls.key", "ca.crt")
 OF_STORES: Final = {"jks": ("keystore.jks", "truststore.jks"), "pkcs12": ("keystore.p12", "truststore.p12")}
@@ -24,8 +24,8 @@ def external_keys(body: Any) -> Iterator[str]:
     if others or (is_fetched and spec.get("dataFrom")):
         return
     yield from map(str, data)
-    for row in _rows(spec.get("data")) if is_fetched else ():
-        key = mapping_of(row).get("secretKey")
+    for row in rows_of(spec.get("data")) if is_fetched else ():
+        key = row.get("secretKey")
         if isinstance(key, str):
             yield key
 
@@ -38,11 +38,7 @@ def certificate_keys(body: Any) -> Iterator[str]:
     for name, keys in OF_STORES.items():
         if stores.get(name):
             yield from keys
-    for row in _rows(spec.get("additionalOutputFormats")):
-        key = OF_FORMATS.get(str(mapping_of(row).get("type")))
+    for row in rows_of(spec.get("additionalOutputFormats")):
+        key = OF_FORMATS.get(str(row.get("type")))
         if key is not None:
             yield key
-
-
-def _rows(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

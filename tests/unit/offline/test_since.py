@@ -64,6 +64,21 @@ def test_nothing_changed_is_allowed_and_said(repository: Path) -> None:
     assert "nothing changed since HEAD" in done.err
 
 
+def test_a_kustomization_below_a_site_is_no_object_of_it(repository: Path) -> None:
+    kustomization = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": ["all.yaml"],
+    }
+    below = repository / "lyon" / "apps"
+    _write(below, {**SECRET, "metadata": {"name": "below", "namespace": "shop"}})
+    (below / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    for words in (["add", "."], [*IDENTITY, "commit", "-qm", "second"]):
+        subprocess.run(["git", "-C", str(repository), *words], check=True)
+    done = _check(repository)
+    assert (done.code, done.err) == (0, "cheops: nothing changed since HEAD\n")
+
+
 def test_removing_what_is_used_is_denied_and_removing_the_rest_is_not(repository: Path) -> None:
     _write(repository / "lyon", _web("ca"), SECRET)
     assert _check(repository).code == 0
