@@ -86,6 +86,7 @@ class NatsReader:
         self._requests = 0
         self._outstanding = 0
         self._expires_s = 0.0
+        self._last = ""
 
     async def opened(self) -> Self:
         """Listen on the inbox."""
@@ -131,6 +132,7 @@ class NatsReader:
         status = (raw.headers or {}).get("Status")
         if status is None or not raw.subject.startswith(self._inbox):
             self._outstanding -= 1
+            self._last = raw.reply
             self._buffer.append(NatsDelivery(received(raw), self._link, raw.reply, self._link.losses))
         elif raw.subject == self._reply:
             self._outstanding = 0
@@ -159,19 +161,40 @@ class NatsReader:
 
     async def close(self) -> None:
         """See port. What was fetched ahead, or is on its way, and given to nobody goes to another reader at once."""
+        await self._all_on_its_way()
         await drain(self._subscription)
         while self._buffer:
             with suppress(CheopsError):
                 await self._buffer.popleft().retry()
 
+    async def _all_on_its_way(self) -> None:
+        """Take what the server is about to send for the last request. A subscription that ends before is sent no more
+        of it, and the server, for whom it is delivered, keeps it back for as long as an acknowledgement may take."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._expires_s + PULL_GRACE_S):
+                while self._outstanding > 0 and still_to_come(self._last) > 0 and self._link.client.is_connected:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+
 
 def received(raw: Msg) -> Received:
     """With its number and deliveries, which JetStream puts into the reply subject (its ADR 15)."""
     seq = deliveries = 0
-    if raw.reply.startswith("$JS.ACK."):
-        tokens = raw.reply.split(".")
-        deliveries, seq = (int(tokens[4]), int(tokens[5])) if len(tokens) == 9 else (int(tokens[6]), int(tokens[7]))
+    if told := _told(raw.reply):
+        deliveries, seq = int(told[0]), int(told[1])
     return Received(raw.subject, raw.data, without_batch(raw.headers or {}), seq, deliveries or 1)
+
+
+def still_to_come(token: str) -> int:
+    """How many messages the consumer had for somebody after the one of this reply subject."""
+    told = _told(token)
+    return int(told[4]) if told else 0
+
+
+def _told(token: str) -> list[str]:
+    """Deliveries, number in the stream, number in the consumer, time, still to come; nothing without JetStream."""
+    tokens = token.split(".") if token.startswith("$JS.ACK.") else []
+    return tokens[4:9] if len(tokens) == 9 else tokens[6:11]
 
 
 def without_batch(headers: dict[str, str]) -> dict[str, str]:
