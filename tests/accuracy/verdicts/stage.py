@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -19,7 +20,8 @@ from tests.contract.api.client import Api
 from tests.kit.waiting import eventually
 
 WAIT_S: Final = 40.0
-EARLY: Final = ("Namespace", "CustomResourceDefinition")  # others live in what they make
+DEFINITION: Final = "CustomResourceDefinition"
+EARLY: Final = ("Namespace", DEFINITION)  # others live in what they make
 Body = dict[str, Any]
 
 
@@ -30,7 +32,7 @@ class Stage:
         self.given = list(given)
         self.api, self.mesh, self.site = api, mesh, site
         bodies = self.given
-        definitions = [one for one in bodies if one["kind"] == "CustomResourceDefinition"]
+        definitions = [one for one in bodies if one["kind"] == DEFINITION]
         self._surface = surface_with_crds(builtin_surface(), definitions)
         extractor = Extractor(load_catalogue(), self._surface)
         self._rows = {extractor.key(one).id: one for one in bodies}
@@ -39,23 +41,30 @@ class Stage:
             body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
             self._rows.setdefault(ResourceId(f"Namespace/{name}"), body)
 
-    async def set_up(self) -> None:
+    async def set_up(self, kept: Collection[ResourceId] = ()) -> None:
+        """All of it is there; what is `kept` was there before."""
         for early in (True, False):
             for resource, body in self._rows.items():
-                if (body["kind"] in EARLY) is early:
+                if (body["kind"] in EARLY) is early and resource not in kept:
                     await self._create(resource, body)
         await self._until_known(set(self._rows))
 
-    async def tear_down(self) -> None:
-        """Everything goes, those that hold others last; finalizers of ours are let go of."""
+    async def tear_down(self, kept: Collection[ResourceId] = ()) -> None:
+        """Everything else goes, those that hold others last; finalizers of ours are let go of."""
+        leaving = {resource: body for resource, body in self._rows.items() if resource not in kept}
         for early in (False, True):
-            for resource, body in self._rows.items():
+            for resource, body in leaving.items():
                 if (body["kind"] in EARLY) is early:
                     path = f"{self._collection(resource)}/{body['metadata']['name']}"
                     if body["metadata"].get("finalizers"):
                         await self.api.patch(path, {"metadata": {"finalizers": None}})
                     await self.api.delete(path)
-        await self._until_gone()
+        await self._until_gone(leaving)
+
+    def in_common(self, other: Stage) -> set[ResourceId]:
+        """The definitions that are the same on another stage; a namespace keeps what controllers made in it."""
+        rows = self._rows.items()
+        return {one for one, body in rows if body["kind"] == DEFINITION and other._rows.get(one) == body}
 
     async def _create(self, resource: ResourceId, body: Body) -> None:
         path = f"{self._collection(resource)}/{body['metadata']['name']}"
@@ -78,7 +87,7 @@ class Stage:
         return f"{root}/namespaces/{rest[0]}/{served.plural}" if len(rest) == 2 else f"{root}/{served.plural}"
 
     async def _until_known(self, wanted: set[ResourceId]) -> None:
-        for kind in self._defined():
+        for kind in _defined(self._rows):
             await eventually(partial(self._is_served, kind), f"{kind} is not served", WAIT_S)
 
         async def known() -> bool:
@@ -87,9 +96,6 @@ class Stage:
         await eventually(known, "the site does not know what is there", WAIT_S)
         await self._until_quiet()
 
-    def _defined(self) -> list[str]:
-        return [one["spec"]["names"]["kind"] for one in self._rows.values() if "names" in one.get("spec", {})]
-
     async def _is_served(self, kind: str) -> bool:
         try:
             await self.mesh.names(kind, site=self.site)
@@ -97,19 +103,18 @@ class Stage:
             return False
         return True
 
-    async def _until_gone(self) -> None:
+    async def _until_gone(self, leaving: Mapping[ResourceId, Body]) -> None:
 
         async def gone() -> bool:
-            return not {one.resource async for one in self.mesh.states(site=self.site)} & set(self._rows)
+            return not {one.resource async for one in self.mesh.states(site=self.site)} & set(leaving)
 
         async def is_forgotten(kind: str) -> bool:
             return not await self._is_served(kind)
 
         await eventually(gone, "the site knows what is not there", WAIT_S)
         # Else the next one that defines it finds it served, and a moment later not any more.
-        for kind in self._defined():
+        for kind in _defined(leaving):
             await eventually(partial(is_forgotten, kind), f"{kind} is served still", WAIT_S)
-        await self._until_quiet()
 
     async def _until_quiet(self) -> None:
         """Controllers have done what they do: nothing has changed between two looks, and the site sees all, fresh.
@@ -127,6 +132,10 @@ class Stage:
         await eventually(quiet, lambda: f"the site does not come to rest: {before}", WAIT_S, pause_s=0.1)
 
 
+def _defined(rows: Mapping[ResourceId, Body]) -> list[str]:
+    return [one["spec"]["names"]["kind"] for one in rows.values() if "names" in one.get("spec", {})]
+
+
 class Standing:
     """What stands on a site from one case to the next, as long as that is the same."""
 
@@ -137,15 +146,23 @@ class Standing:
         """What the stage is given is there, and nothing of another one."""
         if self._given == stage.given:
             return
+        kept: set[ResourceId] = set()
         if self._given is not None:
-            former, self._given = self._given, None
-            await Stage(stage.api, stage.mesh, stage.site, former).tear_down()
+            former = Stage(stage.api, stage.mesh, stage.site, self._given)
+            self._given, kept = None, former.in_common(stage)
+            await former.tear_down(kept)
         try:
-            await stage.set_up()
+            await stage.set_up(kept)
         except BaseException:
             await stage.tear_down()
             raise
         self._given = stage.given
+
+
+def in_order(given: Sequence[Body]) -> tuple[str, str]:
+    """A key to sort cases by: next to each other are those of the same objects, or at least of the same definitions."""
+    definitions = [one for one in given if one["kind"] == DEFINITION]
+    return json.dumps(definitions, sort_keys=True), json.dumps(given, sort_keys=True)
 
 
 async def judged(mesh: Mesh, case: Case) -> Verdict:

@@ -8,7 +8,6 @@ A preview changes nothing, so cases with the same objects follow each other and 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 
 import aiohttp
@@ -20,7 +19,7 @@ from cheops.sandbox.testbed import Testbed
 from schemas.identity import SiteName
 from schemas.verdicts import Verdict
 from tests.accuracy.verdicts.cases import Case, differences, load_cases
-from tests.accuracy.verdicts.stage import WAIT_S, Body, Stage, Standing, judged
+from tests.accuracy.verdicts.stage import WAIT_S, Body, Stage, Standing, in_order, judged
 from tests.contract.api.client import Api
 from tests.kit.waiting import eventually
 
@@ -32,7 +31,7 @@ def given(case: Case) -> list[Body]:
 
 
 CASES = [case for case in load_cases() if not case.offline_only and not case.flaws and [*case.sites] == [LYON]]
-CASES.sort(key=lambda case: json.dumps(given(case), sort_keys=True))
+CASES.sort(key=lambda case: in_order(given(case)))
 
 
 @pytest.fixture(scope="module")
