@@ -9,8 +9,10 @@ When the context ends, what is being answered may finish for a moment.
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 import structlog
@@ -52,14 +54,19 @@ class Answering:
                 self._unsent(error)
             self._awake.answered(in_a_row=in_a_row)
             return
-        await self._room.acquire()
+        try:
+            await self._room.acquire()
+        except asyncio.CancelledError:
+            _let_go(answer)
+            raise
         task = self._tasks.create_task(self._answer(answer, reply))
         self._running.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(partial(self._ended, answer))
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, answer: Awaitable[bytes], task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         self._room.release()
+        _let_go(answer)
 
     async def finish(self) -> None:
         """Let what is running end within FINISH_TIMEOUT_S, then stop it."""
@@ -102,6 +109,12 @@ class Answering:
     def _refused(self, code: str, message: str) -> Answer:
         headers = {"Nats-Service-Error": message.replace("\n", " "), "Nats-Service-Error-Code": code}
         return Refusal(code=code, message=message).to_json(), headers
+
+
+def _let_go(answer: Awaitable[bytes]) -> None:
+    """One that was cancelled before its first step will not be awaited by anybody any more."""
+    if inspect.iscoroutine(answer):
+        answer.close()
 
 
 @asynccontextmanager
