@@ -1,9 +1,12 @@
-"""Text of an env value or an argument → the Services that it names (row 18). Pure; a guess, so it may only warn.
+"""Texts of variables and arguments → the Services that they name (row 18). Pure; a guess, so it may only warn.
 
 Counted: `name:port`, `name.namespace.svc[.cluster.local][:port]`, `scheme://name[:port]/…`, `name.namespace:port`,
 `scheme://name.namespace[:port]/…`. Of the last two, in another namespace, it is not known whether they are names of the
 public internet: that shows when such a Service is there.
-Not counted: a name alone (it may be anything), numbers, `localhost`, longer names of the public internet.
+A name alone (`DB_HOST: postgres`, `--db-host=postgres`, `REDIS_ADDR: redis.shop`) counts where its variable or argument
+says by its own name that it is a host's; its port is that of the variable beside it (`DB_PORT`). It may be somebody
+else's name as well: that, too, shows when such a Service is there.
+Not counted: any other name alone, numbers, `localhost`, longer names of the public internet.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 TEXT_LEN_MAX: Final = 4_096
 _LABEL = r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -64,3 +67,74 @@ def _found(text: str, namespace: str) -> Iterator[Host]:
             yield Host(name, labels[0], port)
         elif len(labels) == 1 and (port or scheme):
             yield Host(name, labels[0], port, doubtful=labels[0] != namespace)
+
+
+# ── names alone ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_ENDINGS: Final = ("HOST", "HOSTNAME", "HOSTS", "ADDR", "ADDRESS", "SERVER", "SERVERS", "ENDPOINT", "BROKERS", "NODES")
+_QUICK: Final = tuple(form for one in _ENDINGS for form in (one, one.lower(), one.capitalize()))  # a look at its end
+# `HOSTNAME` alone is one's own name.
+_BEGINS = r"(?:^(?!(?i:hostname)$)|[_.-]|(?<=[a-z])(?=[A-Z]))"
+_SAYS_HOST: Final = re.compile(rf"{_BEGINS}(?P<word>(?i:{'|'.join(_ENDINGS)}))$")
+_ALONE: Final = re.compile(rf"(?P<name>{_LABEL})(?:\.(?P<namespace>{_LABEL}))?")
+_PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
+_FLAG: Final = re.compile(r"--?(?:D(?=[a-z]))?(?P<name>[A-Za-z][A-Za-z0-9_.-]*)")
+HOSTS_MAX: Final = 100  # in one text
+
+
+class Named(NamedTuple):
+    """A host in a list of variables or of arguments: which of them, and where in it."""
+
+    place: int
+    field: str
+    host: Host
+
+
+def named_hosts(rows: list[Any], namespace: str) -> Iterator[Named]:
+    """The names alone in a container's variables or arguments; `namespace` is the reader's own."""
+    for place, row in enumerate(rows):
+        if isinstance(row, dict):
+            name, text = row.get("name"), row.get("value")
+            if isinstance(name, str) and name.endswith(_QUICK) and isinstance(text, str):
+                for host in _hosts_of(name, text, namespace):
+                    yield Named(place, ".value", host._replace(port=_port_beside(rows, name)))
+        elif isinstance(row, str) and row.startswith("-"):
+            flag, is_joined, text = row.partition("=")
+            after = rows[place + 1] if not is_joined and place + 1 < len(rows) else ""
+            found = _FLAG.fullmatch(flag) if flag.endswith(_QUICK) else None
+            if found is not None and isinstance(after, str):
+                for host in _hosts_of(found["name"], text if is_joined else after, namespace):
+                    yield Named(place if is_joined else place + 1, "", host)
+
+
+@lru_cache(maxsize=8_192)
+def _hosts_of(name: str, text: str, namespace: str) -> tuple[Host, ...]:
+    if _SAYS_HOST.search(name) is None or not names_no_host(text) or len(text) > TEXT_LEN_MAX:
+        return ()
+    alone = [_ALONE.fullmatch(one.strip()) for one in text.split(",")[:HOSTS_MAX]]
+    hosts = [Host(one["name"], one["namespace"], "", doubtful=True) for one in alone if one is not None]
+    return tuple(dict.fromkeys(one for one in hosts if one.name not in _HERE))
+
+
+def _port_beside(rows: list[Any], name: str) -> str:
+    """The number in the variable that is called as this one, but for the word at its end."""
+    word = _SAYS_HOST.search(name)
+    assert word is not None, "its hosts were found"
+    port = "PORT" if word["word"].isupper() else "port" if word["word"].islower() else "Port"
+    wanted = name[: word.start("word")] + port
+    for row in rows:
+        if isinstance(row, dict) and row.get("name") == wanted:
+            text = row.get("value")
+            return text if isinstance(text, str) and _PORT.fullmatch(text) and int(text) <= PORT_MAX else ""
+    return ""
+
+
+def names_no_alone(rows: object) -> bool:
+    """Whether that is known at a glance."""
+    if not isinstance(rows, list):
+        return True
+    for row in rows:
+        text = row.get("name") if isinstance(row, dict) else row
+        if isinstance(text, str) and (text.endswith(_QUICK) or text.startswith("-")):
+            return False
+    return True

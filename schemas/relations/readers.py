@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from schemas.identity import IdentityError, KindId, ResourceKey, kind_id
 from schemas.relations.gitops import argo_tracked, flux_applied
-from schemas.relations.hosts import hosts_in
+from schemas.relations.hosts import hosts_in, named_hosts
 from schemas.relations.meshes import mesh_destination, mesh_host, mesh_subset, spiffe
 from schemas.relations.pointers import OBJECT_PATH_LENS, Pointer, Source
 
@@ -34,6 +34,13 @@ def _hosts(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
         for host in hosts_in(value, source.namespace):
             port = f"port:{host.port}" if host.port else ""
             yield Pointer(kind, host.name, host.namespace, port, doubtful=host.doubtful)
+
+
+def _named_hosts(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """Row 18: `DB_HOST: postgres` among variables, `--db-host=postgres` among arguments."""
+    for place, field, host in named_hosts(value, source.namespace) if isinstance(value, list) else ():
+        port = f"port:{host.port}" if host.port else ""
+        yield Pointer(kind, host.name, host.namespace, port, f"[{place}]{field}", doubtful=True)
 
 
 def _namespaced_name(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
@@ -269,6 +276,7 @@ def _texts(value: Any, name: str) -> list[str]:
 
 READERS: Final[Mapping[str, Reader]] = {
     "hosts": _hosts,
+    "named-hosts": _named_hosts,
     "namespaced-name": _namespaced_name,
     "mesh-host": mesh_host,
     "mesh-destination": mesh_destination,

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from schemas.identity import KindId, split_kind
 from schemas.kinds import Surface
-from schemas.relations.hosts import names_no_host
+from schemas.relations.hosts import names_no_alone, names_no_host
 
 
 def can_speak(reads: str, source: KindId, surface: Surface) -> bool:
@@ -32,6 +32,10 @@ NEEDS: Final[Mapping[str, str]] = {
     "pod-tokens": "volumes",
     "role-rule": "resourceNames",
 }
-MUTE: Final[Mapping[str, Callable[[Any], bool]]] = {"hosts": names_no_host, "pod-tokens": _projects_nothing}
+MUTE: Final[Mapping[str, Callable[[Any], bool]]] = {
+    "hosts": names_no_host,
+    "named-hosts": names_no_alone,
+    "pod-tokens": _projects_nothing,
+}
 # What these say rests on other fields of the object, too.
 LOOKS_AROUND: Final = frozenset(("set-claims", "flux-applied", "argo-tracked"))

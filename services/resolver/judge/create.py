@@ -224,7 +224,8 @@ def _missing_part(state: ResourceState, edge: Edge, *, weak: bool) -> Finding:
     edge = Edge(edge.source, edge.target, with_default_part(edge.reference))
     part, _, name = edge.reference.granule.partition(":")
     user = named(state.resource)
-    code = "N120" if edge.reference.optional else "W112" if weak else "D112"
+    does_without = edge.reference.optional and edge.reference.confidence != "inferred"  # a host that is one, after all
+    code = "N120" if does_without else "W112" if weak else "D112"
     return Finding(code, f"{named(edge.target)} has no {part} {name!r}, {user} needs it", "absence", edge.target, edge)
 
 
