@@ -5,14 +5,14 @@ Counted: `name:port`, `name.namespace.svc[.cluster.local][:port]`, `scheme://nam
 public internet: that shows when such a Service is there.
 A name alone (`DB_HOST: postgres`, `--db-host=postgres`, `REDIS_ADDR: redis.shop`) counts where its variable or argument
 says by its own name that it is a host's; its port is that of the variable beside it (`DB_PORT`). It may be somebody
-else's name as well: that, too, shows when such a Service is there.
+else's name as well: that, too, shows when such a Service is there. So it is with what a ConfigMap keeps for variables.
 Not counted: any other name alone, numbers, `localhost`, longer names of the public internet.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -83,10 +83,9 @@ HOSTS_MAX: Final = 100  # in one text
 
 
 class Named(NamedTuple):
-    """A host in a list of variables or of arguments: which of them, and where in it."""
+    """A host, and where it stands in what was read: `[0].value`."""
 
-    place: int
-    field: str
+    where: str
     host: Host
 
 
@@ -97,14 +96,29 @@ def named_hosts(rows: list[Any], namespace: str) -> Iterator[Named]:
             name, text = row.get("name"), row.get("value")
             if isinstance(name, str) and name.endswith(_QUICK) and isinstance(text, str):
                 for host in _hosts_of(name, text, namespace):
-                    yield Named(place, ".value", host._replace(port=_port_beside(rows, name)))
+                    variables = {one.get("name"): one.get("value") for one in rows if isinstance(one, dict)}
+                    yield Named(f"[{place}].value", host._replace(port=_port_beside(variables, name)))
         elif isinstance(row, str) and row.startswith("-"):
             flag, is_joined, text = row.partition("=")
             after = rows[place + 1] if not is_joined and place + 1 < len(rows) else ""
             found = _FLAG.fullmatch(flag) if flag.endswith(_QUICK) else None
             if found is not None and isinstance(after, str):
                 for host in _hosts_of(found["name"], text if is_joined else after, namespace):
-                    yield Named(place if is_joined else place + 1, "", host)
+                    yield Named(f"[{place if is_joined else place + 1}]", host)
+
+
+def kept_hosts(data: Mapping[str, Any], namespace: str) -> Iterator[Named]:
+    """Those in a ConfigMap's keys that can be variables, each of one line. Nobody says that they are meant as such."""
+    for name, text in data.items():
+        if not (isinstance(name, str) and name.isidentifier() and isinstance(text, str)):
+            continue
+        if len(text) > TEXT_LEN_MAX or "\n" in text:
+            continue
+        for host in hosts_in(text, namespace):
+            yield Named(f".{name}", host._replace(doubtful=True))
+        if name.endswith(_QUICK):
+            for host in _hosts_of(name, text, namespace):
+                yield Named(f".{name}", host._replace(port=_port_beside(data, name)))
 
 
 @lru_cache(maxsize=8_192)
@@ -116,25 +130,22 @@ def _hosts_of(name: str, text: str, namespace: str) -> tuple[Host, ...]:
     return tuple(dict.fromkeys(one for one in hosts if one.name not in _HERE))
 
 
-def _port_beside(rows: list[Any], name: str) -> str:
+def _port_beside(variables: Mapping[Any, Any], name: str) -> str:
     """The number in the variable that is called as this one, but for the word at its end."""
     word = _SAYS_HOST.search(name)
     assert word is not None, "its hosts were found"
     port = "PORT" if word["word"].isupper() else "port" if word["word"].islower() else "Port"
-    wanted = name[: word.start("word")] + port
-    for row in rows:
-        if isinstance(row, dict) and row.get("name") == wanted:
-            text = row.get("value")
-            return text if isinstance(text, str) and _PORT.fullmatch(text) and int(text) <= PORT_MAX else ""
-    return ""
+    text = variables.get(name[: word.start("word")] + port)
+    return text if isinstance(text, str) and _PORT.fullmatch(text) and int(text) <= PORT_MAX else ""
 
 
 def names_no_alone(rows: object) -> bool:
     """Whether that is known at a glance."""
-    if not isinstance(rows, list):
-        return True
-    for row in rows:
-        text = row.get("name") if isinstance(row, dict) else row
-        if isinstance(text, str) and (text.endswith(_QUICK) or text.startswith("-")):
+    for row in rows if isinstance(rows, list) else ():
+        if isinstance(row, dict):
+            name, text = row.get("name"), row.get("value")
+            if isinstance(name, str) and name.endswith(_QUICK) and isinstance(text, str) and ":" not in text:
+                return False
+        elif isinstance(row, str) and row.startswith("-") and row.partition("=")[0].endswith(_QUICK):
             return False
     return True

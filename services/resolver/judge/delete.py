@@ -35,6 +35,7 @@ from services.resolver.judge.use import (
     selects_something,
     use_of,
     use_shown,
+    weakly,
 )
 
 USERS_LOOKED_AT: Final = 128  # of a hub, when one of them blocks: the impact counts them all
@@ -44,7 +45,7 @@ _SAID: Final[dict[Use, tuple[str, str]]] = {
     "next start": ("D311", "{user} needs it at its next start"),
     "in flight": ("D312", "{user} is waiting for it now"),
     "over": ("N311", "{user} needs it only when somebody starts it"),
-    "weak": ("W310", "{user} refers to it, and does without"),
+    "weak": ("W310", "{user} {weakly}"),
 }
 
 
@@ -289,4 +290,5 @@ def use_finding(
     code, said = _SAID[use]
     if use == "weak" and is_for_starts(edge.reference, kind_of(edge.source)):
         code = "W311"
-    return Finding(code, said.format(how=how(edge), user=user), "presence", edge.source, edge, (edge,))
+    message = said.format(how=how(edge), user=user, weakly=weakly(edge, "it"))
+    return Finding(code, message, "presence", edge.source, edge, (edge,))

@@ -31,6 +31,7 @@ from services.resolver.judge.use import (
     selects_something,
     use_of,
     use_shown,
+    weakly,
     with_default_part,
 )
 
@@ -185,7 +186,7 @@ def _part_in_use(view: View, edge: Edge, use: str, part: str) -> Iterator[Findin
         message = f"{user} needs {part} only when somebody starts it"
         yield Finding("N311", message, "presence", edge.source, edge, (edge,))
     elif use == "weak":
-        message = f"{user} refers to {part}, and does without"
+        message = f"{user} {weakly(edge, part)}"
         yield Finding(_weak_code(edge), message, "presence", edge.source, edge, (edge,))
 
 

@@ -276,3 +276,9 @@ def how(edge: Edge) -> str:
         if part in rule:
             return verb
     return "used by"
+
+
+def weakly(edge: Edge, what: str) -> str:
+    """Words for a use that nothing ends with: `refers to it, and does without`."""
+    is_guessed = edge.reference.confidence == "inferred"
+    return f"names {what}, and may need it" if is_guessed else f"refers to {what}, and does without"
