@@ -17,7 +17,7 @@ from schemas.relations.naming import NAMES, is_name
 from schemas.relations.path import At, Where, compile_first, only_field, steps_of
 from schemas.relations.places import Read
 from schemas.relations.reading import RuleReader, first_at, is_told_where, shown
-from schemas.relations.rule import Rule
+from schemas.relations.rule import Rule, pieces
 from schemas.relations.run import Run
 
 
@@ -31,6 +31,7 @@ class NameReader(RuleReader):
         self._name, self._uid, self._repeats = first_at(to.name), first_at(to.uid), first_at(rule.repeats)
         steps = steps_of(to.name)
         self._before, _, self._after = (to.called or "*").partition("*")
+        self._composes = None if "{" not in to.called else (composing(self._before), composing(self._after))
         if steps and steps[0] is not None and not to.default:
             self.needs = steps[0]
 
@@ -47,7 +48,13 @@ class NameReader(RuleReader):
         goal = self._goal if self._kind_at is None else self._read_goal(value)
         if goal is None:
             return
-        name = f"{self._before}{name}{self._after}"
+        if self._composes is None:
+            name = f"{self._before}{name}{self._after}"
+        else:
+            before, after = (one(run.body, value) for one in self._composes)
+            if before is None or after is None:
+                return
+            name = f"{before}{name}{after}"
         named = None if self._namespace_at is None else self._namespace_at(value)
         namespace = named if named and isinstance(named, str) else "" if self._is_cluster else self._near(run)
         target = self._placed(goal, name, namespace)
@@ -58,6 +65,24 @@ class NameReader(RuleReader):
         optional, soft, permission = self._optional_in(value), self._soft_in(value), self._permitted(namespace, run)
         for granule in self._granules(value):
             run.found.append(self._made(self.path(at), target, None, uid, granule, optional, soft, permission))
+
+
+def composing(text: str) -> Callable[[Any, Any], str | None]:
+    """`{metadata.name}-{.db}-` → a function of an object and of what the rule stands at; None without one of them."""
+    rows = [(before, path.startswith("."), first_at(path)) for before, path in pieces(text)]
+
+    def compose(body: Any, value: Any) -> str | None:
+        made = ""
+        for before, is_beside, first in rows:
+            made += before
+            if first is not None:
+                found = first(value if is_beside else body)
+                if not found or not isinstance(found, str):
+                    return None
+                made += found
+        return made
+
+    return compose
 
 
 class TypedNameReader(RuleReader):

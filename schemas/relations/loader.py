@@ -16,7 +16,7 @@ from schemas.documents import Document
 from schemas.identity import KindId
 from schemas.relations.compiled import bodies_of
 from schemas.relations.path import steps_of
-from schemas.relations.rule import Entry, KindFacts, Rule, Use
+from schemas.relations.rule import Entry, KindFacts, Rule, Use, pieces
 from schemas.relations.rule_file import ReadFile, RuleFile, RuleText, Source, read
 from schemas.relations.surface import builtin_surface
 
@@ -167,7 +167,7 @@ class Assembly:
                 made = MountedRule(rule, places, file.content.area)
                 for kind in mount.kinds:
                     _refuse_twins(self._seen, kind, places, rule, file, where)
-                    _refuse_values(self._kinds, kind, places, file, where)
+                    _refuse_values(self._kinds, kind, (*places, *_called_by(rule)), file, where)
                     mounted[KindId(kind)].append(made)
         for kind_id, rules in mounted.items():
             self._rules[kind_id] = (*self._rules.get(kind_id, ()), *rules)
@@ -275,6 +275,12 @@ def _refuse_values(
                 continue
         reason = "only a file may read more of it than one label or annotation (expected at: metadata.labels['…'] …)"
         raise file.error(where, f"{'every kind' if kind == ANY_KIND else kind}: {reason}")
+
+
+def _called_by(rule: Rule) -> list[str]:
+    """What else of an object, besides its name, becomes a part of the target's."""
+    paths = (path for _, path in pieces(rule.to.called))
+    return [path for path in paths if path not in ("", "metadata.name") and not path.startswith(".")]
 
 
 def _joined(mounts: Sequence[str], places: Sequence[str]) -> tuple[str, ...]:

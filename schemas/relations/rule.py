@@ -6,6 +6,7 @@ The kind of relationship is derived from the phases (relationships.md): only P â
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
@@ -44,6 +45,22 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+_PIECE: Final = re.compile(r"([^{}]*)(?:\{([^{}]+)\})?")
+
+
+def pieces(text: str) -> list[tuple[str, str]]:
+    """`main-{spec.a}-x` â†’ texts, each with the path of what follows: `("main-", "spec.a"), ("-x", "")`."""
+    found: list[tuple[str, str]] = []
+    position = 0
+    while position < len(text):
+        piece = _PIECE.match(text, position)
+        if piece is None or piece.end() == position:
+            raise ValueError(f"called: {text!r}: expected a path between braces, at {text[position:]!r}")
+        found.append((piece[1], piece[2] or ""))
+        position = piece.end()
+    return found
+
+
 class Target(_Model):
     """What a reference points at; paths are relative to the rule's `at`.
 
@@ -51,7 +68,7 @@ class Target(_Model):
                 apiVersion); then `kind` is what absent fields mean, and `kinds` are the only ones that count;
                 `among` are those that can be meant (`?`: any custom kind), for who has to be watched
     name        path to the name ("." = the value itself); `default`: when it is absent; `called`: what it is made into
-                (`*-app`: the `*` is the name)
+                (`*-app`: the `*` is the name; `{path}` is another text of the object, `{.path}` one beside the name)
     namespace   same (the source's own), cluster, self (the source is the namespace), `=name` (always that one), or a
                 path; a path that finds nothing means same
     selector    path to a LabelSelector, to labels (`form: labels`) or to the name of a label (`form: key`); `empty`,
@@ -103,6 +120,8 @@ class Target(_Model):
             raise ValueError("to: needs one of name (or default), selector, every, marked_default, reads")
         if self.called and not self.name:
             raise ValueError("to: called needs a name")
+        for _, path in pieces(self.called):
+            _checked(path)
         if not self.namespace.startswith("="):
             _checked(self.namespace)
         return self

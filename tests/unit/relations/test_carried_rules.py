@@ -158,6 +158,23 @@ def test_no_value_of_a_secret_or_a_config_map_can_be_told_as_a_name(kind: str, a
         assert "only a file may read more of it" in next(book.words())
 
 
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("{data.password}-*", False),
+        ("*-{metadata.annotations}", False),
+        ("{metadata.name}-*", True),
+        ("*-{metadata.labels['example.com/of']}", True),
+        ("*-{.data.password}", True),  # of the label itself, which has none
+    ],
+)
+def test_no_value_of_a_secret_can_be_told_as_a_part_of_a_name(text: str, good: bool) -> None:
+    to = f'{{kind: Service, name: ., called: "{text}"}}'
+    row = f"{{rule: mine.leak, at: \"metadata.labels['a']\", to: {to}, phases: [L]}}"
+    book = book_of(a={"x": f"area: leak\nmounts:\n  - kinds: [Secret]\n    rules: [{row}]\n"})
+    assert (not book.refused) == good, list(book.words())
+
+
 @pytest.mark.parametrize("kind", ["Secret", "ConfigMap", "'*'"])
 def test_what_is_known_of_confidential_kinds_is_not_changed(kind: str) -> None:
     book = book_of(a={"x": f"area: leak\nkinds:\n  - {{kind: {kind}, facts: {{password: data.password}}}}\n"})

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from schemas.identity import KindId
 from schemas.relations.examples import compared, examples_of
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
+from schemas.relations.rule import Target
 from schemas.relations.rule_file import RuleError
 from schemas.relations.surface import builtin_surface
 
@@ -135,3 +137,9 @@ def test_a_fragment_that_is_called_as_a_shipped_one_is_its_files_own(tmp_path: P
     assert [one.rule.rule for one in found[KindId("example.com/Widget")]] == ["mine.secret"]
     assert "mine.secret" not in {one.rule.rule for one in found[KindId("example.com/Gadget")]}
     assert len(found[KindId("example.com/Gadget")]) > 1
+
+
+@pytest.mark.parametrize("called", ["*-{spec.a", "*-spec.a}", "*-{}", "*-{spec[a}", "{spec.a}", "*-{spec.a}-*"])
+def test_a_name_that_is_put_together_of_what_is_no_path_is_refused(called: str) -> None:
+    with pytest.raises(ValidationError, match=r"called|path|pattern"):
+        Target(kind="Secret", name="metadata.name", called=called)
