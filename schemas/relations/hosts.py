@@ -2,7 +2,8 @@
 
 Counted: `name:port`, `name.namespace.svc[.cluster.local][:port]`, `scheme://name[:port]/…`, `name.namespace:port`,
 `scheme://name.namespace[:port]/…`. Of the last two, in another namespace, it is not known whether they are names of the
-public internet: that shows when such a Service is there.
+public internet: that shows when such a Service is there. A pod's name (`db-0.db:5432`, `db-0.db.namespace.svc`) needs
+the Service that gives it.
 A name alone (`DB_HOST: postgres`, `--db-host=postgres`, `REDIS_ADDR: redis.shop`) counts where its variable or argument
 says by its own name that it is a host's; its port is that of the variable beside it (`DB_PORT`). It may be somebody
 else's name as well: that, too, shows when such a Service is there. So it is with what a ConfigMap keeps for variables.
@@ -24,18 +25,26 @@ _HOST: Final = re.compile(
     rf"(?:(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[^/\s@,]*@)?|{_BEFORE})"
     rf"(?P<name>{_LABEL})(?P<rest>(?:\.{_LABEL})*)\.?(?::(?P<port>[0-9]{{1,5}}))?(?![A-Za-z0-9_.:-])"
 )
+_NUMBERED: Final = re.compile(r"-[0-9]+$")
 _HERE: Final = frozenset(("localhost",))
 _NOT_SERVED: Final = frozenset(("file", "unix", "docker-pullable", "oci", "image", "data", "mailto", "urn"))
 PORT_MAX: Final = 65_535
 
 
 class Host(NamedTuple):
-    """A Service that is meant. `namespace` None: the own one; `port` "": not said; `doubtful`: or no Service at all."""
+    """A Service that is meant.
+
+    namespace   None: the own one
+    port        "": not said
+    doubtful    or no Service at all
+    of_pod      it gives a pod its name; the ports are the pod's, whatever the Service says
+    """
 
     name: str
     namespace: str | None
     port: str
     doubtful: bool = False
+    of_pod: bool = False
 
 
 def names_no_host(text: object) -> bool:
@@ -65,8 +74,17 @@ def _found(text: str, namespace: str) -> Iterator[Host]:
             yield Host(name, None, port)
         elif len(labels) >= 2 and labels[1] == "svc":
             yield Host(name, labels[0], port)
+        elif len(labels) >= 3 and labels[2] == "svc":
+            yield Host(labels[0], labels[1], "", of_pod=True)
         elif len(labels) == 1 and (port or scheme):
             yield Host(name, labels[0], port, doubtful=labels[0] != namespace)
+            yield from _of_pod(name, labels[0])
+
+
+def _of_pod(name: str, service: str) -> Iterator[Host]:
+    """What gives a pod of a StatefulSet its name, `db-0.db`."""
+    if _NUMBERED.search(name):
+        yield Host(service, None, "", doubtful=True, of_pod=True)
 
 
 # ── names alone ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -97,7 +115,7 @@ def named_hosts(rows: list[Any], namespace: str) -> Iterator[Named]:
             if isinstance(name, str) and name.endswith(_QUICK) and isinstance(text, str):
                 for host in _hosts_of(name, text, namespace):
                     variables = {one.get("name"): one.get("value") for one in rows if isinstance(one, dict)}
-                    yield Named(f"[{place}].value", host._replace(port=_port_beside(variables, name)))
+                    yield Named(f"[{place}].value", _with_port(host, variables, name))
         elif isinstance(row, str) and row.startswith("-"):
             flag, is_joined, text = row.partition("=")
             after = rows[place + 1] if not is_joined and place + 1 < len(rows) else ""
@@ -118,7 +136,7 @@ def kept_hosts(data: Mapping[str, Any], namespace: str) -> Iterator[Named]:
             yield Named(f".{name}", host._replace(doubtful=True))
         if name.endswith(_QUICK):
             for host in _hosts_of(name, text, namespace):
-                yield Named(f".{name}", host._replace(port=_port_beside(data, name)))
+                yield Named(f".{name}", _with_port(host, data, name))
 
 
 @lru_cache(maxsize=8_192)
@@ -126,17 +144,25 @@ def _hosts_of(name: str, text: str, namespace: str) -> tuple[Host, ...]:
     if _SAYS_HOST.search(name) is None or not names_no_host(text) or len(text) > TEXT_LEN_MAX:
         return ()
     alone = [_ALONE.fullmatch(one.strip()) for one in text.split(",")[:HOSTS_MAX]]
-    hosts = [Host(one["name"], one["namespace"], "", doubtful=True) for one in alone if one is not None]
-    return tuple(dict.fromkeys(one for one in hosts if one.name not in _HERE))
+    hosts: list[Host] = []
+    for one in alone:
+        if one is not None and one["name"] not in _HERE:
+            hosts.append(Host(one["name"], one["namespace"], "", doubtful=True))
+            hosts += _of_pod(one["name"], one["namespace"]) if one["namespace"] else ()
+    return tuple(dict.fromkeys(hosts))
 
 
-def _port_beside(variables: Mapping[Any, Any], name: str) -> str:
-    """The number in the variable that is called as this one, but for the word at its end."""
+def _with_port(host: Host, variables: Mapping[Any, Any], name: str) -> Host:
+    """With the number in the variable that is called as this one, but for the word at its end."""
+    if host.of_pod:
+        return host
     word = _SAYS_HOST.search(name)
     assert word is not None, "its hosts were found"
     port = "PORT" if word["word"].isupper() else "port" if word["word"].islower() else "Port"
     text = variables.get(name[: word.start("word")] + port)
-    return text if isinstance(text, str) and _PORT.fullmatch(text) and int(text) <= PORT_MAX else ""
+    if isinstance(text, str) and _PORT.fullmatch(text) and int(text) <= PORT_MAX:
+        return host._replace(port=text)
+    return host
 
 
 def names_no_alone(rows: object) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.relations.hosts import Host, kept_hosts, named_hosts, names_no_alone
+from schemas.relations.hosts import Host, hosts_in, kept_hosts, named_hosts, names_no_alone
 
 WEB = Host("web", None, "", doubtful=True)
 
@@ -114,6 +114,27 @@ ROW = st.one_of(
     ),
     st.sampled_from(("--db-host", "--db-host=web", "web", "-", "--mode", 3, None)),
 )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("db-0.db:5432", [Host("db-0", "db", "5432", doubtful=True), Host("db", None, "", doubtful=True, of_pod=True)]),
+        ("tcp://db-10.db", [Host("db-10", "db", "", doubtful=True), Host("db", None, "", doubtful=True, of_pod=True)]),
+        ("db-0.db.back.svc.cluster.local:5432", [Host("db", "back", "", of_pod=True)]),
+        ("db.back:5432", [Host("db", "back", "5432", doubtful=True)]),
+        ("db-0.db.example.com:5432", []),
+    ],
+)
+def test_a_pod_needs_the_service_that_gives_it_its_name(text: str, expected: list[Host]) -> None:
+    assert list(hosts_in(text, "shop")) == expected
+
+
+def test_a_pod_in_a_variable_of_a_host_needs_it_too_whatever_the_port() -> None:
+    assert [one for _, one in hosts(variable("DB_HOST", "db-0.db"), variable("DB_PORT", "5432"))] == [
+        Host("db-0", "db", "5432", doubtful=True),
+        Host("db", None, "", doubtful=True, of_pod=True),
+    ]
 
 
 @given(st.lists(ROW, max_size=5))
