@@ -216,7 +216,8 @@ def _missing(state: ResourceState, edge: Edge, *, weak: bool) -> Finding:
     if edge.reference.optional:
         return Finding("N120", f"{named(target)} is missing; {user} does without it", "absence", target, edge)
     if weak or edge.reference.rule in INSTALLED:
-        return Finding("W110", f"{named(target)} is missing; {user} does not need it yet", "absence", target, edge)
+        need = "names it, and may need it" if edge.reference.confidence == "inferred" else "does not need it yet"
+        return Finding("W110", f"{named(target)} is missing; {user} {need}", "absence", target, edge)
     return Finding("D110", f"{named(target)} is missing, {user} needs it", "absence", target, edge)
 
 
