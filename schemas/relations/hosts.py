@@ -107,21 +107,20 @@ class Named(NamedTuple):
     host: Host
 
 
-def named_hosts(rows: list[Any], namespace: str) -> Iterator[Named]:
-    """The names alone in a container's variables or arguments; `namespace` is the reader's own."""
+def named_hosts(rows: list[Any]) -> Iterator[Named]:
+    """The names alone in a container's variables or arguments."""
     for place, row in enumerate(rows):
         if isinstance(row, dict):
             name, text = row.get("name"), row.get("value")
             if isinstance(name, str) and name.endswith(_QUICK) and isinstance(text, str):
-                for host in _hosts_of(name, text, namespace):
-                    variables = {one.get("name"): one.get("value") for one in rows if isinstance(one, dict)}
-                    yield Named(f"[{place}].value", _with_port(host, variables, name))
+                for host in _hosts_of(name, text):
+                    yield Named(f"[{place}].value", _with_port(host, _variables(rows), name))
         elif isinstance(row, str) and row.startswith("-"):
             flag, is_joined, text = row.partition("=")
             after = rows[place + 1] if not is_joined and place + 1 < len(rows) else ""
             found = _FLAG.fullmatch(flag) if flag.endswith(_QUICK) else None
             if found is not None and isinstance(after, str):
-                for host in _hosts_of(found["name"], text if is_joined else after, namespace):
+                for host in _hosts_of(found["name"], text if is_joined else after):
                     yield Named(f"[{place if is_joined else place + 1}]", host)
 
 
@@ -135,13 +134,22 @@ def kept_hosts(data: Mapping[str, Any], namespace: str) -> Iterator[Named]:
         for host in hosts_in(text, namespace):
             yield Named(f".{name}", host._replace(doubtful=True))
         if name.endswith(_QUICK):
-            for host in _hosts_of(name, text, namespace):
+            for host in _hosts_of(name, text):
                 yield Named(f".{name}", _with_port(host, data, name))
 
 
+def _variables(rows: list[Any]) -> dict[str, Any]:
+    named = [row for row in rows if isinstance(row, dict) and isinstance(row.get("name"), str)]
+    return {row["name"]: row.get("value") for row in named}
+
+
+def _hosts_of(name: str, text: str) -> tuple[Host, ...]:
+    return _hosts_alone(name, text) if len(text) <= TEXT_LEN_MAX and names_no_host(text) else ()
+
+
 @lru_cache(maxsize=8_192)
-def _hosts_of(name: str, text: str, namespace: str) -> tuple[Host, ...]:
-    if _SAYS_HOST.search(name) is None or not names_no_host(text) or len(text) > TEXT_LEN_MAX:
+def _hosts_alone(name: str, text: str) -> tuple[Host, ...]:
+    if _SAYS_HOST.search(name) is None:
         return ()
     alone = [_ALONE.fullmatch(one.strip()) for one in text.split(",")[:HOSTS_MAX]]
     hosts: list[Host] = []
@@ -152,7 +160,7 @@ def _hosts_of(name: str, text: str, namespace: str) -> tuple[Host, ...]:
     return tuple(dict.fromkeys(hosts))
 
 
-def _with_port(host: Host, variables: Mapping[Any, Any], name: str) -> Host:
+def _with_port(host: Host, variables: Mapping[str, Any], name: str) -> Host:
     """With the number in the variable that is called as this one, but for the word at its end."""
     if host.of_pod:
         return host

@@ -38,7 +38,7 @@ def _hosts(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
 
 def _named_hosts(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
     """Row 18: `DB_HOST: postgres` among variables, `--db-host=postgres` among arguments."""
-    return _pointing(kind, named_hosts(value, source.namespace) if isinstance(value, list) else ())
+    return _pointing(kind, named_hosts(value) if isinstance(value, list) else ())
 
 
 def _kept_hosts(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:

@@ -14,7 +14,7 @@ WEB = Host("web", None, "", doubtful=True)
 
 
 def hosts(*rows: Any) -> list[tuple[str, Host]]:
-    return [(one.where, one.host) for one in named_hosts(list(rows), "shop")]
+    return [(one.where, one.host) for one in named_hosts(list(rows))]
 
 
 def variable(name: str, value: Any = "web") -> dict[str, Any]:
@@ -106,6 +106,10 @@ def test_a_configmap_is_read_where_it_can_be_variables_and_is_never_sure() -> No
         (".DB_HOST", WEB),
         (".URL", Host("api", None, "80", doubtful=True)),
     ]
+
+
+def test_a_variable_whose_name_is_no_text_is_passed_over() -> None:
+    assert hosts({"name": ["DB_PORT"], "value": "1"}, variable("DB_HOST"), {"name": {}}) == [("[1].value", WEB)]
 
 
 ROW = st.one_of(
