@@ -17,6 +17,9 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
+from schemas.identity import KindId
+from schemas.relations.pointers import Pointer, Source
+
 TEXT_LEN_MAX: Final = 4_096
 _LABEL = r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 # Not inside a longer word, an address with a user (`a@b:1`), or a file's path.
@@ -183,3 +186,29 @@ def names_no_alone(rows: object) -> bool:
         elif isinstance(row, str) and row.startswith("-") and row.partition("=")[0].endswith(_QUICK):
             return False
     return True
+
+
+# ── readers (readers.py) ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def read_hosts(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """`name:port`, `name.ns.svc`, URLs in an env value or an argument."""
+    for host in hosts_in(value, source.namespace) if isinstance(value, str) else ():
+        yield _pointer(kind, host)
+
+
+def read_named_hosts(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """`DB_HOST: postgres` among variables, `--db-host=postgres` among arguments."""
+    for where, host in named_hosts(value) if isinstance(value, list) else ():
+        yield _pointer(kind, host, where)
+
+
+def read_kept_hosts(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """Both in what variables are made of: `DB_HOST: postgres`, `REDIS_URL: redis://redis:6379`."""
+    for where, host in kept_hosts(value, source.namespace) if isinstance(value, dict) else ():
+        yield _pointer(kind, host, where)
+
+
+def _pointer(kind: KindId, host: Host, where: str = "") -> Pointer:
+    port = f"port:{host.port}" if host.port else ""
+    return Pointer(kind, host.name, host.namespace, port, where, doubtful=host.doubtful)

@@ -5,12 +5,12 @@ Everything here reads safely: what does not follow its grammar points at nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from schemas.identity import IdentityError, KindId, ResourceKey, kind_id
 from schemas.relations.gitops import argo_tracked, flux_applied
-from schemas.relations.hosts import Named, hosts_in, kept_hosts, named_hosts
+from schemas.relations.hosts import read_hosts, read_kept_hosts, read_named_hosts
 from schemas.relations.meshes import mesh_destination, mesh_host, mesh_subset, spiffe
 from schemas.relations.pointers import OBJECT_PATH_LENS, Pointer, Source
 
@@ -26,30 +26,6 @@ USER_PREFIX: Final = "system:serviceaccount:"
 
 
 Reader = Callable[[Any, KindId, Source], Iterator[Pointer]]
-
-
-def _hosts(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
-    """Row 18: `name:port`, `name.ns.svc`, URLs in an env value or an argument."""
-    if isinstance(value, str):
-        for host in hosts_in(value, source.namespace):
-            port = f"port:{host.port}" if host.port else ""
-            yield Pointer(kind, host.name, host.namespace, port, doubtful=host.doubtful)
-
-
-def _named_hosts(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
-    """Row 18: `DB_HOST: postgres` among variables, `--db-host=postgres` among arguments."""
-    return _pointing(kind, named_hosts(value) if isinstance(value, list) else ())
-
-
-def _kept_hosts(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
-    """Row 18 in what variables are made of: `DB_HOST: postgres`, `REDIS_URL: redis://redis:6379`."""
-    return _pointing(kind, kept_hosts(value, source.namespace) if isinstance(value, dict) else ())
-
-
-def _pointing(kind: KindId, found: Iterable[Named]) -> Iterator[Pointer]:
-    for where, host in found:
-        port = f"port:{host.port}" if host.port else ""
-        yield Pointer(kind, host.name, host.namespace, port, where, doubtful=True)
 
 
 def _namespaced_name(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
@@ -284,9 +260,9 @@ def _texts(value: Any, name: str) -> list[str]:
 
 
 READERS: Final[Mapping[str, Reader]] = {
-    "hosts": _hosts,
-    "named-hosts": _named_hosts,
-    "kept-hosts": _kept_hosts,
+    "hosts": read_hosts,
+    "named-hosts": read_named_hosts,
+    "kept-hosts": read_kept_hosts,
     "namespaced-name": _namespaced_name,
     "mesh-host": mesh_host,
     "mesh-destination": mesh_destination,
