@@ -6,8 +6,8 @@ public internet: that shows when such a Service is there. A pod's name (`db-0.db
 the Service that gives it.
 A name alone (`DB_HOST: postgres`, `--db-host=postgres`, `REDIS_ADDR: redis.shop`) counts where its variable or argument
 says by its own name that it is a host's; its port is that of the variable beside it (`DB_PORT`). It may be somebody
-else's name as well: that, too, shows when such a Service is there. So it is with what a ConfigMap keeps for variables.
-Not counted: any other name alone, numbers, `localhost`, longer names of the public internet.
+else's name as well: that, too, shows when such a Service is there. What a ConfigMap keeps: kept_hosts.py.
+Not counted: any other name alone, numbers, `localhost`, longer names of the public internet, an image (`redis:7`).
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _NUMBERED: Final = re.compile(r"-[0-9]+$")
 _HERE: Final = frozenset(("localhost",))
 _NOT_SERVED: Final = frozenset(("file", "unix", "docker-pullable", "oci", "image", "data", "mailto", "urn"))
 PORT_MAX: Final = 65_535
+TAG_MAX: Final = 19  # `redis:7` is an image; no Service of any use has such a port
 
 
 class Host(NamedTuple):
@@ -64,16 +65,17 @@ def hosts_in(text: str, namespace: str) -> tuple[Host, ...]:
 
 @lru_cache(maxsize=8_192)  # pods of one workload repeat the same values
 def _hosts_in(text: str, namespace: str) -> tuple[Host, ...]:
-    return tuple(dict.fromkeys(_found(text, namespace)))
+    return tuple(dict.fromkeys(each_host(text, namespace)))
 
 
-def _found(text: str, namespace: str) -> Iterator[Host]:
+def each_host(text: str, namespace: str) -> Iterator[Host]:
+    """Every mention of a Service in a text of any length."""
     for match in _HOST.finditer(text):
         scheme, name, port = match["scheme"] or "", match["name"], match["port"] or ""
         labels = match["rest"].split(".")[1:]
         if name in _HERE or scheme in _NOT_SERVED or (port and not 0 < int(port) <= PORT_MAX):
             continue
-        if not labels and (port or scheme):
+        if not labels and (scheme or (port and int(port) > TAG_MAX)):
             yield Host(name, None, port)
         elif len(labels) >= 2 and labels[1] == "svc":
             yield Host(name, labels[0], port)
@@ -115,30 +117,16 @@ def named_hosts(rows: list[Any]) -> Iterator[Named]:
     for place, row in enumerate(rows):
         if isinstance(row, dict):
             name, text = row.get("name"), row.get("value")
-            if isinstance(name, str) and name.endswith(_QUICK) and isinstance(text, str):
-                for host in _hosts_of(name, text):
-                    yield Named(f"[{place}].value", _with_port(host, _variables(rows), name))
+            if isinstance(name, str) and isinstance(text, str):
+                for host in hosts_of(name, text):
+                    yield Named(f"[{place}].value", with_port(host, _variables(rows), name))
         elif isinstance(row, str) and row.startswith("-"):
             flag, is_joined, text = row.partition("=")
             after = rows[place + 1] if not is_joined and place + 1 < len(rows) else ""
             found = _FLAG.fullmatch(flag) if flag.endswith(_QUICK) else None
             if found is not None and isinstance(after, str):
-                for host in _hosts_of(found["name"], text if is_joined else after):
+                for host in hosts_of(found["name"], text if is_joined else after):
                     yield Named(f"[{place if is_joined else place + 1}]", host)
-
-
-def kept_hosts(data: Mapping[str, Any], namespace: str) -> Iterator[Named]:
-    """Those in a ConfigMap's keys that can be variables, each of one line. Nobody says that they are meant as such."""
-    for name, text in data.items():
-        if not (isinstance(name, str) and name.isidentifier() and isinstance(text, str)):
-            continue
-        if len(text) > TEXT_LEN_MAX or "\n" in text:
-            continue
-        for host in hosts_in(text, namespace):
-            yield Named(f".{name}", host._replace(doubtful=True))
-        if name.endswith(_QUICK):
-            for host in _hosts_of(name, text):
-                yield Named(f".{name}", _with_port(host, data, name))
 
 
 def _variables(rows: list[Any]) -> dict[str, Any]:
@@ -146,8 +134,11 @@ def _variables(rows: list[Any]) -> dict[str, Any]:
     return {row["name"]: row.get("value") for row in named}
 
 
-def _hosts_of(name: str, text: str) -> tuple[Host, ...]:
-    return _hosts_alone(name, text) if len(text) <= TEXT_LEN_MAX and names_no_host(text) else ()
+def hosts_of(name: str, text: str) -> tuple[Host, ...]:
+    """The names alone in a value, if what is called so is a host's."""
+    if not name.endswith(_QUICK) or len(text) > TEXT_LEN_MAX or not names_no_host(text):
+        return ()
+    return _hosts_alone(name, text)
 
 
 @lru_cache(maxsize=8_192)
@@ -163,8 +154,8 @@ def _hosts_alone(name: str, text: str) -> tuple[Host, ...]:
     return tuple(dict.fromkeys(hosts))
 
 
-def _with_port(host: Host, variables: Mapping[str, Any], name: str) -> Host:
-    """With the number in the variable that is called as this one, but for the word at its end."""
+def with_port(host: Host, variables: Mapping[str, Any], name: str) -> Host:
+    """A host of what is called so, with the number in what is called alike, but for the word at its end."""
     if host.of_pod:
         return host
     word = _SAYS_HOST.search(name)
@@ -194,21 +185,15 @@ def names_no_alone(rows: object) -> bool:
 def read_hosts(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
     """`name:port`, `name.ns.svc`, URLs in an env value or an argument."""
     for host in hosts_in(value, source.namespace) if isinstance(value, str) else ():
-        yield _pointer(kind, host)
+        yield pointer_of(kind, host)
 
 
 def read_named_hosts(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
     """`DB_HOST: postgres` among variables, `--db-host=postgres` among arguments."""
     for where, host in named_hosts(value) if isinstance(value, list) else ():
-        yield _pointer(kind, host, where)
+        yield pointer_of(kind, host, where)
 
 
-def read_kept_hosts(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
-    """Both in what variables are made of: `DB_HOST: postgres`, `REDIS_URL: redis://redis:6379`."""
-    for where, host in kept_hosts(value, source.namespace) if isinstance(value, dict) else ():
-        yield _pointer(kind, host, where)
-
-
-def _pointer(kind: KindId, host: Host, where: str = "") -> Pointer:
+def pointer_of(kind: KindId, host: Host, where: str = "") -> Pointer:
     port = f"port:{host.port}" if host.port else ""
     return Pointer(kind, host.name, host.namespace, port, where, doubtful=host.doubtful)

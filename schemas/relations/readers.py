@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from schemas.identity import IdentityError, KindId, ResourceKey, kind_id
 from schemas.relations.gitops import argo_tracked, flux_applied
-from schemas.relations.hosts import read_hosts, read_kept_hosts, read_named_hosts
+from schemas.relations.hosts import read_hosts, read_named_hosts
+from schemas.relations.kept_hosts import read_kept_hosts
 from schemas.relations.meshes import mesh_destination, mesh_host, mesh_subset, spiffe
 from schemas.relations.pointers import OBJECT_PATH_LENS, Pointer, Source
 
