@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from schemas.identity import IdentityError, KindId, ResourceKey, kind_id
+from schemas.relations.copies import read_copies, read_copies_everywhere
 from schemas.relations.gitops import argo_tracked, flux_applied
 from schemas.relations.hosts import read_hosts, read_named_hosts
 from schemas.relations.kept_hosts import read_kept_hosts
@@ -264,6 +265,8 @@ READERS: Final[Mapping[str, Reader]] = {
     "hosts": read_hosts,
     "named-hosts": read_named_hosts,
     "kept-hosts": read_kept_hosts,
+    "copies": read_copies,
+    "copies-everywhere": read_copies_everywhere,
     "namespaced-name": _namespaced_name,
     "mesh-host": mesh_host,
     "mesh-destination": mesh_destination,

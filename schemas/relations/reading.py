@@ -17,7 +17,7 @@ from schemas.kinds import Surface, one_group
 from schemas.relations.naming import NAMES, is_kind, is_name
 from schemas.relations.path import At, First, Where, compile_first, compile_values, only_field, steps_of, suffix_of
 from schemas.relations.places import Read
-from schemas.relations.rule import Rule, Target
+from schemas.relations.rule import EVERY, Rule, Target
 from schemas.relations.run import Run
 
 KINDS_MAX: Final = 1_024  # kinds in one rule's references that are remembered
@@ -159,7 +159,7 @@ class RuleReader(ABC):
         if not is_kind(kind):
             return None
         served = self._surface.find(kind)
-        is_cluster = self._to.namespace == "cluster" or (served is not None and not served.namespaced)
+        is_cluster = self._to.namespace in ("cluster", EVERY) or (served is not None and not served.namespaced)
         return Goal(kind, f"{kind}/", is_cluster, served is not None)
 
     def _near(self, run: Run) -> str:
@@ -221,7 +221,7 @@ class RuleReader(ABC):
 
 def is_told_where(to: Target) -> bool:
     """Whether the namespace stands in a field."""
-    return to.namespace not in ("same", "cluster", "self") and not to.namespace.startswith("=")
+    return to.namespace not in ("same", "cluster", "self", EVERY) and not to.namespace.startswith("=")
 
 
 def first_at(path: str) -> First | None:

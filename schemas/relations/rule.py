@@ -69,8 +69,9 @@ class Target(_Model):
                 `among` are those that can be meant (`?`: any custom kind), for who has to be watched
     name        path to the name ("." = the value itself); `default`: when it is absent; `called`: what it is made into
                 (`*-app`: the `*` is the name; `{path}` is another text of the object, `{.path}` one beside the name)
-    namespace   same (the source's own), cluster, self (the source is the namespace), `=name` (always that one), or a
-                path; a path that finds nothing means same
+    namespace   same (the source's own), cluster, self (the source is the namespace), `=name` (always that one),
+                every (of what is made: in all of them, or in those that the source selects), or a path; a path that
+                finds nothing means same
     selector    path to a LabelSelector, to labels (`form: labels`) or to the name of a label (`form: key`); `empty`,
                 `absent` and `excluding` (all of its lines are NotIn or DoesNotExist) say what such a one selects
     namespaces, namespace_selector   paths: where to look besides the own namespace
@@ -128,6 +129,7 @@ class Target(_Model):
 
 
 MAKES: Final = ".made"
+EVERY: Final = "every"
 
 
 def makes(rule: str) -> bool:
@@ -170,6 +172,12 @@ class Rule(_Model):
     permission: Literal["grant", "target"] | None = None
     recurs: bool = True
     missing: str = ""
+
+    @model_validator(mode="after")
+    def _is_in_a_namespace(self) -> Self:
+        if self.to.namespace == EVERY and not makes(self.rule):
+            raise ValueError(f"to: only what is made is in every namespace (expected: a rule named …{MAKES})")
+        return self
 
     @property
     def kind_of_relation(self) -> Relation:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from schemas.identity import KindId, split_kind
 from schemas.kinds import Surface
+from schemas.relations.copies import copies_nothing
 from schemas.relations.hosts import names_no_alone, names_no_host
 
 
@@ -35,6 +36,8 @@ NEEDS: Final[Mapping[str, str]] = {
 MUTE: Final[Mapping[str, Callable[[Any], bool]]] = {
     "hosts": names_no_host,
     "named-hosts": names_no_alone,
+    "copies": copies_nothing,
+    "copies-everywhere": copies_nothing,
     "pod-tokens": _projects_nothing,
 }
 # What these say rests on other fields of the object, too.

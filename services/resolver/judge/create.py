@@ -44,6 +44,7 @@ CERTIFIED: Final = frozenset(("ingress.tls", "gateway.certificate"))
 # What has its keys by convention, which the source does not write down.
 BY_CONVENTION: Final = CERTIFIED | {"gateway.backendcertificate", "gateway.clientca", "backendtls.ca", "issuer.ca"}
 # By a controller, for the source itself; what is as likely in another namespace.
+COPIED: Final = frozenset(("secret.copied", "configmap.copied"))
 MADE: Final = frozenset((CLAIMS_RULE, "podspec.volume.ephemeral", "istiogateway.credential.own"))
 
 
@@ -231,8 +232,10 @@ def _missing_part(state: ResourceState, edge: Edge, *, weak: bool) -> Finding:
 
 
 def _is_to_be_filled(found: ResourceState | None, reference: Reference) -> bool:
-    """A certificate without any key waits for its issuer; until then whoever shows it shows another one."""
-    return reference.rule in BY_CONVENTION and found is not None and found.parts.get("key") == ()
+    """A copy gets its keys from elsewhere; a certificate without any waits for its issuer, and another is shown."""
+    if found is None or any(one.rule in COPIED for one in found.references):
+        return found is not None
+    return reference.rule in BY_CONVENTION and found.parts.get("key") == ()
 
 
 def _weak(view: View, after: View, state: ResourceState, reference: Reference) -> bool:

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Final
 
-from schemas.events import ResourceState
-from schemas.identity import ResourceId
+from schemas.events import Reference, ResourceState
+from schemas.identity import KindId, ResourceId, ResourceKey, kind_of, resource_id
 from schemas.relations.rule import makes
+from schemas.relations.selector import matches
 from services.resolver.graph.names import NOWHERE
 from services.resolver.graph.numbers import Numbers
 from services.resolver.graph.remembered import numbers_of
@@ -22,18 +23,57 @@ from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.use import BREAKING, use_of
 
 USERS_LOOKED_AT: Final = 128
+NAMESPACE: Final = KindId("Namespace")
 MADE: Final = "made"  # the keys of what it makes, a part of the maker; none when it does not say them
 KEY: Final = "key:"
 
 
-def made_by(state: ResourceState) -> set[ResourceId]:
-    """What it makes."""
-    return {one.target for one in state.references if makes(one.rule)}
+def made_by(view: View, state: ResourceState) -> set[ResourceId]:
+    """What it makes, in every namespace that it makes it in."""
+    made = {one.target for one in state.references if makes(one.rule)}
+    for key in [key for key in map(ResourceKey.parse, made) if _is_everywhere(view, key)]:
+        made.remove(key.id)
+        for home in map(ResourceKey.parse, view.members(NAMESPACE)):
+            if _reaches(view, state, home.name):
+                made.add(resource_id(key.group, key.kind, home.name, key.name))
+    return made
+
+
+def _is_everywhere(view: View, made: ResourceKey) -> bool:
+    """Whether it is in no namespace, and would have to be in one."""
+    served = None if made.namespace else view.surface.find(made.kind_id)
+    return served is not None and served.namespaced
 
 
 def makers_of(view: View, made: ResourceId) -> list[ResourceId]:
     """Who makes it."""
-    return [one.source for one in view.dependents(made).edges if makes(one.reference.rule)]
+    makers = [one.source for one in view.dependents(made).edges if makes(one.reference.rule)]
+    key = ResourceKey.parse(made)
+    if key.namespace:
+        for edge in view.dependents(resource_id(key.group, key.kind, "", key.name)).edges:
+            maker = view.find(edge.source) if makes(edge.reference.rule) else None
+            if maker is not None and _reaches(view, maker, key.namespace):
+                makers.append(edge.source)
+    return makers
+
+
+def _reaches(view: View, maker: ResourceState, namespace: str) -> bool:
+    """Whether the namespace is one of those that who makes something in every namespace chooses, as far as is known."""
+    chosen = [one for one in maker.references if _chooses_namespaces(one)]
+    home = view.find(resource_id("", NAMESPACE, "", namespace)) if chosen else None
+    if home is None:
+        return True
+    return any(
+        one.target == home.resource if one.selector is None else matches(one.selector.labels, home.labels)
+        for one in chosen
+    )
+
+
+def _chooses_namespaces(reference: Reference) -> bool:
+    if reference.relation == "containment":
+        return False
+    kind = kind_of(reference.target) if reference.selector is None else reference.selector.kind
+    return kind == NAMESPACE
 
 
 def will_have(view: View, makers: Iterable[ResourceId], granule: str) -> bool:
@@ -48,7 +88,7 @@ def _offers(maker: ResourceState | None, key: str) -> bool:
 def _made_without(view: View, after: View, old: ResourceState, new: ResourceState) -> Iterator[Edge]:
     """How those who stay use a key that it would make no more, nor anybody else."""
     lost = set(old.parts.get(MADE, ())) - set(new.parts.get(MADE, old.parts.get(MADE, ())))
-    for target in sorted(made_by(new)) if lost else ():
+    for target in sorted(made_by(after, new)) if lost else ():
         makers = makers_of(after, target)
         for edge in view.dependents(target, USERS_LOOKED_AT, "users").edges:
             granule, source = edge.reference.granule, after.find(edge.source)
@@ -60,7 +100,7 @@ def _made_without(view: View, after: View, old: ResourceState, new: ResourceStat
 
 def made_less(view: View, after: View, old: ResourceState, new: ResourceState) -> Iterator[tuple[Edge, str]]:
     """How those who stay use what a change makes no more, and what that is, for people."""
-    for edge in left_without(view, after, made_by(old) - made_by(new)):
+    for edge in left_without(view, after, made_by(view, old) - made_by(after, new)):
         yield edge, f"{named(edge.target)}, which nobody makes then"
     for edge in _made_without(view, after, old, new):
         yield edge, f"key {edge.reference.granule.removeprefix(KEY)!r} of {named(edge.target)}, which nobody makes then"
@@ -79,7 +119,7 @@ def left_without(view: View, after: View, made: set[ResourceId]) -> Iterator[Edg
 
 def left_by(view: View, after: View, going: AbstractSet[ResourceId]) -> Iterator[Edge]:
     """The same, of a deletion."""
-    return left_without(view, after, {target for state in _making(view, going) for target in made_by(state)})
+    return left_without(view, after, {target for state in _making(view, going) for target in made_by(view, state)})
 
 
 def _making(view: View, going: Iterable[ResourceId]) -> Iterator[ResourceState]:

@@ -83,7 +83,7 @@ def takes_away(view: View, change: Change) -> bool:
     stops = new.facts.get("recurs") is False and old.facts.get("recurs") is not False
     relabels = old.labels != new.labels or old.template_labels != new.template_labels
     asks_otherwise = any(old.facts.get(one) != new.facts.get(one) for one in PARAM_FACTS)
-    makes_less = bool(made_by(old) - made_by(new))
+    makes_less = bool(made_by(view, old) - made_by(view, new))
     return stops or relabels or asks_otherwise or makes_less or old.grants != new.grants or bool(_lost(old, new))
 
 

@@ -151,6 +151,10 @@ KEYS_IN: dict[str, Callable[[Body, str], object]] = {
         spec["data"].append({"secretKey": name, "remoteRef": {"key": name}}),
         spec.get("target", {}).pop("template", None),
     ),
+    "Bundle": lambda spec, name: spec["target"]["configMap"].update({"key": name}),
+    "SecretProviderClass": lambda spec, name: spec["secretObjects"][0]["data"].append(
+        {"key": name, "objectName": name}
+    ),
 }
 
 

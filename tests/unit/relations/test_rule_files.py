@@ -55,6 +55,7 @@ def test_a_good_file_adds_its_rules_to_the_shipped_ones(tmp_path: Path) -> None:
         ("kind: Secret, ", "", 7, "needs kind, kind_from or reads"),
         (", name: secretName", "", 7, "needs one of name"),
         ("name: secretName", "reads: tea-leaves", 7, "tea-leaves"),
+        ("name: secretName", "name: secretName, namespace: every", 5, "only what is made is in every namespace"),
         ("kind: Secret", "kind: secret", 7, "kind"),
         ("widget.secret", "Widget Secret", 5, "rule"),
         ("kinds: [example.com/Widget]", "kinds: []", 3, "kinds"),
