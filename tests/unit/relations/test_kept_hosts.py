@@ -60,6 +60,7 @@ def test_a_host_is_found_anywhere_in_a_line(line: str, expected: Host) -> None:
         "image: web:80",
         '"image": "web:80"',
         "sidecarImage = web:80",
+        "images: [web:80]",
         "FROM web:80",
         "web:7",
         "http://localhost:80",
@@ -109,10 +110,30 @@ def test_other_lines_name_nobody(line: str) -> None:
     assert not of_file(line)
 
 
-def test_its_port_is_that_of_the_setting_called_as_it_if_only_one_is() -> None:
-    assert of_file("db.host=web\ndb.port=5432\nport=80") == [host("web", "5432")]
-    assert of_file("host: web\nport: '5432'") == [host("web", "5432")]
-    assert of_file("host: web\nport: 1\n---\nhost: api\nport: 2") == [host("web"), host("api")]
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("db.host=web\nport=80\ndb.port=5432", [host("web", "5432")]),
+        ("host: web\n\nport: '5432'", [host("web", "5432")]),
+        ('{\n  "Host": "web",\n  "Port": 5432,\n  "Db": 0\n}', [host("web", "5432")]),
+        ("- host: web\n  port: 1\n- host: api\n  port: 2", [host("web", "1"), host("api", "2")]),
+        ("- port: 1\n  host: web\n- port: 2\n  host: api", [host("web", "1"), host("api", "2")]),
+        ("db:\n  host: web\n  tls:\n    on: true\n  port: 1", [host("web", "1")]),
+        ("server:\n  port: 8081\nspring:\n  redis:\n    host: web", [host("web")]),
+        ("[server]\nport = 8081\n[redis]\nhost = web", [host("web")]),
+        ("[redis]\nhost = web\n[server]\nport = 8081", [host("web")]),
+        ("host: web\ntls:\n  port: 8081", [host("web")]),
+    ],
+)
+def test_its_port_is_that_of_the_setting_called_as_it_in_the_same_block(text: str, expected: list[Host]) -> None:
+    assert of_file(text) == expected
+
+
+def test_the_name_of_a_group_of_servers_is_the_files_own() -> None:
+    assert of_file("upstream web {\n  server api:8080;\n}\nproxy_pass http://web;\nproxy_pass http://web:80;") == [
+        host("api", "8080"),
+        host("web", "80"),
+    ]
 
 
 def test_a_host_is_named_once_in_each_key_and_not_without_end() -> None:
