@@ -12,34 +12,49 @@ from typing import Any
 
 from cheops.cli.failures import BadInputError
 from cheops.cli.manifests import checked_documents
-from cheops.offline.check import Act, Court, check_parts
-from cheops.offline.history import Difference, HistoryError, difference, documents_at
+from cheops.offline.check import Act, Court, check_parts, judge_at
+from cheops.offline.history import Difference, HistoryError, difference, documents_at, left_behind
 from cheops.offline.sites import Flaws, OfflineSite, site_of
 from schemas.documents import Document
 from schemas.identity import SiteName
-from schemas.verdicts import Verdict
+from schemas.verdicts import Step, Verdict
 from services.resolver.coordinate import combine
+from services.resolver.judge.case import Problem
+from services.resolver.judge.findings import named
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What git says of the sites: as they were, as they are with what goes still there, and the difference of each."""
+    """What git says of the sites: as they were, as they are with what goes still there, and the difference of each.
+
+    problems   what is removed, and what is declared in it is not
+    """
 
     before: Mapping[SiteName, OfflineSite]
     between: Mapping[SiteName, OfflineSite]
     differences: Mapping[SiteName, Difference]
+    problems: Mapping[SiteName, Sequence[Problem]]
 
     @property
     def documents(self) -> list[Document]:
         """Everything that is written, with its place."""
         return [one for found in self.differences.values() for one in found.written]
 
+    @property
+    def staying(self) -> list[str]:
+        """What leaves the manifests and not the cluster, in words."""
+        return [
+            f"{named(resource)} @ {site} is in the manifests no more, and stays ({why})"
+            for site, found in self.differences.items()
+            for resource, why in found.staying.items()
+        ]
+
 
 def read_change(
     paths: Mapping[SiteName, Sequence[Path]], revision: str, flaws: Mapping[SiteName, Flaws], court: Court
 ) -> Change:
     """Raises BadInputError (git), DocumentError (a manifest)."""
-    before, between, found = {}, {}, {}
+    before, between, found, problems = {}, {}, {}, {}
     for name, where in paths.items():
         try:
             then = [one for path in where for one in documents_at(revision, path)]
@@ -48,10 +63,11 @@ def read_change(
         now = checked_documents([path for path in where if path.exists()], "", empty=True)
         before[name] = site_of(name, then, court.catalogue, flaws[name])
         found[name] = difference(then, now, before[name].extractor)
-        gone = set(found[name].removed)
+        gone = {*found[name].removed, *found[name].staying}
         left = [one for one in then if before[name].extractor.key(one.body).id in gone]
         between[name] = site_of(name, [*now, *left], court.catalogue, flaws[name])
-    return Change(before, between, found)
+        problems[name] = left_behind(found[name].removed, now, between[name])
+    return Change(before, between, found, problems)
 
 
 def judge_change(court: Court, change: Change, act: Act) -> Verdict | None:
@@ -65,14 +81,31 @@ def judge_change(court: Court, change: Change, act: Act) -> Verdict | None:
     }
     if writes:
         answers.append(check_parts(replace(court, sites=change.before), writes))
-    deletes = {
-        name: replace(act, verb="delete", resources=found.removed)
+    later = replace(court, sites=change.between)
+    deletes = [
+        judge_at(
+            later, replace(act, verb="delete", resources=found.removed), change.between[name], (*change.problems[name],)
+        )
         for name, found in change.differences.items()
         if found.removed
-    }
+    ]
     if deletes:
-        answers.append(check_parts(replace(court, sites=change.between), deletes))
-    return combine(answers, entry) if answers else None
+        answers.append(combine(deletes, entry))
+    return _in_order(combine(answers, entry), change) if answers else None
+
+
+def _in_order(verdict: Verdict, change: Change) -> Verdict:
+    """What is removed goes when those who used it are written as they do without it."""
+    writes = {(one.site, one.resource): one.id for one in verdict.plan if one.action != "delete"}
+
+    def waiting(step: Step) -> Step:
+        if step.action != "delete" or not writes:
+            return step
+        users = {edge.source for edge in change.before[step.site].graph.dependents(step.resource).edges}
+        first = {writes[step.site, one] for one in users if (step.site, one) in writes}
+        return step.model_copy(update={"after": tuple(sorted({*step.after, *first}, key=int))})
+
+    return verdict.model_copy(update={"plan": tuple(map(waiting, verdict.plan))})
 
 
 def _newest(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -95,9 +95,11 @@ def _run_since(request: Request, output: str, ascii_only: bool) -> int:
     policy = Policy(load_policy(Path(request.policy))) if request.policy else Policy()
     court = Court({}, load_catalogue(rule_sources(request.rules)), policy, datetime.now(UTC))
     change = read_change(paths, request.since, _flaws(request, list(paths)), court)
+    sys.stderr.writelines(f"cheops: {line}\n" for line in change.staying)
     verdict = judge_change(court, change, Act(bound_s=request.bound_s))
     if verdict is None:
-        sys.stderr.write(f"cheops: nothing changed since {request.since}\n")
+        what = "nothing else" if change.staying else "nothing"
+        sys.stderr.write(f"cheops: {what} changed since {request.since}\n")
         return 0
     _print(verdict, change.documents, output, ascii_only)
     return CODES[verdict.decision]

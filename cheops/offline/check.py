@@ -18,9 +18,10 @@ from cheops.forms.fields import wrong_with
 from cheops.forms.workload_rules import is_elastic
 from cheops.offline.merging import evened, kept, merged, same_content, says_all
 from cheops.offline.policies import Request, denials
-from cheops.offline.refusals import refusal_of_update
+from cheops.offline.refusals import Refusal, refusal_of_update
 from cheops.offline.sites import OfflineSite
 from cheops.offline.taken import taken
+from cheops.offline.tools import is_made_anew
 from cheops.offline.unanswered import unanswered
 from cheops.offline.usage import counted
 from schemas.envelope import MessageError, describe
@@ -172,11 +173,15 @@ def _on_what_is_there(change: Change, intake: Intake, site: OfflineSite, extract
         return change
     if change.action == "create":
         return structs.replace(change, unchanged=same_content(extractor.bare(live), extractor.bare(manifest)))
-    after = merged(live, manifest)
+    is_anew = is_made_anew(manifest)
+    after = kept(manifest) if is_anew else merged(live, manifest)
     unchanged = same_content(extractor.bare(live), extractor.bare(after))
-    fixed = () if unchanged else extractor.fixed(evened(kept(live)), evened(after), whole=says_all(live))
-    fixed = tuple(one for one in fixed if not is_elastic(one, live, after))
-    refused = refusal_of_update(live, after, {**site.bodies, **intake.manifests})
+    fixed: tuple[str, ...] = ()
+    refused = Refusal()
+    if not is_anew:
+        fixed = () if unchanged else extractor.fixed(evened(kept(live)), evened(after), whole=says_all(live))
+        fixed = tuple(one for one in fixed if not is_elastic(one, live, after))
+        refused = refusal_of_update(live, after, {**site.bodies, **intake.manifests})
     return structs.replace(
         change,
         after=extractor.state(after),
@@ -186,7 +191,7 @@ def _on_what_is_there(change: Change, intake: Intake, site: OfflineSite, extract
         demand=demand_of(after),
         had=demand_of(live),
         beyond=beyond(after),
-        anew=template_of(live) != template_of(after),
+        anew=is_anew or template_of(live) != template_of(after),
     )
 
 

@@ -8,17 +8,22 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from cheops.offline.kustomize import NAMES, kustomization_in, read_manifests
 from cheops.offline.merging import same_content
+from cheops.offline.sites import NAMESPACE, OfflineSite
+from cheops.offline.tools import stays
 from schemas.documents import SUFFIXES, Document, objects_in, parse
-from schemas.identity import ResourceId
+from schemas.identity import KindId, ResourceId, ResourceKey, split_kind
 from schemas.relations.extract import Extractor
+from services.resolver.judge.case import Problem
+from services.resolver.judge.findings import named
 
+DEFINITION: Final = KindId("apiextensions.k8s.io/CustomResourceDefinition")
 GIT_TIMEOUT_S: Final = 60.0
 
 
@@ -28,10 +33,14 @@ class HistoryError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What a change writes (added or changed), and which resources it removes."""
+    """What a change writes (added or changed), and which resources it removes.
+
+    staying   what leaves the manifests and not the cluster, and why (tools.py)
+    """
 
     written: tuple[Document, ...]
     removed: tuple[ResourceId, ...]
+    staying: Mapping[ResourceId, str] = field(default_factory=dict)
 
 
 def documents_at(revision: str, path: Path) -> list[Document]:
@@ -80,7 +89,29 @@ def difference(then: Sequence[Document], now: Sequence[Document], extractor: Ext
         for resource, one in after.items()
         if resource not in before or not same_content(before[resource].body, one.body)
     ]
-    return Difference(tuple(written), tuple(sorted(before.keys() - after.keys())))
+    gone = sorted(before.keys() - after.keys())
+    staying = {resource: why for resource in gone if (why := stays(before[resource].body))}
+    return Difference(tuple(written), tuple(one for one in gone if one not in staying), staying)
+
+
+def left_behind(removed: Sequence[ResourceId], now: Sequence[Document], site: OfflineSite) -> list[Problem]:
+    """What is still declared in a namespace, or of a kind, that is removed: it goes with it, and never comes back."""
+    problems = []
+    keys = [site.extractor.key(one.body) for one in now]
+    definitions = {f"{one.plural}.{split_kind(one.kind)[0]}": one.kind for one in site.surface.served.values()}
+    for container in map(ResourceKey.parse, removed):
+        if container.kind_id == NAMESPACE:
+            code, inside = "D140", [one for one in keys if one.namespace == container.name]
+        elif container.kind_id == DEFINITION:
+            code, inside = "D001", [one for one in keys if one.kind_id == definitions.get(container.name)]
+        else:
+            continue
+        if inside:
+            first, what = min(one.id for one in inside), "what is in it" if code == "D140" else "what is of its kind"
+            others = f" and {len(inside) - 1} more" if inside[1:] else ""
+            message = f"{named(container.id)} is removed, and {what} is still declared: {named(first)}{others}"
+            problems.append(Problem(code, message, first))
+    return problems
 
 
 def _git(folder: Path, *words: str, wrong: str = "", **environment: str) -> bytes:

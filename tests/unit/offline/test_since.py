@@ -25,6 +25,19 @@ SECRET = {
     "stringData": {"k": ""},
 }
 
+SCHEMA = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+DEFINITION = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "widgets.x.io"},
+    "spec": {
+        "group": "x.io",
+        "scope": "Namespaced",
+        "names": {"kind": "Widget", "plural": "widgets", "singular": "widget"},
+        "versions": [{"name": "v1", "served": True, "storage": True, "schema": SCHEMA}],
+    },
+}
+
 
 def _web(secret: str) -> dict[str, Any]:
     spec = {"containers": [{"name": "w", "image": "w"}], "volumes": [{"name": "v", "secret": {"secretName": secret}}]}
@@ -52,6 +65,18 @@ def repository(tmp_path: Path) -> Path:
     for words in (["init", "-q"], ["add", "."], [*IDENTITY, "commit", "-qm", "first"]):
         subprocess.run(["git", "-C", str(tmp_path), *words], check=True)
     return tmp_path
+
+
+def _job(image: str, annotations: dict[str, str]) -> dict[str, Any]:
+    spec = {"restartPolicy": "Never", "containers": [{"name": "m", "image": image}]}
+    metadata = {"name": "migrate", "namespace": "shop", "annotations": annotations}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": {"spec": spec}}}
+
+
+def _commit(repository: Path, *bodies: dict[str, Any]) -> None:
+    _write(repository / "lyon", *bodies)
+    for words in (["add", "."], [*IDENTITY, "commit", "-qm", "more"]):
+        subprocess.run(["git", "-C", str(repository), *words], check=True)
 
 
 def _check(repository: Path, *words: str, since: str = "HEAD") -> Ran:
@@ -92,6 +117,86 @@ def test_removing_what_is_used_is_denied_and_removing_the_rest_is_not(repository
 def test_removing_what_the_same_change_lets_go_of_is_allowed(repository: Path) -> None:
     _write(repository / "lyon", _web("spare"), {**SECRET, "metadata": {"name": "spare", "namespace": "shop"}})
     assert _check(repository).code == 0
+
+
+def test_what_is_let_go_of_goes_after_that_is_written(repository: Path) -> None:
+    _write(repository / "lyon", _web("spare"), {**SECRET, "metadata": {"name": "spare", "namespace": "shop"}})
+    plan = _check(repository, "-o", "json").body["plan"]
+    assert [(one["action"], one["resource"], one["after"]) for one in plan] == [
+        ("apply", "apps/Deployment/shop/web", []),
+        ("delete", "Secret/shop/ca", ["1"]),
+    ]
+
+
+def test_a_namespace_goes_only_with_what_is_declared_in_it(repository: Path) -> None:
+    shop = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
+    _commit(repository, shop, SECRET, _web("ca"))
+    _write(repository / "lyon", SECRET, _web("ca"))
+    done = _check(repository, "-o", "json")
+    assert (done.code, [one["code"] for one in done.body["reasons"]]) == (3, ["D140"])
+    assert "what is in it is still declared: Secret shop/ca and 1 more" in done.body["summary"]
+    _write(repository / "lyon")
+    assert _check(repository).code == 0
+
+
+def test_a_definition_goes_only_with_what_is_of_its_kind(repository: Path) -> None:
+    widget = {"apiVersion": "x.io/v1", "kind": "Widget", "metadata": {"name": "w", "namespace": "shop"}}
+    _commit(repository, DEFINITION, widget)
+    _write(repository / "lyon", widget)
+    done = _check(repository, "-o", "json")
+    assert (done.code, [one["code"] for one in done.body["reasons"]]) == (3, ["D001"])
+    _write(repository / "lyon")
+    assert _check(repository).code == 0
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        {"helm.sh/resource-policy": "keep"},
+        {"argocd.argoproj.io/sync-options": "Validate=false, Prune=false"},
+        {"kustomize.toolkit.fluxcd.io/prune": "Disabled"},
+    ],
+)
+def test_what_its_tool_keeps_is_not_removed(repository: Path, annotation: dict[str, str]) -> None:
+    _commit(repository, {**SECRET, "metadata": {**SECRET["metadata"], "annotations": annotation}}, _web("ca"))
+    _write(repository / "lyon", _web("ca"))
+    done = _check(repository)
+    assert done.code == 0
+    assert "Secret shop/ca @ lyon is in the manifests no more, and stays" in done.err
+    assert "nothing else changed since HEAD" in done.err
+
+
+@pytest.mark.parametrize(
+    ("annotations", "code"),
+    [
+        ({"helm.sh/hook": "pre-upgrade"}, 0),
+        ({"helm.sh/hook": "pre-upgrade", "helm.sh/hook-delete-policy": "hook-succeeded,before-hook-creation"}, 0),
+        ({"helm.sh/hook": "pre-upgrade", "helm.sh/hook-delete-policy": "hook-succeeded"}, 3),
+        ({"argocd.argoproj.io/hook": "PreSync"}, 0),
+        ({"argocd.argoproj.io/hook": "PreSync", "argocd.argoproj.io/hook-delete-policy": "HookSucceeded"}, 3),
+        ({"argocd.argoproj.io/sync-options": "Force=true,Replace=true"}, 0),
+        ({"argocd.argoproj.io/sync-options": "Replace=true"}, 3),
+        ({"kustomize.toolkit.fluxcd.io/force": "enabled"}, 0),
+        ({"kustomize.toolkit.fluxcd.io/force": "disabled"}, 3),
+        ({}, 3),
+    ],
+)
+def test_what_its_tool_makes_anew_has_no_fixed_fields(repository: Path, annotations: dict[str, str], code: int) -> None:
+    _commit(repository, _job("v1", annotations))
+    _write(repository / "lyon", _job("v2", annotations))
+    assert _check(repository).code == code
+
+
+def test_a_claim_is_not_made_anew_by_an_annotation(repository: Path) -> None:
+    def claim(size: str) -> dict[str, Any]:
+        annotations = {"kustomize.toolkit.fluxcd.io/force": "enabled"}
+        spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}}
+        metadata = {"name": "data", "namespace": "shop", "annotations": annotations}
+        return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+
+    _commit(repository, claim("2Gi"))
+    _write(repository / "lyon", claim("1Gi"))
+    assert _check(repository).code == 3
 
 
 def test_moving_an_object_to_another_file_is_no_change(repository: Path) -> None:
