@@ -32,7 +32,7 @@ from services.resolver.judge.cascade import cascade_of
 from services.resolver.judge.case import Problem
 from services.resolver.judge.delete import with_dependents
 from services.resolver.judge.findings import named
-from services.resolver.placing import Alternative, alternatives
+from services.resolver.placing import Alternative, alternatives, unknown_kinds
 
 Body = Mapping[str, Any]
 ROUNDS_MAX: Final = 16  # a supplied dependency may need others; chains are short
@@ -70,8 +70,13 @@ def check_scoped(court: Court, act: Act, scope: Scope, latencies: Latencies) -> 
     """The verdict on `act` in `scope`; the first site of the court is where it is entered."""
     entry = next(iter(court.sites))
     unknown = tuple(Problem("D601", str(one)) for one in check_sites(scope, list(court.sites)))
+    site = court.sites[entry]
+    brought = [site.extractor.key(one).id for one in act.manifests]
+    unknown = unknown or tuple(
+        Problem("D600", f"scope: {error}") for _, error in unknown_kinds(scope, site.surface, brought)
+    )
     if unknown:
-        return judge_at(court, act, court.sites[entry], unknown)
+        return judge_at(court, act, site, unknown)
     try:
         ways = alternatives(scope, list(court.sites), latencies, entry)
     except ScopeError as error:

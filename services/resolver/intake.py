@@ -158,6 +158,8 @@ def _check_form(manifest: Manifest, where: str) -> Problem | None:
         return Problem("D010", f"{where}.metadata.name: missing (expected text)")
     if not isinstance(metadata.get("namespace") or "", str):
         return Problem("D010", f"{where}.metadata.namespace: expected text")
+    if manifest["kind"] == "Secret" and (hidden := _without_value(manifest)):
+        return Problem("D010", f"{where}.{hidden}: no value (expected text; a Secret is printed without its values)")
     try:
         ResourceKey.parse(
             resource_id(manifest["apiVersion"].rpartition("/")[0], manifest["kind"], "", metadata["name"])
@@ -165,6 +167,16 @@ def _check_form(manifest: Manifest, where: str) -> Problem | None:
     except IdentityError as error:
         return Problem("D010", f"{where}: {error}")
     return None
+
+
+def _without_value(secret: Manifest) -> str:
+    """A key of a Secret without a value, as it is printed: to write that would be to lose what is there."""
+    for field in ("data", "stringData"):
+        values = secret.get(field)
+        for key, value in values.items() if isinstance(values, Mapping) else ():
+            if value is None:
+                return f"{field}.{key}"
+    return ""
 
 
 def _place(manifest: dict[str, Any], namespace: str, surface: Surface, extractor: Extractor) -> dict[str, Any]:

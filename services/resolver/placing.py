@@ -6,14 +6,14 @@ resources ──▶ the first part that matches says where; what the bundle hold
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice, product
 from typing import Final
 
 from schemas.events import ResourceState
-from schemas.identity import ResourceId, ResourceKey, SiteName, kind_of
+from schemas.identity import ResourceId, ResourceKey, SiteName, kind_of, split_kind
 from schemas.kinds import Surface, UnknownKindError
 from schemas.scope.sites import Latencies, fold
 from schemas.scope.tree import (
@@ -143,15 +143,32 @@ def selects(part: Part, resource: ResourceId, surface: Surface) -> bool:
     match part.selector:
         case Everything():
             return True
-        case KindSelector(kind, group, name, namespace):
+        case KindSelector(name=name, namespace=namespace):
             try:
-                wanted = surface.kind(f"{kind}.{group}" if group else kind)
+                wanted = surface.kind(_called(part.selector))
             except UnknownKindError:
                 return False
             key = ResourceKey.parse(resource)
             return kind_of(resource) == wanted and name in ("", key.name) and namespace in ("", key.namespace)
         case _:
             return False
+
+
+def unknown_kinds(
+    scope: Scope, surface: Surface, resources: Iterable[ResourceId]
+) -> Iterator[tuple[int, UnknownKindError]]:
+    """The parts of a scope that name no kind: none that is served here, nor that of what comes with the intent."""
+    brought = {split_kind(kind_of(one))[1].lower() for one in resources}
+    for number, part in enumerate(scope.parts if surface.served else ()):
+        if isinstance(part.selector, KindSelector) and not part.selector.kind.startswith(tuple(brought)):
+            try:
+                surface.kind(_called(part.selector))
+            except UnknownKindError as error:
+                yield number, error
+
+
+def _called(selector: KindSelector) -> str:
+    return f"{selector.kind}.{selector.group}" if selector.group else selector.kind
 
 
 def _needs(state: ResourceState, states: Mapping[ResourceId, ResourceState]) -> list[ResourceId]:

@@ -27,7 +27,7 @@ from services.resolver.graph.remembered import RememberedView
 from services.resolver.intake import Intake
 from services.resolver.judge.case import Problem
 from services.resolver.judge.ties import is_tied
-from services.resolver.placing import Alternative, alternatives, part_of
+from services.resolver.placing import Alternative, alternatives, part_of, unknown_kinds
 from services.resolver.signals import Moment
 
 
@@ -91,9 +91,19 @@ class Reading:
             if unknown:
                 columns = site_columns(intent.scope.strip()) if intent.scope.strip() else {}
                 return [Problem("D601", one.sentence(columns)) for one in unknown]
+            if problems := self._unknown_kinds(intent, intake, scope):
+                return problems
             return scope, self._ways(scope, is_read=intent.verb == "read")
         except ScopeError as error:
             return [Problem("D600", error.sentence)]
+
+    def _unknown_kinds(self, intent: Intent, intake: Intake, scope: Scope) -> list[Problem]:
+        """A word for a kind that is none would place nothing, and say nothing."""
+        text = intent.scope.strip()
+        columns = part_columns(text) if text else []
+        here = (one.resource for one in intake.changes)
+        unknown = unknown_kinds(scope, self.desk.evidence.surface, here) if text else ()
+        return [Problem("D600", f"column {columns[number][0]} of the scope: {error}") for number, error in unknown]
 
     def parts(
         self, intent: Intent, intake: Intake, scope: Scope, way: Alternative, age: int = 0
