@@ -21,9 +21,10 @@ class NoSiteError(SettingsError):
 
 
 class Lines:
-    """Close them with `close`."""
+    """Close them with `close`. `silent`: the sites whose server has not answered when every one was asked, and why."""
 
     def __init__(self, context: Context) -> None:
+        self.silent: dict[SiteName, str] = {}
         self._context = context
         self._open: dict[str, Bus] = {}
         self._lock = asyncio.Lock()
@@ -40,11 +41,13 @@ class Lines:
         servers = self._context.servers
         if not servers:
             return [await self._connected(_only_site(self._context), self._context)]
-        found = await asyncio.gather(*(self._tried(SiteName(name), one) for name, one in sorted(servers.items())))
+        names = [*map(SiteName, sorted(servers))]
+        found = await asyncio.gather(*(self._tried(name, servers[name]) for name in names))
         buses = list(dict.fromkeys(one for one in found if not isinstance(one, CheopsError)))
-        errors = [one for one in found if isinstance(one, CheopsError)]
+        errors = {name: one for name, one in zip(names, found, strict=True) if isinstance(one, CheopsError)}
         if not buses:
-            raise errors[0]
+            raise errors[names[0]]
+        self.silent = {name: str(error) for name, error in errors.items()}
         return buses
 
     async def of(self, site: str) -> list[Bus]:

@@ -62,10 +62,15 @@ class Chain:
 
 
 class Mesh(Questions):
-    """A connection to the bus of one or several sites. Made by `connect`."""
+    """A connection to the bus of one or several sites. Made by `connect`.
+
+    unheard   the sites whose streams could not be read where those of every site were asked for, and why
+    """
 
     def __init__(self, lines: Lines, context: Context) -> None:
         super().__init__(lines, context)
+        self.unheard: dict[SiteName, str] = {}
+        self.on_unheard: Callable[[SiteName, str], None] | None = None  # told of each once, as soon as it is known
         self._stores: dict[Bus, Together] = {}  # by connection
 
     # ── intents ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -153,7 +158,7 @@ class Mesh(Questions):
     async def show(self, intent_id: str, *, site: str | None = None) -> Chain:
         """Intent, verdicts and outcomes as the streams hold them; raises RefusedError when nothing is known of it."""
         where = site_name(site) if site else SiteName("*")
-        told = [await _chain(bus, where, intent_id) for bus in await self._lines.of(where)]
+        told = [await _chain(bus, where, intent_id) for bus in await self._heard(where)]
         found = [chain for chain in told if chain is not None]
         if not found:
             raise RefusedError(f"no intent {intent_id!r} is known (verdicts are kept for 30 days)")
@@ -184,6 +189,15 @@ class Mesh(Questions):
             buses = [await self._lines.to(site_name(where))]
         rules = catalogue or load_catalogue()
         return await replay(buses[0], intent_id, rules, policy or Tables(), site=where, revision=revision)
+
+    async def _heard(self, site: str) -> list[Bus]:
+        """Whose streams are read for a site, or for every one (`*`)."""
+        buses = await self._lines.of(site)
+        for name, why in self._lines.silent.items() if site == "*" else ():
+            if name not in self.unheard and self.on_unheard is not None:
+                self.on_unheard(name, why)
+            self.unheard[name] = why
+        return buses
 
     # ── streams ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -219,7 +233,7 @@ class Mesh(Questions):
         follow: bool,
     ) -> AsyncIterator[Told]:
         async with AsyncExitStack() as stack:
-            buses = await self._lines.of(site)
+            buses = await self._heard(site)
             fresh = [await stack.enter_async_context(bus.subscribe(subject)) for bus in buses]
             seen: set[bytes] = set()
             if stored:

@@ -91,12 +91,16 @@ def _drifted(site: str | None, server: str | None) -> tuple[str, ...]:
     """What the alerts that have not healed say, as far as one intent can name it."""
     from cheops.cli.running import with_mesh
     from schemas.intents import RESOURCES_MAX
+    from services.chassis.errors import TransientError
 
     async def asked(mesh: Mesh) -> list[Alert]:
         last: dict[str, Alert] = {}
         async for alert in mesh.alerts(stored=True):
             last[alert.id] = alert
-        return [one for one in last.values() if one.state == "raised" and _is_of(one, site)]
+        found = [one for one in last.values() if one.state == "raised" and _is_of(one, site)]
+        if not found and mesh.unheard:
+            raise TransientError(f"what is to be healed at {', '.join(sorted(mesh.unheard))} is not known")
+        return found
 
     found: Any = with_mesh(asked, server, site)
     return tuple(sorted({one.resource for one in found if one.resource}))[:RESOURCES_MAX]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,14 +14,20 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
+def _say_unheard(site: str, why: str) -> None:
+    """What is not known is not taken for absent."""
+    sys.stderr.write(f"cheops: {site} did not answer: {why}\n")
+
+
 def with_mesh(
     use: Callable[[Mesh], Awaitable[Result]], server: str | Context | None = None, site: str | None = None
 ) -> Result:
-    """Connect, use, disconnect."""
+    """Connect, use, disconnect; sites that could not be read are named on stderr."""
     from cheops.mesh import connect
 
     async def run() -> Result:
         async with connect(server, site=site) as mesh:
+            mesh.on_unheard = _say_unheard
             return await use(mesh)
 
     return asyncio.run(run())

@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from cheops import CheopsError, Intent, Mesh, Verdict, connect
 from cheops.asking import NoSiteError, WrongQuestionError
+from cheops.contexts import Context, Server
 from cheops.demo.stage import MANIFESTS
 from cheops.sandbox.testbed import Testbed
 from schemas.documents import read_documents
@@ -149,3 +150,22 @@ async def test_no_user_of_a_site_was_refused_what_it_needs(bed: Testbed, mesh: M
         if "Violation" in line
     ]
     assert refused == []
+
+
+async def test_a_site_whose_server_is_gone_is_named_once_where_the_streams_of_all_are_read(bed: Testbed) -> None:
+    here = bed.context.servers.get("lyon") or Server(nats_url=bed.context.nats_url, keys=bed.context.keys)
+    context = Context(site="lyon", servers={"lyon": here, "oslo": Server(nats_url="nats://127.0.0.1:1")})
+    said: list[str] = []
+    async with connect(context) as mesh:
+        mesh.on_unheard = lambda site, why: said.append(f"{site}: {why}")
+        assert [one async for one in mesh.verdicts(stored=True, follow=False)]
+        async for _ in mesh.alerts():
+            pass
+        with pytest.raises(CheopsError, match="no intent 'i-nobody' is known"):
+            await mesh.show("i-nobody")
+        assert set(mesh.unheard) == {"oslo"}
+    assert len(said) == 1
+    assert said[0].startswith("oslo: ")
+    async with connect(context) as mesh:
+        assert [one async for one in mesh.verdicts(site="lyon", stored=True, follow=False)]
+        assert not mesh.unheard
