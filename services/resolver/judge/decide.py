@@ -65,7 +65,8 @@ def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: So
         reasons = _reasons(case, view, policy, findings)
     decision = _decision(reasons)
     steps = steps_of(case, view, targets, findings) if decision == "allow" else ()
-    impact = impact_of(view, [] if case.problems else targets)
+    idle = {change.resource for change in case.changes if change.unchanged}
+    impact = impact_of(view, [] if case.problems else [one for one in targets if one not in idle])
     named_ = tuple(change.resource for change in case.changes)
     return Verdict(
         intent=case.intent,

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from schemas.identity import KindId, ResourceId
+from schemas.identity import KindId, ResourceId, kind_of
 from schemas.verdicts import Impact
 from services.resolver.graph.numbers import Touched
 from services.resolver.graph.remembered import numbers_of
@@ -17,16 +17,24 @@ LOOKED_AT: Final = 128  # the first by name of so many are named; the counts are
 
 
 def impact_of(view: View, targets: Sequence[ResourceId]) -> Impact:
-    """Dependents of these resources (they themselves do not count)."""
+    """Dependents of these resources, each once (they themselves do not count).
+
+    Of a hub's dependents only those that are named are known to depend on another target as well.
+    """
     if not targets:
         return Impact()
     direct, by_kind = 0, Counter[KindId]()
     first: dict[ResourceId, None] = {}
+    known = set(targets) if len(targets) > 1 else set()
     for target in targets:
         found = _touched(view, target)
-        direct += found.direct
+        again = known.intersection(found.named)
+        direct += found.direct - len(again)
         by_kind.update(found.by_kind)
-        first.update(dict.fromkeys(found.named))
+        by_kind.subtract(map(kind_of, again))
+        first.update(dict.fromkeys(one for one in found.named if one not in again))
+        known.update(found.named)
+    by_kind = +by_kind
     names = sorted(first)[:NAMED_MAX]
     reach = view.reach(targets)
     return Impact(
