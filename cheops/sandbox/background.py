@@ -21,7 +21,7 @@ from typing import Any, Final
 from cheops.cli.failures import EXIT_ERROR, BadInputError
 from cheops.sandbox import forkserver
 from cheops.sandbox.buses import ROUTERS, Kind, SiteBuses
-from cheops.sandbox.claim import FOLDERS, Claim, mark_of, others_in, remove, take
+from cheops.sandbox.claim import Claim, mark_of, others_in, remove, take
 from cheops.sandbox.python import FORKS
 from cheops.sandbox.standing import LOG, STATE, alive, born, read_state, running, where, write_state
 from cheops.sandbox.testbed import Engine, Testbed
@@ -33,7 +33,7 @@ DOWN_TIMEOUT_S: Final = 30.0
 KILL_TIMEOUT_S: Final = 5.0
 POLL_INTERVAL_S: Final = 0.05
 SHOWN_MAX: Final = 5
-RESERVED: Final = (*FOLDERS, "kubeconfig", "routers")
+RESERVED: Final = ("kubeconfig", "links", "nats", "routers")
 
 
 @dataclass(frozen=True, slots=True)
