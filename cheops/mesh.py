@@ -178,7 +178,7 @@ class Mesh(Questions):
         policy      that was in force; None: the tables as they are
         catalogue   the rules that were; None: the shipped ones
         """
-        from cheops.replaying import replay
+        from cheops.replaying import DecidedTogetherError, parts_of, replay, together
         from schemas.relations.loader import load_catalogue
         from services.resolver.judge.policy import Policy as Tables
 
@@ -188,7 +188,11 @@ class Mesh(Questions):
             where = (await self.show(intent_id)).site
             buses = [await self._lines.to(site_name(where))]
         rules = catalogue or load_catalogue()
-        return await replay(buses[0], intent_id, rules, policy or Tables(), site=where, revision=revision)
+        try:
+            return await replay(buses[0], intent_id, rules, policy or Tables(), site=where, revision=revision)
+        except DecidedTogetherError as error:
+            parts = await parts_of(await self._lines.all(), error.verdict)
+            raise together(error.verdict, parts) from error
 
     async def _heard(self, site: str) -> list[Bus]:
         """Whose streams are read for a site, or for every one (`*`)."""

@@ -6,7 +6,7 @@ VERDICTS (verdict, basis) ──▶ EVENTS up to its cursor ──▶ graph ─�
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -28,6 +28,14 @@ STORED_WITHIN_S: Final = 0.5
 
 class ReplayError(PermanentError):
     """The decision cannot be run again; the message says what is missing."""
+
+
+class DecidedTogetherError(ReplayError):
+    """It was put together from what several sites said: the parts can be run again, not the whole."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(f"{verdict.intent} was decided by several sites, each on its own evidence")
+        self.verdict = verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +133,35 @@ async def _stored(bus: Bus, site: SiteName, intent_id: str, revision: int) -> Re
 
 def _basis(received: Received, verdict: Verdict) -> Basis:
     packed = received.headers.get(HEADER)
-    if not packed and any(one.site != verdict.site for one in verdict.evidence):
-        sites = " or ".join(f"--site {one.site}" for one in verdict.evidence)
-        raise ReplayError(f"{verdict.intent} was decided by several sites, each on its own evidence: say {sites}")
-    if not packed:
-        raise ReplayError(f"{verdict.intent} carries no basis: it was too large, or an earlier version decided it")
-    return unpack(packed)
+    if packed:
+        return unpack(packed)
+    if verdict.undoes is not None:
+        raise ReplayError(
+            f"revision {verdict.revision} of {verdict.intent} takes back what revision {verdict.undoes} had done, "
+            f"and rests on that alone: say --revision {verdict.undoes}"
+        )
+    if any(one.site != verdict.site for one in verdict.evidence):
+        raise DecidedTogetherError(verdict)
+    raise ReplayError(f"{verdict.intent} carries no basis: it was too large, or an earlier version decided it")
+
+
+async def parts_of(buses: Sequence[Bus], verdict: Verdict) -> list[SiteName]:
+    """The sites that stored their own part of a decision of several, with what it rested on."""
+    found: set[SiteName] = set()
+    for bus in buses:
+        async for received in bus.scan("VERDICTS", subjects.verdict(SiteName("*"), "*", verdict.intent)):
+            part = Verdict.from_json(received.payload)
+            if received.headers.get(HEADER) and part.revision == verdict.revision:
+                found.add(part.site)
+    return sorted(found)
+
+
+def together(verdict: Verdict, parts: Sequence[SiteName]) -> ReplayError:
+    """What to say instead of the site where a decision of several was put together."""
+    said = f"revision {verdict.revision} of {verdict.intent} was put together at {verdict.site} from what sites said"
+    if parts:
+        return ReplayError(f"{said}, each on its own evidence: say {' or '.join(f'--site {one}' for one in parts)}")
+    return ReplayError(f"{said}, and no site that answers has stored a part of it: it cannot be run again")
 
 
 async def _past(bus: Bus, verdict: Verdict) -> _Past:

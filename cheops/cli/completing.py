@@ -33,7 +33,7 @@ def scope_text(incomplete: str) -> list[str]:
 
 
 def names(given: Mapping[str, Any], incomplete: str) -> list[str]:
-    """`sec` → kinds; `secret/` → its names; when one kind is left, its names at once.
+    """`sec` → kinds; `secret/` → its names; when one kind is left, its names as well (it may have none here).
 
     `given` holds the options before the cursor: site, namespace, server, and the words of the argument so far.
     """
@@ -44,7 +44,7 @@ def names(given: Mapping[str, Any], incomplete: str) -> list[str]:
     if slash:
         return _named(given, kind, start)
     kinds = sorted(one for one in _ask(given).kinds if one.startswith(incomplete))
-    return _named(given, kinds[0], "") if len(kinds) == 1 else kinds
+    return [*kinds, *_named(given, kinds[0], "")] if len(kinds) == 1 else kinds
 
 
 def _named(given: Mapping[str, Any], kind: str, start: str) -> list[str]:

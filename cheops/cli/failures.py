@@ -74,6 +74,24 @@ def _usage(error: typer.TyperException) -> int:
 
 
 def _say(error: Exception) -> int:
+    """Each message once, though several tasks have met it. What nobody raised on purpose is raised again."""
+    told = [_told(one) for one in _leaves(error)]
+    known = list(dict.fromkeys(one for one in told if one))
+    if None in told:
+        raise error
+    sys.stderr.write("".join(f"cheops: {text}\n" for text, _ in known))
+    return max(code for _, code in known)  # EXIT_USAGE where one is about what was given: without it none can go on
+
+
+def _leaves(error: Exception) -> list[Exception]:
+    """The errors of a group, and of groups in it."""
+    if not isinstance(error, ExceptionGroup):
+        return [error]
+    return [leaf for one in error.exceptions for leaf in _leaves(one)]
+
+
+def _told(error: Exception) -> tuple[str, int] | None:
+    """Its line and its exit code; None for a defect of ours."""
     from schemas.documents import DocumentError
     from schemas.envelope import MessageError
     from schemas.identity import IdentityError
@@ -81,17 +99,11 @@ def _say(error: Exception) -> int:
     from schemas.scope.errors import ScopeError
     from services.chassis.errors import CheopsError, SettingsError
 
-    inner = error
-    while isinstance(inner, ExceptionGroup) and len(inner.exceptions) == 1:
-        inner = inner.exceptions[0]
-    if isinstance(inner, ScopeError):
-        sys.stderr.write(f"cheops: {_scope_shown(inner)}\n")
-        return EXIT_USAGE
-    if not isinstance(inner, (BadInputError, DocumentError, RuleError, CheopsError, MessageError, IdentityError)):
-        raise error
-    usage = isinstance(inner, (BadInputError, DocumentError, RuleError, SettingsError, MessageError, IdentityError))
-    sys.stderr.write(f"cheops: {inner}\n")
-    return EXIT_USAGE if usage else EXIT_ERROR
+    if isinstance(error, ScopeError):
+        return _scope_shown(error), EXIT_USAGE
+    if isinstance(error, (BadInputError, DocumentError, RuleError, SettingsError, MessageError, IdentityError)):
+        return str(error), EXIT_USAGE
+    return (str(error), EXIT_ERROR) if isinstance(error, CheopsError) else None
 
 
 def _scope_shown(error: ScopeError) -> str:

@@ -15,7 +15,10 @@ def register(app: typer.Typer) -> None:
     app.command(
         cls=Command,
         epilog=examples(
-            "cheops relations -f shop.yaml", "cheops relations -f shop/ -o json", "cheops relations --rules"
+            "cheops relations -f shop.yaml",
+            "cheops relations -f shop/ -o json",
+            "cheops relations --rules",
+            "cheops relations --rules -o json",
         ),
         rich_help_panel="Offline",
     )(relations)
@@ -32,14 +35,11 @@ def relations(
 ) -> None:
     """The relationships of manifests, offline. With -o json one object a line."""
     from cheops.cli.failures import BadInputError
-    from cheops.cli.render.output import say
 
     if rules:
-        from cheops.offline.rules import rule_sources
-        from schemas.relations.describe import describe
-        from schemas.relations.loader import load_catalogue
+        from cheops.cli.relating import print_rules
 
-        say(describe(load_catalogue(rule_sources(rule_file or ()))).splitlines())
+        print_rules(output, rule_file or ())
         return
     if not filename:
         raise BadInputError("what should be read? (-f FILE, -f FOLDER, -f - for standard input, or --rules)")

@@ -37,6 +37,7 @@ class PlanOutput(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+    YAML = "yaml"
     DOT = "dot"
     SVG = "svg"
 

@@ -13,7 +13,7 @@ from cheops.cli.render import export
 from cheops.cli.render.order import order_graph, order_lines
 from cheops.cli.render.output import document, say
 from cheops.cli.render.signs import signs_for
-from schemas.queries import OrderQuery
+from schemas.queries import WALK_NODES_MAX, OrderQuery
 
 
 def print_order(asked: Asked, names: list[str], namespace: str, *, delete: bool, closure: bool) -> int:
@@ -21,8 +21,11 @@ def print_order(asked: Asked, names: list[str], namespace: str, *, delete: bool,
     if not names and not asked.filenames:
         raise BadInputError("what? (KIND/NAME …, or -f PATH)")
     paths = [Path(one) for one in asked.filenames or []]
+    resources = tuple(joined(names)) if names else named_by(paths, "")
+    if len(resources) > WALK_NODES_MAX:
+        raise BadInputError(f"{len(resources)} resources (at most {WALK_NODES_MAX} in one order: name fewer)")
     query = OrderQuery(
-        resources=tuple(joined(names)) if names else named_by(paths, ""),
+        resources=resources,
         namespace=namespace,
         action="delete" if delete else "create",
         closure=closure,

@@ -83,11 +83,12 @@ def plan(
         return await mesh.preview(await mesh.enter(draft, site=site)), {}
 
     verdict, outcomes = with_mesh(asked, server, site)
-    _print(verdict, outcomes, output, ascii_only)
+    print_plan(verdict, outcomes, output, ascii_only)
     raise typer.Exit(CODES[verdict.decision])
 
 
-def _print(verdict: Verdict, outcomes: dict[str, Outcome], output: PlanOutput, ascii_only: bool) -> None:
+def print_plan(verdict: Verdict, outcomes: dict[str, Outcome], output: PlanOutput, ascii_only: bool) -> None:
+    """As it was asked for: for people, as a document, or as a picture."""
     from cheops.cli.failures import NoGraphvizError
     from cheops.cli.render.output import document, say
     from cheops.cli.render.plan import plan_dot, plan_svg, plan_text, state_of
@@ -95,7 +96,7 @@ def _print(verdict: Verdict, outcomes: dict[str, Outcome], output: PlanOutput, a
     from cheops.cli.render.verdict import render
 
     signs = signs_for(ascii_only)
-    if output is PlanOutput.JSON:
+    if output in (PlanOutput.JSON, PlanOutput.YAML):
         steps = [one.model_dump(mode="json", by_alias=True) for one in verdict.plan]
         steps = [
             {**row, "state": state_of(one, outcomes) if outcomes else "planned"}

@@ -16,6 +16,7 @@ from cheops.offline.kustomize import all_manifests
 from cheops.offline.rules import rule_sources
 from schemas.documents import Document, DocumentError
 from schemas.identity import IdentityError, ResourceId, ResourceKey
+from schemas.relations import describe
 from schemas.relations.edges import records
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
@@ -28,12 +29,27 @@ def print_relations(filenames: list[str], output: Output, rule_files: Sequence[P
     if not documents:
         raise BadInputError(f"{', '.join(filenames)}: no object in it (expected Kubernetes manifests)")
     rows = _rows(documents, rule_files)
+    if output is Output.TEXT:
+        say(line for source, mine in groupby(rows, lambda row: row["source"]) for line in _text(source, list(mine)))
+    else:
+        _print_rows(rows, output)
+
+
+def print_rules(output: Output, rule_files: Sequence[Path] = ()) -> None:
+    """The catalogue: one record per rule."""
+    catalogue = load_catalogue(rule_sources(rule_files))
+    if output is Output.TEXT:
+        say(describe.describe(catalogue).splitlines())
+    else:
+        _print_rows(describe.rows(catalogue), output)
+
+
+def _print_rows(rows: list[dict[str, Any]], output: Output) -> None:
+    """JSON: an object a line."""
     if output is Output.JSON:
         say(json.dumps(row, ensure_ascii=False) for row in rows)
-    elif output is Output.YAML:
-        document(rows, output)
     else:
-        say(line for source, mine in groupby(rows, lambda row: row["source"]) for line in _text(source, list(mine)))
+        document(rows, output)
 
 
 def _rows(documents: list[Document], rule_files: Sequence[Path]) -> list[dict[str, Any]]:

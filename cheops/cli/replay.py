@@ -32,9 +32,13 @@ def replay(
     ascii_only: AsciiOption = False,
     server: ServerOption = None,
 ) -> None:
-    """Run a decision again on the state at its cursor. Exits 0 when the bytes are the same, else 1."""
+    """Run a decision again on the state at its cursor.
+
+    Exits 0 when the bytes are the same, 1 when they differ, 2 when it cannot be run again (and says why).
+    """
     from pathlib import Path
 
+    from cheops.cli.failures import BadInputError
     from cheops.cli.render.output import document, say
     from cheops.cli.render.replay import body, lines
     from cheops.cli.render.signs import signs_for
@@ -42,16 +46,20 @@ def replay(
     from cheops.offline.rules import rule_sources
     from schemas.policy import load_policy
     from schemas.relations.loader import load_catalogue
+    from services.chassis.errors import CheopsError
     from services.resolver.judge.policy import Policy
 
     in_force = Policy(load_policy(Path(policy))) if policy else Policy()
     catalogue = load_catalogue(rule_sources(rule_file or ()))
 
-    found = with_mesh(
-        lambda mesh: mesh.replay(intent_id, policy=in_force, catalogue=catalogue, site=site, revision=revision),
-        server,
-        site,
-    )
+    try:
+        found = with_mesh(
+            lambda mesh: mesh.replay(intent_id, policy=in_force, catalogue=catalogue, site=site, revision=revision),
+            server,
+            site,
+        )
+    except CheopsError as error:  # not 1: who asks whether a decision still holds takes that for a difference
+        raise BadInputError(str(error)) from error
     if output is Output.TEXT:
         say(lines(found, signs_for(ascii_only)))
     else:

@@ -32,18 +32,24 @@ def check(files: Files) -> None:
 
 @app.command(cls=Command, epilog=examples("cheops rules test mine.yaml"))
 def test(files: Files) -> int:
-    """Run the examples that rule files carry; exit code 1 when one does not hold."""
+    """Run the examples that rule files carry; exit code 1 when one does not hold. A file without any is named."""
+    import sys
+
     from cheops.cli.render.output import say
     from cheops.offline.rules import rule_sources
-    from schemas.relations.examples import compared
+    from schemas.relations.examples import compared, examples_of
     from schemas.relations.extract import Extractor
     from schemas.relations.loader import load_catalogue
     from schemas.relations.surface import builtin_surface
 
     sources = rule_sources(files)
     extractor = Extractor(load_catalogue(sources), builtin_surface())
+    for file in sources:
+        if not any(examples_of(file)):
+            sys.stderr.write(f"cheops: {file}: carries no examples\n")
     rows = list(compared(sources, extractor))
     bad = [(file, rule, wrong) for file, rule, wrong in rows if wrong]
     say(f"✗ {file}: {rule}: {one}" for file, rule, wrong in bad for one in wrong)
-    say([f"{len(rows) - len(bad)} of {len(rows)} examples hold"])
-    return 1 if bad or not rows else 0
+    if rows:
+        say([f"{len(rows) - len(bad)} of {len(rows)} examples hold"])
+    return 1 if bad else 0

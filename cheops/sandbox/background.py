@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,8 +21,9 @@ from typing import Any, Final
 from cheops.cli.failures import EXIT_ERROR, BadInputError
 from cheops.sandbox import forkserver
 from cheops.sandbox.buses import ROUTERS, Kind, SiteBuses
+from cheops.sandbox.claim import Claim, mark_of, others_in, remove, take
 from cheops.sandbox.python import FORKS
-from cheops.sandbox.standing import LOG, STATE, alive, born, is_sandbox, read_state, running, where, write_state
+from cheops.sandbox.standing import LOG, STATE, alive, born, read_state, running, where, write_state
 from cheops.sandbox.testbed import Engine, Testbed
 from schemas.identity import SiteName, site_name
 from services.chassis.errors import CheopsError
@@ -32,7 +32,8 @@ UP_TIMEOUT_S: Final = 120.0
 DOWN_TIMEOUT_S: Final = 30.0
 KILL_TIMEOUT_S: Final = 5.0
 POLL_INTERVAL_S: Final = 0.05
-RESERVED: Final = ("nats", "routers", "links")
+SHOWN_MAX: Final = 5
+RESERVED: Final = ("kubeconfig", "links", "nats", "routers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,12 @@ def up(directory: Path, sites: list[str], wanted: Wanted, foreground: bool) -> i
     state = running(directory)
     if state is not None:
         return _up_already(directory, state, names, wanted)
-    if directory.exists() and not is_sandbox(directory) and (not directory.is_dir() or any(directory.iterdir())):
-        raise BadInputError(f"{directory} holds something else (expected a new or an empty folder: --dir FOLDER)")
-    directory.mkdir(parents=True, exist_ok=True)
-    if foreground:
-        return _run(directory.absolute(), names, wanted, announce=True)
-    return _up_in_background(directory.absolute(), names, wanted)
+    claim = take(directory, names)
+    if not foreground:
+        return _up_in_background(claim, names, wanted)
+    code = _run(directory.absolute(), names, wanted, announce=True)
+    sys.stderr.write(f"nothing is left running; data and logs are in {directory} (cheops sandbox down removes them)\n")
+    return code
 
 
 def _checked(sites: list[str]) -> list[SiteName]:
@@ -67,7 +68,7 @@ def _checked(sites: list[str]) -> list[SiteName]:
         raise BadInputError(f"--sites {','.join(names)}: a name stands twice")
     for name in names:
         if name in RESERVED:
-            raise BadInputError(f"--sites {','.join(names)}: {name!r} is a folder of the bus, take another name")
+            raise BadInputError(f"--sites {','.join(names)}: {name!r} is a name of the sandbox's own, take another")
     return names
 
 
@@ -87,7 +88,8 @@ def _up_already(directory: Path, state: dict[str, Any], sites: list[SiteName], w
     return 0
 
 
-def _up_in_background(directory: Path, sites: list[SiteName], wanted: Wanted) -> int:
+def _up_in_background(claim: Claim, sites: list[SiteName], wanted: Wanted) -> int:
+    directory = claim.directory.absolute()
     (directory / STATE).unlink(missing_ok=True)
     given = json.dumps(asdict(wanted))
     command = [sys.executable, "-m", "cheops.sandbox.background", str(directory), ",".join(sites), given]
@@ -102,8 +104,9 @@ def _up_in_background(directory: Path, sites: list[SiteName], wanted: Wanted) ->
         child.terminate()
         child.wait(DOWN_TIMEOUT_S)
         if isinstance(error, KeyboardInterrupt):
-            shutil.rmtree(directory, ignore_errors=True)
-            sys.stderr.write("\ncheops: interrupted; nothing is left running\n")
+            claim.give_back()
+            kept = f", and {claim.directory} is kept" if claim.before else ""
+            sys.stderr.write(f"\ncheops: interrupted; nothing is left running{kept}\n")
         raise
 
 
@@ -128,21 +131,30 @@ def _wait_up(directory: Path, child: subprocess.Popen[bytes]) -> int:
 
 
 def down(directory: Path, *, keep: bool, preview: bool) -> int:
-    """End the supervisor, and with it everything."""
-    state = running(directory)
-    removed = not keep and is_sandbox(directory)
+    """End the supervisor, and with it everything; then remove what a sandbox made here, and say so."""
+    state, mark = running(directory), None if keep else mark_of(directory)
     if preview:
         stops = f"stop the supervisor (pid {state['pid']}) and all it started" if state else "stop nothing"
-        sys.stdout.write(f"would {stops}{f', remove {directory}' if removed else ''}\n")
+        removes = f", remove {_removed(directory, others_in(directory, mark))}" if mark else ""
+        sys.stdout.write(f"would {stops}{removes}\n")
         return 0
     if state is None:
         sys.stderr.write(f"no sandbox runs in {directory}\n")
     else:
         _end(state["pid"])
         sys.stderr.write(f"stopped {', '.join(state['sites'])}\n")
-    if removed:
-        shutil.rmtree(directory)
+    if mark is not None:
+        sys.stderr.write(f"removed {_removed(directory, remove(directory, mark))}\n")
+    elif not keep and directory.exists():
+        sys.stderr.write(f"nothing is removed: {directory} does not say that a sandbox made it\n")
     return 0
+
+
+def _removed(directory: Path, left: list[str]) -> str:
+    if not left:
+        return str(directory)
+    shown = ", ".join(left[:SHOWN_MAX]) + (f" and {len(left) - SHOWN_MAX} more" if len(left) > SHOWN_MAX else "")
+    return f"what a sandbox made in {directory}; no sandbox made {shown}: left there"
 
 
 def _end(pid: int) -> None:

@@ -12,13 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from services.chassis.errors import SettingsError
+
 STATE: Final = "state.json"
 LOG: Final = "supervisor.log"
-
-
-def is_sandbox(directory: Path) -> bool:
-    """A sandbox was started here; any other folder is never removed."""
-    return (directory / LOG).is_file()
 
 
 def running(directory: Path) -> dict[str, Any] | None:
@@ -28,12 +25,14 @@ def running(directory: Path) -> dict[str, Any] | None:
 
 
 def read_state(directory: Path) -> dict[str, Any] | None:
-    """What `write_state` wrote."""
+    """What `write_state` wrote; None where nobody did. Raises SettingsError when it may not be read."""
     try:
-        found: dict[str, Any] = json.loads((directory / STATE).read_text())
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+        found: Any = json.loads((directory / STATE).read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
-    return found
+    except OSError as error:
+        raise SettingsError(f"{directory / STATE}: cannot be read ({error.strerror})") from error
+    return found if isinstance(found, dict) and isinstance(found.get("pid"), int) else None
 
 
 def write_state(directory: Path, state: dict[str, Any]) -> None:

@@ -14,7 +14,8 @@ second, and nobody is cut while another router runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -49,6 +50,15 @@ class Step:
     action: Action
 
 
+@contextmanager
+def _files_told() -> Iterator[None]:
+    """What the system says of a file → SettingsError."""
+    try:
+        yield
+    except OSError as error:
+        raise SettingsError(f"{error.filename}: cannot be used ({error.strerror})") from error
+
+
 class MeshFolder:
     """Each change writes everything that it means, and says what servers that run must do."""
 
@@ -69,6 +79,7 @@ class MeshFolder:
         except ValidationError as error:
             raise SettingsError(f"{file}: {describe(error)}") from error
 
+    @_files_told()
     def init(
         self, sites: list[str], routers: int | None, addresses: Mapping[str, Address], *, tls: bool = False
     ) -> list[Step]:
@@ -89,6 +100,7 @@ class MeshFolder:
         _refuse_unknown(addresses, plan)
         return self._write(before, plan.model_copy(update={"tls": before.tls or tls}))
 
+    @_files_told()
     def add(self, name: str, addresses: Mapping[str, Address]) -> list[Step]:
         """One site more."""
         before = self.plan()
@@ -96,6 +108,7 @@ class MeshFolder:
         _refuse_unknown(addresses, plan)
         return self._write(before, plan)
 
+    @_files_told()
     def remove(self, name: str) -> list[Step]:
         """One site less: its link is refused from then on, its keys are gone; what its server stored stays."""
         before = self.plan()
@@ -110,6 +123,7 @@ class MeshFolder:
                 folder.rmdir()
         return steps
 
+    @_files_told()
     def revoke(self, name: str, role: str) -> list[Step]:
         """The key of a role, or of the link, is refused from then on; a new one lies in its place."""
         before = self.plan()
@@ -126,6 +140,7 @@ class MeshFolder:
         """The folder of a site's seeds."""
         return self.path / name / KEYS_FOLDER
 
+    @_files_told()
     def manifests(self, name: str, choices: Choices) -> list[Object]:
         """What runs a site, or a router, in a cluster. Raises SettingsError."""
         plan = self.plan()

@@ -31,7 +31,7 @@ MAKING: Final = (
         "not permitted",
         "The requester may not do this.",
         "Overrides are for those whom the policy names.",
-        "Ask somebody who may, or change the policy.",
+        "Ask somebody who may, or name them in the policy (overriders; CHEOPS_POLICY).",
         "an override by a requester without the permission",
     ),
     Code(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from schemas.identity import KindId
 from schemas.relations.loader import ANY_KIND, STRANGE_KIND, Catalogue
@@ -20,15 +20,10 @@ SPECIAL: Final[dict[str, str]] = {
 
 def describe(catalogue: Catalogue) -> str:
     """A block per set of kinds, a line per rule, where it stands below it; a legend first."""
-    kinds: dict[str, dict[KindId, None]] = {}
-    rules: dict[str, Rule] = {}
-    for kind, rows in catalogue.rules.items():
-        for mounted in rows:
-            rules.setdefault(mounted.rule.rule, mounted.rule)
-            kinds.setdefault(mounted.rule.rule, {})[kind] = None
+    rules = _with_kinds(catalogue)
     blocks: dict[tuple[KindId, ...], list[Rule]] = {}
-    for name, rule in rules.items():
-        blocks.setdefault(tuple(sorted(kinds[name])), []).append(rule)
+    for rule, kinds in rules:
+        blocks.setdefault(kinds, []).append(rule)
     lines = [f"{len(rules)} rules for {len(catalogue.rules.keys() - SPECIAL.keys())} kinds.", *LEGEND]
     for several, rows_ in blocks.items():
         lines += ["", *_heading(several)]
@@ -37,6 +32,42 @@ def describe(catalogue: Catalogue) -> str:
     lines += ["", "What is known of kinds besides their references:", ""]
     lines += [row for kind in sorted(catalogue.kinds) for row in _known(catalogue.kinds[kind])]
     return "\n".join(lines) + "\n"
+
+
+def rows(catalogue: Catalogue) -> list[dict[str, Any]]:
+    """The same rules for programs, one each.
+
+    kinds   `*` is every kind, `?` every custom one that no other rule is about
+    at      where the reference stands; `target`, `field`, `missing` are as people read them
+    """
+    return [
+        {
+            "rule": rule.rule,
+            "kinds": list(kinds),
+            "target": _target(rule),
+            "relation": rule.kind_of_relation,
+            "phases": list(rule.phase_letters),
+            "at": list(rule.at),
+            "field": _field(rule.at[0], rule),
+            "parts": sorted(rule.parts),
+            "optional": rule.optional,
+            "soft": rule.soft,
+            "confidence": rule.confidence,
+            "missing": rule.missing,
+        }
+        for rule, kinds in _with_kinds(catalogue)
+    ]
+
+
+def _with_kinds(catalogue: Catalogue) -> list[tuple[Rule, tuple[KindId, ...]]]:
+    """Each rule once, with the kinds that it holds for."""
+    kinds: dict[str, dict[KindId, None]] = {}
+    rules: dict[str, Rule] = {}
+    for kind, mounts in catalogue.rules.items():
+        for mounted in mounts:
+            rules.setdefault(mounted.rule.rule, mounted.rule)
+            kinds.setdefault(mounted.rule.rule, {})[kind] = None
+    return [(rule, tuple(sorted(kinds[name]))) for name, rule in rules.items()]
 
 
 LEGEND: Final = (

@@ -432,7 +432,8 @@ def test_completion_knows_commands_kinds_names_sites_and_codes(shell: Shell) -> 
     assert {"deployment", "secret", "ingress"} <= set(complete("cheops tree "))
     assert complete("cheops delete -n shop deployment/c") == ["deployment/cart", "deployment/checkout"]
     assert complete("cheops delete -n shop secret e") == ["edge-ca"]
-    assert complete("cheops why -n shop ingr") == ["ingress/shop"]
+    assert complete("cheops why -n shop ingr") == ["ingress", "ingress/shop"]
+    assert complete("cheops delete -n kube-system sec") == ["secret"], "a kind without names there is one all the same"
     assert complete("cheops get -n sh") == ["shop"]
     assert complete("cheops explain D31") == ["D310", "D311", "D312", "D313"]
     assert complete("cheops tree -o d") == ["dot"]

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.kit.command import COMMAND, Shell
+from tests.kit.command import COMMAND, MANIFESTS, Shell
 from tests.kit.traces import MARK, marked, until_gone
 from tests.kit.waiting import eventually_seen
 
@@ -62,7 +62,7 @@ def test_a_sandbox_whose_supervisor_is_killed_is_gone_and_down_cleans_up(tmp_pat
     assert until_gone(mark) == []
     assert shell("sandbox", "status").code == 1
     down = shell("sandbox", "down")
-    assert (down.code, down.err) == (0, "no sandbox runs in .cheops\n")
+    assert (down.code, down.err) == (0, "no sandbox runs in .cheops\nremoved .cheops\n")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -81,38 +81,72 @@ def test_a_sandbox_whose_parts_are_killed_still_goes_down(tmp_path: Path) -> Non
 
 
 def test_an_up_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
+    err = _interrupted_up(tmp_path)
+    assert "interrupted; nothing is left running\n" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_down_keeps_data_and_logs_when_it_is_asked_to_and_an_interrupted_up_keeps_them_too(tmp_path: Path) -> None:
+    shell = Shell(tmp_path)
+    assert shell("sandbox", "up", "--sites", "lyon").code == 0
+    assert shell("apply", "-f", MANIFESTS / "shop.yaml", "--site", "lyon").code == 0
+    assert shell("sandbox", "down", "--keep").code == 0
+    before = _names(tmp_path / ".cheops")
+    assert "supervisor.log" in before
+    err = _interrupted_up(tmp_path)
+    assert "interrupted; nothing is left running, and .cheops is kept\n" in err
+    assert _names(tmp_path / ".cheops") == before
+    assert shell("sandbox", "up", "--sites", "lyon").code == 0
+    assert '"i-' in shell("verdicts", "--site", "lyon", "-o", "json").out, "its stream is not what it was"
+    assert shell("sandbox", "down").code == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sandbox_in_the_foreground_ends_like_one_that_is_kept(tmp_path: Path) -> None:
+    shell, mark = Shell(tmp_path), uuid4().hex
+    with shell.started("sandbox", "up", "--sites", "lyon", "--foreground", **{MARK: mark}) as up:
+        assert up.stdout is not None
+        assert up.stderr is not None
+        assert up.stdout.readline().startswith("bus ")
+        up.send_signal(signal.SIGINT)
+        assert up.wait(WAIT_S) == 0
+        assert up.stderr.read().endswith(
+            "nothing is left running; data and logs are in .cheops (cheops sandbox down removes them)\n"
+        )
+    assert until_gone(mark) == []
+    assert shell("sandbox", "up", "--sites", "lyon").code == 0
+    down = shell("sandbox", "down")
+    assert (down.code, down.err) == (0, "stopped lyon\nremoved .cheops\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def _interrupted_up(folder: Path) -> str:
+    """Ctrl-C while it starts; what it says on stderr. Nothing runs any more."""
     mark = uuid4().hex
     up = subprocess.Popen(
         [*COMMAND, "sandbox", "up", "--sites", "lyon,oslo"],
-        cwd=tmp_path,
+        cwd=folder,
         env={**os.environ, MARK: mark},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    _until_logged(tmp_path, "nats-server ")
+    _until_logged(folder, "nats-server ")
     up.send_signal(signal.SIGINT)
     _, err = up.communicate(timeout=WAIT_S)
     assert up.returncode == 130
-    assert "interrupted; nothing is left running" in err
     assert until_gone(mark) == []
-    assert list(tmp_path.iterdir()) == []
+    return err
 
 
-def test_a_down_keeps_data_and_logs_when_it_is_asked_to_and_a_new_up_may_follow(tmp_path: Path) -> None:
-    shell = Shell(tmp_path)
-    assert shell("sandbox", "up", "--sites", "lyon").code == 0
-    assert shell("sandbox", "down", "--keep").code == 0
-    assert (tmp_path / ".cheops" / "supervisor.log").is_file()
-    assert shell("sandbox", "up", "--sites", "lyon").code == 0
-    assert shell("sandbox", "down").code == 0
-    assert list(tmp_path.iterdir()) == []
+def _names(folder: Path) -> list[str]:
+    return sorted(one.name for one in folder.iterdir())
 
 
 def _until_logged(folder: Path, text: str) -> None:
-    """Wait until the supervisor has said it."""
-    log = folder / ".cheops" / "supervisor.log"
-    eventually_seen(lambda: log.is_file() and text in log.read_text(), f"it never says {text!r}", WAIT_S)
+    """Wait until the supervisor has said it, and not one before it: the state is written when its log is begun."""
+    log, state = (folder / ".cheops" / name for name in ("supervisor.log", "state.json"))
+    eventually_seen(lambda: state.is_file() and text in log.read_text(), f"it never says {text!r}", WAIT_S)
 
 
 def _supervisor(folder: Path) -> int:

@@ -89,6 +89,15 @@ def test_a_step_that_fails_at_one_site_leaves_all_as_they_were(shell: Shell) -> 
         failed["summary"],
         undone["summary"],
     )
+    number = str(failed["revision"])
+    refused = shell("replay", intent)
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.endswith(f" rests on that alone: say --revision {number}\n")
+    whole = shell("replay", intent, "--revision", number, "--site", "lyon")
+    assert (whole.code, whole.out) == (2, "")
+    assert whole.err.endswith(", each on its own evidence: say --site nice or --site oslo\n")
+    part = shell("replay", intent, "--revision", number, "--site", "nice")
+    assert part.code == 0, part.out + part.err
 
 
 def test_what_was_left_says_so_where_it_is_asked_for(shell: Shell) -> None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
 
+import pytest
+import yaml
+
+from cheops.cli.options import PlanOutput
+from cheops.cli.planning import print_plan
 from cheops.cli.render.plan import plan_dot, plan_svg, plan_text, state_of
 from cheops.cli.render.signs import Signs
 from schemas.identity import ResourceId, SiteName
@@ -68,6 +74,15 @@ def test_an_undo_says_so() -> None:
     lines = plan_text(verdict(undo, undoes=1), {}, Signs())
     assert lines[0] == "undo of revision 1: 1 step"
     assert "undo: delete Secret shop/ca" in lines[2]
+
+
+def test_a_plan_is_the_same_document_in_json_and_in_yaml(capsys: pytest.CaptureFixture[str]) -> None:
+    outcomes = {"1": outcome(STEPS[0], "ready")}
+    print_plan(verdict(*STEPS), outcomes, PlanOutput.JSON, ascii_only=False)
+    body = json.loads(capsys.readouterr().out)
+    print_plan(verdict(*STEPS), outcomes, PlanOutput("yaml"), ascii_only=False)
+    assert yaml.safe_load(capsys.readouterr().out) == body
+    assert (body["schema"], [one["state"] for one in body["steps"]][:2]) == ("plan/v1", ["done", "waiting"])
 
 
 @GRAPHVIZ

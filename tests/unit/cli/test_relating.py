@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cheops.cli.failures import explained
 from cheops.cli.main import app
@@ -102,6 +103,29 @@ def test_rules_are_printed_once_each_with_what_they_mean(cheops: Cheops, tmp_pat
     assert "widget.secret" in out
 
 
+def test_rules_are_rows_for_programs(cheops: Cheops, tmp_path: Path) -> None:
+    words = ("relations", "--rules", "--with", written(tmp_path / "rules.yaml", RULES), "-o")
+    code, out, err = cheops(*words, "json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert (code, err) == (0, "")
+    assert len({row["rule"] for row in rows}) == len(rows) > 100
+    assert next(row for row in rows if row["rule"] == "widget.secret") == {
+        "rule": "widget.secret",
+        "kinds": ["example.com/Widget"],
+        "target": "Secret",
+        "relation": "reliance",
+        "phases": ["L"],
+        "at": ["spec"],
+        "field": "spec.secret",
+        "parts": [],
+        "optional": False,
+        "soft": False,
+        "confidence": "declared",
+        "missing": "it stops",
+    }
+    assert yaml.safe_load(cheops(*words, "yaml")[1]) == rows
+
+
 def test_rules_check_and_test_accept_a_good_file(cheops: Cheops, tmp_path: Path) -> None:
     file = written(tmp_path / "rules.yaml", RULES)
     assert cheops("rules", "check", file) == (0, f"{file}: 1 rules, 1 examples; 0 rules without one\n", "")
@@ -116,9 +140,15 @@ def test_rules_test_fails_when_an_example_does_not_hold(cheops: Cheops, tmp_path
     assert "0 of 1 examples hold" in out
 
 
-def test_rules_test_fails_when_there_is_nothing_to_run(cheops: Cheops, tmp_path: Path) -> None:
+def test_rules_test_says_that_a_file_carries_no_examples_and_that_is_no_failure(cheops: Cheops, tmp_path: Path) -> None:
     file = written(tmp_path / "rules.yaml", RULES.partition("---")[0])
-    assert cheops("rules", "test", file)[0] == 1
+    assert cheops("rules", "test", file) == (0, "", f"cheops: {file}: carries no examples\n")
+    other = written(tmp_path / "other.yaml", RULES.replace("widget", "gadget").replace("Widget", "Gadget"))
+    assert cheops("rules", "test", file, other) == (
+        0,
+        "1 of 1 examples hold\n",
+        f"cheops: {file}: carries no examples\n",
+    )
 
 
 def test_a_bad_rule_file_is_told_by_file_line_and_reason(cheops: Cheops, tmp_path: Path) -> None:

@@ -1,18 +1,22 @@
-"""A decision that rests on which kinds may use another is run again with the rules that were in force."""
+"""A stored decision is run again with the rules that were in force, or it is said what can be run again instead."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from cheops.replaying import replay
+import pytest
+
+from cheops.replaying import DecidedTogetherError, ReplayError, parts_of, replay, together
 from schemas import subjects
 from schemas.basis import HEADER, pack
 from schemas.events import EventBatch, ResourceEvent
-from schemas.identity import KindId, ResourceId
+from schemas.identity import KindId, ResourceId, SiteName
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import Catalogue, load_catalogue
 from schemas.relations.surface import builtin_surface
 from schemas.telling import encode_batch
+from schemas.verdicts import Evidence, Verdict
 from services.chassis.bus.memory import MemoryBus
 from services.resolver.basis import basis_of
 from services.resolver.graph.store import Graph
@@ -33,6 +37,7 @@ kinds:
   - {kind: example.com/Widget, plural: widgets}
 """
 SECRET = ResourceId("Secret/shop/ca")
+OSLO = SiteName("oslo")
 
 
 async def decided_where_widgets_are_not_observed(bus: MemoryBus, rules: Catalogue) -> str:
@@ -60,3 +65,35 @@ async def test_a_replay_with_the_rules_that_were_in_force_gives_the_same_bytes(t
     assert (await replay(bus, "i-1", mine, Policy())).same
     with_shipped_ones = await replay(bus, "i-1", load_catalogue(), Policy())
     assert (with_shipped_ones.same, with_shipped_ones.again.decision) == (False, "allow")
+
+
+async def stored(bus: MemoryBus, site: SiteName, evidence: tuple[Evidence, ...], **more: Any) -> Verdict:
+    """A verdict that carries no basis."""
+    names = {"intent": "i-1", "verb": "apply", "summary": "apply", "decided_by": f"resolver/{site}@test"}
+    verdict = Verdict.model_validate(
+        {**names, "decision": "deny", "site": site, "decided_at": NOW, "valid_until": NOW, "evidence": evidence, **more}
+    )
+    subject = subjects.verdict(site, verdict.decision, "i-1")
+    await bus.publish(subject, verdict.to_json(), message_id=f"{site}-{verdict.revision}")
+    return verdict
+
+
+async def test_an_undo_names_the_revision_that_can_be_run_again() -> None:
+    bus = MemoryBus()
+    await stored(bus, LYON, (FRESH,), revision=2, undoes=1)
+    with pytest.raises(ReplayError, match=r"^revision 2 of i-1 takes back what revision 1 .*: say --revision 1$"):
+        await replay(bus, "i-1", load_catalogue(), Policy())
+
+
+async def test_of_a_decision_of_several_sites_only_those_that_stored_their_part_are_named() -> None:
+    bus = MemoryBus()
+    evidence = (FRESH, FRESH.model_copy(update={"site": OSLO}))
+    whole = await stored(bus, LYON, evidence)
+    with pytest.raises(DecidedTogetherError) as refused:
+        await replay(bus, "i-1", load_catalogue(), Policy(), site="lyon")
+    assert str(together(refused.value.verdict, await parts_of([bus], whole))).endswith("it cannot be run again")
+    part = whole.model_copy(update={"site": OSLO, "evidence": evidence[1:]})
+    subject = subjects.verdict(OSLO, part.decision, "i-1")
+    await bus.publish(subject, part.to_json(), message_id="oslo", headers={HEADER: "x"})
+    said = str(together(refused.value.verdict, await parts_of([bus], whole)))
+    assert said.endswith("each on its own evidence: say --site oslo")

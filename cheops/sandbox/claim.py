@@ -1,0 +1,120 @@
+"""Which part of a folder is a sandbox's: it says so itself, in `sandbox.json`; nothing else is ever removed.
+
+up ──▶ take (a new, an empty or a kept folder) ──▶ the mark names what a sandbox makes here ──▶ down: remove that
+                                                                └─▶ interrupted: give back what this up had made
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, StringConstraints, ValidationError
+
+from cheops.sandbox.standing import LOG, STATE
+from schemas.envelope import StrictMessage
+from services.chassis.errors import SettingsError
+
+MARK: Final = "sandbox.json"
+FOLDERS: Final = ("ca", "links", "nats")
+FILES: Final = (STATE, LOG, "kubeconfig", "context.json")
+NAMES_MAX: Final = 1_000
+MARK_BYTES_MAX: Final = 128 * 1024
+
+
+class Mark(StrictMessage):
+    """`made`: what a sandbox makes in this folder. `folder`: the folder itself, too."""
+
+    schema_: Literal["sandboxfolder/v1"] = Field("sandboxfolder/v1", alias="schema")
+    folder: bool
+    # A name, never a path that leads out of the folder: what it names is removed.
+    made: Annotated[
+        tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=80)], ...],
+        Field(max_length=NAMES_MAX),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A folder that this `up` has taken; `before`: the mark of the sandbox that was kept in it."""
+
+    directory: Path
+    before: Mark | None
+    mark: Mark
+
+    def give_back(self) -> None:
+        """Remove what was not there before; what was kept stays as it is."""
+        if self.before is None:
+            remove(self.directory, self.mark)
+            return
+        _remove(self.directory / name for name in {*self.mark.made} - {*self.before.made} | {STATE})
+        _write(self.directory, self.before)
+
+
+def take(directory: Path, sites: Sequence[str]) -> Claim:
+    """Make a new, an empty or a kept folder a sandbox's with these sites. Raises SettingsError for any other."""
+    before = mark_of(directory)
+    wanted = {*FOLDERS, *FILES, *sites}
+    try:
+        there = {one.name for one in directory.iterdir()} if directory.exists() else None
+        if before is None and there:
+            raise SettingsError(f"{directory} holds something else (expected a new or an empty folder: --dir FOLDER)")
+        foreign = sorted((there or set()) & wanted - {*(before.made if before else ())})
+        if foreign:
+            raise SettingsError(f"{directory / foreign[0]} was made by no sandbox (move it, or take another --dir)")
+        directory.mkdir(parents=True, exist_ok=True)
+        mark = Mark(
+            folder=before.folder if before else there is None,
+            made=tuple(sorted(wanted | {*(before.made if before else ())})),
+        )
+        _write(directory, mark)
+    except OSError as error:
+        raise SettingsError(f"{directory}: cannot be a sandbox's folder ({error.strerror})") from error
+    return Claim(directory, before, mark)
+
+
+def mark_of(directory: Path) -> Mark | None:
+    """What a sandbox has written about this folder; None where none has."""
+    try:
+        with (directory / MARK).open("rb") as file:
+            return Mark.model_validate_json(file.read(MARK_BYTES_MAX))
+    except (OSError, ValidationError):
+        return None
+
+
+def others_in(directory: Path, mark: Mark) -> list[str]:
+    """The names of what no sandbox has made here."""
+    return sorted(one.name for one in directory.iterdir() if one.name not in (MARK, *mark.made))
+
+
+def remove(directory: Path, mark: Mark) -> list[str]:
+    """Remove what a sandbox has made; returns what is left, since no sandbox has made it. Raises SettingsError."""
+    try:
+        _remove(directory / name for name in mark.made)
+        left = others_in(directory, mark)
+        (directory / MARK).unlink()  # last: who is interrupted can call it again
+        if mark.folder and not left and not directory.is_symlink():
+            directory.absolute().rmdir()
+    except OSError as error:
+        raise SettingsError(f"{error.filename}: cannot be removed ({error.strerror})") from error
+    return left
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _write(directory: Path, mark: Mark) -> None:
+    """Whole or not at all."""
+    made = directory / f".{MARK}.{os.getpid()}"
+    made.write_text(json.dumps(mark.model_dump(mode="json", by_alias=True), indent=2) + "\n")
+    made.replace(directory / MARK)

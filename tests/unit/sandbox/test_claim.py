@@ -1,0 +1,111 @@
+"""Of a folder only what a sandbox has made is removed, and what it has made it says itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cheops.sandbox.background import Wanted, down, up
+from cheops.sandbox.claim import MARK, mark_of, take
+from services.chassis.errors import SettingsError
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {str(one.relative_to(folder)): one.read_text() for one in sorted(folder.rglob("*")) if one.is_file()}
+
+
+def kept(folder: Path, *sites: str) -> Path:
+    """As a sandbox leaves it when it is told to keep its data."""
+    take(folder, sites)
+    for site in sites:
+        (folder / site).mkdir()
+        (folder / site / "data").write_text(site)
+    (folder / "supervisor.log").write_text("cluster ready\n")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["supervisor.log", "state.json", MARK])
+def test_a_folder_that_only_looks_like_a_sandbox_is_neither_removed_nor_taken(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "precious").write_text("data")
+    (tmp_path / name).write_text('{"made": ["sub"]}')
+    before = contents(tmp_path)
+    assert down(tmp_path, keep=False, preview=False) == 0
+    assert capsys.readouterr().err == (
+        f"no sandbox runs in {tmp_path}\nnothing is removed: {tmp_path} does not say that a sandbox made it\n"
+    )
+    with pytest.raises(SettingsError, match="holds something else"):
+        up(tmp_path, ["lyon"], Wanted(), foreground=False)
+    assert contents(tmp_path) == before
+
+
+def test_down_removes_what_a_sandbox_made_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = kept(tmp_path / "kept", "lyon")
+    assert down(folder, keep=False, preview=True) == 0
+    assert capsys.readouterr().out == f"would stop nothing, remove {folder}\n"
+    assert down(folder, keep=False, preview=False) == 0
+    assert capsys.readouterr().err == f"no sandbox runs in {folder}\nremoved {folder}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_somebody_put_beside_it_is_left_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = kept(tmp_path / "kept", "lyon")
+    (folder / "notes").write_text("mine")
+    says = f"remove {{}}what a sandbox made in {folder}; no sandbox made notes: left there\n"
+    down(folder, keep=False, preview=True)
+    assert capsys.readouterr().out == f"would stop nothing, {says.format('')}"
+    down(folder, keep=False, preview=False)
+    assert capsys.readouterr().err.endswith(says.format("").replace("remove ", "removed ", 1))
+    assert contents(folder) == {"notes": "mine"}
+
+
+def test_a_folder_that_was_there_before_and_a_link_to_elsewhere_outlive_the_sandbox(tmp_path: Path) -> None:
+    empty, elsewhere = tmp_path / "empty", tmp_path / "elsewhere"
+    empty.mkdir()
+    elsewhere.mkdir()
+    (elsewhere / "precious").write_text("data")
+    take(empty, ["lyon"])
+    (empty / "lyon").symlink_to(elsewhere)
+    down(empty, keep=False, preview=False)
+    assert list(empty.iterdir()) == []
+    assert contents(elsewhere) == {"precious": "data"}
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "/etc", "..", ".", "a/b"])
+def test_a_mark_that_names_something_outside_is_none(tmp_path: Path, name: str) -> None:
+    (tmp_path / MARK).write_text(json.dumps({"schema": "sandboxfolder/v1", "folder": True, "made": [name]}))
+    assert mark_of(tmp_path) is None
+
+
+def test_an_up_that_is_given_up_leaves_a_kept_folder_as_it_was(tmp_path: Path) -> None:
+    folder = kept(tmp_path / "kept", "lyon")
+    before = contents(folder)
+    claim = take(folder, ["lyon", "oslo"])
+    (folder / "oslo").mkdir()
+    (folder / "oslo" / "data").write_text("new")
+    claim.give_back()
+    assert contents(folder) == before
+
+
+def test_an_up_that_is_given_up_leaves_nothing_of_a_new_folder(tmp_path: Path) -> None:
+    take(tmp_path / "fresh", ["lyon"]).give_back()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_kept_folder_takes_no_site_by_the_name_of_something_else_in_it(tmp_path: Path) -> None:
+    folder = kept(tmp_path / "kept", "lyon")
+    (folder / "oslo").write_text("mine")
+    with pytest.raises(SettingsError, match="oslo was made by no sandbox"):
+        take(folder, ["lyon", "oslo"])
+    down(folder, keep=False, preview=False)
+    assert contents(folder) == {"oslo": "mine"}
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder in which nobody can make one")
+def test_a_folder_that_cannot_be_made_is_told_in_one_line() -> None:
+    with pytest.raises(SettingsError, match=r"^/proc/x: cannot be a sandbox's folder \(No such file or directory\)$"):
+        up(Path("/proc/x"), ["lyon"], Wanted(), foreground=False)
