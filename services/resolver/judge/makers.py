@@ -20,7 +20,7 @@ from services.resolver.graph.remembered import numbers_of
 from services.resolver.graph.view import Edge, View
 from services.resolver.graph.walk import owner_of
 from services.resolver.judge.findings import Finding, named
-from services.resolver.judge.use import BREAKING, use_of
+from services.resolver.judge.use import BREAKING, MADE_CLAIMS, use_of
 
 USERS_LOOKED_AT: Final = 128
 NAMESPACE: Final = KindId("Namespace")
@@ -46,8 +46,9 @@ def _is_everywhere(view: View, made: ResourceKey) -> bool:
 
 
 def makers_of(view: View, made: ResourceId) -> list[ResourceId]:
-    """Who makes it."""
-    makers = [one.source for one in view.dependents(made).edges if makes(one.reference.rule)]
+    """Who makes it; the claims of a set, which outlive it, included."""
+    rules = ((one.source, one.reference.rule) for one in view.dependents(made).edges)
+    makers = [source for source, rule in rules if makes(rule) or rule in MADE_CLAIMS]
     key = ResourceKey.parse(made)
     if key.namespace:
         for edge in view.dependents(resource_id(key.group, key.kind, "", key.name)).edges:
