@@ -39,7 +39,7 @@ from services.resolver.judge.decide import decide
 from services.resolver.judge.demand import demand_of
 from services.resolver.judge.policy import Policy
 from services.resolver.judge.quota import QUOTA
-from services.resolver.judge.security import beyond
+from services.resolver.judge.standards import beyond
 
 Body = Mapping[str, Any]
 Bodies = Mapping[ResourceId, Body]
