@@ -15,6 +15,7 @@ from schemas.relations.hosts import read_hosts, read_named_hosts
 from schemas.relations.kept_hosts import read_kept_hosts
 from schemas.relations.meshes import mesh_destination, mesh_host, mesh_subset, spiffe
 from schemas.relations.pointers import OBJECT_PATH_LENS, Pointer, Source
+from schemas.relations.zalando import read_credentials
 
 ORDINALS_MAX: Final = 100  # claims of one template of a StatefulSet that are spelled out
 NAMES_MAX: Final = 1_000
@@ -289,6 +290,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "resource-ref": _resource_ref,
     "role-rule": _role_rule,
     "own-namespace": _own_namespace,
+    "zalando-credentials": read_credentials,
     "definition-of": _definition_of,
     "definition-of-plural": _definition_of_plural,
     "own-definition": _own_definition,
