@@ -12,6 +12,7 @@ from schemas.identity import IdentityError, KindId, ResourceKey, kind_id
 from schemas.relations.copies import read_copies, read_copies_everywhere
 from schemas.relations.gitops import argo_tracked, flux_applied
 from schemas.relations.hosts import read_hosts, read_named_hosts
+from schemas.relations.issuing import read_issued
 from schemas.relations.kept_hosts import read_kept_hosts
 from schemas.relations.meshes import mesh_destination, mesh_host, mesh_subset, spiffe
 from schemas.relations.pointers import OBJECT_PATH_LENS, Pointer, Source
@@ -291,6 +292,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "role-rule": _role_rule,
     "own-namespace": _own_namespace,
     "zalando-credentials": read_credentials,
+    "issued": read_issued,
     "definition-of": _definition_of,
     "definition-of-plural": _definition_of_plural,
     "own-definition": _own_definition,

@@ -1,8 +1,8 @@
 """A database of Zalando's operator → the Secrets that it makes for the users of it. Pure.
 
-Read as the operator reads it (zalando/postgres-operator, pkg/cluster/cluster.go, connection_pooler.go, util.go): whoever
-may log in gets one, called `{user}.{cluster}.credentials.postgresql.acid.zalan.do`. Another pattern of names is a
-setting of the operator that no object here says.
+Read as the operator reads it (zalando/postgres-operator, pkg/cluster: cluster.go, connection_pooler.go, util.go):
+whoever may log in gets one, called `{user}.{cluster}.credentials.postgresql.acid.zalan.do`. Another pattern of names is
+a setting of the operator that no object here says.
 """
 
 from __future__ import annotations
