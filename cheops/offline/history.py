@@ -15,6 +15,7 @@ from typing import Final
 
 from cheops.offline.kustomize import NAMES, kustomization_in, read_manifests
 from cheops.offline.merging import same_content
+from cheops.offline.unnamed import is_unnamed, with_name
 from schemas.documents import SUFFIXES, Document, objects_in, parse
 from schemas.identity import ResourceId
 from schemas.relations.extract import Extractor
@@ -72,15 +73,16 @@ def _built_at(revision: str, path: Path) -> list[Document] | None:
 
 
 def difference(then: Sequence[Document], now: Sequence[Document], extractor: Extractor) -> Difference:
-    """Object by object, whatever file an object stands in."""
+    """Object by object, whatever file an object stands in; what has no name of its own was never there."""
     before = {extractor.key(one.body).id: one for one in then}
     after = {extractor.key(one.body).id: one for one in now}
     written = [
-        one
+        with_name(one)
         for resource, one in after.items()
         if resource not in before or not same_content(before[resource].body, one.body)
     ]
-    return Difference(tuple(written), tuple(sorted(before.keys() - after.keys())))
+    removed = (one for one in before.keys() - after.keys() if not is_unnamed(before[one].body))
+    return Difference(tuple(written), tuple(sorted(removed)))
 
 
 def _git(folder: Path, *words: str, wrong: str = "", **environment: str) -> bytes:
