@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from cheops.forms.custom import Definitions, definitions_in, kind_named, rules_broken, wrong_with_custom
 from cheops.forms.fields import wrong_with
 from cheops.forms.workload_rules import is_elastic
-from cheops.offline.merging import evened, kept, merged, same_content, says_all
+from cheops.offline.merging import evened, kept, merged, same_content, says_all, with_requests
 from cheops.offline.policies import Request, denials
 from cheops.offline.refusals import Refusal, refusal_of_update
 from cheops.offline.sites import OfflineSite
@@ -40,7 +40,7 @@ from services.resolver.judge.decide import decide
 from services.resolver.judge.demand import demand_of
 from services.resolver.judge.policy import Policy
 from services.resolver.judge.quota import QUOTA
-from services.resolver.judge.security import beyond
+from services.resolver.judge.standards import beyond
 
 Body = Mapping[str, Any]
 Bodies = Mapping[ResourceId, Body]
@@ -179,7 +179,7 @@ def _on_what_is_there(change: Change, intake: Intake, site: OfflineSite, extract
     fixed: tuple[str, ...] = ()
     refused = Refusal()
     if not is_anew:
-        fixed = () if unchanged else extractor.fixed(evened(kept(live)), evened(after), whole=says_all(live))
+        fixed = () if unchanged else extractor.fixed(_compared(kept(live)), _compared(after), whole=says_all(live))
         fixed = tuple(one for one in fixed if not is_elastic(one, live, after))
         refused = refusal_of_update(live, after, {**site.bodies, **intake.manifests})
     return structs.replace(
@@ -193,6 +193,12 @@ def _on_what_is_there(change: Change, intake: Intake, site: OfflineSite, extract
         beyond=beyond(after),
         anew=is_anew or template_of(live) != template_of(after),
     )
+
+
+def _compared(body: Body) -> Body:
+    """As what cannot be changed is looked at."""
+    made: Body = evened(with_requests(body))
+    return made
 
 
 def _of_form(change: Change, intake: Intake, site: OfflineSite, known: Bodies, definitions: Definitions) -> Change:

@@ -17,6 +17,7 @@ from cheops.offline.kustomize import NAMES, kustomization_in, read_manifests
 from cheops.offline.merging import same_content
 from cheops.offline.sites import NAMESPACE, OfflineSite
 from cheops.offline.tools import stays
+from cheops.offline.unnamed import is_unnamed, with_name
 from schemas.documents import SUFFIXES, Document, objects_in, parse
 from schemas.identity import KindId, ResourceId, ResourceKey, split_kind
 from schemas.relations.extract import Extractor
@@ -81,15 +82,15 @@ def _built_at(revision: str, path: Path) -> list[Document] | None:
 
 
 def difference(then: Sequence[Document], now: Sequence[Document], extractor: Extractor) -> Difference:
-    """Object by object, whatever file an object stands in."""
+    """Object by object, whatever file an object stands in; what has no name of its own was never there."""
     before = {extractor.key(one.body).id: one for one in then}
     after = {extractor.key(one.body).id: one for one in now}
     written = [
-        one
+        with_name(one)
         for resource, one in after.items()
         if resource not in before or not same_content(before[resource].body, one.body)
     ]
-    gone = sorted(before.keys() - after.keys())
+    gone = sorted(one for one in before.keys() - after.keys() if not is_unnamed(before[one].body))
     staying = {resource: why for resource in gone if (why := stays(before[resource].body))}
     return Difference(tuple(written), tuple(one for one in gone if one not in staying), staying)
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cheops.forms.service_rules import of_its_type
-from schemas.untyped import mapping_of
+from schemas.untyped import mapping_of, rows_of
 from services.resolver.judge.demand import thousandths
 
 LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
@@ -21,6 +21,7 @@ SERVER_METADATA: Final = frozenset(
     ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink")
 )
 AMOUNTS: Final = frozenset(("requests", "limits", "capacity", "hard", "overhead"))  # maps of quantities
+LIMITED: Final = ("containers", "initContainers")
 UNCOMPARED: Final = frozenset(("deletionTimestamp", "namespace"))
 # Field → merge key. From the API's own `patchMergeKey`; the fields have the same name in every kind that has them.
 MERGE_KEYS: Final[dict[str, str]] = {
@@ -122,6 +123,23 @@ def evened(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
     return {name: _amounts(below) if name in AMOUNTS else evened(below) for name, below in value.items()}
+
+
+def with_requests(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A pod asks for as much as it is limited to, where it does not say what it asks for; a template does not."""
+    spec = mapping_of(body.get("spec"))
+    if body.get("kind") != "Pod":
+        return body
+    rows = {field: [_asking(one) for one in rows_of(spec[field])] for field in LIMITED if field in spec}
+    return {**body, "spec": {**spec, **rows}}
+
+
+def _asking(container: Mapping[str, Any]) -> Mapping[str, Any]:
+    resources = mapping_of(container.get("resources"))
+    limits = mapping_of(resources.get("limits"))
+    if not limits:
+        return container
+    return {**container, "resources": {**resources, "requests": {**limits, **mapping_of(resources.get("requests"))}}}
 
 
 def _amounts(value: Any) -> Any:

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from schemas.identity import KindId
+from schemas.relations.kind_facts import KindFacts
 from schemas.relations.loader import ANY_KIND, STRANGE_KIND, Catalogue
-from schemas.relations.rule import KindFacts, Rule
+from schemas.relations.rule import Rule
 
 WIDTH: Final = 110
 SHOWN_KINDS_MAX: Final = 12

@@ -13,10 +13,10 @@ from typing import Any, Final
 from schemas.events import Scalar
 from schemas.identity import KindId, split_kind
 from schemas.relations.health import health, is_unwell
+from schemas.relations.kind_facts import Condition, KindFacts
 from schemas.relations.made_keys import certificate_keys, external_keys
 from schemas.relations.path import First, Step, compile_values, steps_of
 from schemas.relations.places import Keeps, Row, Slot
-from schemas.relations.rule import Condition, KindFacts
 from schemas.relations.run import Run
 from schemas.relations.selector import labels_of
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from schemas.relations.kind_facts import KindFacts, Noted
 from schemas.relations.path import Step, steps_of, suffix_of
-from schemas.relations.rule import KindFacts
 
 _UNSAID: Final = object()
 
@@ -76,13 +76,23 @@ def _noted(known: KindFacts, freed: Iterable[str] = ()) -> _Note:
     """`freed`: what can be changed besides."""
     notes = _Note()
     mutable = (*known.mutable, *freed)
-    ways = {"mutable": mutable, "filled": known.filled, "settable": known.settable, "grows": known.grows}
+    _take(notes, {"mutable": mutable, "grows": known.grows})
+    _note(notes, known)
+    return notes
+
+
+def _note(notes: _Note, known: Noted) -> None:
+    _take(notes, {"filled": known.filled, "settable": known.settable})
+    for path, value in known.defaults.items():
+        notes.at(path).default = value
+    for path, below in known.within.items():
+        _note(notes.at(path), below)
+
+
+def _take(notes: _Note, ways: Mapping[str, Iterable[str]]) -> None:
     for way, paths in ways.items():
         for path in paths:
             notes.at(path).ways.add(way)
-    for path, value in known.defaults.items():
-        notes.at(path).default = value
-    return notes
 
 
 def _bare(value: Any, note: _Note) -> Any:

@@ -15,8 +15,9 @@ from typing import Final
 from schemas.documents import Document
 from schemas.identity import KindId
 from schemas.relations.compiled import bodies_of
+from schemas.relations.kind_facts import KindFacts
 from schemas.relations.path import steps_of
-from schemas.relations.rule import Entry, KindFacts, Rule, Use, pieces
+from schemas.relations.rule import Entry, Rule, Use, pieces
 from schemas.relations.rule_file import ReadFile, RuleFile, RuleText, Source, read
 from schemas.relations.surface import builtin_surface
 

@@ -12,13 +12,15 @@ from schemas.identity import IdentityError, KindId, ResourceKey, kind_id
 from schemas.relations.copies import read_copies, read_copies_everywhere
 from schemas.relations.gitops import argo_tracked, flux_applied
 from schemas.relations.hosts import read_hosts, read_named_hosts
+from schemas.relations.issuing import read_issued
 from schemas.relations.kept_hosts import read_kept_hosts
 from schemas.relations.meshes import mesh_destination, mesh_host, mesh_subset, spiffe
 from schemas.relations.pointers import OBJECT_PATH_LENS, Pointer, Source
+from schemas.relations.typed_refs import read_typed_refs
+from schemas.relations.zalando import read_credentials
 
 ORDINALS_MAX: Final = 100  # claims of one template of a StatefulSet that are spelled out
 NAMES_MAX: Final = 1_000
-REF_ENDINGS: Final = ("Ref", "Refs", "Reference", "References")
 CLAIM: Final = KindId("PersistentVolumeClaim")
 ACCOUNT: Final = KindId("ServiceAccount")
 DEFAULT_ACCOUNT: Final = "default"
@@ -61,32 +63,6 @@ def _traefik_names(value: Any, kind: KindId, source: Source) -> Iterator[Pointer
         if provider == TRAEFIK_OBJECTS and whole.startswith(own):
             name = whole.removeprefix(own)
             yield Pointer(kind, name, doubtful="-" in name)
-
-
-def _typed_refs(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
-    """`…Ref: {kind, name}`, `…Refs: [{kind, name}]` of a mapping: the shape of a reference that says what it means."""
-    for field, inner in value.items() if isinstance(value, dict) else ():
-        if not isinstance(field, str) or not field.endswith(REF_ENDINGS):
-            continue
-        rows = [("", inner)] if isinstance(inner, dict) else enumerate(inner) if isinstance(inner, list) else ()
-        for place, row in rows:
-            if isinstance(row, dict) and isinstance(row.get("kind"), str) and isinstance(row.get("name"), str):
-                group = row.get("apiGroup", row.get("group")) or str(row.get("apiVersion") or "").rpartition("/")[0]
-                said = {"apiGroup", "group", "apiVersion"} & row.keys()
-                target = kind_id(str(group), row["kind"]) if said else _kind_beside(row["kind"], source)
-                where = f".{field}" if place == "" else f".{field}[{place}]"
-                namespace = row.get("namespace")
-                named = namespace if isinstance(namespace, str) and namespace else None
-                yield Pointer(target, row["name"], named, suffix=f"{where}.name")
-
-
-def _kind_beside(kind: str, source: Source) -> KindId:
-    """A kind of which no group is said: a core one, else one beside the source's own, else whatever has that name."""
-    core, own = KindId(kind), kind_id(source.group, kind)
-    served = source.surface.served
-    if core in served or own in served:
-        return core if core in served else own
-    return source.surface.find_named(kind) or own
 
 
 def _listed(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
@@ -277,7 +253,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "names": _names,
     "traefik-names": _traefik_names,
     "values": _listed,
-    "typed-refs": _typed_refs,
+    "typed-refs": read_typed_refs,
     "outside": _outside,
     "depends-on": _depends_on,
     "identities": _identities,
@@ -289,6 +265,8 @@ READERS: Final[Mapping[str, Reader]] = {
     "resource-ref": _resource_ref,
     "role-rule": _role_rule,
     "own-namespace": _own_namespace,
+    "zalando-credentials": read_credentials,
+    "issued": read_issued,
     "definition-of": _definition_of,
     "definition-of-plural": _definition_of_plural,
     "own-definition": _own_definition,

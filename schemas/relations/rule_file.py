@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.documents import FILE_BYTES_MAX, Document, DocumentError, parse
 from schemas.envelope import describe
-from schemas.relations.rule import Entry, KindFacts, Mount
+from schemas.relations.kind_facts import KindFacts
+from schemas.relations.rule import Entry, Mount
 
 _SEPARATOR: Final = b"\n---\n"
 _Model = TypeVar("_Model", bound=BaseModel)

@@ -41,4 +41,4 @@ MUTE: Final[Mapping[str, Callable[[Any], bool]]] = {
     "pod-tokens": _projects_nothing,
 }
 # What these say rests on other fields of the object, too.
-LOOKS_AROUND: Final = frozenset(("set-claims", "flux-applied", "argo-tracked"))
+LOOKS_AROUND: Final = frozenset(("set-claims", "flux-applied", "argo-tracked", "issued"))

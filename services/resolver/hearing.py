@@ -18,8 +18,8 @@ from schemas.intents import BOUND_DEFAULT_S, Intent
 from schemas.kinds import Surface
 from schemas.rehearsals import Rehearsal
 from schemas.relations.extract import Extractor
+from schemas.relations.kind_facts import KindFacts
 from schemas.relations.loader import Catalogue
-from schemas.relations.rule import KindFacts
 from schemas.verdicts import Evidence, Verdict
 from services.resolver.evidence import SiteEvidence
 from services.resolver.graph.store import Graph

@@ -23,7 +23,7 @@ from schemas.ties import is_declared
 from schemas.untyped import rows_of
 from services.resolver.judge.case import Change, Problem
 from services.resolver.judge.demand import demand_of
-from services.resolver.judge.security import beyond
+from services.resolver.judge.standards import beyond
 
 Manifest = Mapping[str, Any]
 

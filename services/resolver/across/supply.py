@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from schemas.identity import KindId, ResourceId, ResourceKey, SiteName, kind_of
 from schemas.kinds import Surface
+from schemas.relations.kind_facts import KindFacts
 from schemas.relations.path import compile_first, steps_of
 from schemas.relations.resting import SERVER_SET
-from schemas.relations.rule import KindFacts
 from schemas.scope.tree import Scope
 from schemas.ties import (
     DECLARATION,

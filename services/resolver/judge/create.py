@@ -38,11 +38,15 @@ from services.resolver.judge.use import (
 
 NAMESPACE: Final = "Namespace"
 DEFINITION: Final = "apiextensions.k8s.io/CustomResourceDefinition"
-# Where an annotation asks an issuer for a certificate.
-ISSUED: Final = frozenset(("annotation.issuer", "annotation.clusterissuer"))
-CERTIFIED: Final = frozenset(("ingress.tls", "gateway.certificate"))
+# What makes nothing itself, but asks an issuer for a certificate.
+ASKS_AN_ISSUER: Final = frozenset(("networking.k8s.io/Ingress", "gateway.networking.k8s.io/Gateway"))
 # What has its keys by convention, which the source does not write down.
-BY_CONVENTION: Final = CERTIFIED | {"gateway.backendcertificate", "gateway.clientca", "backendtls.ca", "issuer.ca"}
+BY_CONVENTION: Final = frozenset(
+    (
+        *("ingress.tls", "gateway.certificate", "gateway.backendcertificate", "gateway.clientca"),
+        *("backendtls.ca", "issuer.ca"),
+    )
+)
 # By a controller, for the source itself; what is as likely in another namespace.
 COPIED: Final = frozenset(("secret.copied", "configmap.copied"))
 MADE: Final = frozenset((CLAIMS_RULE, "podspec.volume.ephemeral", "istiogateway.credential.own"))
@@ -192,14 +196,8 @@ def _home_ends(view: View, state: ResourceState, found: ResourceState) -> bool:
 
 
 def _to_come(after: View, state: ResourceState, edge: Edge, *, weak: bool) -> Finding | None:
-    """What is missing is made by somebody who is there, or by whom the source itself asks for it."""
-    if edge.reference.optional:
-        return None
-    rules = {one.rule for one in state.references}
-    if edge.reference.rule in CERTIFIED and rules & ISSUED:
-        message = f"{named(edge.target)} is missing; its issuer makes it for {named(state.resource)}"
-        return Finding("W110", message, "absence", edge.target, edge)
-    makers = makers_of(after, edge.target)
+    """What is missing is made by somebody who is there, or for the source itself."""
+    makers = [] if edge.reference.optional else makers_of(after, edge.target)
     if not makers:
         return None
     if not will_have(after, makers, edge.reference.granule):
@@ -207,7 +205,10 @@ def _to_come(after: View, state: ResourceState, edge: Edge, *, weak: bool) -> Fi
         made = f"{named(min(makers))} makes {named(edge.target)} without {part} {name!r}"
         code = "W112" if weak else "D112"
         return Finding(code, f"{made}, {named(state.resource)} needs it", "presence", min(makers), edge)
-    message = f"{named(edge.target)} is missing; {named(min(makers))} makes it"
+    maker = state.resource if state.resource in makers else min(makers)
+    is_issued = kind_of(maker) in ASKS_AN_ISSUER
+    made = f"its issuer makes it for {named(maker)}" if is_issued else f"{named(maker)} makes it"
+    message = f"{named(edge.target)} is missing; {made}"
     return Finding("W110", message, "absence", edge.target, edge)
 
 

@@ -16,10 +16,10 @@ from schemas.relations.by_labels import LabelReader
 from schemas.relations.by_name import NameReader
 from schemas.relations.by_text import TextReader
 from schemas.relations.facts import PARTS
+from schemas.relations.kind_facts import KindFacts
 from schemas.relations.loader import Catalogue, MountedRule
 from schemas.relations.mounts import VOLUME_RULES, start_only
 from schemas.relations.path import ANYWHERE, ROOT, At, Step, Where, compile_first, compile_values, suffix_of
-from schemas.relations.rule import KindFacts
 from schemas.relations.run import Run
 
 Reached = Iterator[tuple[At, Any]]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.relations.fixed import FixedFields
-from schemas.relations.rule import KindFacts
+from schemas.relations.kind_facts import KindFacts
 
 POD = FixedFields(
     KindFacts(

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from schemas.identity import KindId
 from schemas.relations.extract import with_packs
+from schemas.relations.kind_facts import KindFacts
 from schemas.relations.loader import load_catalogue
-from schemas.relations.rule import KindFacts
 from schemas.relations.surface import builtin_surface
 from tests.bench.fleet import Fleet
 from tests.kit.examples import examples

@@ -18,7 +18,7 @@ from schemas.identity import ResourceId
 from services.resolver.basis import change_of, record_of
 from services.resolver.judge.case import Change
 from services.resolver.judge.demand import Demand, demand_of
-from services.resolver.judge.security import beyond
+from services.resolver.judge.standards import beyond
 
 NAMES = st.builds(lambda name: ResourceId(f"ConfigMap/shop/{name}"), st.from_regex(r"[a-z]{1,8}", fullmatch=True))
 STATES = st.builds(
