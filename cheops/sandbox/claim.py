@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from cheops.sandbox.standing import LOG, STATE
-from schemas.envelope import StrictMessage
 from services.chassis.errors import SettingsError
 
 MARK: Final = "sandbox.json"
@@ -27,8 +26,10 @@ NAMES_MAX: Final = 1_000
 MARK_BYTES_MAX: Final = 128 * 1024
 
 
-class Mark(StrictMessage):
+class Mark(BaseModel):
     """`made`: what a sandbox makes in this folder. `folder`: the folder itself, too."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_: Literal["sandboxfolder/v1"] = Field("sandboxfolder/v1", alias="schema")
     folder: bool
