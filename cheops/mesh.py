@@ -6,11 +6,11 @@ import getpass
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from cheops.asking import Questions, RefusedError
+from cheops.chains import Chain, Told, chain_at, scanned
 from cheops.contexts import Context, load_context
 from cheops.drafts import Intent
 from cheops.following import Follower, Progress
@@ -22,7 +22,6 @@ from schemas.envelope import Message, MessageError
 from schemas.identity import SiteName, site_name
 from schemas.intents import INTENT_BYTES_MAX
 from schemas.intents import Intent as EnteredIntent
-from schemas.outcomes import Outcome
 from schemas.queries import CancelRequest
 from schemas.verdicts import Verdict
 from services.chassis.bus.port import Bus, ToStore
@@ -39,26 +38,6 @@ STORE_TRIES: Final = 3
 DECISIONS: Final = ("allow", "deny", "defer", "*")
 
 Answer = TypeVar("Answer", bound=Message)
-Told = TypeVar("Told", Verdict, Alert, Outcome)
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """The whole story of an intent, from the streams."""
-
-    intent: EnteredIntent | None
-    verdicts: tuple[Verdict, ...]
-    outcomes: tuple[Outcome, ...]
-
-    @property
-    def site(self) -> SiteName:
-        """Where it was decided."""
-        return self.verdicts[-1].site if self.verdicts else self.intent.site if self.intent else SiteName("")
-
-    @property
-    def is_part(self) -> bool:
-        """Only what one site was asked to do; the whole was entered elsewhere."""
-        return self.intent is not None and self.intent.entry not in (None, self.intent.site)
 
 
 class Mesh(Questions):
@@ -158,7 +137,7 @@ class Mesh(Questions):
     async def show(self, intent_id: str, *, site: str | None = None) -> Chain:
         """Intent, verdicts and outcomes as the streams hold them; raises RefusedError when nothing is known of it."""
         where = site_name(site) if site else SiteName("*")
-        told = [await _chain(bus, where, intent_id) for bus in await self._heard(where)]
+        told = [await chain_at(bus, where, intent_id) for bus in await self._heard(where)]
         found = [chain for chain in told if chain is not None]
         if not found:
             raise RefusedError(f"no intent {intent_id!r} is known (verdicts are kept for 30 days)")
@@ -241,36 +220,13 @@ class Mesh(Questions):
             fresh = [await stack.enter_async_context(bus.subscribe(subject)) for bus in buses]
             seen: set[bytes] = set()
             if stored:
-                async for told in in_order([_scanned(bus, stream, subject, model, seen) for bus in buses], when):
+                async for told in in_order([scanned(bus, stream, subject, model, seen) for bus in buses], when):
                     yield told
             if not follow:
                 return
             async for received in as_they_come(fresh):
                 if received.payload not in seen:  # published while the stored ones were read
                     yield model.from_json(received.payload)
-
-
-async def _scanned(
-    bus: Bus, stream: subjects.StreamName, subject: str, model: type[Told], seen: set[bytes]
-) -> AsyncIterator[Told]:
-    async for received in bus.scan(stream, subject):
-        seen.add(received.payload)
-        yield model.from_json(received.payload)
-
-
-async def _chain(bus: Bus, site: SiteName, intent_id: str) -> Chain | None:
-    """The story as one server has it; None when it has none."""
-    entered = await bus.last("INTENTS", subjects.intent_filter(site, intent_id))
-    stored = entered or await bus.last("PARTS", subjects.part(site, intent_id))
-    intent = EnteredIntent.from_json(stored.payload) if stored else None
-    if intent is not None and site == "*":
-        site = intent.site
-    verdicts = [one async for one in _scanned(bus, "VERDICTS", subjects.verdict(site, "*", intent_id), Verdict, set())]
-    outcomes = [one async for one in _scanned(bus, "OUTCOMES", subjects.outcome(site, intent_id, "*"), Outcome, set())]
-    if intent is None and not verdicts:
-        return None
-    revisions = {one.revision: one for one in verdicts}  # one that was asked for again is stored again
-    return Chain(intent, tuple(revisions[number] for number in sorted(revisions)), tuple(outcomes))
 
 
 def _decided_at(verdict: Verdict) -> datetime:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from cheops.chains import Chain
 from cheops.cli.options import Output
 from cheops.cli.render.output import document, say
 from cheops.cli.render.signs import Signs, signs_for
 from cheops.cli.render.steps import outcome_line
 from cheops.cli.render.verdict import render
-from cheops.mesh import Chain, Mesh
+from cheops.mesh import Mesh
 from schemas.intents import Intent
 from schemas.outcomes import FINAL_STATES, Outcome
 from schemas.verdicts import Verdict

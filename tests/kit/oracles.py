@@ -15,7 +15,8 @@ from typing import Final
 from nats.errors import NoRespondersError
 from nats.js.errors import NotFoundError
 
-from cheops.mesh import Chain, Mesh
+from cheops.chains import Chain
+from cheops.mesh import Mesh
 from cheops.replaying import ReplayError
 from cheops.sandbox.testbed import Testbed
 from schemas import subjects

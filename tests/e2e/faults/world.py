@@ -16,9 +16,10 @@ from typing import Any, Final
 import aiohttp
 
 from cheops.asking import RefusedError
+from cheops.chains import Chain
 from cheops.drafts import Intent
 from cheops.following import Progress
-from cheops.mesh import Chain, EnteredIntent, Mesh, connect
+from cheops.mesh import EnteredIntent, Mesh, connect
 from cheops.sandbox.controlplane import ControlPlane
 from cheops.sandbox.embedded import EmbeddedProcess
 from cheops.sandbox.process import ChildProcess
