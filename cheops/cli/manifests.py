@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from cheops.cli.failures import BadInputError
 from cheops.offline.kustomize import kustomization_in, read_manifests
-from cheops.offline.unnamed import with_name
+from cheops.offline.unnamed import with_names
 from schemas.documents import STDIN, SUFFIXES, Document
 from schemas.identity import resource_id
 
@@ -31,7 +31,7 @@ def sendable_documents(paths: list[Path], namespace: str) -> tuple[Document, ...
 
 def judged_documents(paths: list[Path], namespace: str) -> tuple[Document, ...]:
     """The same where no API server will be asked about types, nor for a name."""
-    documents = tuple(with_name(one) for one in checked_documents(paths, namespace))
+    documents = tuple(with_names(checked_documents(paths, namespace)))
     for one in documents:
         _check_names(one)
         _check_types(one)

@@ -17,7 +17,7 @@ from cheops.offline.kustomize import NAMES, kustomization_in, read_manifests
 from cheops.offline.merging import same_content
 from cheops.offline.sites import NAMESPACE, OfflineSite
 from cheops.offline.tools import stays
-from cheops.offline.unnamed import is_unnamed, with_name
+from cheops.offline.unnamed import is_unnamed, with_names
 from schemas.documents import SUFFIXES, Document, objects_in, parse
 from schemas.identity import KindId, ResourceId, ResourceKey, split_kind
 from schemas.relations.extract import Extractor
@@ -83,14 +83,16 @@ def _built_at(revision: str, path: Path) -> list[Document] | None:
 
 def difference(then: Sequence[Document], now: Sequence[Document], extractor: Extractor) -> Difference:
     """Object by object, whatever file an object stands in; what has no name of its own was never there."""
-    before = {extractor.key(one.body).id: one for one in then}
-    after = {extractor.key(one.body).id: one for one in now}
+    named = with_names(then)
+    before = {extractor.key(one.body).id: one for one in named}
+    after = {extractor.key(one.body).id: one for one in with_names(now)}
+    passing = {extractor.key(one.body).id for one, was in zip(named, then, strict=True) if is_unnamed(was.body)}
     written = [
-        with_name(one)
+        one
         for resource, one in after.items()
         if resource not in before or not same_content(before[resource].body, one.body)
     ]
-    gone = sorted(one for one in before.keys() - after.keys() if not is_unnamed(before[one].body))
+    gone = sorted(before.keys() - after.keys() - passing)
     staying = {resource: why for resource in gone if (why := stays(before[resource].body))}
     return Difference(tuple(written), tuple(one for one in gone if one not in staying), staying)
 

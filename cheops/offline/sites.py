@@ -16,6 +16,7 @@ from typing import Any, Final
 from cheops.forms import cel
 from cheops.forms.validations import has_rules
 from cheops.offline.kustomize import all_manifests
+from cheops.offline.unnamed import FORMER, with_names
 from cheops.offline.usage import counted_quotas
 from schemas.documents import Document, DocumentError
 from schemas.events import ResourceEvent, ResourceState, ServedKind
@@ -92,6 +93,7 @@ def site_of(
     """The same for manifests that were read already."""
     for one in documents:
         one.check_object()
+    documents = with_names(documents, FORMER)
     surface = _surface(documents, kubernetes, catalogue)
     extractor = _extractor(catalogue, tuple(surface.served.values()))
     site = OfflineSite(name, surface, extractor, Graph(name), flaws, _blind(name, flaws, surface))

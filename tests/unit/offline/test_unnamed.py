@@ -60,3 +60,18 @@ def test_its_manifest_takes_nothing_away_when_it_goes(tmp_path: Path) -> None:
     ran = _since(tmp_path, JOB, "")
     assert ran.code == 0
     assert "migrate" not in ran.out
+
+
+def test_two_of_one_beginning_are_two(tmp_path: Path) -> None:
+    ran = _with_file(tmp_path, f"{JOB}---\n{JOB}")
+    assert ran.code == 0
+    assert "apply Job shop/migrate-xxxxx @ lyon" in ran.out
+    assert "apply Job shop/migrate-xxxx2 @ lyon" in ran.out
+
+
+def test_two_that_a_site_has_are_no_twins_and_the_second_is_seen_to_change(tmp_path: Path) -> None:
+    ran = _since(tmp_path, f"{JOB}---\n{JOB}", f"{JOB}---\n{JOB.replace('app:1', 'app:2')}")
+    assert ran.code == 0
+    assert "stands twice" not in ran.out + ran.err
+    assert "apply Job shop/migrate-xxxx2 @ lyon  if absent" in ran.out
+    assert "migrate-xxxxx" not in ran.out
