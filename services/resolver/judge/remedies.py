@@ -35,6 +35,7 @@ TOUCHED_MAX: Final = 20  # more blockers are not let go of by hand
 CONFLICT: Final = "conflict"  # the API server's word for fields that another manager owns
 TERMS: Final = ".nodeSelectorTerms"  # of an affinity, in which they are alternatives
 POD_FIELDS: Final = "podspec."  # references that a workload can do without; others are what their object is for
+FIXED_PODS: Final = frozenset(("Pod", "batch/Job"))  # whose specification of pods never changes (catalogue: immutable)
 
 Deny = Callable[[Finding], bool]
 Cited = EdgeRef | WrittenEdge
@@ -122,13 +123,17 @@ def taking_along(site: SiteName, targets: Sequence[ResourceId], chosen: Sequence
 
 
 def letting_go(edges: Sequence[Cited | None], command: str) -> Offer | None:
-    """Take the references out of those that use it; only what a workload can do without."""
-    rows = [edge for edge in edges if edge is not None and edge.rule.startswith(POD_FIELDS)]
+    """Take the references out of those that use it; only what a workload can do without, and can be changed."""
+    rows = [edge for edge in edges if edge is not None and _can_be_left_out(edge)]
     if len(edges) > TOUCHED_MAX or len(rows) < len(edges):
         return None
     places = [(edge.source, _all_of(edge)) for edge in rows]
     told = ", ".join([f"{_short(path)} of {named(source)}" for source, path in places])
     return Offer(command, f"let go of it first: without {told}", [(source, "release", path) for source, path in places])
+
+
+def _can_be_left_out(edge: Cited) -> bool:
+    return edge.rule.startswith(POD_FIELDS) and kind_of(edge.source) not in FIXED_PODS
 
 
 def _all_of(edge: Cited) -> str:

@@ -113,6 +113,9 @@ def _with_changes(case: Case, act: Act, changes: tuple[Touch, ...], together: bo
     if together or {_id(body) for body in touched} <= own.keys():
         bundle = (*(held[one] for one in own), *(body for body in touched if _id(body) not in own))
         return verdict_on(case, replace(act, manifests=bundle, verb=None if act.verb != "create" else "apply"))
+    let_go = tuple(held[one.resource] for one in changes if one.how == "release")
+    of_its_own = verdict_on(case, Act(verb="update", manifests=let_go)).reasons if let_go else ()
+    assert "D220" not in {one.code for one in of_its_own}, "what is to be let go of never changes"
     rest = {_id(body): body for body in _bodies(case)} | {_id(body): body for body in touched}
     return verdict_on(case, act, list(rest.values()))
 
