@@ -14,7 +14,7 @@ from schemas.events import Scalar
 from schemas.identity import KindId, split_kind
 from schemas.relations.health import health, is_unwell
 from schemas.relations.kind_facts import Condition, KindFacts
-from schemas.relations.made_keys import certificate_keys, external_keys
+from schemas.relations.made_keys import annotated_keys, certificate_keys, external_keys, labelled_keys, token_keys
 from schemas.relations.path import First, Step, compile_values, steps_of
 from schemas.relations.places import Keeps, Row, Slot
 from schemas.relations.run import Run
@@ -230,7 +230,12 @@ PARTS: Final[Mapping[str, Callable[[Any], Iterable[Any]]]] = {
     "external-keys": external_keys,
     "certificate-keys": certificate_keys,
 }  # of the body
-PARTS_AT: Final[Mapping[str, Callable[[Any], Iterable[Any]]]] = {"sidecar-ports": _sidecar_ports}  # of what is there
+PARTS_AT: Final[Mapping[str, Callable[[Any], Iterable[Any]]]] = {
+    "sidecar-ports": _sidecar_ports,
+    "annotated-keys": annotated_keys,
+    "labelled-keys": labelled_keys,
+    "token-keys": token_keys,
+}  # of what is there
 
 
 def _status_of(wanted: str) -> First:

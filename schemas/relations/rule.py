@@ -129,7 +129,13 @@ class Target(_Model):
 
 
 MAKES: Final = ".made"
+FILLS: Final = ".filled"
 EVERY: Final = "every"
+
+
+def fills(rule: str) -> bool:
+    """Whether a reference by this rule leads to what its source makes, or adds its keys to."""
+    return rule.endswith((MAKES, FILLS))
 
 
 def makes(rule: str) -> bool:
@@ -139,6 +145,7 @@ def makes(rule: str) -> bool:
 
 class Rule(_Model):
     """One rule. Its name tells people what it is about; one that ends in `.made` says that the source makes the target.
+    One that ends in `.filled` says that it adds to it what it says that it makes.
 
     at          where the reference stands, relative to the mount
     when        only if one of these values stands at a path; unless: not if; absent: only if nothing stands there

@@ -10,6 +10,7 @@ from msgspec import structs
 from schemas.events import Reference, ResourceState
 from schemas.identity import ResourceId, ResourceKey, kind_of, resource_id
 from schemas.relations.ambient import is_ambient
+from schemas.relations.made_keys import ANY_KEY
 from schemas.relations.rule import makes
 from services.resolver.graph.label_index import namespace_of
 from services.resolver.graph.view import Edge, View, says_nothing
@@ -18,7 +19,7 @@ from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.fitting import is_laid_out, misfit_of
 from services.resolver.judge.going import STORAGE_CLASS
 from services.resolver.judge.grants import is_granted
-from services.resolver.judge.makers import makers_of, will_have
+from services.resolver.judge.makers import KEY, adds_key, makers_of, will_have
 from services.resolver.judge.params import as_policy_says
 from services.resolver.judge.use import (
     CLAIM,
@@ -47,8 +48,8 @@ BY_CONVENTION: Final = frozenset(
         *("backendtls.ca", "issuer.ca"),
     )
 )
+FILLED: Final = "filled"  # the keys that it will have, a part of it
 # By a controller, for the source itself; what is as likely in another namespace.
-COPIED: Final = frozenset(("secret.copied", "configmap.copied"))
 MADE: Final = frozenset((CLAIMS_RULE, "podspec.volume.ephemeral", "istiogateway.credential.own"))
 
 
@@ -168,7 +169,7 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
         letter = "W" if weak else "D"
         yield Finding(f"{letter}111", f"{named(reference.target)} is being deleted", "presence", reference.target, edge)
     elif not part_is_there(after, with_default_part(reference)):
-        yield _missing_part(state, edge, weak=weak or _is_to_be_filled(found, reference))
+        yield _missing_part(state, edge, weak=weak or _is_to_be_filled(after, found, with_default_part(reference)))
     elif found is not None and (misfit := misfit_of(view, after, state, reference, found)) is not None:
         message = f"{named(reference.target)} {misfit.why}, {named(state.resource)} needs it"
         edge = Edge(state.resource, reference.target, structs.replace(reference, granule=misfit.part))
@@ -232,10 +233,13 @@ def _missing_part(state: ResourceState, edge: Edge, *, weak: bool) -> Finding:
     return Finding(code, f"{named(edge.target)} has no {part} {name!r}, {user} needs it", "absence", edge.target, edge)
 
 
-def _is_to_be_filled(found: ResourceState | None, reference: Reference) -> bool:
-    """A copy gets its keys from elsewhere; a certificate without any waits for its issuer, and another is shown."""
-    if found is None or any(one.rule in COPIED for one in found.references):
-        return found is not None
+def _is_to_be_filled(view: View, found: ResourceState | None, reference: Reference) -> bool:
+    """Who fills or makes it adds this key; a certificate without any waits for its issuer, and another is shown."""
+    if found is None or not reference.granule.startswith(KEY):
+        return False
+    key, filled = reference.granule.removeprefix(KEY), found.parts.get(FILLED, ())
+    if key in filled or ANY_KEY in filled or adds_key(view, found.resource, key):
+        return True
     return reference.rule in BY_CONVENTION and found.parts.get("key") == ()
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from schemas.events import Reference, ResourceState
 from schemas.identity import KindId, ResourceId, ResourceKey, kind_of, resource_id
-from schemas.relations.rule import makes
+from schemas.relations.rule import fills, makes
 from schemas.relations.selector import matches
 from services.resolver.graph.names import NOWHERE
 from services.resolver.graph.numbers import Numbers
@@ -80,6 +80,13 @@ def _chooses_namespaces(reference: Reference) -> bool:
 def will_have(view: View, makers: Iterable[ResourceId], granule: str) -> bool:
     """One of the makers will make it with this part, or does not say what it makes."""
     return not granule.startswith(KEY) or any(_offers(view.find(one), granule.removeprefix(KEY)) for one in makers)
+
+
+def adds_key(view: View, target: ResourceId, key: str) -> bool:
+    """Whether somebody who makes it, or adds to it, says that it will have this key."""
+    edges = [edge for edge in view.dependents(target).edges if fills(edge.reference.rule)]
+    sources = map(view.find, [*(edge.source for edge in edges), *makers_of(view, target)])
+    return any(source is not None and key in source.parts.get(MADE, ()) for source in sources)
 
 
 def _offers(maker: ResourceState | None, key: str) -> bool:

@@ -15,7 +15,7 @@ from schemas.kinds import Surface
 from schemas.relations.by_labels import LabelReader
 from schemas.relations.by_name import NameReader
 from schemas.relations.by_text import TextReader
-from schemas.relations.facts import PARTS
+from schemas.relations.facts import PARTS, PARTS_AT
 from schemas.relations.kind_facts import KindFacts
 from schemas.relations.loader import Catalogue, MountedRule
 from schemas.relations.mounts import VOLUME_RULES, start_only
@@ -54,11 +54,18 @@ def parts(body: Mapping[str, Any], known: KindFacts) -> dict[str, tuple[str, ...
     """What others can need of it."""
     made = {}
     for part, paths in known.parts.items():
-        values = [value for path in paths for value in (PARTS.get(path) or compile_values(path))(body)]
+        values = [value for path in paths for value in _offered(path, body)]
         rows = [str(one) for value in values for one in (value if isinstance(value, dict) else (value,))]
         if rows or part not in known.open:
             made[part] = tuple(dict.fromkeys(rows))
     return made
+
+
+def _offered(path: str, body: Mapping[str, Any]) -> list[Any]:
+    place, _, last = path.rpartition(".")
+    if last in PARTS_AT:
+        return [one for value in compile_values(place)(body) for one in PARTS_AT[last](value)]
+    return [*(PARTS.get(path) or compile_values(path))(body)]
 
 
 def _found(
