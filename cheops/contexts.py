@@ -85,7 +85,7 @@ def read_context(path: Path) -> Context:
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror})") from error
     except ValidationError as error:
-        raise SettingsError(f"{path}: {describe(error)}") from error
+        raise SettingsError(f"{path}: {describe(error).removeprefix('message: ')}") from error
     servers = {name: one.model_copy(update={"keys": _beside(path, one.keys)}) for name, one in found.servers.items()}
     return found.model_copy(update={"origin": str(path), "keys": _beside(path, found.keys), "servers": servers})
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from services.chassis import lifecycle
-from services.chassis.settings import ServiceSettings
+from services.chassis.settings import ServiceSettings, read_settings
 from services.executor import __main__ as executor
 from services.resolver import __main__ as resolver
 from services.watcher import __main__ as watcher
@@ -21,10 +21,13 @@ class SiteSettings(ServiceSettings):
 
 async def run(settings: SiteSettings) -> None:
     """Run until cancelled, or until one of the three cannot go on."""
+    watching = read_settings(watcher.WatcherSettings, site=settings.site)
+    resolving = read_settings(resolver.ResolverSettings, site=settings.site)
+    executing = read_settings(executor.ExecutorSettings, site=settings.site)
     async with asyncio.TaskGroup() as services:
-        services.create_task(watcher.run(watcher.WatcherSettings(site=settings.site)))
-        services.create_task(resolver.run(resolver.ResolverSettings(site=settings.site)))
-        services.create_task(executor.run(executor.ExecutorSettings(site=settings.site)))
+        services.create_task(watcher.run(watching))
+        services.create_task(resolver.run(resolving))
+        services.create_task(executor.run(executing))
 
 
 def main() -> int:

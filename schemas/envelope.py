@@ -13,6 +13,8 @@ from typing import ClassVar, Final, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from schemas.identity import SITE_NAME_PATTERN
+
 MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024  # headers come on top: a server's max_payload is 64 KiB more
 _SCHEMA = re.compile(r"^([a-z]+)/v([0-9]+)$")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context
@@ -114,11 +116,20 @@ _PLAIN_WORDS: Final = {  # pydantic's words → what a person who wrote the fiel
     "Input should be a valid string": "expected text",
     "Input should be a valid list": "expected a list",
     "Input should be a valid dictionary": "expected a mapping",
+    "Input should be a valid tuple": "expected a list",
+    "Input should be a valid integer, unable to parse string as an integer": "expected a whole number",
+    "Input should be a valid number, unable to parse string as a number": "expected a number",
+    f"String should match pattern '{SITE_NAME_PATTERN}'": "expected a DNS label: a-z, 0-9 and '-', at most 63",
 }
 
 
+def in_plain_words(what: str) -> str:
+    """What pydantic says of a field."""
+    return _PLAIN_WORDS.get(what, what.removeprefix(_OURS))
+
+
 def _finding(steps: Sequence[int | str], what: str) -> str:
-    said = _PLAIN_WORDS.get(what, what.removeprefix(_OURS))
+    said = in_plain_words(what)
     if not steps:
         return said if what.startswith(_OURS) else f"message: {what}"
     return f"{field_path(steps)}: {said}"

@@ -68,6 +68,8 @@ class PolicyFile(StrictMessage):
 
 def load_policy(path: Path) -> PolicyFile:
     """One policy file, checked. Raises DocumentError with file, line, field and what was expected."""
+    if path.is_dir():
+        raise DocumentError(str(path), 0, "a folder (expected one file)")
     documents = read_documents(path)
     if len(documents) != 1:
         raise DocumentError(str(path), 0, f"{len(documents)} documents (expected one policy)")

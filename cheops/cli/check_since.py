@@ -12,6 +12,7 @@ from typing import Any
 
 from cheops.cli.failures import BadInputError
 from cheops.cli.manifests import checked_documents
+from cheops.cli.render.places import Manifests
 from cheops.offline.check import Act, Court, check_parts, judge_at
 from cheops.offline.history import Difference, HistoryError, difference, documents_at, left_behind
 from cheops.offline.sites import Flaws, OfflineSite, site_of
@@ -36,9 +37,10 @@ class Change:
     problems: Mapping[SiteName, Sequence[Problem]]
 
     @property
-    def documents(self) -> list[Document]:
-        """Everything that is written, with its place."""
-        return [one for found in self.differences.values() for one in found.written]
+    def manifests(self) -> Manifests:
+        """What is written, and what is there besides, with their places."""
+        written = {name: found.written for name, found in self.differences.items()}
+        return Manifests(written, {name: site.documents for name, site in self.between.items()})
 
     @property
     def staying(self) -> list[str]:
@@ -64,10 +66,15 @@ def read_change(
         before[name] = site_of(name, then, court.catalogue, flaws[name])
         found[name] = difference(then, now, before[name].extractor)
         gone = {*found[name].removed, *found[name].staying}
-        left = [one for one in then if before[name].extractor.key(one.body).id in gone]
+        left = [_past(one, revision) for one in then if before[name].extractor.key(one.body).id in gone]
         between[name] = site_of(name, [*now, *left], court.catalogue, flaws[name])
         problems[name] = left_behind(found[name].removed, now, between[name])
     return Change(before, between, found, problems)
+
+
+def _past(document: Document, revision: str) -> Document:
+    """No line of the file as it is now is its own."""
+    return replace(document, file=document.file.removesuffix(f" at {revision}"), line=1, node=None)
 
 
 def judge_change(court: Court, change: Change, act: Act) -> Verdict | None:

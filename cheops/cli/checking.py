@@ -15,6 +15,7 @@ from cheops.cli.failures import BadInputError
 from cheops.cli.manifests import judged_documents
 from cheops.cli.render.annotations import github, sarif
 from cheops.cli.render.output import document, say
+from cheops.cli.render.places import Manifests
 from cheops.cli.render.signs import signs_for
 from cheops.cli.render.verdict import render
 from cheops.cli.scoping import latencies_of
@@ -73,7 +74,8 @@ def run(request: Request, output: str, ascii_only: bool) -> int:
         sys.stderr.writelines(f"cheops: warning: {line}\n" for line in site.warnings)
     court = Court(sites, catalogue, policy, datetime.now(UTC))
     verdict = check(court, act, _scope_text(request.scope), latencies_of(request.latency, list(sites)))
-    _print(verdict, documents, output, ascii_only)
+    written = dict.fromkeys(sites, documents)
+    _print(verdict, Manifests(written, {name: one.documents for name, one in sites.items()}), output, ascii_only)
     return CODES[verdict.decision]
 
 
@@ -101,7 +103,7 @@ def _run_since(request: Request, output: str, ascii_only: bool) -> int:
         what = "nothing else" if change.staying else "nothing"
         sys.stderr.write(f"cheops: {what} changed since {request.since}\n")
         return 0
-    _print(verdict, change.documents, output, ascii_only)
+    _print(verdict, change.manifests, output, ascii_only)
     return CODES[verdict.decision]
 
 
@@ -168,11 +170,11 @@ def _act(request: Request, documents: Sequence[Document]) -> Act:
     )
 
 
-def _print(verdict: Verdict, documents: Sequence[Document], output: str, ascii_only: bool) -> None:
+def _print(verdict: Verdict, manifests: Manifests, output: str, ascii_only: bool) -> None:
     if output == "github":
-        say(github(verdict, documents))
+        say(github(verdict, manifests))
     elif output == "sarif":
-        document(sarif(verdict, documents), "json")
+        document(sarif(verdict, manifests), "json")
     elif output == "text":
         say(render(verdict, signs_for(ascii_only)))
     else:

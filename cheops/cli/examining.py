@@ -102,6 +102,10 @@ async def mesh_findings(context: Context) -> list[Finding]:
     except CheopsError as error:
         return [(False, f"bus: {error}")]
     found = known.sites
+    there = {*(one.site for one in found), *known.silent}
+    if there and context.site and context.site not in there:
+        names = ", ".join(sorted(there))
+        findings.append((False, f"no site is called {context.site!r} (there are {names}; set CHEOPS_SITE)"))
     if not found and not context.sites:
         findings.append((False, "no resolver answers (start one: cheops serve site, or cheops sandbox up)"))
     for name in known.silent:

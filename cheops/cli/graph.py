@@ -14,6 +14,7 @@ from cheops.cli.options import (
     GraphOutputOption,
     NamespaceOption,
     OfflineOption,
+    OnlyNamespaceOption,
     ResourceArgument,
     ResourcesArgument,
     RulesOption,
@@ -179,8 +180,11 @@ def why(
 
     Exit 1 when there is none.
     """
+    from cheops.cli.intents import joined
     from cheops.cli.render.references import path_lines
 
+    for end in (source, target):
+        joined([end])
     asked = Asked(filename, site, server, output, ascii_only, rule_file)
     answer = _print(asked, lambda mesh: mesh.why(source, target, namespace=namespace, site=site), path_lines)
     if not answer.edges:
@@ -188,7 +192,7 @@ def why(
 
 
 def missing(
-    namespace: NamespaceOption = "",
+    namespace: OnlyNamespaceOption = "",
     site: SiteOption = None,
     filename: OfflineOption = None,
     rule_file: RulesOption = None,
@@ -198,10 +202,13 @@ def missing(
     server: ServerOption = None,
 ) -> None:
     """References that lead nowhere, of a namespace or of the whole site."""
+    from functools import partial
+
     from cheops.cli.render.references import missing_lines
 
+    lines = partial(missing_lines, namespace=namespace)
     asked = Asked(filename, site, server, output, ascii_only, rule_file)
-    _print(asked, lambda mesh: mesh.missing(namespace=namespace, site=site, optional=optional), missing_lines)
+    _print(asked, lambda mesh: mesh.missing(namespace=namespace, site=site, optional=optional), lines)
 
 
 def order(

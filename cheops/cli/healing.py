@@ -90,10 +90,13 @@ def heal(
 def _drifted(site: str | None, server: str | None) -> tuple[str, ...]:
     """What the alerts that have not healed say, as far as one intent can name it."""
     from cheops.cli.running import with_mesh
+    from schemas.identity import site_name
     from schemas.intents import RESOURCES_MAX
     from services.chassis.errors import TransientError
 
     async def asked(mesh: Mesh) -> list[Alert]:
+        if site:
+            await mesh.ensure_site(site_name(site))
         last: dict[str, Alert] = {}
         async for alert in mesh.alerts(stored=True):
             last[alert.id] = alert

@@ -248,9 +248,13 @@ def submit_draft(verb: str, namespace: str, site: str | None, server: str | None
     from cheops.cli.failures import BadInputError
     from cheops.cli.submitting import Wanted, submit
     from cheops.drafts import Intent
+    from schemas.codes import find
 
     if given.get("override") and not given["reason"]:
         raise BadInputError("--override needs --reason TEXT: it is recorded with the verdict")
+    for code in given.get("override") or ():
+        if find(code) is None:
+            raise BadInputError(f"--override {code}: no code is called so (cheops explain lists them)")
     documents = given.get("documents", ())
     draft = Intent(
         verb=verb,  # type: ignore[arg-type]  # the commands of this module name verbs only

@@ -92,7 +92,10 @@ def remove(site: SiteArgument, folder: FolderOption = Path("mesh"), output: Outp
 def revoke(
     site: SiteArgument,
     role: Annotated[
-        str, typer.Option("--role", help="watcher, resolver, executor, client, admin, link or sealing.", metavar="ROLE")
+        str,
+        typer.Option(
+            "--role", help="watcher, resolver, auditor, executor, client, admin, link or sealing.", metavar="ROLE"
+        ),
     ] = "link",
     folder: FolderOption = Path("mesh"),
     output: OutputOption = Output.TEXT,

@@ -94,6 +94,12 @@ NamespaceOption = Annotated[
         metavar="NAME",
     ),
 ]
+OnlyNamespaceOption = Annotated[
+    str,
+    typer.Option(
+        "--namespace", "-n", help="Only of this one (else: everywhere).", autocompletion=namespaces, metavar="NAME"
+    ),
+]
 ResourceArgument = Annotated[
     list[str],
     typer.Argument(help="What: secret/edge-ca, or secret edge-ca.", autocompletion=resource_names, metavar="KIND/NAME"),

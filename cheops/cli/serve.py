@@ -2,9 +2,41 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import typer
 
 from cheops.cli.layout import Command, examples
+
+if TYPE_CHECKING:
+    from services.chassis.settings import ServiceSettings
+
+
+class Service(Command):
+    """A page that names every setting: a service takes environment variables only."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        from services.chassis.settings import described
+
+        super().format_options(ctx, formatter)
+        rows = dict(row for model in _models(str(self.name)) for row in described(model))
+        with formatter.section("Settings (environment variables)"):
+            formatter.write_dl([*rows.items()])
+
+
+def _models(service: str) -> list[type[ServiceSettings]]:
+    """Whose settings a service reads; imported only where a page is asked for."""
+    from services.executor.__main__ import ExecutorSettings
+    from services.resolver.__main__ import ResolverSettings
+    from services.watcher.__main__ import WatcherSettings
+
+    models: dict[str, type[ServiceSettings]] = {
+        "watcher": WatcherSettings,
+        "resolver": ResolverSettings,
+        "executor": ExecutorSettings,
+    }
+    return [models[service]] if service in models else [*models.values()]
+
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -13,31 +45,31 @@ def _example(service: str) -> str:
     return examples(f"CHEOPS_SITE=lyon CHEOPS_NATS_URL=nats://127.0.0.1:4222 cheops serve {service}")
 
 
-@app.command(cls=Command, epilog=_example("watcher"))
+@app.command(cls=Service, epilog=_example("watcher"))
 def watcher() -> None:
-    """Cluster → bus. Settings: CHEOPS_SITE, CHEOPS_NATS_URL, CHEOPS_KUBECONFIG …"""
+    """Cluster → bus."""
     from services.watcher.__main__ import main
 
     raise typer.Exit(main())
 
 
-@app.command(cls=Command, epilog=_example("resolver"))
+@app.command(cls=Service, epilog=_example("resolver"))
 def resolver() -> None:
-    """Bus → verdicts. Settings: CHEOPS_SITE, CHEOPS_NATS_URL …"""
+    """Bus → verdicts."""
     from services.resolver.__main__ import main
 
     raise typer.Exit(main())
 
 
-@app.command(cls=Command, epilog=_example("executor"))
+@app.command(cls=Service, epilog=_example("executor"))
 def executor() -> None:
-    """Bus → cluster. Settings: CHEOPS_SITE, CHEOPS_NATS_URL, CHEOPS_KUBECONFIG …"""
+    """Bus → cluster."""
     from services.executor.__main__ import main
 
     raise typer.Exit(main())
 
 
-@app.command(cls=Command, epilog=_example("site"))
+@app.command(cls=Service, epilog=_example("site"))
 def site() -> None:
     """The three services of a site in one process."""
     from cheops.site import main

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from cheops.chains import Chain
 from cheops.cli.options import Output
+from cheops.cli.render.moments import moment
 from cheops.cli.render.output import document, say
 from cheops.cli.render.signs import Signs, signs_for
 from cheops.cli.render.steps import outcome_line
@@ -63,7 +64,7 @@ def _intent_line(intent: Intent) -> str:
     who = intent.requester or "somebody"
     where = f"{intent.scope}, entered at {intent.site}" if intent.scope else intent.site
     verb = "heal" if intent.heal else intent.verb
-    return f"{intent.id}: {who} wants to {verb} {what} @ {where} ({intent.created_at.astimezone():%H:%M:%S})"
+    return f"{intent.id}: {who} wants to {verb} {what} @ {where} ({moment(intent.created_at)})"
 
 
 def _name(manifest: Mapping[str, object]) -> str:

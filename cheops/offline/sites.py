@@ -46,7 +46,7 @@ class Flaws:
 
 @dataclass(slots=True)
 class OfflineSite:
-    """One site as its manifests show it. `bodies`: the objects themselves, for merging."""
+    """One site as its manifests show it. `bodies`: the objects, for merging; `documents`: where they stand."""
 
     name: SiteName
     surface: Surface
@@ -56,6 +56,7 @@ class OfflineSite:
     blind: tuple[KindId, ...] = ()
     bodies: dict[ResourceId, dict[str, Any]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    documents: Sequence[Document] = ()
 
     def evidence(self, bound_s: float) -> Evidence:
         """What a verdict may rest on here."""
@@ -96,7 +97,7 @@ def site_of(
     documents = with_names(documents, FORMER)
     surface = _surface(documents, kubernetes, catalogue)
     extractor = _extractor(catalogue, tuple(surface.served.values()))
-    site = OfflineSite(name, surface, extractor, Graph(name), flaws, _blind(name, flaws, surface))
+    site = OfflineSite(name, surface, extractor, Graph(name), flaws, _blind(name, flaws, surface), documents=documents)
     site.graph.apply(ResourceEvent(op="surface", surface=tuple(surface.served.values())))
     namespaces = {"default", "kube-system", "kube-public", "kube-node-lease"}
     for one in documents:

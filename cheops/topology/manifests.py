@@ -10,6 +10,7 @@ speak to the API server at all.
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import Final
@@ -21,12 +22,17 @@ from cheops.topology.objects import Naming, Object, Volume, claim, pod_of
 from cheops.topology.permissions import AUDITOR
 from cheops.topology.plan import FOLDER_OF_ROUTERS, Plan, Router, Site
 from cheops.topology.rendering import as_text, router_configuration, site_configuration
+from schemas.identity import SITE_NAME_PATTERN
 from services.chassis.errors import SettingsError
 from services.executor.sealing import FILE as SEALING_FILE
 
 Files = Mapping[str, str]  # a path below the folder of the mesh → what the file holds
 Texts = Mapping[str, str]  # a key of a Secret → its value
 
+_LABEL: Final = re.compile(SITE_NAME_PATTERN)
+_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_SIZE: Final = re.compile(r"[1-9][0-9]*(\.[0-9]+)?([KMGTPE]i|[kMGTPE])?")
+_IMAGE: Final = re.compile(r"\S+")
 WITHIN_THE_POD: Final = "0.0.0.0"  # who may come is the Services' matter
 HOME: Final = "/nats"  # where a server is started: its configuration names its files from there
 KEYS: Final = "/keys"
@@ -68,6 +74,18 @@ class Choices(Struct, frozen=True):
     storage_class: str = ""
     rules_namespace: str = ""
     gate: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises SettingsError: what an API server would refuse after half of it is there."""
+        for option, value, form, expected in (
+            ("--namespace", self.namespace, _LABEL, "a DNS label: a-z, 0-9 and '-', at most 63"),
+            ("--rules-namespace", self.rules_namespace or "none", _LABEL, "a DNS label: a-z, 0-9 and '-', at most 63"),
+            ("--storage-class", self.storage_class or "none", _SUBDOMAIN, "a name: a-z, 0-9, '-' and '.'"),
+            ("--storage", self.storage, _SIZE, "a size, as 10Gi"),
+            ("--image", self.image, _IMAGE, "an image's name, without spaces"),
+        ):
+            if not form.fullmatch(value):
+                raise SettingsError(f"{option} {value}: expected {expected}")
 
     @property
     def gate_host(self) -> str:

@@ -9,22 +9,19 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import structlog
-from pydantic import ValidationError
 
 from services.chassis import logs, metrics
 from services.chassis.errors import CheopsError, SettingsError
-from services.chassis.settings import ServiceSettings
+from services.chassis.settings import ServiceSettings, Settings, described, read_settings
 
 SETTLED_AFTER_S = 20.0  # imports, rules and the first listing are in by then
 WHOLE = 2  # the generation of a run over everything that is followed
 WHOLE_RUN_S = 0.01  # a run that takes longer is followed by freezing; no pause of ours may be longer than five of it
 EXIT_ERROR = 1
 EXIT_USAGE = 2
-
-Settings = TypeVar("Settings", bound=ServiceSettings)
 
 
 def main(name: str, model: type[Settings], run: Callable[[Settings], Awaitable[None]]) -> int:
@@ -33,9 +30,9 @@ def main(name: str, model: type[Settings], run: Callable[[Settings], Awaitable[N
         sys.stdout.write(usage(name, model))
         return 0
     try:
-        settings = model()
-    except ValidationError as error:
-        sys.stderr.write(_explain(error, model))
+        settings = read_settings(model)
+    except SettingsError as error:
+        sys.stderr.write(f"cheops: {error}\n")
         return EXIT_USAGE
     logs.configure(settings.log_level, settings.log_format)
     loop_factory = None
@@ -120,16 +117,8 @@ def _innermost(error: BaseException) -> BaseException:
 
 def usage(name: str, model: type[ServiceSettings]) -> str:
     """What can be set, with defaults."""
+    rows = described(model)
+    width = max(len(variable) for variable, _ in rows)
     lines = [f"cheops serve {name}", "", "Settings are environment variables:"]
-    for field, info in model.model_fields.items():
-        default = "required" if info.is_required() else f"default {info.default!r}"
-        lines.append(f"  CHEOPS_{field.upper():<14} {info.description or ''} ({default})")
-    return "\n".join(lines) + "\n"
-
-
-def _explain(error: ValidationError, model: type[ServiceSettings]) -> str:
-    lines = []
-    for row in error.errors(include_url=False, include_input=False):
-        field = str(row["loc"][0]) if row["loc"] else ""
-        lines.append(f"cheops: CHEOPS_{field.upper()}: {row['msg']}")
+    lines += [f"  {variable:<{width}}  {text}" for variable, text in rows]
     return "\n".join(lines) + "\n"

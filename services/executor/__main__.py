@@ -16,7 +16,7 @@ from services.chassis.bus import nats
 from services.chassis.bus.port import Bus
 from services.chassis.kubernetes.connection import connect
 from services.chassis.kubernetes.sealing import sealed
-from services.chassis.settings import RULES_NAMESPACE, NamespaceName, ServiceSettings
+from services.chassis.settings import RULES, RULES_NAMESPACE, Listed, NamespaceName, ServiceSettings
 from services.executor.carrying import Limits
 from services.executor.kubernetes.adapter import KubernetesTarget
 from services.executor.kubernetes.client import KubernetesClient
@@ -32,7 +32,7 @@ class ExecutorSettings(ServiceSettings):
         None, description="kubeconfig file; else KUBECONFIG, ~/.kube/config, the pod's own."
     )
     kube_context: str | None = Field(None, description="Context of the kubeconfig; else its current one.")
-    rules: tuple[Path, ...] = Field((), description="Further rule files (JSON list of paths).")
+    rules: Listed[Path] = Field((), description=RULES)
     rules_namespace: NamespaceName = Field("", description=RULES_NAMESPACE)
     acting_max: int = Field(16, ge=1, le=256, description="Operations that talk to the API server at one time.")
     in_flight_max: int = Field(

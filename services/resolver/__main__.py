@@ -10,11 +10,10 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import structlog
-from pydantic import Field, field_validator
-from pydantic_settings import NoDecode
+from pydantic import Field
 
 from schemas import compiled, subjects
 from schemas.documents import DocumentError
@@ -27,7 +26,7 @@ from services.chassis import lifecycle
 from services.chassis.bus import nats
 from services.chassis.bus.port import Bus
 from services.chassis.errors import SettingsError, TransientError
-from services.chassis.settings import RULES_NAMESPACE, NamespaceName, ServiceSettings
+from services.chassis.settings import RULES, RULES_NAMESPACE, Listed, NamespaceName, ServiceSettings
 from services.resolver.gate import Denies, Gate
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
@@ -47,10 +46,10 @@ log = structlog.get_logger(__name__)
 class ResolverSettings(ServiceSettings):
     """Environment variables CHEOPS_…"""
 
-    rules: tuple[Path, ...] = Field((), description="Further rule files (JSON list of paths).")
+    rules: Listed[Path] = Field((), description=RULES)
     rules_namespace: NamespaceName = Field("", description=RULES_NAMESPACE)
     policy: Path | None = Field(None, description="A policy file (cheops policy check FILE).")
-    peers: Annotated[tuple[SiteToken, ...], NoDecode] = Field((), description="The other sites: oslo,nice.")
+    peers: Listed[SiteToken] = Field((), description="The other sites: oslo,nice.")
     snapshots: Path | None = Field(
         None, description="Folder that keeps the graph from one start to the next; none: all is listed again."
     )
@@ -64,15 +63,9 @@ class ResolverSettings(ServiceSettings):
     gate_host: str = Field("127.0.0.1", min_length=1, description="At which address; in a pod its own.")
     gate_certificates: Path | None = Field(None, description="Folder with cert.pem and key.pem of the gate.")
     gate_denies: Denies = Field(
-        "breaking", description="What is refused there: what breaks others, all that is denied, or nothing."
+        "breaking", description="What is refused there: breaking (what breaks others), all (that is denied) or nothing."
     )
     takeover: bool = Field(False, description="Start although another resolver of this site answers.")
-
-    @field_validator("peers", mode="before")
-    @classmethod
-    def _listed(cls, value: object) -> object:
-        """`oslo,nice` → the names."""
-        return tuple(name.strip() for name in value.split(",") if name.strip()) if isinstance(value, str) else value
 
 
 async def run(settings: ResolverSettings, bus: Bus | None = None, ready: asyncio.Event | None = None) -> None:

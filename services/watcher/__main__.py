@@ -25,7 +25,7 @@ from services.chassis.bus.port import Bus
 from services.chassis.bus.streams import ensure_streams
 from services.chassis.errors import SettingsError
 from services.chassis.kubernetes.connection import connect
-from services.chassis.settings import RULES_NAMESPACE, NamespaceName, ServiceSettings
+from services.chassis.settings import RULES, RULES_NAMESPACE, Listed, NamespaceName, ServiceSettings
 from services.watcher.kubernetes.circumstances import Circumstances
 from services.watcher.kubernetes.cluster import EXCLUDED, KubernetesSource
 from services.watcher.kubernetes.ruling import Ruling
@@ -45,10 +45,11 @@ class WatcherSettings(ServiceSettings):
         None, description="kubeconfig file; else KUBECONFIG, ~/.kube/config, the pod's own."
     )
     kube_context: str | None = Field(None, description="Context of the kubeconfig; else its current one.")
-    exclude: tuple[KindId, ...] = Field(
-        tuple(sorted(EXCLUDED)), description="Kinds ([group/]Kind) that are not watched (JSON list)."
+    exclude: Listed[KindId] = Field(
+        tuple(sorted(EXCLUDED)),
+        description="Kinds ([group/]Kind) that are not watched: Event,apps/ReplicaSet, or a JSON list.",
     )
-    rules: tuple[Path, ...] = Field((), description="Further rule files (JSON list of paths).")
+    rules: Listed[Path] = Field((), description=RULES)
     rules_namespace: NamespaceName = Field("", description=RULES_NAMESPACE)
     watch_list: bool = Field(True, description="List by streaming (WatchList) where the API server can do it.")
 

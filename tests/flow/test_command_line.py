@@ -289,7 +289,7 @@ def test_alerts_follow_tells_what_broke_by_whom_and_that_it_healed(shell: Shell)
     assert following.returncode == 130
     rows = [json.loads(line) for line in shell("alerts", "--site", "lyon", "-o", "json").lines]
     assert [(row["schema"], row["state"]) for row in rows] == [("alert/v1", "raised"), ("alert/v1", "healed")]
-    assert until(shell, ("missing", *SHOP), "nothing is missing at lyon").code == 0
+    assert until(shell, ("missing", *SHOP), "nothing is missing at lyon in namespace shop").code == 0
 
 
 # ── streams, codes, the mesh ────────────────────────────────────────────────────────────────────────────────────────
@@ -350,6 +350,16 @@ def test_sites_doctor_and_status_agree_that_all_is_well(shell: Shell) -> None:
     assert status.code == 0
     assert f"export KUBECONFIG={shell.folder / '.cheops' / 'kubeconfig'}" in status.out
     assert shell("sandbox", "status", "-o", "json").body["schema"] == "sandbox/v1"
+
+
+def test_a_site_that_nobody_knows_is_told_by_doctor_and_by_heal(shell: Shell) -> None:
+    doctor = shell("doctor", CHEOPS_SITE="paris")
+    assert doctor.code == 1
+    (wrong,) = [line for line in doctor.lines if line.startswith("✗")]
+    assert wrong == "✗ no site is called 'paris' (there are lyon, oslo; set CHEOPS_SITE)"
+    healed = shell("heal", "--all", "--site", "paris")
+    assert (healed.code, healed.out) == (2, "")
+    assert "no site is called 'paris' (there are lyon, oslo)" in healed.err
 
 
 def test_up_twice_says_where_it_runs_and_refuses_another_shape_or_a_foreign_folder(shell: Shell) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from cheops.cli.render.moments import moment
 from cheops.cli.render.rows import short_path
 from cheops.cli.render.signs import Signs
 from cheops.cli.render.steps import named
@@ -25,7 +26,7 @@ HEALED_BY_COMMAND: Final = ("A504", "A507", "A508")
 
 def render(alert: Alert, signs: Signs) -> list[str]:
     """One line that stands alone, then who is affected."""
-    at = alert.at.astimezone().strftime("%H:%M:%S")
+    at = moment(alert.at)
     raised = alert.state == "raised"
     broken = f"{signs.deny} {WORDS.get(alert.code, 'BROKEN')}"
     word = signs.paint(broken, "red") if raised else signs.paint(f"{signs.allow} HEALED", "green")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any, Final
+from urllib.parse import quote
 
-from cheops.cli.render.places import place_of
+from cheops.cli.render.places import Manifests
 from schemas.codes import find
-from schemas.documents import Document
 from schemas.verdicts import Reason, Verdict
 
 _COMMANDS: Final = {"deny": "error", "defer": "error", "warning": "warning", "note": "notice"}
@@ -16,17 +16,17 @@ _LEVELS: Final = {"deny": "error", "defer": "error", "warning": "warning", "note
 SARIF_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def github(verdict: Verdict, documents: Sequence[Document]) -> Iterator[str]:
+def github(verdict: Verdict, manifests: Manifests) -> Iterator[str]:
     """One workflow command a reason, then the line that stands alone."""
     for reason in verdict.reasons:
-        place = place_of(reason, documents)
+        place = manifests.place(reason)
         where = f"file={_property(place[0])},line={place[1]}," if place else ""
         title = _property(f"{reason.code} {_title(reason)} @ {reason.site}")
         yield f"::{_COMMANDS[reason.severity]} {where}title={title}::{_data(reason.message)}"
     yield f"{verdict.decision.upper()}  {verdict.summary}"
 
 
-def sarif(verdict: Verdict, documents: Sequence[Document]) -> dict[str, Any]:
+def sarif(verdict: Verdict, manifests: Manifests) -> dict[str, Any]:
     """SARIF 2.1.0: a rule per code, a result per reason."""
     codes = sorted({reason.code for reason in verdict.reasons})
     return {
@@ -37,7 +37,7 @@ def sarif(verdict: Verdict, documents: Sequence[Document]) -> dict[str, Any]:
                 "tool": {
                     "driver": {"name": "cheops", "version": version("cheops"), "rules": [_rule(code) for code in codes]}
                 },
-                "results": [_result(reason, documents) for reason in verdict.reasons],
+                "results": [_result(reason, manifests) for reason in verdict.reasons],
                 "properties": {"decision": verdict.decision, "summary": verdict.summary},
             }
         ],
@@ -56,18 +56,18 @@ def _rule(code: str) -> dict[str, Any]:
     }
 
 
-def _result(reason: Reason, documents: Sequence[Document]) -> dict[str, Any]:
+def _result(reason: Reason, manifests: Manifests) -> dict[str, Any]:
     made: dict[str, Any] = {
         "ruleId": reason.code,
         "level": _LEVELS[reason.severity],
         "message": {"text": f"{reason.message} ({reason.site})"},
     }
-    place = place_of(reason, documents)
+    place = manifests.nearest(reason)  # a code host takes no file in which a result has none
     if place:
         made["locations"] = [
             {
                 "physicalLocation": {
-                    "artifactLocation": {"uri": place[0].replace("\\", "/")},
+                    "artifactLocation": {"uri": quote(place[0].replace("\\", "/"))},
                     "region": {"startLine": place[1]},
                 }
             }

@@ -29,7 +29,7 @@ def _hop(depth: int, edge: GraphEdge, signs: Signs) -> Row:
     return Row(lead, named(edge.target), rows.words_of(edge), rows.field_of(edge))
 
 
-def missing_lines(answer: GraphAnswer, signs: Signs) -> list[str]:
+def missing_lines(answer: GraphAnswer, signs: Signs, namespace: str = "") -> list[str]:
     """Per missing resource, or part of one, who refers to it; what an owner made stands behind its owner."""
     nodes = {node.resource: node for node in answer.nodes}
     by_target: dict[tuple[ResourceId, str], list[GraphEdge]] = defaultdict(list)
@@ -47,7 +47,11 @@ def missing_lines(answer: GraphAnswer, signs: Signs) -> list[str]:
             made.append(_user(top, mine, "  " + (signs.last if place == len(below) - 1 else signs.branch)))
     count = f"{len(by_target)} missing at {answer.site}, needed by {len(users)}" if by_target else ""
     more = f"; {answer.more} more references not shown" if answer.more else ""
-    last = f"{count}{more}" if count else f"nothing is missing at {answer.site}"
+    last = (
+        f"{count}{more}"
+        if count
+        else f"nothing is missing at {answer.site}{f' in namespace {namespace}' if namespace else ''}"
+    )
     return [*rows.lines(made, signs), last, rows.evidence_line(answer, signs)]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
+from cheops.cli.render.moments import moment
 from cheops.cli.render.rows import short_path
 from cheops.cli.render.signs import Signs
 from cheops.cli.render.steps import named, plan_lines
@@ -43,7 +44,7 @@ def render(verdict: Verdict, signs: Signs, took_ms: float | None = None, place: 
 
 def one_line(verdict: Verdict, signs: Signs) -> str:
     """For a stream of verdicts; cut where the line ends."""
-    at = verdict.decided_at.astimezone().strftime("%H:%M:%S")
+    at = moment(verdict.decided_at)
     used = len(f"{at}  {_word(verdict, signs.plain)}    {verdict.intent}")
     summary = signs.cut(verdict.summary, signs.width - used)
     return f"{at}  {_word(verdict, signs)}  {summary}  {signs.paint(verdict.intent, 'dim')}"

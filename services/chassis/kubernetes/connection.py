@@ -119,7 +119,7 @@ async def connect(kubeconfig: str | Path | None = None, context: str | None = No
     if not exists and kubeconfig:
         raise SettingsError(f"the kubeconfig {paths} does not exist")
     if not exists and "KUBERNETES_SERVICE_HOST" not in os.environ:
-        raise SettingsError(f"no kubeconfig at {paths} and not in a cluster: name one with --kubeconfig")
+        raise SettingsError(f"no kubeconfig at {paths} and not in a cluster: name one (CHEOPS_KUBECONFIG)")
     connection = Connection(_from_files(paths, context) if exists else _from_pod)
     await connection.load()
     return connection

@@ -233,6 +233,35 @@ def test_sarif_names_rule_level_and_place(repository: Path) -> None:
     assert "D110" in {rule["id"] for rule in run["tool"]["driver"]["rules"]}
 
 
+def test_who_breaks_when_something_is_removed_is_annotated_at_its_line_though_it_was_not_written(
+    repository: Path,
+) -> None:
+    spare = {**SECRET, "metadata": {"name": "spare", "namespace": "shop"}}
+    _write(repository / "lyon", spare, _web("ca"))
+    done = _check(repository, "-o", "github")
+    lines = (repository / "lyon" / "all.yaml").read_text().splitlines()
+    line = next(number for number, text in enumerate(lines, 1) if "secretName: ca" in text)
+    assert done.code == 3
+    assert f"::error file=lyon/all.yaml,line={line},title=D310 in use @ lyon::" in done.out
+
+
+def test_every_result_of_sarif_has_a_place_since_code_hosts_refuse_the_whole_file_without(repository: Path) -> None:
+    shutil.rmtree(repository / "lyon")
+    run = _check(repository, "--unreachable", "lyon", "-o", "sarif").body["runs"][0]
+    places = [one["locations"][0]["physicalLocation"] for one in run["results"]]
+    assert places
+    assert {one["artifactLocation"]["uri"] for one in places} == {"lyon/all.yaml"}
+
+
+def test_an_annotation_is_in_the_manifest_of_the_site_that_it_is_about(repository: Path) -> None:
+    shop = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
+    _write(repository / "lyon", SECRET, _web("spare"))
+    _write(repository / "oslo", shop, SECRET, _web("gone"))
+    done = _check(repository, "--site", "oslo=oslo", "-o", "github")
+    errors = [one for one in done.out.splitlines() if one.startswith("::error")]
+    assert sorted(one.split(",")[0] for one in errors) == ["::error file=lyon/all.yaml", "::error file=oslo/all.yaml"]
+
+
 def test_an_unknown_revision_is_bad_input(repository: Path) -> None:
     done = _check(repository, since="nope")
     assert (done.code, done.out) == (2, "")
