@@ -103,7 +103,7 @@ def _one(resource: str, copies: Sequence[Copy], wanted: Everywhere, place: Place
 def _replicas(name: str, copies: Sequence[Copy], local: Sequence[str], signs: Signs) -> list[str]:
     there = [one for one in copies if one.object is not None]
     found = differences(copies, local)
-    what = "the same" if not found else f"{len(found)} declared field{'s' if len(found) > 1 else ''} differ"
+    what = "the same" if not found else f"{len(found)} declared field{' differs' if len(found) == 1 else 's differ'}"
     what = f", {what}" if len(there) > 1 else ""
     lines = [signs.paint(f"{name}: at {len(there)} of {len(copies)} sites{what}", "bold"), *_rows(copies, signs)]
     for path, values in list(found.items())[:DIFFERENCES_SHOWN_MAX]:

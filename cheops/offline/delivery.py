@@ -5,7 +5,7 @@ place ──▶ whole or divided bodies per site ──▶ judged there ──�
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -13,13 +13,15 @@ from cheops.offline.check import Act, Court, judge_at
 from cheops.offline.sites import OfflineSite, placed
 from schemas.events import ResourceState
 from schemas.identity import ResourceId, SiteName, kind_of
-from schemas.scope.tree import Scope
+from schemas.scope.sites import site_names
+from schemas.scope.tree import Part, Scope
 from schemas.verdicts import Reason, Verdict, Wait
+from services.resolver.across.sets import sets_of
 from services.resolver.across.splitting import Splitter
 from services.resolver.across.supply import MISSING, Naming, Supplies, bare_namespace
 from services.resolver.judge.case import Problem
 from services.resolver.judge.findings import named
-from services.resolver.placing import Alternative
+from services.resolver.placing import Alternative, Sets
 from services.resolver.signals import Want
 
 Body = dict[str, Any]
@@ -57,11 +59,22 @@ class Delivery:
             body = placed(manifest, self.act.namespace)
             state = home.extractor.state(body)
             states[state.resource], self.bundle[state.resource] = state, body
-        splitter = Splitter(self.scope, self.way, home.surface, home.name, self.court.catalogue.divides)
+        splitter = Splitter(
+            self.scope, self.way, home.surface, home.name, self.court.catalogue.divides, self._sets(states)
+        )
         split = splitter.bundle(self.bundle, states)
         self.bodies = {name: dict(mine) for name, mine in split.bodies.items()}
         if split.problems:
             self.problems[home.name] = dict(split.problems)
+
+    def _sets(self, resources: Collection[ResourceId]) -> Sets:
+        """Where those are that are of a set; the entry site's word goes before others'."""
+        sets: dict[ResourceId, Part] = {}
+        for site in self.court.sites.values():
+            for resource, part in sets_of(site.graph, resources, {}, site.name).items():
+                if resource not in sets and self.court.sites.keys() >= {*site_names(Scope((part,)))}:
+                    sets[resource] = part
+        return sets
 
     def judged(self) -> dict[SiteName, Verdict]:
         """Each site on its part."""

@@ -65,9 +65,10 @@ ALERTS: Final = (
         "A",
         "507",
         "not what was declared",
-        "Past Cheops, somebody changed or deleted a replica, a part or a copy at one site.",
+        "Past Cheops, somebody changed or deleted a replica, a part or a copy at one site, or deleted an original.",
         "The sites of one set differ, or a copy from its original.",
-        "cheops heal KIND/NAME applies what was declared; or declare the change: cheops apply.",
+        "cheops heal KIND/NAME applies what was declared; or declare the change: cheops apply. "
+        "An original that is gone has to be made again; its copies follow it.",
         "kubectl scale of one part of a divided Deployment",
     ),
     Code(

@@ -43,6 +43,7 @@ class _Suspicion:
     due_s: float
     cause: str
     sites: tuple[SiteName, ...]
+    is_original: bool = False
 
 
 class Drifts:
@@ -55,6 +56,7 @@ class Drifts:
         self._suspicions: dict[ResourceId, _Suspicion] = {}
         self._raised: dict[str, Alert] = {}
         self._settled: set[ResourceId] = set()  # an intent has done something about them since
+        self._deleted: set[ResourceId] = set()  # and this is what
         self._next_check_s = 0.0
 
     def recover(self, alerts: Iterable[Alert]) -> None:
@@ -79,16 +81,18 @@ class Drifts:
             self.suspect(new, cause, now_s)
         elif changed.may_take_away and (new is None or not is_declared(new)):
             old = changed.old
-            if old is not None and is_declared(old) and not self._is_ours(old.resource):
+            is_shared = old is not None and new is None and bool(shared_to(old))
+            if old is not None and (is_declared(old) or is_shared) and not self._is_ours(old.resource):
                 self.suspect(old, cause, now_s)
 
     def suspect(self, state: ResourceState, cause: str, now_s: float) -> None:
         """It differs, or may: it is looked at again a moment later."""
         if len(self._suspicions) < SUSPICIONS_MAX:
             origin = shared_from(state)
-            sites = replicas_at(state) or ((origin,) if origin is not None else ())
+            copies = () if is_declared(state) else shared_to(state)
+            sites = replicas_at(state) or ((origin,) if origin is not None else copies)
             others = tuple(one for one in sites if one != self._site)
-            self._suspicions.setdefault(state.resource, _Suspicion(now_s + SETTLE_S, cause, others))
+            self._suspicions.setdefault(state.resource, _Suspicion(now_s + SETTLE_S, cause, others, bool(copies)))
 
     def _is_ours(self, resource: ResourceId) -> bool:
         """An intent does it, or takes away what it lives in."""
@@ -102,6 +106,7 @@ class Drifts:
         for one in effects:
             if isinstance(one, StoreVerdict) and self._raised and one.verdict.decision == "allow":
                 self._settled.update(one.verdict.targets if one.verdict.verb != "read" else ())
+                self._deleted.update(one.verdict.targets if one.verdict.verb == "delete" else ())
             elif isinstance(one, StoreVerdict) and one.verdict.decision == "deny":
                 older += map(SendAlert, self._older(one.verdict))
             elif isinstance(one, SendAlert):
@@ -151,16 +156,18 @@ class Drifts:
         self._next_check_s = moment.monotonic_s + (0.0 if many else CHECK_S)
         if not self._raised:
             self._settled.clear()
+            self._deleted.clear()
         return [*self._raise(view, moment), *(self._heal(view, moment) if evidence.synced else ())]
 
     def _raise(self, view: View, moment: Moment) -> Iterator[Alert]:
         due = takewhile(lambda one: self._suspicions[one].due_s <= moment.monotonic_s, self._suspicions)  # oldest first
         for resource in [*islice(due, LOOK_MAX)]:
             suspicion = self._suspicions.pop(resource)
-            why = self._differs(view, resource)
+            why = self._differs(view, resource, suspicion)
             if not why or self._id(resource) in self._raised or len(self._raised) >= RAISED_MAX:
                 continue
             self._settled.discard(resource)
+            self._deleted.discard(resource)
             alert = Alert(
                 id=self._id(resource),
                 code=CODE,
@@ -175,8 +182,11 @@ class Drifts:
             self._raised[alert.id] = alert
             yield alert
 
-    def _differs(self, view: View, resource: ResourceId) -> str:
+    def _differs(self, view: View, resource: ResourceId, suspicion: _Suspicion) -> str:
         state = view.find(resource)
+        if suspicion.is_original:
+            stay = f"its copies at {', '.join(suspicion.sites)} stay as they are until it is there again"
+            return "" if state is not None else f"it is gone, and no intent has deleted it; {stay}"
         if state is None:
             return "it is gone, and no intent has deleted it"
         if not is_declared(state) and not drift(state):
@@ -203,7 +213,8 @@ class Drifts:
             return f"{what} was declared anew by intent {declarer}" if is_later else ""
         is_settled = alert.resource in self._settled
         if state is None:
-            return f"{what} was deleted by an intent" if is_settled and not self._is_held(alert.resource) else ""
+            is_deleted = alert.resource in self._deleted and not self._is_held(alert.resource)
+            return f"{what} was deleted by an intent" if is_deleted else ""
         if drift(state) or not (is_declared(state) or is_settled):
             return ""
         return f"{what} is what was declared again"

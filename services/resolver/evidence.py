@@ -8,7 +8,6 @@ watcher, on monotonic clocks only, and never passes an event that the heartbeat 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
 
 from msgspec import Struct, structs
@@ -18,19 +17,13 @@ from schemas.identity import KindId, SiteName
 from schemas.kinds import Surface
 from schemas.verdicts import Evidence
 from services.resolver.accepting import Accepted, Event_co, Numbered, Trouble
+from services.resolver.counted import Beat, Counted
 from services.resolver.judge.written import WrittenEvidence
 
-HEARTBEATS_PENDING_MAX: Final = 120  # two minutes of heartbeats that wait for their events
 OFFSETS_MAX: Final = 600  # ten minutes: old minima are forgotten so that clock drift cannot add up
 RESYNC_RETRY_S: Final = 5.0
 RESYNC_PAUSE_MIN_S: Final = 0.25  # after a question that another doubt overtook; doubled with each
 EPOCH_SILENCE_S: Final = 3.0  # three heartbeats of the epoch that we follow
-
-
-@dataclass(frozen=True, slots=True)
-class _Beat:
-    sent_s: float  # on our clock: the watcher's clock plus the smallest offset seen
-    seq: int
 
 
 class Standing(Struct, frozen=True):
@@ -62,7 +55,7 @@ class SiteEvidence:
         self.heard_at_s: float | None = None
         self._beat_at_s = float("-inf")
         self._watermark_s: float | None = None
-        self._pending: deque[_Beat] = deque(maxlen=HEARTBEATS_PENDING_MAX)
+        self._counted = Counted()
         self._offsets: deque[float] = deque(maxlen=OFFSETS_MAX)
         self._required_seq: int | None = None  # confirmations count from here; None: the watcher has not answered
         self._asked_at_s: float | None = None
@@ -123,10 +116,10 @@ class SiteEvidence:
 
     def settle(self) -> None:
         """After a batch was applied: heartbeats whose events are all here move the watermark."""
-        while self._pending and self._pending[0].seq <= self.seq:
-            beat = self._pending.popleft()
+        sent_s = self._counted.covered(self.seq)
+        if sent_s is not None:
             self._silent = False
-            self._watermark_s = max(beat.sent_s, self._watermark_s or beat.sent_s)
+            self._watermark_s = max(sent_s, self._watermark_s or sent_s)
 
     def _trouble(self, batch: Numbered[Event_co]) -> Trouble:
         if batch.epoch != self.epoch:
@@ -142,7 +135,7 @@ class SiteEvidence:
     def _begin_epoch(self, epoch: int) -> None:
         self.epoch, self.seq, self.chain = epoch, 0, ""
         self._had_seq, self._numbered_again = 0, False
-        self._pending.clear()
+        self._counted.clear()
         self._offsets.clear()
         self._watermark_s = None
         self._started.clear()
@@ -173,7 +166,8 @@ class SiteEvidence:
             self._unconfirmed = None
         self.blind, self.observed, self.published_seq = heartbeat.blind, heartbeat.observed, heartbeat.seq
         self._offsets.append(now_s - heartbeat.at_s)
-        self._pending.append(_Beat(heartbeat.at_s + min(self._offsets), heartbeat.seq))
+        if self._counted.add(Beat(heartbeat.at_s + min(self._offsets), heartbeat.seq), self.seq, now_s):
+            self.distrust("what is counted does not come")
         self.settle()
         return ""
 

@@ -2,6 +2,7 @@
 
     original seen at another version, and no intent of ours did it ──▶ a moment later ──▶ EnterIntent per site of a copy
     our own intent did it, and a site of a copy was away           ──▶ the same, for that site
+    gone, or it says no more who has a copy, and no intent did it  ──▶ the same, when it is there again
 
 What the intent does is to heal the copy: it becomes what its original is then, with the consent of its own site. One
 that still waits for its site stands for all later changes, because it reads the original when it is done.
@@ -25,6 +26,7 @@ from services.resolver.signals import EnterIntent, Moment
 SETTLE_S: Final = 1.0  # several writes of one person are followed once
 EVERY_S: Final = 10.0  # and what changes all the time is followed so often
 FOLLOWED_MAX: Final = 10_000
+MISSED_MAX: Final = 1_000  # all are looked for at once
 ID_BYTES: Final = 12
 PREFIX: Final = "follow-"
 
@@ -51,6 +53,17 @@ class Originals:
         self.is_waiting: Callable[[str], bool] = lambda _: False
         self.is_confidential: Callable[[KindId], bool] = lambda _: True
         self._followed: dict[tuple[ResourceId, SiteName], _Followed] = {}
+        self._missed: dict[ResourceId, set[SiteName]] = {}  # copies of which their original does not say any more
+        self._next_look_s = 0.0
+
+    def miss(self, changed: Changed) -> None:
+        """Something that was shared is gone, or perhaps does not say so any more."""
+        old, new = changed.old, changed.new
+        if old is None or self._is_held(old.resource):
+            return
+        lost = {*shared_to(old)} - {*(shared_to(new) if new is not None else ())}
+        if lost and len(self._missed) < MISSED_MAX:
+            self._missed.setdefault(old.resource, set()).update(lost)
 
     def observe(self, changed: Changed, now_s: float) -> None:
         """Something that is shared was seen; asked before what is in flight is told of it."""
@@ -67,15 +80,32 @@ class Originals:
             if row.due_s is None:
                 row.due_s = max(now_s + SETTLE_S, row.last_s + EVERY_S)
 
+    def _look_for_missed(self, view: View, now_s: float) -> None:
+        """What is there again is followed; each of its versions once, until it says again who has a copy."""
+        self._next_look_s = now_s + SETTLE_S
+        for resource, names in list(self._missed.items()):
+            state = view.find(resource)
+            if state is None:
+                continue
+            names.difference_update(shared_to(state))
+            if not names:
+                del self._missed[resource]
+            for name in sorted(names):
+                row = self._followed.setdefault((resource, name), _Followed())
+                if row.due_s is None and row.intent != _id_of(resource, name, state.resource_version):
+                    row.due_s = max(now_s, row.last_s + EVERY_S)
+
     def due(self, view: View, moment: Moment) -> list[EnterIntent]:
         """The intents that are due now."""
         entered: list[EnterIntent] = []
+        if self._missed and moment.monotonic_s >= self._next_look_s:
+            self._look_for_missed(view, moment.monotonic_s)
         for (resource, name), row in list(self._followed.items()):
             if row.due_s is None or row.due_s > moment.monotonic_s:
                 continue
             state = view.find(resource)
             row.due_s, row.last_s = None, moment.monotonic_s
-            if state is None or name not in shared_to(state):
+            if state is None or name not in (*shared_to(state), *self._missed.get(resource, ())):
                 del self._followed[resource, name]
             elif not self.is_waiting(row.intent):
                 row.intent = _id_of(resource, name, state.resource_version)

@@ -2,18 +2,20 @@
 
 scope ── fold ──▶ alternatives (`;`), each: part → sites with their share
 resources ──▶ the first part that matches says where; what the bundle holds for them follows them, whole
+          ──▶ what no part says, and is of a set, stays where its set is, and leaves only with its users
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice, product
+from types import MappingProxyType
 from typing import Final
 
 from schemas.events import ResourceState
-from schemas.identity import ResourceId, ResourceKey, SiteName, kind_of, split_kind
+from schemas.identity import KindId, ResourceId, ResourceKey, SiteName, kind_of, split_kind
 from schemas.kinds import Surface, UnknownKindError
 from schemas.scope.sites import Latencies, fold
 from schemas.scope.tree import (
@@ -33,8 +35,10 @@ from schemas.scope.tree import (
 
 ALTERNATIVES_MAX: Final = 64  # of a scope with several `;`: they are tried one after the other
 WHOLE: Final = Fraction(1)
+HOLDERS: Final = (KindId("Namespace"), KindId("apiextensions.k8s.io/CustomResourceDefinition"))  # others live in these
 
 Shares = Mapping[SiteName, Fraction]
+Sets = Mapping[ResourceId, Part]  # locations without `;`
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +60,22 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where one resource goes. `part`: the number of the part that says so; None when it follows, or stays here."""
+    """Where one resource goes.
+
+    part    that says so, of the scope or of its set; None when it follows, or stays here
+    others  sites that are of its set, and are asked for nothing
+    """
 
     shares: Shares
     crossed: bool = False
-    part: int | None = None
+    part: Part | None = None
     location: Location | None = None
+    others: tuple[SiteName, ...] = ()
+
+    @property
+    def members(self) -> tuple[SiteName, ...]:
+        """Every site that has it then."""
+        return (*self.shares, *self.others)
 
 
 def alternatives(scope: Scope, known: Collection[SiteName], latencies: Latencies, entry: SiteName) -> list[Alternative]:
@@ -112,22 +126,53 @@ def _shares(location: Location) -> Shares:
 
 
 def place(
-    states: Mapping[ResourceId, ResourceState], scope: Scope, way: Alternative, surface: Surface, entry: SiteName
+    states: Mapping[ResourceId, ResourceState],
+    scope: Scope,
+    way: Alternative,
+    surface: Surface,
+    entry: SiteName,
+    sets: Sets = MappingProxyType({}),
 ) -> dict[ResourceId, Placement]:
-    """Where each resource of a bundle goes (of a delete or a read, each target)."""
+    """Where each resource of a bundle goes. `sets`: where those are now that are of one."""
     needs = {resource: _needs(state, states) for resource, state in states.items()}
     followers = {target for targets in needs.values() for target in targets}
     placed: dict[ResourceId, Placement] = {}
     for resource in states:
         number = part_of(scope, resource, surface, is_root=resource not in followers)
         if number is not None:
-            placed[resource] = Placement(way.shares[number], way.crossed[number], number, way.locations[number])
+            part = scope.parts[number]
+            placed[resource] = Placement(way.shares[number], way.crossed[number], part, way.locations[number])
     for resource in _before_what_they_need(states, needs):
         if resource not in placed:
-            mine = [placed[user] for user, targets in needs.items() if resource in targets and user in placed]
-            sites = dict.fromkeys((name for one in mine for name in one.shares), WHOLE)
-            placed[resource] = Placement(sites or {entry: WHOLE})
+            users = [user for user, targets in needs.items() if resource in targets and user in placed]
+            sites = dict.fromkeys((name for one in users for name in placed[one].shares), WHOLE)
+            if resource in sets:
+                left = {name for one in users if one in sets for name in _sites(sets[one]) if name not in sites}
+                placed[resource] = _in_its_set(resource, sets[resource], sites, left)
+            else:
+                placed[resource] = Placement(sites or {entry: WHOLE})
     return placed
+
+
+def _in_its_set(resource: ResourceId, mine: Part, sites: Shares, left: Container[SiteName]) -> Placement:
+    """Nobody says where it is: it stays, goes along with its users, and leaves where they leave.
+
+    What others live in does not leave with those that one bundle names; where these leave, it is asked for nothing.
+    """
+    had, holds = _sites(mine), kind_of(resource) in HOLDERS
+    stays = [name for name in had if holds or name not in left]
+    whole = dict.fromkeys((*stays, *sites), WHOLE)
+    if whole.keys() != {*had}:
+        return Placement(whole)
+    others = tuple(name for name in had if holds and name in left)
+    asked = {name: share for name, share in _shares(mine.location).items() if name not in others}
+    if _is_crossed(mine.location):
+        return Placement(asked, True, mine, mine.location, others)
+    return Placement(asked, others=others)
+
+
+def _sites(part: Part) -> tuple[SiteName, ...]:
+    return tuple(_shares(part.location))
 
 
 def part_of(scope: Scope, resource: ResourceId, surface: Surface, *, is_root: bool) -> int | None:

@@ -77,6 +77,8 @@ class Vigil:
         may_take_away = changed.may_take_away
         if may_take_away or DRIFT_FACT in changed.facts:
             self.drifts.observe(changed, cause, now_s)
+            if SHARED_TO_FACT in changed.facts_before:
+                self.drifts.originals.miss(changed)
             if may_take_away:
                 self.observe(changed.old, changed.new, cause, now_s)
         if SHARED_TO_FACT in changed.facts:

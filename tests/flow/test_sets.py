@@ -93,9 +93,13 @@ def test_a_set_lives_through_updates_a_cut_and_new_scopes(shell: Shell) -> None:
     assert "more" not in (settings(shell, "nice") or {})["data"]
     assert "W503" in in_force(shell, pending["intent"])
     assert "pending at nice" in shell("show", pending["intent"], "--site", "lyon").out
+    same = apply(shell, "lyon")
+    assert (codes(same), same["plan"]) == ({"N102", "W503"}, [])
     shell("sandbox", "heal", "nice")
     eventually(lambda: "more" in (settings(shell, "nice") or {})["data"], "nice never gets the update")
-    eventually(lambda: "W503" not in in_force(shell, pending["intent"]), "it stays open for nice")
+    for one in (pending, same):
+        eventually(lambda intent=one["intent"]: "W503" not in in_force(shell, intent), "it stays open for nice")
+    assert "A506" not in shell("alerts", "--site", "lyon").out, "what is as it was declared is not lost"
 
     stays = shell("delete", "configmap/settings", "--site", "lyon", "--scope", "lyon", "--preview", "-o", "json")
     assert "W340" in codes(stays.body)

@@ -51,6 +51,7 @@ class Bringing:
 
     wanted    being fetched now     deletes   copies of what is deleted, by site     unmarks   originals to be told
     leaving   replicas and parts at sites that a new scope leaves out
+    sets      where those are of which a site has said that the scope leaves out others
     departed  sites that stay in a set → what of it, and which sites leave it
     """
 
@@ -59,6 +60,7 @@ class Bringing:
     deletes: dict[SiteName, list[ResourceId]] = field(default_factory=dict)
     unmarks: dict[SiteName, dict[ResourceId, list[SiteName]]] = field(default_factory=dict)
     leaving: dict[SiteName, list[ResourceId]] = field(default_factory=dict)
+    sets: dict[ResourceId, dict[SiteName, None]] = field(default_factory=dict)
     departed: dict[SiteName, dict[ResourceId, list[SiteName]]] = field(default_factory=dict)
 
     @property

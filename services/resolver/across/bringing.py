@@ -134,8 +134,18 @@ class Bringer:
         return new
 
     def _leaving(self, asked: Asking) -> bool:
-        """Sites that a new scope leaves out are to delete their replica or part. True: something is new."""
+        """Sites that a new scope leaves out are to delete their replica or part. True: something is new.
+
+        Where a set is may be news here: what no part of the scope says stays there, and then nobody is left out.
+        """
         bringing, new = asked.bringing, False
+        for teller, verdict in asked.answers.items():
+            for resource, sites in told_of(verdict, LEAVES):
+                known = bringing.sets.setdefault(resource, {})
+                new = new or not known.keys() >= {teller, *sites}
+                known.update(dict.fromkeys((teller, *sites)))
+        if new:
+            return True
         for verdict in asked.answers.values():
             for resource, sites in told_of(verdict, LEAVES):
                 for name in sites:

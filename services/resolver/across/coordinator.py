@@ -103,9 +103,8 @@ class Coordinator:
         """Ask the sites of the way that is to be tried, all at once."""
         if asked.intent.heal and not asked.healing.is_known:
             return self.healer.fetch(asked, moment)
-        parts, problems = self.reading.parts(
-            asked.intent, asked.intake, asked.scope, asked.way, asked.declared or asked.number
-        )
+        age, sets = asked.declared or asked.number, asked.bringing.sets
+        parts, problems = self.reading.parts(asked.intent, asked.intake, asked.scope, asked.way, age, sets)
         parts = {name: part for name, part in parts.items() if not asked.only or name in asked.only}
         if asked.only and not parts and not (asked.bringing.departed or asked.bringing.supplies.brought):
             in_force = self.desk.docket.known(asked.intent.id)

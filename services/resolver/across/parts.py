@@ -9,22 +9,19 @@ from schemas.identity import IdentityError, ResourceId, SiteName
 from schemas.intents import Intent
 from schemas.kinds import Surface
 from schemas.peers import Part
-from schemas.scope.tree import Scope
 from services.resolver.across.sets import stamped
-from services.resolver.across.splitting import Divides, Splitter
+from services.resolver.across.splitting import Splitter
 from services.resolver.intake import Intake
 from services.resolver.judge.case import Problem
-from services.resolver.placing import Alternative
 
 
 def parts_of(
-    intent: Intent, intake: Intake, scope: Scope, way: Alternative, surface: Surface, divides: Divides, age: int = 0
+    intent: Intent, intake: Intake, splitter: Splitter, age: int = 0
 ) -> tuple[Mapping[SiteName, Part], tuple[Problem, ...]]:
     """What each site is asked; and what of it makes no sense (D620). `age`: when what it writes is declared."""
     common = intent.model_dump(by_alias=True, exclude={"site", "scope", "resources", "manifests", "entry"})
-    splitter = Splitter(scope, way, surface, intent.site, divides)
     if intent.verb in ("delete", "read"):
-        rows = [(text, resolved(surface, text, intent.namespace)) for text in intent.resources]
+        rows = [(text, resolved(splitter.surface, text, intent.namespace)) for text in intent.resources]
         at = splitter.names(rows)
         named = {name: Part(**common, site=name, entry=intent.site, resources=tuple(mine)) for name, mine in at.items()}
         return named, splitter.names_undivided(one for _, one in rows)

@@ -20,8 +20,8 @@ from schemas.ties import REPLICA_SET, declared, is_member, shared_to
 from schemas.verdicts import Verdict
 from services.resolver.across.nearest import nearest_first
 from services.resolver.across.parts import parts_of, resolved
-from services.resolver.across.sets import members, scope_without_words
-from services.resolver.across.splitting import Divides
+from services.resolver.across.sets import Told, members, scope_without_words, sets_of
+from services.resolver.across.splitting import Divides, Splitter
 from services.resolver.desk import Desk
 from services.resolver.graph.remembered import RememberedView
 from services.resolver.intake import Intake
@@ -106,10 +106,13 @@ class Reading:
         return [Problem("D600", f"column {columns[number][0]} of the scope: {error}") for number, error in unknown]
 
     def parts(
-        self, intent: Intent, intake: Intake, scope: Scope, way: Alternative, age: int = 0
+        self, intent: Intent, intake: Intake, scope: Scope, way: Alternative, age: int, told: Told
     ) -> tuple[Mapping[SiteName, Part], tuple[Problem, ...]]:
-        """What each site is asked in one way to read the scope."""
-        parts, problems = parts_of(intent, intake, scope, way, self.desk.evidence.surface, self.divides, age)
+        """What each site is asked in one way to read the scope. `told`: where sets are, as other sites say."""
+        here = self.desk.site
+        sets = sets_of(self.desk.graph, (one.resource for one in intake.changes), told, here)
+        splitter = Splitter(scope, way, self.desk.evidence.surface, here, self.divides, sets)
+        parts, problems = parts_of(intent, intake, splitter, age)
         return parts, tuple(self.placed(intent, scope, one) for one in problems)
 
     def placed(self, intent: Intent, scope: Scope, problem: Problem) -> Problem:
@@ -135,7 +138,7 @@ class Reading:
         scope = self.scope_of(intent, intake)
         found: Mapping[SiteName, Part] = {}
         for way in self._ways(scope, is_read=intent.verb == "read"):
-            parts, _ = self.parts(intent, intake, scope, way, self.declared_by(intent, intake))
+            parts, _ = self.parts(intent, intake, scope, way, self.declared_by(intent, intake), {})
             parts = {**parts, **_deleting(intent, verdict, parts)}
             known = {name: part for name, part in parts.items() if name in sites and self._explains(part, verdict)}
             found = known if len(known) > len(found) else found

@@ -17,7 +17,7 @@ from schemas.identity import ResourceId, ResourceKey, SiteName
 from schemas.scope.errors import ScopeError
 from schemas.scope.parse import parse_scope
 from schemas.scope.printing import print_placement
-from schemas.scope.tree import KindSelector, Part, Replicate, Scope, Site
+from schemas.scope.tree import KindSelector, Part, Replicate, Scope, Site, replicate
 from schemas.ties import (
     DECLARED,
     PART_OF,
@@ -33,9 +33,11 @@ from schemas.ties import (
     with_words,
 )
 from services.resolver.graph.view import View
+from services.resolver.placing import Sets, alternatives
 
 PLACEMENTS_REMEMBERED: Final = 1_024
 Body = dict[str, Any]
+Told = Mapping[ResourceId, Iterable[SiteName]]
 
 
 def replica(body: Body, resource: ResourceId, sites: Iterable[SiteName]) -> Body:
@@ -78,6 +80,18 @@ def scope_without_words(view: View, resources: Iterable[ResourceId], entry: Site
     """What no scope means: members of sets at the sites of their set, everything else here."""
     parts = [_part_of(state, entry) for state in members(view, resources)]
     return Scope((*parts, Part(None, Site(entry))))
+
+
+def sets_of(view: View, resources: Iterable[ResourceId], told: Told, entry: SiteName) -> Sets:
+    """Where each of these that is of a set is now: as it is known here, and at the sites that others have told."""
+    here = {one.resource: _part_of(one, entry) for one in members(view, resources)}
+    made = {one: Part(None, replicate(map(Site, sites))) for one, sites in told.items() if one not in here}
+    for resource, part in here.items():
+        way = alternatives(Scope((part,)), (), {}, entry)[0]
+        names = dict.fromkeys((*way.sites, *told.get(resource, ())))
+        location = way.locations[0] if way.crossed[0] else replicate(map(Site, names))
+        made[resource] = Part(None, location, part.options)
+    return made
 
 
 def _part_of(state: ResourceState, entry: SiteName) -> Part:

@@ -7,7 +7,7 @@ a read go to the sites of the part that selects them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from schemas.events import ResourceState
@@ -20,7 +20,7 @@ from services.resolver.across.sets import place as as_place
 from services.resolver.across.sets import replica
 from services.resolver.judge.case import Problem
 from services.resolver.judge.findings import named
-from services.resolver.placing import Alternative, Placement, divided, part_of, place
+from services.resolver.placing import Alternative, Placement, Sets, divided, part_of, place
 
 NAMESPACE: Final = KindId("Namespace")
 Body = dict[str, Any]
@@ -37,19 +37,20 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Splitter:
-    """One scope, read in one way, at the site where the intent is entered."""
+    """One scope, read in one way, at the site where the intent is entered. `sets`: where those are that are of one."""
 
     scope: Scope
     way: Alternative
     surface: Surface
     entry: SiteName
     divides: Divides
+    sets: Sets = field(default_factory=dict)
 
     def bundle(self, bodies: Mapping[ResourceId, Body], states: Mapping[ResourceId, ResourceState]) -> Split:
         """Each manifest to its sites, whole or divided."""
         made: dict[SiteName, dict[ResourceId, Body]] = {}
         problems: dict[ResourceId, Problem] = {}
-        for resource, placement in place(states, self.scope, self.way, self.surface, self.entry).items():
+        for resource, placement in place(states, self.scope, self.way, self.surface, self.entry, self.sets).items():
             why = self._indivisible(kind_of(resource), placement)
             if why:
                 problems[resource] = Problem("D620", f"{named(resource)} {why}", resource)
@@ -62,7 +63,7 @@ class Splitter:
         fields = self.divides(kind)
         if not placement.crossed or placement.part is None:
             return ""
-        moves = self.scope.parts[placement.part].options.rebalance
+        moves = placement.part.options.rebalance
         if not fields and (moves or kind != NAMESPACE):
             return "has no number that could be divided"
         if len(fields) > 1 and moves:
@@ -71,17 +72,15 @@ class Splitter:
 
     def _parts(self, resource: ResourceId, body: Body, placement: Placement) -> Iterator[tuple[SiteName, Body]]:
         fields = self.divides(kind_of(resource)) if placement.crossed else ()
-        if not fields and placement.crossed and placement.part is not None and kind_of(resource) == NAMESPACE:
-            assert placement.location is not None, "what spans sites is named by a part"
-            spread = Part(None, placement.location, self.scope.parts[placement.part].options)
-            whole = as_place(body, resource, placement.shares, spread) if len(placement.shares) > 1 else body
-            yield from ((name, whole) for name in placement.shares)
-            return
+        members, part = placement.members, placement.part
         if not fields:
-            whole = replica(body, resource, placement.shares) if len(placement.shares) > 1 else body
-            yield from ((name, whole) for name in placement.shares)
+            if len(members) > 1 and placement.crossed and part is not None and kind_of(resource) == NAMESPACE:
+                assert placement.location is not None, "what spans sites is named by a part"
+                body = as_place(body, resource, members, Part(None, placement.location, part.options))
+            elif len(members) > 1:
+                body = replica(body, resource, members)
+            yield from ((name, body) for name in placement.shares)
             return
-        part = self.scope.parts[placement.part] if placement.part is not None else None
         options = part.options if part is not None else Options()
         assert placement.location is not None, "what is divided is named by a part"
         split = {path: divided(_number(body, path), placement.location, options.prime) for path in fields}

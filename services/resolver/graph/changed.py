@@ -41,6 +41,11 @@ class Changed:
         return {} if self._after is None else self._records.traits(self._after).facts
 
     @property
+    def facts_before(self) -> Mapping[str, Scalar]:
+        """The same of before."""
+        return {} if self._before is None else self._records.traits(self._before).facts
+
+    @property
     def may_take_away(self) -> bool:
         """Cheaply: it is gone, it is another object now, or what is known of it besides its references differs."""
         before, after = self._before, self._after

@@ -68,6 +68,7 @@ def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: So
     idle = {change.resource for change in case.changes if change.unchanged}
     impact = impact_of(view, [] if case.problems else [one for one in targets if one not in idle])
     named_ = tuple(change.resource for change in case.changes)
+    only_words = all(change.action == "annotate" for change in case.changes)
     return Verdict(
         intent=case.intent,
         revision=case.revision,
@@ -75,7 +76,7 @@ def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: So
         verb=case.verb,
         site=case.site,
         targets=named_,
-        summary=summary_of(case.verb, named_, case.site, decision, reasons, len(steps), impact.direct),
+        summary=summary_of(case.verb, named_, case.site, decision, reasons, len(steps), impact.direct, only_words),
         decided_at=now,
         decided_by=case.decided_by,
         policy=policy.digest,

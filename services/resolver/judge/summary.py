@@ -24,9 +24,12 @@ def summary_of(
     reasons: Sequence[Reason | WrittenReason],
     steps_count: int,
     dependents_count: int = 0,
+    only_words: bool = False,
 ) -> str:
-    """`delete Secret shop/edge-ca @ lyon: still used by 2 resources`."""
+    """`delete Secret shop/edge-ca @ lyon: still used by 2 resources`. `only_words`: who is of a set, or has a copy."""
     head = f"{verb} {what(resources)} @ {site}"
+    if decision == "allow" and only_words and steps_count:
+        return f"{head}: only its marks change here"
     if decision == "allow":
         return head + _why_allowed(verb, len(resources), site, reasons, steps_count, dependents_count)
     wanted = "deny" if decision == "deny" else "defer"

@@ -81,6 +81,8 @@ def judge_membership(view: View, change: Change) -> Iterator[Finding]:
         yield Finding(COPIES_FOLLOW, message, "presence", change.resource, at=sharing)
     if not is_member(state):
         return
+    if change.unchanged:
+        return  # it says what is there: nobody leaves by it, and nothing of it is lost
     if is_overtaken(state, after):
         message = f"{named(change.resource)} was declared later by intent {declared(state)[1]}: that stays"
         yield Finding(OVERTAKEN, message, "presence", change.resource)

@@ -211,6 +211,37 @@ def test_a_kind_that_is_not_observed_is_named_and_the_rest_stays_fresh() -> None
     assert (claim.fresh, claim.blind) == (True, ("Secret",))
 
 
+def test_events_that_are_counted_and_never_come_are_asked_for() -> None:
+    """A server that came back with an older disk has lost the end of the stream, and nothing happens since."""
+    watcher = Watcher()
+    evidence = synced(watcher)
+    watcher.batch(put("a"))  # lost
+    for second in range(21):
+        assert evidence.wants_resync(100.0 + second) == ""
+        evidence.beat(watcher.beat(100.0 + second), 100.0 + second)
+    assert evidence.wants_resync(121.0) == "what is counted does not come"
+    evidence.asked(121.0)
+    evidence.answered(watcher.epoch, watcher.seq, 121.0)
+    assert take(evidence, *watcher.batch(*confirmations())).trouble == "gap"
+    evidence.answered(watcher.epoch, watcher.seq, 122.0)
+    take(evidence, *watcher.batch(*confirmations()))
+    evidence.beat(watcher.beat(122.0), 122.0)
+    assert evidence.claim(10.0, 122.0).fresh
+
+
+def test_events_that_come_late_are_not_asked_for() -> None:
+    watcher = Watcher()
+    evidence = synced(watcher)
+    late = [watcher.batch(put(str(number))) for number in range(30)]
+    for second, row in enumerate(late):  # a backlog, one a second
+        evidence.beat(watcher.beat(100.0 + second), 100.0 + second)
+        take(evidence, *row)
+    watcher.batch(put("a"))
+    for _ in range(60):  # who was stopped for a minute hears all heartbeats at once
+        evidence.beat(watcher.beat(200.0), 200.0)
+    assert evidence.wants_resync(200.0) == ""
+
+
 def test_a_resync_that_is_not_answered_is_asked_again_after_a_while() -> None:
     evidence = SiteEvidence(LYON)
     assert evidence.wants_resync(0)

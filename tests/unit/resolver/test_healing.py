@@ -305,6 +305,47 @@ def test_what_an_intent_writes_is_followed_by_that_intent_alone(mesh: VirtualMes
     assert follows(mesh, "oslo") == []
 
 
+@pytest.mark.parametrize(("by", "seconds"), [("kubectl", 0.0), ("kubectl", 30.0), ("an intent", 30.0)])
+def test_copies_follow_an_original_that_is_made_anew(mesh: VirtualMesh, by: str, seconds: float) -> None:
+    """As people change a Secret: delete, create. What is made anew does not say who has a copy."""
+    shared(mesh)
+    mesh["oslo"].wipe(EDGE)
+    mesh.settle(seconds)
+    again = without_uid(secret("edge", "crt", "key"))
+    if by == "kubectl":
+        mesh["oslo"].see(ResourceEvent("put", mesh["oslo"].cluster.put(again)))
+    else:
+        do(mesh, "oslo", "create", "oslo", "i-2", manifests=(again,))
+    mesh.settle(15)
+    assert set((body(mesh, "lyon", EDGE) or {})["data"]) == {"crt", "key"}
+    assert ((body(mesh, "oslo", EDGE) or {})["metadata"]["annotations"])[SHARED_TO] == "lyon"
+    alerts = [one for one in mesh["oslo"].alerts if one.resource == EDGE]
+    assert [one.state for one in alerts] == (["raised", "healed"] if seconds else [])
+    mesh.settle(60)
+    assert len(follows(mesh, "oslo")) == 1, "and then nothing is written any more"
+
+
+def test_an_original_that_is_gone_is_an_alert_that_healing_does_not_end(mesh: VirtualMesh) -> None:
+    shared(mesh)
+    mesh["oslo"].wipe(EDGE)
+    mesh.settle(5)
+    alert = next(one for one in mesh["oslo"].alerts if one.resource == EDGE)
+    assert (alert.code, alert.sites) == ("A507", ("lyon",))
+    assert "its copies at lyon stay as they are until it is there again" in alert.message
+    do(mesh, "oslo", "apply", "", "i-2", resources=("secret/edge",), heal=True, on_failure="continue")
+    mesh.settle(30)
+    assert [one.state for one in mesh["oslo"].alerts if one.resource == EDGE] == ["raised"]
+
+
+def test_an_original_that_is_deleted_with_its_copies_is_no_drift(mesh: VirtualMesh) -> None:
+    shared(mesh)
+    do(mesh, "lyon", "delete", "", "i-2", resources=("deployment/web",))
+    do(mesh, "oslo", "delete", "", "i-3", resources=("secret/edge",))
+    mesh.settle(10)
+    assert body(mesh, "oslo", EDGE) is None
+    assert [one for one in mesh["oslo"].alerts if one.resource == EDGE] == []
+
+
 @pytest.mark.parametrize("is_ours", [False, True])
 def test_a_copy_at_a_site_that_is_away_follows_when_it_is_back(mesh: VirtualMesh, is_ours: bool) -> None:
     shared(mesh)

@@ -12,6 +12,7 @@ from datetime import timedelta
 import pytest
 
 from schemas.intents import Intent
+from schemas.ties import DECLARED, REPLICA_SET, REPLICAS, with_words
 from schemas.verdicts import Evidence
 from tests.kit.court import (
     FRESH,
@@ -85,6 +86,11 @@ MADE = workload("ReplicaSet", "web-1", app="web", owners=(deployment("web"),))
 OPS = [namespace("ops"), deployment("gate", namespace="ops"), service("gate", "gate", namespace="ops")]
 
 
+def in_set(manifest: Manifest, stamp: int) -> Manifest:
+    """A replica that says when it was declared."""
+    return with_words(manifest, {REPLICA_SET: "1"}, {REPLICAS: "lyon,oslo", DECLARED: f"{stamp:016x}.i-{stamp}"})
+
+
 def hook(failure_policy: str, of: str = "ops") -> Manifest:
     """A webhook that the API server asks through a Service of another namespace."""
     client = {"service": {"namespace": of, "name": "gate", "port": 80}}
@@ -151,6 +157,10 @@ WRITING: dict[str, tuple[Side, Side]] = {
     "N102 nothing to apply": (
         Side([CA], apply(CA), "allow N102", unchanged=True),
         Side([CA], apply(CA), "allow", unchanged=False),
+    ),
+    "N506 what is there was declared later, and differs": (
+        Side([in_set(CA, 2)], apply(in_set(CA, 1)), "allow N506", unchanged=False),
+        Side([in_set(CA, 2)], apply(in_set(CA, 1)), "allow N102", unchanged=True),
     ),
     "D102 what is to be updated is not there": (
         Side([], update(CA), "deny D102"),
