@@ -179,6 +179,19 @@ def _sidecar_ports(containers: Any) -> Iterator[Any]:
             yield from compile_values("ports[*].name")(row)
 
 
+def _sidecar_names(containers: Any) -> Iterator[Any]:
+    """The names of the init containers that run on."""
+    for row in compile_values("[*]")(containers):
+        if isinstance(row, dict) and row.get("restartPolicy") == "Always":
+            yield row.get("name")
+
+
+def _token_keys(body: Any) -> Iterator[Any]:
+    """What a Secret for the token of an account is filled in with, by a controller."""
+    if isinstance(body, dict) and body.get("type") == "kubernetes.io/service-account-token":
+        yield from ("ca.crt", "namespace", "token")
+
+
 def _taints(body: Any) -> Iterator[Any]:
     """`key=value:NoSchedule` for each taint of a node."""
     for row in compile_values("spec.taints[*]")(body):
@@ -229,8 +242,12 @@ PARTS: Final[Mapping[str, Callable[[Any], Iterable[Any]]]] = {
     "limit-lines": _limit_lines,
     "external-keys": external_keys,
     "certificate-keys": certificate_keys,
+    "token-keys": _token_keys,
 }  # of the body
-PARTS_AT: Final[Mapping[str, Callable[[Any], Iterable[Any]]]] = {"sidecar-ports": _sidecar_ports}  # of what is there
+PARTS_AT: Final[Mapping[str, Callable[[Any], Iterable[Any]]]] = {  # of what is there
+    "sidecar-ports": _sidecar_ports,
+    "sidecar-names": _sidecar_names,
+}
 
 
 def _status_of(wanted: str) -> First:
