@@ -1,6 +1,7 @@
 """`cheops check --since REV`: the sites as they were at REV, the act is what the working tree changes.
 
-What is written is judged on the sites as they were; what is removed is judged on them as they will be then.
+What is written is judged on the sites as they were, and what goes misses nothing of it; what is removed is judged on
+them as they will be then.
 """
 
 from __future__ import annotations
@@ -82,7 +83,9 @@ def judge_change(court: Court, change: Change, act: Act) -> Verdict | None:
     entry = next(iter(change.before))
     answers = []
     writes = {
-        name: replace(act, verb="apply", manifests=tuple(_newest(one.body) for one in found.written))
+        name: replace(
+            act, verb="apply", manifests=tuple(_newest(one.body) for one in found.written), going=found.removed
+        )
         for name, found in change.differences.items()
         if found.written
     }

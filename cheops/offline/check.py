@@ -35,6 +35,7 @@ from schemas.relations.surface import surface_with_crds
 from schemas.verdicts import Evidence, Verdict
 from services.resolver.coordinate import combine
 from services.resolver.intake import Intake, take_in
+from services.resolver.judge.cascade import cascade_of
 from services.resolver.judge.case import Case, Change, Problem
 from services.resolver.judge.decide import decide
 from services.resolver.judge.demand import demand_of
@@ -55,6 +56,7 @@ class Act:
     """What is to be judged. `verb` None: what is there is updated, what is not there is created.
 
     together   all sites that are asked about the whole
+    going      what is there, and goes in the same change after what is written
     """
 
     verb: Verb | None = None
@@ -65,6 +67,7 @@ class Act:
     bound_s: float = BOUND_DEFAULT_S
     overrides: tuple[Override, ...] = ()
     together: tuple[SiteName, ...] = ()
+    going: tuple[ResourceId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ def judge_at(court: Court, act: Act, site: OfflineSite, problems: tuple[Problem,
         decided_by="check",
         elsewhere=_Elsewhere(court.sites, site.name),
         together=act.together,
+        going=cascade_of(site.graph, act.going).all if act.going else frozenset(),
     )
     verdict = decide(case, site.graph, court.policy, court.now, court.catalogue.sources_of)
     if verdict.decision == "deny" or verb_of(act) == "read":

@@ -179,6 +179,13 @@ def _sidecar_ports(containers: Any) -> Iterator[Any]:
             yield from compile_values("ports[*].name")(row)
 
 
+def _sidecar_names(containers: Any) -> Iterator[Any]:
+    """The names of the init containers that run on."""
+    for row in compile_values("[*]")(containers):
+        if isinstance(row, dict) and row.get("restartPolicy") == "Always":
+            yield row.get("name")
+
+
 def _taints(body: Any) -> Iterator[Any]:
     """`key=value:NoSchedule` for each taint of a node."""
     for row in compile_values("spec.taints[*]")(body):
@@ -232,6 +239,7 @@ PARTS: Final[Mapping[str, Callable[[Any], Iterable[Any]]]] = {
 }  # of the body
 PARTS_AT: Final[Mapping[str, Callable[[Any], Iterable[Any]]]] = {
     "sidecar-ports": _sidecar_ports,
+    "sidecar-names": _sidecar_names,
     "annotated-keys": annotated_keys,
     "labelled-keys": labelled_keys,
     "token-keys": token_keys,

@@ -79,5 +79,5 @@ def _injected(said: Mapping[str, Any], known: Mapping[str, tuple[str, ...]]) -> 
 
 
 def token_keys(kind: Any) -> Iterator[str]:
-    """Of a Secret of this type that Kubernetes fills."""
+    """Of a Secret of this type: Kubernetes fills it in, at once."""
     yield from OF_TOKENS.get(str(kind), ())

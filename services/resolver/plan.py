@@ -49,7 +49,7 @@ def plan(
 ) -> tuple[Step, ...]:
     """Steps in an order that respects the edges; `after` names direct predecessors only.
 
-    `selecting`: dependents with what they select, for what is deleted (what is made may wait for its match).
+    `selecting`: dependents with what they select, where that comes first (what is made may wait for its match).
     """
     if not changes:
         return ()

@@ -61,6 +61,7 @@ class Case(Struct, frozen=True):
 
     elsewhere   resource → the other sites that are known to have it (asked for what is missing here)
     together    all sites that are asked about the whole
+    going       what goes in the same change, after this: nobody asks what it will miss
     """
 
     intent: str
@@ -79,3 +80,4 @@ class Case(Struct, frozen=True):
     decided_by: str = ""
     elsewhere: Mapping[ResourceId, tuple[SiteName, ...]] = field(default_factory=dict)
     together: tuple[SiteName, ...] = ()
+    going: frozenset[ResourceId] = frozenset()

@@ -49,6 +49,8 @@ BY_CONVENTION: Final = frozenset(
     )
 )
 FILLED: Final = "filled"  # the keys that it will have, a part of it
+# Parts that a webhook may put into the pods of a workload: its template does not tell (a mesh's side-car).
+PUT_IN: Final = "container:"
 # By a controller, for the source itself; what is as likely in another namespace.
 MADE: Final = frozenset((CLAIMS_RULE, "podspec.volume.ephemeral", "istiogateway.credential.own"))
 
@@ -169,7 +171,9 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
         letter = "W" if weak else "D"
         yield Finding(f"{letter}111", f"{named(reference.target)} is being deleted", "presence", reference.target, edge)
     elif not part_is_there(after, with_default_part(reference)):
-        yield _missing_part(state, edge, weak=weak or _is_to_be_filled(after, found, with_default_part(reference)))
+        needed = with_default_part(reference)
+        weak = weak or _is_to_be_filled(after, found, needed) or needed.granule.startswith(PUT_IN)
+        yield _missing_part(state, edge, weak=weak)
     elif found is not None and (misfit := misfit_of(view, after, state, reference, found)) is not None:
         message = f"{named(reference.target)} {misfit.why}, {named(state.resource)} needs it"
         edge = Edge(state.resource, reference.target, structs.replace(reference, granule=misfit.part))

@@ -115,6 +115,7 @@ def _findings(case: Case, view: View, policy: Policy, targets: list[ResourceId])
             findings += judge_security(view, after, change)
             findings += judge_enforcing(view, change)
             findings += judge_change(view, after, change, blocks)
+    findings = [one for one in findings if not _goes_too(case, one)]
     findings += judge_quota(view, after, case.changes)
     states = {one.resource: one.after for one in case.changes if one.after is not None}
     ring = cycle(states, waiting(view, after, states))
@@ -122,6 +123,11 @@ def _findings(case: Case, view: View, policy: Policy, targets: list[ResourceId])
         path = " → ".join(named(one) for one in (*ring, ring[0]))
         findings.append(Finding("D130", f"each needs the next before it can start: {path}", "nothing", ring[0]))
     return findings
+
+
+def _goes_too(case: Case, finding: Finding) -> bool:
+    """It says what somebody misses who goes in the same change."""
+    return finding.edge is not None and finding.edge.source in case.going
 
 
 def _elsewhere(case: Case, finding: Finding) -> Finding:
@@ -157,10 +163,10 @@ def _letters(case: Case, view: View, policy: Policy) -> Callable[[Finding], str]
 
 def _blocks(case: Case, view: View, policy: Policy) -> Blocks:
     """Whether a finding decides; the default when neither a policy nor an override has a say."""
-    if not policy.file.rules and not case.overrides:
+    if not policy.file.rules and not case.overrides and not case.going:
         return blocks_by_default
     letter = _letters(case, view, policy)
-    return lambda finding: letter(finding) == "D"
+    return lambda finding: letter(finding) == "D" and not _goes_too(case, finding)
 
 
 def _reasons(case: Case, view: View, policy: Policy, findings: Iterable[Finding]) -> tuple[Reason, ...]:

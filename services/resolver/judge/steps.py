@@ -8,6 +8,7 @@ from typing import Final
 from schemas.events import ResourceState
 from schemas.identity import ResourceId
 from schemas.verdicts import Step
+from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.view import View
 from services.resolver.judge.cascade import cascade_of, goes_by_itself
 from services.resolver.judge.case import Case
@@ -27,14 +28,14 @@ def steps_of(case: Case, view: View, targets: Sequence[ResourceId], findings: It
             Planned(one.resource, one.action, preconditions_of(view.find(one.resource)), one.after) for one in marks
         ]
         return _of_delete(case, view, targets) if not marked else _with_marks(case, view, targets, marked)
-    planned = []
+    planned: list[Planned] = []
     for change in case.changes:
         if change.resource in nothing_to_do:
             continue
         known: ResourceState | None = view.find(change.resource)
         action = "create" if change.action == "create" else change.action
         planned.append(Planned(change.resource, action, preconditions_of(known), change.after))
-    return plan(case.site, planned)
+    return plan(case.site, planned, _turning(view, planned))
 
 
 def _of_delete(case: Case, view: View, targets: Sequence[ResourceId]) -> tuple[Step, ...]:
@@ -54,6 +55,19 @@ def _with_marks(case: Case, view: View, targets: Sequence[ResourceId], marked: S
             Step(id=number, site=case.site, action=one.action, resource=one.resource, preconditions=one.preconditions)
         )
     return tuple(steps)
+
+
+def _turning(view: View, planned: Sequence[Planned]) -> Iterator[tuple[ResourceId, ResourceId]]:
+    """A Service that is there and selects otherwise, with its new pods' makers: until then it leads where it did."""
+    states = {one.resource: one.state for one in planned if one.state is not None}
+    after = OverlayView(view, states) if len(states) > 1 else view
+    for source, state in states.items() if len(states) > 1 else ():
+        before = view.find(source)
+        known = before.references if before is not None else state.references
+        for reference in state.references:
+            if reference.selector is not None and "L" in reference.phases and reference not in known:
+                matched = set(after.targets(source, reference).present)
+                yield from ((source, target) for target in states if target in matched and target != source)
 
 
 def _selecting(

@@ -25,7 +25,8 @@ CLAIM: Final = "PersistentVolumeClaim"
 POD: Final = "Pod"
 CLAIMS_RULE: Final = "statefulset.claims"
 MADE_CLAIMS: Final = (CLAIMS_RULE, "podspec.volume.ephemeral")  # a controller makes them
-# What is installed beside a cluster, and rarely listed with what needs it (a provisioner need not be a CSI driver):
+# What is installed beside a cluster, and rarely listed with what needs it (a provisioner need not be a CSI driver, and
+# a driver that attaches its volumes works without an object of its name):
 # where it is there it counts, where it is missing nobody is held up. Nor by a certificate that may be elsewhere, or by
 # a class that its controller may know by its name alone.
 INSTALLED: Final = frozenset(
@@ -37,6 +38,7 @@ INSTALLED: Final = frozenset(
         "ingress.class.annotation",
         "istiogateway.credential",
         "istiogateway.credential.own",
+        "volume.driver",
     )
 )
 VOLUME_NODES: Final = "volume.node"

@@ -188,3 +188,24 @@ def test_of_a_hub_the_user_that_means_a_port_by_saying_none_is_found(tmp_path: P
     verdict = _judged(tmp_path, act, {"lyon": [hub, *doors, served]})
     blocking = [reason.resource for reason in verdict.reasons if reason.code == "D210"]
     assert blocking == ["apiregistration.k8s.io/APIService/v1.things.example.org"]
+
+
+def _made(app: str) -> Body:
+    template = {"metadata": {"labels": {"app": app}}, "spec": {"containers": [{"name": "web", "image": "w"}]}}
+    spec = {"selector": {"matchLabels": {"app": app}}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": app, "namespace": "shop"}, "spec": spec}
+
+
+def _door(name: str, app: str) -> Body:
+    spec = {"selector": {"app": app}, "ports": [{"port": 80}]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "shop"}, "spec": spec}
+
+
+def test_a_service_turns_to_other_pods_when_they_are_there(tmp_path: Path) -> None:
+    """One that is new waits for nobody."""
+    act = Act(manifests=(_door("door", "green"), _door("new", "green"), _made("green")))
+    verdict = _judged(tmp_path, act, {"lyon": [_made("blue"), _door("door", "blue")]})
+    assert verdict.decision == "allow"
+    steps = {str(one.resource): one for one in verdict.plan}
+    assert steps["Service/shop/door"].after == (steps["apps/Deployment/shop/green"].id,)
+    assert steps["Service/shop/new"].after == ()

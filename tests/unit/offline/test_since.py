@@ -278,3 +278,34 @@ def test_the_action_and_the_hook_call_what_is_there() -> None:
         [str(BIN / program), words[0], "--help"], capture_output=True, text=True, timeout=60, check=True
     )
     assert words[1] in done.stdout
+
+
+def _settings(**data: str) -> dict[str, Any]:
+    metadata = {"name": "settings", "namespace": "shop"}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def _reads(name: str, key: str) -> dict[str, Any]:
+    env = [{"name": "K", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": key}}}]
+    template = {
+        "metadata": {"labels": {"app": name}},
+        "spec": {"containers": [{"name": "m", "image": "i", "env": env}]},
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": "shop"},
+        "spec": {"selector": {"matchLabels": {"app": name}}, "template": template},
+    }
+
+
+def test_who_goes_in_a_change_misses_nothing_that_the_change_takes_away(repository: Path) -> None:
+    """A key goes with its only reader; while the reader stays, it is missed."""
+    _write(repository / "lyon", _settings(old="1", new="2"), _reads("web", "old"))
+    subprocess.run(["git", "-C", str(repository), *IDENTITY, "commit", "-qam", "second"], check=True)
+    _write(repository / "lyon", _settings(new="2"), _reads("server", "new"))
+    assert _check(repository).code == 0
+    _write(repository / "lyon", _settings(new="2"), _reads("web", "old"), _reads("server", "new"))
+    missed = _check(repository)
+    assert missed.code == 3
+    assert "D211" in missed.out
