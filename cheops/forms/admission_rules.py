@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from cheops.forms import cel
 from schemas.untyped import mapping_of, rows_of
 
 Body = Mapping[str, Any]
 KNOWN_REVIEWS: Final = ("v1", "v1beta1")
 EVERY: Final = "*"
 PATCHES: Final = {"ApplyConfiguration": "applyConfiguration", "JSONPatch": "jsonPatch"}
+EXPRESSIONS: Final = frozenset(("expression", "messageExpression", "valueExpression", "rule"))
 LISTS: Final = ("operations", "apiGroups", "apiVersions")
 
 
@@ -23,6 +25,16 @@ def webhooks(body: Body) -> Iterator[str]:
         yield from wrong_url(f"{path}.clientConfig.url", client.get("url"))
         yield from unknown_reviews(f"{path}.admissionReviewVersions", one.get("admissionReviewVersions"))
         yield from _rules(f"{path}.rules", one.get("rules"))
+        yield from wrong_expressions(f"{path}.matchConditions", one.get("matchConditions"))
+
+
+def wrong_expressions(path: str, rows: Any) -> Iterator[str]:
+    """Each reads as CEL; what it speaks of is left to the API server."""
+    for place, row in enumerate(rows_of(rows)):
+        for field in sorted(EXPRESSIONS & row.keys()):
+            wrong = cel.syntax_error(row[field]) if isinstance(row[field], str) else None
+            if wrong:
+                yield f"{path}[{place}].{field}: no CEL: {wrong}"
 
 
 def unknown_reviews(path: str, versions: Any) -> Iterator[str]:
@@ -52,6 +64,8 @@ def policy(body: Body) -> Iterator[str]:
     matched = mapping_of(spec.get("matchConstraints"))
     for field in ("resourceRules", "excludeResourceRules"):
         yield from _rules(f"spec.matchConstraints.{field}", matched.get(field))
+    for field in ("matchConditions", "validations", "variables", "auditAnnotations"):
+        yield from wrong_expressions(f"spec.{field}", spec.get(field))
     for place, one in enumerate(rows_of(spec.get("mutations"))):
         wanted = PATCHES.get(str(one.get("patchType")))
         if wanted is None:

@@ -7,6 +7,7 @@ An evaluation is bounded: the library ends one after 10,000 steps of its loops.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from importlib.util import find_spec
@@ -16,6 +17,10 @@ from cheops.forms.cel_functions import declared
 
 REMEDY: Final = "pip install 'cheops[cel]', with Python 3.14 or older"  # of 3.15 there are no wheels yet
 KNOWN_MAX: Final = 4096  # expressions that are kept compiled: 150 µs each
+ESCAPED: Final = "`"  # a field's name in quotes, which API servers know since 1.33
+SYNTAX_ERROR: Final = re.compile(
+    r"<input>:(?P<line>\d+):(?P<column>\d+): Syntax error: (?P<what>.*?)( expecting |\n|$)"
+)
 
 
 def is_installed() -> bool:
@@ -45,6 +50,19 @@ def value_of(expression: str, given: Mapping[str, Any]) -> Any:
     except RuntimeError:  # too many steps
         return None
     return None if found.type() == _type_of_errors() else found.plain_value()
+
+
+def syntax_error(expression: str) -> str | None:
+    """What no reader of the language takes, and where; None where nothing is wrong, or nothing can be told."""
+    language = _language(())
+    if language is None or ESCAPED in expression:
+        return None
+    try:
+        language.compile(expression)
+    except RuntimeError as error:
+        found = SYNTAX_ERROR.search(str(error))  # other errors are of names, which are not told to this
+        return f"{found['what']} (line {found['line']}, column {found['column']})" if found else None
+    return None
 
 
 @lru_cache(maxsize=KNOWN_MAX)

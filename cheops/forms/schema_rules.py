@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from cheops.forms.admission_rules import unknown_reviews, wrong_url
+from cheops.forms.admission_rules import unknown_reviews, wrong_expressions, wrong_url
 from cheops.forms.schema_fits import default_misfits
 from schemas.untyped import mapping_of, rows_of
 
@@ -163,6 +163,7 @@ def _words(schema: Body, path: str) -> Iterator[str]:
     for place, rule in enumerate(rows_of(schema.get("x-kubernetes-validations"))):
         if not str(rule.get("rule") or "").strip():
             yield f"{path}.x-kubernetes-validations[{place}].rule: missing"
+    yield from wrong_expressions(f"{path}.x-kubernetes-validations", schema.get("x-kubernetes-validations"))
     if schema.get("x-kubernetes-embedded-resource") is True and not (
         schema.get("properties") or schema.get("x-kubernetes-preserve-unknown-fields") is True
     ):
