@@ -210,6 +210,7 @@ class SiteStatus(Message):
     """status/v1: the freshness and the size of one site's knowledge.
 
     reads_otherwise   its watcher reads by another version of Cheops, or by other files of rules, than its resolver
+    unstored          what its server does not store, and why; until it does, the site's resolver waits
     """
 
     schema_: Literal["status/v1"] = Field("status/v1", alias="schema")
@@ -218,6 +219,7 @@ class SiteStatus(Message):
     evidence: Evidence
     state: Literal["fresh", "syncing", "stale", "silent"]
     reads_otherwise: bool = False
+    unstored: str = ""
     blind: Annotated[dict[KindId, str], IN_KEY_ORDER] = Field(default_factory=dict)
     lag: int = 0
     resources: int = 0

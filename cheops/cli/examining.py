@@ -89,6 +89,7 @@ async def _servers(context: Context) -> list[Finding]:
 
 async def mesh_findings(context: Context) -> list[Finding]:
     """Of bus, sites and links, and what their resolvers have raised about the set-up."""
+    from cheops.cli.render.sites import UNSTORED
     from cheops.mesh import connect
     from cheops.overview import overview
 
@@ -112,7 +113,9 @@ async def mesh_findings(context: Context) -> list[Finding]:
         findings.append((False, f"site {name}: its resolver does not answer (cheops serve resolver)"))
     findings += [_link(one.site, peer) for one in known.links for peer in one.peers]
     for status in found:
-        if status.state == "fresh":
+        if status.unstored:
+            findings.append((False, f"site {status.site}: {status.unstored}; {UNSTORED}"))
+        elif status.state == "fresh":
             findings.append((True, f"site {status.site}: fresh, {status.resources} resources"))
         else:
             findings.append(

@@ -59,6 +59,7 @@ class Answers:
         inquiries: Inquiries,
         cancel: Cancel,
         links: Links,
+        unstored: Callable[[], str],
     ) -> None:
         self._machine = machine
         self._bus = bus
@@ -66,6 +67,7 @@ class Answers:
         self._inquiries = inquiries
         self._give_up = cancel
         self._links = links
+        self._unstored = unstored
         self._started_at: datetime = now().wall
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
@@ -186,6 +188,7 @@ class Answers:
             evidence=claim,
             state=state_of(evidence, BOUND_DEFAULT_S, self._now().monotonic_s),
             reads_otherwise=machine.desk.ruling.reads_otherwise,
+            unstored=self._unstored(),
             blind={KindId(kind): _why_blind(blind.reason, blind.message) for kind, blind in evidence.blind.items()},
             lag=max(0, evidence.published_seq - evidence.seq),
             resources=machine.graph.resource_count,

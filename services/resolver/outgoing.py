@@ -68,6 +68,7 @@ class Outgoing:
         self._now = now
         self._everything = subjects.filters("VERDICTS", site)
         self._fence = 0
+        self.unstored = ""  # what the server does not store, and why
 
     async def begin(self) -> None:
         """Take the last verdict as the fence: whoever publishes one after it, other than us, takes the site over."""
@@ -254,10 +255,14 @@ class Outgoing:
     async def _insist(self, ask: Callable[[], Awaitable[Answer]], what: str, name: str) -> Answer:
         while True:
             try:
-                return await ask()
+                answer = await ask()
             except TransientError as error:
+                self.unstored = str(error)
                 log.warning("not stored yet", what=what, name=name, error=str(error))
                 await asyncio.sleep(error.retry_after_s or STORE_RETRY_S)
+            else:
+                self.unstored = ""
+                return answer
 
 
 def verdict_subject(verdict: Verdict | WrittenVerdict) -> str:

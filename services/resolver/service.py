@@ -120,7 +120,8 @@ class ResolverService:
                 tasks.create_task(task)
 
     def _answers(self) -> Answers:
-        return Answers(self.machine, self._bus, self._now, self._inquiries, self._asked_step, self._liaison.asked_links)
+        asked = (self._asked_step, self._liaison.asked_links, lambda: self._out.unstored)
+        return Answers(self.machine, self._bus, self._now, self._inquiries, *asked)
 
     # ── what comes in ───────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -102,10 +102,14 @@ class Snapshots:
 
         new, current, former = (self.folder / name for name in (NEW, CURRENT, FORMER))
         yield lambda: self.folder.mkdir(parents=True, exist_ok=True)
-        with new.open("wb", buffering=0) as file:
-            for piece in framed(pieces()):
-                yield partial(_write, file, piece)
-            yield lambda: os.fsync(file.fileno())
+        try:
+            with new.open("wb", buffering=0) as file:
+                for piece in framed(pieces()):
+                    yield partial(_write, file, piece)
+                yield lambda: os.fsync(file.fileno())
+        except BaseException:  # closed, too: a disk that has no room for it stays full while half of it is there
+            new.unlink(missing_ok=True)
+            raise
         if current.exists():
             yield lambda: current.replace(former)
         yield lambda: new.replace(current)

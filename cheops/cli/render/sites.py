@@ -27,6 +27,7 @@ _WHY: Final = {
     "stale": "its watcher was not heard for longer than the bound (cheops serve watcher)",
     "silent": "its watcher was never heard (cheops serve watcher)",
 }
+UNSTORED: Final = "is its nats-server's disk full? (make room, then restart that server)"
 
 
 def table(found: Sequence[SiteStatus], silent: Sequence[str], signs: Signs) -> list[str]:
@@ -34,11 +35,18 @@ def table(found: Sequence[SiteStatus], silent: Sequence[str], signs: Signs) -> l
     rows = [HEAD, *(_row(status) for status in found)]
     rows += [(name, "silent", *("-" for _ in HEAD[2:])) for name in silent]
     lines = _aligned(rows)
-    lines += [f"{status.site}: {why}" for status in found if (why := _WHY.get(status.state))]
+    lines += [f"{status.site}: {why}" for status in found if (why := why_not_fresh(status))]
     lines += [f"{status.site}: not observed: {kind} ({why})" for status in found for kind, why in status.blind.items()]
     if not found and not silent:
         return ["no resolver answers (cheops doctor says what to start)"]
     return [signs.paint(lines[0], "bold"), *lines[1:]]
+
+
+def why_not_fresh(status: SiteStatus) -> str:
+    """Empty for a site that is fresh and whose server stores what it is given."""
+    if status.unstored:  # until then the resolver hears nobody, not its watcher either
+        return f"{status.unstored}; {UNSTORED}"
+    return _WHY.get(status.state, "")
 
 
 def links_table(links: Sequence[SiteLinks], signs: Signs) -> list[str]:
@@ -47,7 +55,7 @@ def links_table(links: Sequence[SiteLinks], signs: Signs) -> list[str]:
         return []
     head, *rows = _aligned([LINKS_HEAD, *(_link(one.site, peer, signs) for one in links for peer in one.peers)])
     whys = [
-        f"{one.site} → {peer.site}: {peer.why or peer.outbox.error}"
+        f"{one.site} → {peer.site}: {peer.why or peer.outbox.error or 'it was not asked again since'}"
         for one in links
         for peer in one.peers
         if peer.state != "up" or (peer.outbox.count and peer.outbox.error)

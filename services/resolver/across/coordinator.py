@@ -88,11 +88,13 @@ class Coordinator:
             return [*behind(intent, intake, only, verdict, moment), *self.finishing.finish(intent, verdict, moment)]
         scope, ways = read
         ways = going_on(ways, self.following.done(intent.id))
-        for stamp, _ in self.reading.declared(intake):
-            self.clock.hear(stamp, moment.wall)  # what is decided now is later than what is there
+        there = max((stamp for stamp, _ in self.reading.declared(intake)), default=0)
+        is_followed = self.clock.hear(there, moment.wall)  # what is decided now is later than what is there
         number = self.clock.stamp(moment.wall)
         age = self.finishing.ages.setdefault(intent.id, number)
         asked = Round(intent, intake, scope, ways, number, age, moment.monotonic_s, only=only)
+        if not is_followed:  # written by a clock that was days ahead: else nothing would be later than that for days
+            asked.declared = there + 1
         if only:
             asked.declared = self.reading.declared_by(intent, intake)
             asked.bringing.departed = self.backlog.departed(intent, only)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from schemas.alerts import Alert
 from schemas.identity import SiteName
 from schemas.peers import Wake
+from services.chassis.bus.memory import MemoryBus
+from services.chassis.bus.streams import ensure_streams
+from services.chassis.errors import TransientError
 from services.resolver.outgoing import Outgoing
 from services.resolver.signals import Moment
 from tests.kit.linked import Links
@@ -27,3 +33,29 @@ async def test_what_is_said_again_later_is_carried_again() -> None:
         moments.pop(0)
         await out.tell(courier, wake, "")
         assert await until_arrived(links, OSLO, 2) == [wake.to_json()] * 2
+
+
+class FullBus(MemoryBus):
+    """Its server answers nothing while its disk has no room."""
+
+    is_full = True
+
+    async def publish(self, subject: str, payload: bytes, **named: Any) -> int:
+        if self.is_full:
+            raise TransientError(f"{subject} was not stored: no answer in time")
+        return await super().publish(subject, payload, **named)
+
+
+@virtually
+async def test_what_the_server_does_not_store_is_known_until_it_is_stored() -> None:
+    wall = datetime(2026, 1, 1, tzinfo=UTC)
+    bus = FullBus()
+    await ensure_streams(bus, LYON)
+    out = Outgoing(SiteName(LYON), bus, lambda: Moment(0.0, wall))
+    alert = Alert(id="lyon:A501:x", code="A501", state="raised", site=LYON, message="it is broken", at=wall)
+    telling = asyncio.create_task(out.send_alert(alert))
+    await asyncio.sleep(10)
+    assert out.unstored == "cheops.v1.alert.lyon.A501 was not stored: no answer in time"
+    bus.is_full = False
+    await telling
+    assert out.unstored == ""

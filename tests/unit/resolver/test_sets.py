@@ -271,6 +271,21 @@ def test_an_original_that_is_applied_again_stays_marked_as_shared(mesh: VirtualM
     assert words(mesh, "oslo", NEW)[SHARED_TO] == "lyon"
 
 
+@pytest.mark.parametrize("days", [1 / 24, 2, 400])
+def test_what_was_declared_by_a_clock_that_was_ahead_can_be_updated_when_the_clock_is_right_again(
+    mesh: VirtualMesh, days: float
+) -> None:
+    mesh["lyon"].ahead_s = days * 24 * 3600.0
+    do(mesh, "lyon", "create", "lyon & oslo", "i-1", manifests=(new("a"),), lifetime_s=1e9)
+    mesh["lyon"].ahead_s = 0.0
+    mesh["lyon"].kill()
+    mesh.settle(5)
+    assert do(mesh, "oslo", "apply", "", "i-2", manifests=(new("a", "b"),)).decision == "allow"
+    do(mesh, "lyon", "apply", "", "i-3", manifests=(new("a", "b", "c"),))
+    assert keys(mesh, "lyon") == keys(mesh, "oslo") == {"a", "b", "c"}
+    assert not [one for world in mesh.worlds.values() for one in world.alerts if one.code == "A506"]
+
+
 def test_what_is_open_for_a_site_that_leaves_the_set_meanwhile_ends(mesh: VirtualMesh) -> None:
     """What is asked of the site then was nothing, and that ended the resolver."""
     do(mesh, "lyon", "create", "lyon % oslo % nice", "i-1", manifests=(web(3),))

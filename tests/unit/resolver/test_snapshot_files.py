@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from services.resolver.evidence import Standing
 from services.resolver.frames import RefusedError, framed, payloads
 from services.resolver.graph.snapshot import Copying
 from services.resolver.graph.store import Graph
-from services.resolver.snapshots import CURRENT, FORMER, Act, End, Head, Snapshots, maker
+from services.resolver.snapshots import CURRENT, FORMER, NEW, Act, End, Head, Snapshots, maker
 from tests.kit.examples import examples
 
 LYON = SiteName("lyon")
@@ -39,7 +40,7 @@ def graph() -> Graph:
     return made
 
 
-def acts(folder: Path, stream_seq: int, **other: Any) -> Iterator[Act]:
+def acts(folder: Path, stream_seq: int, **other: Any) -> Generator[Act, None, None]:
     one = graph()
     snapshots = Snapshots(folder, LYON, "us")
     return snapshots.acts(head(stream_seq, **other), Copying(one).chunks(2), lambda: End(1, 9, len(one.parts.names)))
@@ -133,6 +134,17 @@ def test_a_damaged_snapshot_gives_way_to_the_former_one(tmp_path: Path) -> None:
     write(tmp_path, 8)
     assert found(tmp_path) == [8, 7]
     (tmp_path / CURRENT).write_bytes((tmp_path / CURRENT).read_bytes()[:-1])
+    assert found(tmp_path) == [7]
+
+
+@pytest.mark.parametrize("acts_done", [2, 3, 4])
+def test_what_is_given_up_half_written_does_not_keep_the_disk_full(tmp_path: Path, acts_done: int) -> None:
+    write(tmp_path, 7)
+    with closing(acts(tmp_path, 8)) as left:
+        for _, act in zip(range(acts_done), left, strict=False):
+            act()
+        assert (tmp_path / NEW).stat().st_size > 0
+    assert sorted(one.name for one in tmp_path.iterdir()) == [CURRENT]
     assert found(tmp_path) == [7]
 
 
