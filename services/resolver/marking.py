@@ -65,7 +65,7 @@ def marked(intake: Intake, marks: Sequence[Mark], view: View) -> Intake:
     for change in intake.changes:
         mark = by_resource.get(change.resource) if change.action == "annotate" else None
         state = view.find(change.resource) if mark is not None else None
-        if mark is not None and state is None and not (mark.add or mark.joins):
+        if mark is not None and state is None and not (mark.add or (mark.joins and mark.seen)):
             changes.append(structs.replace(change, unchanged=True))  # what is gone carries no word any more
         elif mark is not None and state is not None and mark.seen not in ("", state.resource_version):
             changes.append(structs.replace(change, refused="was changed since it was read"))

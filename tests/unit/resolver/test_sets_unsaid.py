@@ -118,6 +118,15 @@ def test_a_bundle_moves_with_its_namespace_which_stays_where_it_was_and_knows_al
         assert {one for one in mesh.worlds if body(mesh, one, resource)} == {"lyon", "rome"}
 
 
+def test_a_bundle_moves_though_its_namespace_is_gone_where_it_leaves(mesh: VirtualMesh) -> None:
+    for resource in (WEB, CA, MALL):
+        mesh["nice"].wipe(resource)
+    mesh.pump()
+    verdict = do(mesh, "lyon", "apply", "lyon & rome", "i-1", manifests=(mall(), ca(), user()))
+    assert verdict.decision == "allow", verdict.summary
+    assert {one for one in mesh.worlds if body(mesh, one, WEB)} == {"lyon", "rome"}
+
+
 def test_a_move_is_the_same_after_a_kill_of_its_entry_site_that_has_nothing_of_the_set(mesh: VirtualMesh) -> None:
     mesh.enter("rome", "apply", "lyon & rome", "i-1", manifests=(mall(), ca(), user()))
     while not any(one.intent == "i-1" for one in mesh["rome"].verdicts):
