@@ -94,8 +94,13 @@ def kind_of(resource: ResourceId) -> KindId:
     return KindId(first if first[:1].isupper() else f"{first}/{rest.partition('/')[0]}")
 
 
+def is_site_name(text: str) -> bool:
+    """Whether a site can be called so."""
+    return _SITE_NAME.fullmatch(text) is not None  # `$` alone would let a line feed at the end pass
+
+
 def site_name(text: str) -> SiteName:
     """A checked site name (a DNS label); raises IdentityError."""
-    if not _SITE_NAME.fullmatch(text):  # `$` alone would let a line feed at the end pass
+    if not is_site_name(text):
         raise IdentityError(f"not a site name: {text[:80]!r} (expected a DNS label: a-z, 0-9 and '-', at most 63)")
     return SiteName(text)

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from schemas.envelope import Message
+from schemas.envelope import IN_KEY_ORDER, Message
 from schemas.identity import ResourceId
 from schemas.intents import Intent, IntentId, SiteToken
 from schemas.outcomes import Outcome
@@ -58,13 +58,17 @@ class Ask(PeerMessage):
 
 
 class Answer(PeerMessage):
-    """answer/v1: the verdict on a part; `held`: for `lease_s`, renewed while the asker is heard."""
+    """answer/v1: the verdict on a part; `held`: for `lease_s`, renewed while the asker is heard.
+
+    spread   of what is one part of a whole here: how it is divided (`lyon*3 % oslo`), by resource
+    """
 
     schema_: Literal["answer/v1"] = Field("answer/v1", alias="schema")
     round: int
     verdict: Verdict
     held: bool = False
     lease_s: float = 0.0
+    spread: Annotated[dict[ResourceId, str], IN_KEY_ORDER] = Field(default_factory=dict)
 
 
 class Decide(PeerMessage):

@@ -25,7 +25,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from schemas.events import ResourceState
-from schemas.identity import ResourceId, SiteName
+from schemas.identity import ResourceId, SiteName, is_site_name
 from schemas.untyped import mapping_of
 
 SHARED_FROM: Final = "cheops.io/shared-from"
@@ -60,9 +60,9 @@ def set_id(resource: ResourceId) -> str:
 
 
 def sites_in(text: object) -> tuple[SiteName, ...]:
-    """`lyon,oslo` or `lyon=3,oslo=1` → the sites."""
+    """`lyon,oslo` or `lyon=3,oslo=1` → the sites; what no site can be called, somebody else has written."""
     words = (word.partition("=")[0].strip() for word in text.split(",")) if isinstance(text, str) else ()
-    return tuple(SiteName(word) for word in dict.fromkeys(words) if word)
+    return tuple(SiteName(word) for word in dict.fromkeys(words) if is_site_name(word))
 
 
 def shared_to(state: ResourceState) -> tuple[SiteName, ...]:

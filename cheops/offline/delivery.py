@@ -14,9 +14,10 @@ from cheops.offline.sites import OfflineSite, placed
 from schemas.events import ResourceState
 from schemas.identity import ResourceId, SiteName, kind_of
 from schemas.scope.sites import site_names
-from schemas.scope.tree import Part, Scope
+from schemas.scope.tree import Scope
 from schemas.verdicts import Reason, Verdict, Wait
-from services.resolver.across.sets import sets_of
+from services.resolver.across.asking import LEAVES, told_of
+from services.resolver.across.sets import Told, sets_of, spread_at
 from services.resolver.across.splitting import Splitter
 from services.resolver.across.supply import MISSING, Naming, Supplies, bare_namespace
 from services.resolver.judge.case import Problem
@@ -43,6 +44,7 @@ class Delivery:
     problems: dict[SiteName, dict[ResourceId, Problem]] = field(default_factory=dict)
     bundle: dict[ResourceId, Body] = field(default_factory=dict)
     supplies: Supplies = field(default_factory=Supplies)
+    told: Told = field(default_factory=Told)
     doubts: dict[ResourceId, tuple[Reason, Wait]] = field(default_factory=dict)
     unfound: dict[tuple[SiteName, ResourceId], tuple[Reason, Wait]] = field(default_factory=dict)
 
@@ -68,13 +70,21 @@ class Delivery:
             self.problems[home.name] = dict(split.problems)
 
     def _sets(self, resources: Collection[ResourceId]) -> Sets:
-        """Where those are that are of a set; the entry site's word goes before others'."""
-        sets: dict[ResourceId, Part] = {}
-        for site in self.court.sites.values():
-            for resource, part in sets_of(site.graph, resources, {}, site.name).items():
-                if resource not in sets and self.court.sites.keys() >= {*site_names(Scope((part,)))}:
-                    sets[resource] = part
-        return sets
+        """Where those are that are of a set, as it is known at the entry site and as others have told."""
+        sets = sets_of(self.entry.graph, resources, self.told, self.entry.name)
+        known = self.court.sites.keys()
+        return {one: part for one, part in sets.items() if known >= {*site_names(Scope((part,)))}}
+
+    def relocated(self, verdicts: Mapping[SiteName, Verdict]) -> bool:
+        """Whether sites have told where a set is, which is news: then each resource is given to its sites once more."""
+        news = False
+        for teller, verdict in verdicts.items():
+            for resource, sites in told_of(verdict, LEAVES):
+                news = self.told.hear(resource, (teller, *sites)) or news
+                self.told.spread.update(spread_at(self.court.sites[teller].graph, (resource,)))
+        if news:
+            self.load()
+        return news
 
     def judged(self) -> dict[SiteName, Verdict]:
         """Each site on its part."""

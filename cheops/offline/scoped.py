@@ -100,6 +100,8 @@ def _one_way(court: Court, act: Act, scope: Scope, way: Alternative) -> Verdict:
     delivery = Delivery(court, act, scope, way)
     delivery.load()
     verdicts = delivery.judged()
+    while delivery.relocated(verdicts):
+        verdicts = delivery.judged()
     for _ in range(ROUNDS_MAX):
         if not (delivery.supply(verdicts) or follow(delivery, verdicts)):
             break

@@ -39,6 +39,7 @@ from schemas.ties import (
 )
 from services.resolver.graph.view import View
 from services.resolver.intake import Intake
+from services.resolver.placing import widened
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def marked(intake: Intake, marks: Sequence[Mark], view: View) -> Intake:
     for change in intake.changes:
         mark = by_resource.get(change.resource) if change.action == "annotate" else None
         state = view.find(change.resource) if mark is not None else None
-        if mark is not None and state is None and not (mark.add or mark.joins):
+        if mark is not None and state is None and not (mark.add or (mark.joins and mark.seen)):
             changes.append(structs.replace(change, unchanged=True))  # what is gone carries no word any more
         elif mark is not None and state is not None and mark.seen not in ("", state.resource_version):
             changes.append(structs.replace(change, refused="was changed since it was read"))
@@ -102,24 +103,26 @@ def words_of(state: ResourceState, mark: Mark, here: SiteName) -> Words:
 
 
 def _parts_left(state: ResourceState, mark: Mark, labels: dict[str, str], annotations: dict[str, str]) -> Words:
-    """Parts stay as they are: nothing is moved silently, so a share that is deleted is gone."""
-    numbers = str(state.facts.get(PARTS_FACT) or "").split(",")
-    left = [one for one in numbers if one.partition("=")[0] not in mark.leaves]
+    """Parts stay as they are: nothing is moved silently, so a share that is deleted is gone. Only places are joined."""
+    numbers = [one for one in str(state.facts.get(PARTS_FACT) or "").split(",") if one]
+    joins = () if any("=" in one for one in numbers) else mark.joins
+    left = sorted({*(one for one in numbers if one.partition("=")[0] not in mark.leaves), *joins})
     is_spread = len(left) > 1
     if not is_spread:
         labels[PART_OF] = ""
     annotations[PARTS] = ",".join(left) if is_spread else ""
-    annotations[SCOPE] = _without(str(state.facts.get(SCOPE_FACT) or ""), mark.leaves) if is_spread else ""
+    annotations[SCOPE] = _respread(str(state.facts.get(SCOPE_FACT) or ""), mark.leaves, joins) if is_spread else ""
     return Words(labels, annotations)
 
 
-def _without(scope: str, leaves: Sequence[SiteName]) -> str:
-    """`lyon*3 % oslo % nice {prime: nice}` without nice → `lyon*3 % oslo`."""
+def _respread(scope: str, leaves: Sequence[SiteName], joins: Sequence[SiteName]) -> str:
+    """`lyon*3 % oslo % nice {prime: nice}` without nice → `lyon*3 % oslo`; with rome → `… % rome`."""
     try:
         part = parse_scope(scope).parts[0]
     except ScopeError:  # somebody has written on the object
         return ""
-    location = stripped(part.location, leaves)
+    left = stripped(part.location, leaves)
+    location = widened(left, joins) if left else None
     prime = None if part.options.prime in leaves else part.options.prime
     made = Part(None, location, Options(prime, part.options.min, part.options.rebalance)) if location else None
     return print_placement(made) if made else ""

@@ -17,7 +17,7 @@ from typing import Final
 from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, ResourceKey, SiteName, kind_of, split_kind
 from schemas.kinds import Surface, UnknownKindError
-from schemas.scope.sites import Latencies, fold
+from schemas.scope.sites import Latencies, fold, site_names
 from schemas.scope.tree import (
     Cross,
     Everything,
@@ -63,7 +63,7 @@ class Placement:
     """Where one resource goes.
 
     part    that says so, of the scope or of its set; None when it follows, or stays here
-    others  sites that are of its set, and are asked for nothing
+    others  sites that are of its set, where it stays as it is     joins   sites that are new to its set
     """
 
     shares: Shares
@@ -71,6 +71,7 @@ class Placement:
     part: Part | None = None
     location: Location | None = None
     others: tuple[SiteName, ...] = ()
+    joins: tuple[SiteName, ...] = ()
 
     @property
     def members(self) -> tuple[SiteName, ...]:
@@ -85,7 +86,7 @@ def alternatives(scope: Scope, known: Collection[SiteName], latencies: Latencies
         location = fold(part.location, known, latencies, entry)
         rows.append(list(_ways(location)))
     made = islice(product(*rows), ALTERNATIVES_MAX)
-    return [Alternative(tuple(map(_shares, way)), tuple(map(_is_crossed, way)), way) for way in made]
+    return [Alternative(tuple(map(_shares, way)), tuple(map(is_crossed, way)), way) for way in made]
 
 
 def _ways(location: Location) -> Iterator[Location]:
@@ -105,8 +106,9 @@ def _ways(location: Location) -> Iterator[Location]:
             raise AssertionError(f"folded before: {location}")
 
 
-def _is_crossed(location: Location) -> bool:
-    return isinstance(location, Cross) or any(map(_is_crossed, operands(location)))
+def is_crossed(location: Location) -> bool:
+    """Whether anything of it is divided."""
+    return isinstance(location, Cross) or any(map(is_crossed, operands(location)))
 
 
 def _shares(location: Location) -> Shares:
@@ -157,22 +159,35 @@ def place(
 def _in_its_set(resource: ResourceId, mine: Part, sites: Shares, left: Container[SiteName]) -> Placement:
     """Nobody says where it is: it stays, goes along with its users, and leaves where they leave.
 
-    What others live in does not leave with those that one bundle names; where these leave, it is asked for nothing.
+    What others live in does not leave with those that one bundle names; where these leave, it is left as it is.
     """
-    had, holds = _sites(mine), kind_of(resource) in HOLDERS
-    stays = [name for name in had if holds or name not in left]
-    whole = dict.fromkeys((*stays, *sites), WHOLE)
-    if whole.keys() != {*had}:
-        return Placement(whole)
-    others = tuple(name for name in had if holds and name in left)
-    asked = {name: share for name, share in _shares(mine.location).items() if name not in others}
-    if _is_crossed(mine.location):
-        return Placement(asked, True, mine, mine.location, others)
-    return Placement(asked, others=others)
+    had = _sites(mine)
+    joins = tuple(name for name in sites if name not in had)
+    if kind_of(resource) in HOLDERS:
+        others, location = tuple(name for name in had if name in left), widened(mine.location, joins)
+        asked = {name: share for name, share in _shares(location).items() if name not in others}
+        if is_crossed(location):
+            return Placement(asked, True, Part(None, location, mine.options), location, others, joins)
+        return Placement(asked, others=others, joins=joins)
+    whole = dict.fromkeys((*(name for name in had if name not in left), *sites), WHOLE)
+    if whole.keys() == {*had} and is_crossed(mine.location):
+        return Placement(_shares(mine.location), True, mine, mine.location)
+    return Placement(whole)
 
 
 def _sites(part: Part) -> tuple[SiteName, ...]:
     return tuple(_shares(part.location))
+
+
+def widened(location: Location, sites: Iterable[SiteName]) -> Location:
+    """With more sites, spread as it is: `lyon % oslo` with rome → `lyon % oslo % rome`."""
+    held = site_names(Scope((Part(None, location),)))
+    more = [Site(name) for name in sites if name not in held]
+    if not more:
+        return location
+    if isinstance(location, Cross):
+        return cross((*location.shares, *((one, 1) for one in more)))
+    return replicate((location, *more))
 
 
 def part_of(scope: Scope, resource: ResourceId, surface: Surface, *, is_root: bool) -> int | None:

@@ -11,6 +11,7 @@ from schemas.intents import Intent, Mark
 from schemas.peers import Part
 from schemas.scope.tree import Scope
 from schemas.verdicts import Verdict
+from services.resolver.across.sets import Told
 from services.resolver.across.supply import Supplies
 from services.resolver.judge.case import Problem
 from services.resolver.judge.findings import named
@@ -60,7 +61,7 @@ class Bringing:
     deletes: dict[SiteName, list[ResourceId]] = field(default_factory=dict)
     unmarks: dict[SiteName, dict[ResourceId, list[SiteName]]] = field(default_factory=dict)
     leaving: dict[SiteName, list[ResourceId]] = field(default_factory=dict)
-    sets: dict[ResourceId, dict[SiteName, None]] = field(default_factory=dict)
+    sets: Told = field(default_factory=Told)
     departed: dict[SiteName, dict[ResourceId, list[SiteName]]] = field(default_factory=dict)
 
     @property
@@ -100,7 +101,8 @@ class Bringing:
 
     def torn(self, parts: Mapping[SiteName, Part]) -> list[Problem]:
         """A site that is to lose one thing and to get another in one intent: nothing of one part can be both (D600)."""
-        return [is_torn(resources[0], name) for name, resources in self.leaving.items() if name in parts]
+        getting = {*self.supplies.brought, *(name for name, part in parts.items() if part.manifests)}
+        return [is_torn(resources[0], name) for name, resources in self.leaving.items() if name in getting]
 
 
 def told_of(verdict: Verdict, number: str) -> list[tuple[ResourceId, tuple[SiteName, ...]]]:

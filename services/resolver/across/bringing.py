@@ -141,9 +141,7 @@ class Bringer:
         bringing, new = asked.bringing, False
         for teller, verdict in asked.answers.items():
             for resource, sites in told_of(verdict, LEAVES):
-                known = bringing.sets.setdefault(resource, {})
-                new = new or not known.keys() >= {teller, *sites}
-                known.update(dict.fromkeys((teller, *sites)))
+                new = bringing.sets.hear(resource, (teller, *sites)) or new
         if new:
             return True
         for verdict in asked.answers.values():
@@ -181,7 +179,7 @@ class Bringer:
             marks = supplies.marks.get(name, {})
             more: dict[str, Any] = {
                 "brings": supplies.brought_to(name),
-                "marks": bringing.marks_at(name, asked.bundle),
+                "marks": (*(part.marks if part else ()), *bringing.marks_at(name, asked.bundle)),
                 "resources": tuple(dict.fromkeys((*(part.resources if part else ()), *bringing.deletes.get(name, ())))),
             }
             if part is not None:
@@ -190,8 +188,9 @@ class Bringer:
             elif any(more.values()):
                 made[name] = Part(**{**common, **more}, site=name, entry=self.desk.site)
         for name, leaving in bringing.leaving.items():
-            if name not in made:
-                gone = {**common, "verb": "delete", "resources": tuple(leaving)}
+            got = made.get(name)
+            if got is None or not (got.manifests or got.brings):  # words of ours go along with a deletion
+                gone = {**common, "verb": "delete", "resources": tuple(leaving), "marks": got.marks if got else ()}
                 made[name] = Part(**gone, site=name, entry=self.desk.site)
         if asked.intent.verb == "delete" or bringing.leaving:
             together = tuple(name for name, part in made.items() if part.resources or name not in bringing.departed)

@@ -148,6 +148,7 @@ class Coordinator:
             refusal = refuse(message, "answer", problem)
             return [refusal] if asked.silent else [refusal, *self._conclude(asked, moment)]
         asked.answers[message.sender] = verdict
+        asked.bringing.sets.spread.update(message.spread)
         self.hearsay.remember(asked.parts[message.sender], verdict, moment)
         return [] if asked.silent else self._after_answers(asked, moment)
 

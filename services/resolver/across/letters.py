@@ -1,9 +1,13 @@
-"""What an entry site says to the sites that it asks. Pure."""
+"""What an entry site says to the sites that it asks, and what these answer. Pure."""
 
 from __future__ import annotations
 
-from schemas.identity import SiteName
+from collections.abc import Mapping
+
+from schemas.identity import ResourceId, SiteName
 from schemas.peers import Answer, Ask, Decide, Part, Refuse
+from schemas.verdicts import Verdict
+from services.resolver.across.engagement import Engagement
 from services.resolver.across.round import Round
 from services.resolver.signals import SendPeer
 
@@ -20,6 +24,23 @@ def ask(asked: Round, part: Part, revision: int) -> SendPeer:
             age=asked.age,
             part=part,
             revision=revision,
+        )
+    )
+
+
+def answer(engaged: Engagement, verdict: Verdict, lease_s: float, spread: Mapping[ResourceId, str]) -> SendPeer:
+    """What a site says to its part; what it holds, it holds for a while."""
+    held = engaged.state == "held"
+    return SendPeer(
+        Answer(
+            sender=engaged.part.site,
+            receiver=engaged.entry,
+            intent=engaged.part.id,
+            round=engaged.round,
+            verdict=verdict,
+            held=held,
+            lease_s=lease_s if held else 0.0,
+            spread=dict(spread),
         )
     )
 

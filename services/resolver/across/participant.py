@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.peers import Answer, Ask, Decide, Wake
+from schemas.peers import Ask, Decide, Wake
 from schemas.rehearsals import RehearsalAnswer
 from schemas.verdicts import Step, Verdict
 from services.resolver.across.doing import Doing
 from services.resolver.across.engagement import Engagement, Engagements
-from services.resolver.across.letters import refuse
+from services.resolver.across.letters import answer, refuse
 from services.resolver.across.precedence import ask_to_yield, younger_holders
+from services.resolver.across.sets import spread_at
 from services.resolver.basis import basis_of
 from services.resolver.desk import Desk
 from services.resolver.docket import WAITING_MAX
@@ -157,18 +158,8 @@ class Participant:
         engaged.lease_until_s = moment.monotonic_s + LEASE_S
 
     def _answer(self, engaged: Engagement, verdict: Verdict) -> Effect:
-        held = engaged.state == "held"
-        return SendPeer(
-            Answer(
-                sender=self.desk.site,
-                receiver=engaged.entry,
-                intent=engaged.part.id,
-                round=engaged.round,
-                verdict=verdict,
-                held=held,
-                lease_s=LEASE_S if held else 0.0,
-            )
-        )
+        written = [one.resource for one in engaged.intake.changes] if engaged.intake is not None else []
+        return answer(engaged, verdict, LEASE_S, spread_at(self.desk.graph, written))
 
     def _block(self, engaged: Engagement, younger: Sequence[Engagement], moment: Moment) -> list[Effect]:
         engaged.state, engaged.stamp = "blocked", self.desk.stamp(moment)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from schemas.identity import IdentityError, ResourceId, SiteName
-from schemas.intents import Intent
+from schemas.intents import Intent, Mark
 from schemas.kinds import Surface
 from schemas.peers import Part
 from services.resolver.across.sets import stamped
@@ -31,6 +31,10 @@ def parts_of(
         name: Part(**common, site=name, entry=intent.site, manifests=_declared(mine.values(), age, intent.id))
         for name, mine in split.bodies.items()
     }
+    for name, joins in split.joins.items():
+        marks = tuple(Mark(resource=one, joins=sites) for one, sites in joins.items())
+        manifests = made[name].manifests if name in made else ()
+        made[name] = Part(**{**common, "marks": marks}, site=name, entry=intent.site, manifests=manifests)
     return made, tuple(split.problems.values())
 
 

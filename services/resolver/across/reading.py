@@ -137,8 +137,12 @@ class Reading:
         intake = self.take_in(intent, moment)
         scope = self.scope_of(intent, intake)
         found: Mapping[SiteName, Part] = {}
+        told = Told()
+        for step in verdict.plan:
+            if step.action != "delete":  # who is of a set changes at all its sites
+                told.hear(step.resource, (step.site,))
         for way in self._ways(scope, is_read=intent.verb == "read"):
-            parts, _ = self.parts(intent, intake, scope, way, self.declared_by(intent, intake), {})
+            parts, _ = self.parts(intent, intake, scope, way, self.declared_by(intent, intake), told)
             parts = {**parts, **_deleting(intent, verdict, parts)}
             known = {name: part for name, part in parts.items() if name in sites and self._explains(part, verdict)}
             found = known if len(known) > len(found) else found

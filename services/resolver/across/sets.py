@@ -9,6 +9,7 @@ The identity of a set is the resource's own: the same at every site, at both sid
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
@@ -17,7 +18,19 @@ from schemas.identity import ResourceId, ResourceKey, SiteName
 from schemas.scope.errors import ScopeError
 from schemas.scope.parse import parse_scope
 from schemas.scope.printing import print_placement
-from schemas.scope.tree import KindSelector, Part, Replicate, Scope, Site, replicate
+from schemas.scope.sites import site_names
+from schemas.scope.tree import (
+    Cross,
+    KindSelector,
+    Location,
+    Options,
+    Part,
+    Replicate,
+    Scope,
+    Site,
+    operands,
+    replicate,
+)
 from schemas.ties import (
     DECLARED,
     PART_OF,
@@ -33,11 +46,25 @@ from schemas.ties import (
     with_words,
 )
 from services.resolver.graph.view import View
-from services.resolver.placing import Sets, alternatives
+from services.resolver.placing import Sets, is_crossed
 
 PLACEMENTS_REMEMBERED: Final = 1_024
 Body = dict[str, Any]
-Told = Mapping[ResourceId, Iterable[SiteName]]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Where sets are, as other sites say. `spread`: how, of what is a whole there in parts."""
+
+    sites: dict[ResourceId, dict[SiteName, None]] = field(default_factory=dict)
+    spread: dict[ResourceId, str] = field(default_factory=dict)
+
+    def hear(self, resource: ResourceId, sites: Iterable[SiteName]) -> bool:
+        """True: it is news."""
+        known = self.sites.setdefault(resource, {})
+        before = len(known)
+        known.update(dict.fromkeys(sites))
+        return len(known) > before
 
 
 def replica(body: Body, resource: ResourceId, sites: Iterable[SiteName]) -> Body:
@@ -84,14 +111,23 @@ def scope_without_words(view: View, resources: Iterable[ResourceId], entry: Site
 
 def sets_of(view: View, resources: Iterable[ResourceId], told: Told, entry: SiteName) -> Sets:
     """Where each of these that is of a set is now: as it is known here, and at the sites that others have told."""
-    here = {one.resource: _part_of(one, entry) for one in members(view, resources)}
-    made = {one: Part(None, replicate(map(Site, sites))) for one, sites in told.items() if one not in here}
-    for resource, part in here.items():
-        way = alternatives(Scope((part,)), (), {}, entry)[0]
-        names = dict.fromkeys((*way.sites, *told.get(resource, ())))
-        location = way.locations[0] if way.crossed[0] else replicate(map(Site, names))
-        made[resource] = Part(None, location, part.options)
+    known = {one: spread for one in told.sites if (spread := _read(told.spread.get(one, ""))) is not None}
+    known |= {one.resource: _part_of(one, entry) for one in members(view, resources)}
+    made: dict[ResourceId, Part] = {}
+    for resource in dict.fromkeys((*told.sites, *known)):
+        part = known.get(resource)
+        names = dict.fromkeys((*(site_names(Scope((part,))) if part else ()), *told.sites.get(resource, ())))
+        if part is not None and is_crossed(part.location):
+            made[resource] = Part(None, part.location, part.options)
+        else:
+            made[resource] = Part(None, replicate(map(Site, names)), part.options if part else Options())
     return made
+
+
+def spread_at(view: View, resources: Iterable[ResourceId]) -> dict[ResourceId, str]:
+    """How those are spread that are wholes in parts, as they are known here."""
+    found = ((one, str(one.facts.get(SCOPE_FACT) or "")) for one in members(view, resources))
+    return {one.resource: text for one, text in found if REPLICA_SET not in one.labels and _read(text) is not None}
 
 
 def _part_of(state: ResourceState, entry: SiteName) -> Part:
@@ -107,7 +143,13 @@ def _part_of(state: ResourceState, entry: SiteName) -> Part:
 
 @lru_cache(PLACEMENTS_REMEMBERED)
 def _read(text: str) -> Part | None:
+    """What we write is plain; else somebody has written on the object: its sites still say where it is."""
     try:
-        return parse_scope(text).parts[0]
-    except ScopeError:  # somebody has written on the object: its sites still say where it is
+        part = parse_scope(text).parts[0]
+    except ScopeError:
         return None
+    return part if _is_plain(part.location) else None
+
+
+def _is_plain(location: Location) -> bool:
+    return isinstance(location, Site | Replicate | Cross) and all(map(_is_plain, operands(location)))

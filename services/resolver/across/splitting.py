@@ -29,10 +29,14 @@ Divides = Callable[[KindId], Sequence[str]]  # the paths of the numbers by which
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What each site gets of a bundle. `problems`: what cannot be divided (D620); it is placed whole for judging."""
+    """What each site gets of a bundle. `problems`: what cannot be divided (D620); it is placed whole for judging.
+
+    joins   what stays as it is at a site, and the sites that are new to its set
+    """
 
     bodies: Mapping[SiteName, Mapping[ResourceId, Body]]
     problems: Mapping[ResourceId, Problem]
+    joins: Mapping[SiteName, Mapping[ResourceId, tuple[SiteName, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +54,16 @@ class Splitter:
         """Each manifest to its sites, whole or divided."""
         made: dict[SiteName, dict[ResourceId, Body]] = {}
         problems: dict[ResourceId, Problem] = {}
+        joins: dict[SiteName, dict[ResourceId, tuple[SiteName, ...]]] = {}
         for resource, placement in place(states, self.scope, self.way, self.surface, self.entry, self.sets).items():
             why = self._indivisible(kind_of(resource), placement)
             if why:
                 problems[resource] = Problem("D620", f"{named(resource)} {why}", resource)
             for name, body in self._parts(resource, bodies[resource], placement):
                 made.setdefault(name, {})[resource] = body
-        return Split(made, problems)
+            for name in placement.others if placement.joins else ():
+                joins.setdefault(name, {})[resource] = placement.joins
+        return Split(made, problems, joins)
 
     def _indivisible(self, kind: KindId, placement: Placement) -> str:
         """Why it cannot be spread like this; "" when it can. A namespace can: what is in it is divided."""
