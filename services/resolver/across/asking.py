@@ -54,6 +54,7 @@ class Bringing:
     leaving   replicas and parts at sites that a new scope leaves out
     sets      where those are of which a site has said that the scope leaves out others
     departed  sites that stay in a set → what of it, and which sites leave it
+    gone      sites for which it was open → what of it they have lost meanwhile
     """
 
     supplies: Supplies = field(default_factory=Supplies)
@@ -63,6 +64,7 @@ class Bringing:
     leaving: dict[SiteName, list[ResourceId]] = field(default_factory=dict)
     sets: Told = field(default_factory=Told)
     departed: dict[SiteName, dict[ResourceId, list[SiteName]]] = field(default_factory=dict)
+    gone: dict[SiteName, set[ResourceId]] = field(default_factory=dict)
 
     @property
     def problems(self) -> list[Problem]:

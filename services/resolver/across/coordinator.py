@@ -24,7 +24,7 @@ from services.resolver.across.healing import Healer, Healing
 from services.resolver.across.hearsay import Hearsay
 from services.resolver.across.letters import ask, drop, let_go, refuse
 from services.resolver.across.order import HybridClock
-from services.resolver.across.pending import Backlog, behind, deleted_since, moot, overtaken
+from services.resolver.across.pending import Backlog, behind, lost_since, moot, nothing_left, overtaken
 from services.resolver.across.reading import Reading
 from services.resolver.across.retries import TRY_AGAIN_S, Retries
 from services.resolver.across.round import Round, for_all, going_on, next_trial
@@ -105,8 +105,8 @@ class Coordinator:
         """Ask the sites of the way that is to be tried, all at once."""
         if asked.intent.heal and not asked.healing.is_known:
             return self.healer.fetch(asked, moment)
-        age, sets = asked.declared or asked.number, asked.bringing.sets
-        parts, problems = self.reading.parts(asked.intent, asked.intake, asked.scope, asked.way, age, sets)
+        age, told = asked.declared or asked.number, (asked.bringing.sets, asked.bringing.gone)
+        parts, problems = self.reading.parts(asked.intent, asked.intake, asked.scope, asked.way, age, *told)
         parts = {name: part for name, part in parts.items() if not asked.only or name in asked.only}
         if asked.only and not parts and not (asked.bringing.departed or asked.bringing.supplies.brought):
             in_force = self.desk.docket.known(asked.intent.id)
@@ -167,10 +167,8 @@ class Coordinator:
 
     def _after_answers(self, asked: Round, moment: Moment) -> list[Effect]:
         """All have answered: what they lack is brought first, whom they name is asked, too."""
-        gone = deleted_since(asked)
-        if gone:
+        if lost_since(asked):
             drops: list[Effect] = [drop(asked, name) for name in sorted(asked.holding)]
-            asked.intake = asked.intake.without(gone)
             return [*drops, *self._ask_again(asked, moment)]
         more = self.bringer.go_on(asked, moment)
         if more is None:
@@ -234,7 +232,7 @@ class Coordinator:
             pending, away = (), set()
         judged = {name: one for name, one in answers.items() if name not in away}
         taken, left_out = enough(asked.scope, asked.way, judged)
-        left_out = (*left_out, *pending)
+        left_out = (*left_out, *pending, *(nothing_left(name) for name in asked.only if name not in asked.parts))
         whole = self.bringer.ordered(asked, combine(list(taken.values()), self.desk.site))
         whole = whole.model_copy(update={"reasons": (*whole.reasons, *left_out)}) if left_out else whole
         whole = whole.model_copy(update={"remedies": for_all(whole.remedies, asked.intent)})
@@ -258,9 +256,11 @@ class Coordinator:
         if asked.is_stale:
             self.retries.at_once(asked.intent.id)
         verdict = asked.best_of_failed(self.desk.site)
-        if asked.only and verdict.decision == "defer":
-            return effects  # still open: what is in force says so
-        effects += behind(asked.intent, asked.intake, asked.only, verdict, moment)
+        if asked.only and verdict.decision == "defer":  # still open: what is in force says so
+            return effects + (self.begin(asked.intent, moment) if self.following.late(asked.intent.id) else [])
+        effects += behind(
+            asked.intent, asked.intake, asked.only or self.following.late(asked.intent.id), verdict, moment
+        )
         if asked.trial is not None:
             return effects + self._tried(asked, False, moment)
         offers = widenings(asked.intent.scope.strip() or self.desk.site, verdict) if not asked.intent.heal else []
@@ -285,12 +285,12 @@ class Coordinator:
         )
 
     def reported(self, message: Report, moment: Moment) -> list[Effect]:
-        """How far a site is; when all are over, and the world had changed, it is decided again."""
+        """How far a site is; when all are over, and the world had changed, it is decided again (where it was late)."""
         return self._go_on(self.following.reported(message, moment), moment)
 
     def _go_on(self, followed: tuple[list[Effect], Intent | None], moment: Moment) -> list[Effect]:
         effects, again = followed
-        return effects if again is None else [*effects, *self.begin(again, moment)]
+        return effects + (self.begin(again, moment, only=self.following.late(again.id)) if again is not None else [])
 
     def cancel(self, intent: Intent, requester: str, moment: Moment) -> list[Effect]:
         """Somebody gives up a deferred intent, perhaps while it is asked again."""

@@ -60,7 +60,7 @@ class Finishing:
         if verdict.decision == "allow" and asked is not None:
             parts = {name: asked.parts[name] for name in sites}
             return effects + self.following.commit(
-                intent, verdict, parts, (asked.number, asked.age), moment.monotonic_s
+                intent, verdict, parts, (asked.number, asked.age), moment.monotonic_s, asked.only
             )
         self.following.forget(intent.id)
         if verdict.decision == "deny" and self.undoing.is_due(intent, verdict):

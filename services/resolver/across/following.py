@@ -63,6 +63,7 @@ class Following:
         parts: Mapping[SiteName, Part],
         stamps: tuple[int, int],
         now_s: float,
+        late: tuple[SiteName, ...] = (),
     ) -> list[Effect]:
         """Tell every site that its part is to be done. `stamps`: the round that held it, and the intent's age.
 
@@ -85,8 +86,13 @@ class Following:
             )
             for name, part in parts.items()
         }
-        self._all[intent.id] = Undertaking(intent, verdict, orders, now_s)
+        self._all[intent.id] = Undertaking(intent, verdict, orders, now_s, late or self.late(intent.id))
         return list(map(SendPeer, orders.values()))
+
+    def late(self, intent_id: str) -> tuple[SiteName, ...]:
+        """The sites for which it was open, while it is under way there."""
+        undertaking = self._all.get(intent_id)
+        return undertaking.late if undertaking is not None else ()
 
     def take_back(self, intent: Intent, verdict: Verdict, now_s: float) -> list[Effect]:
         """Tell every site which of its steps are to be undone."""

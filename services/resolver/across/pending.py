@@ -162,20 +162,28 @@ def overtaken(intent: Intent, answers: Mapping[SiteName, Verdict], moment: Momen
     ]
 
 
-def deleted_since(asked: Asking) -> set[ResourceId]:
-    """What is open for a site is an update of what it has: what is not there any more was deleted since."""
-    steps = [step for one in asked.answers.values() for step in one.plan] if asked.only else []
-    return {one.resource for one in steps if one.preconditions.absent and one.action != "delete"}
+def lost_since(asked: Asking) -> bool:
+    """What is open for a site is an update of what it has: what is not there any more is not made again there.
+
+    True when an answer says so of something that was not known to be gone; it is then.
+    """
+    is_new = False
+    for name, answer in asked.answers.items() if asked.only else ():
+        lost = {one.resource for one in answer.plan if one.preconditions.absent and one.action != "delete"}
+        known = asked.bringing.gone.setdefault(name, set())
+        is_new = is_new or not lost <= known
+        known |= lost
+    return is_new
+
+
+def nothing_left(name: SiteName) -> Reason:
+    """Of a site for which it was open."""
+    return Reason(code=OVERTAKEN, severity="note", message=f"{name} has nothing of it any more", site=name)
 
 
 def moot(verdict: Verdict) -> Verdict:
-    """The sites for which it was open have nothing of the set any more: a newer intent has said so."""
-    reasons = tuple(
-        Reason(code=OVERTAKEN, severity="note", message=f"{one.site} has left the set since", site=one.site)
-        if one.code == PENDING
-        else one
-        for one in verdict.reasons
-    )
+    """The sites for which it was open have nothing of the set any more: it was deleted there since."""
+    reasons = tuple(nothing_left(one.site) if one.code == PENDING else one for one in verdict.reasons)
     return verdict.model_copy(update={"reasons": reasons, "plan": ()})
 
 

@@ -21,7 +21,7 @@ from schemas.verdicts import Verdict
 from services.resolver.across.nearest import nearest_first
 from services.resolver.across.parts import parts_of, resolved
 from services.resolver.across.sets import Told, members, scope_without_words, sets_of
-from services.resolver.across.splitting import Divides, Splitter
+from services.resolver.across.splitting import Divides, Gone, Splitter
 from services.resolver.desk import Desk
 from services.resolver.graph.remembered import RememberedView
 from services.resolver.intake import Intake
@@ -106,12 +106,15 @@ class Reading:
         return [Problem("D600", f"column {columns[number][0]} of the scope: {error}") for number, error in unknown]
 
     def parts(
-        self, intent: Intent, intake: Intake, scope: Scope, way: Alternative, age: int, told: Told
+        self, intent: Intent, intake: Intake, scope: Scope, way: Alternative, age: int, told: Told, gone: Gone
     ) -> tuple[Mapping[SiteName, Part], tuple[Problem, ...]]:
-        """What each site is asked in one way to read the scope. `told`: where sets are, as other sites say."""
+        """What each site is asked in one way to read the scope.
+
+        told    where sets are, as other sites say     gone   what a site is not to get
+        """
         here = self.desk.site
         sets = sets_of(self.desk.graph, (one.resource for one in intake.changes), told, here)
-        splitter = Splitter(scope, way, self.desk.evidence.surface, here, self.divides, sets)
+        splitter = Splitter(scope, way, self.desk.evidence.surface, here, self.divides, sets, gone)
         parts, problems = parts_of(intent, intake, splitter, age)
         return parts, tuple(self.placed(intent, scope, one) for one in problems)
 
@@ -142,7 +145,7 @@ class Reading:
             if step.action != "delete":  # who is of a set changes at all its sites
                 told.hear(step.resource, (step.site,))
         for way in self._ways(scope, is_read=intent.verb == "read"):
-            parts, _ = self.parts(intent, intake, scope, way, self.declared_by(intent, intake), told)
+            parts, _ = self.parts(intent, intake, scope, way, self.declared_by(intent, intake), told, {})
             parts = {**parts, **_deleting(intent, verdict, parts)}
             known = {name: part for name, part in parts.items() if name in sites and self._explains(part, verdict)}
             found = known if len(known) > len(found) else found

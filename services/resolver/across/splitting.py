@@ -7,6 +7,7 @@ a read go to the sites of the part that selects them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from services.resolver.placing import Alternative, Placement, Sets, divided, par
 NAMESPACE: Final = KindId("Namespace")
 Body = dict[str, Any]
 Divides = Callable[[KindId], Sequence[str]]  # the paths of the numbers by which objects of a kind are divided
+Gone = Mapping[SiteName, AbstractSet[ResourceId]]  # what a site is not to get
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,10 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Splitter:
-    """One scope, read in one way, at the site where the intent is entered. `sets`: where those are that are of one."""
+    """One scope, read in one way, at the site where the intent is entered.
+
+    sets    where those are that are of one     gone   what a site is not to get any more
+    """
 
     scope: Scope
     way: Alternative
@@ -49,6 +54,7 @@ class Splitter:
     entry: SiteName
     divides: Divides
     sets: Sets = field(default_factory=dict)
+    gone: Gone = field(default_factory=dict)
 
     def bundle(self, bodies: Mapping[ResourceId, Body], states: Mapping[ResourceId, ResourceState]) -> Split:
         """Each manifest to its sites, whole or divided."""
@@ -60,7 +66,8 @@ class Splitter:
             if why:
                 problems[resource] = Problem("D620", f"{named(resource)} {why}", resource)
             for name, body in self._parts(resource, bodies[resource], placement):
-                made.setdefault(name, {})[resource] = body
+                if resource not in self.gone.get(name, ()):
+                    made.setdefault(name, {})[resource] = body
             for name in placement.others if placement.joins else ():
                 joins.setdefault(name, {})[resource] = placement.joins
         return Split(made, problems, joins)

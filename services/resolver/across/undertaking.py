@@ -21,13 +21,14 @@ class Undertaking:
     """One committed revision.
 
     orders    what each site was told to do     over      who has said that nothing is under way there any more
-    heard_s   when anybody last said anything
+    heard_s   when anybody last said anything   late      for whom it was open (pending.py): done at the others before
     """
 
     intent: Intent
     verdict: Verdict
     orders: Mapping[SiteName, Decide]
     heard_s: float
+    late: tuple[SiteName, ...] = ()
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     over: set[SiteName] = field(default_factory=set)
     refused: dict[SiteName, Verdict] = field(default_factory=dict)

@@ -294,3 +294,42 @@ def test_what_is_given_up_while_others_are_asked_about_it_stays_given_up(unknowi
     unknowing.settle(10)
     assert [one.decision for one in lyon.verdicts] == ["defer", "deny"]
     assert [one.code for one in unknowing.verdict("lyon").reasons] == ["D012"]
+
+
+def test_a_site_that_was_away_and_has_no_replica_any_more_when_its_update_comes_is_told_of(mesh: VirtualMesh) -> None:
+    """It allowed the update, and met nothing when it was done: all was denied, and nobody was told that it differs."""
+    bundle = tuple(map(without_uid, (secret("tls"), deployment("web", TLS, app="web"))))
+    mesh.enter("lyon", "create", "lyon & oslo", manifests=bundle)
+    mesh.settle(3.0)
+    mesh.sever("lyon")
+    mesh.pass_time(6.0)
+    mesh.enter("lyon", "update", "lyon & oslo", "i-2", manifests=bundle[1:])
+    mesh.settle(1.0)
+    assert [one.code for one in mesh.verdict("lyon", "i-2").reasons] == ["W503"]
+    oslo = mesh["oslo"]
+    oslo.cluster.remove(WEB)
+    oslo.see(ResourceEvent("delete", resource=WEB))
+    mesh.mend()
+    mesh.settle_down(60.0, step_s=2.0)
+    assert mesh.verdict("lyon", "i-2").decision == "deny"
+    assert [(one.code, one.sites) for one in mesh["lyon"].alerts if one.cause == "i-2"] == [("A504", (OSLO,))]
+
+
+def test_what_one_site_has_lost_while_it_was_away_is_still_updated_at_the_other_that_was(mesh: VirtualMesh) -> None:
+    """One of two had no replica any more when both came back: the other one was said to have left the set, too."""
+    old, new = (without_uid(deployment("web", TLS, app="web", replicas=count)) for count in (1, 5))
+    mesh.enter("lyon", "create", "lyon & oslo & nice", manifests=(without_uid(secret("tls")), old))
+    mesh.settle(3.0)
+    mesh.sever("lyon")
+    mesh.pass_time(6.0)
+    mesh.enter("lyon", "apply", "lyon & oslo & nice", "i-2", manifests=(new,))
+    mesh.settle(1.0)
+    oslo = mesh["oslo"]
+    oslo.cluster.remove(WEB)
+    oslo.see(ResourceEvent("delete", resource=WEB))
+    mesh.pump()
+    mesh.mend()
+    mesh.settle_down(120.0, step_s=2.0)
+    assert [(one.code, one.site) for one in mesh.verdict("lyon", "i-2").reasons] == [("N506", OSLO)]
+    assert WEB not in oslo.cluster.objects
+    assert mesh["nice"].cluster.objects[WEB]["spec"]["replicas"] == 5
