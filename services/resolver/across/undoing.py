@@ -24,7 +24,7 @@ from services.resolver.desk import Desk
 from services.resolver.pursuit import GOOD, end_of
 from services.resolver.recovery import Unfinished
 from services.resolver.signals import Effect, Moment, SendAlert, SendPeer, StoreOutcome, StoreVerdict
-from services.resolver.undoing import Undoing, with_what_waits
+from services.resolver.undoing import Undoing, way_back, with_what_waits
 
 
 @dataclass(slots=True)
@@ -70,6 +70,9 @@ class WayBack:
         if not verdict.plan:  # all of it stays, which the verdict says
             self.desk.deeds.forget(intent.id)
             return [StoreVerdict(verdict)]
+        mine = verdict.model_copy(update={"plan": tuple(self.doing.own(verdict.plan))})
+        if mine.plan:  # over the site at once: its own word to this site comes when others may have been decided
+            self.desk.holds.add(mine, way_back(self.desk, mine).changes, moment.monotonic_s)
         return [StoreVerdict(verdict), *self.following.take_back(intent, verdict, moment.monotonic_s)]
 
     def resume(self, one: Unfinished, moment: Moment) -> list[Effect]:

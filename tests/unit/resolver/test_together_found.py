@@ -333,3 +333,24 @@ def test_what_one_site_has_lost_while_it_was_away_is_still_updated_at_the_other_
     assert [(one.code, one.site) for one in mesh.verdict("lyon", "i-2").reasons] == [("N506", OSLO)]
     assert WEB not in oslo.cluster.objects
     assert mesh["nice"].cluster.objects[WEB]["spec"]["replicas"] == 5
+
+
+def test_nothing_is_decided_between_an_undo_and_its_being_done_here(mesh: VirtualMesh) -> None:
+    """In the step in which a restarted site knew itself, a deletion was decided after the undo that it breaks."""
+    lyon = mesh["lyon"]
+    there = [secret("tls"), *(deployment(name, TLS, app=name) for name in ("web", "cart"))]
+    lyon.see(*(ResourceEvent("put", lyon.cluster.put(without_uid(one))) for one in there))
+    mesh.pump()
+    mesh.enter("lyon", "delete", "lyon ; oslo", resources=("deployment/cart", "deployment/web"))
+    refused = next(place for place, one in enumerate(lyon.operations) if one.resource != WEB)
+    lyon.execute(refused, refuse=True)
+    lyon.execute(1 - refused)
+    mesh.cut |= {(LYON, SiteName("nice")), (SiteName("nice"), LYON)}
+    mesh.pass_time(70.0)
+    resources = ("deployment/cart", "secret/tls")
+    mesh.enter("lyon", "delete", "lyon & nice {min: 1}", "i-2", resources=resources)
+    assert mesh.verdict("lyon", "i-2").decision == "defer"
+    lyon.kill()
+    mesh.settle_down(60.0, step_s=2.0)
+    assert not lyon.cluster.broken
+    assert WEB in lyon.cluster.objects
