@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -28,6 +29,8 @@ from schemas.outcomes import Outcome
 from schemas.ties import DRIFT_FACT, RULES_FACT, SCOPE_FACT
 from schemas.verdicts import Verdict
 from services.chassis.bus.port import Bus, Received
+from services.chassis.errors import TransientError
+from services.resolver.gleaning import Gleaning, Messages
 from services.resolver.graph.restoring import ChunkError, Restoring
 from services.resolver.graph.store import Graph
 from services.resolver.machine import Machine
@@ -36,6 +39,7 @@ from services.resolver.signals import BatchSeen, Effect, Moment, SweepOn
 from services.resolver.snapshots import End, Found, Head, Snapshots
 
 NOTHING: Final = "the stream does not hold what followed"
+TOGETHER_MAX: Final = 64  # subjects of one question
 Stored = TypeVar("Stored", bound=Message)
 
 log = structlog.get_logger(__name__)
@@ -146,29 +150,74 @@ class Beginning:
     # ── the streams ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _recover(self, begun: Begun, head: Head | None) -> None:
-        verdicts = [one async for _, one in self._understood("VERDICTS", Verdict)]
-        outcomes, recent = [], set(head.held if head is not None else ())
-        async for received, outcome in self._understood("OUTCOMES", Outcome):
-            outcomes.append(outcome)
-            begun.outcome_seq = received.stream_seq
-            if head is not None and received.stream_seq > head.outcome_seq:
-                recent.add(outcome.intent)
-        alerts = [one async for _, one in self._understood("ALERTS", Alert)]
-        parts = {one.id: one async for _, one in self._understood("PARTS", Intent)}
-        intents = {one.id: one async for _, one in self._understood("INTENTS", Intent)}
-        self._machine.recover(verdicts, outcomes, parts | intents, alerts, recent)
+        """What is not over whole, and the last word on everything else."""
+        gleaning = await self._gleaned(begun, head)
+        needed = gleaning.needed()
+        messages = [gleaning.of(name) for name in needed]
+        messages += [await self._again(name) for name in gleaning.lacking(needed)]
+        verdicts = [one for some, _ in messages for one in self._understood("VERDICTS", Verdict, some)]
+        of_outcomes = sorted(one for _, some in messages for one in some)
+        outcomes = [*self._understood("OUTCOMES", Outcome, (payload for _, payload in of_outcomes))]
+        parts = [subjects.part(self._site, name) for name in needed if name in gleaning.parts]
+        intents = {one.id: one async for one in self._last("PARTS", parts)}
+        entered = [subjects.intent(self._site, name) for name in needed]
+        intents |= {one.id: one async for one in self._last("INTENTS", entered)}
+        alerts = [*self._understood("ALERTS", Alert, [one.payload async for one in self._stored("ALERTS")])]
+        self._machine.docket.decided.shelve_all(gleaning.in_force(), gleaning.forgot)
+        self._machine.recover(verdicts, outcomes, intents, alerts, gleaning.recent)
         await self._out.begin()
-        log.info("recovered from the streams", site=self._site, verdicts=len(verdicts), outcomes=len(outcomes))
+        log.info("recovered from the streams", site=self._site, intents=len(gleaning.standing), whole=len(needed))
 
-    async def _understood(
-        self, stream: subjects.StreamName, model: type[Stored]
-    ) -> AsyncIterator[tuple[Received, Stored]]:
-        """What a stream holds of this site. What is not understood was buried, or is by its reader."""
-        async for one in self._bus.scan(stream, subjects.filters(stream, self._site)):
+    async def _gleaned(self, begun: Begun, head: Head | None) -> Gleaning:
+        parts = [subjects.last_name(one.subject) async for one in self._stored("PARTS")]
+        gleaning = Gleaning(parts, head.held if head is not None else ())
+        async for one in self._stored("VERDICTS"):
+            with _left_out("VERDICTS"):
+                gleaning.verdict(one.payload)
+        async for one in self._stored("OUTCOMES"):
+            begun.outcome_seq = one.stream_seq
+            with _left_out("OUTCOMES"):
+                is_recent = head is not None and one.stream_seq > head.outcome_seq
+                gleaning.outcome(one.payload, one.stream_seq, is_recent=is_recent)
+        return gleaning
+
+    async def _again(self, intent_id: str) -> Messages:
+        """What the streams hold of one intent."""
+        verdicts, outcomes = subjects.verdict(self._site, "*", intent_id), subjects.outcome(self._site, intent_id, "*")
+        return (
+            [one.payload async for one in self._bus.scan("VERDICTS", verdicts)],
+            [(one.stream_seq, one.payload) async for one in self._bus.scan("OUTCOMES", outcomes)],
+        )
+
+    async def _last(self, stream: subjects.StreamName, asked: Sequence[str]) -> AsyncIterator[Intent]:
+        """What stands on each of these subjects, in their order."""
+        for start in range(0, len(asked), TOGETHER_MAX):
+            some = asked[start : start + TOGETHER_MAX]
             try:
-                yield one, model.from_json(one.payload)
-            except MessageError as error:
-                log.warning("left out at the start", stream=stream, subject=one.subject, reason=str(error))
+                found = await self._bus.last_of_each(stream, some)
+            except TransientError:  # too large for one answer, or from a server that is behind
+                found = {one: last for one in some if (last := await self._bus.last(stream, one)) is not None}
+            for one in self._understood(stream, Intent, (found[one].payload for one in some if one in found)):
+                yield one
+
+    def _stored(self, stream: subjects.StreamName) -> AsyncIterator[Received]:
+        return self._bus.scan(stream, subjects.filters(stream, self._site))
+
+    def _understood(
+        self, stream: subjects.StreamName, model: type[Stored], payloads: Iterable[bytes]
+    ) -> Iterator[Stored]:
+        for payload in payloads:
+            with _left_out(stream):
+                yield model.from_json(payload)
+
+
+@contextmanager
+def _left_out(stream: subjects.StreamName) -> Iterator[None]:
+    """What is not understood was buried, or is by its reader."""
+    try:
+        yield
+    except MessageError as error:
+        log.warning("left out at the start", stream=stream, reason=str(error))
 
 
 async def _filled(graph: Graph, found: Found) -> None:

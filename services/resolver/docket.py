@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from typing import Final
@@ -10,11 +9,11 @@ from typing import Final
 from schemas.identity import KindId, ResourceId
 from schemas.intents import Intent
 from schemas.verdicts import Verdict
+from services.resolver.decided import Decided
 from services.resolver.intake import Intake
 from services.resolver.judge.written import WrittenVerdict
 from services.resolver.pursuit import Pursuit
 
-KNOWN_MAX: Final = 100_000  # verdicts remembered to answer a repeated id without asking the stream
 REPEAT_S: Final = 1.0
 WAITING_MAX: Final = 10_000  # deferred or rehearsing intents; more are refused, visibly
 
@@ -78,31 +77,29 @@ class Docket:
     """Which intent is where."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, Verdict | WrittenVerdict] = OrderedDict()
-        self.forgetful = False  # verdicts were forgotten, or never read: the stream has to be asked
+        self.decided = Decided()
         self.repeats = Repeats()
         self.active: dict[str, Pursuit] = {}
         self.deferred: dict[str, Waiting] = {}
         self.asked: dict[str, Asked] = {}
 
+    @property
+    def forgetful(self) -> bool:
+        """Verdicts were forgotten: the stream has to be asked for those that are not known."""
+        return self.decided.forgetful
+
     def known(self, intent_id: str) -> Verdict | None:
         """The verdict in force of an intent that was decided before."""
-        found = self._known.get(intent_id)
+        found = self.decided.get(intent_id)
         if found is None and intent_id in self.active:
             return self.active[intent_id].verdict
         if found is None and intent_id in self.deferred:
             return self.deferred[intent_id].verdict
-        if isinstance(found, WrittenVerdict):  # nearly nobody asks again
-            found = self._known[intent_id] = found.whole()
         return found
 
     def record(self, verdict: Verdict | WrittenVerdict) -> None:
         """A verdict is in force from now on."""
-        self._known[verdict.intent] = verdict
-        self._known.move_to_end(verdict.intent)
-        if len(self._known) > KNOWN_MAX:
-            self._known.popitem(last=False)
-            self.forgetful = True
+        self.decided.put(verdict)
         if verdict.decision != "defer":
             self.deferred.pop(verdict.intent, None)
 

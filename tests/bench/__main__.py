@@ -28,8 +28,9 @@ from tests.bench import growth, history
 from tests.bench.measuring import Row, parse_sizes, shown_size
 
 NAMES = (
-    *("extraction", "watching", "ingest", "streaming", "memory", "pauses", "verdicts", "restart", "compared", "hubs"),
-    *("gate", "plans", "bus", "acts", "backlog", "beside", "letters", "starting", "applying", "lineage", "freshness"),
+    *("extraction", "watching", "ingest", "streaming", "memory", "pauses", "verdicts", "restart", "decided"),
+    *("compared", "hubs", "gate", "plans", "bus", "acts", "backlog", "beside", "letters", "starting", "applying"),
+    *("lineage", "freshness"),
 )
 Columns = dict[int, list[Row]]
 AT_ONE_SIZE = {
@@ -48,6 +49,7 @@ AT_ONE_SIZE = {
 WITHOUT_HISTORY = (
     "extraction",
     "watching",
+    "decided",
     "hubs",
     "plans",
     "bus",

@@ -20,7 +20,7 @@ from services.chassis.bus import nats
 from services.chassis.bus.memory import MemoryBus
 from services.chassis.bus.port import Bus
 from services.chassis.bus.streams import ensure_streams
-from services.resolver.docket import KNOWN_MAX
+from services.resolver import decided
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
 from services.resolver.service import ResolverService
@@ -120,13 +120,17 @@ async def test_ten_thousand_intents_with_one_id_are_one_verdict(bus: Bus) -> Non
     assert len(kept) < REPEATS / 100, "a flood of repetitions must not fill the stream"
 
 
-async def test_what_was_forgotten_is_looked_up_before_it_is_decided_again(bus: Bus) -> None:
+async def test_what_was_forgotten_is_looked_up_before_it_is_decided_again(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decided, "KNOWN_MAX", 20)
+    monkeypatch.setattr(decided, "WHOLE_MAX", 5)
     await ensure_streams(bus)
     async with bus.subscribe(subjects.verdict(LYON, "*", "*")) as seen, resolving(bus) as machine:
         intent = expired("i-one")
         await publish(bus, intent)
         (first,) = await verdicts_until(seen, "i-one")
-        for place in range(KNOWN_MAX):
+        for place in range(decided.KNOWN_MAX):
             machine.docket.record(first.model_copy(update={"intent": f"i-{place}"}))
         assert machine.docket.known("i-one") is None
         await publish(bus, intent, again=".2")

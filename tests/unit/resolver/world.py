@@ -53,6 +53,7 @@ from services.resolver.signals import (
     Tick,
 )
 from tests.kit.manifests import Manifest, namespace
+from tests.unit.resolver.gleaned import recovered
 from tests.unit.resolver.naive_cluster import CATALOGUE, Cluster, words_before
 
 LYON = SiteName("lyon")
@@ -109,12 +110,13 @@ class World:
 
     def start(self) -> None:
         """A new process: it knows what the streams keep."""
-        self.machine = Machine(self.site, CATALOGUE, Policy(), f"resolver/{self.site}@test", self.peers)
+        one, other = (Machine(self.site, CATALOGUE, Policy(), f"resolver/{self.site}@test", self.peers) for _ in "12")
+        stored = self.verdicts, self.stored_outcomes, self.intents, self.alerts
+        self.machine = recovered((one, other), *stored)
         self.resyncs.clear()
         self.rehearsals.clear()
         self.lookups.clear()
         self.supplies.clear()
-        self.machine.recover(self.verdicts, self.stored_outcomes, self.intents, self.alerts)
         self.outcomes = deque(self.stored_outcomes[-20:])  # some of them are delivered again
         self.beat()
         self.read_again()

@@ -1,0 +1,62 @@
+"""A start that reads whole only what is not over, held against one that reads everything."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from schemas.alerts import Alert
+from schemas.intents import Intent
+from schemas.outcomes import Outcome
+from schemas.verdicts import Verdict
+from services.resolver.gleaning import Gleaning
+from services.resolver.machine import Machine
+
+
+def recovered(
+    machines: tuple[Machine, Machine],
+    verdicts: Sequence[Verdict],
+    outcomes: Sequence[Outcome],
+    intents: Mapping[str, Intent],
+    alerts: Sequence[Alert],
+    recent: Collection[str] = (),
+) -> Machine:
+    """The first of two new machines, from what was gleaned; the second one knows the same from all there is."""
+    machine, other = machines
+    gleaning = Gleaning([name for name, one in intents.items() if one.entry is not None], recent)
+    for verdict in verdicts:
+        gleaning.verdict(verdict.to_json())
+    for place, outcome in enumerate(outcomes):
+        gleaning.outcome(outcome.to_json(), place)
+    needed = gleaning.needed()
+    lacking = set(gleaning.lacking(needed))
+    some = [one for one in verdicts if one.intent in needed]
+    for name in needed.keys() - lacking:
+        kept, _ = gleaning.of(name)
+        assert {*kept} == {one.to_json() for one in some if one.intent == name}
+    machine.docket.decided.shelve_all(gleaning.in_force(), gleaning.forgot)
+    done = [one for one in outcomes if one.intent in needed]
+    machine.recover(some, done, {name: intents[name] for name in needed if name in intents}, alerts, recent)
+    other.recover(verdicts, outcomes, intents, alerts, recent)
+    assert known(machine) == known(other)
+    for name in {one.intent for one in verdicts}:
+        assert machine.docket.known(name) == other.docket.known(name)
+    return machine
+
+
+def known(machine: Machine) -> dict[str, Any]:
+    """What a machine has taken from the streams, but for the verdicts that it only answers with."""
+    coordinator, participant = machine.together.coordinator, machine.together.participant
+    return {
+        "recovering": machine._recovering,
+        "unseen": machine._unseen,
+        "deeds": machine.undoing.deeds._all,
+        "way back": machine.undoing.waiting,
+        "open": participant.engagements._open,
+        "ended": participant.engagements._ended,
+        "done before": participant.engagements.done_before,
+        "told": machine.together._ended,
+        "earlier": {name: some for name, some in coordinator.following.earlier.items() if some},
+        "expected": coordinator.following.expected,
+        "pending": coordinator.backlog.rows,
+    }
