@@ -155,5 +155,5 @@ class Gleaning:
 def _read(decoder: msgspec.json.Decoder[_Head], payload: bytes) -> _Head:
     try:
         return decoder.decode(payload)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise MessageError(str(error)) from error

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from schemas import subjects
+from schemas.envelope import MessageError
 from schemas.identity import ResourceId
 from schemas.intents import Intent
 from schemas.relations.loader import load_catalogue
@@ -73,6 +74,17 @@ def test_nothing_that_is_over_is_read_whole(world: World) -> None:
         "i-open": "allow",
     }
     assert [*gleaned(world).needed()] == ["i-open"]
+
+
+@pytest.mark.parametrize("garbled", [b"", b"\xff", b'{"schema": "\xff"}', b"[" * 100_000, b'{"schema": "verdict/v2"}'])
+def test_what_is_no_message_is_named_and_changes_nothing(world: World, garbled: bytes) -> None:
+    from_streams = gleaned(world)
+    needed = from_streams.needed()
+    with pytest.raises(MessageError):
+        from_streams.verdict(garbled)
+    with pytest.raises(MessageError):
+        from_streams.outcome(garbled, 1_000)
+    assert from_streams.needed() == needed
 
 
 async def started(world: World) -> Machine:
