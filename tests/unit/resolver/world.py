@@ -98,6 +98,7 @@ class World:
         self.taken_back: Counter[tuple[str, ResourceId]] = Counter()  # by undos
         self.cut_after: int | None = None
         self.kills = 0
+        self.recent: set[str] = set()  # intents of which a snapshot may not show what was done
         self.cluster.put(namespace("shop"))
         self.start()
 
@@ -114,7 +115,7 @@ class World:
         self.rehearsals.clear()
         self.lookups.clear()
         self.supplies.clear()
-        self.machine.recover(self.verdicts, self.stored_outcomes, self.intents, self.alerts)
+        self.machine.recover(self.verdicts, self.stored_outcomes, self.intents, self.alerts, self.recent)
         self.outcomes = deque(self.stored_outcomes[-20:])  # some of them are delivered again
         self.beat()
         self.read_again()
