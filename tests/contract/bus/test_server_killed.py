@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from cheops.sandbox.natsserver import NatsServer
 from schemas import subjects
@@ -209,3 +210,18 @@ async def test_a_server_that_ends_the_connection_for_good_is_a_permanent_error_w
         await bus.emit(EVENT, b"")
     await bus.close()
     listening.close()
+
+
+def test_who_has_something_to_say_when_the_server_is_gone_closes_in_good_order_all_the_same(tmp_path: Path) -> None:
+    """On the loop that services run on: a service that is told to stop while its server is away ends with 0."""
+
+    async def close_without_server() -> None:
+        async with NatsServer(tmp_path / "nats", "lyon", sync="2m") as made:
+            bus = await nats.connect(made.url, name="test", wait=False)
+            made.kill()
+            await until_connected(bus, False)
+            await bus._link.client.publish("x", b"kept until the server is back")
+            await bus.close()
+            assert bus._link.client.is_closed
+
+    uvloop.run(close_without_server())
