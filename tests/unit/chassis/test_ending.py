@@ -26,9 +26,12 @@ async def test_what_is_begun_while_a_service_ends_hides_not_why_it_ends() -> Non
         await asyncio.sleep(0)
         raise PermanentError("another resolver decides; stepping down")
 
-    with pytest.raises(ExceptionGroup) as ended:
+    async def serve() -> None:
         async with asyncio.TaskGroup() as tasks:
             begin(decide(tasks), tasks)
             begin(step_down(), tasks)
+
+    with pytest.raises(ExceptionGroup) as ended:
+        await serve()
     assert [str(one) for one in ended.value.exceptions] == ["another resolver decides; stepping down"]
     assert begun == []

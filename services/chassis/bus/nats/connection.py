@@ -84,7 +84,9 @@ class Link:
                 async with calling("closing", CLOSE_TIMEOUT_S):
                     await self.client.flush(CLOSE_TIMEOUT_S)
         if not self.client.is_closed:
-            with suppress(CheopsError, RuntimeError):  # uvloop's word for a connection that went before what was to leave
+            with suppress(
+                CheopsError, RuntimeError
+            ):  # uvloop's word for a connection that went before what was to leave
                 async with calling("closing", CLOSE_TIMEOUT_S):
                     await self.client.close()
 
