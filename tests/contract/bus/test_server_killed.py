@@ -14,6 +14,7 @@ import uvloop
 from cheops.sandbox.natsserver import NatsServer
 from schemas import subjects
 from services.chassis.bus import nats
+from services.chassis.bus.nats.scanning import BATCH_TIMEOUT_S, scanned
 from services.chassis.bus.port import Bus, Reader
 from services.chassis.bus.streams import ensure_streams
 from services.chassis.errors import PermanentError, TransientError
@@ -225,3 +226,15 @@ def test_who_has_something_to_say_when_the_server_is_gone_closes_in_good_order_a
             assert bus._link.client.is_closed
 
     uvloop.run(close_without_server())
+
+
+async def test_a_long_answer_that_the_server_took_with_it_is_not_waited_for(server: NatsServer, bus: Bus) -> None:
+    """It had been waited for half a minute: so long did a resolver hang that was started while its server was, too."""
+    link = bus._link  # type: ignore[attr-defined]  # of the adapter that is under test
+    server.process.send_signal(signal.SIGSTOP)  # asked, and not answered
+    reading = asyncio.create_task(anext(scanned(link, "EVENTS", EVENT, 1, 1), None))
+    await eventually(lambda: link.awaited, "nothing is asked", WAIT_S)
+    server.kill()
+    async with asyncio.timeout(BATCH_TIMEOUT_S / 3):
+        with pytest.raises(TransientError, match="EVENTS was not read"):
+            await reading
