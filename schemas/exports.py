@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from schemas.envelope import IN_KEY_ORDER, Message, StrictMessage
 from schemas.identity import ResourceId, SiteName
@@ -38,8 +38,9 @@ class Exported(Message):
 
 
 class KeyAnswer(Message):
-    """key/v1: what Secrets that go to this site are sealed with (X25519, hexadecimal)."""
+    """key/v1: what Secrets that go to this site are sealed with (X25519, hexadecimal). `at`: its executor's clock."""
 
     schema_: Literal["key/v1"] = Field("key/v1", alias="schema")
     site: SiteName
     key: str
+    at: AwareDatetime | None = None

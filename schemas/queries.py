@@ -211,6 +211,9 @@ class SiteStatus(Message):
 
     reads_otherwise   its watcher reads by another version of Cheops, or by other files of rules, than its resolver
     unstored          what its server does not store, and why; until it does, the site's resolver waits
+    at                when this was said, by the clock of the site's resolver
+    executor_silent   no executor answers the resolver: what it allows is not done until one does
+    executor_ahead_s  how far the clock of its executor is ahead of the resolver's (< 0: behind); null: not known
     """
 
     schema_: Literal["status/v1"] = Field("status/v1", alias="schema")
@@ -229,6 +232,9 @@ class SiteStatus(Message):
     deferred: int = 0
     resyncs: int = 0
     started_at: AwareDatetime
+    at: AwareDatetime | None = None
+    executor_silent: bool = False
+    executor_ahead_s: float | None = None
 
 
 class OutboxLag(Message):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from cheops.cli.render.sites import NO_EXECUTOR, UNSTORED, span
 from cheops.contexts import Context, load_context
 from schemas import compiled
 from schemas.identity import SiteName
-from schemas.queries import PeerLink
+from schemas.queries import PeerLink, SiteStatus
 from services.chassis.errors import CheopsError, SettingsError
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ OF_THE_SET_UP: Final = {  # alerts, and what to do
     "A505": "cheops rules check FILE",
     "A510": "stop whoever shows it",
 }
+CLOCKS_APART_S: Final = 30.0  # answers are a few seconds old when they are read
 OTHERWISE: Final = (
     "its watcher and its resolver are of two versions of Cheops, or read other rules"
     " (all services of a site need the same version and the same CHEOPS_RULES)"
@@ -89,7 +92,6 @@ async def _servers(context: Context) -> list[Finding]:
 
 async def mesh_findings(context: Context) -> list[Finding]:
     """Of bus, sites and links, and what their resolvers have raised about the set-up."""
-    from cheops.cli.render.sites import UNSTORED
     from cheops.mesh import connect
     from cheops.overview import overview
 
@@ -121,6 +123,7 @@ async def mesh_findings(context: Context) -> list[Finding]:
             findings.append(
                 (False, f"site {status.site}: {status.state}; is its watcher running? (cheops serve watcher)")
             )
+        findings += [(False, f"site {status.site}: {what}") for what in of_the_services(status, datetime.now(UTC))]
         if status.reads_otherwise:
             findings.append((False, f"site {status.site}: {OTHERWISE}"))
         findings += [
@@ -128,6 +131,20 @@ async def mesh_findings(context: Context) -> list[Finding]:
         ]
     findings += [(False, f"{one.message} ({OF_THE_SET_UP[one.code]})") for one in raised]
     return findings
+
+
+def of_the_services(status: SiteStatus, now: datetime) -> list[str]:
+    """That nobody carries out what is allowed, and clocks that differ; `now`: this machine's."""
+    found = [] if not status.executor_silent else [f"{NO_EXECUTOR} (cheops serve executor)"]
+    ahead_s = (status.at - now).total_seconds() if status.at is not None else 0.0
+    for whose, than, by_s in (
+        ("its resolver", "this machine", ahead_s),
+        ("its executor", "its resolver", status.executor_ahead_s or 0.0),
+    ):
+        if abs(by_s) > CLOCKS_APART_S:
+            apart = f"{span(abs(by_s))} {'ahead of' if by_s > 0 else 'behind'} the clock of {than}"
+            found.append(f"the clock of {whose} is {apart} (set them: intents and operations expire by the clock)")
+    return found
 
 
 async def _raised(mesh: Mesh, code: str) -> list[Alert]:

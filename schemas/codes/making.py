@@ -40,7 +40,7 @@ MAKING: Final = (
         "expired",
         "The intent's time is over.",
         "A late effect is a surprise.",
-        "Publish it again.",
+        "Publish it again. If that is refused at once, clocks differ: cheops doctor says whose.",
         "a deferred intent that waited for a day",
     ),
     Code(

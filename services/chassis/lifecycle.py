@@ -7,7 +7,7 @@ import gc
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -77,6 +77,14 @@ async def _until_signal(name: str, settings: Settings, run: Callable[[Settings],
         log.error("cannot go on", site=settings.site, error=str(first))
         return EXIT_USAGE if isinstance(first, SettingsError) else EXIT_ERROR
     return 0
+
+
+def begin(work: Coroutine[Any, Any, None], tasks: asyncio.TaskGroup) -> None:
+    """As one of the tasks; when these are ending, not at all: nobody waits for it, and why they end is to be said."""
+    try:
+        tasks.create_task(work)
+    except RuntimeError:  # the group's way to say so
+        work.close()
 
 
 def settle() -> None:

@@ -19,7 +19,7 @@ from schemas.operations import Operation
 from schemas.outcomes import Outcome
 from services.chassis.errors import CheopsError, TransientError
 from services.executor.following import POLL_GROWTH, conclude, remaining_s
-from services.executor.permit import OperationPermit
+from services.executor.permit import OperationPermit, too_late
 from services.executor.target import Effect, ExpiredError, Permit, Progress, RefusedError, Target
 from services.executor.turns import Turns
 
@@ -94,9 +94,8 @@ class Carrier:
         refused: TransientError | None = None
         for tried in range(1, self._limits.tries_max + 1):
             if permit.expired and not permit.open:
-                return Effect(
-                    "expired", False, f"not begun before {operation.expires_at.isoformat(timespec='seconds')}"
-                )
+                words = too_late(f"not begun before {operation.expires_at.isoformat(timespec='seconds')}", self._wall())
+                return Effect("expired", False, words)
             try:
                 async with self._turns.turn() as permit.turn:
                     return await self._try(operation)(operation, permit)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from schemas.envelope import MessageError
 from schemas.exports import Export, Exported, KeyAnswer
 from schemas.identity import IdentityError, SiteName
@@ -29,10 +31,10 @@ async def export(site: SiteName, target: Target, question: Received) -> bytes:
         return Refusal(code="503", message=f"the API server of {site} cannot be asked: {error}").to_json()
 
 
-def key(site: SiteName, keys: Keyring, question: Received) -> bytes:
+def key(site: SiteName, keys: Keyring, question: Received, now: datetime) -> bytes:
     """KeyAnswer or Refusal, as JSON."""
     try:
         StatusQuery.from_json(question.payload)
     except MessageError as error:
         return Refusal(code="400", message=str(error)).to_json()
-    return KeyAnswer(site=site, key=keys.public).to_json()
+    return KeyAnswer(site=site, key=keys.public, at=now).to_json()

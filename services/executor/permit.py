@@ -25,6 +25,11 @@ EXTENSIONS_PER_WAIT: Final = 3  # two may be lost
 log = structlog.get_logger(__name__)
 
 
+def too_late(words: str, now: datetime) -> str:
+    """With what the clock says here: if that is wrong, whoever reads it sees so."""
+    return f"{words}; by the executor's clock it is {now.isoformat(timespec='seconds')}"
+
+
 class Lease:
     """Held until `ack_wait_s` after the last extension, on the monotonic clock (it goes on while we are stopped)."""
 
@@ -99,7 +104,8 @@ class OperationPermit:
     def take(self, basis: str) -> None:
         """The last look at the clock and at the lease before something is written."""
         if self.expired:
-            raise ExpiredError(f"its time was over at {self._expires_at.isoformat(timespec='seconds')}")
+            words = f"its time was over at {self._expires_at.isoformat(timespec='seconds')}"
+            raise ExpiredError(too_late(words, self._wall()))
         if self.lease is None or not self.lease.held():
             raise LeaseLostError("the bus may have given the operation to another executor")
         self._before = (self.open, self.basis)

@@ -288,4 +288,4 @@ class ExecutorService:
         return await exports.export(self.site, self._target, question)
 
     async def _key(self, question: Received) -> bytes:
-        return exports.key(self.site, self._keys, question)
+        return exports.key(self.site, self._keys, question, self._wall())

@@ -198,6 +198,9 @@ class Answers:
             deferred=len(machine.docket.deferred),
             resyncs=evidence.resyncs,
             started_at=self._started_at,
+            at=self._now().wall,
+            executor_silent=self._inquiries.fetching.executor_silent,
+            executor_ahead_s=self._inquiries.fetching.executor_ahead_s,
         ).to_json()
 
     def _lookup(self, payload: bytes) -> bytes:

@@ -30,6 +30,7 @@ EXPORT_TIMEOUT_S: Final = 2.0
 KEY_TIMEOUT_S: Final = 1.0
 KEY_AGAIN_S: Final = 10.0  # a renewed key is known everywhere after this and a ping
 KEY_UNKNOWN_S: Final = 0.5
+SILENT_AFTER: Final = 3  # questions in a row: one that is lost, or an executor that is being started again, is none
 Bodies = Mapping[ResourceId, dict[str, Any]]
 KeyOf = Callable[[SiteName], str]
 
@@ -42,6 +43,8 @@ class Fetching:
     def __init__(self, site: SiteName, bus: Bus, machine: Machine, now: Callable[[], Moment], key_of: KeyOf) -> None:
         self._site, self._bus, self._machine, self._now, self._key_of = site, bus, machine, now, key_of
         self.own_key = ""
+        self.executor_ahead_s: float | None = None
+        self._unanswered = 0
 
     # ── for our own askings ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -114,16 +117,26 @@ class Fetching:
 
     # ── the key ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
+    @property
+    def executor_silent(self) -> bool:
+        """Nobody carries out what is allowed here: it was asked, and asked again."""
+        return self._unanswered >= SILENT_AFTER
+
     async def run(self) -> None:
         """Keep asking our executor what others seal with for it, until cancelled."""
         while True:
             await self._ask_key()
-            await asyncio.sleep(KEY_AGAIN_S if self.own_key else KEY_UNKNOWN_S)
+            await asyncio.sleep(KEY_AGAIN_S if self.own_key and not self._unanswered else KEY_UNKNOWN_S)
 
     async def _ask_key(self) -> None:
         subject = subjects.api("executor", self._site, "key")
         try:
             reply = await self._bus.request(subject, StatusQuery().to_json(), KEY_TIMEOUT_S)
-            self.own_key = KeyAnswer.from_json(reply.payload).key
+            answer = KeyAnswer.from_json(reply.payload)
         except (TransientError, MessageError) as error:
+            self._unanswered += 1
             log.debug("the executor's key is not known", site=self._site, error=str(error))
+            return
+        self._unanswered, self.own_key = 0, answer.key
+        ahead_s = (answer.at - self._now().wall).total_seconds() if answer.at is not None else None
+        self.executor_ahead_s = ahead_s if ahead_s is None else round(ahead_s, 1)

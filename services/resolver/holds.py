@@ -80,7 +80,8 @@ class Holds:
             return
         if outcome.state == "begun":
             return  # it names the version that is about to be replaced: to see that one is not to see the effect
-        held.resource_version = outcome.resource_version or held.resource_version
+        # The version that was written: one at which it got ready later says nothing new, and may never be told.
+        held.resource_version = held.resource_version or outcome.resource_version
         refused = outcome.state == "failed" and outcome.status >= HTTP_REFUSED and held.done_at_s is None
         if refused or outcome.state == "expired":
             self._end(outcome.resource)

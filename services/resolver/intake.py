@@ -79,7 +79,8 @@ def take_in(intent: Intent, site: SiteName, surface: Surface, extractor: Extract
 def _of_the_intent(intent: Intent, site: SiteName, now: datetime) -> list[Problem]:
     problems = []
     if intent.expires_at <= now:
-        problems.append(Problem("D012", f"expired at {intent.expires_at.isoformat(timespec='seconds')}"))
+        over, here = (one.isoformat(timespec="seconds") for one in (intent.expires_at, now))
+        problems.append(Problem("D012", f"expired at {over}; by the clock of {site} it is {here}"))
     if intent.site != site:
         problems.append(Problem("D601", f"this is {site}, the intent was entered for {intent.site}"))
     return problems

@@ -279,7 +279,7 @@ class Machine:
         recent: Container[str] = (),
     ) -> None:
         """What the streams remember. Intents go on once the site is known; of `recent`, what was done may be unseen."""
-        self._unseen = list(unseen(verdicts, outcomes, intents, recent))
+        self._unseen = list(unseen(self.site, verdicts, outcomes, intents, recent))
         self.vigil.recover(alerts)
         self.docket.remember(verdicts)
         self._recovering = list(unfinished(verdicts, outcomes, intents))

@@ -24,6 +24,7 @@ from schemas.peers import PeerMessage
 from services.chassis.bus.port import Bus, Delivery, Reader, Received
 from services.chassis.bus.streams import ensure_streams
 from services.chassis.errors import TransientError
+from services.chassis.lifecycle import begin
 from services.chassis.peering.liaison import Liaison
 from services.resolver.answers import Answers
 from services.resolver.auditing import Auditing
@@ -271,7 +272,7 @@ class ResolverService:
         await self._settle_all([self._unanswered.pop(one) for one in decided])  # other steps go on meanwhile
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.create_task(work)
+        begin(work, self._tasks)
 
     async def _asked_step(self, signal: Signal) -> None:
         """The same for a question: who answers those survives every error, and some have to end the service."""

@@ -27,6 +27,7 @@ _WHY: Final = {
     "stale": "its watcher was not heard for longer than the bound (cheops serve watcher)",
     "silent": "its watcher was never heard (cheops serve watcher)",
 }
+NO_EXECUTOR: Final = "no executor answers: what is allowed there is not done"
 UNSTORED: Final = "is its nats-server's disk full? (make room, then restart that server)"
 
 
@@ -37,6 +38,7 @@ def table(found: Sequence[SiteStatus], silent: Sequence[str], signs: Signs) -> l
     lines = _aligned(rows)
     lines += [f"{status.site}: {why}" for status in found if (why := why_not_fresh(status))]
     lines += [f"{status.site}: not observed: {kind} ({why})" for status in found for kind, why in status.blind.items()]
+    lines += [f"{status.site}: {NO_EXECUTOR} (cheops serve executor)" for status in found if status.executor_silent]
     if not found and not silent:
         return ["no resolver answers (cheops doctor says what to start)"]
     return [signs.paint(lines[0], "bold"), *lines[1:]]

@@ -24,6 +24,7 @@ from services.chassis.backoff import Backoff
 from services.chassis.bus.port import Bus, Received
 from services.chassis.bus.streams import MAILS_BYTES_MAX
 from services.chassis.errors import TransientError
+from services.chassis.lifecycle import begin
 from services.chassis.peering.backlog import Lag
 from services.chassis.peering.carrier import Carrier
 from services.chassis.peering.letter import Letter, OutboxFullError
@@ -111,7 +112,7 @@ class Courier:
         if known is None:
             backoff = Backoff(RETRY_MIN_S, RETRY_MAX_S, self._random)
             known = self._carriers[peer] = Carrier(self._site, peer, self._bus, self._now_s, backoff, self._bury)
-            self._tasks.create_task(known.run())
+            begin(known.run(), self._tasks)
         return known
 
     def _ensure_room(self, carrier: Carrier, letter: Letter) -> None:

@@ -9,10 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from cheops.sandbox.natsserver import NatsServer
 from schemas import subjects
 from services.chassis.bus import nats
+from services.chassis.bus.nats.scanning import BATCH_TIMEOUT_S, scanned
 from services.chassis.bus.port import Bus, Reader
 from services.chassis.bus.streams import ensure_streams
 from services.chassis.errors import PermanentError, TransientError
@@ -209,3 +211,30 @@ async def test_a_server_that_ends_the_connection_for_good_is_a_permanent_error_w
         await bus.emit(EVENT, b"")
     await bus.close()
     listening.close()
+
+
+def test_who_has_something_to_say_when_the_server_is_gone_closes_in_good_order_all_the_same(tmp_path: Path) -> None:
+    """On the loop that services run on: a service that is told to stop while its server is away ends with 0."""
+
+    async def close_without_server() -> None:
+        async with NatsServer(tmp_path / "nats", "lyon", sync="2m") as made:
+            bus = await nats.connect(made.url, name="test", wait=False)
+            made.kill()
+            await until_connected(bus, False)
+            await bus._link.client.publish("x", b"kept until the server is back")
+            await bus.close()
+            assert bus._link.client.is_closed
+
+    uvloop.run(close_without_server())
+
+
+async def test_a_long_answer_that_the_server_took_with_it_is_not_waited_for(server: NatsServer, bus: Bus) -> None:
+    """It had been waited for half a minute: so long did a resolver hang that was started while its server was, too."""
+    link = bus._link  # type: ignore[attr-defined]  # of the adapter that is under test
+    server.process.send_signal(signal.SIGSTOP)  # asked, and not answered
+    reading = asyncio.create_task(anext(scanned(link, "EVENTS", EVENT, 1, 1), None))
+    await eventually(lambda: link.awaited, "nothing is asked", WAIT_S)
+    server.kill()
+    async with asyncio.timeout(BATCH_TIMEOUT_S / 3):
+        with pytest.raises(TransientError, match="EVENTS was not read"):
+            await reading

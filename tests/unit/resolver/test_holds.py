@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from schemas.events import ResourceEvent
 from schemas.identity import KindId
 from services.resolver.signals import OutcomeSeen
@@ -63,6 +65,40 @@ def test_what_was_seen_to_be_deleted_after_it_was_done_is_in_flight_no_more(mesh
     state = lyon.cluster.state(NEW)
     told = ResourceEvent("delete", resource=NEW, uid=state.uid, resource_version=str(int(state.resource_version) + 1))
     lyon.see(told)
+    mesh.catches_up(lyon)
+    assert not lyon.machine.holds.holds(NEW)
+
+
+@pytest.mark.parametrize("scope", ["oslo", "lyon & oslo"])
+def test_after_a_restart_from_a_snapshot_nothing_that_another_site_did_is_in_flight_here(
+    mesh: VirtualMesh, scope: str
+) -> None:
+    """The entry site keeps every site's outcomes; versions of another cluster are never seen in this one's."""
+    lyon = mesh["lyon"]
+    for number in range(20):
+        mesh["oslo"].cluster.put(secret(f"s{number}"))  # its versions are ahead
+    mesh.enter("lyon", "create", scope, manifests=(without_uid(secret("new")),))
+    mesh.pump()
+    mesh.settle()
+    lyon.recent = {"i-1"}
+    lyon.kill()
+    mesh.settle()
+    assert not lyon.machine.holds.holds(NEW)
+
+
+def test_what_was_written_is_seen_though_it_got_ready_at_a_later_version_that_nobody_tells_of(
+    mesh: VirtualMesh,
+) -> None:
+    """A watcher does not tell of a version that says nothing new; the executor names it all the same."""
+    lyon = mesh["lyon"]
+    mesh.enter("lyon", "create", "", manifests=(without_uid(secret("new")),))
+    mesh.catches_up(lyon)
+    operation, state = lyon.operations[-1], lyon.cluster.put(secret("new"))
+    later = str(int(state.resource_version) + 5)
+    for said, version in (("applied", state.resource_version), ("ready", later)):
+        lyon.step(OutcomeSeen(lyon._outcome(operation, said, version=version, uid=state.uid)))
+    assert lyon.machine.holds.holds(NEW)
+    lyon.see(ResourceEvent("put", state))
     mesh.catches_up(lyon)
     assert not lyon.machine.holds.holds(NEW)
 

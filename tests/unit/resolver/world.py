@@ -99,6 +99,7 @@ class World:
         self.taken_back: Counter[tuple[str, ResourceId]] = Counter()  # by undos
         self.cut_after: int | None = None
         self.kills = 0
+        self.recent: set[str] = set()  # intents of which a snapshot may not show what was done
         self.cluster.put(namespace("shop"))
         self.start()
 
@@ -111,7 +112,7 @@ class World:
     def start(self) -> None:
         """A new process: it knows what the streams keep."""
         one, other = (Machine(self.site, CATALOGUE, Policy(), f"resolver/{self.site}@test", self.peers) for _ in "12")
-        stored = self.verdicts, self.stored_outcomes, self.intents, self.alerts
+        stored = self.verdicts, self.stored_outcomes, self.intents, self.alerts, self.recent
         self.machine = recovered((one, other), *stored)
         self.resyncs.clear()
         self.rehearsals.clear()

@@ -53,6 +53,7 @@ class Link:
     on_end: list[Callable[[], None]] = field(default_factory=list)
     reasons: list[Exception] = field(default_factory=list)
     losses: int = 0
+    awaited: set[asyncio.Future[str]] = field(default_factory=set)  # ends of long answers, which go with the connection
     refusals: int = 0
     _impatient: bool = False
 
@@ -84,7 +85,7 @@ class Link:
                 async with calling("closing", CLOSE_TIMEOUT_S):
                     await self.client.flush(CLOSE_TIMEOUT_S)
         if not self.client.is_closed:
-            with suppress(CheopsError):
+            with suppress(CheopsError, RuntimeError):  # of uvloop: the connection went before what was to leave
                 async with calling("closing", CLOSE_TIMEOUT_S):
                     await self.client.close()
 
@@ -127,6 +128,9 @@ class Link:
 
     async def _lost(self) -> None:
         self.losses += 1
+        for one in self.awaited:
+            if not one.done():
+                one.set_exception(ConnectionResetError("the bus was lost meanwhile"))
         if not self.closing:
             log.warning("the bus is lost", url=shown(self.url), reason=self._reason())
 

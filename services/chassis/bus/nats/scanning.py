@@ -89,11 +89,14 @@ async def _got(link: Link, stream: str, question: dict[str, Any]) -> list[Receiv
     inbox = link.client.new_inbox()
     async with calling(f"{stream} was not read", ANSWER_TIMEOUT_S):
         subscription = await link.client.subscribe(inbox, cb=take)
+    link.awaited.add(over)
     try:
         async with calling(f"{stream} was not read", BATCH_TIMEOUT_S):
             await link.client.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(question).encode(), reply=inbox)
             status = await over
     finally:
+        link.awaited.discard(over)
+        over.cancel()
         await unsubscribe(subscription)
     if status not in (END, NOTHING):
         raise TransientError(f"{stream} was not read (status {status}; is the stream made, JetStream ready?)")
