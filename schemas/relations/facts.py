@@ -172,6 +172,13 @@ def _scaled_versions(body: Any) -> Iterator[Any]:
                 yield row.get("name")
 
 
+def _service_ports(spec: Any) -> Iterator[Any]:
+    """Ports of a Service, by name and number; one that is but another name for a host stands in the way of none."""
+    if isinstance(spec, dict) and spec.get("type") != "ExternalName":
+        yield from compile_values("ports[*].name")(spec)
+        yield from compile_values("ports[*].port")(spec)
+
+
 def _sidecar_ports(containers: Any) -> Iterator[Any]:
     """Ports by name of the init containers that run on; the others are over before their pod serves anyone."""
     for row in compile_values("[*]")(containers):
@@ -238,6 +245,7 @@ PARTS: Final[Mapping[str, Callable[[Any], Iterable[Any]]]] = {
     "certificate-keys": certificate_keys,
 }  # of the body
 PARTS_AT: Final[Mapping[str, Callable[[Any], Iterable[Any]]]] = {
+    "service-ports": _service_ports,
     "sidecar-ports": _sidecar_ports,
     "sidecar-names": _sidecar_names,
     "annotated-keys": annotated_keys,
