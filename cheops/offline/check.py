@@ -122,7 +122,7 @@ def judge_at(court: Court, act: Act, site: OfflineSite, problems: tuple[Problem,
         return verdict
     # What its own form forbids is said when nothing else is: a sketch of a manifest is judged by what it says.
     changes = tuple(_of_form(one, intake, site, known, definitions) for one in intake.changes)
-    changes = tuple(_asked_about(one, intake, site, known, case.evidence) for one in changes)
+    changes = tuple(_asked_about(one, intake, site, known, definitions, case.evidence) for one in changes)
     if changes == intake.changes:
         return verdict
     refused = tuple(
@@ -226,11 +226,13 @@ def _of_form(change: Change, intake: Intake, site: OfflineSite, known: Bodies, d
         wrong = rules_broken(live, after, definition)
     served = site.surface.served.get(kind_of(change.resource))
     if served is not None and not wrong:
-        wrong = denials(Request(change.resource, served, live, after), site.bodies, definitions)
+        wrong = denials(Request(change.resource, served, live, after), site.bodies, definitions, known)
     return structs.replace(change, refused="; ".join(wrong)) if wrong else change
 
 
-def _asked_about(change: Change, intake: Intake, site: OfflineSite, known: Bodies, evidence: Evidence) -> Change:
+def _asked_about(
+    change: Change, intake: Intake, site: OfflineSite, known: Bodies, definitions: Definitions, evidence: Evidence
+) -> Change:
     """With what an API server says when a webhook that it has to ask is not there."""
     live = site.bodies.get(change.resource)
     after = live if change.action == "delete" else intake.manifests.get(change.resource)
@@ -238,7 +240,7 @@ def _asked_about(change: Change, intake: Intake, site: OfflineSite, known: Bodie
     is_known = evidence.fresh and SERVICE not in evidence.blind
     if served is None or after is None or change.refused or change.unchanged or not is_known:
         return change
-    words = unanswered(Request(change.resource, served, live, after, change.action == "delete"), known)
+    words = unanswered(Request(change.resource, served, live, after, change.action == "delete"), known, definitions)
     return structs.replace(change, refused=words) if words else change
 
 

@@ -1,7 +1,7 @@
 """Webhooks that nobody answers: the API server refuses every request that they are asked about. Pure.
 
-One with `failurePolicy: Fail` whose Service is not there; one that may not be asked (`matchConditions`) is left out.
-Online its own dry run says it.
+One with `failurePolicy: Fail` whose Service is not there. Of one with `matchConditions` it has to be told that all of
+them hold, and that no other webhook or policy changes the object before. Online the API server's own dry run says it.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from cheops.offline.policies import GROUP, Bodies, Body, Request, is_matched
+from cheops.forms.custom import Definitions
+from cheops.offline.policies import GROUP, MUTATING, Bodies, Body, Request, is_asked, is_matched
 from schemas.identity import ResourceId
 from schemas.untyped import mapping_of, rows_of
 
 HOOKS: Final = tuple(f"{GROUP}/{one}WebhookConfiguration/" for one in ("Mutating", "Validating"))
 
 
-def unanswered(request: Request, bodies: Bodies) -> str:
+def unanswered(request: Request, bodies: Bodies, definitions: Definitions) -> str:
     """The API server's words; "" when everybody who is asked is there. `bodies`: what is at the site."""
     if request.key.group == GROUP:
         return ""  # nobody is asked about who is asked
@@ -25,15 +26,19 @@ def unanswered(request: Request, bodies: Bodies) -> str:
         home, name = service.get("namespace"), service.get("name")
         if not home or not name or ResourceId(f"Service/{home}/{name}") in bodies or not hook.get("rules"):
             continue
-        if is_matched({**hook, "resourceRules": hook["rules"]}, request, bodies):
+        is_named = is_matched({**hook, "resourceRules": hook["rules"]}, request, bodies)
+        if is_named and is_asked(hook, request, bodies, definitions):
             return f'failed calling webhook "{hook.get("name")}": service "{name}" not found'
     return ""
 
 
 def _hooks(bodies: Bodies) -> Iterator[Body]:
-    """Those that are asked whenever their rules match, and have to answer."""
+    """Those that have to answer, of which it can be told when they are asked."""
+    changers = [name for name in bodies if name.startswith(MUTATING)]
     for resource, body in bodies.items():
         if resource.startswith(HOOKS) and not mapping_of(body.get("metadata")).get("deletionTimestamp"):
-            for hook in rows_of(body.get("webhooks")):
-                if hook.get("failurePolicy", "Fail") == "Fail" and not hook.get("matchConditions"):
+            hooks = rows_of(body.get("webhooks"))
+            is_first = changers in ([], [resource]) and (not changers or len(hooks) == 1)
+            for hook in hooks:
+                if hook.get("failurePolicy", "Fail") == "Fail" and (is_first or not hook.get("matchConditions")):
                     yield hook
