@@ -179,13 +179,12 @@ def _on_what_is_there(
     if change.action == "create":
         return structs.replace(change, unchanged=same_content(extractor.bare(live), extractor.bare(manifest)))
     is_anew = is_made_anew(manifest)
-    is_alike = is_comparable(live, manifest, site.surface, definitions)
-    after = kept(manifest) if is_anew else merged(live if is_alike else head_of(live), manifest)
+    after = kept(manifest) if is_anew else _applied(manifest, live, site, definitions)
     unchanged = same_content(extractor.bare(live), extractor.bare(after))
     fixed: tuple[str, ...] = ()
     refused = Refusal()
     if not is_anew:
-        if is_alike and not unchanged:
+        if not unchanged and is_comparable(live, manifest, site.surface, definitions):
             fixed = extractor.fixed(_compared(kept(live)), _compared(after), whole=says_all(live))
             fixed = tuple(one for one in fixed if not is_elastic(one, live, after))
         refused = refusal_of_update(live, after, {**site.bodies, **intake.manifests})
@@ -202,6 +201,12 @@ def _on_what_is_there(
     )
 
 
+def _applied(manifest: Body, live: Body, site: OfflineSite, definitions: Definitions) -> Body:
+    is_alike = is_comparable(live, manifest, site.surface, definitions)
+    is_built_in = site.surface.is_built_in(kind_named(manifest)[0])
+    return merged(live if is_alike else head_of(live), manifest, by_item=is_built_in)
+
+
 def _compared(body: Body) -> Body:
     """As what cannot be changed is looked at."""
     made: Body = evened(with_requests(body))
@@ -213,10 +218,7 @@ def _of_form(change: Change, intake: Intake, site: OfflineSite, known: Bodies, d
     manifest, live = intake.manifests.get(change.resource), site.bodies.get(change.resource)
     if manifest is None or change.refused or change.unchanged:
         return change
-    after = manifest
-    if live is not None:
-        is_alike = is_comparable(live, manifest, site.surface, definitions)
-        after = merged(live if is_alike else head_of(live), manifest)
+    after = manifest if live is None else _applied(manifest, live, site, definitions)
     wrong = _wrong(change.resource, after, known, definitions)
     if wrong and live is not None:
         before = _wrong(change.resource, live, known, definitions)

@@ -158,7 +158,7 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
     targets = after.targets(state.resource, reference)
     if not targets.count:
         is_made = reference.rule in MADE or makes(reference.rule)
-        is_said = not (is_made or is_ambient(reference.target) or says_nothing(after, reference))
+        is_said = not (is_made or _comes_of_itself(after, reference.target) or says_nothing(after, reference))
         if is_said:
             yield _to_come(after, state, edge, weak=weak) or _missing(state, edge, weak=weak)
         return
@@ -184,6 +184,12 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
         yield Finding(f"{letter}114", message, "absence", reference.target, edge)
     elif found is not None and (found.facts.get("health") == "failed" or found.facts.get("unwell")):
         yield Finding("W121", f"{named(reference.target)} is there, and failing", "presence", reference.target, edge)
+
+
+def _comes_of_itself(after: View, target: ResourceId) -> bool:
+    """A cluster has it, in each namespace that is there."""
+    home = namespace_of(target)
+    return is_ambient(target) and (not home or after.find(resource_id("", NAMESPACE, "", home)) is not None)
 
 
 def _ends_now(view: View, target: ResourceId) -> bool:
