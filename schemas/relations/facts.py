@@ -201,16 +201,17 @@ def _taints(body: Any) -> Iterator[Any]:
 
 
 def _role_rules(body: Any) -> Iterator[Any]:
-    """`verb group/resource` for each combination that a role allows."""
+    """`verb group/resource` for each combination that a role allows, and the name where it allows only that."""
     for row in compile_values("rules[*]")(body):
         rows = [
             [str(one) for one in row.get(name) or ()]
             if isinstance(row, dict) and isinstance(row.get(name), list)
             else []
-            for name in ("verbs", "apiGroups", "resources")
+            for name in ("verbs", "apiGroups", "resources", "resourceNames")
         ]
-        for verb, group, resource in islice(product(*rows), ROLE_RULES_MAX):
-            yield f"{verb} {group}/{resource}" if group else f"{verb} {resource}"
+        for verb, group, resource, name in islice(product(*rows[:3], rows[3] or [""]), ROLE_RULES_MAX):
+            place = f"{group}/{resource}" if group else resource
+            yield f"{verb} {place} {name}".rstrip()
 
 
 def _quota_scopes(body: Any) -> Iterator[Any]:
