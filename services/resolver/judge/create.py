@@ -52,7 +52,9 @@ FILLED: Final = "filled"  # the keys that it will have, a part of it
 # Parts that a webhook may put into the pods of a workload: its template does not tell (a mesh's side-car).
 PUT_IN: Final = "container:"
 # By a controller, for the source itself; what is as likely in another namespace.
-MADE: Final = frozenset((CLAIMS_RULE, "podspec.volume.ephemeral", "istiogateway.credential.own"))
+NEAR_ITS_PODS: Final = "istiogateway.credential"
+BESIDE: Final = "istiogateway.credential.own"
+MADE: Final = frozenset((CLAIMS_RULE, "podspec.volume.ephemeral", BESIDE))
 
 
 def judge_presence(view: View, change: Change) -> Iterator[Finding]:
@@ -157,6 +159,8 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
     weak = _weak(view, after, state, reference)
     targets = after.targets(state.resource, reference)
     if not targets.count:
+        if reference.rule == NEAR_ITS_PODS and _is_beside(after, state, reference):
+            return
         is_made = reference.rule in MADE or makes(reference.rule)
         is_said = not (is_made or _comes_of_itself(after, reference.target) or says_nothing(after, reference))
         if is_said:
@@ -184,6 +188,12 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
         yield Finding(f"{letter}114", message, "absence", reference.target, edge)
     elif found is not None and (found.facts.get("health") == "failed" or found.facts.get("unwell")):
         yield Finding("W121", f"{named(reference.target)} is there, and failing", "presence", reference.target, edge)
+
+
+def _is_beside(after: View, state: ResourceState, reference: Reference) -> bool:
+    """A gateway's certificate is there, in its own namespace: as likely that of its pods."""
+    own = (one for one in state.references if one.rule == BESIDE and one.path == reference.path)
+    return any(after.find(one.target) is not None for one in own)
 
 
 def _comes_of_itself(after: View, target: ResourceId) -> bool:

@@ -73,6 +73,8 @@ def itself(
     """
     if state.deleting and not is_held:
         yield Finding("N331", f"{named(resource)} is being deleted already", "presence", resource)
+    if owner is not None and kind_of(owner) == ACCOUNT:
+        owner = None  # a token is made by who asks for it, since Kubernetes 1.24
     if owner is not None and owner not in cascade.all:
         yield Finding("W320", f"its owner {named(owner)} will make it again", "presence", owner)
     elif owner is None and restorer is not None and restorer not in cascade.all:
