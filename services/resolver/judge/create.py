@@ -20,6 +20,7 @@ from services.resolver.judge.fitting import is_laid_out, misfit_of
 from services.resolver.judge.going import STORAGE_CLASS
 from services.resolver.judge.grants import is_granted
 from services.resolver.judge.makers import KEY, adds_key, makers_of, will_have
+from services.resolver.judge.named_pods import maker_of_named
 from services.resolver.judge.params import as_policy_says
 from services.resolver.judge.use import (
     CLAIM,
@@ -31,6 +32,7 @@ from services.resolver.judge.use import (
     claims_are_bound,
     ends,
     lives,
+    offers,
     part_is_there,
     selects_part,
     selects_something,
@@ -149,9 +151,10 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
     reference = as_policy_says(after, state, reference)
     edge = Edge(state.resource, reference.target, reference)
     if reference.selector is not None:
-        if not selects_something(after, state.resource, reference):
+        maker = None
+        if not selects_something(after, state.resource, reference) and not (maker := maker_of_named(after, reference)):
             yield Finding("W110", _nothing_selected(view, state, reference), "nothing", state.resource, edge)
-        elif not selects_part(after, state.resource, reference):
+        elif not (offers(maker, reference.granule) if maker else selects_part(after, state.resource, reference)):
             part, _, name = reference.granule.partition(":")
             message = f"nothing that {named(state.resource)} selects has a {part} {name!r}"
             yield Finding("W112", message, "nothing", state.resource, edge)
