@@ -1,7 +1,7 @@
 """Webhooks that nobody answers: the API server refuses every request that they are asked about. Pure.
 
-One that converts, or one with `failurePolicy: Fail`, whose Service is not there. Of one with `matchConditions` it has to
-be told that all of them hold, and that no other webhook or policy changes the object before. Online the API server's
+One that converts, or one with `failurePolicy: Fail`, whose Service is not there. Of one with `matchConditions` it has
+to be told that all of them hold, and that no other webhook or policy changes the object before. Online the API server's
 own dry run says it.
 """
 
