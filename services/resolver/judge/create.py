@@ -165,7 +165,7 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
         if reference.rule == NEAR_ITS_PODS and _is_beside(after, state, reference):
             return
         is_made = reference.rule in MADE or makes(reference.rule)
-        is_said = not (is_made or _comes_of_itself(after, reference.target) or says_nothing(after, reference))
+        is_said = not (is_made or _comes_of_itself(after, state, reference.target) or says_nothing(after, reference))
         if is_said:
             yield _to_come(after, state, edge, weak=weak) or _missing(state, edge, weak=weak)
         return
@@ -199,10 +199,11 @@ def _is_beside(after: View, state: ResourceState, reference: Reference) -> bool:
     return any(after.find(one.target) is not None for one in own)
 
 
-def _comes_of_itself(after: View, target: ResourceId) -> bool:
-    """A cluster has it, in each namespace that is there."""
+def _comes_of_itself(after: View, state: ResourceState, target: ResourceId) -> bool:
+    """A cluster has it, in each namespace that is there; that the own one is not is said once (D140)."""
     home = namespace_of(target)
-    return is_ambient(target) and (not home or after.find(resource_id("", NAMESPACE, "", home)) is not None)
+    is_own = home in ("", namespace_of(state.resource))
+    return is_ambient(target) and (is_own or after.find(resource_id("", NAMESPACE, "", home)) is not None)
 
 
 def _ends_now(view: View, target: ResourceId) -> bool:
