@@ -57,12 +57,19 @@ def amounts(path: str, container: Body, claims: frozenset[Any]) -> Iterator[str]
         for name, value in said.items():
             if "/" in str(name) and (thousandths(value) or 0) % 1000:
                 yield f"{path}.resources.{part}.{name}: {value} is no whole number"
+            elif str(name).startswith(HUGE) and not _is_of_pages(str(name), value):
+                yield f"{path}.resources.{part}.{name}: {value} is not a whole number of such pages"
     said_at_all = {*map(str, requests), *map(str, limits)}
     if any(one.startswith(HUGE) for one in said_at_all) and not said_at_all & {"cpu", "memory"}:
         yield f"{path}.resources: huge pages need cpu or memory beside them"
     for place, claim in enumerate(rows_of(resources.get("claims"))):
         if claim.get("name") and claim["name"] not in claims:
             yield f"{path}.resources.claims[{place}].name: there is no resourceClaim {claim['name']!r}"
+
+
+def _is_of_pages(name: str, value: Any) -> bool:
+    size, amount = thousandths(name.removeprefix(HUGE)), thousandths(value)
+    return size is not None and size > 0 and (amount is None or amount % size == 0)
 
 
 def _is_for_one(name: object) -> bool:

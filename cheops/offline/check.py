@@ -24,6 +24,7 @@ from cheops.offline.taken import taken
 from cheops.offline.tools import is_made_anew
 from cheops.offline.unanswered import unanswered
 from cheops.offline.usage import counted
+from cheops.offline.versions import head_of, is_comparable
 from schemas.envelope import MessageError, describe
 from schemas.identity import KindId, ResourceId, ResourceKey, SiteName, kind_of
 from schemas.intents import BOUND_DEFAULT_S, Intent, Override, Verb
@@ -95,10 +96,10 @@ def judge_at(court: Court, act: Act, site: OfflineSite, problems: tuple[Problem,
     intent = _intent(act, site, court.now)
     surface, extractor = _with_bundle(court.catalogue, act, site)
     intake = take_in(intent, site.name, surface, extractor, court.now)
-    intake = structs.replace(
-        intake,
-        changes=tuple(_used(_on_what_is_there(one, intake, site, extractor), site) for one in intake.changes),
-    )
+    known = {**site.bodies, **intake.manifests}
+    definitions = definitions_in(known)
+    seen = (_on_what_is_there(one, intake, site, extractor, definitions) for one in intake.changes)
+    intake = structs.replace(intake, changes=tuple(_used(one, site) for one in seen))
     case = Case(
         intent=intent.id,
         verb=intent.verb,
@@ -120,10 +121,8 @@ def judge_at(court: Court, act: Act, site: OfflineSite, problems: tuple[Problem,
     if verdict.decision == "deny" or verb_of(act) == "read":
         return verdict
     # What its own form forbids is said when nothing else is: a sketch of a manifest is judged by what it says.
-    known = {**site.bodies, **intake.manifests}
-    definitions = definitions_in(known)
     changes = tuple(_of_form(one, intake, site, known, definitions) for one in intake.changes)
-    changes = tuple(_asked_about(one, intake, site, known, case.evidence) for one in changes)
+    changes = tuple(_asked_about(one, intake, site, known, definitions, case.evidence) for one in changes)
     if changes == intake.changes:
         return verdict
     refused = tuple(
@@ -170,7 +169,9 @@ def _with_bundle(catalogue: Catalogue, act: Act, site: OfflineSite) -> tuple[Sur
     return site.surface, Extractor(catalogue, surface_with_crds(site.surface, definitions))
 
 
-def _on_what_is_there(change: Change, intake: Intake, site: OfflineSite, extractor: Extractor) -> Change:
+def _on_what_is_there(
+    change: Change, intake: Intake, site: OfflineSite, extractor: Extractor, definitions: Definitions
+) -> Change:
     """An update is judged on what the object becomes, as the API server's dry run would show it."""
     manifest, live = intake.manifests.get(change.resource), site.bodies.get(change.resource)
     if manifest is None or live is None:
@@ -178,13 +179,14 @@ def _on_what_is_there(change: Change, intake: Intake, site: OfflineSite, extract
     if change.action == "create":
         return structs.replace(change, unchanged=same_content(extractor.bare(live), extractor.bare(manifest)))
     is_anew = is_made_anew(manifest)
-    after = kept(manifest) if is_anew else merged(live, manifest)
+    after = kept(manifest) if is_anew else _applied(manifest, live, site, definitions)
     unchanged = same_content(extractor.bare(live), extractor.bare(after))
     fixed: tuple[str, ...] = ()
     refused = Refusal()
     if not is_anew:
-        fixed = () if unchanged else extractor.fixed(_compared(kept(live)), _compared(after), whole=says_all(live))
-        fixed = tuple(one for one in fixed if not is_elastic(one, live, after))
+        if not unchanged and is_comparable(live, manifest, site.surface, definitions):
+            fixed = extractor.fixed(_compared(kept(live)), _compared(after), whole=says_all(live))
+            fixed = tuple(one for one in fixed if not is_elastic(one, live, after))
         refused = refusal_of_update(live, after, {**site.bodies, **intake.manifests})
     return structs.replace(
         change,
@@ -199,6 +201,12 @@ def _on_what_is_there(change: Change, intake: Intake, site: OfflineSite, extract
     )
 
 
+def _applied(manifest: Body, live: Body, site: OfflineSite, definitions: Definitions) -> Body:
+    is_alike = is_comparable(live, manifest, site.surface, definitions)
+    is_built_in = site.surface.is_built_in(kind_named(manifest)[0])
+    return merged(live if is_alike else head_of(live), manifest, by_item=is_built_in)
+
+
 def _compared(body: Body) -> Body:
     """As what cannot be changed is looked at."""
     made: Body = evened(with_requests(body))
@@ -210,7 +218,7 @@ def _of_form(change: Change, intake: Intake, site: OfflineSite, known: Bodies, d
     manifest, live = intake.manifests.get(change.resource), site.bodies.get(change.resource)
     if manifest is None or change.refused or change.unchanged:
         return change
-    after = manifest if live is None else merged(live, manifest)
+    after = manifest if live is None else _applied(manifest, live, site, definitions)
     wrong = _wrong(change.resource, after, known, definitions)
     if wrong and live is not None:
         before = _wrong(change.resource, live, known, definitions)
@@ -220,11 +228,13 @@ def _of_form(change: Change, intake: Intake, site: OfflineSite, known: Bodies, d
         wrong = rules_broken(live, after, definition)
     served = site.surface.served.get(kind_of(change.resource))
     if served is not None and not wrong:
-        wrong = denials(Request(change.resource, served, live, after), site.bodies, definitions)
+        wrong = denials(Request(change.resource, served, live, after), site.bodies, definitions, known)
     return structs.replace(change, refused="; ".join(wrong)) if wrong else change
 
 
-def _asked_about(change: Change, intake: Intake, site: OfflineSite, known: Bodies, evidence: Evidence) -> Change:
+def _asked_about(
+    change: Change, intake: Intake, site: OfflineSite, known: Bodies, definitions: Definitions, evidence: Evidence
+) -> Change:
     """With what an API server says when a webhook that it has to ask is not there."""
     live = site.bodies.get(change.resource)
     after = live if change.action == "delete" else intake.manifests.get(change.resource)
@@ -232,7 +242,7 @@ def _asked_about(change: Change, intake: Intake, site: OfflineSite, known: Bodie
     is_known = evidence.fresh and SERVICE not in evidence.blind
     if served is None or after is None or change.refused or change.unchanged or not is_known:
         return change
-    words = unanswered(Request(change.resource, served, live, after, change.action == "delete"), known)
+    words = unanswered(Request(change.resource, served, live, after, change.action == "delete"), known, definitions)
     return structs.replace(change, refused=words) if words else change
 
 

@@ -2,7 +2,8 @@
 
 The three-way merge of client-side apply: what the manifest says is set; what was applied before and the manifest does
 not say any more goes; what others set stays. What was applied before is kubectl's annotation where there is one, else
-the object itself: in a directory of manifests the file *is* what was applied. Lists with a merge key merge by item.
+the object itself: in a directory of manifests the file *is* what was applied. Lists with a merge key merge by item,
+in built-in kinds: kubectl replaces those of a custom resource whole.
 """
 
 from __future__ import annotations
@@ -72,11 +73,11 @@ BESIDES: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-def merged(live: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The object after an apply of `manifest`; neither is changed."""
+def merged(live: Mapping[str, Any], manifest: Mapping[str, Any], *, by_item: bool = True) -> dict[str, Any]:
+    """The object after an apply of `manifest`; neither is changed. `by_item`: lists with a merge key are merged so."""
     live, manifest, said = kept(live), stored(manifest), stored(_last_applied(live))
     before = {} if is_patch(live, manifest) else said
-    made: dict[str, Any] = _merge(_content(before), _content(manifest), _content(live))
+    made: dict[str, Any] = _merge(_content(before), _content(manifest), _content(live), by_item)
     made["metadata"] = {**_kept_metadata(live), **made.get("metadata", {})}
     if "status" in live:
         made["status"] = live["status"]
@@ -223,7 +224,7 @@ def _without_empty(value: Any) -> Any:
     return value
 
 
-def _merge(before: Any, manifest: Any, live: Any) -> Any:
+def _merge(before: Any, manifest: Any, live: Any, by_item: bool) -> Any:
     if not isinstance(manifest, Mapping) or not isinstance(live, Mapping):
         return manifest
     before = mapping_of(before)
@@ -236,9 +237,10 @@ def _merge(before: Any, manifest: Any, live: Any) -> Any:
         elif isinstance(value, list) and value == before.get(name) and _says(live[name], value):
             made[name] = live[name]  # it was filled in since
         elif isinstance(value, list):
-            made[name] = _merge_list(name, before.get(name), value, live[name])
+            made[name] = _merge_list(name, before.get(name), value, live[name]) if by_item else value
         else:
-            made[name] = _retained(name, _merge(before.get(name), value, live[name]), value)
+            below = _merge(before.get(name), value, live[name], by_item)
+            made[name] = _retained(name, below, value) if by_item else below
     return made
 
 
@@ -264,7 +266,8 @@ def _merge_list(field: str, before: Any, manifest: list[Any], live: Any) -> list
     old = _by_key(before if isinstance(before, list) else [], key)
     mine = _by_key(manifest, key)
     there = _by_key(live, key)
-    made = [_retained(field, _merge(old.get(mark), item, there.get(mark, item)), item) for mark, item in mine.items()]
+    rows = ((item, _merge(old.get(mark), item, there.get(mark, item), True)) for mark, item in mine.items())
+    made = [_retained(field, row, item) for item, row in rows]
     return made + [item for mark, item in there.items() if mark not in mine and mark not in old]
 
 

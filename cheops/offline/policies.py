@@ -2,7 +2,7 @@
 
 bindings that deny ─▶ their policies ─▶ is this object theirs ─▶ conditions, variables, validations (in CEL)
 
-What cannot be told denies nothing: policies with parameters, who asks, what a mutating webhook or policy may still
+What cannot be told denies nothing: what parameters say, who asks, what a mutating webhook or policy may still
 change, and what the API server may fill in. Policies that come with the bundle are not in force yet.
 """
 
@@ -18,7 +18,7 @@ from cheops.forms.filled import filled_in, is_open
 from cheops.forms.schema_fits import filled
 from cheops.forms.validations import seen
 from schemas.events import ServedKind
-from schemas.identity import ResourceId, ResourceKey
+from schemas.identity import ResourceId, ResourceKey, kind_id
 from schemas.relations.selector import NAME_LABEL, from_object, labels_of, matches
 from schemas.untyped import mapping_of, rows_of, texts_of
 
@@ -52,8 +52,8 @@ class Request:
         return ResourceKey.parse(self.resource)
 
 
-def denials(request: Request, bodies: Bodies, definitions: Definitions) -> list[str]:
-    """What the API server would say; `bodies`: what is at the site."""
+def denials(request: Request, bodies: Bodies, definitions: Definitions, coming: Bodies | None = None) -> list[str]:
+    """What the API server would say; `bodies`: what is at the site; `coming`: that, and what comes with the bundle."""
     bindings = [one for name, one in bodies.items() if name.startswith(BINDINGS)]
     key = request.key
     of_limits = (f"LimitRange/{key.namespace}/",) if key.kind_id == "Pod" else ()  # they fill in what a pod asks
@@ -65,12 +65,32 @@ def denials(request: Request, bodies: Bodies, definitions: Definitions) -> list[
         spec = mapping_of(binding.get("spec"))
         policy = mapping_of(bodies.get(ResourceId(f"{POLICIES}{spec.get('policyName')}")))
         says = mapping_of(policy.get("spec"))
-        is_told = "Deny" in texts_of(spec.get("validationActions")) and not says.get("paramKind")
         matched = (mapping_of(says.get("matchConstraints")), mapping_of(spec.get("matchResources")))
-        if is_told and all(is_matched(one, request, bodies) for one in matched):
-            head = f"ValidatingAdmissionPolicy '{spec['policyName']}' with binding '{_name(binding)}' denied request"
+        if not policy or not all(is_matched(one, request, bodies) for one in matched):
+            continue
+        head = f"ValidatingAdmissionPolicy '{spec['policyName']}' with binding '{_name(binding)}' denied request"
+        if says.get("paramKind"):
+            found += [f"{head}: {text}" for text in _unparametered(says, spec, request, coming or bodies)]
+        elif "Deny" in texts_of(spec.get("validationActions")):
             found += [f"{head}: {text}" for text in _broken(says, request, bodies, definitions)]
     return found
+
+
+def _unparametered(says: Body, spec: Body, request: Request, coming: Bodies) -> Iterator[str]:
+    """A binding whose parameters are not there may ask for a denial; what they say where they are is not told."""
+    named, sort = mapping_of(spec.get("paramRef")), mapping_of(says.get("paramKind"))
+    if named.get("parameterNotFoundAction") != "Deny" or says.get("failurePolicy", "Fail") != "Fail":
+        return
+    kind = kind_id(str(sort.get("apiVersion")).rpartition("/")[0], str(sort.get("kind")))
+    wanted = from_object(named.get("selector")) if "selector" in named else None
+    for name, one in coming.items():
+        key = ResourceKey.parse(name) if name.startswith(f"{kind}/") else None
+        if key is None or key.kind_id != kind:
+            continue
+        is_near = not key.namespace or key.namespace == (named.get("namespace") or request.key.namespace)
+        if is_near and (key.name == named.get("name") if wanted is None else matches(wanted, _labels(one))):
+            return
+    yield "failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction"
 
 
 def _name(body: Body) -> Any:
@@ -120,9 +140,8 @@ def _is_named(rule: Body, request: Request) -> bool:
 def _broken(says: Body, request: Request, bodies: Bodies, definitions: Definitions) -> Iterator[str]:
     given = _given(request, bodies, definitions)
     body = mapping_of(given["object"])
-    conditions = [str(one.get("expression")) for one in rows_of(says.get("matchConditions"))]
     variables = {str(one.get("name")): str(one.get("expression")) for one in rows_of(says.get("variables"))}
-    if any(holds(one, given) is not True or is_open(one, body) for one in conditions):
+    if not _conditions_hold(says, given):
         return
     for name, expression in variables.items():
         value = None if is_open(expression, body) else value_of(expression, given)
@@ -133,6 +152,17 @@ def _broken(says: Body, request: Request, bodies: Bodies, definitions: Definitio
         if holds(expression, given) is False and not is_open(expression, body):
             made = said(str(one["messageExpression"]), given) if one.get("messageExpression") else None
             yield made or one.get("message") or f"failed expression: {' '.join(expression.split())}"
+
+
+def is_asked(hook: Body, request: Request, bodies: Bodies, definitions: Definitions) -> bool:
+    """Whether the conditions of a webhook all hold, as far as that can be told."""
+    return not hook.get("matchConditions") or _conditions_hold(hook, _given(request, bodies, definitions))
+
+
+def _conditions_hold(says: Body, given: Mapping[str, Any]) -> bool:
+    conditions = [str(one.get("expression")) for one in rows_of(says.get("matchConditions"))]
+    body = mapping_of(given["object"])
+    return all(holds(one, given) is True and not is_open(one, body) for one in conditions)
 
 
 def _given(request: Request, bodies: Bodies, definitions: Definitions) -> dict[str, Any]:
@@ -151,7 +181,7 @@ def _given(request: Request, bodies: Bodies, definitions: Definitions) -> dict[s
     metadata = dict(mapping_of(request.after.get("metadata"))) | ({"namespace": key.namespace} if key.namespace else {})
     space = bodies.get(ResourceId(f"Namespace/{key.namespace}"))
     return {
-        "object": shown({**request.after, "metadata": metadata}),
+        "object": None if request.deletes else shown({**request.after, "metadata": metadata}),
         "oldObject": shown(request.before),
         "request": {
             "operation": request.operation,

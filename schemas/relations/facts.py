@@ -172,6 +172,13 @@ def _scaled_versions(body: Any) -> Iterator[Any]:
                 yield row.get("name")
 
 
+def _service_ports(spec: Any) -> Iterator[Any]:
+    """Ports of a Service, by name and number; one that is but another name for a host stands in the way of none."""
+    if isinstance(spec, dict) and spec.get("type") != "ExternalName":
+        yield from compile_values("ports[*].name")(spec)
+        yield from compile_values("ports[*].port")(spec)
+
+
 def _sidecar_ports(containers: Any) -> Iterator[Any]:
     """Ports by name of the init containers that run on; the others are over before their pod serves anyone."""
     for row in compile_values("[*]")(containers):
@@ -194,16 +201,17 @@ def _taints(body: Any) -> Iterator[Any]:
 
 
 def _role_rules(body: Any) -> Iterator[Any]:
-    """`verb group/resource` for each combination that a role allows."""
+    """`verb group/resource` for each combination that a role allows, and the name where it allows only that."""
     for row in compile_values("rules[*]")(body):
         rows = [
             [str(one) for one in row.get(name) or ()]
             if isinstance(row, dict) and isinstance(row.get(name), list)
             else []
-            for name in ("verbs", "apiGroups", "resources")
+            for name in ("verbs", "apiGroups", "resources", "resourceNames")
         ]
-        for verb, group, resource in islice(product(*rows), ROLE_RULES_MAX):
-            yield f"{verb} {group}/{resource}" if group else f"{verb} {resource}"
+        for verb, group, resource, name in islice(product(*rows[:3], rows[3] or [""]), ROLE_RULES_MAX):
+            place = f"{group}/{resource}" if group else resource
+            yield f"{verb} {place} {name}".rstrip()
 
 
 def _quota_scopes(body: Any) -> Iterator[Any]:
@@ -238,6 +246,7 @@ PARTS: Final[Mapping[str, Callable[[Any], Iterable[Any]]]] = {
     "certificate-keys": certificate_keys,
 }  # of the body
 PARTS_AT: Final[Mapping[str, Callable[[Any], Iterable[Any]]]] = {
+    "service-ports": _service_ports,
     "sidecar-ports": _sidecar_ports,
     "sidecar-names": _sidecar_names,
     "annotated-keys": annotated_keys,

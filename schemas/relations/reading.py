@@ -64,6 +64,7 @@ class RuleReader(ABC):
         self._soft = compile_first(rule.soft) if isinstance(rule.soft, str) else None
         self._is_optional, self._is_soft = rule.optional is True, rule.soft is True
         self._skip = tuple(one[:-1] for one in rule.skip if len(one) > 1 and one.endswith("*"))
+        self._skip_within = tuple(one[1:-1] for one in rule.skip if len(one) > 2 and one[0] == one[-1] == "*")
         self._skip_whole = frozenset(rule.skip)
         self._when = tuple((compile_first(path), frozenset(words)) for path, words in rule.when.items())
         self._unless = tuple((compile_first(path), frozenset(words)) for path, words in rule.unless.items())
@@ -181,7 +182,9 @@ class RuleReader(ABC):
         return made  # type: ignore[no-any-return]  # as said above
 
     def _skips(self, name: str) -> bool:
-        return name in self._skip_whole or bool(self._skip and name.startswith(self._skip))
+        if name in self._skip_whole or (self._skip and name.startswith(self._skip)):
+            return True
+        return any(one in name for one in self._skip_within)
 
     def _permitted(self, namespace: str, run: Run) -> bool:
         """Whether it needs a permission."""

@@ -149,7 +149,8 @@ class Rule(_Model):
 
     at          where the reference stands, relative to the mount
     when        only if one of these values stands at a path; unless: not if; absent: only if nothing stands there
-    skip        names that mean nothing here (`system-*`: by their beginning; `*` alone is the star itself)
+    skip        names that mean nothing here (`system-*`: by their beginning; `*@*`: by what is in them; `*` alone is
+                the star itself)
     repeats     a field with the same meaning: an equal name there makes this one no second edge
     optional    true, or the path of the API's own word
     soft        true, or a path with `soft_when`, the values there that make it so

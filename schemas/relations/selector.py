@@ -15,6 +15,7 @@ from schemas.identity import kind_of
 OPERATORS: Final[dict[str, Operator]] = {one: one for one in get_args(Operator)}
 NAME_LABEL: Final = "kubernetes.io/metadata.name"  # the API server sets it on every namespace
 EXCLUDING: Final = frozenset[Operator](("NotIn", "DoesNotExist"))
+MARKS: Final = ("default", "default.beta")  # facts: of two annotations that say it, either is enough
 NEVER: Final = Requirement("", "In")
 
 
@@ -91,7 +92,7 @@ def selects(selector: Selector, state: ResourceState) -> bool:
 
 def marked_default(state: ResourceState) -> bool:
     """Whether it says of itself that it is the default of its kind."""
-    return str(state.facts.get("default")).lower() == "true"
+    return any(str(state.facts.get(one)).lower() == "true" for one in MARKS)
 
 
 def labels_of(value: Any) -> dict[str, str]:

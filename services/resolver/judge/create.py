@@ -20,6 +20,7 @@ from services.resolver.judge.fitting import is_laid_out, misfit_of
 from services.resolver.judge.going import STORAGE_CLASS
 from services.resolver.judge.grants import is_granted
 from services.resolver.judge.makers import KEY, adds_key, makers_of, will_have
+from services.resolver.judge.named_pods import maker_of_named
 from services.resolver.judge.params import as_policy_says
 from services.resolver.judge.use import (
     CLAIM,
@@ -31,6 +32,7 @@ from services.resolver.judge.use import (
     claims_are_bound,
     ends,
     lives,
+    offers,
     part_is_there,
     selects_part,
     selects_something,
@@ -52,7 +54,9 @@ FILLED: Final = "filled"  # the keys that it will have, a part of it
 # Parts that a webhook may put into the pods of a workload: its template does not tell (a mesh's side-car).
 PUT_IN: Final = "container:"
 # By a controller, for the source itself; what is as likely in another namespace.
-MADE: Final = frozenset((CLAIMS_RULE, "podspec.volume.ephemeral", "istiogateway.credential.own"))
+NEAR_ITS_PODS: Final = "istiogateway.credential"
+BESIDE: Final = "istiogateway.credential.own"
+MADE: Final = frozenset((CLAIMS_RULE, "podspec.volume.ephemeral", BESIDE))
 
 
 def judge_presence(view: View, change: Change) -> Iterator[Finding]:
@@ -147,9 +151,10 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
     reference = as_policy_says(after, state, reference)
     edge = Edge(state.resource, reference.target, reference)
     if reference.selector is not None:
-        if not selects_something(after, state.resource, reference):
+        maker = None
+        if not selects_something(after, state.resource, reference) and not (maker := maker_of_named(after, reference)):
             yield Finding("W110", _nothing_selected(view, state, reference), "nothing", state.resource, edge)
-        elif not selects_part(after, state.resource, reference):
+        elif not (offers(maker, reference.granule) if maker else selects_part(after, state.resource, reference)):
             part, _, name = reference.granule.partition(":")
             message = f"nothing that {named(state.resource)} selects has a {part} {name!r}"
             yield Finding("W112", message, "nothing", state.resource, edge)
@@ -157,8 +162,10 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
     weak = _weak(view, after, state, reference)
     targets = after.targets(state.resource, reference)
     if not targets.count:
+        if reference.rule == NEAR_ITS_PODS and _is_beside(after, state, reference):
+            return
         is_made = reference.rule in MADE or makes(reference.rule)
-        is_said = not (is_made or is_ambient(reference.target) or says_nothing(after, reference))
+        is_said = not (is_made or _comes_of_itself(after, state, reference.target) or says_nothing(after, reference))
         if is_said:
             yield _to_come(after, state, edge, weak=weak) or _missing(state, edge, weak=weak)
         return
@@ -184,6 +191,19 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
         yield Finding(f"{letter}114", message, "absence", reference.target, edge)
     elif found is not None and (found.facts.get("health") == "failed" or found.facts.get("unwell")):
         yield Finding("W121", f"{named(reference.target)} is there, and failing", "presence", reference.target, edge)
+
+
+def _is_beside(after: View, state: ResourceState, reference: Reference) -> bool:
+    """A gateway's certificate is there, in its own namespace: as likely that of its pods."""
+    own = (one for one in state.references if one.rule == BESIDE and one.path == reference.path)
+    return any(after.find(one.target) is not None for one in own)
+
+
+def _comes_of_itself(after: View, state: ResourceState, target: ResourceId) -> bool:
+    """A cluster has it, in each namespace that is there; that the own one is not is said once (D140)."""
+    home = namespace_of(target)
+    is_own = home in ("", namespace_of(state.resource))
+    return is_ambient(target) and (is_own or after.find(resource_id("", NAMESPACE, "", home)) is not None)
 
 
 def _ends_now(view: View, target: ResourceId) -> bool:

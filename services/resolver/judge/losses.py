@@ -73,6 +73,8 @@ def itself(
     """
     if state.deleting and not is_held:
         yield Finding("N331", f"{named(resource)} is being deleted already", "presence", resource)
+    if owner is not None and kind_of(owner) == ACCOUNT:
+        owner = None  # a token is made by who asks for it, since Kubernetes 1.24
     if owner is not None and owner not in cascade.all:
         yield Finding("W320", f"its owner {named(owner)} will make it again", "presence", owner)
     elif owner is None and restorer is not None and restorer not in cascade.all:
@@ -188,15 +190,17 @@ def _bindings(view: View, role: ResourceState) -> Iterator[ResourceState]:
 
 
 def _allowed_no_more(old: ResourceState, new: ResourceState) -> list[str]:
-    """`verb group/resource`, each; a wildcard allows what it covers. Which names a rule is limited to is not known."""
+    """`verb group/resource`, each, perhaps with a name; a wildcard allows what it covers, and no name allows all."""
     left = set(new.parts.get(RULE, ()))
-    wild = [rule for rule in left if "*" in rule]  # no other covers what it is not itself
-    return sorted(one for one in set(old.parts.get(RULE, ())) - left if not any(_covers(rule, one) for rule in wild))
+    wild = [rule for rule in left if "*" in rule]
+    gone = (one for one in set(old.parts.get(RULE, ())) - left if " ".join(one.split(" ", 2)[:2]) not in left)
+    return sorted(one for one in gone if not any(_covers(rule, one) for rule in wild))
 
 
 def _covers(rule: str, allowed: str) -> bool:
-    (verb, _, place), (wanted_verb, _, wanted) = rule.partition(" "), allowed.partition(" ")
-    if verb not in ("*", wanted_verb):
+    """Of a rule with wildcards: no other covers what it is not itself, with or without a name."""
+    (verb, place, name), (wanted_verb, wanted, wanted_name) = ((*one.split(" ", 2), "")[:3] for one in (rule, allowed))
+    if verb not in ("*", wanted_verb) or name not in ("", wanted_name):
         return False
     return place in (wanted, "*/*") or (place.endswith("*") and wanted.startswith(place[:-1]))
 
