@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 
 import nats.errors
 import structlog
-from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from services.chassis.bus.identity import Identity
 from services.chassis.bus.nats.calls import calling
+from services.chassis.bus.nats.headers import QuickClient
 from services.chassis.errors import (
     BusUnavailableError,
     CheopsError,
@@ -48,7 +48,7 @@ class Link:
 
     url: str
     credentials: Mapping[str, Any] = field(default_factory=dict)
-    client: Client = field(default_factory=Client)
+    client: QuickClient = field(default_factory=QuickClient)
     closing: bool = False
     on_end: list[Callable[[], None]] = field(default_factory=list)
     reasons: list[Exception] = field(default_factory=list)
