@@ -23,6 +23,7 @@ def check(filename: Annotated[str, typer.Argument(help="The policy file.", metav
 
     from cheops.cli.render.output import say
     from schemas.codes import find
+    from schemas.counting import counted
     from schemas.policy import PolicyRule, load_policy
     from services.resolver.judge.policy import Policy
 
@@ -40,6 +41,6 @@ def check(filename: Annotated[str, typer.Argument(help="The policy file.", metav
         return f"  {rule.code}{title} → {rule.set}   ({given})" + (f"   # {rule.reason}" if rule.reason else "")
 
     file = load_policy(Path(filename))
-    say([f"{filename}: good, {len(file.rules)} rules, digest {Policy(file).digest}"])
+    say([f"{filename}: good, {counted(len(file.rules), 'rule')}, digest {Policy(file).digest}"])
     say(line(rule) for rule in file.rules)
     say([f"  may override: {', '.join(file.overriders) or 'nobody'}"])

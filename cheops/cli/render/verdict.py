@@ -13,6 +13,7 @@ from cheops.cli.render.rows import short_path
 from cheops.cli.render.signs import Signs
 from cheops.cli.render.steps import named, plan_lines
 from schemas.codes import find
+from schemas.counting import counted
 from schemas.verdicts import Evidence, Reason, Verdict
 
 REASONS_SHOWN_MAX: Final = 12
@@ -190,7 +191,7 @@ def _evidence(one: Evidence, signs: Signs) -> str:
     text = f"{one.site} {one.epoch}:{one.seq}, {_seconds(one.age_s)} old (bound {one.bound_s:g} s) {fresh}"
     if one.blind:
         return f"{text}   not observed: {', '.join(one.blind[:4])}{signs.ellipsis if len(one.blind) > 4 else ''}"
-    return f"{text}   all {one.observed} kinds observed {signs.allow}"
+    return f"{text}   all {counted(one.observed, 'kind')} observed {signs.allow}"
 
 
 def _waits(verdict: Verdict) -> list[str]:
