@@ -32,7 +32,7 @@ def print_relations(filenames: list[str], output: Output, rule_files: Sequence[P
     if output is Output.TEXT:
         say(line for source, mine in groupby(rows, lambda row: row["source"]) for line in _text(source, list(mine)))
     else:
-        _print_rows(rows, output)
+        _print_rows("relation/v1", rows, output)
 
 
 def print_rules(output: Output, rule_files: Sequence[Path] = ()) -> None:
@@ -41,15 +41,16 @@ def print_rules(output: Output, rule_files: Sequence[Path] = ()) -> None:
     if output is Output.TEXT:
         say(describe.describe(catalogue).splitlines())
     else:
-        _print_rows(describe.rows(catalogue), output)
+        _print_rows("rule/v1", describe.rows(catalogue), output)
 
 
-def _print_rows(rows: list[dict[str, Any]], output: Output) -> None:
-    """JSON: an object a line."""
+def _print_rows(schema: str, rows: list[dict[str, Any]], output: Output) -> None:
+    """JSON: an object a line; each says what it is."""
+    marked = [{"schema": schema, **row} for row in rows]
     if output is Output.JSON:
-        say(json.dumps(row, ensure_ascii=False) for row in rows)
+        say(json.dumps(row, ensure_ascii=False) for row in marked)
     else:
-        document(rows, output)
+        document(marked, output)
 
 
 def _rows(documents: list[Document], rule_files: Sequence[Path]) -> list[dict[str, Any]]:

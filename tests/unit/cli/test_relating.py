@@ -56,6 +56,7 @@ def test_relations_prints_one_json_object_a_line(cheops: Cheops, tmp_path: Path)
     code, out, err = cheops("relations", "-f", written(tmp_path / "pod.yaml", POD), "-o", "json")
     rows = [json.loads(line) for line in out.splitlines()]
     assert (code, err) == (0, "")
+    assert {row["schema"] for row in rows} == {"relation/v1"}
     assert [row["target"] for row in rows if row["rule"] == "podspec.volume.secret"] == ["Secret/shop/edge-ca"]
 
 
@@ -110,6 +111,7 @@ def test_rules_are_rows_for_programs(cheops: Cheops, tmp_path: Path) -> None:
     assert (code, err) == (0, "")
     assert len({row["rule"] for row in rows}) == len(rows) > 100
     assert next(row for row in rows if row["rule"] == "widget.secret") == {
+        "schema": "rule/v1",
         "rule": "widget.secret",
         "kinds": ["example.com/Widget"],
         "target": "Secret",
