@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from cheops.cli.layout import Command, examples
+from cheops.cli.layout import Command, Families, examples
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Files of relationship rules.")
+app = typer.Typer(cls=Families, no_args_is_help=True, rich_markup_mode=None, help="Files of relationship rules.")
 Files = Annotated[
-    list[Path], typer.Argument(help="Rule files, or manifests of ConfigMaps that hold some.", metavar="FILE...")
+    list[Path], typer.Argument(help="Rule files, or manifests of ConfigMaps that hold some.", metavar="FILE")
 ]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from cheops.cli.layout import Command, examples
+from cheops.cli.layout import Command, Families, examples
 from cheops.cli.options import Output, OutputOption, scope_text
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from schemas.scope.sites import Latencies
     from schemas.scope.tree import Location, Scope
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(cls=Families, no_args_is_help=True, rich_markup_mode=None)
 TextArgument = Annotated[
     str, typer.Argument(help="The scope, as --scope takes it.", metavar="TEXT", autocompletion=scope_text)
 ]
