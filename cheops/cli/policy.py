@@ -22,10 +22,13 @@ def check(filename: Annotated[str, typer.Argument(help="The policy file.", metav
     from pathlib import Path
 
     from cheops.cli.render.output import say
+    from cheops.cli.render.signs import signs_for
     from schemas.codes import find
     from schemas.counting import counted
     from schemas.policy import PolicyRule, load_policy
     from services.resolver.judge.policy import Policy
+
+    arrow = signs_for(False).arrow
 
     def line(rule: PolicyRule) -> str:
         known = find(rule.code)
@@ -38,7 +41,7 @@ def check(filename: Annotated[str, typer.Argument(help="The policy file.", metav
         ]
         where += [f"label {name}={value}" for name, value in rule.labels.items()]
         given = "; ".join(part for part in where if part) or "everywhere"
-        return f"  {rule.code}{title} → {rule.set}   ({given})" + (f"   # {rule.reason}" if rule.reason else "")
+        return f"  {rule.code}{title} {arrow} {rule.set}   ({given})" + (f"   # {rule.reason}" if rule.reason else "")
 
     file = load_policy(Path(filename))
     say([f"{filename}: good, {counted(len(file.rules), 'rule')}, digest {Policy(file).digest}"])

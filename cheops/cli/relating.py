@@ -11,6 +11,7 @@ from typing import Any
 from cheops.cli.failures import BadInputError
 from cheops.cli.options import Output
 from cheops.cli.render.output import document, say
+from cheops.cli.render.signs import Signs, signs_for
 from cheops.cli.render.steps import named
 from cheops.offline.kustomize import all_manifests
 from cheops.offline.rules import rule_sources
@@ -30,7 +31,8 @@ def print_relations(filenames: list[str], output: Output, rule_files: Sequence[P
         raise BadInputError(f"{', '.join(filenames)}: no object in it (expected Kubernetes manifests)")
     rows = _rows(documents, rule_files)
     if output is Output.TEXT:
-        say(line for source, mine in groupby(rows, lambda row: row["source"]) for line in _text(source, list(mine)))
+        signs = signs_for(False)
+        say(line for _, mine in groupby(rows, lambda row: row["source"]) for line in _text(list(mine), signs))
     else:
         _print_rows("relation/v1", rows, output)
 
@@ -70,11 +72,12 @@ def _check_identity(document: Document, extractor: Extractor) -> None:
         raise DocumentError(document.file, document.line_of(("metadata", "name")), str(error)) from error
 
 
-def _text(source: str, rows: list[dict[str, Any]]) -> list[str]:
-    return [named(ResourceId(source)), *map(_line, rows)]
+def _text(rows: list[dict[str, Any]], signs: Signs) -> list[str]:
+    return [named(ResourceId(rows[0]["source"])), *(line for row in rows for line in _lines(row, signs))]
 
 
-def _line(row: dict[str, Any]) -> str:
+def _lines(row: dict[str, Any], signs: Signs) -> list[str]:
+    """What it refers to, and where that is written: beside it, or below it where the terminal is narrow."""
     target = named(ResourceId(row["target"])) if row["target"] else _selected(row["selector"])
     granule = f" {row['granule']}" if row["granule"] else ""
     words = [row["confidence"]] if row["confidence"] != "declared" else []
@@ -86,7 +89,11 @@ def _line(row: dict[str, Any]) -> str:
     if row["granted"] is False:
         words.append("not permitted")
     notes = f" [{', '.join(words)}]" if words else ""
-    return f"  → {target}{granule}{notes}   {row['path']} ({row['relation']} {''.join(row['phases'])})"
+    what = f"  {signs.arrow} {target}{granule}{notes}"
+    where = f"{row['path']} ({row['relation']} {''.join(row['phases'])})"
+    if not signs.width or len(what) + 3 + len(where) <= signs.width:
+        return [f"{what}   {where}"]
+    return [*signs.wrapped(what, " " * 6), *signs.wrapped(where, " " * 8, " " * 6)]
 
 
 def _selected(selector: dict[str, Any]) -> str:

@@ -38,6 +38,7 @@ def test(files: Files) -> int:
     import sys
 
     from cheops.cli.render.output import say
+    from cheops.cli.render.signs import signs_for
     from cheops.offline.rules import rule_sources
     from schemas.counting import counted
     from schemas.relations.examples import compared, examples_of
@@ -52,7 +53,8 @@ def test(files: Files) -> int:
             sys.stderr.write(f"cheops: {file}: carries no examples\n")
     rows = list(compared(sources, extractor))
     bad = [(file, rule, wrong) for file, rule, wrong in rows if wrong]
-    say(f"✗ {file}: {rule}: {one}" for file, rule, wrong in bad for one in wrong)
+    deny = signs_for(False).deny
+    say(f"{deny} {file}: {rule}: {one}" for file, rule, wrong in bad for one in wrong)
     if rows:
         holds = "holds" if len(rows) == 1 else "hold"
         say([f"{len(rows) - len(bad)} of {counted(len(rows), 'example')} {holds}"])

@@ -38,7 +38,9 @@ examples:
 
 
 @pytest.fixture
-def cheops(capsys: pytest.CaptureFixture[str]) -> Cheops:
+def cheops(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cheops:
+    monkeypatch.delenv("COLUMNS", raising=False)  # a pipe: nothing is cut
+
     def run(*words: str) -> Ran:
         code = explained(lambda: app(list(words), standalone_mode=False, prog_name="cheops"))
         said = capsys.readouterr()

@@ -160,9 +160,11 @@ def test_a_stream_of_verdicts_is_one_line_each_and_keeps_the_id() -> None:
 
 def test_a_long_plan_is_counted_when_its_steps_are_told_anyway_and_listed_in_a_preview() -> None:
     steps = [step(number, preconditions=Preconditions(absent=True)) for number in range(STEPS_FOLLOWED_MAX + 1)]
-    assert plan_lines(steps, followed=True) == ["9 steps: 9 Deployment"]
-    assert len(plan_lines(steps, followed=False)) == 9
-    assert plan_lines([step(1, after=("0",))], followed=True) == ["1   apply Deployment shop/web @ lyon  after 0"]
+    assert plan_lines(steps, Signs(), followed=True) == ["9 steps: 9 Deployment"]
+    assert len(plan_lines(steps, Signs(), followed=False)) == 9
+    assert plan_lines([step(1, after=("0",))], Signs(), followed=True) == [
+        "1   apply Deployment shop/web @ lyon  after 0"
+    ]
 
 
 def test_an_outcome_says_a_sign_and_a_word() -> None:
