@@ -31,6 +31,7 @@ from schemas.verdicts import Reason, Verdict
 CODES: Final = {"allow": 0, "deny": EXIT_DENY, "defer": EXIT_DEFER}
 ABOUT_MANIFESTS: Final = frozenset(("001", "010", "101", "110", "112", "130", "140", "150", "220"))
 NOT_UNDONE: Final = "W522"
+DONE_ALREADY: Final = "N520"
 GOOD_STATES: Final = ("ready", "done")
 PROGRESS_MARGIN: Final = 12  # for the sign and the seconds
 
@@ -55,7 +56,12 @@ def submit(wanted: Wanted) -> int:
 
 
 def exit_code(verdict: Verdict, outcomes: Iterable[Outcome]) -> int:
-    """The decision's; of what was allowed and done: 0 all of it, 5 a part, 1 nothing (all that was done is undone)."""
+    """The decision's; of what was allowed and done: 0 all of it, 5 a part, 1 nothing (all that was done is undone).
+
+    What a site denies that was away while others did it (N520) is partly done, too.
+    """
+    if verdict.decision == "deny" and any(one.code == DONE_ALREADY for one in verdict.reasons):
+        return EXIT_PARTLY
     if verdict.undoes is not None:
         back = {one.step for one in outcomes if one.state in GOOD_STATES and one.revision == verdict.revision}
         stays = any(one.code == NOT_UNDONE for one in verdict.reasons)
@@ -183,6 +189,8 @@ class _Submission:
         code = exit_code(verdict, self._outcomes.values())
         if code in (EXIT_PARTLY, EXIT_ERROR):
             told = f"cheops: {self._good} of {counted(len(verdict.plan), 'step')} done, not the whole plan"
+            if verdict.decision == "deny":
+                told = f"cheops: partly done: what is done stays, and the rest is denied at {verdict.site}"
             if verdict.undoes is not None:
                 told = "cheops: not done; all that was done is undone"
                 told = "cheops: not done, and not all of it could be undone" if code == EXIT_PARTLY else told

@@ -177,6 +177,8 @@ def test_the_exit_code_is_the_decision_s_and_counts_the_steps_of_what_was_allowe
     allowed = verdict(decision="allow", plan=(step(1), step(2)))
     assert exit_code(verdict(), []) == 3
     assert exit_code(verdict(decision="defer"), []) == 4
+    late = verdict(reasons=(reason("D110", "it lacks a Secret"), reason("N520", "done already at lyon")))
+    assert exit_code(late, []) == 5, "others have done it: that is neither done nor denied"
     assert exit_code(allowed, [outcome(1, "ready"), outcome(2, "done")]) == 0
     assert exit_code(allowed, [outcome(1, "ready"), outcome(2, "failed")]) == 5
     assert exit_code(allowed, [outcome(1, "failed")]) == 1
