@@ -52,7 +52,7 @@ class Follower:
         self._states: dict[str, Outcome] = {}
         self._early: list[Outcome] = []
         self._undoes = on_failure == "undo"
-        self._has_done = False
+        self._has_done = self._is_whole = False
 
     async def run(self, verdict_timeout_s: float, *, from_begin: bool = False) -> AsyncIterator[Progress]:
         """Until it has ended. `from_begin`: what the streams hold already comes first, in its order."""
@@ -89,7 +89,7 @@ class Follower:
         verdict = self._verdict
         if verdict is None or verdict.decision == "defer":
             return False
-        goes_back = self._undoes and self._has_done and verdict.undoes is None
+        goes_back = self._undoes and self._has_done and verdict.undoes is None and not self._is_whole
         if verdict.decision == "deny":
             return not goes_back
         states = [one.state for one in self._states.values()]
@@ -108,10 +108,18 @@ class Follower:
     def _take_verdict(self, verdict: Verdict) -> list[Progress]:
         if self._verdict is not None and verdict.revision <= self._verdict.revision:
             return []
+        self._is_whole = self._is_done()  # a site that was away and denies it then takes nothing back elsewhere
         self._verdict, self._states = verdict, {}
         early, self._early = self._early, []
         taken = [progress for outcome in early for progress in self._take_outcome(outcome)]
         return [Progress(verdict), *taken]
+
+    def _is_done(self) -> bool:
+        """Whether all that the verdict in force allowed is done."""
+        if self._verdict is None or self._verdict.decision != "allow" or self._verdict.undoes is not None:
+            return False
+        states = {step: one.state for step, one in self._states.items()}
+        return all(states.get(step.id) in ("ready", "done") for step in self._verdict.plan)
 
     def _take_outcome(self, outcome: Outcome) -> list[Progress]:
         self._has_done = self._has_done or outcome.can_be_undone

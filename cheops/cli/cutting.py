@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cheops.cli.failures import BadInputError
+from cheops.cli.render.signs import signs_for
 
 if TYPE_CHECKING:
     from cheops.sandbox.faults import Fault
@@ -65,7 +66,8 @@ def apply(directory: Path, sites: list[str], fault: Fault) -> list[dict[str, Any
 
 def lines(links: list[dict[str, Any]]) -> list[str]:
     """One a link, for people."""
-    names = [f"{one['site']} → {one['there']}" for one in links]
+    arrow = signs_for(False).arrow
+    names = [f"{one['site']} {arrow} {one['there']}" for one in links]
     width = max(map(len, names), default=0)
     return [f"{name:<{width}}  {in_words(one['fault'])}" for name, one in zip(names, links, strict=True)]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from cheops.cli.render.sites import NO_EXECUTOR, UNSTORED, span
 from cheops.contexts import Context, load_context
 from schemas import compiled
+from schemas.counting import counted
 from schemas.identity import SiteName
 from schemas.queries import PeerLink, SiteStatus
 from services.chassis.errors import CheopsError, SettingsError
@@ -118,7 +119,7 @@ async def mesh_findings(context: Context) -> list[Finding]:
         if status.unstored:
             findings.append((False, f"site {status.site}: {status.unstored}; {UNSTORED}"))
         elif status.state == "fresh":
-            findings.append((True, f"site {status.site}: fresh, {status.resources} resources"))
+            findings.append((True, f"site {status.site}: fresh, {counted(status.resources, 'resource')}"))
         else:
             findings.append(
                 (False, f"site {status.site}: {status.state}; is its watcher running? (cheops serve watcher)")
@@ -154,5 +155,6 @@ async def _raised(mesh: Mesh, code: str) -> list[Alert]:
 
 
 def _link(site: str, peer: PeerLink) -> Finding:
-    waiting = f"; {peer.outbox.count} messages wait" if peer.outbox.count else ""
+    count = peer.outbox.count
+    waiting = f"; {counted(count, 'message')} {'waits' if count == 1 else 'wait'}" if count else ""
     return peer.state == "up", f"link {site} to {peer.site}: {peer.state}{waiting}"

@@ -71,7 +71,8 @@ def heal(
 
     Only what was declared is put back, over whoever has changed it; what others have added beside it stays. A copy
     becomes what its original is. It is judged like any intent, at each site (or those of --scope), and a step that
-    fails is not undone: the others go on. What has not drifted is no work, and exit code 0.
+    fails is not undone: the others go on. What has not drifted is no work, and exit code 0; a copy whose original is
+    gone cannot be healed (D630, exit code 3): how to go on is said.
     """
     options = {name: value for name, value in locals().items() if name not in ("resources", "everything", "namespace")}
     from cheops.cli.failures import BadInputError

@@ -97,7 +97,8 @@ _WRITERS: Final = (
     ),
     (
         "create",
-        "Create what must not be there yet.",
+        "Create what is not there yet. What is there with this very content is left as it is (N102); "
+        "with another content it is denied (D101).",
         ("cheops create -f checkout.yaml --site lyon", "cheops create -f checkout.yaml --site lyon -o json"),
     ),
     (

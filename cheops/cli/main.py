@@ -35,14 +35,14 @@ HELP = "Verdicts before damage: can this create, update, delete or read be satis
 EPILOG = f"""{
     examples(
         "cheops sandbox up --sites lyon,oslo       a whole mesh on this machine",
-        "cheops apply -f shop.yaml --site lyon     ask, and do it when nothing speaks against it",
+        "cheops apply -f shop.yaml --site lyon     ask, and do it if allowed",
         "cheops tree deployment/web -n shop        what it needs, and what needs it",
         "cheops delete secret/edge-ca -n shop --preview",
     )
 }
 
-\b
 Exit codes: 0 allow or done, 1 error, 2 usage or bad input, 3 deny, 4 defer, 5 partly done.
+
 Every command: cheops COMMAND --help
 """
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 
 from cheops.cli.layout import Command, examples
 from cheops.cli.options import AsciiOption, Output, OutputOption, ServerOption
+
+if TYPE_CHECKING:
+    from cheops.cli.render.signs import Signs
 
 FAMILY: Final = "The mesh"
 WORDS: Final = {"peers": {"__all__": {"status"}}}  # of peers: they stand among the sites
@@ -56,12 +59,15 @@ def doctor(output: OutputOption = Output.TEXT, ascii_only: AsciiOption = False, 
     signs = signs_for(ascii_only)
     findings = examine(server)
     if output is Output.TEXT:
-        say(
-            f"{signs.paint(signs.allow, 'green') if good else signs.paint(signs.deny, 'red')} {text}"
-            for good, text in findings
-        )
+        say(line for good, text in findings for line in _finding(good, text, signs))
     else:
         rows = [{"good": good, "finding": text} for good, text in findings]
         document({"schema": "findings/v1", "findings": rows}, output)
     if not all(good for good, _ in findings):
         raise typer.Exit(1)
+
+
+def _finding(good: bool, text: str, signs: Signs) -> list[str]:
+    sign, style = (signs.allow, "green") if good else (signs.deny, "red")
+    first, *rest = signs.wrapped(f"{sign} {text}", "  ")
+    return [first.replace(sign, signs.paint(sign, style), 1), *rest]

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from cheops.cli.layout import Command, examples
+from cheops.cli.layout import Command, Families, examples
 from cheops.cli.options import Output, OutputOption
 
 if TYPE_CHECKING:
     from cheops.topology.folder import Step
     from cheops.topology.plan import Address
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(cls=Families, no_args_is_help=True, rich_markup_mode=None)
 
 NO_STEP: Final = "nothing changed"
 SEALED_ANEW: Final = "Secrets for {site} are sealed with a new key from now on; older keys open what is sealed already"

@@ -33,7 +33,7 @@ def relations(
     rule_file: RulesOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """The relationships of manifests, offline. With -o json one object a line."""
+    """The relationships of manifests, offline. With -o json one object a line (relation/v1; of --rules rule/v1)."""
     from cheops.cli.failures import BadInputError
 
     if rules:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # slow to import, and not needed to complete a command
 
 WantedArgument = Annotated[
     Optional[str],  # noqa: UP045 – typer reads annotations of aliases in this form only
-    typer.Argument(help="An intent: its plan in force, and what became of each step.", metavar="[ID]"),
+    typer.Argument(help="An intent: its plan in force, and what became of each step.", metavar="ID"),
 ]
 FileOption = Annotated[
     Optional[list[str]],  # noqa: UP045 – as above

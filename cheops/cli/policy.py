@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from cheops.cli.layout import Command, examples
+from cheops.cli.layout import Command, Families, examples
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(cls=Families, no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.callback()
@@ -22,9 +22,13 @@ def check(filename: Annotated[str, typer.Argument(help="The policy file.", metav
     from pathlib import Path
 
     from cheops.cli.render.output import say
+    from cheops.cli.render.signs import signs_for
     from schemas.codes import find
+    from schemas.counting import counted
     from schemas.policy import PolicyRule, load_policy
     from services.resolver.judge.policy import Policy
+
+    arrow = signs_for(False).arrow
 
     def line(rule: PolicyRule) -> str:
         known = find(rule.code)
@@ -37,9 +41,9 @@ def check(filename: Annotated[str, typer.Argument(help="The policy file.", metav
         ]
         where += [f"label {name}={value}" for name, value in rule.labels.items()]
         given = "; ".join(part for part in where if part) or "everywhere"
-        return f"  {rule.code}{title} → {rule.set}   ({given})" + (f"   # {rule.reason}" if rule.reason else "")
+        return f"  {rule.code}{title} {arrow} {rule.set}   ({given})" + (f"   # {rule.reason}" if rule.reason else "")
 
     file = load_policy(Path(filename))
-    say([f"{filename}: good, {len(file.rules)} rules, digest {Policy(file).digest}"])
+    say([f"{filename}: good, {counted(len(file.rules), 'rule')}, digest {Policy(file).digest}"])
     say(line(rule) for rule in file.rules)
     say([f"  may override: {', '.join(file.overriders) or 'nobody'}"])

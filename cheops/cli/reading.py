@@ -17,6 +17,7 @@ from cheops.cli.running import with_mesh
 from cheops.lines import NoSiteError
 from cheops.mesh import Mesh
 from cheops.reading import Copy, differences, everywhere, parts_of
+from schemas.counting import counted
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.relations.loader import load_catalogue
 from schemas.scope.parse import parse_scope
@@ -105,7 +106,8 @@ def _replicas(name: str, copies: Sequence[Copy], local: Sequence[str], signs: Si
     found = differences(copies, local)
     what = "the same" if not found else f"{len(found)} declared field{' differs' if len(found) == 1 else 's differ'}"
     what = f", {what}" if len(there) > 1 else ""
-    lines = [signs.paint(f"{name}: at {len(there)} of {len(copies)} sites{what}", "bold"), *_rows(copies, signs)]
+    head = f"{name}: at {len(there)} of {counted(len(copies), 'site')}{what}"
+    lines = [signs.paint(head, "bold"), *_rows(copies, signs)]
     for path, values in list(found.items())[:DIFFERENCES_SHOWN_MAX]:
         lines.append(f"  {path}")
         width = max(map(len, values))
@@ -134,7 +136,7 @@ def _spread(name: str, copies: Sequence[Copy], divides: Sequence[str], signs: Si
     ready, desired = sum(one.ready or 0 for one in known), sum(one.desired or 0 for one in known)
     unknown = [one.site for one in parts if one.desired is None]
     more = f"; the part at {', '.join(unknown)} is unknown" if unknown else ""
-    lines = [signs.paint(f"{name}: {ready} of {desired} ready at {len(known)} sites{more}", "bold")]
+    lines = [signs.paint(f"{name}: {ready} of {desired} ready at {counted(len(known), 'site')}{more}", "bold")]
     width = max(len(one.site) for one in parts)
     for part, copy in zip(parts, copies, strict=True):
         if part.desired is None:

@@ -11,6 +11,7 @@ from typing import Any
 from cheops.cli.failures import BadInputError
 from cheops.cli.options import Output
 from cheops.cli.render.output import document, say
+from cheops.cli.render.signs import Signs, signs_for
 from cheops.cli.render.steps import named
 from cheops.offline.kustomize import all_manifests
 from cheops.offline.rules import rule_sources
@@ -30,9 +31,10 @@ def print_relations(filenames: list[str], output: Output, rule_files: Sequence[P
         raise BadInputError(f"{', '.join(filenames)}: no object in it (expected Kubernetes manifests)")
     rows = _rows(documents, rule_files)
     if output is Output.TEXT:
-        say(line for source, mine in groupby(rows, lambda row: row["source"]) for line in _text(source, list(mine)))
+        signs = signs_for(False)
+        say(line for _, mine in groupby(rows, lambda row: row["source"]) for line in _text(list(mine), signs))
     else:
-        _print_rows(rows, output)
+        _print_rows("relation/v1", rows, output)
 
 
 def print_rules(output: Output, rule_files: Sequence[Path] = ()) -> None:
@@ -41,15 +43,16 @@ def print_rules(output: Output, rule_files: Sequence[Path] = ()) -> None:
     if output is Output.TEXT:
         say(describe.describe(catalogue).splitlines())
     else:
-        _print_rows(describe.rows(catalogue), output)
+        _print_rows("rule/v1", describe.rows(catalogue), output)
 
 
-def _print_rows(rows: list[dict[str, Any]], output: Output) -> None:
-    """JSON: an object a line."""
+def _print_rows(schema: str, rows: list[dict[str, Any]], output: Output) -> None:
+    """JSON: an object a line; each says what it is."""
+    marked = [{"schema": schema, **row} for row in rows]
     if output is Output.JSON:
-        say(json.dumps(row, ensure_ascii=False) for row in rows)
+        say(json.dumps(row, ensure_ascii=False) for row in marked)
     else:
-        document(rows, output)
+        document(marked, output)
 
 
 def _rows(documents: list[Document], rule_files: Sequence[Path]) -> list[dict[str, Any]]:
@@ -69,11 +72,12 @@ def _check_identity(document: Document, extractor: Extractor) -> None:
         raise DocumentError(document.file, document.line_of(("metadata", "name")), str(error)) from error
 
 
-def _text(source: str, rows: list[dict[str, Any]]) -> list[str]:
-    return [named(ResourceId(source)), *map(_line, rows)]
+def _text(rows: list[dict[str, Any]], signs: Signs) -> list[str]:
+    return [named(ResourceId(rows[0]["source"])), *(line for row in rows for line in _lines(row, signs))]
 
 
-def _line(row: dict[str, Any]) -> str:
+def _lines(row: dict[str, Any], signs: Signs) -> list[str]:
+    """What it refers to, and where that is written: beside it, or below it where the terminal is narrow."""
     target = named(ResourceId(row["target"])) if row["target"] else _selected(row["selector"])
     granule = f" {row['granule']}" if row["granule"] else ""
     words = [row["confidence"]] if row["confidence"] != "declared" else []
@@ -85,7 +89,11 @@ def _line(row: dict[str, Any]) -> str:
     if row["granted"] is False:
         words.append("not permitted")
     notes = f" [{', '.join(words)}]" if words else ""
-    return f"  → {target}{granule}{notes}   {row['path']} ({row['relation']} {''.join(row['phases'])})"
+    what = f"  {signs.arrow} {target}{granule}{notes}"
+    where = f"{row['path']} ({row['relation']} {''.join(row['phases'])})"
+    if not signs.width or len(what) + 3 + len(where) <= signs.width:
+        return [f"{what}   {where}"]
+    return [*signs.wrapped(what, " " * 6), *signs.wrapped(where, " " * 8, " " * 6)]
 
 
 def _selected(selector: dict[str, Any]) -> str:

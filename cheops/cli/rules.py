@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from cheops.cli.layout import Command, examples
+from cheops.cli.layout import Command, Families, examples
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Files of relationship rules.")
+app = typer.Typer(cls=Families, no_args_is_help=True, rich_markup_mode=None, help="Files of relationship rules.")
 Files = Annotated[
-    list[Path], typer.Argument(help="Rule files, or manifests of ConfigMaps that hold some.", metavar="FILE...")
+    list[Path], typer.Argument(help="Rule files, or manifests of ConfigMaps that hold some.", metavar="FILE")
 ]
 
 
@@ -20,6 +20,7 @@ def check(files: Files) -> None:
     """Check rule files: form, paths, names, and whether they stand beside the shipped rules."""
     from cheops.cli.render.output import say
     from cheops.offline.rules import rule_sources
+    from schemas.counting import counted
     from schemas.relations.examples import examples_of, rules_of
     from schemas.relations.loader import load_catalogue
 
@@ -27,7 +28,8 @@ def check(files: Files) -> None:
     load_catalogue(sources)
     for file in sources:
         rules, shown = set(rules_of(file)), [rule for rule, _ in examples_of(file)]
-        say([f"{file}: {len(rules)} rules, {len(shown)} examples; {len(rules - set(shown))} rules without one"])
+        bare = counted(len(rules - set(shown)), "rule")
+        say([f"{file}: {counted(len(rules), 'rule')}, {counted(len(shown), 'example')}; {bare} without one"])
 
 
 @app.command(cls=Command, epilog=examples("cheops rules test mine.yaml"))
@@ -36,7 +38,9 @@ def test(files: Files) -> int:
     import sys
 
     from cheops.cli.render.output import say
+    from cheops.cli.render.signs import signs_for
     from cheops.offline.rules import rule_sources
+    from schemas.counting import counted
     from schemas.relations.examples import compared, examples_of
     from schemas.relations.extract import Extractor
     from schemas.relations.loader import load_catalogue
@@ -49,7 +53,9 @@ def test(files: Files) -> int:
             sys.stderr.write(f"cheops: {file}: carries no examples\n")
     rows = list(compared(sources, extractor))
     bad = [(file, rule, wrong) for file, rule, wrong in rows if wrong]
-    say(f"✗ {file}: {rule}: {one}" for file, rule, wrong in bad for one in wrong)
+    deny = signs_for(False).deny
+    say(f"{deny} {file}: {rule}: {one}" for file, rule, wrong in bad for one in wrong)
     if rows:
-        say([f"{len(rows) - len(bad)} of {len(rows)} examples hold"])
+        holds = "holds" if len(rows) == 1 else "hold"
+        say([f"{len(rows) - len(bad)} of {counted(len(rows), 'example')} {holds}"])
     return 1 if bad else 0

@@ -9,10 +9,10 @@ from typing import Annotated, Optional
 import typer
 
 from cheops.cli.cutting import OneWay
-from cheops.cli.layout import Command, examples
+from cheops.cli.layout import Command, Families, examples
 from cheops.cli.options import AsciiOption, Output, OutputOption
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(cls=Families, no_args_is_help=True, rich_markup_mode=None)
 
 
 class Engine(StrEnum):
@@ -104,13 +104,13 @@ CUT_EXAMPLES = examples(
 )
 SitesArgument = Annotated[
     Optional[list[str]],  # noqa: UP045 – typer reads annotations of aliases in this form only
-    typer.Argument(help="Names of sites.", metavar="SITE..."),
+    typer.Argument(help="Names of sites.", metavar="SITE"),
 ]
 
 
 @app.command(cls=Command, epilog=CUT_EXAMPLES)
 def cut(
-    sites: Annotated[list[str], typer.Argument(help="Names of sites.", metavar="SITE...")],
+    sites: Annotated[list[str], typer.Argument(help="Names of sites.", metavar="SITE")],
     one_way: Annotated[
         Optional[OneWay],  # noqa: UP045 – as above
         typer.Option("--one-way", help="Only what it says (out) or hears (in) is lost."),

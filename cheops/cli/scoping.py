@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from cheops.cli.layout import Command, examples
+from cheops.cli.layout import Command, Families, examples
 from cheops.cli.options import Output, OutputOption, scope_text
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from schemas.scope.sites import Latencies
     from schemas.scope.tree import Location, Scope
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(cls=Families, no_args_is_help=True, rich_markup_mode=None)
 TextArgument = Annotated[
     str, typer.Argument(help="The scope, as --scope takes it.", metavar="TEXT", autocompletion=scope_text)
 ]
@@ -47,11 +47,13 @@ def check(
 ) -> None:
     """Say whether a scope is good, and what it comes to. Exits 2 and shows the place when it is not."""
     from cheops.cli.render.output import say
+    from cheops.cli.render.signs import signs_for
 
     body = _read(text, sites, latency or [], output)
     if output is Output.TEXT:
         say([f"good: {body['scope']}"])
-        say(f"  {selector} → {location}" for selector, location in body["folded"].items())
+        arrow = signs_for(False).arrow
+        say(f"  {selector} {arrow} {location}" for selector, location in body["folded"].items())
 
 
 @app.command(cls=Command, epilog=EXPLANATIONS)
@@ -60,10 +62,12 @@ def explain(
 ) -> None:
     """Say in plain words what would happen where. Exits 2 and shows the place when the scope is not good."""
     from cheops.cli.render.output import say
+    from cheops.cli.render.signs import signs_for
 
     body = _read(text, sites, latency or [], output)
     if output is Output.TEXT:
-        say(body["words"])
+        signs = signs_for(False)
+        say(line for words in body["words"] for line in signs.wrapped(words, "  "))
 
 
 def _read(text: str, sites: str, latency: list[str], output: Output) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cheops.cli.layout import Command, examples
+from cheops.cli.layout import Command, Families, columns, examples
 
 if TYPE_CHECKING:
     from services.chassis.settings import ServiceSettings
@@ -15,13 +16,12 @@ if TYPE_CHECKING:
 class Service(Command):
     """A page that names every setting: a service takes environment variables only."""
 
-    def format_options(self, ctx: Any, formatter: Any) -> None:
+    def blocks(self, ctx: Any) -> Iterable[list[str]]:
         from services.chassis.settings import described
 
-        super().format_options(ctx, formatter)
+        yield from super().blocks(ctx)
         rows = dict(row for model in _models(str(self.name)) for row in described(model))
-        with formatter.section("Settings (environment variables)"):
-            formatter.write_dl([*rows.items()])
+        yield ["Settings (environment variables):", *columns([*rows.items()])]
 
 
 def _models(service: str) -> list[type[ServiceSettings]]:
@@ -38,7 +38,7 @@ def _models(service: str) -> list[type[ServiceSettings]]:
     return [models[service]] if service in models else [*models.values()]
 
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(cls=Families, no_args_is_help=True, rich_markup_mode=None)
 
 
 def _example(service: str) -> str:

@@ -159,8 +159,9 @@ def cancel(
 def explain(code: CodeArgument = "", output: OutputOption = Output.TEXT) -> None:
     """What a code means, why it matters, what to do. Without a code: all of them."""
     from cheops.cli.failures import BadInputError
-    from cheops.cli.render.code import body, listing, page
+    from cheops.cli.render.code import WIDTH, body, listing, page
     from cheops.cli.render.output import document, say
+    from cheops.cli.render.signs import signs_for
     from schemas import codes
 
     found = codes.find(code) if code else None
@@ -169,4 +170,5 @@ def explain(code: CodeArgument = "", output: OutputOption = Output.TEXT) -> None
     if output is not Output.TEXT:
         document(body(found) if found else {"schema": "codes/v1", "codes": list(map(body, codes.CODES))}, output)
     else:
-        say(page(found) if found else listing())
+        width = min(signs_for(False).width or WIDTH, WIDTH)
+        say(page(found, width) if found else listing(width))

@@ -22,6 +22,7 @@ from cheops.cli.waiting import Patience, patient
 from cheops.drafts import Intent
 from cheops.following import Progress
 from cheops.mesh import Mesh
+from schemas.counting import counted
 from schemas.documents import Document
 from schemas.intents import Intent as EnteredIntent
 from schemas.outcomes import Outcome
@@ -30,6 +31,7 @@ from schemas.verdicts import Reason, Verdict
 CODES: Final = {"allow": 0, "deny": EXIT_DENY, "defer": EXIT_DEFER}
 ABOUT_MANIFESTS: Final = frozenset(("001", "010", "101", "110", "112", "130", "140", "150", "220"))
 NOT_UNDONE: Final = "W522"
+DONE_ALREADY: Final = "N520"
 GOOD_STATES: Final = ("ready", "done")
 PROGRESS_MARGIN: Final = 12  # for the sign and the seconds
 
@@ -54,7 +56,12 @@ def submit(wanted: Wanted) -> int:
 
 
 def exit_code(verdict: Verdict, outcomes: Iterable[Outcome]) -> int:
-    """The decision's; of what was allowed and done: 0 all of it, 5 a part, 1 nothing (all that was done is undone)."""
+    """The decision's; of what was allowed and done: 0 all of it, 5 a part, 1 nothing (all that was done is undone).
+
+    What a site denies that was away while others did it (N520) is partly done, too.
+    """
+    if verdict.decision == "deny" and any(one.code == DONE_ALREADY for one in verdict.reasons):
+        return EXIT_PARTLY
     if verdict.undoes is not None:
         back = {one.step for one in outcomes if one.state in GOOD_STATES and one.revision == verdict.revision}
         stays = any(one.code == NOT_UNDONE for one in verdict.reasons)
@@ -181,7 +188,9 @@ class _Submission:
     def _end(self, verdict: Verdict) -> int:
         code = exit_code(verdict, self._outcomes.values())
         if code in (EXIT_PARTLY, EXIT_ERROR):
-            told = f"cheops: {self._good} of {len(verdict.plan)} steps done, not the whole plan"
+            told = f"cheops: {self._good} of {counted(len(verdict.plan), 'step')} done, not the whole plan"
+            if verdict.decision == "deny":
+                told = f"cheops: partly done: what is done stays, and the rest is denied at {verdict.site}"
             if verdict.undoes is not None:
                 told = "cheops: not done; all that was done is undone"
                 told = "cheops: not done, and not all of it could be undone" if code == EXIT_PARTLY else told
@@ -198,7 +207,7 @@ class _Submission:
             return f"waiting for the verdict of {intent.site} on {intent.id}"
         first = next((one for one in self._outcomes.values() if one.state == "applied"), None)
         doing = f": {named(first.resource)}, {first.message or 'not ready yet'}" if first else ""
-        text = f"{self._good} of {len(self._verdict.plan)} steps done{doing}"
+        text = f"{self._good} of {counted(len(self._verdict.plan), 'step')} done{doing}"
         return self._signs.cut(text, self._signs.width - PROGRESS_MARGIN)
 
     def _say_where_we_are(self, intent: EnteredIntent) -> None:
@@ -210,5 +219,6 @@ class _Submission:
         if self._verdict is not None:
             applied = sum(one.state == "applied" for one in self._outcomes.values())
             more = f", {applied} applied and not ready yet" if applied else ""
-            text = f"{self._verdict.decision}; {self._good} of {len(self._verdict.plan)} steps done{more}; it goes on"
+            done = f"{self._good} of {counted(len(self._verdict.plan), 'step')} done"
+            text = f"{self._verdict.decision}; {done}{more}; it goes on"
         sys.stderr.write(f"\ncheops: interrupted: {text}\n        follow it with: cheops show {intent.id} --follow\n")

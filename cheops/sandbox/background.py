@@ -25,6 +25,7 @@ from cheops.sandbox.claim import Claim, mark_of, others_in, remove, take
 from cheops.sandbox.python import FORKS
 from cheops.sandbox.standing import LOG, STATE, alive, born, read_state, running, where, write_state
 from cheops.sandbox.testbed import Engine, Testbed
+from schemas.counting import counted
 from schemas.identity import SiteName, site_name
 from services.chassis.errors import CheopsError
 
@@ -77,7 +78,7 @@ def _up_already(directory: Path, state: dict[str, Any], sites: list[SiteName], w
         raise BadInputError(f"a sandbox is starting in {directory} (pid {state['pid']}): cheops sandbox status")
     if (sorted(state["sites"]), state["wanted"]) != (sorted(sites), asdict(wanted)):
         asked = state["wanted"]
-        joined = "one nats-server" if asked["bus"] == "shared" else f"{asked['routers']} routers"
+        joined = "one nats-server" if asked["bus"] == "shared" else counted(asked["routers"], "router")
         gate = "; with a gate" if asked.get("gate") else ""
         has = f"{state['engine']}: {', '.join(state['sites'])}; {joined}{gate}"
         raise BadInputError(

@@ -28,6 +28,7 @@ from cheops.sandbox.natsserver import NatsServer
 from cheops.sandbox.process import ChildProcess
 from cheops.sandbox.python import PythonProcess
 from cheops.topology.permissions import Role
+from schemas.counting import counted
 from schemas.identity import SiteName, site_name
 from schemas.queries import SiteStatus
 from services.chassis.bus.identity import Identity, identity_of
@@ -186,7 +187,8 @@ class Testbed:
                 status = await _status_of(mesh, name)
                 if status is not None and status.state == "fresh":
                     fresh[name] = status
-                    self._tell(f"site {name}: {status.resources} resources, {status.edges} relationships")
+                    size = f"{counted(status.resources, 'resource')}, {counted(status.edges, 'relationship')}"
+                    self._tell(f"site {name}: {size}")
             return ", ".join(sorted(self.sites.keys() - fresh.keys()))
 
         await self._wait("fresh", look, timeout_s)

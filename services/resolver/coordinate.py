@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from schemas.counting import counted
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.scope.tree import Scope
 from schemas.verdicts import Decision, Evidence, Impact, Reason, Step, Verdict
-from services.resolver.judge.findings import counted
 from services.resolver.judge.impact import NAMED_MAX
 from services.resolver.judge.summary import what
 from services.resolver.placing import Alternative

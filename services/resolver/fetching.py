@@ -90,10 +90,12 @@ class Fetching:
     # ── for others ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def answer(self, payload: bytes) -> bytes:
-        """Fetched, for another site."""
+        """Fetched, for another site. Raises TransientError when it is not known: that is not nothing."""
         fetch = Fetch.from_json(payload)
         found = await self.export(fetch.destination, fetch.resources, fetch.declared)
-        return Fetched(site=self._site, manifests=dict(found or {})).to_json()
+        if found is None:
+            raise TransientError(f"the executor of {self._site} did not give what is there")
+        return Fetched(site=self._site, manifests=dict(found)).to_json()
 
     async def export(
         self, destination: SiteName, resources: Sequence[ResourceId], declared: bool = False

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from msgspec import structs
 
+from schemas.counting import counted
 from schemas.events import ResourceState
 from schemas.identity import ResourceId
 from schemas.intents import LIFETIME_DEFAULT_S, Intent
@@ -26,7 +27,7 @@ from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.view import View
 from services.resolver.intake import Intake
 from services.resolver.judge.case import Case, Change
-from services.resolver.judge.findings import counted, named
+from services.resolver.judge.findings import named
 from services.resolver.pursuit import GOOD, Pursuit, latest
 from services.resolver.signals import Effect, Moment, SendOperation, StoreVerdict
 

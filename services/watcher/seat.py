@@ -19,6 +19,7 @@ import structlog
 
 from schemas import subjects
 from schemas.batches import decode_batch
+from schemas.counting import counted
 from schemas.envelope import MessageError
 from schemas.events import Heartbeat, decode_heartbeat
 from schemas.identity import SiteName
@@ -77,7 +78,7 @@ def _described(reply: Received) -> str:
         beat: Heartbeat = decode_heartbeat(reply.payload)
     except MessageError:
         return "its answer cannot be read"
-    return f"epoch {beat.epoch}, {beat.observed} kinds observed"
+    return f"epoch {beat.epoch}, {counted(beat.observed, 'kind')} observed"
 
 
 def _epoch_of(last: Received) -> int:

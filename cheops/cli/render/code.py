@@ -10,14 +10,14 @@ from schemas.codes import CODES, Code
 WIDTH: Final = 80
 LABEL: Final = 11
 LEGEND: Final = (
-    "D deny, F defer, W warning on an allow, N note, A alert. A policy may change the",
-    "letter, never the number. One of them: cheops explain D310",
+    "D deny, F defer, W warning on an allow, N note, A alert. A policy may change the letter, never the number. "
+    "One of them: cheops explain D310"
 )
 
 
-def page(code: Code) -> list[str]:
+def page(code: Code, width: int = WIDTH) -> list[str]:
     """One code, whole."""
-    lines = [f"{code.letter}{code.number}  {code.title}"]
+    lines = _titled(code, width)
     for label, text in (
         ("means", code.meaning),
         ("matters", code.why),
@@ -25,14 +25,18 @@ def page(code: Code) -> list[str]:
         ("example", code.example),
     ):
         if text:
-            wrapped = textwrap.wrap(text, WIDTH - LABEL)
+            wrapped = textwrap.wrap(text, width - LABEL, break_long_words=False, break_on_hyphens=False)
             lines += ["", f"  {label:<8} {wrapped[0]}", *(f"  {'':<8} {line}" for line in wrapped[1:])]
     return lines
 
 
-def listing() -> list[str]:
+def listing(width: int = WIDTH) -> list[str]:
     """All codes, a line each; the letter is the default one."""
-    return [*(f"{code.letter}{code.number}  {code.title}" for code in CODES), "", *LEGEND]
+    return [*(line for code in CODES for line in _titled(code, width)), "", *textwrap.wrap(LEGEND, width)]
+
+
+def _titled(code: Code, width: int) -> list[str]:
+    return textwrap.wrap(f"{code.letter}{code.number}  {code.title}", width, subsequent_indent=" " * 6)
 
 
 def body(code: Code) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Final
 from cheops.cli.render.rows import evidence_line
 from cheops.cli.render.signs import Signs
 from cheops.cli.render.steps import named
+from schemas.counting import counted
 from schemas.identity import ResourceId
 from schemas.queries import GraphAnswer, GraphEdge, GraphNode, OrderAnswer
 
@@ -22,7 +23,7 @@ def order_lines(answer: OrderAnswer, signs: Signs) -> list[str]:
         round_trip = [*answer.cycle, answer.cycle[0]]
         lines += [f"  {signs.last if place else signs.gap}{named(one)}" for place, one in enumerate(round_trip)]
     else:
-        head = f"{answer.action} {len(answer.steps)} resources @ {answer.site}"
+        head = f"{answer.action} {counted(len(answer.steps), 'resource')} @ {answer.site}"
         what = [named(step.resource) for step in answer.steps]
         number = len(str(len(answer.steps)))
         limit = round(signs.width * NAME_SHARE) if signs.width else max(map(len, what), default=0)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cheops.cli.render.rows import field_of, fitted
 from cheops.cli.render.signs import Signs
+from schemas.counting import are, counted
 from schemas.events import Relation
 from schemas.identity import ResourceId, ResourceKey
 from schemas.queries import GraphAnswer, GraphEdge, GraphNode
@@ -98,9 +99,10 @@ def _lines(answer: GraphAnswer, shown: set[ResourceId]) -> dict[Line, list[Graph
 
 def _caption(answer: GraphAnswer, nodes_left: int, lines_left: int) -> str:
     root = f"{answer.root} at {answer.site}" if answer.root else f"site {answer.site}"
-    left = [f"{nodes_left + answer.more} more are not shown"] if nodes_left + answer.more else []
-    left += [f"{lines_left} of their lines are not drawn"] if lines_left else []
-    return _literal(", ".join([f"{root}: {len(answer.nodes)} resources", *left]))
+    more = nodes_left + answer.more
+    left = [f"{more} more {are(more)} not shown"] if more else []
+    left += [f"{lines_left} of their lines {are(lines_left)} not drawn"] if lines_left else []
+    return _literal(", ".join([f"{root}: {counted(len(answer.nodes), 'resource')}", *left]))
 
 
 def _add_nodes(graph: AGraph, answer: GraphAnswer, nodes: list[GraphNode]) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 from cheops.cli.render.order import after_text
 from cheops.cli.render.signs import Signs
 from cheops.cli.render.steps import named
+from schemas.counting import counted
 from schemas.outcomes import Outcome
 from schemas.verdicts import Step, Verdict
 
@@ -36,9 +37,9 @@ def plan_text(verdict: Verdict, outcomes: Outcomes, signs: Signs) -> list[str]:
     limit = round(signs.width * NAME_SHARE) if signs.width else 0
     width = max((len(what) for what in map(_what, verdict.plan) if not limit or len(what) <= limit), default=0)
     sites = _by_site(verdict.plan)
-    counted = "1 step" if len(verdict.plan) == 1 else f"{len(verdict.plan)} steps"
-    counted += f" at {len(sites)} sites" if len(sites) > 1 else ""
-    lines = [signs.paint(f"{head}: {counted}", "bold")]
+    size = counted(len(verdict.plan), "step")
+    size += f" at {len(sites)} sites" if len(sites) > 1 else ""
+    lines = [signs.paint(f"{head}: {size}", "bold")]
     for site, steps in sites.items():
         lines.append(signs.paint(f"@ {site}", "cyan"))
         for step in steps:

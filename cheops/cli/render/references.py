@@ -9,6 +9,7 @@ from cheops.cli.render import rows
 from cheops.cli.render.rows import Row
 from cheops.cli.render.signs import Signs
 from cheops.cli.render.steps import named
+from schemas.counting import counted
 from schemas.identity import ResourceId
 from schemas.queries import GraphAnswer, GraphEdge, GraphNode
 
@@ -46,7 +47,7 @@ def missing_lines(answer: GraphAnswer, signs: Signs, namespace: str = "") -> lis
         for place, (top, mine) in enumerate(below):
             made.append(_user(top, mine, "  " + (signs.last if place == len(below) - 1 else signs.branch)))
     count = f"{len(by_target)} missing at {answer.site}, needed by {len(users)}" if by_target else ""
-    more = f"; {answer.more} more references not shown" if answer.more else ""
+    more = f"; {counted(answer.more, 'more reference')} not shown" if answer.more else ""
     last = (
         f"{count}{more}"
         if count

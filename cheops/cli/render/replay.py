@@ -6,13 +6,15 @@ from typing import Any
 
 from cheops.cli.render.signs import Signs
 from cheops.replaying import Replay, differing
+from schemas.counting import counted
 
 
 def lines(found: Replay, signs: Signs) -> list[str]:
     """For people."""
     stored = found.stored
     cursor = f"{stored.evidence[0].epoch}:{stored.evidence[0].seq}" if stored.evidence else "nothing"
-    head = f"{stored.intent} revision {stored.revision}, {stored.site} at {cursor} ({found.events} events read)"
+    read = f"{counted(found.events, 'event')} read"
+    head = f"{stored.intent} revision {stored.revision}, {stored.site} at {cursor} ({read})"
     if found.same:
         return [f"{signs.allow} SAME  {head}: {stored.decision}, the same {len(stored.to_json())} bytes"]
     made = [f"{signs.deny} DIFFERENT  {head}", *(f"  {line}" for line in differing(stored, found.again))]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from cheops.cli.render.signs import Signs
+from schemas.counting import counted
 from schemas.queries import GraphAnswer, GraphEdge, GraphNode, OrderAnswer
 
 LABEL_SHARE: Final = 0.58  # of the line, for names
@@ -119,7 +120,7 @@ def evidence_line(answer: GraphAnswer | OrderAnswer, signs: Signs) -> str:
     """Whose knowledge this is and how old."""
     one = answer.evidence
     if one.epoch == 0 and one.age_s == 0:  # manifests: complete and fresh by definition
-        return signs.paint(f"evidence  {one.seq} resources, those that every cluster has included", "dim")
+        return signs.paint(f"evidence  {counted(one.seq, 'resource')}, those that every cluster has included", "dim")
     age = "never observed" if one.age_s is None else f"{one.age_s:.1f} s old"
     doubt = "" if one.fresh else ", not fresh: what is missing may be there"
     return signs.paint(f"evidence  {answer.site} {one.epoch}:{one.seq}, {age}{doubt}", "dim")

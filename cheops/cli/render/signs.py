@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
 from dataclasses import dataclass, replace
 from typing import Final
 
 DECISION_STYLES: Final = {"allow": "green", "deny": "red", "defer": "yellow", "undo": "yellow"}
-WIDTH_MIN: Final = 60
+WIDTH_MIN: Final = 40  # of names and fields alone hardly less can be read
 _ANSI: Final = {"green": "32", "red": "31", "yellow": "33", "bold": "1", "dim": "2", "cyan": "36"}
 
 
@@ -27,6 +28,7 @@ class Signs:
     undo: str = "↩"
     ellipsis: str = "…"
     dot: str = "·"
+    arrow: str = "→"
     colour: bool = False
     width: int = 0
 
@@ -44,6 +46,20 @@ class Signs:
         """The same without colour, to measure with."""
         return replace(self, colour=False)
 
+    def wrapped(self, text: str, hanging: str = "", lead: str = "") -> list[str]:
+        """Lines of at most the width, `hanging` before all but the first; words (names, commands) are never broken."""
+        if not self.width or len(lead) + len(text) <= self.width:
+            return [f"{lead}{text}"]
+        return textwrap.wrap(
+            text,
+            self.width,
+            initial_indent=lead,
+            subsequent_indent=hanging,
+            break_long_words=False,
+            break_on_hyphens=False,
+            expand_tabs=False,
+        )
+
     def cut(self, text: str, room: int) -> str:
         """At most `room` characters, the end marked; everything where the width is free."""
         if not self.width or len(text) <= room:
@@ -51,7 +67,7 @@ class Signs:
         return text[: max(0, room - len(self.ellipsis))] + self.ellipsis
 
 
-ASCII: Final = Signs("+", "x", "?", "|- ", "`- ", "|  ", "   ", "<", "...", "-")
+ASCII: Final = Signs("+", "x", "?", "|- ", "`- ", "|  ", "   ", "<", "...", "-", "->")
 
 
 def signs_for(ascii_only: bool) -> Signs:

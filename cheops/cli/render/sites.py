@@ -28,6 +28,8 @@ _WHY: Final = {
     "silent": "its watcher was never heard (cheops serve watcher)",
 }
 NO_EXECUTOR: Final = "no executor answers: what is allowed there is not done"
+NAMED: Final = 2  # the first columns: what a row is about
+TOGETHER: Final = "\N{NO-BREAK SPACE}"  # no line ends here
 UNSTORED: Final = "is its nats-server's disk full? (make room, then restart that server)"
 
 
@@ -35,7 +37,7 @@ def table(found: Sequence[SiteStatus], silent: Sequence[str], signs: Signs) -> l
     """A line per site; silent ones are named."""
     rows = [HEAD, *(_row(status) for status in found)]
     rows += [(name, "silent", *("-" for _ in HEAD[2:])) for name in silent]
-    lines = _aligned(rows)
+    lines = _aligned(rows, signs)
     lines += [f"{status.site}: {why}" for status in found if (why := why_not_fresh(status))]
     lines += [f"{status.site}: not observed: {kind} ({why})" for status in found for kind, why in status.blind.items()]
     lines += [f"{status.site}: {NO_EXECUTOR} (cheops serve executor)" for status in found if status.executor_silent]
@@ -55,9 +57,9 @@ def links_table(links: Sequence[SiteLinks], signs: Signs) -> list[str]:
     """A line for each link, and why one is not up or something waits; nothing where no site has peers."""
     if not links:
         return []
-    head, *rows = _aligned([LINKS_HEAD, *(_link(one.site, peer, signs) for one in links for peer in one.peers)])
+    head, *rows = _aligned([LINKS_HEAD, *(_link(one.site, peer, signs) for one in links for peer in one.peers)], signs)
     whys = [
-        f"{one.site} → {peer.site}: {peer.why or peer.outbox.error or 'it was not asked again since'}"
+        f"{one.site} {signs.arrow} {peer.site}: {peer.why or peer.outbox.error or 'it was not asked again since'}"
         for one in links
         for peer in one.peers
         if peer.state != "up" or (peer.outbox.count and peer.outbox.error)
@@ -81,9 +83,19 @@ def span(seconds: float) -> str:
     return f"{seconds / 86_400:.0f} d"
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+def _aligned(rows: Sequence[tuple[str, ...]], signs: Signs) -> list[str]:
+    """Columns below their heads; where they do not fit each row is a paragraph that says its heads."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if signs.width and sum(widths) + 2 * (len(widths) - 1) > signs.width:
+        head, *others = rows
+        return ["  ".join(head[:NAMED]), *(line for row in others for line in _paragraph(head, row, signs))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _paragraph(head: Sequence[str], row: Sequence[str], signs: Signs) -> list[str]:
+    told = [f"{name.lower()} {cell}".replace(" ", TOGETHER) for name, cell in zip(head, row, strict=True)]
+    lines = signs.wrapped(", ".join(told[NAMED:]), "  ", "  ")
+    return ["  ".join(row[:NAMED]), *(line.replace(TOGETHER, " ") for line in lines)]
 
 
 def _row(status: SiteStatus) -> tuple[str, ...]:

@@ -23,15 +23,20 @@ def named(resource: ResourceId) -> str:
     return f"{key.kind} {key.namespace}/{key.name}" if key.namespace else f"{key.kind} {key.name}"
 
 
-def plan_lines(steps: Sequence[Step], *, followed: bool) -> list[str]:
-    """A line a step; a long plan that is carried out is counted by kind instead."""
+def plan_lines(steps: Sequence[Step], signs: Signs, *, followed: bool, used: int = 0) -> list[str]:
+    """A line a step; a long plan that is carried out is counted by kind instead. `used`: of the width, before it."""
     if followed and len(steps) > STEPS_FOLLOWED_MAX:
         kinds = Counter(ResourceKey.parse(step.resource).kind for step in steps)
         return [f"{len(steps)} steps: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items())]
     shown = steps[:STEPS_SHOWN_MAX]
     what = [f"{step.action} {named(step.resource)} @ {step.site}" for step in shown]
     width = max(map(len, what), default=0)
-    lines = [f"{step.id:<3} {text:<{width}}  {_given(step)}".rstrip() for step, text in zip(shown, what, strict=True)]
+    lines = []
+    for step, text in zip(shown, what, strict=True):
+        given = _given(step)
+        line = f"{step.id:<3} {text:<{width}}  {given}".rstrip()
+        fits = not given or not signs.width or used + len(line) <= signs.width
+        lines += [line] if fits else [f"{step.id:<3} {text}", f"{signs.gap * 2}{given}"]
     if len(steps) > len(shown):
         lines.append(f"and {len(steps) - len(shown)} more (-o json)")
     return lines
@@ -47,7 +52,7 @@ def _given(step: Step) -> str:
 
 
 def outcome_line(outcome: Outcome, signs: Signs) -> str:
-    """One step's outcome."""
+    """One step's outcome; of several lines where the terminal is narrow."""
     sign = {"ready": signs.allow, "done": signs.allow, "applied": signs.ellipsis, "begun": signs.ellipsis}.get(
         outcome.state, signs.deny
     )
@@ -56,6 +61,6 @@ def outcome_line(outcome: Outcome, signs: Signs) -> str:
     message = f": {outcome.message}" if outcome.message else ""
     took = f"  {outcome.duration_ms / 1000:.1f} s" if outcome.duration_ms >= 100 else ""
     what = f"{back}{outcome.action} {named(outcome.resource)} @ {outcome.site}"
-    text = f"  {sign} {outcome.step:<3} {what}  {word}{took}{message}"
+    text = "\n".join(signs.wrapped(f"  {sign} {outcome.step:<3} {what}  {word}{took}{message}", " " * 8))
     style = {signs.allow: "green", signs.deny: "red"}.get(sign)
     return signs.paint(text, style) if style else text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,12 +12,14 @@ from cheops.cli.render.rows import short_path
 from cheops.cli.render.signs import Signs
 from cheops.cli.render.steps import named, plan_lines
 from schemas.codes import find
+from schemas.counting import counted
 from schemas.verdicts import Evidence, Reason, Verdict
 
 REASONS_SHOWN_MAX: Final = 12
 NOTES_SHOWN_MAX: Final = 3
 LABEL_WIDTH: Final = 11
 INDENT: Final = " " * (LABEL_WIDTH + 2)
+TOGETHER: Final = "\N{NO-BREAK SPACE}"  # no line ends here
 Place = Callable[[Reason], str]
 
 
@@ -34,7 +35,7 @@ def render(verdict: Verdict, signs: Signs, took_ms: float | None = None, place: 
     lines += _block("impact", _impact(verdict, signs), signs)
     evidence = [line for one in verdict.evidence for line in _fitting(_evidence(one, signs), signs)]
     lines += _block("evidence", evidence, signs)
-    lines += _block("plan", plan_lines(verdict.plan, followed=not verdict.preview), signs)
+    lines += _block("plan", plan_lines(verdict.plan, signs, followed=not verdict.preview, used=len(INDENT)), signs)
     lines += _block("waits for", _waits(verdict), signs)
     lines += _block("next", _next(verdict), signs)
     for remedy in verdict.remedies:
@@ -60,7 +61,7 @@ def _word(verdict: Verdict, signs: Signs) -> str:
 def _head(verdict: Verdict, signs: Signs, took_ms: float | None) -> list[str]:
     word = len(_word(verdict, signs.plain))
     preview = " (preview)" if verdict.preview else ""
-    first, *rest = _wrapped(f"{' ' * word}  {' '.join(verdict.summary.split())}{preview}", "    ", signs)
+    first, *rest = signs.wrapped(f"{' ' * word}  {' '.join(verdict.summary.split())}{preview}", "    ")
     took = "" if took_ms is None else f"  {took_ms:.1f} ms" if took_ms < 1000 else f"  {took_ms / 1000:.1f} s"
     last = rest[-1] if rest else first
     took = signs.paint(took, "dim") if not signs.width or len(last) + len(took) <= signs.width else ""
@@ -136,7 +137,7 @@ def _reason(reason: Reason, signs: Signs, place: str, folded: int, leads: tuple[
     text = place if said else " ".join(reason.message.split())
     text += f" (and {folded} of what goes with it)" if folded else ""
     text += f" ({place})" if place and not said else ""
-    first, *rest = _wrapped(f"{INDENT}{lead}{reason.code} {text}", f"{INDENT}{hanging}  ", signs)
+    first, *rest = signs.wrapped(f"{INDENT}{lead}{reason.code} {text}", f"{INDENT}{hanging}  ")
     made = [first[len(INDENT) :], *(line[len(INDENT) :] for line in rest)]
     made[0] = made[0].replace(reason.code, signs.paint(reason.code, "bold"), 1)
     if reason.relation is None:
@@ -148,24 +149,9 @@ def _reason(reason: Reason, signs: Signs, place: str, folded: int, leads: tuple[
     return [*made, f"{hanging}  {signs.paint(path, 'dim')}"]
 
 
-def _wrapped(text: str, indent: str, signs: Signs) -> list[str]:
-    """Lines of at most the width; words (names, commands) are never broken."""
-    if not signs.width or len(text) <= signs.width:
-        return [text]
-    return textwrap.wrap(
-        text,
-        signs.width,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-        drop_whitespace=True,
-        expand_tabs=False,
-    )
-
-
 def _fitting(text: str, signs: Signs) -> list[str]:
     """The lines of a block that hold it."""
-    return [line[len(INDENT) :] for line in _wrapped(f"{INDENT}{text}", INDENT, signs)]
+    return [line[len(INDENT) :] for line in signs.wrapped(f"{INDENT}{text}", INDENT)]
 
 
 def _impact(verdict: Verdict, signs: Signs) -> list[str]:
@@ -176,9 +162,10 @@ def _impact(verdict: Verdict, signs: Signs) -> list[str]:
     counts: Counter[str] = Counter()
     for kinds in impact.by_kind.values():
         counts.update({kind.rpartition("/")[2]: count for kind, count in kinds.items()})
-    shown = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
+    shown = ", ".join(f"{count}{TOGETHER}{kind}" for kind, count in sorted(counts.items()))
     at = f" at {len(impact.by_kind)} sites" if len(impact.by_kind) > 1 else ""
-    return _fitting(f"{impact.direct} direct{at} ({shown}), {more}{impact.reached} in all", signs)
+    text = f"{impact.direct} direct{at} ({shown}), {more}{impact.reached} in all"
+    return [line.replace(TOGETHER, " ") for line in _fitting(text, signs)]
 
 
 def _evidence(one: Evidence, signs: Signs) -> str:
@@ -190,7 +177,7 @@ def _evidence(one: Evidence, signs: Signs) -> str:
     text = f"{one.site} {one.epoch}:{one.seq}, {_seconds(one.age_s)} old (bound {one.bound_s:g} s) {fresh}"
     if one.blind:
         return f"{text}   not observed: {', '.join(one.blind[:4])}{signs.ellipsis if len(one.blind) > 4 else ''}"
-    return f"{text}   all {one.observed} kinds observed {signs.allow}"
+    return f"{text}   all {counted(one.observed, 'kind')} observed {signs.allow}"
 
 
 def _waits(verdict: Verdict) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
+from schemas.counting import are, counted
 from services.executor.kubernetes.conditions import condition, count, mapping, said
 
 State = Literal["current", "progressing", "failed"]
@@ -27,11 +28,11 @@ def deployment(live: Live) -> Assessed:
     wanted, made = count(spec, "replicas", 1), count(status, "replicas")
     updated, available = count(status, "updatedReplicas"), count(status, "availableReplicas")
     waiting = _first(
-        (made < wanted, _short("replicas", made, wanted, condition(live, "ReplicaFailure", "True"))),
-        (updated < wanted, f"{updated} of {wanted} replicas are updated"),
-        (made > wanted, f"{made - wanted} old replicas have to go"),
-        (available < updated, f"{available} of {updated} updated replicas are available"),
-        (count(status, "readyReplicas") < wanted, f"{count(status, 'readyReplicas')} of {wanted} replicas are ready"),
+        (made < wanted, _short("replica", made, wanted, condition(live, "ReplicaFailure", "True"))),
+        (updated < wanted, _of(updated, wanted, "replica", "updated")),
+        (made > wanted, _surplus(made - wanted, "old replica")),
+        (available < updated, _of(available, updated, "updated replica", "available")),
+        (count(status, "readyReplicas") < wanted, _of(count(status, "readyReplicas"), wanted, "replica", "ready")),
     )
     if waiting:
         return "progressing", waiting
@@ -52,10 +53,10 @@ def stateful_set(live: Live) -> Assessed:
     partition = count(mapping(spec, "updateStrategy", "rollingUpdate"), "partition")
     updated = count(status, "updatedReplicas")
     waiting = _first(
-        (made < wanted, f"{made} of {wanted} replicas are made"),
-        (ready < wanted, f"{ready} of {wanted} replicas are ready"),
-        (made > wanted, f"{made - wanted} replicas have to go"),
-        (partition > 0 and updated < wanted - partition, f"{updated} of {wanted - partition} replicas are updated"),
+        (made < wanted, _of(made, wanted, "replica", "made")),
+        (ready < wanted, _of(ready, wanted, "replica", "ready")),
+        (made > wanted, _surplus(made - wanted, "replica")),
+        (partition > 0 and updated < wanted - partition, _of(updated, wanted - partition, "replica", "updated")),
     )
     if waiting:
         return "progressing", waiting
@@ -72,10 +73,10 @@ def replica_set(live: Live) -> Assessed:
     available, ready = count(status, "availableReplicas"), count(status, "readyReplicas")
     waiting = _first(
         (failure is not None, said(failure or {})),
-        (count(status, "fullyLabeledReplicas") < wanted, _short("replicas", made, wanted, None)),
-        (available < wanted, f"{available} of {wanted} replicas are available"),
-        (ready < wanted, f"{ready} of {wanted} replicas are ready"),
-        (made > wanted, f"{made - wanted} replicas have to go"),
+        (count(status, "fullyLabeledReplicas") < wanted, _short("replica", made, wanted, None)),
+        (available < wanted, _of(available, wanted, "replica", "available")),
+        (ready < wanted, _of(ready, wanted, "replica", "ready")),
+        (made > wanted, _surplus(made - wanted, "replica")),
     )
     return ("progressing", waiting) if waiting else CURRENT
 
@@ -95,7 +96,7 @@ def daemon_set(live: Live) -> Assessed:
     ):
         found = count(status, name)
         if found < wanted and not (on_delete and verb == "updated"):
-            return "progressing", f"{found} of {wanted} pods are {verb}"
+            return "progressing", _of(found, wanted, "pod", verb)
     return CURRENT
 
 
@@ -185,8 +186,16 @@ def _first(*checks: tuple[bool, str]) -> str:
     return next((reason for waiting, reason in checks if waiting), "")
 
 
+def _of(found: int, wanted: int, what: str, state: str) -> str:
+    return f"{found} of {counted(wanted, what)} {are(wanted)} {state}"
+
+
+def _surplus(number: int, what: str) -> str:
+    return f"{counted(number, what)} {'has' if number == 1 else 'have'} to go"
+
+
 def _short(what: str, found: int, wanted: int, failure: Live | None) -> str:
-    text = f"{found} of {wanted} {what} are made"
+    text = _of(found, wanted, what, "made")
     return f"{text} ({said(failure)})" if failure is not None else text
 
 

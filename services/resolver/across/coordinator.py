@@ -235,7 +235,7 @@ class Coordinator:
         left_out = (*left_out, *pending, *(nothing_left(name) for name in asked.only if name not in asked.parts))
         whole = self.bringer.ordered(asked, combine(list(taken.values()), self.desk.site))
         whole = whole.model_copy(update={"reasons": (*whole.reasons, *left_out)}) if left_out else whole
-        whole = whole.model_copy(update={"remedies": for_all(whole.remedies, asked.intent)})
+        whole = whole.model_copy(update={"remedies": (*for_all(whole.remedies, asked.intent), *asked.healing.remedies)})
         if whole.decision == "allow":
             del self.rounds[asked.intent.id]
             if asked.trial is not None:

@@ -40,7 +40,7 @@ class Finishing:
     ) -> list[Effect]:
         """The verdict on the whole is stored, and done."""
         self.rounds.pop(intent.id, None)
-        verdict = as_healing(verdict) if intent.heal else verdict
+        verdict = as_healing(verdict, intent) if intent.heal else verdict
         if intent.preview:
             return [TellPreview(verdict)]
         verdict, docket = self.following.with_done(verdict), self.desk.docket

@@ -28,7 +28,7 @@ from schemas.ties import (
     shared_to,
     sites_in,
 )
-from schemas.verdicts import Verdict
+from schemas.verdicts import Remedy, Verdict
 from services.chassis.kubernetes.sealing import is_secret
 from services.resolver.across.asking import Bringing
 from services.resolver.across.bringing import FETCH_TIMEOUT_S
@@ -37,6 +37,7 @@ from services.resolver.desk import Desk
 from services.resolver.intake import Intake
 from services.resolver.judge.case import Problem
 from services.resolver.judge.findings import named
+from services.resolver.judge.remedies import deleting
 from services.resolver.placing import Alternative, part_of
 from services.resolver.shares import whole_of_body, with_numbers
 from services.resolver.signals import AskSupply, Effect, Moment, Supplied, Want
@@ -70,12 +71,14 @@ class Healing:
     said      by site and resource, what was declared there; heard: who has answered
     own       of copies, in case the original is away
     is_known  what all are to have
+    remedies  how to go on where there is nothing to heal with
     """
 
     said: dict[tuple[SiteName, ResourceId], Body] | None = None
     heard: tuple[SiteName, ...] = ()
     own: dict[tuple[SiteName, ResourceId], Body] = field(default_factory=dict)
     is_known: bool = False
+    remedies: tuple[Remedy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +188,10 @@ class Healer:
                 asked.bringing.supplies.bring(want, *found, self.desk.hearing.knows)
                 asked.bringing.supplies.mark(want, found[0])
                 return
+            origin = want.origins[0]
+            if origin in signal.heard and origin in asked.healing.heard:
+                self._refuse_for_good(asked, want, origin)
+                return
             own = asked.healing.own.get((want.site, want.resource))  # its original is away: as it was last
             if own is not None:
                 self._put(asked, want.site, want.resource, own, is_own=True)
@@ -207,6 +214,23 @@ class Healer:
         metadata["annotations"] = {key: one for key, one in _words(body, "annotations").items() if key != SHARED_TO}
         asked.bringing.supplies.brought.setdefault(name, {})[resource] = {**body, "metadata": metadata}
 
+    def _refuse_for_good(self, asked: Asking, want: Want, origin: SiteName) -> None:
+        """The original is gone: its site answers, and has none. A copy cannot become what it is."""
+        said = asked.healing.said or {}
+        copies = sorted({one for one, resource in said if resource == want.resource} - {origin})
+        left = f"its copies at {', '.join(copies)} stay as they are" if copies else "no copy of it is left"
+        message = f"the original {named(want.resource)} @ {origin} is gone; {left}"
+        asked.bringing.supplies.problems[want.site, want.resource] = Problem(NOT_DECLARED, message, want.resource)
+        anew = Remedy(
+            command=f"cheops apply -f ORIGINAL.yaml --site {origin}",
+            effect="make it again there, and its copies follow",
+        )
+        drops = [
+            Remedy(command=deleting(name, [want.resource]), effect=f"or delete the copy at {name}, if nobody needs it")
+            for name in copies
+        ]
+        asked.healing.remedies = tuple(dict.fromkeys((*asked.healing.remedies, anew, *drops)))
+
     def _refuse(self, asked: Asking, resource: ResourceId, sites: tuple[SiteName, ...] | None) -> None:
         code, there = NOT_DECLARED, self.desk.graph.find(resource)
         silent = [one for one in self._concerned(asked, resource) if one not in asked.healing.heard]
@@ -220,10 +244,12 @@ class Healer:
         asked.bringing.supplies.problems[sites[0] if sites else self.desk.site, resource] = problem
 
 
-def as_healing(verdict: Verdict) -> Verdict:
+def as_healing(verdict: Verdict, intent: Intent) -> Verdict:
     """The same, saying what it is for; without remedies that add to manifests, because there are none."""
     said = verdict.summary.removeprefix("apply ").replace(": nothing to do", ": nothing to heal")
     said = said if said.startswith("heal ") else f"heal {said}"
+    if not verdict.targets:
+        said = said.replace("heal intent @", f"heal {' '.join(intent.resources)} @", 1)
     remedies = tuple(one for one in verdict.remedies if FILES not in one.command)
     return verdict.model_copy(update={"summary": said, "remedies": remedies})
 

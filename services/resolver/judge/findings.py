@@ -61,8 +61,3 @@ def named(resource: ResourceId) -> str:
     first, _, rest = resource.partition("/")
     kind, name = (first, rest) if first[:1].isupper() else rest.split("/", 1)  # the group is left out
     return f"{kind} {name}"
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 resource`, `3 resources`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from schemas.counting import counted
 from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, kind_of
 from services.resolver.graph.remembered import top_owner_of, traits_of
 from services.resolver.graph.view import TAKES, WALK_MAX, Edge, View
 from services.resolver.graph.walk import owner_of
 from services.resolver.judge.cascade import Cascade
-from services.resolver.judge.findings import Finding, counted, named
+from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.restorers import restorer_of
 from services.resolver.judge.use import BREAKING, CLAIMS_RULE, use_of
 

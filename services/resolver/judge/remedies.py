@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Literal, NamedTuple
 
+from schemas.counting import counted
 from schemas.identity import ResourceId, ResourceKey, SiteName, kind_of
 from schemas.relations.grants import LISTENING
 from schemas.ties import drift
@@ -18,7 +19,7 @@ from services.resolver.graph.view import View
 from services.resolver.judge.case import Case, Change
 from services.resolver.judge.create import judge_needs
 from services.resolver.judge.delete import blocks_by_default, is_hub, judge_delete, with_dependents
-from services.resolver.judge.findings import Finding, counted, named
+from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.fitting import MODE_PART, SCALE_PART
 from services.resolver.judge.going import together
 from services.resolver.judge.params import param_kinds

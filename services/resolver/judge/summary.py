@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from schemas.counting import counted
 from schemas.identity import ResourceId, SiteName, kind_of
 from schemas.intents import Verb
 from schemas.verdicts import Decision, Reason
 from services.resolver.judge.delete import USERS_LOOKED_AT
-from services.resolver.judge.findings import counted, named
+from services.resolver.judge.findings import named
 from services.resolver.judge.written import WrittenReason
 
 CONTENT: Final = ("W314", "N317")  # what it holds goes, too, or stays

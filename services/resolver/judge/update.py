@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Sized
 from itertools import islice
 from typing import Final
 
+from schemas.counting import counted
 from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, ResourceKey, kind_of
 from services.resolver.graph.view import WALK_MAX, Edge, View
 from services.resolver.graph.walk import maker_of, owner_of
 from services.resolver.judge.case import Change
 from services.resolver.judge.delete import USERS_LOOKED_AT, Blocks, blocks_by_default
-from services.resolver.judge.findings import Finding, counted, named
+from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.grants import admitted_from, is_granted, permitted_by
 from services.resolver.judge.losses import data_lost, rights_lost
 from services.resolver.judge.makers import made_by, made_less

@@ -26,9 +26,9 @@ def commands(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...
             yield (*words, name)
 
 
-def page(*words: str) -> str:
-    """A help page, on a terminal of 80 columns."""
-    ran = CliRunner(env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"}).invoke(app, [*words, "--help"], prog_name="cheops")
+def page(*words: str, width: int = 80) -> str:
+    """A help page, on a terminal of so many columns."""
+    ran = CliRunner(env={"COLUMNS": str(width)}).invoke(app, [*words, "--help"], prog_name="cheops")
     assert ran.exit_code == 0
     return ran.stdout
 
@@ -50,6 +50,36 @@ def test_the_first_page_stands_in_families_and_cuts_no_sentence() -> None:
     assert [line for line in text.splitlines() if re.match(r"\w[\w ]*:$", line)] == ["Options:", *FAMILIES]
     assert "..." not in text.replace("[ARGS]...", "")
     assert "Exit codes: 0 allow or done" in text
+
+
+@pytest.mark.parametrize("width", [40, 60, 79])
+@pytest.mark.parametrize("words", [(), *commands(get_command(app))], ids=" ".join)
+def test_a_page_is_as_narrow_as_its_terminal_and_breaks_nothing_that_is_typed(
+    words: tuple[str, ...], width: int
+) -> None:
+    text, wide = page(*words, width=width), page(*words, width=400)
+    long = [line for line in text.splitlines() if len(line) > width]
+    assert all(line.startswith((" ", "Usage")) and is_typed(line) for line in long), long
+    for typed in re.findall(r"^ +((?:CHEOPS_\w+=\S+ )*cheops .*?)(?:   .*)?$", wide, re.MULTILINE):
+        assert f" {typed}\n" in f"{text}\n" or f" {typed}  " in text
+    assert set(re.findall(r"--[a-z-]+|[a-z]+/[a-z-]+|CHEOPS_\w+", wide)) == set(
+        re.findall(r"--[a-z-]+|[a-z]+/[a-z-]+|CHEOPS_\w+", text)
+    )
+
+
+def is_typed(line: str) -> bool:
+    """An example, or an option with the words that it takes."""
+    return "cheops " in line or line.strip().startswith("-")
+
+
+def test_the_page_of_a_service_names_its_settings() -> None:
+    text = page("serve", "resolver")
+    assert "\nSettings (environment variables):\n  CHEOPS_" in text
+
+
+def test_what_has_to_be_said_stands_without_braces() -> None:
+    assert page("rules", "check").startswith("Usage: cheops rules check [OPTIONS] FILE...\n")
+    assert page("plan").startswith("Usage: cheops plan [OPTIONS] [ID]\n")
 
 
 def test_the_version_is_printed_without_a_command() -> None:

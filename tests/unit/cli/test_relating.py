@@ -38,7 +38,9 @@ examples:
 
 
 @pytest.fixture
-def cheops(capsys: pytest.CaptureFixture[str]) -> Cheops:
+def cheops(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cheops:
+    monkeypatch.delenv("COLUMNS", raising=False)  # a pipe: nothing is cut
+
     def run(*words: str) -> Ran:
         code = explained(lambda: app(list(words), standalone_mode=False, prog_name="cheops"))
         said = capsys.readouterr()
@@ -56,6 +58,7 @@ def test_relations_prints_one_json_object_a_line(cheops: Cheops, tmp_path: Path)
     code, out, err = cheops("relations", "-f", written(tmp_path / "pod.yaml", POD), "-o", "json")
     rows = [json.loads(line) for line in out.splitlines()]
     assert (code, err) == (0, "")
+    assert {row["schema"] for row in rows} == {"relation/v1"}
     assert [row["target"] for row in rows if row["rule"] == "podspec.volume.secret"] == ["Secret/shop/edge-ca"]
 
 
@@ -110,6 +113,7 @@ def test_rules_are_rows_for_programs(cheops: Cheops, tmp_path: Path) -> None:
     assert (code, err) == (0, "")
     assert len({row["rule"] for row in rows}) == len(rows) > 100
     assert next(row for row in rows if row["rule"] == "widget.secret") == {
+        "schema": "rule/v1",
         "rule": "widget.secret",
         "kinds": ["example.com/Widget"],
         "target": "Secret",
@@ -128,8 +132,8 @@ def test_rules_are_rows_for_programs(cheops: Cheops, tmp_path: Path) -> None:
 
 def test_rules_check_and_test_accept_a_good_file(cheops: Cheops, tmp_path: Path) -> None:
     file = written(tmp_path / "rules.yaml", RULES)
-    assert cheops("rules", "check", file) == (0, f"{file}: 1 rules, 1 examples; 0 rules without one\n", "")
-    assert cheops("rules", "test", file) == (0, "1 of 1 examples hold\n", "")
+    assert cheops("rules", "check", file) == (0, f"{file}: 1 rule, 1 example; 0 rules without one\n", "")
+    assert cheops("rules", "test", file) == (0, "1 of 1 example holds\n", "")
 
 
 def test_rules_test_fails_when_an_example_does_not_hold(cheops: Cheops, tmp_path: Path) -> None:
@@ -137,7 +141,7 @@ def test_rules_test_fails_when_an_example_does_not_hold(cheops: Cheops, tmp_path
     code, out, _ = cheops("rules", "test", file)
     assert code == 1
     assert "not found: path=spec.other target=Secret/shop/ca" in out
-    assert "0 of 1 examples hold" in out
+    assert "0 of 1 example holds" in out
 
 
 def test_rules_test_says_that_a_file_carries_no_examples_and_that_is_no_failure(cheops: Cheops, tmp_path: Path) -> None:
@@ -146,7 +150,7 @@ def test_rules_test_says_that_a_file_carries_no_examples_and_that_is_no_failure(
     other = written(tmp_path / "other.yaml", RULES.replace("widget", "gadget").replace("Widget", "Gadget"))
     assert cheops("rules", "test", file, other) == (
         0,
-        "1 of 1 examples hold\n",
+        "1 of 1 example holds\n",
         f"cheops: {file}: carries no examples\n",
     )
 
@@ -192,10 +196,10 @@ def test_rules_of_a_config_map_are_checked_and_tried_as_files_are(cheops: Cheops
     file = written(tmp_path / "map.yaml", config_map(RULES))
     assert cheops("rules", "check", file) == (
         0,
-        f"{file} data[widgets.yaml]: 1 rules, 1 examples; 0 rules without one\n",
+        f"{file} data[widgets.yaml]: 1 rule, 1 example; 0 rules without one\n",
         "",
     )
-    assert cheops("rules", "test", file) == (0, "1 of 1 examples hold\n", "")
+    assert cheops("rules", "test", file) == (0, "1 of 1 example holds\n", "")
 
 
 def test_what_is_wrong_in_a_config_map_is_told_by_the_line_of_its_manifest(cheops: Cheops, tmp_path: Path) -> None:

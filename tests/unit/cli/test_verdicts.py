@@ -160,9 +160,11 @@ def test_a_stream_of_verdicts_is_one_line_each_and_keeps_the_id() -> None:
 
 def test_a_long_plan_is_counted_when_its_steps_are_told_anyway_and_listed_in_a_preview() -> None:
     steps = [step(number, preconditions=Preconditions(absent=True)) for number in range(STEPS_FOLLOWED_MAX + 1)]
-    assert plan_lines(steps, followed=True) == ["9 steps: 9 Deployment"]
-    assert len(plan_lines(steps, followed=False)) == 9
-    assert plan_lines([step(1, after=("0",))], followed=True) == ["1   apply Deployment shop/web @ lyon  after 0"]
+    assert plan_lines(steps, Signs(), followed=True) == ["9 steps: 9 Deployment"]
+    assert len(plan_lines(steps, Signs(), followed=False)) == 9
+    assert plan_lines([step(1, after=("0",))], Signs(), followed=True) == [
+        "1   apply Deployment shop/web @ lyon  after 0"
+    ]
 
 
 def test_an_outcome_says_a_sign_and_a_word() -> None:
@@ -175,6 +177,8 @@ def test_the_exit_code_is_the_decision_s_and_counts_the_steps_of_what_was_allowe
     allowed = verdict(decision="allow", plan=(step(1), step(2)))
     assert exit_code(verdict(), []) == 3
     assert exit_code(verdict(decision="defer"), []) == 4
+    late = verdict(reasons=(reason("D110", "it lacks a Secret"), reason("N520", "done already at lyon")))
+    assert exit_code(late, []) == 5, "others have done it: that is neither done nor denied"
     assert exit_code(allowed, [outcome(1, "ready"), outcome(2, "done")]) == 0
     assert exit_code(allowed, [outcome(1, "ready"), outcome(2, "failed")]) == 5
     assert exit_code(allowed, [outcome(1, "failed")]) == 1

@@ -103,7 +103,7 @@ CASES: list[tuple[str, Body, str, str]] = [
     ("a Deployment is one replica by default", deployment({"replicas": None}), "progressing", "2 old replicas"),
     ("a Deployment with too few", deployment(replicas=1), "progressing", "1 of 3 replicas are made"),
     ("a Deployment half updated", deployment(updatedReplicas=2), "progressing", "2 of 3 replicas are updated"),
-    ("a Deployment with old pods", deployment(replicas=4), "progressing", "1 old replicas have to go"),
+    ("a Deployment with old pods", deployment(replicas=4), "progressing", "1 old replica has to go"),
     ("a Deployment not available", deployment(availableReplicas=0), "progressing", "0 of 3 updated"),
     ("a Deployment not ready", deployment(readyReplicas=2), "progressing", "2 of 3 replicas are ready"),
     ("a Deployment out of time", deployment(conditions=LATE), "failed", "ProgressDeadlineExceeded"),
@@ -129,7 +129,7 @@ CASES: list[tuple[str, Body, str, str]] = [
     ("a StatefulSet that is ready", stateful(), "current", ""),
     ("a new StatefulSet", thing("apps/v1", "StatefulSet", {"replicas": 3}), "progressing", "0 of 3"),
     ("a StatefulSet not ready", stateful(readyReplicas=2), "progressing", "2 of 3 replicas are ready"),
-    ("a StatefulSet with too many", stateful(replicas=4), "progressing", "1 replicas have to go"),
+    ("a StatefulSet with too many", stateful(replicas=4), "progressing", "1 replica has to go"),
     ("a StatefulSet of two revisions", stateful(currentRevision="a"), "progressing", "older pods"),
     ("a StatefulSet with OnDelete", stateful({"updateStrategy": {"type": "OnDelete"}}, readyReplicas=0), "current", ""),
     (
@@ -165,7 +165,7 @@ CASES: list[tuple[str, Body, str, str]] = [
     ("a ReplicaSet that is ready", replicas("ReplicaSet"), "current", ""),
     ("a ReplicaSet with too few", replicas("ReplicaSet", fullyLabeledReplicas=1, replicas=1), "progressing", "1 of 2"),
     ("a ReplicaSet not available", replicas("ReplicaSet", availableReplicas=1), "progressing", "1 of 2"),
-    ("a ReplicaSet with too many", replicas("ReplicaSet", replicas=3), "progressing", "1 replicas have to go"),
+    ("a ReplicaSet with too many", replicas("ReplicaSet", replicas=3), "progressing", "1 replica has to go"),
     (
         "a ReplicaSet that may not make pods",
         replicas("ReplicaSet", conditions=conditions(("ReplicaFailure", "True", "FailedCreate"))),

@@ -130,6 +130,23 @@ def test_a_copy_is_what_its_original_is_again(mesh: VirtualMesh, entry: str, is_
     assert not raised(mesh, "lyon")
 
 
+@pytest.mark.parametrize("entry", ["lyon", "oslo", "nice"])
+def test_a_copy_whose_original_is_gone_cannot_be_healed_and_it_is_said_how_to_go_on(
+    mesh: VirtualMesh, entry: str
+) -> None:
+    shared(mesh)
+    mesh["oslo"].wipe(EDGE)
+    mesh.settle(5)
+    verdict = heal(mesh, entry, "secret/edge", scope="" if entry != "nice" else "lyon")
+    assert (verdict.decision, [one.code for one in verdict.reasons]) == ("deny", ["D630"])
+    assert "the original Secret shop/edge @ oslo is gone; its copies at lyon stay as they are" in verdict.summary
+    assert verdict.summary.startswith(f"heal secret/edge @ {entry}: ")
+    assert [one.command for one in verdict.remedies] == [
+        "cheops apply -f ORIGINAL.yaml --site oslo",
+        "cheops delete secret/edge -n shop --site lyon",
+    ]
+
+
 def test_a_copy_whose_original_is_away_is_as_it_was_last(mesh: VirtualMesh) -> None:
     shared(mesh)
     mesh.sever("oslo")

@@ -40,7 +40,7 @@ async def test_who_comes_second_ends_with_a_sentence_and_the_first_goes_on_in_it
     bus, shelf = MemoryBus(), shelf_of("web")
     async with running(shelf, bus) as first, following(LYON, bus) as replica:
         await replica.until_fresh()
-        with pytest.raises(WatchedAlreadyError, match=r"site lyon is watched already \(epoch 1, 1 kinds observed\)"):
+        with pytest.raises(WatchedAlreadyError, match=r"site lyon is watched already \(epoch 1, 1 kind observed\)"):
             await asyncio.wait_for(another(bus, shelf_of("web")).run(), ENDS_WITHIN_S)
         shelf.put("Pod", "later")
         await replica.until(lambda: replica.versions == shelf.versions)
