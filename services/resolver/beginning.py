@@ -163,7 +163,7 @@ class Beginning:
         entered = [subjects.intent(self._site, name) for name in needed]
         intents |= {one.id: one async for one in self._last("INTENTS", entered)}
         alerts = [*self._understood("ALERTS", Alert, [one.payload async for one in self._stored("ALERTS")])]
-        self._machine.docket.decided.shelve_all(gleaning.in_force(), gleaning.forgot)
+        self._machine.docket.decided.shelve_all(gleaning.in_force(), gleaning.others())
         self._machine.recover(verdicts, outcomes, intents, alerts, gleaning.recent)
         await self._out.begin()
         log.info("recovered from the streams", site=self._site, intents=len(gleaning.standing), whole=len(needed))

@@ -1,10 +1,14 @@
-"""Verdicts that somebody may ask for again: the newest as they are, older ones packed, the oldest forgotten. Pure."""
+"""Verdicts that somebody may ask for again: the newest as they are, older ones packed, the oldest forgotten. Pure.
+
+Of what was forgotten the stream has to be asked, which halves what a resolver decides in a second: so names are kept in
+a few bits each, and it is asked about an intent that was decided, not about every new one.
+"""
 
 from __future__ import annotations
 
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from schemas.envelope import MessageError
@@ -13,6 +17,9 @@ from services.resolver.judge.written import WrittenVerdict
 
 KNOWN_MAX: Final = 100_000
 WHOLE_MAX: Final = 1_000  # one is 5 to 15 kB; packed it is a twentieth of that
+FORGOTTEN_MAX: Final = 2_000_000  # more than a stream of 1 GiB can hold
+BITS: Final = 1 << 25
+PROBES: Final = 7  # one name of thousands is taken for another when it is full
 
 
 def packed(payload: bytes) -> bytes:
@@ -25,13 +32,40 @@ def unpacked(kept: bytes) -> Verdict:
     return Verdict.from_json(zlib.decompress(kept))
 
 
+class Forgotten:
+    """At least the last `FORGOTTEN_MAX` names that were added, in two Bloom filters of 4 MB, the older one full."""
+
+    def __init__(self) -> None:
+        self._newer, self._older = bytearray(), bytearray()
+        self._count = 0
+
+    def add(self, name: str) -> None:
+        """It is forgotten from now on."""
+        if not self._newer or self._count >= FORGOTTEN_MAX:
+            self._newer, self._older, self._count = bytearray(BITS // 8), self._newer, 0
+        self._count += 1
+        for bit in _bits(name):
+            self._newer[bit >> 3] |= 1 << (bit & 7)
+
+    def __contains__(self, name: str) -> bool:
+        """Perhaps; False when it was never added."""
+        filters = [one for one in (self._newer, self._older) if one]
+        return any(all(one[bit >> 3] & 1 << (bit & 7) for bit in _bits(name)) for one in filters)
+
+
+def _bits(name: str) -> Iterator[int]:
+    """Places of a name: two hashes make all of them (Kirsch and Mitzenmacher, 2006)."""
+    first, step = divmod(hash(name) & (1 << 64) - 1, 1 << 32)
+    return ((first + number * (step | 1)) % BITS for number in range(PROBES))
+
+
 class Decided:
     """By intent, the last ones that were put."""
 
     def __init__(self) -> None:
         self._whole: OrderedDict[str, Verdict | WrittenVerdict] = OrderedDict()
         self._packed: OrderedDict[str, bytes] = OrderedDict()
-        self.forgetful = False  # some were forgotten
+        self.forgotten = Forgotten()
 
     def get(self, intent_id: str) -> Verdict | None:
         """The verdict in force of an intent."""
@@ -54,16 +88,16 @@ class Decided:
             intent_id, oldest = self._whole.popitem(last=False)
             self.shelve(intent_id, packed(oldest.to_json()))
 
-    def shelve_all(self, kept: Iterable[tuple[str, bytes]], forgot: bool) -> None:
-        """What the stream holds, each by its intent, `packed`; `forgot`: it holds more."""
+    def shelve_all(self, kept: Iterable[tuple[str, bytes]], others: Iterable[str]) -> None:
+        """What the stream holds, each by its intent, `packed`; `others`: intents whose verdicts it holds, too."""
+        for intent_id in others:
+            self.forgotten.add(intent_id)
         for intent_id, one in kept:
             self.shelve(intent_id, one)
-        self.forgetful |= forgot
 
     def shelve(self, intent_id: str, kept: bytes) -> None:
         """It was in force already, and is `packed`."""
         self._packed[intent_id] = kept
         self._packed.move_to_end(intent_id)
         while len(self._whole) + len(self._packed) > KNOWN_MAX:
-            self._packed.popitem(last=False)
-            self.forgetful = True
+            self.forgotten.add(self._packed.popitem(last=False)[0])

@@ -83,10 +83,9 @@ class Docket:
         self.deferred: dict[str, Waiting] = {}
         self.asked: dict[str, Asked] = {}
 
-    @property
-    def forgetful(self) -> bool:
-        """Verdicts were forgotten: the stream has to be asked for those that are not known."""
-        return self.decided.forgetful
+    def may_have_forgotten(self, intent_id: str) -> bool:
+        """It is not known, and the stream may hold a verdict on it."""
+        return intent_id in self.decided.forgotten and self.known(intent_id) is None
 
     def known(self, intent_id: str) -> Verdict | None:
         """The verdict in force of an intent that was decided before."""

@@ -88,7 +88,6 @@ class Gleaning:
         self.standing: dict[str, Standing] = {}
         self.verdicts: OrderedDict[str, list[bytes]] = OrderedDict()
         self.outcomes: dict[str, list[tuple[int, bytes]]] = {}
-        self.forgot = False  # verdicts beyond `KNOWN_MAX`
 
     def verdict(self, payload: bytes) -> None:
         """The next one of VERDICTS; raises MessageError."""
@@ -104,7 +103,6 @@ class Gleaning:
         self.verdicts.move_to_end(head.intent)
         if len(self.verdicts) > KNOWN_MAX:
             self.verdicts.popitem(last=False)
-            self.forgot = True
 
     def outcome(self, payload: bytes, stream_seq: int, *, is_recent: bool = False) -> None:
         """The next one of OUTCOMES; raises MessageError."""
@@ -143,6 +141,10 @@ class Gleaning:
     def in_force(self) -> Iterator[tuple[str, bytes]]:
         """The last verdict on each intent, packed, the oldest first."""
         return ((name, revisions[-1]) for name, revisions in self.verdicts.items())
+
+    def others(self) -> Iterator[str]:
+        """Intents whose verdicts are only in the stream."""
+        return (name for name in self.standing if name not in self.verdicts)
 
     def lacking(self, needed: Collection[str]) -> Iterator[str]:
         """Of these the ones of which verdicts or outcomes were let go of: they are to be read from the stream again."""

@@ -200,11 +200,10 @@ class ResolverService:
             await self._refuse(received, str(error))
             await self._out.settle(delivery.terminate(str(error)))
             return None
-        docket = self.machine.docket
-        if docket.forgetful and docket.known(intent.id) is None:
+        if self.machine.docket.may_have_forgotten(intent.id):
             stored = await self._out.known_verdict(intent.id)
             if stored is not None:
-                docket.record(stored)
+                self.machine.docket.record(stored)
         return intent
 
     async def _settle_all(self, deliveries: Sequence[Delivery]) -> None:

@@ -34,7 +34,7 @@ def recovered(
     for name in needed.keys() - lacking:
         kept, _ = gleaning.of(name)
         assert {*kept} == {one.to_json() for one in some if one.intent == name}
-    machine.docket.decided.shelve_all(gleaning.in_force(), gleaning.forgot)
+    machine.docket.decided.shelve_all(gleaning.in_force(), gleaning.others())
     done = [one for one in outcomes if one.intent in needed]
     machine.recover(some, done, {name: intents[name] for name in needed if name in intents}, alerts, recent)
     other.recover(verdicts, outcomes, intents, alerts, recent)

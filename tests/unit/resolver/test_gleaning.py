@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas import subjects
 from schemas.envelope import MessageError
@@ -119,7 +121,9 @@ async def test_a_start_from_the_streams_knows_what_one_from_everything_knows(
         assert known(machine) == known(other)
         answers = {name: machine.docket.known(name) for name in world.latest()}
         assert all(one in (None, world.latest()[name]) for name, one in answers.items())
-        assert machine.docket.forgetful == (None in answers.values())
+        forgotten = {name for name in answers if machine.docket.may_have_forgotten(name)}
+        assert forgotten == {name for name, one in answers.items() if one is None}
+        assert not machine.docket.may_have_forgotten("i-never")
 
 
 def test_older_verdicts_are_packed_and_say_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,4 +135,21 @@ def test_older_verdicts_are_packed_and_say_the_same(world: World, monkeypatch: p
     names = [*world.latest()]
     assert [kept.get(name) for name in names[-5:]] == [world.latest()[name] for name in names[-5:]]
     assert [kept.get(name) for name in names[:-5]] == [None] * len(names[:-5])
-    assert kept.forgetful
+    assert [name in kept.forgotten for name in names] == [True] * len(names[:-5]) + [False] * 5
+
+
+@given(st.lists(st.text(max_size=8), max_size=40))
+def test_of_forgotten_names_the_last_ones_are_always_found(names: list[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decided, "FORGOTTEN_MAX", 10)
+        forgotten = decided.Forgotten()
+        for name in names:
+            forgotten.add(name)
+        assert all(name in forgotten for name in names[-10:])
+
+
+def test_of_names_that_were_never_forgotten_hardly_any_is_taken_for_one() -> None:
+    forgotten = decided.Forgotten()
+    for number in range(20_000):
+        forgotten.add(f"i-{number}")
+    assert sum(f"j-{number}" in forgotten for number in range(20_000)) < 20
