@@ -69,7 +69,9 @@ def with_dependents(view: View, targets: list[ResourceId]) -> list[ResourceId]:
         shared = [edge for edge in edges if edge.reference.selector is not None]
         after = OverlayView(view, {}, cascade.all)
         broken = _broken(view, after, edges, cascade.all)
-        found = dict.fromkeys(one for edge in broken for one in _would_break(view, after, edge, tops) if one not in seen)
+        found = dict.fromkeys(
+            one for edge in broken for one in _would_break(view, after, edge, tops) if one not in seen
+        )
         found |= dict.fromkeys(one for one in _without_parameters(view, after, cascade) if one not in seen)
         lost = [edge for one in cascade.all for edge in subsets_lost(view, after, one)]
         lost += [edge for one in new for edge in permitted_by_this_alone(view, after, one, cascade.all)]

@@ -121,7 +121,11 @@ def left_without(view: View, after: View, made: set[ResourceId]) -> Iterator[Edg
             continue
         for edge in after.dependents(target, USERS_LOOKED_AT, "users").edges:
             source = after.find(edge.source)
-            if source is not None and owner_of(after, edge.source) is None and use_shown(after, edge, source) in BREAKING:
+            if (
+                source is not None
+                and owner_of(after, edge.source) is None
+                and use_shown(after, edge, source) in BREAKING
+            ):
                 yield edge
 
 
