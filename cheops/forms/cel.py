@@ -42,7 +42,7 @@ def said(expression: str, given: Mapping[str, Any]) -> str | None:
 
 
 def missing_key(expression: str, given: Mapping[str, Any]) -> str:
-    """The name that ends an evaluation with an error, since nobody says it; empty where none does, or by another one."""
+    """The name that nobody says, and that so ends an evaluation with an error; else empty."""
     program = _compiled(expression, tuple(sorted(given)))
     try:
         found = program.eval(data=dict(given)) if program is not None else None
