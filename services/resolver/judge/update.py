@@ -88,7 +88,8 @@ def takes_away(view: View, change: Change) -> bool:
 
 
 def _lost(old: ResourceState, new: ResourceState) -> dict[str, set[str]]:
-    found = {part: set(offered) - set(new.parts.get(part, ())) for part, offered in old.parts.items()}
+    """What it had and has no more; of a sort of which nobody says what it has now, nothing is missed (`open`)."""
+    found = {part: set(offered) - set(new.parts[part]) for part, offered in old.parts.items() if part in new.parts}
     return {part: names for part, names in found.items() if names}
 
 
