@@ -18,6 +18,7 @@ from cheops.forms.cel_functions import declared
 REMEDY: Final = "pip install 'cheops[cel]', with Python 3.14 or older"  # of 3.15 there are no wheels yet
 KNOWN_MAX: Final = 4096  # expressions that are kept compiled: 150 µs each
 ESCAPED: Final = "`"  # a field's name in quotes, which API servers know since 1.33
+MISSING: Final = re.compile(r'Key not found in map : "(?P<name>.*)"')
 SYNTAX_ERROR: Final = re.compile(
     r"<input>:(?P<line>\d+):(?P<column>\d+): Syntax error: (?P<what>.*?)( expecting |\n|$)"
 )
@@ -38,6 +39,19 @@ def said(expression: str, given: Mapping[str, Any]) -> str | None:
     """A text that is put together from the variables."""
     value = value_of(expression, given)
     return value if isinstance(value, str) else None
+
+
+def missing_key(expression: str, given: Mapping[str, Any]) -> str:
+    """The name that nobody says, and that so ends an evaluation with an error; else empty."""
+    program = _compiled(expression, tuple(sorted(given)))
+    try:
+        found = program.eval(data=dict(given)) if program is not None else None
+    except RuntimeError:
+        return ""
+    if found is None or found.type() != _type_of_errors():
+        return ""
+    missing = MISSING.search(str(found.plain_value()))
+    return missing["name"] if missing else ""
 
 
 def value_of(expression: str, given: Mapping[str, Any]) -> Any:

@@ -58,7 +58,7 @@ OTHERS: Final = re.compile(
     r"periodSeconds|successThreshold|failureThreshold|scheme|path|policyTypes|uid|creationTimestamp|"
     r"deletionTimestamp|generation|managedFields|resourceVersion|finalizers|ownerReferences|selfLink|"
     r"status|selector|ingressClassName|pathType|sizeLimit|medium|hostPort|apiGroup|expirationSeconds|"
-    r"conditions|conversion|listKind|singular|manualSelector|defaultRequest|divisor|emptyDir|type|apiVersion|"
+    r"conditions|conversion|podSelector|listKind|singular|manualSelector|defaultRequest|divisor|emptyDir|type|apiVersion|"
     r"failurePolicy|matchPolicy|namespaceSelector|objectSelector)\b"
 )
 

@@ -19,7 +19,7 @@ from cheops.forms.workload_rules import is_elastic
 from cheops.offline.merging import evened, kept, merged, same_content, says_all, with_requests
 from cheops.offline.policies import Request, denials
 from cheops.offline.refusals import Refusal, refusal_of_update
-from cheops.offline.sites import OfflineSite
+from cheops.offline.sites import OfflineSite, with_kin
 from cheops.offline.taken import taken
 from cheops.offline.tools import is_made_anew
 from cheops.offline.unanswered import unanswered
@@ -163,10 +163,11 @@ def _made(act: Act, site: OfflineSite, now: datetime, verb: Verb, named: tuple[s
 
 def _with_bundle(catalogue: Catalogue, act: Act, site: OfflineSite) -> tuple[Surface, Extractor]:
     """The site's surface, and one for reading the bundle: what its own definitions will serve is read as they say."""
+    surface = with_kin(site, act.manifests, catalogue)
     definitions = [one for one in act.manifests if one.get("kind") == "CustomResourceDefinition"]
-    if not definitions:
-        return site.surface, site.extractor
-    return site.surface, Extractor(catalogue, surface_with_crds(site.surface, definitions))
+    if not definitions and surface is site.surface:
+        return surface, site.extractor
+    return surface, Extractor(catalogue, surface_with_crds(surface, definitions))
 
 
 def _on_what_is_there(

@@ -8,11 +8,12 @@ change, and what the API server may fill in. Policies that come with the bundle 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cheops.forms.cel import holds, said, value_of
+from cheops.forms.cel import holds, missing_key, said, value_of
 from cheops.forms.custom import Definitions, kind_named, kind_version, schema_of
 from cheops.forms.filled import filled_in, is_open
 from cheops.forms.schema_fits import filled
@@ -29,6 +30,9 @@ BINDINGS: Final = f"{GROUP}/ValidatingAdmissionPolicyBinding/"
 POLICIES: Final = f"{GROUP}/ValidatingAdmissionPolicy/"
 MUTATING: Final = (f"{GROUP}/MutatingWebhookConfiguration/", f"{GROUP}/MutatingAdmissionPolicyBinding/")
 EVERY: Final = "*"
+OF_OTHERS: Final = re.compile(r"\b(?:oldObject|namespaceObject|request|variables)\b")
+MARKS: Final = ("labels", "annotations")
+A_MARK: Final = {"cheops.io/anybody": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +153,25 @@ def _broken(says: Body, request: Request, bodies: Bodies, definitions: Definitio
             given["variables"] = {**given["variables"], name: value}
     for one in rows_of(says.get("validations")):
         expression = str(one.get("expression"))
-        if holds(expression, given) is False and not is_open(expression, body):
+        if is_open(expression, body):
+            continue
+        if says.get("failurePolicy", "Fail") == "Fail" and (name := _missing(expression, given)):
+            yield f"expression '{expression}' resulted in error: no such key: {name}"
+        elif holds(expression, given) is False:
             made = said(str(one["messageExpression"]), given) if one.get("messageExpression") else None
             yield made or one.get("message") or f"failed expression: {' '.join(expression.split())}"
+
+
+def _missing(expression: str, given: Mapping[str, Any]) -> str:
+    """The field that an expression reads and that the object does not have, whoever applies it: its labels and
+    annotations may get more on the way. What is known of others than the object may be less than there is.
+    """
+    if OF_OTHERS.search(expression):
+        return ""
+    body = mapping_of(given["object"])
+    metadata = {**dict.fromkeys(MARKS, A_MARK), **mapping_of(body.get("metadata"))}
+    marked = {**given, "object": {**body, "metadata": metadata}}
+    return missing_key(expression, given) if missing_key(expression, marked) else ""
 
 
 def is_asked(hook: Body, request: Request, bodies: Bodies, definitions: Definitions) -> bool:

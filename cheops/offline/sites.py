@@ -13,6 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from msgspec import structs
+
 from cheops.forms import cel
 from cheops.forms.validations import has_rules
 from cheops.offline.kustomize import all_manifests
@@ -20,7 +22,7 @@ from cheops.offline.unnamed import FORMER, with_names
 from cheops.offline.usage import counted_quotas
 from schemas.documents import Document, DocumentError
 from schemas.events import ResourceEvent, ResourceState, ServedKind
-from schemas.identity import IdentityError, KindId, ResourceId, ResourceKey, SiteName, kind_id, resource_id
+from schemas.identity import IdentityError, KindId, ResourceId, ResourceKey, SiteName, kind_id, resource_id, split_kind
 from schemas.kinds import Surface
 from schemas.relations.ambient import ambient_resources
 from schemas.relations.extract import Extractor
@@ -151,6 +153,31 @@ def held_kind(kind: KindId, version: str, catalogue: Catalogue) -> ServedKind:
     singular = bare.lower()
     plural = f"{singular[:-1]}ies" if singular[-1:] == "y" and singular[-2:-1] not in "aeiou" else f"{singular}s"
     return ServedKind(kind, plural, (version,), not bare.startswith("Cluster"), singular)
+
+
+def with_kin(site: OfflineSite, manifests: Iterable[Mapping[str, Any]], catalogue: Catalogue) -> Surface:
+    """Its surface, and what the definitions that nobody keeps there may serve besides what is held.
+
+    Of a kind that is held without one another version, and other known kinds of its group: they are installed together.
+    """
+    served = site.surface.served
+    groups = {split_kind(kind)[0] for kind in served}
+    defined = {split_kind(kind)[0] for kind, one in served.items() if _definition(kind, one.plural) in site.bodies}
+    groups -= defined | {one for one in groups if site.surface.is_built_in(one)}
+    more: dict[KindId, ServedKind] = {}
+    for manifest in manifests:
+        group, _, version = str(manifest.get("apiVersion")).rpartition("/")
+        kind = kind_id(group, str(manifest.get("kind"))) if group in groups else None
+        if kind is None or not (kind in served or kind in catalogue.kinds):
+            continue
+        known = more.get(kind) or served.get(kind) or held_kind(kind, version, catalogue)
+        if kind not in served or version not in known.versions:
+            more[kind] = structs.replace(known, versions=tuple(dict.fromkeys((*known.versions, version))))
+    return Surface({**served, **more}.values()) if more else site.surface
+
+
+def _definition(kind: KindId, plural: str) -> ResourceId:
+    return ResourceId(f"apiextensions.k8s.io/CustomResourceDefinition/{plural}.{split_kind(kind)[0]}")
 
 
 def _blind(name: SiteName, flaws: Flaws, surface: Surface) -> tuple[KindId, ...]:

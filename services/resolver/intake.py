@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct, structs
 
 from schemas.events import ResourceState, ServedKind
-from schemas.identity import IdentityError, ResourceId, ResourceKey, SiteName, resource_id
+from schemas.identity import IdentityError, KindId, ResourceId, ResourceKey, SiteName, resource_id
 from schemas.intents import Intent
 from schemas.kinds import Surface, UnknownKindError
 from schemas.rehearsals import RehearsalAnswer, RehearsedChange, RehearsedResult
@@ -26,6 +26,23 @@ from services.resolver.judge.demand import demand_of
 from services.resolver.judge.standards import beyond
 
 Manifest = Mapping[str, Any]
+NEVER_KEPT: Final = frozenset(
+    map(
+        KindId,
+        (
+            "Binding",
+            "authentication.k8s.io/SelfSubjectReview",
+            "authentication.k8s.io/TokenRequest",
+            "authentication.k8s.io/TokenReview",
+            "authorization.k8s.io/LocalSubjectAccessReview",
+            "authorization.k8s.io/SelfSubjectAccessReview",
+            "authorization.k8s.io/SelfSubjectRulesReview",
+            "authorization.k8s.io/SubjectAccessReview",
+            "autoscaling/Scale",
+            "policy/Eviction",
+        ),
+    )
+)  # nobody lists or watches them
 
 
 class Intake(Struct, frozen=True):
@@ -210,6 +227,8 @@ def _not_served(key: ResourceKey, version: str, surface: Surface, served: Served
     elif served is not None:
         offered = ", ".join(f"{group}{one}" for one in served.versions)
         message = f"{key.kind_id} is served as {offered}, not as {group}{version}"
+    elif key.kind_id in NEVER_KEPT:
+        message = f"{key.kind_id} is nothing that an API server keeps: answered at once, it cannot be judged here"
     else:
         try:
             near = surface.kind(key.kind)

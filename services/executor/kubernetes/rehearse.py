@@ -32,6 +32,7 @@ INVALID: Final = 422
 _FIXED: Final = (
     "immutable",
     "may not change",
+    "may not be changed",  # the value of a PriorityClass
     "may not add or remove",
     "cannot change",
     "are forbidden",

@@ -25,11 +25,7 @@ from services.resolver.graph.names import NOWHERE
 from services.resolver.graph.numbers import Numbers
 from services.resolver.graph.view import TAKES, WALK_MAX, Edge
 from services.resolver.judge.cascade import Cascade
-from services.resolver.judge.delete import (
-    USERS_LOOKED_AT,
-    counts,
-    use_finding,
-)
+from services.resolver.judge.delete import USERS_LOOKED_AT, counts, use_finding
 from services.resolver.judge.findings import Finding
 from services.resolver.judge.going import Going
 from services.resolver.judge.impact import LOOKED_AT, NAMED_MAX, in_order
@@ -45,7 +41,7 @@ from services.resolver.judge.losses import (
     waits_for_others,
 )
 from services.resolver.judge.makers import is_making
-from services.resolver.judge.ranks import ASK, WEAKER, ranks
+from services.resolver.judge.ranks import ASK, WEAKER, may_be_woken, ranks
 from services.resolver.judge.remedies import TOUCHED_MAX, Offer, letting_go, taking_along
 from services.resolver.judge.restorers import restorer_by_number
 from services.resolver.judge.subsets import RULES
@@ -128,7 +124,10 @@ def reading(numbers: Numbers, asked: Asked, evidence: WrittenEvidence, now: date
     if number == NOWHERE or numbers.rows[number] is None or evidence.blind or not evidence.fresh:
         return None
     record = numbers.record(number)
-    for place, rank in enumerate(ranks(numbers, number, record).at):
+    known, _, sleeps = ranks(numbers, number, record)
+    if sleeps and may_be_woken(numbers, number):
+        return None  # what it misses is missed when it is started
+    for place, rank in enumerate(known):
         if rank == ASK or (rank < WEAKER and not _is_served(numbers, record, place)):
             return None
     impact = _impact(numbers, asked.resource, asked.site)

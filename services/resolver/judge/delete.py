@@ -69,7 +69,9 @@ def with_dependents(view: View, targets: list[ResourceId]) -> list[ResourceId]:
         shared = [edge for edge in edges if edge.reference.selector is not None]
         after = OverlayView(view, {}, cascade.all)
         broken = _broken(view, after, edges, cascade.all)
-        found = dict.fromkeys(owner for edge in broken for owner in _would_break(view, edge, tops) if owner not in seen)
+        found = dict.fromkeys(
+            one for edge in broken for one in _would_break(view, after, edge, tops) if one not in seen
+        )
         found |= dict.fromkeys(one for one in _without_parameters(view, after, cascade) if one not in seen)
         lost = [edge for one in cascade.all for edge in subsets_lost(view, after, one)]
         lost += [edge for one in new for edge in permitted_by_this_alone(view, after, one, cascade.all)]
@@ -82,10 +84,10 @@ def with_dependents(view: View, targets: list[ResourceId]) -> list[ResourceId]:
         chosen += new_targets
 
 
-def _would_break(view: View, edge: Edge, tops: dict[ResourceId, ResourceId]) -> Iterator[ResourceId]:
+def _would_break(view: View, after: View, edge: Edge, tops: dict[ResourceId, ResourceId]) -> Iterator[ResourceId]:
     """Who has to go when this edge is broken: the top owner of its source."""
     source = view.find(edge.source)
-    if source is not None and use_shown(view, edge, source) in BREAKING:
+    if source is not None and use_shown(view, edge, source, after) in BREAKING:
         yield owner_of(view, edge.source, tops) or edge.source
 
 
@@ -204,7 +206,7 @@ def _use_findings(
     order = STRONGEST_FIRST
     for edge in _broken(view, after, edges, cascade.all):
         source = view.find(edge.source)
-        use = _use_now(view, edge, source) if source is not None else "none"
+        use = _use_now(view, after, edge, source) if source is not None else "none"
         known = strongest.get(edge.source)
         if use != "none" and (known is None or order.index(use) < order.index(known[1])):
             strongest[edge.source] = (edge, use)
@@ -225,9 +227,9 @@ def counts(resource: ResourceId, cascade: Cascade, use: Use, owned: bool) -> boo
     return use in BREAKING or not owned or resource not in cascade.children
 
 
-def _use_now(view: View, edge: Edge, source: ResourceState) -> Use:
+def _use_now(view: View, after: View, edge: Edge, source: ResourceState) -> Use:
     """As the edge says, unless the site shows that it is over, or that it never counted."""
-    use = use_shown(view, edge, source)
+    use = use_shown(view, edge, source, after)
     if use == "next start" and kind_of(edge.target) == STORAGE_CLASS and claims_are_bound(view, source):
         return "over"
     return "none" if is_granted(view, source, edge.reference) is False else use

@@ -19,7 +19,7 @@ from services.resolver.graph.remembered import numbers_of
 from services.resolver.graph.view import Edge, View
 from services.resolver.judge.cascade import Taken
 from services.resolver.judge.makers import is_making
-from services.resolver.judge.ranks import ASK, NONE, WEAKER, may_be_relied_on, rank_of, ranks
+from services.resolver.judge.ranks import ASK, NONE, OVER, WEAKER, may_be_relied_on, may_be_woken, rank_of, ranks
 from services.resolver.judge.use import ALTERNATIVES, POLICY_ONLY, STRONGEST_FIRST, Use
 
 USERS_MAX: Final = 128  # more make it a hub (delete.py)
@@ -70,7 +70,10 @@ class Going(Taken):
             record = rows[source]
             assert record is not None, "who refers to something is there"
             place = record.targets.index(number)
-            rank = ranks(numbers, source, record).at[place]
+            known, _, sleeps = ranks(numbers, source, record)
+            if sleeps and may_be_woken(numbers, source):
+                return None
+            rank = known[place]
             if rank == ASK or record.targets.count(number) > 1:
                 rank, place = self._strongest(number, source, record)
             if rank < NONE:
@@ -79,8 +82,8 @@ class Going(Taken):
         for one in numbers.selecting(number):
             if one.source not in going and self._is_alive(number) and not self._has_another(one):
                 rank = self._rank(one)
-                known = strongest.get(one.source)
-                if rank < NONE and (known is None or rank < known[0]):
+                first = strongest.get(one.source)
+                if rank < NONE and (first is None or rank < first[0]):
                     strongest[one.source] = rank, one
         left = []
         for source, (rank, by) in strongest.items():
@@ -109,7 +112,10 @@ class Going(Taken):
         reference = choosing.reference
         if reference.needs_permission or reference.rule in ALTERNATIVES:
             self._numbers.strange = True
-        return rank_of(self._numbers, choosing.source, self._numbers.record(choosing.source), reference)
+        rank = rank_of(self._numbers, choosing.source, self._numbers.record(choosing.source), reference)
+        if rank == OVER and may_be_woken(self._numbers, choosing.source):
+            self._numbers.strange = True
+        return rank
 
     def _has_another(self, choosing: Choosing) -> bool:
         """It selects something else that lives; policy edges never count."""
@@ -189,7 +195,9 @@ class Going(Taken):
                     continue
                 record = rows[source]
                 assert record is not None, "who refers to something is there"
-                known, breaks = ranks(numbers, source, record)
+                known, breaks, sleeps = ranks(numbers, source, record)
+                if sleeps and may_be_woken(numbers, source):
+                    numbers.strange = True
                 if not breaks:
                     settled.add(source)
                     continue

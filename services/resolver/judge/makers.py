@@ -20,7 +20,7 @@ from services.resolver.graph.remembered import numbers_of
 from services.resolver.graph.view import Edge, View
 from services.resolver.graph.walk import owner_of
 from services.resolver.judge.findings import Finding, named
-from services.resolver.judge.use import BREAKING, MADE_CLAIMS, use_of
+from services.resolver.judge.use import BREAKING, MADE_CLAIMS, use_shown
 
 USERS_LOOKED_AT: Final = 128
 NAMESPACE: Final = KindId("Namespace")
@@ -121,7 +121,11 @@ def left_without(view: View, after: View, made: set[ResourceId]) -> Iterator[Edg
             continue
         for edge in after.dependents(target, USERS_LOOKED_AT, "users").edges:
             source = after.find(edge.source)
-            if source is not None and owner_of(after, edge.source) is None and use_of(edge, source) in BREAKING:
+            if (
+                source is not None
+                and owner_of(after, edge.source) is None
+                and use_shown(after, edge, source) in BREAKING
+            ):
                 yield edge
 
 

@@ -12,10 +12,12 @@ from schemas.events import Reference
 from services.resolver.graph.kept import Record, Shape
 from services.resolver.graph.numbers import Numbers
 from services.resolver.judge.use import BREAKING, STRONGEST_FIRST, stays, use_by
+from services.resolver.judge.woken import WAKERS
 
 KNOWN_MAX: Final = 8_192
 NONE: Final = len(STRONGEST_FIRST)  # not a use: an owner or a container, a policy, or no target at all
 ASK: Final = NONE + 1  # what it is depends on the very object that is there, or on a permission
+OVER: Final = STRONGEST_FIRST.index("over")
 WEAKER: Final = STRONGEST_FIRST.index("weak")  # ranks below this one break
 assert {*STRONGEST_FIRST[:WEAKER]} == BREAKING, "what breaks stands before what does not"
 
@@ -24,10 +26,12 @@ class Ranks(NamedTuple):
     """For each place among the targets: where in STRONGEST_FIRST its use stands, or NONE, or ASK.
 
     breaks   one of them may break, or a permission decides
+    sleeps   it makes pods, and none now: somebody may start it
     """
 
     at: tuple[int, ...]
     breaks: bool
+    sleeps: bool
 
 
 _ranks: dict[tuple[Shape, str, bytes, bool], Ranks] = {}
@@ -46,15 +50,16 @@ def ranks(numbers: Numbers, source: int, record: Record) -> Ranks:
 
 
 def _found(numbers: Numbers, source: int, record: Record) -> Ranks:
-    at, breaks = [], False
+    at, breaks, sleeps = [], False, False
     for form in record.shape.at:
         if form is None or form.selects or form.owning:
             at.append(NONE)
             continue
         rank = rank_of(numbers, source, record, form.reference)
+        sleeps = sleeps or (rank == OVER and record.template_labels is not None)
         breaks = breaks or rank < WEAKER or form.reference.needs_permission
         at.append(ASK if form.pinned or form.reference.needs_permission else rank)
-    return Ranks(tuple(at), breaks)
+    return Ranks(tuple(at), breaks, sleeps)
 
 
 def rank_of(numbers: Numbers, source: int, record: Record, reference: Reference) -> int:
@@ -62,6 +67,11 @@ def rank_of(numbers: Numbers, source: int, record: Record, reference: Reference)
     traits = numbers.records.traits(record)
     use = use_by(reference, numbers.place[source].kind, traits, record.template_labels is not None)
     return NONE if use == "none" else STRONGEST_FIRST.index(use)
+
+
+def may_be_woken(numbers: Numbers, source: int) -> bool:
+    """Whether somebody scales it: whether that one starts it, states tell (woken.py)."""
+    return any(numbers.kind(one) in WAKERS for one in numbers.users(source))
 
 
 def may_be_relied_on(numbers: Numbers, record: Record) -> bool:

@@ -71,7 +71,7 @@ def judge_change(view: View, after: View, change: Change, blocks: Blocks = block
     for edge, what in made_less(view, after, old, new):
         source = after.find(edge.source)
         if source is not None:
-            yield from _part_in_use(view, edge, use_of(edge, source), what)
+            yield from _part_in_use(view, edge, use_shown(after, edge, source), what)
     if old.digest != new.digest and kind_of(change.resource) in ("ConfigMap", "Secret"):
         yield from _noticed(view, old)
 
@@ -89,7 +89,8 @@ def takes_away(view: View, change: Change) -> bool:
 
 
 def _lost(old: ResourceState, new: ResourceState) -> dict[str, set[str]]:
-    found = {part: set(offered) - set(new.parts.get(part, ())) for part, offered in old.parts.items()}
+    """What it had and has no more; of a sort of which nobody says what it has now, nothing is missed (`open`)."""
+    found = {part: set(offered) - set(new.parts[part]) for part, offered in old.parts.items() if part in new.parts}
     return {part: names for part, names in found.items() if names}
 
 
@@ -154,7 +155,7 @@ def _losing(view: View, after: View, edges: Iterable[Edge], lost: dict[str, set[
             message = f"{named(edge.source)} @ {view.site} reads it whole and may need {gone}"
             yield Finding("W210", message, "presence", edge.source, edge, (edge,))
         else:
-            use = "lifetime" if part == "version" else use_of(edge, source)
+            use = "lifetime" if part == "version" else use_shown(after, edge, source)
             yield from _part_in_use(view, edge, use, f"{part} {name!r}")
 
 
@@ -207,7 +208,7 @@ def _lost_labels(view: View, after: View, old: ResourceState, new: ResourceState
             continue
         if not lives(view, old.resource) or _maker_selects(after, edge):
             continue
-        use = use_shown(view, edge, source)
+        use = use_shown(view, edge, source, after)
         if not selects_something(after, edge.source, edge.reference, replaced):
             yield from _last_match_goes(view, edge, use, old.resource)
         elif offers(old, edge.reference.granule) and not selects_part(after, edge.source, edge.reference, replaced):
@@ -241,7 +242,7 @@ def _lost_home(view: View, after: View, old: ResourceState, new: ResourceState) 
             if source is None or edge.reference not in source.references or edge.reference.phases in POLICY_ONLY:
                 continue
             if not selects_something(after, edge.source, edge.reference) and not _maker_selects(after, edge):
-                yield from _last_match_goes(view, edge, use_shown(view, edge, source), member)
+                yield from _last_match_goes(view, edge, use_shown(view, edge, source, after), member)
 
 
 def _last_match_goes(view: View, edge: Edge, use: Use, target: ResourceId) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from schemas.events import Reference, ResourceState, Scalar
 from schemas.identity import KindId, ResourceId, kind_of, resource_id
 from services.resolver.graph.view import OWNING, Edge, View
 from services.resolver.graph.walk import owner_of
+from services.resolver.judge.woken import is_read_by_pods, is_woken
 
 ONLY_AT_START: Final = frozenset({"batch/CronJob", "PodTemplate"})  # no pod of theirs lives on: only when it runs
 POLICY_ONLY: Final = ("", "P")  # phases of what never counts as use
@@ -87,9 +88,14 @@ def use_by(reference: Reference, kind: KindId, traits: ResourceState, makes_pods
     return "in flight" if kind == CLAIM or _starts_now(kind, facts) else "next start"
 
 
-def use_shown(view: View, edge: Edge, source: ResourceState) -> Use:
-    """The same, as the site shows it: nobody misses the nodes of a volume that no living pod mounts."""
+def use_shown(view: View, edge: Edge, source: ResourceState, after: View | None = None) -> Use:
+    """The same, as the site shows it: nobody misses the nodes of a volume that no living pod mounts.
+
+    after   the site without what goes: who is at zero, and who of those that stay may start it?
+    """
     use = use_of(edge, source)
+    if use == "over" and edge.reference.rule not in MADE_CLAIMS and is_read_by_pods(edge.reference):
+        return "next start" if is_woken(after or view, source) else use
     if use != "next start" or edge.reference.rule != VOLUME_NODES:
         return use
     claims = [one.source for one in view.dependents(edge.source).edges if kind_of(one.source) == CLAIM]
@@ -138,7 +144,7 @@ def breaks(edge: Edge, view: View) -> bool:
         return False
     if edge.reference.rule in MADE_CLAIMS or edge.reference.rule in INSTALLED:
         return False
-    if use_of(edge, source) not in ("lifetime", "next start", "in flight"):
+    if use_shown(view, edge, source) not in BREAKING:
         return False
     return not served(view, edge.source, edge.reference)
 

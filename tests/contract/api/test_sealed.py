@@ -39,6 +39,21 @@ async def test_a_deployment_refuses_what_cannot_be(api: Api, namespace: str, cha
     assert message in refused.message
 
 
+async def test_a_priority_and_the_sort_of_addresses_stay_as_they_are(api: Api, namespace: str) -> None:
+    classes, slices = "/apis/scheduling.k8s.io/v1/priorityclasses", f"/apis/discovery.k8s.io/v1/namespaces/{namespace}"
+    name = f"class-of-{namespace}"
+    await api.post(classes, {"metadata": {"name": name}, "value": 10})
+    refused = await api.patch(f"{classes}/{name}", {"value": 20})
+    assert (refused.status, refused.reason) == (422, "Invalid")
+    assert "value: Forbidden: may not be changed in an update." in refused.message
+    never = await api.patch(f"{classes}/{name}", {"preemptionPolicy": "Never"})
+    assert 'preemptionPolicy: Invalid value: "Never": field is immutable' in never.message
+    await api.delete(f"{classes}/{name}")
+    await api.post(f"{slices}/endpointslices", {"metadata": {"name": "a"}, "addressType": "IPv4", "endpoints": []})
+    refused = await api.patch(f"{slices}/endpointslices/a", {"addressType": "IPv6"})
+    assert 'addressType: Invalid value: "IPv6": field is immutable' in refused.message
+
+
 async def test_a_claim_is_bound_to_a_volume(api: Api, namespace: str) -> None:
     path = f"/api/v1/namespaces/{namespace}/persistentvolumeclaims"
     size = {"requests": {"storage": "1Gi"}}

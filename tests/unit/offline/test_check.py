@@ -209,3 +209,33 @@ def test_a_service_turns_to_other_pods_when_they_are_there(tmp_path: Path) -> No
     steps = {str(one.resource): one for one in verdict.plan}
     assert steps["Service/shop/door"].after == (steps["apps/Deployment/shop/green"].id,)
     assert steps["Service/shop/new"].after == ()
+
+
+@pytest.mark.parametrize("kind", ["authorization.k8s.io/v1 SubjectAccessReview", "policy/v1 Eviction", "v1 Binding"])
+def test_of_a_question_to_an_api_server_it_is_said_that_nobody_keeps_it(tmp_path: Path, kind: str) -> None:
+    version, _, name = kind.partition(" ")
+    asked = {"apiVersion": version, "kind": name, "metadata": {"name": "web", "namespace": "shop"}}
+    verdict = _judged(tmp_path, Act(manifests=(asked,)), {"lyon": [_settings(namespace="shop")]})
+    assert _codes(verdict) == ["D001"]
+    assert "nothing that an API server keeps" in verdict.reasons[0].message
+
+
+def _of_gateways(kind: str, name: str, version: str = "v1") -> Body:
+    body = {"apiVersion": f"gateway.networking.k8s.io/{version}", "kind": kind}
+    return {**body, "metadata": {"name": name, "namespace": "shop"}, "spec": {}}
+
+
+@pytest.mark.parametrize(
+    ("coming", "codes"),
+    [
+        (_of_gateways("HTTPRoute", "b", "v1beta1"), []),
+        (_of_gateways("ReferenceGrant", "b", "v1beta1"), []),
+        (_of_gateways("HttpRoute", "b"), ["D001"]),  # nobody knows such a kind
+        ({**_of_gateways("ServiceMonitor", "b"), "apiVersion": "monitoring.coreos.com/v1"}, ["D001"]),
+    ],
+)
+def test_where_definitions_are_not_kept_a_group_is_served_of_which_objects_are(
+    tmp_path: Path, coming: Body, codes: list[str]
+) -> None:
+    verdict = _judged(tmp_path, Act(manifests=(coming,)), {"lyon": [_of_gateways("HTTPRoute", "a")]})
+    assert [one for one in _codes(verdict) if one.startswith("D")] == codes

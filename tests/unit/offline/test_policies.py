@@ -52,13 +52,21 @@ def test_what_a_policy_forbids_is_denied_in_its_words() -> None:
     assert denials(request, _site(_policy(MANY)), {}) == [told]
 
 
+def test_a_field_that_nobody_says_denies_where_a_policy_reads_it_without_asking() -> None:
+    assert _denied(_site(_policy("object.spec.nobody == 1")))
+    assert not _denied(_site(_policy("!has(object.spec.nobody) || object.spec.nobody == 1")))
+
+
 @pytest.mark.parametrize(
     "policy",
     [
         _policy(MANY, paramKind={"apiVersion": "v1", "kind": "ConfigMap"}),
         _policy("request.userInfo.username == 'me'"),
         _policy("authorizer.group('apps').resource('deployments').check('delete').allowed()"),
-        _policy("object.spec.nobody == 1"),
+        _policy("object.spec.nobody == 1", failurePolicy="Ignore"),
+        _policy("object.spec.template.spec.tolerations[0].key == 'a'"),  # likewise, of a pod
+        _policy("namespaceObject.metadata.annotations.a == '1'"),  # who knows
+        _policy("variables.s == 'a'", variables=[{"name": "s", "expression": "request.userInfo.username"}]),
         _policy("has(object.spec.strategy)"),  # the API server fills it in
         _policy("variables.s != 'a'", variables=[{"name": "s", "expression": "object.spec.?strategy.orValue('a')"}]),
         _policy(MANY, matchConditions=[{"name": "c", "expression": "nobody()"}]),

@@ -34,6 +34,7 @@ NAMES: Final = [  # an owner stands before what it owns
         "rbac.authorization.k8s.io/RoleBinding/shop/a",
     )
 ]
+SCALER: Final = ResourceId("autoscaling/HorizontalPodAutoscaler/shop/a")
 RULES: Final = ("podspec.env.secret", "podspec.volume.secret", "service.selector", "binding.role", "plain")
 APPLYING: Final = ("takes", "restores")  # facts of what applies others
 FLAGS: Final = ("optional", "soft", "once")
@@ -53,6 +54,8 @@ class Sketch:
         for name in NAMES:
             if not self._one_in(6):
                 graph.apply(ResourceEvent("put", self._state(name)))
+        if self._applied is not None and self._applied.random() < 0.3:
+            graph.apply(ResourceEvent("put", self._scaler(self._applied)))
         return graph
 
     def targets(self) -> list[ResourceId]:
@@ -83,6 +86,13 @@ class Sketch:
             finalizers=(self._random.choice(("kubernetes.io/hold", "example.org/hold")),) if self._one_in(8) else (),
             grants=(GRANT,) if self._one_in(25) else (),
         )
+
+    def _scaler(self, random: Random) -> ResourceState:
+        """May start a workload that is at zero."""
+        target = random.choice([one for one in NAMES if "Deployment" in one])
+        aims = Reference("autoscaler.target", "spec.scaleTargetRef", "reliance", "L", target)
+        facts: dict[str, Scalar] = {"recurs": random.random() < 0.7}
+        return ResourceState(SCALER, uid="u1", resource_version="1", references=(aims,), facts=facts)
 
     def _labels(self) -> dict[str, str]:
         return {key: self._random.choice("xy") for key in ("app", "tier") if self._one_in(2)}

@@ -24,6 +24,8 @@ FIELDS: dict[tuple[str, str], tuple[str, ...]] = {
         *("spec.completions", "spec.selector", "spec.template", "spec.podFailurePolicy", "spec.successPolicy"),
         *("spec.backoffLimitPerIndex", "spec.managedBy"),
     ),
+    ("discovery.k8s.io", "EndpointSlice"): ("addressType",),
+    ("scheduling.k8s.io", "PriorityClass"): ("preemptionPolicy",),
     ("storage.k8s.io", "CSIDriver"): ("spec.attachRequired", "spec.volumeLifecycleModes"),
 }
 ROLE_BINDINGS = ("RoleBinding", "ClusterRoleBinding")
@@ -64,6 +66,8 @@ def _of_kind(kind: Kind, before: Object, after: Object) -> Iterator[Cause]:
     for path in FIELDS.get((kind.group, kind.kind), ()):
         if _at(before, path) != (value := _at(after, path)) and not is_elastic(path, before, after):
             yield Cause(path, INVALID, f"Invalid value: {_shown(value)}: field is immutable")
+    if kind.kind == "PriorityClass" and before.get("value") != after.get("value"):
+        yield Cause("value", FORBIDDEN, "Forbidden: may not be changed in an update.")
     if kind.kind in ROLE_BINDINGS and before.get("roleRef") != after.get("roleRef"):
         yield Cause("roleRef", INVALID, f"Invalid value: {_shown(after.get('roleRef'))}: cannot change roleRef")
     if kind.kind in ("ConfigMap", "Secret") and before.get("immutable"):
