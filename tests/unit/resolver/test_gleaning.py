@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from schemas import subjects
+from schemas.alerts import Alert
 from schemas.envelope import MessageError
 from schemas.identity import ResourceId
 from schemas.intents import Intent
@@ -132,3 +133,16 @@ def test_older_verdicts_are_packed_and_say_the_same(world: World, monkeypatch: p
     assert [kept.get(name) for name in names[-5:]] == [world.latest()[name] for name in names[-5:]]
     assert [kept.get(name) for name in names[:-5]] == [None] * len(names[:-5])
     assert kept.forgetful
+
+
+def test_of_alerts_only_those_that_have_not_healed_are_read_whole() -> None:
+    def alert(name: str, state: str) -> bytes:
+        what = {"code": "A310", "site": LYON, "message": "gone", "at": World().moment.wall}
+        return Alert(id=name, state=state, **what).to_json()  # type: ignore[arg-type]  # plain text
+
+    of_streams = Gleaning()
+    for name, state in (("a", "raised"), ("b", "raised"), ("a", "healed"), ("c", "raised"), ("a", "raised")):
+        of_streams.alert(alert(name, state))
+    with pytest.raises(MessageError):
+        of_streams.alert(b'{"schema": "alert/v1"}')
+    assert [*of_streams.raised.items()] == [(name, alert(name, "raised")) for name in ("b", "c", "a")]
