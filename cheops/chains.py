@@ -37,11 +37,17 @@ class Chain:
 
 
 async def scanned(
-    bus: Bus, stream: subjects.StreamName, subject: str, model: type[Told], seen: set[bytes]
+    bus: Bus,
+    stream: subjects.StreamName,
+    subject: str,
+    model: type[Told],
+    seen: set[bytes] | None = None,
+    after_seq: int = 0,
 ) -> AsyncIterator[Told]:
-    """What the stream of one server holds of a subject; `seen` gets the payloads."""
+    """What the stream of one server holds of a subject; `seen` gets the payloads behind this message of the stream."""
     async for received in bus.scan(stream, subject):
-        seen.add(received.payload)
+        if seen is not None and received.stream_seq > after_seq:
+            seen.add(received.payload)
         yield model.from_json(received.payload)
 
 
@@ -52,8 +58,8 @@ async def chain_at(bus: Bus, site: SiteName, intent_id: str) -> Chain | None:
     intent = EnteredIntent.from_json(stored.payload) if stored else None
     if intent is not None and site == "*":
         site = intent.site
-    verdicts = [one async for one in scanned(bus, "VERDICTS", subjects.verdict(site, "*", intent_id), Verdict, set())]
-    outcomes = [one async for one in scanned(bus, "OUTCOMES", subjects.outcome(site, intent_id, "*"), Outcome, set())]
+    verdicts = [one async for one in scanned(bus, "VERDICTS", subjects.verdict(site, "*", intent_id), Verdict)]
+    outcomes = [one async for one in scanned(bus, "OUTCOMES", subjects.outcome(site, intent_id, "*"), Outcome)]
     if intent is None and not verdicts:
         return None
     revisions = {one.revision: one for one in verdicts}  # one that was asked for again is stored again

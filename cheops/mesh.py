@@ -217,10 +217,15 @@ class Mesh(Questions):
     ) -> AsyncIterator[Told]:
         async with AsyncExitStack() as stack:
             buses = await self._heard(site)
+            last = [await bus.last(stream, subject) if stored else None for bus in buses]
             fresh = [await stack.enter_async_context(bus.subscribe(subject)) for bus in buses]
-            seen: set[bytes] = set()
+            seen: set[bytes] = set()  # not of all that is stored: only what may be heard as well
             if stored:
-                async for told in in_order([scanned(bus, stream, subject, model, seen) for bus in buses], when):
+                places = [0 if one is None else one.stream_seq for one in last]
+                sources = zip(buses, places, strict=True)
+                async for told in in_order(
+                    [scanned(bus, stream, subject, model, seen, place) for bus, place in sources], when
+                ):
                     yield told
             if not follow:
                 return

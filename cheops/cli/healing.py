@@ -99,8 +99,9 @@ def _drifted(site: str | None, server: str | None) -> tuple[str, ...]:
         if site:
             await mesh.ensure_site(site_name(site))
         last: dict[str, Alert] = {}
-        async for alert in mesh.alerts(stored=True):
-            last[alert.id] = alert
+        for code in (DRIFTED, *BEHIND):
+            async for alert in mesh.alerts(code=code):
+                last[alert.id] = alert
         found = [one for one in last.values() if one.state == "raised" and _is_of(one, site)]
         if not found and mesh.unheard:
             raise TransientError(f"what is to be healed at {', '.join(sorted(mesh.unheard))} is not known")
@@ -112,8 +113,7 @@ def _drifted(site: str | None, server: str | None) -> tuple[str, ...]:
 
 def _is_of(alert: Alert, site: str | None) -> bool:
     """Whether something is to be healed at a site (None: anywhere). Who is behind is said by another site."""
-    where = (alert.site,) if alert.code == DRIFTED else alert.sites
-    return alert.code in (DRIFTED, *BEHIND) and (site is None or site in where)
+    return site is None or site in ((alert.site,) if alert.code == DRIFTED else alert.sites)
 
 
 def _say_nothing(output: Output) -> None:

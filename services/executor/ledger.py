@@ -77,7 +77,7 @@ class Ledger:
         """What was recorded (`read` just now); what was decided here and could not be stored is stored now."""
         entry = self._entries.get(operation.id)
         if entry is None or entry.outcome is None:
-            entry = read or await self._read(operation)
+            entry = read if read is not None and entry is None else await self._read(operation)
             self._remember(operation.id, entry)
         elif not entry.stored:
             await self._store(operation, entry)
@@ -118,6 +118,11 @@ class Ledger:
         """Say again what is stored: somebody asked again. Within the bus's memory for ids this stores nothing."""
         if entry.outcome is not None and not entry.superseded:
             await self._store(operation, entry)
+
+    def let_go(self, operation: Operation) -> None:
+        """Its outcome is stored: what was read or replaced may be large, and the stream has it."""
+        if operation.id in self._entries:
+            self._entries[operation.id] = Entry()
 
     async def _read(self, operation: Operation) -> Entry:
         last = await self._bus.last("OUTCOMES", _subject(operation))

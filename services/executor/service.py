@@ -200,6 +200,7 @@ class ExecutorService:
             else:
                 await self._act_and_follow(operation, entry.outcome, self._permit(operation, taken))
             self._permits.pop(operation.id, None)
+            self._ledger.let_go(operation)
             return True
         finally:
             self._busy.discard(operation.id)

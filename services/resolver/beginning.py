@@ -162,7 +162,7 @@ class Beginning:
         intents = {one.id: one async for one in self._last("PARTS", parts)}
         entered = [subjects.intent(self._site, name) for name in needed]
         intents |= {one.id: one async for one in self._last("INTENTS", entered)}
-        alerts = [*self._understood("ALERTS", Alert, [one.payload async for one in self._stored("ALERTS")])]
+        alerts = [*self._understood("ALERTS", Alert, gleaning.raised.values())]
         self._machine.docket.decided.shelve_all(gleaning.in_force(), gleaning.others())
         self._machine.recover(verdicts, outcomes, intents, alerts, gleaning.recent)
         await self._out.begin()
@@ -179,6 +179,9 @@ class Beginning:
             with _left_out("OUTCOMES"):
                 is_recent = head is not None and one.stream_seq > head.outcome_seq
                 gleaning.outcome(one.payload, one.stream_seq, is_recent=is_recent)
+        async for one in self._stored("ALERTS"):
+            with _left_out("ALERTS"):
+                gleaning.alert(one.payload)
         return gleaning
 
     async def _again(self, intent_id: str) -> Messages:

@@ -6,7 +6,6 @@ here: it stands in the outcomes' stream, sealed for the executor that wrote it.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,6 +18,7 @@ from schemas.events import ResourceState
 from schemas.outcomes import KEPT_AT_ITS_SITE, Outcome
 from schemas.verdicts import Preconditions, Step, Verdict
 from services.resolver.pursuit import GOOD
+from services.resolver.shelf import Shelf
 
 REMEMBERED_MAX: Final = 10_000  # intents; of older ones nothing is undone
 BOUND_VOLUME_FACT: Final = "volume"
@@ -68,7 +68,7 @@ class Deeds:
     """By intent and operation."""
 
     def __init__(self) -> None:
-        self._all: OrderedDict[str, dict[str, Deed]] = OrderedDict()
+        self._all: Shelf[dict[str, Deed]] = Shelf(REMEMBERED_MAX)
 
     def note(self, outcome: Outcome, verdict: Verdict | None) -> None:
         """Something became of a step of this verdict."""
@@ -77,15 +77,13 @@ class Deeds:
         step = next((one for one in verdict.plan if one.id == outcome.step), None)
         if step is None or outcome.revision != verdict.revision:
             return
-        mine = self._all.setdefault(outcome.intent, {})
+        mine = self._all.get(outcome.intent) or {}
         known = mine.get(outcome.operation)
         if known is not None and known.outcome.before is not None:
             outcome = outcome.model_copy(update={"before": known.outcome.before})
         former = KEPT_AT_ITS_SITE if outcome.former else outcome.former
         mine[outcome.operation] = Deed(outcome.model_copy(update={"former": former}), _before(step, verdict))
-        self._all.move_to_end(outcome.intent)
-        while len(self._all) > REMEMBERED_MAX:
-            self._all.popitem(last=False)
+        self._all.put(outcome.intent, mine)
 
     def recover(
         self, verdicts: Iterable[Verdict], outcomes: Iterable[Outcome], entered: Container[str] = frozenset()
@@ -105,15 +103,15 @@ class Deeds:
 
     def of(self, intent: str) -> Sequence[Deed]:
         """Everything it has done."""
-        return list(self._all.get(intent, {}).values())
+        return list((self._all.get(intent) or {}).values())
 
     def find(self, intent: str, operation: str) -> Deed | None:
         """One of them."""
-        return self._all.get(intent, {}).get(operation)
+        return (self._all.get(intent) or {}).get(operation)
 
     def forget(self, intent: str) -> None:
         """It has ended: nothing of it will be undone."""
-        self._all.pop(intent, None)
+        self._all.pop(intent)
 
 
 def reversed_steps(deeds: Iterable[Deed]) -> tuple[Step, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from schemas.identity import KindId, ResourceId
@@ -15,7 +16,8 @@ from services.resolver.judge.written import WrittenVerdict
 from services.resolver.pursuit import Pursuit
 
 REPEAT_S: Final = 1.0
-WAITING_MAX: Final = 10_000  # deferred or rehearsing intents; more are refused, visibly
+WAITING_MAX: Final = 10_000  # deferred or rehearsing intents; of more the API server is asked nothing
+WOKEN_MAX: Final = 128  # deferred intents that are judged again in one step: some ten milliseconds
 
 Stamp = tuple[bool, tuple[KindId, ...], int]
 
@@ -119,6 +121,18 @@ class Docket:
         """Too many intents wait."""
         return len(self.deferred) + len(self.asked) >= WAITING_MAX
 
-    def due(self, stamp: Stamp) -> Iterator[Waiting]:
-        """Deferred intents whose world has changed since they were judged."""
-        return iter([one for one in self.deferred.values() if one.stamp is not None and one.stamp != stamp])
+    def due(self, stamp: Stamp, now: datetime) -> list[Waiting]:
+        """Deferred intents whose time is over, then those whose world has changed since they were judged.
+
+        Some of them; the others have their turn first the next time.
+        """
+        expired, changed = list[Waiting](), list[Waiting]()
+        for one in self.deferred.values():
+            if one.intent.expires_at <= now:
+                expired.append(one)
+            elif one.stamp is not None and one.stamp != stamp:
+                changed.append(one)
+        found = [*expired, *changed][:WOKEN_MAX]
+        for one in found if len(expired) + len(changed) > WOKEN_MAX else ():
+            self.deferred[one.intent.id] = self.deferred.pop(one.intent.id)
+        return found

@@ -55,7 +55,7 @@ class Drifts:
         self.is_open: Callable[[str], bool] = lambda _: False
         self._suspicions: dict[ResourceId, _Suspicion] = {}
         self._raised: dict[str, Alert] = {}
-        self._settled: set[ResourceId] = set()  # an intent has done something about them since
+        self._settled: set[ResourceId] = set()  # raised, and an intent has done something about them since
         self._deleted: set[ResourceId] = set()  # and this is what
         self._next_check_s = 0.0
 
@@ -105,8 +105,9 @@ class Drifts:
         older: list[Effect] = []
         for one in effects:
             if isinstance(one, StoreVerdict) and self._raised and one.verdict.decision == "allow":
-                self._settled.update(one.verdict.targets if one.verdict.verb != "read" else ())
-                self._deleted.update(one.verdict.targets if one.verdict.verb == "delete" else ())
+                ours = {resource for resource in one.verdict.targets if self._id(resource) in self._raised}
+                self._settled.update(ours if one.verdict.verb != "read" else ())
+                self._deleted.update(ours if one.verdict.verb == "delete" else ())
             elif isinstance(one, StoreVerdict) and one.verdict.decision == "deny":
                 older += map(SendAlert, self._older(one.verdict))
             elif isinstance(one, SendAlert):
@@ -154,9 +155,6 @@ class Drifts:
             return []
         many = max(len(self._suspicions), len(self._raised)) > LOOK_MAX
         self._next_check_s = moment.monotonic_s + (0.0 if many else CHECK_S)
-        if not self._raised:
-            self._settled.clear()
-            self._deleted.clear()
         return [*self._raise(view, moment), *(self._heal(view, moment) if evidence.synced else ())]
 
     def _raise(self, view: View, moment: Moment) -> Iterator[Alert]:
@@ -166,8 +164,6 @@ class Drifts:
             why = self._differs(view, resource, suspicion)
             if not why or self._id(resource) in self._raised or len(self._raised) >= RAISED_MAX:
                 continue
-            self._settled.discard(resource)
-            self._deleted.discard(resource)
             alert = Alert(
                 id=self._id(resource),
                 code=CODE,
@@ -221,6 +217,9 @@ class Drifts:
 
     def _end(self, alert: Alert, why: str, moment: Moment) -> Alert:
         del self._raised[alert.id]
+        if alert.code == CODE and alert.resource is not None:
+            self._settled.discard(alert.resource)
+            self._deleted.discard(alert.resource)
         return alert.model_copy(update={"state": "healed", "message": why, "at": moment.wall})
 
     def _id(self, resource: ResourceId) -> str:

@@ -1,4 +1,4 @@
-"""Of all that the streams keep of intents, what a start has to know whole: what may go on, or be asked about again.
+"""Of all that the streams keep, what a start has to know whole: what may go on, or be asked about again.
 
 VERDICTS, then OUTCOMES ──heads──▶ what is in force, and what is left of it ──▶ the few intents that are read whole
 
@@ -17,6 +17,7 @@ from typing import Final, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
+from schemas.alerts import AlertState
 from schemas.envelope import MessageError
 from schemas.outcomes import OutcomeState
 from schemas.verdicts import Decision
@@ -52,6 +53,12 @@ class _Outcome(Struct, gc=False):
     state: OutcomeState
 
 
+class _Alert(Struct, gc=False):
+    schema: Literal["alert/v1"]
+    id: str
+    state: AlertState
+
+
 class Standing(Struct, gc=False):
     """How far an intent is. `left`: steps in force that have not ended well; `open`: it waits for other sites."""
 
@@ -71,6 +78,7 @@ Messages = tuple[list[bytes], list[tuple[int, bytes]]]  # verdicts; outcomes wit
 _Head = TypeVar("_Head", bound=Struct)
 _verdict: Final = msgspec.json.Decoder(_Verdict)
 _outcome: Final = msgspec.json.Decoder(_Outcome)
+_alert: Final = msgspec.json.Decoder(_Alert)
 
 
 class Gleaning:
@@ -79,6 +87,7 @@ class Gleaning:
     recent      intents of which something was done that a snapshot may not show
     verdicts    all revisions of an intent, packed, of the newest `KNOWN_MAX`
     outcomes    of intents that are not over: (message of the stream, JSON)
+    raised      alerts that have not healed, by id: JSON
     """
 
     def __init__(self, parts: Collection[str] = (), recent: Collection[str] = ()) -> None:
@@ -88,6 +97,7 @@ class Gleaning:
         self.standing: dict[str, Standing] = {}
         self.verdicts: OrderedDict[str, list[bytes]] = OrderedDict()
         self.outcomes: dict[str, list[tuple[int, bytes]]] = {}
+        self.raised: dict[str, bytes] = {}
 
     def verdict(self, payload: bytes) -> None:
         """The next one of VERDICTS; raises MessageError."""
@@ -118,6 +128,14 @@ class Gleaning:
         if now.is_over and head.intent not in self._lately and head.intent not in self.recent:
             del self.outcomes[head.intent]
             now.lacks_outcomes = True
+
+    def alert(self, payload: bytes) -> None:
+        """The next one of ALERTS; raises MessageError."""
+        head = _read(_alert, payload)
+        if head.state == "raised":
+            self.raised[head.id] = payload
+        else:
+            self.raised.pop(head.id, None)
 
     def needed(self) -> dict[str, None]:
         """The intents that are to be read whole; parts in the order in which they were taken over."""

@@ -236,8 +236,7 @@ class Machine:
         effects = [*self.together.participant.look_again(moment), *self.undoing.look_again(moment)]
         if not self.docket.deferred:
             return effects
-        expired = [one for one in self.docket.deferred.values() if one.intent.expires_at <= moment.wall]
-        for waiting in [*expired, *self.docket.due(self.desk.stamp(moment))]:
+        for waiting in self.docket.due(self.desk.stamp(moment), moment.wall):
             if waiting.stamp is None:
                 effects += self.together.coordinator.waking.wake(waiting.intent.id, moment)
             elif not self.undecided(waiting.intent.id):

@@ -23,13 +23,15 @@ from services.chassis.bus.streams import ensure_streams
 from services.resolver.beginning import Beginning
 from services.resolver.machine import Machine
 from services.resolver.outgoing import Outgoing
-from services.resolver.signals import IntentSeen, StoreVerdict
+from services.resolver.signals import IntentSeen, Moment, StoreVerdict, Tick
 from tests.bench import history
-from tests.bench.measuring import Row, resident
+from tests.bench.measuring import Row, cpu_s, resident
 
 FLEET: Final = 2_000
 OPEN: Final = 10  # each is looked for in a list by the bus in memory
 MEMORY_GOAL_KB: Final = 2.0
+WAITING: Final = 10_000
+STEP_GOAL_MS: Final = 200.0
 
 
 def run(size: int, file: Path) -> list[Row]:
@@ -38,7 +40,7 @@ def run(size: int, file: Path) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         small = Path(folder) / "history"
         history.write(FLEET, small)
-        return asyncio.run(_started(size, _samples(small)))
+        return [*asyncio.run(_started(size, _samples(small))), _woken(small)]
 
 
 def _samples(file: Path) -> list[tuple[Intent, Verdict]]:
@@ -82,6 +84,21 @@ async def _started(size: int, samples: list[tuple[Intent, Verdict]]) -> list[Row
         Row("the same for each", 1e6 * start_s / size, "µs"),
         Row("resident after it, kB an intent", (resident() - before) / size / 1e3, "kB", MEMORY_GOAL_KB),
     ]
+
+
+def _woken(file: Path) -> Row:
+    """Nothing is heard of the watcher for a minute; then something else changes."""
+    machine = history.loaded(file)
+    moment = Moment(history.MOMENT.monotonic_s + 60.0, history.MOMENT.wall + timedelta(seconds=60))
+    for place in range(WAITING):
+        lasts = {"created_at": moment.wall, "expires_at": moment.wall + timedelta(days=1)}
+        about = next(iter(machine.graph.members("Secret")))  # type: ignore[arg-type]  # plain text
+        intent = Intent(id=f"i-{place}", site=history.SITE, verb="delete", resources=(about,), **lasts)
+        machine.step(IntentSeen(intent), moment)
+    assert len(machine.docket.deferred) == WAITING
+    machine.holds.generation += 1
+    step_s = cpu_s(lambda: machine.step(Tick(), moment))
+    return Row(f"a step after a change while {WAITING:,} wait", 1e3 * step_s, "ms", STEP_GOAL_MS)
 
 
 async def _store(bus: MemoryBus, intent: Intent, verdict: Verdict, name: str, *, is_over: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -15,6 +14,7 @@ from schemas.verdicts import Verdict
 from services.resolver.docket import Stamp
 from services.resolver.hearing import Elsewhere
 from services.resolver.intake import Intake
+from services.resolver.shelf import Shelf
 
 State = Literal["rehearsing", "blocked", "watching", "held", "late", "committed", "over", "denied"]
 OVER_MAX: Final = 10_000  # engagements that ended are remembered: a repeated message must not begin them again
@@ -82,7 +82,7 @@ class Engagements:
     def __init__(self) -> None:
         self.done_before: dict[str, set[ResourceId]] = {}
         self._open: dict[str, Engagement] = {}
-        self._ended: OrderedDict[str, Engagement] = OrderedDict()
+        self._ended: Shelf[Engagement] = Shelf(OVER_MAX)
 
     def __getitem__(self, intent_id: str) -> Engagement:
         found = self.find(intent_id)
@@ -99,16 +99,14 @@ class Engagements:
     def put(self, engagement: Engagement) -> Engagement:
         """It begins, or begins again."""
         self._open[engagement.part.id] = engagement
-        self._ended.pop(engagement.part.id, None)
+        self._ended.pop(engagement.part.id)
         return engagement
 
     def end(self, engagement: Engagement, state: Literal["over", "denied"]) -> None:
         """Nothing more will be done for it, unless it is asked again."""
         engagement.state, engagement.intake, engagement.basis = state, None, None
         self._open.pop(engagement.part.id, None)
-        self._ended[engagement.part.id] = engagement
-        while len(self._ended) > OVER_MAX:
-            self._ended.popitem(last=False)
+        self._ended.put(engagement.part.id, engagement)
 
     def in_state(self, *states: State) -> Sequence[Engagement]:
         """Those in one of these states, the oldest intent first."""

@@ -42,6 +42,7 @@ class Finishing:
         self.rounds.pop(intent.id, None)
         verdict = as_healing(verdict, intent) if intent.heal else verdict
         if intent.preview:
+            self._forget(intent.id)
             return [TellPreview(verdict)]
         verdict, docket = self.following.with_done(verdict), self.desk.docket
         waiting = docket.deferred.get(intent.id)
@@ -55,8 +56,7 @@ class Finishing:
         if verdict.decision == "defer":
             docket.deferred[intent.id] = Waiting(intent, verdict, None)
             return effects
-        self.ages.pop(intent.id, None)
-        self.retries.forget(intent.id)
+        self._forget(intent.id)
         if verdict.decision == "allow" and asked is not None:
             parts = {name: asked.parts[name] for name in sites}
             return effects + self.following.commit(
@@ -66,3 +66,8 @@ class Finishing:
         if verdict.decision == "deny" and self.undoing.is_due(intent, verdict):
             effects += self.undoing.begin(intent, moment)
         return effects
+
+    def _forget(self, intent_id: str) -> None:
+        """It is decided for good."""
+        self.ages.pop(intent_id, None)
+        self.retries.forget(intent_id)

@@ -11,6 +11,7 @@ from schemas.outcomes import Outcome
 from schemas.verdicts import Verdict
 from services.resolver.gleaning import Gleaning
 from services.resolver.machine import Machine
+from services.resolver.shelf import Shelf
 
 
 def recovered(
@@ -36,7 +37,10 @@ def recovered(
         assert {*kept} == {one.to_json() for one in some if one.intent == name}
     machine.docket.decided.shelve_all(gleaning.in_force(), gleaning.others())
     done = [one for one in outcomes if one.intent in needed]
-    machine.recover(some, done, {name: intents[name] for name in needed if name in intents}, alerts, recent)
+    for alert in alerts:
+        gleaning.alert(alert.to_json())
+    raised = [Alert.from_json(one) for one in gleaning.raised.values()]
+    machine.recover(some, done, {name: intents[name] for name in needed if name in intents}, raised, recent)
     other.recover(verdicts, outcomes, intents, alerts, recent)
     assert known(machine) == known(other)
     for name in {one.intent for one in verdicts}:
@@ -50,13 +54,19 @@ def known(machine: Machine) -> dict[str, Any]:
     return {
         "recovering": machine._recovering,
         "unseen": machine._unseen,
-        "deeds": machine.undoing.deeds._all,
+        "deeds": _all(machine.undoing.deeds._all),
         "way back": machine.undoing.waiting,
         "open": participant.engagements._open,
-        "ended": participant.engagements._ended,
+        "ended": _all(participant.engagements._ended),
         "done before": participant.engagements.done_before,
         "told": machine.together._ended,
         "earlier": {name: some for name, some in coordinator.following.earlier.items() if some},
         "expected": coordinator.following.expected,
         "pending": coordinator.backlog.rows,
+        "raised": [[*room._raised.items()] for room in (machine.vigil, machine.desk.drifts, machine.vigil.shares)],
+        "refused": (machine.vigil.refusals._raised, machine.desk.ruling._raised),
     }
+
+
+def _all(shelf: Shelf[Any]) -> list[tuple[str, Any]]:
+    return [(name, shelf.get(name)) for name in shelf]

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import subjects
+from schemas.alerts import Alert
 from schemas.envelope import MessageError
 from schemas.identity import ResourceId
 from schemas.intents import Intent
@@ -153,3 +154,16 @@ def test_of_names_that_were_never_forgotten_hardly_any_is_taken_for_one() -> Non
     for number in range(20_000):
         forgotten.add(f"i-{number}")
     assert sum(f"j-{number}" in forgotten for number in range(20_000)) < 20
+
+
+def test_of_alerts_only_those_that_have_not_healed_are_read_whole() -> None:
+    def alert(name: str, state: str) -> bytes:
+        what = {"code": "A310", "site": LYON, "message": "gone", "at": World().moment.wall}
+        return Alert(id=name, state=state, **what).to_json()  # type: ignore[arg-type]  # plain text
+
+    of_streams = Gleaning()
+    for name, state in (("a", "raised"), ("b", "raised"), ("a", "healed"), ("c", "raised"), ("a", "raised")):
+        of_streams.alert(alert(name, state))
+    with pytest.raises(MessageError):
+        of_streams.alert(b'{"schema": "alert/v1"}')
+    assert [*of_streams.raised.items()] == [(name, alert(name, "raised")) for name in ("b", "c", "a")]
