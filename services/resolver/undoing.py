@@ -93,14 +93,16 @@ class Undoing:
         return pursuit
 
     def recover(self, verdicts: Sequence[Verdict], outcomes: Sequence[Outcome], intents: Mapping[str, Intent]) -> None:
-        """What was denied after something was done, and whose process ended before the way back was decided."""
+        """What was denied after something was done, and whose process ended before the way back was decided.
+
+        Of what is being taken back the deeds stay: they say what lies over the site until it is seen to be put back.
+        """
         self.deeds.recover(verdicts, outcomes, {name for name, one in intents.items() if one.entry is None})
         for name, verdict in latest(verdicts).items():
             intent = intents.get(name)
-            ended = intent is None or verdict.undoes is not None or intent.on_failure != "undo"
-            if ended or verdict.preview:
+            if intent is None or intent.on_failure != "undo" or verdict.preview:
                 self.deeds.forget(name)
-            elif intent is not None and verdict.decision == "deny" and intent.entry is None and self.deeds.of(name):
+            elif verdict.decision == "deny" and intent.entry is None and self.deeds.of(name):
                 self.waiting[name] = intent
 
     # ── judged ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -354,3 +354,42 @@ def test_nothing_is_decided_between_an_undo_and_its_being_done_here(mesh: Virtua
     mesh.settle_down(60.0, step_s=2.0)
     assert not lyon.cluster.broken
     assert WEB in lyon.cluster.objects
+
+
+@pytest.mark.parametrize(("entry", "scope"), [("lyon", ""), ("lyon", "lyon ; oslo"), ("oslo", "lyon")])
+def test_what_an_undo_puts_back_is_held_after_a_restart_too(mesh: VirtualMesh, entry: str, scope: str) -> None:
+    """The next process did not know any more what it was: it held nothing, and what it needs was deleted."""
+    lyon = mesh["lyon"]
+    there = [secret("tls"), *(deployment(name, TLS, replicas=count) for name, count in (("web", 1), ("cart", 0)))]
+    lyon.see(*(ResourceEvent("put", lyon.cluster.put(without_uid(one))) for one in there))
+    mesh.pump()
+    mesh.enter(entry, "delete", scope, resources=("deployment/cart", "deployment/web"))
+    everything_but_operations(mesh)
+    refused = next(place for place, one in enumerate(lyon.operations) if one.resource != WEB)
+    lyon.execute(refused, refuse=True)
+    lyon.execute(1 - refused)
+    everything_but_operations(mesh)
+    assert [one.undoes for one in mesh.verdict("lyon").plan] == [lyon.operations[1 - refused].id]
+    lyon.kill()
+    mesh.pass_time()
+    everything_but_operations(mesh)
+    lyon.execute(2)
+    mesh.enter("lyon", "delete", "", "i-2", resources=("secret/tls",))
+    assert [one.code for one in mesh.verdict("lyon", "i-2").reasons] == ["F510", "N311"]
+    mesh.settle_down(60.0, step_s=2.0)
+    assert mesh.verdict("lyon", "i-2").decision == "deny"
+    assert WEB in lyon.cluster.objects
+    assert not lyon.cluster.broken
+
+
+def everything_but_operations(mesh: VirtualMesh) -> None:
+    """Letters arrive, and watchers and outcomes are heard, until nothing is said any more."""
+    for _ in range(10):
+        mesh.collect()
+        for wire, waiting in mesh.wires.items():
+            while waiting:
+                mesh.arrive(wire)
+        for world in mesh.worlds.values():
+            mesh.catches_up(world)
+            while world.outcomes:
+                world.report()
