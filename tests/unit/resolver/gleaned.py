@@ -42,19 +42,22 @@ def recovered(
     raised = [Alert.from_json(one) for one in gleaning.raised.values()]
     machine.recover(some, done, {name: intents[name] for name in needed if name in intents}, raised, recent)
     other.recover(verdicts, outcomes, intents, alerts, recent)
-    assert known(machine) == known(other)
+    assert known(machine, needed) == known(other, needed)
     for name in {one.intent for one in verdicts}:
         assert machine.docket.known(name) == other.docket.known(name)
     return machine
 
 
-def known(machine: Machine) -> dict[str, Any]:
-    """What a machine has taken from the streams, but for the verdicts that it only answers with."""
+def known(machine: Machine, needed: Collection[str]) -> dict[str, Any]:
+    """What a machine has taken from the streams, but for the verdicts that it only answers with.
+
+    Of what was taken back, all of it, a start from everything keeps the deeds, for which nobody asks.
+    """
     coordinator, participant = machine.together.coordinator, machine.together.participant
     return {
         "recovering": machine._recovering,
         "unseen": machine._unseen,
-        "deeds": _all(machine.undoing.deeds._all),
+        "deeds": [one for one in _all(machine.undoing.deeds._all) if one[0] in needed],
         "way back": machine.undoing.waiting,
         "open": participant.engagements._open,
         "ended": _all(participant.engagements._ended),
