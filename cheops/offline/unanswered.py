@@ -1,8 +1,8 @@
 """Webhooks that nobody answers: the API server refuses every request that they are asked about. Pure.
 
-One that converts, or one with `failurePolicy: Fail`, whose Service is not there. Of one with `matchConditions` it has
-to be told that all of them hold, and that no other webhook or policy changes the object before. Online the API server's
-own dry run says it.
+One with `failurePolicy: Fail` whose Service is not there. Of one with `matchConditions` it has to be told that all of
+them hold, and that no other webhook or policy changes the object before. One that converts is not missed: definitions
+are often kept without the chart that serves them. Online the API server's own dry run says it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from cheops.forms.custom import Definitions, kind_named, kind_version
+from cheops.forms.custom import Definitions
 from cheops.offline.policies import GROUP, MUTATING, Bodies, Body, Request, is_asked, is_matched
-from cheops.offline.versions import CONVERTED
 from schemas.identity import ResourceId
 from schemas.untyped import mapping_of, rows_of
 
@@ -23,26 +22,12 @@ def unanswered(request: Request, bodies: Bodies, definitions: Definitions) -> st
     """The API server's words; "" when everybody who is asked is there. `bodies`: what is at the site."""
     if request.key.group == GROUP:
         return ""  # nobody is asked about who is asked
-    group, kind = kind_named(request.after)
-    spec = mapping_of(mapping_of(definitions.get((group, kind))).get("spec"))
-    if not request.deletes and _is_converted(spec, kind_version(request.after)):
-        conversion = mapping_of(mapping_of(spec.get("conversion")).get("webhook"))
-        if name := _missing_service(conversion, bodies):
-            return (
-                f'conversion webhook for {request.after["apiVersion"]}, Kind={kind} failed: service "{name}" not found'
-            )
     for hook in _hooks(bodies):
         name = _missing_service(hook, bodies) if hook.get("rules") else ""
         is_named = bool(name) and is_matched({**hook, "resourceRules": hook["rules"]}, request, bodies)
         if is_named and is_asked(hook, request, bodies, definitions):
             return f'failed calling webhook "{hook.get("name")}": service "{name}" not found'
     return ""
-
-
-def _is_converted(spec: Body, version: str) -> bool:
-    """Whether what is written at a version is kept at another one, and a webhook knows how."""
-    stored = [one.get("name") for one in rows_of(spec.get("versions")) if one.get("storage") is True]
-    return mapping_of(spec.get("conversion")).get("strategy") == CONVERTED and version not in stored
 
 
 def _missing_service(hook: Body, bodies: Bodies) -> str:
