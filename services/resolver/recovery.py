@@ -52,7 +52,7 @@ def unfinished(
 def unseen(
     verdicts: Iterable[Verdict], outcomes: Sequence[Outcome], intents: Mapping[str, Intent], names: Container[str]
 ) -> Iterator[Unfinished]:
-    """Of the intents of these names the steps that were done, by this site: the graph may not show them yet."""
+    """Of the intents of these names the steps that were done at this site: the graph may not show them yet."""
     by_intent: defaultdict[str, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         if outcome.intent in names:
@@ -63,9 +63,10 @@ def unseen(
             continue
         mine = [one for one in by_intent[intent_id] if one.revision == verdict.revision]
         done = {one.step for one in mine if one.state in GOOD or one.state == "applied"}
-        plan = tuple(step for step in verdict.plan if step.id in done)
+        plan = tuple(step for step in verdict.plan if step.id in done and step.site == verdict.site)
         if _is_over(verdict, mine) and plan:
-            yield Unfinished(intent, verdict.model_copy(update={"plan": plan}), tuple(mine), frozenset())
+            here = tuple(one for one in mine if one.site == verdict.site)  # at an entry site others' are known, too
+            yield Unfinished(intent, verdict.model_copy(update={"plan": plan}), here, frozenset())
 
 
 def _is_over(verdict: Verdict, outcomes: Iterable[Outcome]) -> bool:

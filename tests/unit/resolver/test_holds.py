@@ -67,6 +67,33 @@ def test_what_was_seen_to_be_deleted_after_it_was_done_is_in_flight_no_more(mesh
     assert not lyon.machine.holds.holds(NEW)
 
 
+def test_what_only_another_site_has_done_is_not_in_flight_here_after_a_restart(mesh: VirtualMesh) -> None:
+    """Its entry site knows of it, and had waited a minute to see it at its own site."""
+    restarted_after_making_it(mesh, "oslo")
+    mesh.enter("lyon", "create", "", "i-2", manifests=(without_uid(secret("new")),))
+    mesh.pump()
+    assert mesh.verdict("lyon", "i-2").decision == "allow"
+
+
+def test_what_was_done_here_and_elsewhere_is_seen_here_after_a_restart(mesh: VirtualMesh) -> None:
+    """Another API server's versions say nothing of this one's."""
+    for _ in range(9):
+        mesh["oslo"].see(ResourceEvent("put", mesh["oslo"].cluster.put(secret("other"))))
+    restarted_after_making_it(mesh, "lyon & oslo")
+    assert not mesh["lyon"].machine.holds.holds(NEW)
+
+
+def restarted_after_making_it(mesh: VirtualMesh, scope: str) -> None:
+    """As from a snapshot, which may be older than what was done."""
+    lyon = mesh["lyon"]
+    mesh.enter("lyon", "create", scope, manifests=(without_uid(secret("new")),))
+    mesh.settle()
+    assert mesh.verdict("lyon").decision == "allow"
+    lyon.recent = {"i-1"}
+    lyon.kill()
+    mesh.settle()
+
+
 def done_and_unseen(mesh: VirtualMesh) -> None:
     """Created, and reported; the watcher did not see it."""
     lyon = mesh["lyon"]

@@ -86,6 +86,7 @@ class World:
         self.outcomes: deque[Outcome] = deque()  # on their way to the resolver
         self.unacknowledged: dict[str, Intent] = {}
         self.intents: dict[str, Intent] = {}
+        self.recent: set[str] = set()  # intents of which the next process may not see what they did
         self.verdicts: list[Verdict] = []
         self.stored_outcomes: list[Outcome] = []
         self.alerts: list[Alert] = []
@@ -114,7 +115,7 @@ class World:
         self.rehearsals.clear()
         self.lookups.clear()
         self.supplies.clear()
-        self.machine.recover(self.verdicts, self.stored_outcomes, self.intents, self.alerts)
+        self.machine.recover(self.verdicts, self.stored_outcomes, self.intents, self.alerts, self.recent)
         self.outcomes = deque(self.stored_outcomes[-20:])  # some of them are delivered again
         self.beat()
         self.read_again()
