@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 from schemas.events import ResourceEvent
@@ -356,9 +358,52 @@ def test_nothing_is_decided_between_an_undo_and_its_being_done_here(mesh: Virtua
     assert WEB in lyon.cluster.objects
 
 
-@pytest.mark.parametrize(("entry", "scope"), [("lyon", ""), ("lyon", "lyon ; oslo"), ("oslo", "lyon")])
+ENTRIES = pytest.mark.parametrize(("entry", "scope"), [("lyon", ""), ("lyon", "lyon ; oslo"), ("oslo", "lyon")])
+
+
+@ENTRIES
 def test_what_an_undo_puts_back_is_held_after_a_restart_too(mesh: VirtualMesh, entry: str, scope: str) -> None:
     """The next process did not know any more what it was: it held nothing, and what it needs was deleted."""
+    lyon = mesh["lyon"]
+    web_is_to_be_put_back(mesh, entry, scope)
+    lyon.kill()
+    mesh.pass_time()
+    everything_but_operations(mesh)
+    lyon.execute(2)
+    mesh.enter("lyon", "delete", "", "i-2", resources=("secret/tls",))
+    assert [one.code for one in mesh.verdict("lyon", "i-2").reasons] == ["F510", "N311"]
+    mesh.settle_down(60.0, step_s=2.0)
+    assert mesh.verdict("lyon", "i-2").decision == "deny"
+    assert WEB in lyon.cluster.objects
+    assert not lyon.cluster.broken
+
+
+@ENTRIES
+def test_what_an_undo_has_put_back_is_held_after_a_restart_until_it_is_seen(
+    mesh: VirtualMesh, entry: str, scope: str
+) -> None:
+    """It is over, and what the next process is told of its site is from before it."""
+    lyon = mesh["lyon"]
+    web_is_to_be_put_back(mesh, entry, scope)
+    lyon.execute(2)
+    everything_but_operations(mesh)
+    lyon.recent = {"i-1"}
+    seen, lyon.cluster = lyon.cluster, copy.deepcopy(lyon.cluster)
+    lyon.cluster.remove(WEB)
+    lyon.cluster.version = seen.version - 1
+    lyon.kill()
+    mesh.pass_time()
+    everything_but_operations(mesh)
+    assert lyon.machine.graph.find(WEB) is None
+    assert lyon.machine.holds.holds(WEB)
+    lyon.cluster = seen
+    lyon.see(ResourceEvent("put", seen.state(WEB)))
+    mesh.pump()
+    assert not lyon.machine.holds.holds(WEB)
+
+
+def web_is_to_be_put_back(mesh: VirtualMesh, entry: str, scope: str) -> None:
+    """Of two Deployments one was deleted and one was not: the undo is decided, and its operation has not begun."""
     lyon = mesh["lyon"]
     there = [secret("tls"), *(deployment(name, TLS, replicas=count) for name, count in (("web", 1), ("cart", 0)))]
     lyon.see(*(ResourceEvent("put", lyon.cluster.put(without_uid(one))) for one in there))
@@ -370,16 +415,6 @@ def test_what_an_undo_puts_back_is_held_after_a_restart_too(mesh: VirtualMesh, e
     lyon.execute(1 - refused)
     everything_but_operations(mesh)
     assert [one.undoes for one in mesh.verdict("lyon").plan] == [lyon.operations[1 - refused].id]
-    lyon.kill()
-    mesh.pass_time()
-    everything_but_operations(mesh)
-    lyon.execute(2)
-    mesh.enter("lyon", "delete", "", "i-2", resources=("secret/tls",))
-    assert [one.code for one in mesh.verdict("lyon", "i-2").reasons] == ["F510", "N311"]
-    mesh.settle_down(60.0, step_s=2.0)
-    assert mesh.verdict("lyon", "i-2").decision == "deny"
-    assert WEB in lyon.cluster.objects
-    assert not lyon.cluster.broken
 
 
 def everything_but_operations(mesh: VirtualMesh) -> None:
