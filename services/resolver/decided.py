@@ -6,30 +6,19 @@ a few bits each, and it is asked about an intent that was decided, not about eve
 
 from __future__ import annotations
 
-import zlib
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from schemas.envelope import MessageError
 from schemas.verdicts import Verdict
 from services.resolver.judge.written import WrittenVerdict
+from services.resolver.shelf import Shelf
 
 KNOWN_MAX: Final = 100_000
 WHOLE_MAX: Final = 1_000  # one is 5 to 15 kB; packed it is a twentieth of that
 FORGOTTEN_MAX: Final = 2_000_000  # more than a stream of 1 GiB can hold
 BITS: Final = 1 << 25
 PROBES: Final = 7  # one name of thousands is taken for another when it is full
-
-
-def packed(payload: bytes) -> bytes:
-    """A verdict's JSON, to be kept."""
-    return zlib.compress(payload, 1)
-
-
-def unpacked(kept: bytes) -> Verdict:
-    """It again; raises MessageError."""
-    return Verdict.from_json(zlib.decompress(kept))
 
 
 class Forgotten:
@@ -63,41 +52,30 @@ class Decided:
     """By intent, the last ones that were put."""
 
     def __init__(self) -> None:
-        self._whole: OrderedDict[str, Verdict | WrittenVerdict] = OrderedDict()
-        self._packed: OrderedDict[str, bytes] = OrderedDict()
         self.forgotten = Forgotten()
+        self._shelf: Shelf[Verdict | WrittenVerdict] = Shelf(
+            KNOWN_MAX,
+            WHOLE_MAX,
+            write=lambda verdict: verdict.to_json(),
+            read=Verdict.from_json,
+            forgotten=self.forgotten.add,
+        )
 
     def get(self, intent_id: str) -> Verdict | None:
         """The verdict in force of an intent."""
-        found = self._whole.get(intent_id)
-        if isinstance(found, WrittenVerdict):  # nearly nobody asks again
-            found = self._whole[intent_id] = found.whole()
-        if found is not None or intent_id not in self._packed:
-            return found
         try:
-            return unpacked(self._packed[intent_id])
+            found = self._shelf.get(intent_id)
         except MessageError:  # as if it had been left out when the streams were read
             return None
+        return found.whole() if isinstance(found, WrittenVerdict) else found
 
     def put(self, verdict: Verdict | WrittenVerdict) -> None:
         """It is in force from now on."""
-        self._packed.pop(verdict.intent, None)
-        self._whole[verdict.intent] = verdict
-        self._whole.move_to_end(verdict.intent)
-        if len(self._whole) > WHOLE_MAX:
-            intent_id, oldest = self._whole.popitem(last=False)
-            self.shelve(intent_id, packed(oldest.to_json()))
+        self._shelf.put(verdict.intent, verdict)
 
     def shelve_all(self, kept: Iterable[tuple[str, bytes]], others: Iterable[str]) -> None:
-        """What the stream holds, each by its intent, `packed`; `others`: intents whose verdicts it holds, too."""
+        """What the stream holds, each by its intent, `squeezed`; `others`: intents whose verdicts it holds, too."""
         for intent_id in others:
             self.forgotten.add(intent_id)
         for intent_id, one in kept:
-            self.shelve(intent_id, one)
-
-    def shelve(self, intent_id: str, kept: bytes) -> None:
-        """It was in force already, and is `packed`."""
-        self._packed[intent_id] = kept
-        self._packed.move_to_end(intent_id)
-        while len(self._whole) + len(self._packed) > KNOWN_MAX:
-            self.forgotten.add(self._packed.popitem(last=False)[0])
+            self._shelf.shelve(intent_id, one)

@@ -23,8 +23,9 @@ from schemas.outcomes import OutcomeState
 from schemas.verdicts import Decision
 from services.resolver.across.engagement import OVER_MAX
 from services.resolver.across.pending import PENDING
-from services.resolver.decided import KNOWN_MAX, packed
+from services.resolver.decided import KNOWN_MAX
 from services.resolver.pursuit import GOOD
+from services.resolver.shelf import squeezed
 
 
 class _Step(Struct, gc=False):
@@ -109,7 +110,7 @@ class Gleaning:
         is_open = any(one.code == PENDING for one in head.reasons)
         decision: Decision = "deny" if head.preview else head.decision
         self.standing[head.intent] = Standing(head.revision, decision, steps, is_open)
-        self.verdicts.setdefault(head.intent, []).append(packed(payload))
+        self.verdicts.setdefault(head.intent, []).append(squeezed(payload))
         self.verdicts.move_to_end(head.intent)
         if len(self.verdicts) > KNOWN_MAX:
             self.verdicts.popitem(last=False)

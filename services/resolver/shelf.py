@@ -8,19 +8,42 @@ from __future__ import annotations
 import pickle
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator
-from typing import Final, Generic, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Generic, TypeVar
 
 WHOLE_MAX: Final = 256
 
 Kept = TypeVar("Kept")
 
 
-class Shelf(Generic[Kept]):
-    """By name. Whoever changes what he was given puts it again: it may be a copy."""
+def squeezed(written: bytes) -> bytes:
+    """Bytes, to be kept."""
+    return zlib.compress(written, 1)
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+
+def _pickled(one: Any) -> bytes:
+    return pickle.dumps(one, pickle.HIGHEST_PROTOCOL)
+
+
+class Shelf(Generic[Kept]):
+    """By name. Whoever changes what he was given puts it again: it may be a copy.
+
+    most, whole    so many are remembered, and as they are
+    write, read    for what is packed; pickle, where that never leaves this process
+    forgotten      hears the names of those that are remembered no more
+    """
+
+    def __init__(
+        self,
+        most: int,
+        whole: int = WHOLE_MAX,
+        *,
+        write: Callable[[Kept], bytes] = _pickled,
+        read: Callable[[bytes], Kept] = pickle.loads,
+        forgotten: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._most, self._whole_max = most, whole
+        self._write, self._read, self._forgotten = write, read, forgotten
         self._whole: OrderedDict[str, Kept] = OrderedDict()
         self._packed: OrderedDict[str, bytes] = OrderedDict()
 
@@ -33,23 +56,31 @@ class Shelf(Generic[Kept]):
         yield from self._whole
 
     def get(self, name: str) -> Kept | None:
-        """What was put last under this name."""
+        """What was put last under this name; raises what `read` does."""
         if name in self._packed:
-            kept: Kept = pickle.loads(zlib.decompress(self._packed[name]))  # our own, and never left this process
-            return kept
+            return self._read(zlib.decompress(self._packed[name]))
         return self._whole.get(name)
 
     def put(self, name: str, one: Kept) -> None:
         """It is the newest from now on."""
         self.pop(name)
         self._whole[name] = one
-        if len(self._whole) > WHOLE_MAX:
+        if len(self._whole) > self._whole_max:
             oldest, whole = self._whole.popitem(last=False)
-            self._packed[oldest] = zlib.compress(pickle.dumps(whole, pickle.HIGHEST_PROTOCOL), 1)
-        while len(self) > self._most:
-            (self._packed or self._whole).popitem(last=False)
+            self.shelve(oldest, squeezed(self._write(whole)))
+        self._forget()
+
+    def shelve(self, name: str, kept: bytes) -> None:
+        """What is `squeezed` already, and newer than all that is packed."""
+        self._packed[name] = kept
+        self._packed.move_to_end(name)
+        self._forget()
 
     def pop(self, name: str) -> None:
         """Nobody asks for it again."""
         self._whole.pop(name, None)
         self._packed.pop(name, None)
+
+    def _forget(self) -> None:
+        while len(self) > self._most:
+            self._forgotten((self._packed or self._whole).popitem(last=False)[0])

@@ -70,12 +70,7 @@ def one_lets_go_of_what_the_other_takes(mesh: VirtualMesh) -> None:
     mesh.enter("lyon", "delete", "lyon & oslo", "i-1", resources=("secret/ca",))
     mesh.enter("lyon", "create", "lyon & oslo", "i-2", manifests=(web(),))
     for _ in range(3):  # no executor acts
-        mesh.collect()
-        for wire, waiting in mesh.wires.items():
-            while waiting:
-                mesh.arrive(wire)
-        for world in mesh.worlds.values():
-            mesh.catches_up(world)
+        mesh.exchange()
 
 
 def a_commit_comes_after_its_lease_and_the_world_has_changed(mesh: VirtualMesh) -> None:

@@ -71,12 +71,7 @@ def released_at_oslo(mesh: VirtualMesh) -> World:
     """An intent of two sites; oslo's operation has left, and no executor has acted."""
     mesh.enter("lyon", "create", "lyon & oslo", manifests=(web(),), on_failure="stop")
     while not mesh["oslo"].operations:
-        mesh.collect()
-        for wire, waiting in mesh.wires.items():
-            while waiting:
-                mesh.arrive(wire)
-        for world in mesh.worlds.values():
-            mesh.catches_up(world)
+        mesh.exchange()
     return mesh["oslo"]
 
 

@@ -155,12 +155,7 @@ def test_what_was_stopped_does_not_begin_after_a_restart(mesh: VirtualMesh) -> N
     bundle = (without_uid(secret("new")), without_uid(deployment("web", mounts_secret("new"), app="web")))
     mesh.enter("lyon", "create", "lyon & oslo", manifests=bundle, on_failure="stop")
     while not (mesh["lyon"].operations and mesh["oslo"].operations):
-        mesh.collect()
-        for wire, waiting in mesh.wires.items():
-            while waiting:
-                mesh.arrive(wire)
-        for world in mesh.worlds.values():
-            mesh.catches_up(world)
+        mesh.exchange()
     mesh["lyon"].execute(0, refuse=True)
     while mesh["lyon"].outcomes:
         mesh["lyon"].report()
@@ -420,11 +415,7 @@ def web_is_to_be_put_back(mesh: VirtualMesh, entry: str, scope: str) -> None:
 def everything_but_operations(mesh: VirtualMesh) -> None:
     """Letters arrive, and watchers and outcomes are heard, until nothing is said any more."""
     for _ in range(10):
-        mesh.collect()
-        for wire, waiting in mesh.wires.items():
-            while waiting:
-                mesh.arrive(wire)
+        mesh.exchange()
         for world in mesh.worlds.values():
-            mesh.catches_up(world)
             while world.outcomes:
                 world.report()

@@ -57,12 +57,7 @@ def test_what_a_site_uses_since_stays_there_and_is_named(mesh: VirtualMesh) -> N
     mesh.enter("lyon", "create", "oslo & nice", manifests=shop())
     oslo = mesh["oslo"]
     for _ in range(4):
-        mesh.collect()
-        for wire, waiting in mesh.wires.items():
-            while waiting:
-                mesh.arrive(wire)
-        for world in mesh.worlds.values():
-            mesh.catches_up(world)
+        mesh.exchange()
     assert [one.resource for one in oslo.operations] == [CA]
     oslo.execute(0)
     oslo.see(ResourceEvent("put", oslo.cluster.put(deployment("user", mounts_secret("ca"), app="user"))))

@@ -132,6 +132,15 @@ class VirtualMesh:
             for world in self.worlds.values():
                 busy = self.goes_on(world) or busy
 
+    def exchange(self) -> None:
+        """Letters arrive and watchers tell, once; no executor acts."""
+        self.collect()
+        for wire, waiting in self.wires.items():
+            while waiting:
+                self.arrive(wire)
+        for world in self.worlds.values():
+            self.catches_up(world)
+
     def catches_up(self, world: World) -> bool:
         """The watcher, the API server and near sites have answered everything; intents come again."""
         busy = bool(world.rehearsals or world.resyncs or world.batches or world.lookups)
