@@ -200,10 +200,19 @@ class Mesh(Questions):
     async def alerts(
         self, *, site: str = "*", code: str = "*", stored: bool = True, follow: bool = False
     ) -> AsyncIterator[Alert]:
-        """Alerts that the stream holds (7 days), oldest first, and with `follow` new ones as they come."""
-        subject = subjects.alert(SiteName(site), code)
-        async for one in self._tail("ALERTS", site, subject, Alert, _happened_at, stored, follow):
-            yield one
+        """Alerts of the last 7 days and those that stand, oldest first; with `follow` new ones as they come.
+
+        One that stands is in the stream again each day; it comes once.
+        """
+        subject, standing = subjects.alert(SiteName(site), code), dict[str, datetime]()
+        async for one in self._tail("ALERTS", site, subject, Alert, Alert.last_said, stored, follow):
+            is_known = one.again_at is not None and standing.get(one.id) == one.at
+            if one.state == "raised":
+                standing[one.id] = one.at
+            else:
+                standing.pop(one.id, None)
+            if not is_known:
+                yield one
 
     async def _tail(
         self,
@@ -236,10 +245,6 @@ class Mesh(Questions):
 
 def _decided_at(verdict: Verdict) -> datetime:
     return verdict.decided_at
-
-
-def _happened_at(alert: Alert) -> datetime:
-    return alert.at
 
 
 @asynccontextmanager

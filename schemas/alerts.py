@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
@@ -24,6 +25,7 @@ class Alert(Message):
                `A510` a key is refused
     resource   what vanished or changed; `broken`: the first edges that point to it; `dependents`: exact count
     sites      the other sites to which the resource belongs, as a replica, a part or a copy
+    at         when it broke, or healed; `again_at`: when it was said again, because it stands for more than a day
     cause      the event that did it: `delete 7:1234567 rv=98765`; of an update, an intent; the key that is refused
     """
 
@@ -41,3 +43,8 @@ class Alert(Message):
     sites: tuple[SiteName, ...] = ()
     cause: str = ""
     at: AwareDatetime
+    again_at: AwareDatetime | None = None
+
+    def last_said(self) -> datetime:
+        """When it was, or was said again."""
+        return self.again_at or self.at

@@ -87,7 +87,7 @@ def alerts(
     ascii_only: AsciiOption = False,
     server: ServerOption = None,
 ) -> None:
-    """What broke outside an intent and what healed, in the last 7 days; new ones with --follow.
+    """What broke outside an intent and what healed, in the last 7 days, and what stands; new ones with --follow.
 
     With -o json one alert a line.
     """
@@ -110,7 +110,7 @@ def alerts(
         return count
 
     if not with_mesh(run, server):
-        sys.stderr.write("no alert in the last 7 days\n")
+        sys.stderr.write("no alert in the last 7 days, and none that stands\n")
 
 
 def show(

@@ -91,7 +91,8 @@ class Machine:
     def step(self, signal: Signal, moment: Moment) -> list[Effect]:
         """Take one signal in; the effects are carried out in order. Raises MessageError for a batch that is none."""
         with Uncollected():
-            return self.desk.drifts.heed(self.together.settle(self._step(signal, moment), moment))
+            effects = self.desk.drifts.heed(self.together.settle(self._step(signal, moment), moment))
+            return self.vigil.reminders.heed(effects, moment)
 
     def _step(self, signal: Signal, moment: Moment) -> list[Effect]:
         match signal:

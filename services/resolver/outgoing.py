@@ -217,14 +217,15 @@ class Outgoing:
 
     async def send_alert(self, alert: Alert) -> None:
         """To whoever is on watch."""
-        message_id = f"{alert.id}.{alert.state}.{alert.at.isoformat()}"
+        message_id = f"{alert.id}.{alert.state}.{alert.last_said().isoformat()}"
         headers = envelope.headers("alert", f"resolver/{self._site}", message_id)
         payload = alert.to_json()
         subject = subjects.alert(self._site, alert.code)
         await self._insist(
             lambda: self._bus.publish(subject, payload, message_id=message_id, headers=headers), "alert", alert.id
         )
-        log.warning("alert", site=self._site, code=alert.code, state=alert.state, message=alert.message)
+        say = log.info if alert.again_at is not None else log.warning
+        say("alert", site=self._site, code=alert.code, state=alert.state, message=alert.message)
 
     async def tell(self, courier: Courier, message: PeerMessage, key: str) -> Refuse | None:
         """To another site's resolver, Secrets sealed with `key`. Instead of what cannot be sent: a refusal of it."""

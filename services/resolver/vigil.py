@@ -26,6 +26,7 @@ from services.resolver.graph.walk import owner_of
 from services.resolver.judge.findings import edge_ref
 from services.resolver.judge.use import breaks
 from services.resolver.refusals import Refusals
+from services.resolver.reminding import Reminders
 from services.resolver.ruling import Ruling
 from services.resolver.shares import Shares
 from services.resolver.signals import Effect, Moment, SendAlert
@@ -54,7 +55,7 @@ class Vigil:
     def __init__(self, site: SiteName, drifts: Drifts, shares: Shares, ruling: Ruling) -> None:
         self._site = site
         self.drifts, self.shares, self._ruling = drifts, shares, ruling
-        self.refusals = Refusals(site)
+        self.refusals, self.reminders = Refusals(site), Reminders()
         self._suspicions: dict[ResourceId, _Suspicion] = {}
         self._raised: dict[str, Alert] = {}
         self._next_check_s = 0.0
@@ -62,6 +63,8 @@ class Vigil:
     def recover(self, alerts: Iterable[Alert]) -> None:
         """What was raised before a restart and has not healed."""
         alerts = tuple(alerts)
+        self.reminders.recover(alerts)
+        alerts = tuple(one.model_copy(update={"again_at": None}) for one in alerts)
         self.drifts.recover(alerts)
         self.shares.recover(alerts)
         self.refusals.recover(alerts)
