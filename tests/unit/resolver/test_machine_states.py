@@ -161,6 +161,11 @@ class Resolving(RuleBasedStateMachine):
     def the_resolver_is_killed(self) -> None:
         self.world.kill()
 
+    @rule()
+    def the_resolver_keeps_a_snapshot(self) -> None:
+        """Each process that starts from now on goes on from it."""
+        self.world.keep()
+
     @rule(effects=st.integers(0, 3))
     def the_resolver_will_be_killed_among_its_effects(self, effects: int) -> None:
         self.world.cut_after = effects

@@ -36,7 +36,7 @@ NAMES = ("lyon", "oslo", "nice")
 SECRETS = ("s0", "s1")
 APPS = ("d0", "d1")
 INTENTS_MAX = 10
-EXAMPLES = 500
+EXAMPLES = 400
 EXAMPLES_LONG, STEPS_LONG = 10_000, 50
 LONG_S, SHORT_S = 20_000.0, 5.0
 LIFETIMES_S = st.sampled_from([LONG_S, LONG_S, LONG_S, SHORT_S, 100.0])
@@ -81,15 +81,19 @@ class Deciding(RuleBasedStateMachine):
     # ── people ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     @initialize(
-        there=st.lists(st.tuples(SITES, OBJECTS), max_size=6), ahead_s=st.sampled_from([0.0, 0.0, 3600.0, -7.0])
+        there=st.lists(st.tuples(SITES, OBJECTS), max_size=6),
+        ahead_s=st.sampled_from([0.0, 0.0, 3600.0, -7.0]),
+        keeping=st.sets(SITES),
     )
-    def begins(self, there: list[tuple[int, Manifest]], ahead_s: float) -> None:
+    def begins(self, there: list[tuple[int, Manifest]], ahead_s: float, keeping: set[int]) -> None:
         for world in self.mesh.worlds.values():
             world.cluster.put(without_uid(secret("s0")))
         for number, body in there:
             self.site(number).cluster.put(without_uid(body))
         self.site(1).ahead_s = ahead_s
         self.mesh.settle(1.0)
+        for number in keeping:
+            self.site(number).keep()
 
     def what(self, order: list[int], scope: str, lifetime_s: float, **what: Any) -> dict[str, Any]:
         self.asked += 1
@@ -206,6 +210,11 @@ class Deciding(RuleBasedStateMachine):
     @rule(at=SITES)
     def a_resolver_is_killed(self, at: int) -> None:
         self.site(at).kill()
+
+    @rule(at=SITES)
+    def a_resolver_keeps_a_snapshot(self, at: int) -> None:
+        """Each process of this site that starts from now on goes on from it."""
+        self.site(at).keep()
 
     @rule(at=SITES, effects=st.integers(0, 4))
     def a_resolver_will_be_killed_among_its_effects(self, at: int, effects: int) -> None:

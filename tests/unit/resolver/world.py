@@ -54,6 +54,7 @@ from services.resolver.signals import (
 )
 from tests.kit.manifests import Manifest, namespace
 from tests.unit.resolver.gleaned import recovered
+from tests.unit.resolver.kept import Kept, look_around
 from tests.unit.resolver.naive_cluster import CATALOGUE, Cluster, words_before
 
 LYON = SiteName("lyon")
@@ -99,6 +100,9 @@ class World:
         self.taken_back: Counter[tuple[str, ResourceId]] = Counter()  # by undos
         self.cut_after: int | None = None
         self.kills = 0
+        self.events: list[tuple[int, bytes]] = []  # all that was told, with the last number of each batch
+        self.snapshot: Kept | None = None
+        self.read = 0  # of the stored outcomes
         self.recent: set[str] = set()  # intents of which a snapshot may not show what was done
         self.cluster.put(namespace("shop"))
         self.start()
@@ -110,17 +114,37 @@ class World:
     # ── the resolver's process ──────────────────────────────────────────────────────────────────────────────────────
 
     def start(self) -> None:
-        """A new process: it knows what the streams keep."""
+        """A new process: it knows what the streams keep, and its snapshot if there is one."""
         one, other = (Machine(self.site, CATALOGUE, Policy(), f"resolver/{self.site}@test", self.peers) for _ in "12")
-        stored = self.verdicts, self.stored_outcomes, self.intents, self.alerts, self.recent
-        self.machine = recovered((one, other), *stored)
+        recent, kept = self.recent, self.snapshot
+        if kept is not None:
+            recent = recent | kept.held | {outcome.intent for outcome in self.stored_outcomes[kept.outcomes :]}
+            kept.restore(one)
+            kept.restore(other)
+        self.machine = recovered((one, other), self.verdicts, self.stored_outcomes, self.intents, self.alerts, recent)
+        self.read = len(self.stored_outcomes)
         self.resyncs.clear()
         self.rehearsals.clear()
         self.lookups.clear()
         self.supplies.clear()
         self.outcomes = deque(self.stored_outcomes[-20:])  # some of them are delivered again
-        self.beat()
-        self.read_again()
+        if kept is None or self.replay(kept.standing.seq):
+            self.beat()
+            self.read_again()
+
+    def replay(self, seq: int) -> bool:
+        """All events since; False when the process was killed meanwhile, and another one is there."""
+        self.batches.clear()
+        for last, payload in self.events:
+            if last > seq and not self.step(BatchSeen(payload)):
+                return False
+        look_around(self.machine, "put 1:1", self.now_s)
+        return True
+
+    def keep(self) -> None:
+        """A snapshot, from which each process goes on that starts after it."""
+        read = max(self.read, len(self.stored_outcomes) - len(self.outcomes))
+        self.snapshot = Kept.of(self.machine, read) or self.snapshot
 
     def kill(self) -> None:
         self.kills += 1
@@ -181,6 +205,7 @@ class World:
         self.seq += len(events)
         self.chain = batch_hash(payload)
         self.batches.append(payload)
+        self.events.append((self.seq, payload))
 
     def beat(self) -> bool:
         observed = len(KINDS) - len(self.blind)
