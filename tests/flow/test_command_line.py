@@ -151,7 +151,10 @@ def test_no_wait_prints_the_id_alone_and_show_tells_the_whole_story(shell: Shell
     told = shell("show", intent)
     assert told.code == 3
     assert told.lines[1].startswith("revision 1, ")
-    whole = shell("show", intent, "-o", "json").body
+    printed = shell("show", intent, "-o", "json")
+    assert printed.code == 3  # whatever the form
+    assert shell("show", intent, "-o", "json", "--follow") == printed
+    whole = printed.body
     assert whole["schema"] == "chain/v1"
     assert [one["decision"] for one in whole["verdicts"]] == ["deny"]
     assert (shell("show", "i-nobody").code, shell("show", "i-nobody").out) == (1, "")
