@@ -95,7 +95,7 @@ def _usage(error: typer.TyperException) -> int:
     elif type(error).__name__ == "NoArgsIsHelpError":  # its message is the help page
         sys.stderr.write(f"{text}\n")
     else:
-        said = text[:1].lower() + text[1:].rstrip(".")
+        said = (text[:1].lower() + text[1:].rstrip(".")).replace("Value error, ", "")
         sys.stderr.write(
             f"{context.command_path}: {said}\n{context.get_usage()}\nHelp: {context.command_path} --help\n"
         )
