@@ -22,6 +22,7 @@ from services.chassis.errors import SettingsError
 
 DEFAULT_NATS_URL: Final = "nats://127.0.0.1:4222"
 FILE_NAME: Final = Path(".cheops") / "context.json"
+AT_HOME: Final = "~/.config/cheops/context.json"
 
 
 class Server(BaseModel):
@@ -72,10 +73,18 @@ def _context_file() -> Path | None:
     named = os.environ.get("CHEOPS_CONTEXT")
     if named:
         return Path(named)
-    here = Path.cwd()
-    candidates = [folder / FILE_NAME for folder in (here, *here.parents)]
-    candidates.append(Path.home() / ".config" / "cheops" / "context.json")
+    candidates = [folder / FILE_NAME for folder in _folders()]
+    candidates.append(Path(os.path.expanduser(AT_HOME)))  # as it is where nobody says where home is
     return next((path for path in candidates if path.is_file()), None)
+
+
+def _folders() -> list[Path]:
+    """This one and those above it; none when somebody has removed it."""
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        return []
+    return [here, *here.parents]
 
 
 def read_context(path: Path) -> Context:

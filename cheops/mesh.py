@@ -20,7 +20,7 @@ from schemas import envelope, subjects
 from schemas.alerts import Alert
 from schemas.envelope import Message, MessageError
 from schemas.identity import SiteName, site_name
-from schemas.intents import INTENT_BYTES_MAX
+from schemas.intents import INTENT_BYTES_MAX, INTENT_ID
 from schemas.intents import Intent as EnteredIntent
 from schemas.queries import CancelRequest
 from schemas.verdicts import Verdict
@@ -110,7 +110,8 @@ class Mesh(Questions):
 
     async def cancel(self, intent_id: str, *, site: str | None = None) -> Verdict:
         """Give up a deferred intent; its last verdict. Raises RefusedError when it does not wait."""
-        where = site or (await self.show(intent_id)).verdicts[-1].site
+        _insist_on_an_id(intent_id)
+        where = site or (await self.show(intent_id)).site  # it may not be decided yet
         request = CancelRequest(intent=intent_id, requester=requester_name())
         return await self._ask(site_name(where), "cancel", request, Verdict)
 
@@ -137,10 +138,11 @@ class Mesh(Questions):
     async def show(self, intent_id: str, *, site: str | None = None) -> Chain:
         """Intent, verdicts and outcomes as the streams hold them; raises RefusedError when nothing is known of it."""
         where = site_name(site) if site else SiteName("*")
+        _insist_on_an_id(intent_id)
         told = [await chain_at(bus, where, intent_id) for bus in await self._heard(where)]
         found = [chain for chain in told if chain is not None]
         if not found:
-            raise RefusedError(f"no intent {intent_id!r} is known (verdicts are kept for 30 days)")
+            raise _unknown(intent_id)
         return next((chain for chain in found if not chain.is_part), found[0])
 
     async def replay(
@@ -161,6 +163,7 @@ class Mesh(Questions):
         from schemas.relations.loader import load_catalogue
         from services.resolver.judge.policy import Policy as Tables
 
+        _insist_on_an_id(intent_id)
         where = site or "*"
         buses = await self._lines.of(where)
         if len(buses) > 1:
@@ -274,3 +277,13 @@ def requester_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # no entry for this uid, as in many containers
         return "unknown"
+
+
+def _insist_on_an_id(intent_id: str) -> None:
+    """`*` is a pattern of subjects: it would find anybody's."""
+    if not INTENT_ID.fullmatch(intent_id):
+        raise _unknown(intent_id)
+
+
+def _unknown(intent_id: str) -> RefusedError:
+    return RefusedError(f"no intent {intent_id!r} is known (verdicts are kept for 30 days)")

@@ -6,7 +6,7 @@ objects are taken apart. Sizes, depth and aliases are bounded.
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import yaml
 
+from schemas.json_objects import json_objects
 from schemas.scalars import MERGE, key, teach
 
 FILE_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -24,6 +25,7 @@ LARGE_LEN: Final = 1024 * 1024  # from here on JSON is read as JSON: below, the 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 _WORDS: Final[dict[type, str]] = {str: "text", list: "a list", bool: "true or false"}
 STDIN: Final = Path("-")
+EDITING: Final = ".#"  # Emacs' mark of a file that is being edited: a link to nowhere, beside the file
 KUSTOMIZE: Final = "kustomize.config.k8s.io/"
 
 _Base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -35,6 +37,11 @@ class DocumentError(ValueError):
     def __init__(self, file: str, line: int, reason: str) -> None:
         super().__init__(f"{file}:{line}: {reason}" if line else f"{file}: {reason}")
         self.file, self.line, self.reason = file, line, reason
+
+    @classmethod
+    def of(cls, error: OSError, path: Path) -> DocumentError:
+        """What the system says of a path, or of one below it."""
+        return cls(str(error.filename or path), 0, f"cannot be read ({error.strerror})")
 
 
 class _Loader(_Base):  # type: ignore[misc,valid-type]  # the C loader when libyaml is there
@@ -94,15 +101,39 @@ def read_documents(path: Path) -> list[Document]:
     """
     if path == STDIN:
         return parse(sys.stdin.buffer.read(FILE_BYTES_MAX + 1), "standard input")
-    if path.is_dir():
-        files = sorted(one for one in path.rglob("*") if one.suffix in SUFFIXES and one.is_file())
-        return objects_in(document for file in files for document in read_documents(file))
+    if is_folder(path):
+        return objects_in(document for file in manifest_files(path) for document in read_documents(file))
     try:
         with path.open("rb") as source:
             raw = source.read(FILE_BYTES_MAX + 1)
     except OSError as error:
-        raise DocumentError(str(path), 0, f"cannot be read ({error.strerror})") from error
+        raise DocumentError.of(error, path) from error
     return parse(raw, str(path))
+
+
+def is_folder(path: Path) -> bool:
+    """Raises DocumentError where that cannot be told: the folder above it is closed, the name is too long."""
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise DocumentError.of(error, path) from error
+
+
+def manifest_files(folder: Path) -> list[Path]:
+    """The manifests in a folder, sorted, recursive. Raises DocumentError for a folder in it that cannot be read.
+
+    A link to nowhere is among them, so that it is told when it is read: what is not known is not taken for absent.
+    """
+    try:
+        found = (Path(top, name) for top, _, names in os.walk(folder, onerror=_raise) for name in names)
+        named = (one for one in found if one.suffix in SUFFIXES and not one.name.startswith(EDITING))
+        return sorted(one for one in named if one.is_file() or (one.is_symlink() and not one.exists()))
+    except OSError as error:
+        raise DocumentError.of(error, folder) from error
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def objects_in(folder: Iterable[Document]) -> list[Document]:
@@ -123,6 +154,9 @@ def parse(raw: bytes, file: str) -> list[Document]:
         raise DocumentError(file, text.count("\n", 0, text.index("\0")) + 1, "not text (it holds a NUL byte)")
     try:
         return [one for body in _as_json(text, file) or _bodies(text, file) for one in _flat(body)]
+    except yaml.reader.ReaderError as error:  # what libyaml calls a position is one in UTF-8
+        line = raw.count(b"\n", 0, error.position) + 1
+        raise DocumentError(file, line, f"not text (it holds the character #x{error.character:04x})") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise DocumentError(file, mark.line + 1 if mark else 0, _reason(error, text)) from error
@@ -133,32 +167,17 @@ def parse(raw: bytes, file: str) -> list[Document]:
 
 
 def _as_json(text: str, file: str) -> list[Document]:
-    """A large JSON text, read much faster than as YAML, and without the lines of its fields.
+    """A large JSON text, read much faster than as YAML and without the lines of its fields; or several in a row.
 
     Nothing when it is none or has a fault: then reading it as YAML says what and where.
     """
-    if len(text) < LARGE_LEN or not text.lstrip().startswith("{"):
+    if not text.lstrip().startswith("{"):
         return []
     try:
-        body = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        found = [Document(file, line, body) for line, body in json_objects(text, DEPTH_MAX)]
     except (ValueError, RecursionError):
         return []
-    level: list[Any] = [body]
-    for _ in range(DEPTH_MAX + 1):
-        level = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
-        level = [one for one in level if isinstance(one, (dict, list))]
-    return [] if level else [Document(file, 1, body)]
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        raise ValueError("a key stands twice")
-    return made
-
-
-def _no_number(text: str) -> None:
-    raise ValueError(f"{text} is no JSON")
+    return found if len(text) >= LARGE_LEN or len(found) > 1 else []
 
 
 def _reason(error: yaml.MarkedYAMLError, text: str) -> str:

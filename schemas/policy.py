@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, StringConstraints, ValidationError, field_validator
 
 from schemas.codes import CODES
-from schemas.documents import DocumentError, read_documents
+from schemas.documents import DocumentError, is_folder, read_documents
 from schemas.envelope import IN_KEY_ORDER, StrictMessage, describe
 from schemas.events import Relation
 
@@ -68,7 +68,7 @@ class PolicyFile(StrictMessage):
 
 def load_policy(path: Path) -> PolicyFile:
     """One policy file, checked. Raises DocumentError with file, line, field and what was expected."""
-    if path.is_dir():
+    if is_folder(path):
         raise DocumentError(str(path), 0, "a folder (expected one file)")
     documents = read_documents(path)
     if len(documents) != 1:

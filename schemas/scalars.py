@@ -12,7 +12,9 @@ from typing import Any, Final
 
 import yaml
 
-NULL, BOOL, INT, FLOAT, MERGE = (f"tag:yaml.org,2002:{one}" for one in ("null", "bool", "int", "float", "merge"))
+NULL, BOOL, INT, FLOAT, MERGE, BINARY, TIMESTAMP = (
+    f"tag:yaml.org,2002:{one}" for one in ("null", "bool", "int", "float", "merge", "binary", "timestamp")
+)
 TRUE: Final = ("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON")
 FALSE: Final = ("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF")
 WHOLE_MAX: Final = 2**63  # beyond, JSON has no whole numbers
@@ -36,6 +38,8 @@ def teach(loader: Any) -> None:
     loader.add_constructor(BOOL, lambda _, node: node.value in TRUE)
     loader.add_constructor(INT, lambda _, node: whole(node.value))
     loader.add_constructor(FLOAT, lambda _, node: number(node.value))
+    loader.add_constructor(TIMESTAMP, lambda _, node: node.value)  # JSON has neither moments nor bytes
+    loader.add_constructor(BINARY, lambda one, node: one.construct_yaml_binary(node).decode(errors="replace"))
 
 
 def whole(text: str) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cheops.contexts import load_context
-from schemas.identity import ResourceKey, SiteName
+from schemas.identity import IdentityError, ResourceKey, SiteName
 from schemas.queries import NamesAnswer
 from services.chassis.errors import CheopsError, SettingsError
 
@@ -55,7 +55,7 @@ def _named(given: Mapping[str, Any], kind: str, start: str) -> list[str]:
 def _ask(given: Mapping[str, Any], kind: str = "", start: str = "") -> NamesAnswer:
     try:
         return asyncio.run(asyncio.wait_for(_answer(given, kind, start), PATIENCE_S))
-    except (CheopsError, TimeoutError, OSError):
+    except (CheopsError, IdentityError, TimeoutError, OSError):
         return NamesAnswer(site=SiteName(""))
 
 

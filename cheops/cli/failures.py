@@ -35,10 +35,6 @@ class NoGraphvizError(BadInputError):
         super().__init__(f"-o svg needs Graphviz: {lacks} ({error})")
 
 
-class ReaderGoneError(Exception):
-    """Who read our output has enough, as `head` does. Exit 0."""
-
-
 def explained(command: Callable[[], object]) -> int:
     """Run a command; what went wrong is said in one line."""
     try:
@@ -49,12 +45,45 @@ def explained(command: Callable[[], object]) -> int:
         return EXIT_INTERRUPTED
     except typer.TyperException as error:
         return _usage(error)
-    except ReaderGoneError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):  # so typer ends a help page of which enough is read
+            return 0
+        raise
     except Exception as error:
         return _say(error)
     return result if isinstance(result, int) else 0
+
+
+def flushed(code: int) -> int:
+    """What is still to be written is, or it is said why not; the exit code then."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence()
+    except OSError as error:
+        silence()
+        sys.stderr.write(f"cheops: {unwritten(error)}\n")
+        return code or EXIT_ERROR
+    return code
+
+
+def silence() -> None:
+    """From now on nobody reads our output: what is left of it goes nowhere, and what we do goes on."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def unwritten(error: OSError) -> str:
+    """A full disk, for example."""
+    return f"the output cannot be written ({error.strerror})"
+
+
+def open_closed_streams() -> None:
+    """What our caller has closed (`<&-`, `>&-`) reads nothing and takes everything; its number is nobody else's."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 – for as long as we run
 
 
 def _usage(error: typer.TyperException) -> int:
@@ -66,7 +95,7 @@ def _usage(error: typer.TyperException) -> int:
     elif type(error).__name__ == "NoArgsIsHelpError":  # its message is the help page
         sys.stderr.write(f"{text}\n")
     else:
-        said = text[:1].lower() + text[1:].rstrip(".")
+        said = (text[:1].lower() + text[1:].rstrip(".")).replace("Value error, ", "")
         sys.stderr.write(
             f"{context.command_path}: {said}\n{context.get_usage()}\nHelp: {context.command_path} --help\n"
         )
@@ -103,6 +132,8 @@ def _told(error: Exception) -> tuple[str, int] | None:
         return _scope_shown(error), EXIT_USAGE
     if isinstance(error, (BadInputError, DocumentError, RuleError, SettingsError, MessageError, IdentityError)):
         return str(error), EXIT_USAGE
+    if isinstance(error, OSError) and error.strerror:  # a path and its reason, which is all that there is to know
+        return (f"{error.filename}: {error.strerror}" if error.filename else error.strerror), EXIT_ERROR
     return (str(error), EXIT_ERROR) if isinstance(error, CheopsError) else None
 
 

@@ -28,7 +28,7 @@ from cheops.cli import (
     serve,
     streams,
 )
-from cheops.cli.failures import explained
+from cheops.cli.failures import explained, flushed, open_closed_streams
 from cheops.cli.layout import Families, examples
 
 HELP = "Verdicts before damage: can this create, update, delete or read be satisfied, and if not, why not?"
@@ -109,6 +109,7 @@ def options(
 
 def main() -> None:
     """Entry point; never shows a traceback for something that has an explanation."""
+    open_closed_streams()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without our signs shows ? instead of nothing at all
-    sys.exit(explained(lambda: app(standalone_mode=False, prog_name="cheops")))
+    sys.exit(flushed(explained(lambda: app(standalone_mode=False, prog_name="cheops"))))

@@ -9,7 +9,7 @@ from typing import Any, Final
 from cheops.cli.failures import BadInputError
 from cheops.offline.kustomize import kustomization_in, read_manifests
 from cheops.offline.unnamed import with_names
-from schemas.documents import STDIN, SUFFIXES, Document
+from schemas.documents import STDIN, SUFFIXES, Document, manifest_files
 from schemas.identity import resource_id
 
 # Kubernetes: names of most kinds are DNS subdomains; these allow any path segment.
@@ -58,11 +58,10 @@ def checked_documents(paths: list[Path], namespace: str, *, empty: bool = False)
 
 
 def _read(path: Path) -> list[Document]:
-    is_folder = path != STDIN and path.is_dir() and kustomization_in(path) is None
-    if is_folder and not any(one.suffix in SUFFIXES for one in path.rglob("*")):
-        raise BadInputError(f"{path}: no manifest in this folder (expected files ending in {', '.join(SUFFIXES)})")
     found = read_manifests(path)
     if not found:
+        if path != STDIN and path.is_dir() and kustomization_in(path) is None and not manifest_files(path):
+            raise BadInputError(f"{path}: no manifest in this folder (expected files ending in {', '.join(SUFFIXES)})")
         name = "standard input" if path == STDIN else str(path)
         raise BadInputError(f"{name}: no object in it (expected Kubernetes manifests, YAML or JSON)")
     return found

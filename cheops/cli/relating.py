@@ -28,7 +28,8 @@ def print_relations(filenames: list[str], output: Output, rule_files: Sequence[P
     """One record per reference, in the order of the manifests."""
     documents = all_manifests([Path(name) for name in filenames])
     if not documents:
-        raise BadInputError(f"{', '.join(filenames)}: no object in it (expected Kubernetes manifests)")
+        read = ", ".join("standard input" if one == "-" else one for one in filenames)
+        raise BadInputError(f"{read}: no object in it (expected Kubernetes manifests)")
     rows = _rows(documents, rule_files)
     if output is Output.TEXT:
         signs = signs_for(False)

@@ -21,25 +21,41 @@ async def show(mesh: Mesh, intent_id: str, follow: bool, site: str | None, outpu
     """Print the chain, and go on with it when asked to; the exit code is the last decision's, once it is over."""
     chain = await mesh.show(intent_id, site=site)
     signs = signs_for(ascii_only)
-    if output is not Output.TEXT:
-        document(_body(chain), output)
-        return 0
-    if chain.intent is not None:
+    is_text = output is Output.TEXT
+    if is_text and chain.intent is not None:
         say([_intent_line(chain.intent)])
-    last: Verdict | None = chain.verdicts[-1] if chain.verdicts else None
-    outcomes: dict[tuple[int, str], Outcome] = {(one.revision, one.step): one for one in chain.outcomes}
     if follow and chain.intent is not None:
-        async for progress in mesh.follow(chain.intent, publish=False):
-            last, one = progress.verdict, progress.outcome
-            if one is not None:
-                outcomes[one.revision, one.step] = one
-            say([outcome_line(one, signs)] if one is not None else _revision(last, signs))
-        return _code(last, outcomes)
+        chain = await _followed(mesh, chain, signs if is_text else None)
+    elif is_text:
+        _say_chain(chain, signs)
+    if not is_text:
+        document(_body(chain), output)
+    outcomes = {(one.revision, one.step): one for one in chain.outcomes}
+    return _code(chain.verdicts[-1] if chain.verdicts else None, outcomes)
+
+
+async def _followed(mesh: Mesh, chain: Chain, signs: Signs | None) -> Chain:
+    """The chain when it is over; with signs it is said as it goes on, until nobody reads it any more."""
+    assert chain.intent is not None
+    verdicts = {one.revision: one for one in chain.verdicts}
+    outcomes = list(chain.outcomes)
+    async for progress in mesh.follow(chain.intent, publish=False):
+        verdict, outcome = progress.verdict, progress.outcome
+        verdicts[verdict.revision] = verdict
+        if outcome is not None and outcome not in outcomes:
+            outcomes.append(outcome)
+        if signs is not None and not say([outcome_line(outcome, signs)] if outcome else _revision(verdict, signs)):
+            break
+    return Chain(chain.intent, tuple(verdicts[one] for one in sorted(verdicts)), tuple(outcomes))
+
+
+def _say_chain(chain: Chain, signs: Signs) -> None:
+    """Each decision, and what was done by it; of a step that is not over, what is known last."""
+    last = {(one.revision, one.step): one for one in chain.outcomes}
     for verdict in chain.verdicts:
         say(_revision(verdict, signs))
         mine = [one for one in chain.outcomes if one.revision == verdict.revision]
-        say(outcome_line(one, signs) for one in mine if one.state != "begun" or outcomes[one.revision, one.step] is one)
-    return _code(last, outcomes)
+        say(outcome_line(one, signs) for one in mine if one.state != "begun" or last[one.revision, one.step] is one)
 
 
 def _revision(verdict: Verdict, signs: Signs) -> list[str]:

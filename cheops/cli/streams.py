@@ -71,9 +71,11 @@ def verdicts(
         async for verdict in mesh.verdicts(site=site or "*", decision=wanted, stored=True, follow=follow):
             count += 1
             if output is Output.TEXT:
-                say([one_line(verdict, signs)])
+                is_read = say([one_line(verdict, signs)])
             else:
-                document(verdict.model_dump(mode="json", by_alias=True), output)
+                is_read = document(verdict.model_dump(mode="json", by_alias=True), output)
+            if not is_read:
+                break
         return count
 
     if not with_mesh(run, server):
@@ -104,9 +106,11 @@ def alerts(
         async for alert in mesh.alerts(site=site or "*", stored=True, follow=follow):
             count += 1
             if output is Output.TEXT:
-                say(render(alert, signs))
+                is_read = say(render(alert, signs))
             else:
-                document(alert.model_dump(mode="json", by_alias=True), output)
+                is_read = document(alert.model_dump(mode="json", by_alias=True), output)
+            if not is_read:
+                break
         return count
 
     if not with_mesh(run, server):

@@ -26,8 +26,12 @@ REASON_LEN_MAX: Final = 1_000
 
 def read_manifests(path: Path, shown: Path | None = None) -> list[Document]:
     """As `read_documents`, after kustomize where there is something to build. `shown`: the path in what is said."""
-    file = kustomization_in(path)
-    if path.is_dir() and (path / CHART).is_file():
+    try:
+        file = kustomization_in(path)
+        is_chart = path.is_dir() and (path / CHART).is_file()
+    except OSError as error:
+        raise DocumentError.of(error, path) from error
+    if is_chart:
         reason = f"a Helm chart is rendered first (helm template {shown or path} | cheops … -f -)"
         raise DocumentError(str((shown or path) / CHART), 1, reason)
     return read_documents(path) if file is None else _built(path, file, (shown or path) / file.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from schemas.documents import DocumentError, read_documents
+from schemas.documents import DocumentError, is_folder, read_documents
 from schemas.relations.carried import SELECTOR, texts_in
 from schemas.relations.rule_file import RuleError, Source
 
@@ -16,13 +16,14 @@ def rule_sources(paths: Iterable[Path]) -> list[Source]:
 
 
 def _sources(path: Path) -> list[Source]:
+    in_folder = is_folder(path)
     try:
         documents = read_documents(path)
     except DocumentError:
-        if path.is_dir():
+        if in_folder:
             raise
         return [path]  # whoever reads the rules says what is wrong with it
-    if not path.is_dir() and not any("kind" in one.body and "apiVersion" in one.body for one in documents):
+    if not in_folder and not any("kind" in one.body and "apiVersion" in one.body for one in documents):
         return [path]
     found = [texts for one in documents if (texts := texts_in(one)) is not None]
     if not found:

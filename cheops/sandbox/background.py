@@ -13,7 +13,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -100,7 +101,8 @@ def _up_in_background(claim: Claim, sites: list[SiteName], wanted: Wanted) -> in
         )
     write_state(directory, {"state": "starting", "pid": child.pid, "born": born(child.pid), "sites": sites})
     try:
-        return _wait_up(directory, child)
+        with _told_to_end():
+            return _wait_up(directory, child)
     except BaseException as error:
         child.terminate()
         child.wait(DOWN_TIMEOUT_S)
@@ -109,6 +111,20 @@ def _up_in_background(claim: Claim, sites: list[SiteName], wanted: Wanted) -> in
             kept = f", and {claim.directory} is kept" if claim.before else ""
             sys.stderr.write(f"\ncheops: interrupted; nothing is left running{kept}\n")
         raise
+
+
+@contextmanager
+def _told_to_end() -> Iterator[None]:
+    """SIGTERM (of `timeout 60 cheops sandbox up`, of a CI that is cancelled) means what Ctrl-C means."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    former = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def _wait_up(directory: Path, child: subprocess.Popen[bytes]) -> int:

@@ -151,10 +151,17 @@ def test_no_wait_prints_the_id_alone_and_show_tells_the_whole_story(shell: Shell
     told = shell("show", intent)
     assert told.code == 3
     assert told.lines[1].startswith("revision 1, ")
-    whole = shell("show", intent, "-o", "json").body
+    printed = shell("show", intent, "-o", "json")
+    assert printed.code == 3  # whatever the form
+    assert shell("show", intent, "-o", "json", "--follow") == printed
+    whole = printed.body
     assert whole["schema"] == "chain/v1"
     assert [one["decision"] for one in whole["verdicts"]] == ["deny"]
     assert (shell("show", "i-nobody").code, shell("show", "i-nobody").out) == (1, "")
+    for word, code in (("show", 1), ("plan", 1), ("cancel", 1), ("replay", 2)):  # never anybody's
+        told = shell(word, "*")
+        assert (told.code, told.out) == (code, "")
+        assert told.err == "cheops: no intent '*' is known (verdicts are kept for 30 days)\n"
 
 
 # ── the tree ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -269,7 +276,7 @@ def test_every_question_to_the_graph_is_answered_in_every_kind_of_form(
 
 
 def test_alerts_follow_tells_what_broke_by_whom_and_that_it_healed(shell: Shell) -> None:
-    assert shell("alerts").err == "no alert in the last 7 days\n"
+    assert shell("alerts").err == "no alert in the last 7 days, and none that stands\n"
     with shell.started("alerts", "--follow") as following:
         assert following.stdout is not None
         assert api(shell, "lyon", "DELETE", "/api/v1/namespaces/shop/secrets/edge-ca") == 200
@@ -432,9 +439,10 @@ def test_a_pipe_that_takes_ascii_only_shows_a_question_mark_and_no_error(shell: 
 
 
 def test_completion_knows_commands_kinds_names_sites_and_codes(shell: Shell) -> None:
-    def complete(line: str) -> list[str]:
+    def complete(line: str, **more: str) -> list[str]:
         place = len(line.split()) - (0 if line.endswith(" ") else 1)
-        ran = shell(COMP_WORDS=line, COMP_CWORD=str(place), _CHEOPS_COMPLETE="complete_bash")
+        ran = shell(COMP_WORDS=line, COMP_CWORD=str(place), _CHEOPS_COMPLETE="complete_bash", **more)
+        assert ran.err == ""
         return ran.out.split()
 
     assert "tree" in complete("cheops tr")
@@ -447,6 +455,8 @@ def test_completion_knows_commands_kinds_names_sites_and_codes(shell: Shell) -> 
     assert complete("cheops get -n sh") == ["shop"]
     assert complete("cheops explain D31") == ["D310", "D311", "D312", "D313"]
     assert complete("cheops tree -o d") == ["dot"]
+    for name, value in (("SITE", "no site"), ("NATS_URL", "nats://127.0.0.1:1"), ("CONTEXT", "nosuch.json")):
+        assert complete("cheops tree sec", **{f"CHEOPS_{name}": value}) == []
 
 
 # ── when a site is silent (last: oslo does not come back) ───────────────────────────────────────────────────────────
@@ -464,6 +474,8 @@ def test_a_silent_site_is_named_and_ctrl_c_says_how_to_follow_what_is_published(
     unheard = shell("delete", "secret/x", "--site", "oslo", "--timeout", "1")
     assert unheard.code == 1
     assert "it is stored and will be decided when the resolver of oslo is back" in unheard.err
+    intent = re.findall(r"i-[0-9a-f]{10}", unheard.err)[0]
+    assert shell("cancel", intent).err == "cheops: no resolver answers for site oslo (cheops sites, cheops doctor)\n"
     before = len(shell("show", "i-nobody").out)
     assert before == 0
     with shell.started("delete", "secret/y", "--site", "oslo") as waiting:

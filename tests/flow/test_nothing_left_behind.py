@@ -80,8 +80,9 @@ def test_a_sandbox_whose_parts_are_killed_still_goes_down(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_up_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
-    err = _interrupted_up(tmp_path)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_up_that_is_interrupted_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    err = _interrupted_up(tmp_path, number)
     assert "interrupted; nothing is left running\n" in err
     assert list(tmp_path.iterdir()) == []
 
@@ -120,8 +121,8 @@ def test_a_sandbox_in_the_foreground_ends_like_one_that_is_kept(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
-def _interrupted_up(folder: Path) -> str:
-    """Ctrl-C while it starts; what it says on stderr. Nothing runs any more."""
+def _interrupted_up(folder: Path, number: signal.Signals = signal.SIGINT) -> str:
+    """Ctrl-C, or another signal, while it starts; what it says on stderr. Nothing runs any more."""
     mark = uuid4().hex
     up = subprocess.Popen(
         [*COMMAND, "sandbox", "up", "--sites", "lyon,oslo"],
@@ -132,7 +133,7 @@ def _interrupted_up(folder: Path) -> str:
         text=True,
     )
     _until_logged(folder, "nats-server ")
-    up.send_signal(signal.SIGINT)
+    up.send_signal(number)
     _, err = up.communicate(timeout=WAIT_S)
     assert up.returncode == 130
     assert until_gone(mark) == []

@@ -70,3 +70,19 @@ async def test_a_site_without_a_server_is_no_site_and_a_key_needs_a_site(file: P
 async def test_a_missing_key_is_named(file: Path) -> None:
     with pytest.raises(SettingsError, match=r"client\.nk"):
         await Lines(load_context()).to(SiteName("lyon"))
+
+
+def test_a_folder_that_is_gone_and_a_home_that_nobody_knows_hold_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(uid: int) -> None:
+        raise KeyError(uid)
+
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    for name in ("HOME", "CHEOPS_CONTEXT", "CHEOPS_NATS_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)  # as in a container that runs as any user
+    assert load_context().origin == "defaults"

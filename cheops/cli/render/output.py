@@ -7,23 +7,23 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from cheops.cli.failures import ReaderGoneError
+from cheops.cli.failures import silence, unwritten
 from cheops.cli.options import Output
+from services.chassis.errors import CheopsError
 
 
-def say(lines: Iterable[str]) -> None:
-    """Lines of text on stdout, at once (somebody may be following)."""
-    _write("".join(f"{line}\n" for line in lines))
+def say(lines: Iterable[str]) -> bool:
+    """Lines of text on stdout, at once (somebody may be following); False when nobody reads them any more."""
+    return _write("".join(f"{line}\n" for line in lines))
 
 
-def document(body: Any, output: Output | str) -> None:
-    """One JSON document (indented for a terminal, a line for a pipe) or YAML."""
+def document(body: Any, output: Output | str) -> bool:
+    """One JSON document (indented for a terminal, a line for a pipe) or YAML; False as above."""
     if str(output) == "yaml":
         import yaml
 
-        _write(yaml.safe_dump(body, sort_keys=False, allow_unicode=True, explicit_start=True))
-    else:
-        _write(json.dumps(body, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None) + "\n")
+        return _write(yaml.safe_dump(body, sort_keys=False, allow_unicode=True, explicit_start=True))
+    return _write(json.dumps(body, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None) + "\n")
 
 
 def kubernetes_objects(objects: Iterable[Any], output: Output | str) -> None:
@@ -46,9 +46,15 @@ def kubernetes_objects(objects: Iterable[Any], output: Output | str) -> None:
     _write(yaml.dump_all(objects, Dumper=Readable, sort_keys=False, allow_unicode=True, explicit_start=True))
 
 
-def _write(text: str) -> None:
+def _write(text: str) -> bool:
+    """False when who read has enough, as `head` does: that changes no decision, and nothing that is under way."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError as error:
-        raise ReaderGoneError from error
+    except BrokenPipeError:
+        silence()
+        return False
+    except OSError as error:
+        silence()
+        raise CheopsError(unwritten(error)) from error
+    return True

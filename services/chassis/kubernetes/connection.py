@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException, incluster_config, kube_config
 
@@ -132,10 +133,7 @@ def _any_exists(paths: str) -> bool:
 def _from_files(paths: str, context: str | None) -> Callable[[], Any]:
     async def load() -> Any:
         configuration = Configuration(host="")
-        merged = _files.KubeConfigMerger(paths).config
-        if merged is None:
-            raise ConfigException(f"{paths} is empty")
-        _name_every_user(merged)
+        merged = _merged(paths)
         loader: Any = _files.KubeConfigLoader(merged, active_context=context, config_base_path=None)
         await loader.load_and_set(configuration)
         if not configuration.host:
@@ -144,6 +142,20 @@ def _from_files(paths: str, context: str | None) -> Callable[[], Any]:
         return configuration
 
     return load
+
+
+def _merged(paths: str) -> Any:
+    """One kubeconfig of all files; raises ConfigException."""
+    try:
+        merged = _files.KubeConfigMerger(paths).config
+        if merged is None:
+            raise ConfigException(f"{paths} is empty")
+        _name_every_user(merged)
+    except yaml.YAMLError as error:
+        raise ConfigException(f"{paths} is not YAML: {' '.join(str(error).split())}") from error
+    except (TypeError, AttributeError, KeyError) as error:  # an empty file, a list, a text
+        raise ConfigException(f"{paths} is none (expected clusters, users and contexts)") from error
+    return merged
 
 
 async def _from_pod() -> Any:

@@ -1,0 +1,74 @@
+"""What becomes of a command whose output nobody takes, or that was started without one of its streams."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.kit.command import COMMAND, TIMEOUT_S, Shell
+
+CLAIMED = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings, namespace: shop}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: web, envFrom: [{configMapRef: {name: settings}}]}]}
+"""
+DENIED = ("check", "--site", "lyon=shop.yaml", "--delete", "configmap/settings", "-n", "shop")
+
+
+def _typed(folder: Path, words: tuple[str, ...], stdout: int) -> subprocess.CompletedProcess[bytes]:
+    (folder / "shop.yaml").write_text(CLAIMED)
+    return subprocess.run(
+        [*COMMAND, *words],
+        cwd=folder, env=Shell(folder).environment(), stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE,
+        timeout=TIMEOUT_S, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "code"), [(DENIED, 3), (("explain",), 0), (("--help",), 0), (("--version",), 0)])
+def test_a_reader_who_has_enough_changes_no_exit_code(tmp_path: Path, words: tuple[str, ...], code: int) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = _typed(tmp_path, words, writing)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (code, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full")
+@pytest.mark.parametrize("words", [("explain", "D310"), ("--help",), DENIED])
+def test_a_disk_that_is_full_is_told_in_one_line(tmp_path: Path, words: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = _typed(tmp_path, words, full.fileno())
+    assert done.returncode == 1
+    [line] = done.stderr.decode().splitlines()
+    assert "No space left on device" in line
+
+
+@pytest.mark.parametrize(
+    ("closed", "words", "code"),
+    [("<&-", "relations -f -", 2), (">&-", "explain D310", 0), ("2>&-", "relations -f nosuch.yaml", 2)],
+)
+def test_a_stream_that_the_caller_closed_is_empty_and_no_error_of_its_own(
+    tmp_path: Path, closed: str, words: str, code: int
+) -> None:
+    line = f"{sys.executable} -m cheops {words} {closed}"
+    done = subprocess.run(
+        ["/bin/sh", "-c", line],
+        cwd=tmp_path, env=Shell(tmp_path).environment(), capture_output=True, timeout=TIMEOUT_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == code
+    assert b"Traceback" not in done.stderr
