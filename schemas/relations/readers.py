@@ -39,6 +39,13 @@ def _namespaced_name(value: Any, kind: KindId, source: Source) -> Iterator[Point
         yield Pointer(kind, name, namespace or None)
 
 
+def _dotted_name(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """`name` or `name.namespace`."""
+    if isinstance(value, str):
+        name, _, rest = value.partition(".")
+        yield Pointer(kind, name, rest.partition(".")[0] or None)
+
+
 def _outside(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
     """Somebody outside the API: a scheduler, a signer, a controller. Written as in names of ClusterTrustBundles."""
     if isinstance(value, str):
@@ -244,6 +251,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "copies": read_copies,
     "copies-everywhere": read_copies_everywhere,
     "namespaced-name": _namespaced_name,
+    "dotted-name": _dotted_name,
     "mesh-host": mesh_host,
     "mesh-destination": mesh_destination,
     "mesh-subset": mesh_subset,

@@ -22,6 +22,7 @@ from services.resolver.judge.grants import is_granted
 from services.resolver.judge.makers import KEY, adds_key, makers_of, will_have
 from services.resolver.judge.named_pods import maker_of_named
 from services.resolver.judge.params import as_policy_says
+from services.resolver.judge.placing import NODE, knows_no_nodes
 from services.resolver.judge.use import (
     CLAIM,
     CLAIMS_RULE,
@@ -150,9 +151,11 @@ def _definition(view: View, after: View, state: ResourceState, reference: Refere
 def _need(view: View, after: View, state: ResourceState, reference: Reference) -> Iterator[Finding]:
     reference = as_policy_says(after, state, reference)
     edge = Edge(state.resource, reference.target, reference)
-    if reference.selector is not None:
-        maker = None
-        if not selects_something(after, state.resource, reference) and not (maker := maker_of_named(after, reference)):
+    if (selector := reference.selector) is not None and selector.kind == NODE and knows_no_nodes(after):
+        return
+    if selector is not None:
+        selects = selects_something(after, state.resource, reference)
+        if not (maker := None if selects else maker_of_named(after, reference)) and not selects:
             yield Finding("W110", _nothing_selected(view, state, reference), "nothing", state.resource, edge)
         elif not (offers(maker, reference.granule) if maker else selects_part(after, state.resource, reference)):
             part, _, name = reference.granule.partition(":")
@@ -238,8 +241,7 @@ def _to_come(after: View, state: ResourceState, edge: Edge, *, weak: bool) -> Fi
 
 
 def _missing(state: ResourceState, edge: Edge, *, weak: bool) -> Finding:
-    target = edge.target
-    user = named(state.resource)
+    target, user = edge.target, named(state.resource)
     if edge.reference.optional:
         return Finding("N120", f"{named(target)} is missing; {user} does without it", "absence", target, edge)
     if weak or edge.reference.rule in INSTALLED:
