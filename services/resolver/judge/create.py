@@ -20,9 +20,8 @@ from services.resolver.judge.fitting import is_laid_out, misfit_of
 from services.resolver.judge.going import STORAGE_CLASS
 from services.resolver.judge.grants import is_granted
 from services.resolver.judge.makers import KEY, adds_key, makers_of, will_have
-from services.resolver.judge.named_pods import maker_of_named
 from services.resolver.judge.params import as_policy_says
-from services.resolver.judge.placing import NODE, knows_no_nodes
+from services.resolver.judge.selecting import judge_selector
 from services.resolver.judge.use import (
     CLAIM,
     CLAIMS_RULE,
@@ -33,10 +32,7 @@ from services.resolver.judge.use import (
     claims_are_bound,
     ends,
     lives,
-    offers,
     part_is_there,
-    selects_part,
-    selects_something,
     with_default_part,
 )
 
@@ -151,16 +147,8 @@ def _definition(view: View, after: View, state: ResourceState, reference: Refere
 def _need(view: View, after: View, state: ResourceState, reference: Reference) -> Iterator[Finding]:
     reference = as_policy_says(after, state, reference)
     edge = Edge(state.resource, reference.target, reference)
-    if (selector := reference.selector) is not None and selector.kind == NODE and knows_no_nodes(after):
-        return
-    if selector is not None:
-        selects = selects_something(after, state.resource, reference)
-        if not (maker := None if selects else maker_of_named(after, reference)) and not selects:
-            yield Finding("W110", _nothing_selected(view, state, reference), "nothing", state.resource, edge)
-        elif not (offers(maker, reference.granule) if maker else selects_part(after, state.resource, reference)):
-            part, _, name = reference.granule.partition(":")
-            message = f"nothing that {named(state.resource)} selects has a {part} {name!r}"
-            yield Finding("W112", message, "nothing", state.resource, edge)
+    if reference.selector is not None:
+        yield from judge_selector(view, after, state, edge)
         return
     weak = _weak(view, after, state, reference)
     targets = after.targets(state.resource, reference)
@@ -289,11 +277,3 @@ def _weak(view: View, after: View, state: ResourceState, reference: Reference) -
         return phase in FINISHED or (phase != "Pending" and "L" not in reference.phases)
     is_run_later = state.template_labels is not None or kind_of(state.resource) in ONLY_AT_START
     return is_run_later or state.facts.get("suspended") is True or bool(set(reference.phases) & {"A", "S"})
-
-
-def _nothing_selected(view: View, state: ResourceState, reference: Reference) -> str:
-    assert reference.selector is not None, "asked for a selector"
-    if reference.selector.default:
-        kind = reference.selector.kind.rpartition("/")[2]
-        return f"no {kind} is the default at {view.site}, and {named(state.resource)} names none"
-    return f"{named(state.resource)} selects nothing yet"
