@@ -18,6 +18,7 @@ from schemas.relations.facts import Facts
 from schemas.relations.grants import grants_reader
 from schemas.relations.loader import ANY_KIND, STRANGE_KIND, Catalogue, MountedRule
 from schemas.relations.mounts import VOLUME_RULES, copies_in, start_only
+from schemas.relations.overridden import SET, without_overridden
 from schemas.relations.path import ANYWHERE, ROOT, Where
 from schemas.relations.places import Read, Row, Slot, place_of, roam
 from schemas.relations.reading import RuleReader
@@ -71,6 +72,8 @@ class Plan:
             roam(self._roams, run.body, run)
         if self._copies is not None and run.values[self._copies] is not None:
             run.found = start_only(run.found, run.body)
+        if self.kind == SET:
+            run.found = without_overridden(run.found, run.body)
 
     def read_moving(self, run: Run) -> None:
         """The same of what changes by itself: the status above all."""

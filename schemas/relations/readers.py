@@ -25,6 +25,7 @@ CLAIM: Final = KindId("PersistentVolumeClaim")
 ACCOUNT: Final = KindId("ServiceAccount")
 DEFAULT_ACCOUNT: Final = "default"
 DEFINITION: Final = KindId("apiextensions.k8s.io/CustomResourceDefinition")
+CLAIM_SCHEME: Final = "pvc://"
 TRAEFIK_OBJECTS: Final = "kubernetescrd"
 USER_PREFIX: Final = "system:serviceaccount:"
 
@@ -37,6 +38,19 @@ def _namespaced_name(value: Any, kind: KindId, source: Source) -> Iterator[Point
     if isinstance(value, str):
         namespace, _, name = value.strip().rpartition("/")
         yield Pointer(kind, name, namespace or None)
+
+
+def _dotted_name(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """`name` or `name.namespace`."""
+    if isinstance(value, str):
+        name, _, rest = value.partition(".")
+        yield Pointer(kind, name, rest.partition(".")[0] or None)
+
+
+def _claim_uri(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """`pvc://claim/path`; what stands at other places (`s3://…`) is no object."""
+    if isinstance(value, str) and value.startswith(CLAIM_SCHEME):
+        yield Pointer(kind, value.removeprefix(CLAIM_SCHEME).partition("/")[0])
 
 
 def _outside(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
@@ -244,6 +258,8 @@ READERS: Final[Mapping[str, Reader]] = {
     "copies": read_copies,
     "copies-everywhere": read_copies_everywhere,
     "namespaced-name": _namespaced_name,
+    "dotted-name": _dotted_name,
+    "claim-uri": _claim_uri,
     "mesh-host": mesh_host,
     "mesh-destination": mesh_destination,
     "mesh-subset": mesh_subset,

@@ -20,8 +20,8 @@ from services.resolver.judge.fitting import is_laid_out, misfit_of
 from services.resolver.judge.going import STORAGE_CLASS
 from services.resolver.judge.grants import is_granted
 from services.resolver.judge.makers import KEY, adds_key, makers_of, will_have
-from services.resolver.judge.named_pods import maker_of_named
 from services.resolver.judge.params import as_policy_says
+from services.resolver.judge.selecting import judge_selector
 from services.resolver.judge.use import (
     CLAIM,
     CLAIMS_RULE,
@@ -32,10 +32,7 @@ from services.resolver.judge.use import (
     claims_are_bound,
     ends,
     lives,
-    offers,
     part_is_there,
-    selects_part,
-    selects_something,
     with_default_part,
 )
 
@@ -151,13 +148,7 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
     reference = as_policy_says(after, state, reference)
     edge = Edge(state.resource, reference.target, reference)
     if reference.selector is not None:
-        maker = None
-        if not selects_something(after, state.resource, reference) and not (maker := maker_of_named(after, reference)):
-            yield Finding("W110", _nothing_selected(view, state, reference), "nothing", state.resource, edge)
-        elif not (offers(maker, reference.granule) if maker else selects_part(after, state.resource, reference)):
-            part, _, name = reference.granule.partition(":")
-            message = f"nothing that {named(state.resource)} selects has a {part} {name!r}"
-            yield Finding("W112", message, "nothing", state.resource, edge)
+        yield from judge_selector(view, after, state, edge)
         return
     weak = _weak(view, after, state, reference)
     targets = after.targets(state.resource, reference)
@@ -238,8 +229,7 @@ def _to_come(after: View, state: ResourceState, edge: Edge, *, weak: bool) -> Fi
 
 
 def _missing(state: ResourceState, edge: Edge, *, weak: bool) -> Finding:
-    target = edge.target
-    user = named(state.resource)
+    target, user = edge.target, named(state.resource)
     if edge.reference.optional:
         return Finding("N120", f"{named(target)} is missing; {user} does without it", "absence", target, edge)
     if weak or edge.reference.rule in INSTALLED:
@@ -287,11 +277,3 @@ def _weak(view: View, after: View, state: ResourceState, reference: Reference) -
         return phase in FINISHED or (phase != "Pending" and "L" not in reference.phases)
     is_run_later = state.template_labels is not None or kind_of(state.resource) in ONLY_AT_START
     return is_run_later or state.facts.get("suspended") is True or bool(set(reference.phases) & {"A", "S"})
-
-
-def _nothing_selected(view: View, state: ResourceState, reference: Reference) -> str:
-    assert reference.selector is not None, "asked for a selector"
-    if reference.selector.default:
-        kind = reference.selector.kind.rpartition("/")[2]
-        return f"no {kind} is the default at {view.site}, and {named(state.resource)} names none"
-    return f"{named(state.resource)} selects nothing yet"

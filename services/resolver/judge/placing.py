@@ -65,6 +65,11 @@ def nodes_for(view: View, placing: Placing) -> int | None:
     return sum(1 for one in nodes if _runs_on(placing, one)) if nodes else None
 
 
+def knows_no_nodes(view: View) -> bool:
+    """Whoever keeps manifests keeps no nodes: then nothing can be said of those that pods ask for."""
+    return next(view.members(NODE, ""), None) is None
+
+
 def _runs_on(placing: Placing, node: ResourceState) -> bool:
     name = ResourceKey.parse(node.resource).name
     if placing.node not in ("", name):

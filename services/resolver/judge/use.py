@@ -29,7 +29,7 @@ MADE_CLAIMS: Final = (CLAIMS_RULE, "podspec.volume.ephemeral")  # a controller m
 # What is installed beside a cluster, and rarely listed with what needs it (a provisioner need not be a CSI driver, and
 # a driver that attaches its volumes works without an object of its name):
 # where it is there it counts, where it is missing nobody is held up. Nor by a certificate that may be elsewhere, or by
-# a class that its controller may know by its name alone.
+# a class that its controller may know by its name alone, nor a set without the Service that gives its pods names.
 INSTALLED: Final = frozenset(
     (
         "autoscaler.metrics.resource",
@@ -39,6 +39,7 @@ INSTALLED: Final = frozenset(
         "ingress.class.annotation",
         "istiogateway.credential",
         "istiogateway.credential.own",
+        "statefulset.service",
         "volume.driver",
     )
 )
