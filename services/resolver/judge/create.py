@@ -233,7 +233,8 @@ def _missing(state: ResourceState, edge: Edge, *, weak: bool) -> Finding:
     if edge.reference.optional:
         return Finding("N120", f"{named(target)} is missing; {user} does without it", "absence", target, edge)
     if weak or edge.reference.rule in INSTALLED:
-        need = "names it, and may need it" if edge.reference.confidence == "inferred" else "does not need it yet"
+        need = "does not need it yet" if weak else "may do without it"
+        need = "names it, and may need it" if edge.reference.confidence == "inferred" else need
         return Finding("W110", f"{named(target)} is missing; {user} {need}", "absence", target, edge)
     return Finding("D110", f"{named(target)} is missing, {user} needs it", "absence", target, edge)
 
