@@ -39,10 +39,11 @@ def wrong_with_custom(body: Body, definition: Body) -> list[str]:
     return wrong_with_metadata(body, named=True) or misfits(body, definition)
 
 
-def rules_broken(before: Body | None, after: Body, definition: Body) -> list[str]:
+def rules_broken(before: Body | None, after: Body, definition: Body, *, final: bool = True) -> list[str]:
     """`path: message` of each rule in CEL that an object of a definition breaks; `before`: what is there, if anything.
 
-    An object that is there at another version is judged by the API server alone, which knows how to convert it.
+    `final`: no webhook or policy fills in what it does not say. An object that is there at another version is judged by
+    the API server alone, which knows how to convert it.
     """
     version = kind_version(after)
     schema = schema_of(definition, version)
@@ -52,7 +53,7 @@ def rules_broken(before: Body | None, after: Body, definition: Body) -> list[str
     if STATUS in mapping_of(_served(definition, version).get("subresources")):  # then nobody writes it here
         now = {**now, STATUS: mapping_of(before).get(STATUS)}
     was = None if before is None else filled(before, schema)
-    return list(dict.fromkeys(broken(was, filled(now, schema), schema)))[:SHOWN_MAX]
+    return list(dict.fromkeys(broken(was, filled(now, schema), schema, final=final)))[:SHOWN_MAX]
 
 
 def kind_version(body: Body) -> str:

@@ -3,7 +3,8 @@
 before, after ─▶ each place whose schema has rules ─▶ `self` and `oldSelf` as a rule sees them ─▶ what is broken
 
 A rule that reads `oldSelf` judges a change; any other one is asked only of what has changed (an API server lets stay
-what was there before the rule). A rule that cannot be told refuses nobody; see cel.py.
+what was there before the rule). A rule that cannot be told refuses nobody (cel.py); one that reads a field which nobody
+says ends with an error, and an API server refuses then.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from cheops.forms.cel import holds, said
+from cheops.forms.cel import holds, missing_key, said
 from cheops.forms.schema_fits import DEPTH_MAX, EMBEDDED
 from schemas.relations.path import suffix_of
 from schemas.untyped import mapping_of, rows_of, texts_of
@@ -48,13 +49,18 @@ def has_rules(schema: Any, depth: int = 0) -> bool:
     return isinstance(schema, list) and any(has_rules(one, depth + 1) for one in schema)
 
 
-def broken(before: Any, after: Any, schema: Schema) -> Iterator[str]:
-    """`path: message` of each rule that an object breaks. `before`: what was there, None when it is made."""
+def broken(before: Any, after: Any, schema: Schema, *, final: bool = True) -> Iterator[str]:
+    """`path: message` of each rule that an object breaks. `before`: what was there, None when it is made.
+
+    `final`: nobody fills in on the way what it does not say.
+    """
     was = NOTHING if before is None else _aligned(before, after, schema, 0)
-    return _broken(was, after, schema, "", 0, kept=False)
+    return _broken(was, after, schema, "", 0, kept=False, final=final)
 
 
-def _broken(before: Any, after: Any, schema: Schema, path: str, depth: int, *, kept: bool) -> Iterator[str]:
+def _broken(
+    before: Any, after: Any, schema: Schema, path: str, depth: int, *, kept: bool, final: bool
+) -> Iterator[str]:
     if depth > DEPTH_MAX or after is None or not schema:
         return
     if before is None:
@@ -62,21 +68,30 @@ def _broken(before: Any, after: Any, schema: Schema, path: str, depth: int, *, k
     if before is not NOTHING:
         kept = bool(before == after)
     for rule in rows_of(schema.get(RULES)):
-        yield from _judged(rule, before, after, schema, path, kept=kept, is_whole=not depth)
+        yield from _judged(rule, before, after, schema, path, kept=kept, is_whole=not depth, final=final)
     if isinstance(after, list):
         items = mapping_of(schema.get("items"))
         known = _by_key(before, schema) if schema.get(SORT) == "map" else {}  # nobody knows what an item of a set was
         for place, one in enumerate(after):
             was = known.get(_key(one, schema), NOTHING)
-            yield from _broken(was, one, items, f"{path}[{place}]", depth + 1, kept=kept)
+            yield from _broken(was, one, items, f"{path}[{place}]", depth + 1, kept=kept, final=final)
     elif isinstance(after, Mapping):
         for name, one in after.items():
             was = before.get(name, NOTHING) if isinstance(before, Mapping) else NOTHING
-            yield from _broken(was, one, _below(schema, name), f"{path}{suffix_of(str(name))}", depth + 1, kept=kept)
+            here = f"{path}{suffix_of(str(name))}"
+            yield from _broken(was, one, _below(schema, name), here, depth + 1, kept=kept, final=final)
 
 
 def _judged(
-    rule: Mapping[str, Any], before: Any, after: Any, schema: Schema, path: str, *, kept: bool, is_whole: bool
+    rule: Mapping[str, Any],
+    before: Any,
+    after: Any,
+    schema: Schema,
+    path: str,
+    *,
+    kept: bool,
+    is_whole: bool,
+    final: bool,
 ) -> Iterator[str]:
     expression = rule.get("rule")
     if not isinstance(expression, str):
@@ -96,17 +111,22 @@ def _judged(
         asked = f"cel.bind(oldSelf, before[?0], ({expression}\n))"
     elif reads_old:
         given["oldSelf"] = seen(before, schema, is_whole=is_whole)
-    if holds(asked, given) is False:
+    told = holds(asked, given)
+    if told is False:
         yield _told(rule, expression, path, given)
+    elif told is None and final and not reads_old and (name := missing_key(asked, given)):
+        was = {} if is_new else {"self": seen(before, schema, is_whole=is_whole)}
+        if not was or missing_key(asked, was) != name:  # else it got there all the same: somebody fills it in
+            yield _told(rule, expression, path, {}, f"no such key: {name} evaluating rule: ")
 
 
-def _told(rule: Mapping[str, Any], expression: str, path: str, given: Mapping[str, Any]) -> str:
+def _told(rule: Mapping[str, Any], expression: str, path: str, given: Mapping[str, Any], why: str = "") -> str:
     """A message that cannot be put together is left out, as is one of several lines."""
     made = said(str(rule.get("messageExpression")), given) if given and rule.get("messageExpression") else None
     is_good = made is not None and made.strip() and "\n" not in made
     text = (made if is_good else rule.get("message")) or f"failed rule: {' '.join(expression.split())}"
     place = f"{path}{rule.get('fieldPath') or ''}".removeprefix(".") or "."
-    return f"{place}: {str(text).strip()}"
+    return f"{place}: {why}{str(text).strip()}"
 
 
 def seen(value: Any, schema: Schema, depth: int = 0, *, is_whole: bool = False) -> Any:

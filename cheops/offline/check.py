@@ -17,7 +17,7 @@ from cheops.forms.custom import Definitions, definitions_in, kind_named, rules_b
 from cheops.forms.fields import wrong_with
 from cheops.forms.workload_rules import is_elastic
 from cheops.offline.merging import evened, kept, merged, same_content, says_all, with_requests
-from cheops.offline.policies import Request, denials
+from cheops.offline.policies import MUTATING, Request, denials
 from cheops.offline.refusals import Refusal, refusal_of_update
 from cheops.offline.sites import OfflineSite, with_kin
 from cheops.offline.taken import taken
@@ -226,7 +226,7 @@ def _of_form(change: Change, intake: Intake, site: OfflineSite, known: Bodies, d
         wrong = [one for one in wrong if one not in before]
     definition = definitions.get(kind_named(after))
     if definition is not None and not wrong:
-        wrong = rules_broken(live, after, definition)
+        wrong = rules_broken(live, after, definition, final=not any(one.startswith(MUTATING) for one in known))
     served = site.surface.served.get(kind_of(change.resource))
     if served is not None and not wrong:
         wrong = denials(Request(change.resource, served, live, after), site.bodies, definitions, known)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from schemas.events import ResourceState
-from schemas.identity import ResourceId
+from schemas.identity import ResourceId, kind_of
 from schemas.verdicts import Step
 from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.view import View
 from services.resolver.judge.cascade import cascade_of, goes_by_itself
 from services.resolver.judge.case import Case
 from services.resolver.judge.findings import Finding
+from services.resolver.judge.grants import GRANT, permitted_by
 from services.resolver.plan import Planned, plan, preconditions_of
 
 NOTHING_TO_DO: Final = ("N102", "N506")
@@ -35,7 +36,9 @@ def steps_of(case: Case, view: View, targets: Sequence[ResourceId], findings: It
         known: ResourceState | None = view.find(change.resource)
         action = "create" if change.action == "create" else change.action
         planned.append(Planned(change.resource, action, preconditions_of(known), change.after))
-    return plan(case.site, planned, _turning(view, planned))
+    states = {one.resource: one.state for one in planned if one.state is not None}
+    after = OverlayView(view, states) if len(states) > 1 else view
+    return plan(case.site, planned, (*_turning(view, after, states), *_permitted(after, states)))
 
 
 def _of_delete(case: Case, view: View, targets: Sequence[ResourceId]) -> tuple[Step, ...]:
@@ -43,7 +46,7 @@ def _of_delete(case: Case, view: View, targets: Sequence[ResourceId]) -> tuple[S
     going = cascade_of(view, present).all
     states = {one: view.find(one) for one in present if not goes_by_itself(view, one, going - {one})}
     planned = [Planned(one, "delete", preconditions_of(state), state) for one, state in states.items()]
-    return plan(case.site, planned, _selecting(view, states))
+    return plan(case.site, planned, (*_selecting(view, states), *_permitted(view, states)))
 
 
 def _with_marks(case: Case, view: View, targets: Sequence[ResourceId], marked: Sequence[Planned]) -> tuple[Step, ...]:
@@ -57,10 +60,10 @@ def _with_marks(case: Case, view: View, targets: Sequence[ResourceId], marked: S
     return tuple(steps)
 
 
-def _turning(view: View, planned: Sequence[Planned]) -> Iterator[tuple[ResourceId, ResourceId]]:
+def _turning(
+    view: View, after: View, states: Mapping[ResourceId, ResourceState]
+) -> Iterator[tuple[ResourceId, ResourceId]]:
     """A Service that is there and selects otherwise, with its new pods' makers: until then it leads where it did."""
-    states = {one.resource: one.state for one in planned if one.state is not None}
-    after = OverlayView(view, states) if len(states) > 1 else view
     for source, state in states.items() if len(states) > 1 else ():
         before = view.find(source)
         known = before.references if before is not None else state.references
@@ -68,6 +71,13 @@ def _turning(view: View, planned: Sequence[Planned]) -> Iterator[tuple[ResourceI
             if reference.selector is not None and "L" in reference.phases and reference not in known:
                 matched = set(after.targets(source, reference).present)
                 yield from ((source, target) for target in states if target in matched and target != source)
+
+
+def _permitted(view: View, states: Collection[ResourceId]) -> Iterator[tuple[ResourceId, ResourceId]]:
+    """A route into another namespace, with the ReferenceGrant there without which it leads nowhere."""
+    for one in states if len(states) > 1 else ():
+        if kind_of(one) == GRANT:
+            yield from ((source.resource, one) for _, source in permitted_by(view, one) if source.resource in states)
 
 
 def _selecting(

@@ -111,6 +111,28 @@ def test_steps_of_several_sites_are_numbered_on(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_a_route_into_another_namespace_comes_after_the_grant_that_it_needs_and_goes_before_it(tmp_path: Path) -> None:
+    api = "gateway.networking.k8s.io"
+    route: Body = {"apiVersion": f"{api}/v1", "kind": "HTTPRoute", "metadata": {"name": "r", "namespace": "edge"}}
+    route["spec"] = {"rules": [{"backendRefs": [{"name": "web", "namespace": "shop", "port": 80}]}]}
+    grant: Body = {"apiVersion": f"{api}/v1", "kind": "ReferenceGrant", "metadata": {"name": "r", "namespace": "shop"}}
+    whose = {"group": api, "kind": "HTTPRoute", "namespace": "edge"}
+    grant["spec"] = {"from": [whose], "to": [{"group": "", "kind": "Service"}]}
+    service: Body = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "shop"}}
+    service["spec"] = {"ports": [{"port": 80}]}
+    sort: Body = {"apiVersion": f"{api}/v1", "kind": "GatewayClass", "metadata": {"name": "envoy"}}
+    spaces: list[Body] = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": one}} for one in ("edge", "shop")
+    ]
+    there = [sort, service, *spaces]
+    names = (f"{api}/ReferenceGrant/shop/r", f"{api}/HTTPRoute/edge/r")
+    (tmp_path / "again").mkdir()
+    made = _judged(tmp_path, Act(manifests=(route, grant)), {"lyon": there})
+    gone = _judged(tmp_path / "again", Act(verb="delete", resources=names), {"lyon": [*there, route, grant]})
+    assert [(one.resource, one.after) for one in made.plan] == [(names[0], ()), (names[1], ("1",))]
+    assert [(one.resource, one.after) for one in gone.plan] == [(names[1], ()), (names[0], ("1",))]
+
+
 @pytest.mark.parametrize(
     ("flaw", "code"),
     [(Flaws(stale=True), "F502"), (Flaws(unreachable=True), "F501"), (Flaws(blind=("deployments.apps",)), "F503")],
