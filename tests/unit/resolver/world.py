@@ -71,6 +71,7 @@ class World:
     def __init__(self, site: SiteName = LYON, peers: Sequence[SiteName] = ()) -> None:
         self.site = site
         self.peers = peers
+        self.gone: tuple[SiteName, ...] = ()  # as somebody has said to the resolver
         self.cluster = Cluster()
         self.now_s = 1000.0
         self.ahead_s = 0.0  # of the wall clock, which may be wrong
@@ -112,6 +113,8 @@ class World:
     def start(self) -> None:
         """A new process: it knows what the streams keep."""
         one, other = (Machine(self.site, CATALOGUE, Policy(), f"resolver/{self.site}@test", self.peers) for _ in "12")
+        for machine in (one, other):
+            machine.desk.neighbours.give_up(self.gone)
         stored = self.verdicts, self.stored_outcomes, self.intents, self.alerts, self.recent
         self.machine = recovered((one, other), *stored)
         self.resyncs.clear()
