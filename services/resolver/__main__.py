@@ -81,7 +81,7 @@ async def run(settings: ResolverSettings, bus: Bus | None = None, ready: asyncio
         log.info("graph and judge are loaded", site=settings.site, code=str(compiled.found()))
         book, policy = Rulebook(settings.rules, settings.rules_namespace), _policy(settings)
         machine = Machine(settings.site, book.catalogue, policy, decided_by(settings), settings.peers, book)
-        machine.desk.neighbours.give_up(_gone(settings))
+        machine.desk.neighbours.give_up(gone(settings))
         made_by = maker(book.edition, settings.rules_namespace)
         lifecycle.settle()  # the lists that a graph grows in, too: a walk over 100,000 resources takes 45 ms
         machine.vigil.shares.grace_s = settings.rebalance_after_s
@@ -91,7 +91,7 @@ async def run(settings: ResolverSettings, bus: Bus | None = None, ready: asyncio
             bus,
             machine,
             peers=settings.peers,
-            gone=_gone(settings),
+            gone=gone(settings),
             snapshots=kept,
             snapshot_every_s=settings.snapshot_every_s,
             audit=_auditor(settings),
@@ -121,7 +121,8 @@ def _auditor(settings: ResolverSettings) -> Callable[[], Awaitable[Bus]] | None:
     return lambda: nats.connect(settings.nats_url, name=f"auditor-{settings.site}", identity=identity, wait=False)
 
 
-def _gone(settings: ResolverSettings) -> frozenset[SiteName]:
+def gone(settings: ResolverSettings) -> frozenset[SiteName]:
+    """Sites of which somebody says that they are gone for good. Raises SettingsError for this one."""
     if settings.site in settings.gone:
         raise SettingsError(f"CHEOPS_GONE: {settings.site} is this site (expected others)")
     return frozenset(map(SiteName, settings.gone))

@@ -212,8 +212,10 @@ class Bringer:
         """The whole with its steps in order across sites: an original before its copy, when both go the other way."""
         gone, text = self.desk.neighbours.gone, asked.intent.scope.strip()
         if gone:
-            written = named_in(parse_scope(text), gone) if text and not asked.bringing.problems else ()
-            verdict = told(verdict, (*asked.bringing.left_out, *written), gone)
+            former = self.desk.docket.known(asked.intent.id)
+            written = named_in(parse_scope(text), gone) if text else ()
+            began = [step.site for step in former.plan if step.site in gone] if former is not None else ()
+            verdict = told(verdict, (*asked.bringing.left_out, *written, *began), gone)
         steps = {(step.site, step.resource): step for step in verdict.plan}
         before: dict[str, set[str]] = {}
         for (name, resource), origin in asked.bringing.supplies.origins.items():

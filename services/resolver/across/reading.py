@@ -90,12 +90,12 @@ class Reading:
         if intake.problems:
             return list(intake.problems)
         try:
-            scope = self.scope_of(intent, intake)
-            if intent.scope.strip() and not intent.heal:  # what objects carry was taken in before
-                check_offered(scope, intent.scope.strip())
+            scope, text = self.scope_of(intent, intake), intent.scope.strip()
+            if text and not intent.heal:  # what objects carry was taken in before
+                check_offered(scope, text)
             unknown = check_sites(scope, self.desk.neighbours.known | {self.desk.site})
-            if unknown:
-                columns = site_columns(intent.scope.strip()) if intent.scope.strip() else {}
+            if unknown and text:  # of what objects say, somebody may have written a word, or a site is not known yet
+                columns = site_columns(text)
                 words = {one.name: " any more: it is gone for good (CHEOPS_GONE)" for one in unknown}
                 words = {name: text for name, text in words.items() if name in self._gone}
                 return [Problem("D601", one.sentence(columns) + words.get(one.name, "")) for one in unknown]

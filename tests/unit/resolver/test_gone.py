@@ -269,6 +269,18 @@ def test_a_resolver_that_was_not_told_goes_on_waiting(mesh: VirtualMesh) -> None
     assert keys(mesh, "lyon") == keys(mesh, "oslo")
 
 
+def test_a_set_that_names_a_site_that_is_no_peer_any_more_waits_for_it(mesh: VirtualMesh) -> None:
+    """Its resolver was started without it among its peers, and was not told that it is gone: unknown is not absent."""
+    do(mesh, "lyon", "create", THREE, "i-1", manifests=(new("a", "b"),))
+    lose(mesh)
+    mesh["lyon"].peers = (LYON, OSLO)
+    mesh["lyon"].kill()
+    mesh.settle()
+    verdict = do(mesh, "lyon", "apply", "", "i-2", manifests=(new("a"),))
+    assert (verdict.decision, [one.site for one in verdict.waits_for]) == ("defer", ["rome"])
+    assert do(mesh, "lyon", "delete", "", "i-3", resources=("secret/new",)).decision == "defer"
+
+
 def test_a_scope_that_names_nobody_else_names_no_site(mesh: VirtualMesh) -> None:
     lose(mesh)
     give_up(mesh)
