@@ -131,7 +131,7 @@ class Liaison:
         return status if status.site == link.site else None
 
     def _figures(self) -> Iterator[Figure]:
-        for link in self.links():
+        for link in (one for one in self.links() if one.state != "gone"):
             labels = (self.site, link.site)
             yield "cheops_peer_up", "1 while the peer answers and is understood.", labels, float(link.state == "up")
             if link.round_trip_s is not None:

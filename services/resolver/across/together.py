@@ -120,9 +120,19 @@ class Together:
             effect = left.popleft()
             if isinstance(effect, SendPeer) and effect.message.receiver == self._site:
                 left += self.hear(effect.message, moment)
-            elif not (isinstance(effect, SendPeer) and effect.message.receiver in self._gone):
+            elif isinstance(effect, SendPeer) and effect.message.receiver in self._gone:
+                left += self._instead_of(effect.message, moment)
+            else:
                 settled.append(effect)
         return settled
+
+    def _instead_of(self, message: PeerMessage, moment: Moment) -> list[Effect]:
+        """Nothing is said to a site that is gone for good; what it should do it does not take, and nobody waits."""
+        if not (isinstance(message, Decide) and message.commit):
+            return []
+        names = {"sender": message.receiver, "receiver": self._site, "intent": message.intent}
+        reason = f"{message.receiver} is gone for good (CHEOPS_GONE)"
+        return self.coordinator.refused(Refuse(what="decide", reason=reason, **names), moment)
 
     # ── after a crash ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -171,10 +181,11 @@ class Together:
         if one.intent.entry is not None:
             return [*self.participant.doing.resume(one, moment), *self._without_entry(one, moment)]
         self.coordinator.following.expected.discard(one.intent.id)
-        gone = sorted(self._gone & {step.site for step in one.verdict.plan})
         if one.verdict.undoes is not None:
-            return [*self.back.resume(one, moment), *self._not_undone(one, gone, moment)]
-        if gone:  # those that are left say what they have done of it, and are asked anew
+            return self.back.resume(one, moment)
+        if any(
+            step.site in self._gone for step in one.verdict.plan
+        ):  # those that are left say what they have done of it, and are asked anew
             asked = self.coordinator.following.ask_what_was_done(one.verdict, one.outcomes)
             return [*asked, *self.coordinator.begin(one.intent, moment)]
         parts = self.coordinator.reading.parts_again(one.intent, one.verdict, moment)
@@ -198,13 +209,3 @@ class Together:
         return self.participant.doing.heard(
             Tell(revision=one.verdict.revision, outcomes=(), stop=True, **names), moment
         )
-
-    def _not_undone(self, one: Unfinished, gone: Sequence[SiteName], moment: Moment) -> list[Effect]:
-        """Who is gone for good takes nothing back, and nobody waits for it."""
-        effects: list[Effect] = []
-        for name in gone:
-            names = {"sender": name, "receiver": self._site, "intent": one.intent.id}
-            effects += self.coordinator.refused(
-                Refuse(what="decide", reason=f"{name} is gone for good", **names), moment
-            )
-        return effects

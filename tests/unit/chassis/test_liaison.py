@@ -153,3 +153,4 @@ async def test_a_site_that_is_gone_for_good_is_not_answered_and_that_it_asks_is_
         assert (seen.state, seen.outbox.count, "CHEOPS_GONE" in seen.why) == ("gone", 0, True)
         assert NICE in {peer for peer, _ in sites[LYON].heard}
         assert LYON not in {peer for peer, _ in sites[NICE].heard}
+        assert figure("cheops_peer_up", NICE) is None

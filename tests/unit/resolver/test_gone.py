@@ -188,15 +188,27 @@ def test_what_was_under_way_there_is_decided_again_without_it(mesh: VirtualMesh,
     assert keys(mesh, "lyon") == keys(mesh, "oslo") == (set() if verb == "delete" else {"a"})
 
 
-def test_what_is_being_undone_does_not_wait_for_it(mesh: VirtualMesh) -> None:
+@pytest.mark.parametrize("is_begun", [True, False])
+def test_what_is_being_undone_does_not_wait_for_it(mesh: VirtualMesh, is_begun: bool) -> None:
     do(mesh, "lyon", "create", THREE, "i-1", manifests=(new("a"),))
     mesh["oslo"].refuses.add(NEW)
     mesh.enter("lyon", "apply", "", "i-2", manifests=(new("a", "b"),))
-    mesh.pump()
-    mesh.sever("rome")
-    mesh.settle(60)
+    while "i-2" not in mesh["lyon"].latest():
+        mesh.exchange()
+    mesh.exchange()
+    while mesh.goes_on(mesh["rome"]):
+        mesh.collect()
+    while mesh.wires[ROME, LYON]:
+        mesh.arrive((ROME, LYON))
+    lose(mesh)
+    assert keys(mesh, "rome") == {"a", "b"}
+    following = mesh["lyon"].machine.together.coordinator.following
+    assert len(following), "it waits for what rome takes back"
+    if not is_begun:
+        assert mesh["lyon"].verdicts.pop().undoes is not None  # killed before it was stored
     give_up(mesh, for_s=60)
     settled(mesh, "lyon", "i-2")
+    assert not len(mesh["lyon"].machine.together.coordinator.following)
     assert keys(mesh, "lyon") == keys(mesh, "oslo") == {"a"}
 
 
