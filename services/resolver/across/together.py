@@ -183,9 +183,8 @@ class Together:
         self.coordinator.following.expected.discard(one.intent.id)
         if one.verdict.undoes is not None:
             return self.back.resume(one, moment)
-        if any(
-            step.site in self._gone for step in one.verdict.plan
-        ):  # those that are left say what they have done of it, and are asked anew
+        if not self._gone.isdisjoint(claim.site for claim in one.verdict.evidence):
+            # Those that are left say what they have done of it, and are asked anew.
             asked = self.coordinator.following.ask_what_was_done(one.verdict, one.outcomes)
             return [*asked, *self.coordinator.begin(one.intent, moment)]
         parts = self.coordinator.reading.parts_again(one.intent, one.verdict, moment)
