@@ -26,7 +26,9 @@ async def overview(mesh: Questions) -> Overview:
     links = [one for one in await asyncio.gather(*(_links(mesh, status.site) for status in here)) if one is not None]
     found = {peer.status.site: peer.status for one in links for peer in one.peers if peer.status is not None}
     found |= {status.site: status for status in here}
-    expected = {*map(SiteName, mesh.expected_sites), *(peer.site for one in links for peer in one.peers)}
+    peers = [peer for one in links for peer in one.peers]
+    expected = {*map(SiteName, mesh.expected_sites), *(peer.site for peer in peers)}
+    expected -= {peer.site for peer in peers if peer.state == "gone"}
     return Overview(
         sites=tuple(found[name] for name in sorted(found)),
         links=tuple(one for one in links if one.peers),

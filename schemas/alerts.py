@@ -22,9 +22,9 @@ class Alert(Message):
                `A504` a replica is behind · `A505` rules of a ConfigMap are not in force
                `A506` an update was overtaken · `A507` it is not what was declared
                `A508` a copy is older than its original · `A509` a site with a share is lost
-               `A510` a key is refused
+               `A510` a key is refused · `A511` a site that is gone for good is heard
     resource   what vanished or changed; `broken`: the first edges that point to it; `dependents`: exact count
-    sites      the other sites to which the resource belongs, as a replica, a part or a copy
+    sites      the other sites to which the resource belongs, as a replica, a part or a copy; the one that is heard
     at         when it broke, or healed; `again_at`: when it was said again, because it stands for more than a day
     cause      the event that did it: `delete 7:1234567 rv=98765`; of an update, an intent; the key that is refused
     """

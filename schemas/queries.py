@@ -250,7 +250,8 @@ class OutboxLag(Message):
 class PeerLink(Message):
     """One peer as a site sees it.
 
-    state         up, unreachable (nothing heard for some seconds), refused (it answers, and is not understood: `why`)
+    state         up, unreachable (nothing heard for some seconds), refused (it answers, and is not understood: `why`),
+                  gone (for good, as the site was told)
     round_trip_s  the median of the last ones
     heard_s       how long ago it last answered; null when never
     speaks        the version of what resolvers say to each other
@@ -258,7 +259,7 @@ class PeerLink(Message):
     """
 
     site: SiteName
-    state: Literal["up", "unreachable", "refused"]
+    state: Literal["up", "unreachable", "refused", "gone"]
     why: str = ""
     round_trip_s: float | None = None
     heard_s: float | None = None

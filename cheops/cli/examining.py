@@ -25,6 +25,7 @@ Finding = tuple[bool, str]
 OF_THE_SET_UP: Final = {  # alerts, and what to do
     "A505": "cheops rules check FILE",
     "A510": "stop whoever shows it",
+    "A511": "take down what runs there, or take it out of CHEOPS_GONE",
 }
 CLOCKS_APART_S: Final = 30.0  # answers are a few seconds old when they are read
 OTHERWISE: Final = (
@@ -157,4 +158,4 @@ async def _raised(mesh: Mesh, code: str) -> list[Alert]:
 def _link(site: str, peer: PeerLink) -> Finding:
     count = peer.outbox.count
     waiting = f"; {counted(count, 'message')} {'waits' if count == 1 else 'wait'}" if count else ""
-    return peer.state == "up", f"link {site} to {peer.site}: {peer.state}{waiting}"
+    return peer.state in ("up", "gone"), f"link {site} to {peer.site}: {peer.state}{waiting}"

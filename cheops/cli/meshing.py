@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 app = typer.Typer(cls=Families, no_args_is_help=True, rich_markup_mode=None)
 
 NO_STEP: Final = "nothing changed"
+GONE: Final = (
+    "start the resolvers of {left} again with CHEOPS_GONE={gone} (cheops mesh manifests prints it): "
+    "until then what concerns it waits"
+)
 SEALED_ANEW: Final = "Secrets for {site} are sealed with a new key from now on; older keys open what is sealed already"
 FolderOption = Annotated[Path, typer.Option("--out", help="Folder of the mesh.", metavar="DIR")]
 AtOption = Annotated[
@@ -82,10 +86,14 @@ def add(
 
 @app.command(cls=Command, epilog=examples("cheops mesh remove rome --out mesh"))
 def remove(site: SiteArgument, folder: FolderOption = Path("mesh"), output: OutputOption = Output.TEXT) -> None:
-    """Remove a site while the others run: its link is refused, its keys are deleted."""
+    """Remove a site for good while the others run: its link is refused, its keys are deleted."""
+    from cheops.cli.render.output import say
     from cheops.topology.folder import MeshFolder
 
-    _tell(MeshFolder(folder).remove(site), folder, output)
+    found = MeshFolder(folder)
+    _tell(found.remove(site), folder, output)
+    if output is Output.TEXT:
+        say([GONE.format(gone=",".join(found.plan().gone), left=", ".join(found.plan().names))])
 
 
 @app.command(cls=Command, epilog=examples("cheops mesh revoke lyon", "cheops mesh revoke lyon --role client"))

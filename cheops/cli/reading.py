@@ -71,7 +71,7 @@ async def _sites(mesh: Mesh, wanted: Everywhere) -> tuple[SiteName, list[SiteNam
         entry = there[0]
     if in_scope and "around" not in wanted.scope:
         return entry, in_scope
-    return entry, [entry, *(one.site for one in (await mesh.links(entry)).peers)]
+    return entry, [entry, *(one.site for one in (await mesh.links(entry)).peers if one.state != "gone")]
 
 
 async def _place(mesh: Mesh, copies: Sequence[Copy], wanted: Everywhere, entry: SiteName) -> Place | None:

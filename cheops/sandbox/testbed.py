@@ -199,7 +199,9 @@ class Testbed:
 
         async def look(mesh: Mesh) -> str:
             links = [await mesh.links(name) for name in self.sites]
-            return ", ".join(f"{one.site} to {peer.site}" for one in links for peer in one.peers if peer.state != "up")
+            return ", ".join(
+                f"{one.site} to {peer.site}" for one in links for peer in one.peers if peer.state not in ("up", "gone")
+            )
 
         await self._wait("linked", look, timeout_s)
 

@@ -126,6 +126,7 @@ def of_site(plan: Plan, site: Site, files: Files, choices: Choices) -> list[Obje
         settings = {"CHEOPS_SITE": site.name, "CHEOPS_NATS_URL": f"nats://{host}:{site.port}"}
         if service == "resolver":
             settings |= {"CHEOPS_PEERS": peers, "CHEOPS_SNAPSHOTS": GRAPH}
+            settings |= {"CHEOPS_GONE": ",".join(plan.gone)} if plan.gone else {}
         read = _gate_certificate(site, files, choices) if service == "resolver" and choices.gate else {}
         made += _service(names, service, settings, _keys(plan, files, site, service), read, choices)
     return [*made, *_gate(names, site, files, choices)] if choices.gate else made

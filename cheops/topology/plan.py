@@ -45,11 +45,12 @@ class Router(_Frozen):
 
 
 class Plan(_Frozen):
-    """A mesh."""
+    """A mesh. `gone`: sites that were removed: resolvers are told that they are gone for good (CHEOPS_GONE)."""
 
     schema_: Literal["mesh/v1"] = Field("mesh/v1", alias="schema")
     sites: tuple[Site, ...]
     routers: tuple[Router, ...] = ()
+    gone: tuple[SiteName, ...] = ()
     tls: bool = False
 
     @model_validator(mode="after")
@@ -99,7 +100,8 @@ class Plan(_Frozen):
                 port=port or _free(CLIENTS_PORT, host, ((one.host, one.port) for one in plan.sites)),
                 links_port=_free(LINKS_PORT, host, plan.links_taken()),
             )
-            plan = plan.model_copy(update={"sites": (*plan.sites, made)})
+            gone = tuple(one for one in plan.gone if one != name)
+            plan = plan.model_copy(update={"sites": (*plan.sites, made), "gone": gone})
         if not 1 <= len(plan.sites) <= SERVERS_MAX:
             raise SettingsError(f"{len(plan.sites)} sites (expected 1 to {SERVERS_MAX})")
         return plan
@@ -121,7 +123,8 @@ class Plan(_Frozen):
         gone = self.site(name)
         if len(self.sites) == 1:
             raise SettingsError(f"{name} is the last site (remove the folder instead)")
-        return self.model_copy(update={"sites": tuple(one for one in self.sites if one is not gone)})
+        left = tuple(one for one in self.sites if one is not gone)
+        return self.model_copy(update={"sites": left, "gone": (*self.gone, gone.name)})
 
     def with_keys(self, name: str, keys: Mapping[str, str]) -> Plan:
         """Further or other public keys of a site."""

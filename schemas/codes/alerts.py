@@ -98,4 +98,14 @@ ALERTS: Final = (
         "cheops mesh revoke made a new key: give it to the service, or find who has the old one (its address is told).",
         "a stolen watcher.nk that is used after cheops mesh revoke lyon --role watcher",
     ),
+    Code(
+        "A",
+        "511",
+        "a site that is gone for good is heard",
+        "Somebody has said that a site is gone for good (CHEOPS_GONE), and it asks for this one.",
+        "It is not answered. What it has of sets and copies was not updated since, nor deleted with the others.",
+        "Take down what runs there; or let it back in: take it out of CHEOPS_GONE, then apply what it is to have in a "
+        "scope that names it, and delete there what was deleted.",
+        "a machine that was given up and is switched on again",
+    ),
 )

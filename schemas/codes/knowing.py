@@ -40,7 +40,7 @@ KNOWING: Final = (
         "site unreachable",
         "Nothing is heard from the site.",
         "No claim can be made about it.",
-        "It is decided by itself when the site is back.",
+        "It is decided by itself when the site is back. If it never will be, say so: CHEOPS_GONE (docs/mesh.md).",
         "a site whose watcher is not running",
     ),
     Code(
@@ -69,6 +69,15 @@ KNOWING: Final = (
         "The replica there is older until then.",
         "Nothing: it is updated by itself when the site is back.",
         "an update of what is replicated at lyon & nice, with nice cut off",
+    ),
+    Code(
+        "W",
+        "511",
+        "a site is left out for good",
+        "Somebody has said that the site is gone for good (CHEOPS_GONE at the site where this was entered).",
+        "It is not asked, and nobody waits for it; should it come back, what it has is as it was.",
+        "Nothing; or take it out of CHEOPS_GONE, if it is there (cheops sites).",
+        "a deletion of what is replicated at lyon & rome, after CHEOPS_GONE=rome",
     ),
     Code(
         "N",

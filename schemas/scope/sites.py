@@ -69,6 +69,24 @@ def check_sites(scope: Scope, known: Collection[str]) -> list[UnknownSite]:
     ]
 
 
+def without(location: Location, sites: Collection[SiteName]) -> Location | None:
+    """A location without these sites; None when nobody is left. What `all` and `around` come to is not read here."""
+    match location:
+        case Site(name):
+            return None if name in sites else location
+        case Replicate(each):
+            kept = [left for one in each if (left := without(one, sites))]
+            return replicate(kept) if kept else None
+        case Otherwise(choices):
+            kept = [left for one in choices if (left := without(one, sites))]
+            return otherwise(kept) if kept else None
+        case Cross(shares):
+            weighed = [(left, weight) for one, weight in shares if (left := without(one, sites))]
+            return cross(weighed) if len(weighed) > 1 else weighed[0][0] if weighed else None
+        case _:
+            return location
+
+
 def fold(location: Location, known: Collection[SiteName], latencies: Latencies, entry: SiteName) -> Location:
     """A location of sites only: `all` → `&` over the known ones, `around` → `;` over those within reach.
 

@@ -50,6 +50,7 @@ class ResolverSettings(ServiceSettings):
     rules_namespace: NamespaceName = Field("", description=RULES_NAMESPACE)
     policy: Path | None = Field(None, description="A policy file (cheops policy check FILE).")
     peers: Listed[SiteToken] = Field((), description="The other sites: oslo,nice.")
+    gone: Listed[SiteToken] = Field((), description="Sites that are gone for good, as you know: nobody waits for them.")
     snapshots: Path | None = Field(
         None, description="Folder that keeps the graph from one start to the next; none: all is listed again."
     )
@@ -80,6 +81,7 @@ async def run(settings: ResolverSettings, bus: Bus | None = None, ready: asyncio
         log.info("graph and judge are loaded", site=settings.site, code=str(compiled.found()))
         book, policy = Rulebook(settings.rules, settings.rules_namespace), _policy(settings)
         machine = Machine(settings.site, book.catalogue, policy, decided_by(settings), settings.peers, book)
+        machine.desk.neighbours.give_up(gone(settings))
         made_by = maker(book.edition, settings.rules_namespace)
         lifecycle.settle()  # the lists that a graph grows in, too: a walk over 100,000 resources takes 45 ms
         machine.vigil.shares.grace_s = settings.rebalance_after_s
@@ -89,6 +91,7 @@ async def run(settings: ResolverSettings, bus: Bus | None = None, ready: asyncio
             bus,
             machine,
             peers=settings.peers,
+            gone=gone(settings),
             snapshots=kept,
             snapshot_every_s=settings.snapshot_every_s,
             audit=_auditor(settings),
@@ -116,6 +119,13 @@ def _auditor(settings: ResolverSettings) -> Callable[[], Awaitable[Bus]] | None:
     if identity is None or not identity.seed_file.exists():
         return None
     return lambda: nats.connect(settings.nats_url, name=f"auditor-{settings.site}", identity=identity, wait=False)
+
+
+def gone(settings: ResolverSettings) -> frozenset[SiteName]:
+    """Sites of which somebody says that they are gone for good. Raises SettingsError for this one."""
+    if settings.site in settings.gone:
+        raise SettingsError(f"CHEOPS_GONE: {settings.site} is this site (expected others)")
+    return frozenset(map(SiteName, settings.gone))
 
 
 def _policy(settings: ResolverSettings) -> Policy:

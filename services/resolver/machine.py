@@ -78,12 +78,12 @@ class Machine:
         self.evidence, self.holds = SiteEvidence(site), Holds()
         self._hearing = Hearing(self.evidence, catalogue, policy, decided_by)
         near, drifts = Neighbours({one for one in peers if one != site}), Drifts(site, self.holds.holds)
-        ruling, shares = Ruling(site, book), Shares(site, self.holds.holds, near.reachable, near.age_s)
+        ruling, shares = Ruling(site, book), Shares(site, self.holds.holds, near.reachable, near.age_s, near.gone)
         self.desk = Desk(site, self.graph, self.evidence, self._hearing, near, self.holds, drifts, ruling)
         self.docket = self.desk.docket
         self.undoing = Undoing(self.desk)
-        self.together = Together(self.desk, self._hearing.divides, self.undoing)
-        self.vigil = Vigil(site, drifts, shares, ruling)
+        self.vigil = Vigil(site, drifts, shares, ruling, near.gone)
+        self.together = Together(self.desk, self._hearing.divides, self.undoing, self.vigil.returning)
         self.alone = Alone(self.desk, self.undoing, self.together.coordinator.reading.concerns, self.together.take_over)
         self._recovering, self._unseen = list[Unfinished](), list[Unfinished]()
         self._early, self._was_synced = list[Outcome](), False

@@ -7,7 +7,7 @@ A word that is to say nothing any more is "" in the manifest: the executor takes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,8 +57,8 @@ class Words:
         return structs.replace(state, labels=kept, facts={**state.facts, **facts})
 
 
-def marked(intake: Intake, marks: Sequence[Mark], view: View) -> Intake:
-    """The words on what is to be marked, by what is known of it now."""
+def marked(intake: Intake, marks: Sequence[Mark], view: View, gone: Set[SiteName] = frozenset()) -> Intake:
+    """The words on what is to be marked, by what is known of it now. `gone`: for good, no word names them."""
     by_resource = {one.resource: one for one in marks}
     manifests = dict(intake.manifests)
     changes = []
@@ -70,7 +70,7 @@ def marked(intake: Intake, marks: Sequence[Mark], view: View) -> Intake:
         elif mark is not None and state is not None and mark.seen not in ("", state.resource_version):
             changes.append(structs.replace(change, refused="was changed since it was read"))
         elif mark is not None and state is not None:
-            words, key = words_of(state, mark, view.site), ResourceKey.parse(change.resource)
+            words, key = words_of(state, mark, view.site, gone), ResourceKey.parse(change.resource)
             metadata: dict[str, Any] = {"name": key.name}
             if key.namespace:
                 metadata["namespace"] = key.namespace
@@ -83,19 +83,20 @@ def marked(intake: Intake, marks: Sequence[Mark], view: View) -> Intake:
     return structs.replace(intake, changes=tuple(changes), manifests=manifests)
 
 
-def words_of(state: ResourceState, mark: Mark, here: SiteName) -> Words:
+def words_of(state: ResourceState, mark: Mark, here: SiteName, gone: Set[SiteName] = frozenset()) -> Words:
     """What a mark makes of the words that are there."""
     labels: dict[str, str] = {}
     annotations: dict[str, str] = {}
     if mark.add or mark.remove:
         sites = (*shared_to(state), *mark.add)
-        annotations[SHARED_TO] = listed(one for one in sites if one not in mark.remove)
+        annotations[SHARED_TO] = listed(one for one in sites if one not in mark.remove and one not in gone)
     if not (mark.joins or mark.leaves):
         return Words(labels, annotations)
     if PART_OF in state.labels and REPLICA_SET not in state.labels:
-        return _parts_left(state, mark, labels, annotations)
+        leaves = tuple({*mark.leaves, *(gone & {*replicas_at(state)})})
+        return _parts_left(state, mark.model_copy(update={"leaves": leaves}), labels, annotations)
     sites = (*(replicas_at(state) or (here,)), *mark.joins)
-    kept = listed(one for one in sites if one not in mark.leaves)
+    kept = listed(one for one in sites if one not in mark.leaves and one not in gone)
     is_set = len(kept.split(",")) > 1
     labels[REPLICA_SET] = set_id(state.resource) if is_set else ""
     annotations[REPLICAS] = kept if is_set else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from schemas.identity import SiteName
@@ -10,13 +10,22 @@ from schemas.identity import SiteName
 
 @dataclass(slots=True)
 class Neighbours:
-    """Who is known, when each was last heard and until when that stands, in seconds of our own monotonic clock."""
+    """Who is known, when each was last heard and until when that stands, in seconds of our own monotonic clock.
+
+    gone   a person has said that these are gone for good (docs/adr/0039-gone-for-good.md): they are not known
+    """
 
     known: set[SiteName] = field(default_factory=set)
+    gone: set[SiteName] = field(default_factory=set)
     heard_s: dict[SiteName, float] = field(default_factory=dict)
     until_s: dict[SiteName, float] = field(default_factory=dict)
     round_trip_s: dict[SiteName, float] = field(default_factory=dict)
     _by_name: list[SiteName] = field(default_factory=list)  # `known`, sorted once: each intent over sites asks for it
+
+    def give_up(self, sites: Iterable[SiteName]) -> None:
+        """These are gone for good."""
+        self.gone.update(sites)
+        self.known -= self.gone
 
     def hear(self, site: SiteName, now_s: float, round_trip_s: float, good_for_s: float) -> bool:
         """It answered; True when it was silent before."""

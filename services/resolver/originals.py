@@ -11,7 +11,7 @@ that still waits for its site stands for all later changes, because it reads the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import Final
 
@@ -50,6 +50,7 @@ class Originals:
     def __init__(self, site: SiteName, is_held: Callable[[ResourceId], bool]) -> None:
         self._site, self._is_held = site, is_held
         self.is_near: Callable[[SiteName, float], bool] = lambda _, __: True
+        self.gone: Set[SiteName] = frozenset()  # for good: nobody there follows
         self.is_waiting: Callable[[str], bool] = lambda _: False
         self.is_confidential: Callable[[KindId], bool] = lambda _: True
         self._followed: dict[tuple[ResourceId, SiteName], _Followed] = {}
@@ -61,7 +62,7 @@ class Originals:
         old, new = changed.old, changed.new
         if old is None or self._is_held(old.resource):
             return
-        lost = {*shared_to(old)} - {*(shared_to(new) if new is not None else ())}
+        lost = {*shared_to(old)} - {*(shared_to(new) if new is not None else ())} - self.gone
         if lost and len(self._missed) < MISSED_MAX:
             self._missed.setdefault(old.resource, set()).update(lost)
 
@@ -74,7 +75,7 @@ class Originals:
             return  # a status went on
         is_ours = self._is_held(new.resource)
         for name in shared_to(new):
-            if name == self._site or (is_ours and self.is_near(name, now_s)):
+            if name == self._site or name in self.gone or (is_ours and self.is_near(name, now_s)):
                 continue  # an intent of ours has brought it along
             row = self._followed.setdefault((new.resource, name), _Followed())
             if row.due_s is None:

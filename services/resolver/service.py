@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -77,6 +77,7 @@ class ResolverService:
         machine: Machine,
         now: Callable[[], Moment] = system_moment,
         peers: Iterable[SiteName] = (),
+        gone: Set[SiteName] = frozenset(),
         snapshots: Snapshots | None = None,
         snapshot_every_s: float = EVERY_S,
         audit: Callable[[], Awaitable[Bus]] | None = None,
@@ -91,7 +92,7 @@ class ResolverService:
         self._preserving = Preserving(machine, snapshots, now, snapshot_every_s)
         self._auditing = Auditing(site, machine.vigil.refusals, now, audit)
         self._liaison = Liaison(
-            site, bus, peers, self._told, self._heard, lambda: now().monotonic_s, lambda: self._fetching.own_key
+            site, bus, peers, self._told, self._heard, lambda: now().monotonic_s, lambda: self._fetching.own_key, gone
         )
         self._fetching = Fetching(site, bus, machine, now, self._liaison.key_of)
         self._unanswered: dict[str, Delivery] = {}

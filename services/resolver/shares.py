@@ -10,7 +10,7 @@ Nobody decides for all: each site looks at its own part. Of two sides of a cut a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -74,10 +74,14 @@ class Whole:
         numbers = divided(sum(self.numbers.values()), location, None if options.prime in lost else options.prime)
         return {name: numbers.get(name, 0) for name in sorted(self.sites)}
 
-    def may_move(self, heard: Collection[SiteName]) -> bool:
-        """More than half of the sites, or half of them and the first: of two sides of a cut at most one is that."""
-        twice = 2 * sum(name in heard for name in self.sites)
-        return twice > len(self.sites) or (twice == len(self.sites) and self.sites[0] in heard)
+    def may_move(self, heard: Collection[SiteName], gone: Collection[SiteName] = ()) -> bool:
+        """More than half of the sites, or half of them and the first: of two sides of a cut at most one is that.
+
+        Who is gone for good is on no side.
+        """
+        sites = [name for name in self.sites if name not in gone]
+        twice = 2 * sum(name in heard for name in sites)
+        return twice > len(sites) or (twice == len(sites) and sites[0] in heard)
 
     def scope_without(self, lost: Collection[SiteName]) -> str:
         """The scope of an intent that gives every site its share: those that take part in it."""
@@ -131,10 +135,11 @@ class Shares:
         is_held: Callable[[ResourceId], bool],
         is_near: Callable[[SiteName, float], bool],
         silent_s: Callable[[SiteName, float], float | None],
+        gone: Set[SiteName] = frozenset(),
     ) -> None:
         """`is_near`: whether a site is heard now; `silent_s`: for how long it has not been, None for never."""
         self._site, self._is_held = site, is_held
-        self._is_near, self._silent_s = is_near, silent_s
+        self._is_near, self._silent_s, self._gone = is_near, silent_s, gone
         self.grace_s = GRACE_S
         self._rows: dict[ResourceId, _Row] = {}
         self._raised: dict[str, Alert] = {}
@@ -179,7 +184,7 @@ class Shares:
         if len(heard) + len(lost) < len(whole.sites):  # who is silent for a moment is neither
             row.rest()
             return
-        wanted, may_move = whole.without(lost), whole.may_move(heard)
+        wanted, may_move = whole.without(lost), whole.may_move(heard, self._gone)
         yield from self._tell(resource, whole, heard, lost, moment)
         if wanted == whole.numbers or not (may_move or not lost) or self._is_held(resource):
             row.rest()
@@ -191,6 +196,8 @@ class Shares:
 
     def _is_lost(self, name: SiteName, whole: Whole, now_s: float) -> bool:
         """Not heard for the grace period; one whose share has moved is lost until it is heard."""
+        if name in self._gone:
+            return True
         silent_s = self._silent_s(name, now_s)
         assert self._began_s is not None, "somebody has looked"
         return name in whole.moved or (now_s - self._began_s if silent_s is None else silent_s) >= self.grace_s
@@ -223,7 +230,7 @@ class Shares:
     def _said(self, resource: ResourceId, whole: Whole, heard: list[SiteName], gone: tuple[SiteName, ...]) -> str:
         share = f"{sum(whole.without(())[name] for name in gone)} of {sum(whole.numbers.values())}"
         what = f"{named(resource)}: {', '.join(gone)} cannot be heard; its share ({share})"
-        if whole.may_move(heard):
+        if whole.may_move(heard, self._gone):
             return f"{what} goes to {', '.join(heard)} until it is back, and may run there, too"
         return f"{what} stays where it is: {', '.join(heard)} cannot know on which side of a cut they are"
 

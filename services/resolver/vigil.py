@@ -8,7 +8,7 @@ it heals when the thing is back or nobody needs it any more. What never was ther
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice, takewhile
 from typing import Final
@@ -27,6 +27,7 @@ from services.resolver.judge.findings import edge_ref
 from services.resolver.judge.use import breaks
 from services.resolver.refusals import Refusals
 from services.resolver.reminding import Reminders
+from services.resolver.returning import Returning
 from services.resolver.ruling import Ruling
 from services.resolver.shares import Shares
 from services.resolver.signals import Effect, Moment, SendAlert
@@ -52,10 +53,13 @@ class _Suspicion:
 class Vigil:
     """Suspicions and raised alerts of one site."""
 
-    def __init__(self, site: SiteName, drifts: Drifts, shares: Shares, ruling: Ruling) -> None:
+    def __init__(
+        self, site: SiteName, drifts: Drifts, shares: Shares, ruling: Ruling, gone: Set[SiteName] = frozenset()
+    ) -> None:
+        """`gone`: sites of which somebody has said that they are."""
         self._site = site
         self.drifts, self.shares, self._ruling = drifts, shares, ruling
-        self.refusals, self.reminders = Refusals(site), Reminders()
+        self.refusals, self.reminders, self.returning = Refusals(site), Reminders(), Returning(site, gone)
         self._suspicions: dict[ResourceId, _Suspicion] = {}
         self._raised: dict[str, Alert] = {}
         self._next_check_s = 0.0
@@ -68,6 +72,7 @@ class Vigil:
         self.drifts.recover(alerts)
         self.shares.recover(alerts)
         self.refusals.recover(alerts)
+        self.returning.recover(alerts)
         self._ruling.recover(alerts)
         for alert in (one for one in alerts if one.code in OWN):
             if alert.state == "raised":
@@ -117,6 +122,7 @@ class Vigil:
             *self._heal(view, evidence, moment),
             *self.drifts.due(view, evidence, moment),
             *self.refusals.due(moment),
+            *self.returning.due(moment),
             *self._ruling.due(evidence, moment),
         ]
 

@@ -21,6 +21,7 @@ WORDS: Final = {
     "A508": "OLDER",
     "A509": "AWAY",
     "A510": "REFUSED",
+    "A511": "BACK",
 }
 HEALED_BY_COMMAND: Final = ("A504", "A507", "A508")
 

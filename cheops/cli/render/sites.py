@@ -68,7 +68,7 @@ def links_table(links: Sequence[SiteLinks], signs: Signs) -> list[str]:
 
 
 def _link(site: str, peer: PeerLink, signs: Signs) -> tuple[str, ...]:
-    sign = signs.allow if peer.state == "up" else signs.deny
+    sign = signs.deny if peer.state in ("unreachable", "refused") else signs.allow
     trip = "-" if peer.round_trip_s is None or peer.state == "unreachable" else f"{1_000 * peer.round_trip_s:.1f} ms"
     heard = "never" if peer.heard_s is None else f"{span(peer.heard_s)} ago"
     waiting = f"{peer.outbox.count}, {span(peer.outbox.oldest_s)}" if peer.outbox.count else "0"

@@ -39,8 +39,16 @@ class Carrier:
     """The way to one peer."""
 
     def __init__(
-        self, site: SiteName, peer: SiteName, bus: Bus, now_s: Callable[[], float], backoff: Backoff, bury: Bury
+        self,
+        site: SiteName,
+        peer: SiteName,
+        bus: Bus,
+        now_s: Callable[[], float],
+        backoff: Backoff,
+        bury: Bury,
+        is_gone: bool = False,
     ) -> None:
+        """`is_gone`: for good; nothing is carried there, and nothing waits for it."""
         self.peer = peer
         self.backlog = Backlog()
         self.retries = 0
@@ -49,6 +57,7 @@ class Carrier:
         self._now_s = now_s
         self._backoff = backoff
         self._bury = bury
+        self._is_gone = is_gone
         self._error = ""
         self._stream = subjects.outbox_stream(site)
         self._only = subjects.outbox_filter(site, peer)
@@ -113,7 +122,9 @@ class Carrier:
 
     async def _deliver(self, delivery: Delivery) -> None:
         oldest = delivery.message
-        if wire_id(oldest) not in self._there:
+        if self._is_gone:
+            await self._bury(oldest, f"{self.peer} is gone for good (CHEOPS_GONE)")
+        elif wire_id(oldest) not in self._there:
             await self._bring(await self._parcel(oldest))
         await delivery.ack()
         self._there.discard(wire_id(oldest))

@@ -6,7 +6,7 @@ Only an answer to our own question counts as contact: a peer that we hear and th
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Final, Literal
@@ -21,7 +21,7 @@ ROUND_TRIPS: Final = 15
 LEARNED_MAX: Final = 1_000
 FORGOTTEN_AFTER_S: Final = 3_600.0  # of a learned one: a site that was removed
 
-LinkState = Literal["up", "unreachable", "refused"]
+LinkState = Literal["up", "unreachable", "refused", "gone"]
 
 
 @dataclass(slots=True)
@@ -55,9 +55,10 @@ class Contact:
 class Contacts:
     """All peers of a site."""
 
-    def __init__(self, peers: Iterable[SiteName], speaks: str = SPEAKS) -> None:
-        self.speaks = speaks
-        self._contacts = {peer: Contact(peer) for peer in peers}
+    def __init__(self, peers: Iterable[SiteName], speaks: str = SPEAKS, gone: Set[SiteName] = frozenset()) -> None:
+        """`gone`: for good, as somebody has said: they are no peers, whatever else says so."""
+        self.speaks, self.gone = speaks, gone
+        self._contacts = {peer: Contact(peer) for peer in peers if peer not in gone}
         self._learned: set[SiteName] = set()
 
     @property
@@ -103,6 +104,8 @@ class Contacts:
 
     def state(self, peer: SiteName, now_s: float) -> LinkState:
         """A site that is no peer of ours is out of reach, too."""
+        if peer in self.gone:
+            return "gone"
         contact = self._contacts.get(peer)
         if contact is None or contact.heard_at_s is None:
             return "refused" if contact and contact.refusal else "unreachable"

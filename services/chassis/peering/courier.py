@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -59,13 +59,16 @@ class Courier:
         now_s: Callable[[], float] = time.monotonic,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
         randomness: random.Random | None = None,
+        gone: Set[SiteName] = frozenset(),
     ) -> None:
+        """`gone`: sites to which nothing is carried any more: what waits for them is buried."""
         self._site = site
         self._bus = bus
         self._limits = limits or Limits()
         self._now_s = now_s
         self._wall = wall
         self._random = randomness or random.Random()
+        self._gone = gone
         self._carriers: dict[SiteName, Carrier] = {}
         self._tasks: asyncio.TaskGroup
 
@@ -111,7 +114,9 @@ class Courier:
         known = self._carriers.get(peer)
         if known is None:
             backoff = Backoff(RETRY_MIN_S, RETRY_MAX_S, self._random)
-            known = self._carriers[peer] = Carrier(self._site, peer, self._bus, self._now_s, backoff, self._bury)
+            known = self._carriers[peer] = Carrier(
+                self._site, peer, self._bus, self._now_s, backoff, self._bury, is_gone=peer in self._gone
+            )
             begin(known.run(), self._tasks)
         return known
 

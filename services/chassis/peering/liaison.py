@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from typing import Final
 
 from schemas import subjects
@@ -27,13 +27,16 @@ from services.chassis.peering.parcel import unpack
 from services.chassis.peering.pulse import Heard, Pulse
 
 STATUS_TIMEOUT_S: Final = 2.0
+GONE: Final = "it is gone for good, as this site was told (CHEOPS_GONE)"
+NO_PEER: Final = "it is no peer of this site (CHEOPS_PEERS)"
 NOTHING: Final = Lag(0, 0, 0.0, 0, "")
 
 
 class Liaison:
     """One site's. Needs its streams. `handle`: is given what peers say; without it nothing is read (inbox.py).
 
-    `heard` is told of each answer to a ping; `key`: what Secrets that come here are to be sealed with.
+    `heard` is told of each answer to a ping, and of each ping of those in `gone` (for good); `key`: what Secrets that
+    come here are to be sealed with.
     """
 
     def __init__(
@@ -45,10 +48,11 @@ class Liaison:
         heard: Heard | None = None,
         now_s: Callable[[], float] = time.monotonic,
         key: Callable[[], str] = str,
+        gone: Set[SiteName] = frozenset(),
     ) -> None:
         self.site = site
-        self.contacts = Contacts(peer for peer in peers if peer != site)
-        self.courier = Courier(site, bus, now_s=now_s)
+        self.contacts = Contacts((peer for peer in peers if peer != site), gone=gone)
+        self.courier = Courier(site, bus, now_s=now_s, gone=gone)
         self._bus = bus
         self._now_s = now_s
         self._pulse = Pulse(site, bus, self.contacts, self.courier.wake, heard, now_s=now_s, key=key)
@@ -89,7 +93,8 @@ class Liaison:
         """How every peer is, from here, by name; also one that is no peer any more, while letters wait for it."""
         lags = self.courier.lags()
         waiting = {peer for peer, lag in lags.items() if lag.count}
-        return tuple(self._link(peer, lags.get(peer, NOTHING)) for peer in sorted({*self.contacts.peers, *waiting}))
+        shown = {*self.contacts.peers, *self.contacts.gone, *waiting}
+        return tuple(self._link(peer, lags.get(peer, NOTHING)) for peer in sorted(shown))
 
     async def asked_links(self) -> SiteLinks:
         """The same, with the word of each peer that is up, as far as it comes in time."""
@@ -104,7 +109,7 @@ class Liaison:
         return PeerLink(
             site=peer,
             state=self.contacts.state(peer, now_s),
-            why=known.refusal or known.error if known else "it is no peer of this site (CHEOPS_PEERS)",
+            why=known.refusal or known.error if known else GONE if peer in self.contacts.gone else NO_PEER,
             round_trip_s=known.round_trip_s if known else None,
             heard_s=self.contacts.heard_s(peer, now_s),
             speaks=known.speaks if known else "",
@@ -126,7 +131,7 @@ class Liaison:
         return status if status.site == link.site else None
 
     def _figures(self) -> Iterator[Figure]:
-        for link in self.links():
+        for link in (one for one in self.links() if one.state != "gone"):
             labels = (self.site, link.site)
             yield "cheops_peer_up", "1 while the peer answers and is understood.", labels, float(link.state == "up")
             if link.round_trip_s is not None:

@@ -55,6 +55,7 @@ class Bringing:
     sets      where those are of which a site has said that the scope leaves out others
     departed  sites that stay in a set → what of it, and which sites leave it
     gone      sites for which it was open → what of it they have lost meanwhile
+    left_out  sites that are gone for good and would be asked
     """
 
     supplies: Supplies = field(default_factory=Supplies)
@@ -65,6 +66,7 @@ class Bringing:
     sets: Told = field(default_factory=Told)
     departed: dict[SiteName, dict[ResourceId, list[SiteName]]] = field(default_factory=dict)
     gone: dict[SiteName, set[ResourceId]] = field(default_factory=dict)
+    left_out: dict[SiteName, None] = field(default_factory=dict)
 
     @property
     def problems(self) -> list[Problem]:

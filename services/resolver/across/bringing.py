@@ -12,9 +12,11 @@ from typing import Any, Final
 
 from schemas.identity import ResourceId, SiteName
 from schemas.peers import Part
+from schemas.scope.parse import parse_scope
 from schemas.ties import SHARED_FROM
 from schemas.verdicts import Step, Verdict, Wait
 from services.resolver.across.asking import COPIES, FOLLOWS, LEAVES, LEFT_BEHIND, STAY, Asking, told_of
+from services.resolver.across.gone import named_in, told
 from services.resolver.across.supply import SUPPLIES_MAX, Naming, bare_namespace, shared_to_more
 from services.resolver.desk import Desk
 from services.resolver.judge.findings import named
@@ -85,6 +87,7 @@ class Bringer:
             if found is not None:
                 origin, body = found
                 bringing.supplies.bring(want, origin, body, self.desk.hearing.knows)
+                bringing.supplies.leave_out(self.desk.neighbours.gone)
                 bringing.supplies.mark(want, origin)
                 brought = True
             elif not self._reachable(want.origins[0], moment):
@@ -119,8 +122,9 @@ class Bringer:
                     continue
                 for other in reason.at:
                     if reason.code[1:] == COPIES and not _is_asked(asked, other, reason.resource):
-                        bringing.deletes.setdefault(other, []).append(reason.resource)
-                        new = True
+                        deletes = bringing.deletes.setdefault(other, [])
+                        new = new or reason.resource not in deletes
+                        deletes += [reason.resource] if reason.resource not in deletes else []
                     if reason.code[1:] == LEFT_BEHIND and self._reachable(other, moment):
                         told = bringing.unmarks.setdefault(other, {}).setdefault(reason.resource, [])
                         if name not in told and not _is_asked(asked, other, reason.resource):
@@ -194,8 +198,10 @@ class Bringer:
                 made[name] = Part(**gone, site=name, entry=self.desk.site)
         if asked.intent.verb == "delete" or bringing.leaving:
             together = tuple(name for name, part in made.items() if part.resources or name not in bringing.departed)
-            return {name: part.model_copy(update={"together": together}) for name, part in made.items()}
-        return made
+            made = {name: part.model_copy(update={"together": together}) for name, part in made.items()}
+        left_out = self.desk.neighbours.gone & made.keys()
+        bringing.left_out |= dict.fromkeys(left_out)
+        return {name: part for name, part in made.items() if name not in left_out}
 
     def _marked(self, body: Body, marks: Mapping[ResourceId, Sequence[SiteName]]) -> Body:
         """An original that comes with the bundle carries the word from the start."""
@@ -204,6 +210,12 @@ class Bringer:
 
     def ordered(self, asked: Asking, verdict: Verdict) -> Verdict:
         """The whole with its steps in order across sites: an original before its copy, when both go the other way."""
+        gone, text = self.desk.neighbours.gone, asked.intent.scope.strip()
+        if gone:
+            former = self.desk.docket.known(asked.intent.id)
+            written = named_in(parse_scope(text), gone) if text else ()
+            began = [step.site for step in former.plan if step.site in gone] if former is not None else ()
+            verdict = told(verdict, (*asked.bringing.left_out, *written, *began), gone)
         steps = {(step.site, step.resource): step for step in verdict.plan}
         before: dict[str, set[str]] = {}
         for (name, resource), origin in asked.bringing.supplies.origins.items():

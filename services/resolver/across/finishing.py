@@ -9,7 +9,7 @@ from schemas.intents import Intent
 from schemas.verdicts import Verdict
 from services.resolver.across.following import Following
 from services.resolver.across.healing import as_healing
-from services.resolver.across.pending import Backlog
+from services.resolver.across.pending import Backlog, without_gone
 from services.resolver.across.retries import Retries
 from services.resolver.across.round import Round
 from services.resolver.desk import Desk
@@ -65,6 +65,17 @@ class Finishing:
         self.following.forget(intent.id)
         if verdict.decision == "deny" and self.undoing.is_due(intent, verdict):
             effects += self.undoing.begin(intent, moment)
+        return effects
+
+    def close_for_gone(self, moment: Moment) -> list[Effect]:
+        """What is done but for sites that are gone for good is done."""
+        gone, effects = self.desk.neighbours.gone, list[Effect]()
+        if not gone or not self.desk.evidence.synced:
+            return effects
+        for one in [row for row in self.backlog.rows.values() if not gone.isdisjoint(row.sites)]:
+            in_force = self.desk.docket.known(one.intent.id)
+            if in_force is not None and one.intent.id not in self.rounds and not self.following.knows(one.intent.id):
+                effects += self.finish(one.intent, without_gone(in_force, gone), moment)
         return effects
 
     def _forget(self, intent_id: str) -> None:

@@ -117,13 +117,13 @@ class Healer:
 
     def _concerned(self, asked: Asking, resource: ResourceId) -> list[SiteName]:
         """As far as is known here; everybody, when nothing is."""
-        here, state = self.desk.site, self.desk.graph.find(resource)
+        here, near, state = self.desk.site, self.desk.neighbours, self.desk.graph.find(resource)
         known = list(self.desk.drifts.sites_of(resource))
         if state is not None:
             origin = shared_from(state)
             known += [*replicas_at(state), *shared_to(state), *((origin,) if origin is not None else ())]
         known += self._named(asked, resource) or ()
-        others = [one for one in known if one != here] or self.desk.neighbours.all_but(here)
+        others = [one for one in known if one not in (here, *near.gone)] or near.all_but(here)
         return list(dict.fromkeys((here, *others)))
 
     def _named(self, asked: Asking, resource: ResourceId) -> tuple[SiteName, ...] | None:
@@ -146,7 +146,8 @@ class Healer:
             if newest is not None and self._is_to_move(asked, resource):
                 self._move(asked, resource, mine[newest], newest)
                 continue
-            sites = [one for one in dict.fromkeys((*members, *copies)) if named_sites is None or one in named_sites]
+            those = dict.fromkeys(one for one in (*members, *copies) if one not in self.desk.neighbours.gone)
+            sites = [one for one in those if named_sites is None or one in named_sites]
             if not sites:
                 self._refuse(asked, resource, named_sites)
             for name in sites:

@@ -8,7 +8,7 @@ What is open stands in the verdict in force (its W503), so that a restart finds 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -21,6 +21,7 @@ from schemas.scope.tree import Scope
 from schemas.ties import is_member, replicas_at
 from schemas.verdicts import Reason, Verdict
 from services.resolver.across.asking import LEAVES, STAY, Bringing
+from services.resolver.across.gone import left_out
 from services.resolver.desk import Desk
 from services.resolver.graph.view import View
 from services.resolver.intake import Intake
@@ -185,6 +186,12 @@ def moot(verdict: Verdict) -> Verdict:
     """The sites for which it was open have nothing of the set any more: it was deleted there since."""
     reasons = tuple(nothing_left(one.site) if one.code == PENDING else one for one in verdict.reasons)
     return verdict.model_copy(update={"reasons": reasons, "plan": ()})
+
+
+def without_gone(verdict: Verdict, gone: Collection[SiteName]) -> Verdict:
+    """What is in force, open for nobody who is gone for good."""
+    reasons = (left_out(one.site) if one.code == PENDING and one.site in gone else one for one in verdict.reasons)
+    return verdict.model_copy(update={"reasons": tuple(reasons), "plan": ()})
 
 
 def behind(intent: Intent, intake: Intake, sites: Iterable[SiteName], verdict: Verdict, moment: Moment) -> list[Effect]:

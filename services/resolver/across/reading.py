@@ -18,6 +18,7 @@ from schemas.scope.sites import check_sites
 from schemas.scope.tree import Scope
 from schemas.ties import REPLICA_SET, declared, is_member, shared_to
 from schemas.verdicts import Verdict
+from services.resolver.across.gone import scope_without
 from services.resolver.across.nearest import nearest_first
 from services.resolver.across.parts import parts_of, resolved
 from services.resolver.across.sets import Told, members, scope_without_words, sets_of
@@ -68,8 +69,13 @@ class Reading:
         """What it says, or what no scope means. Raises ScopeError."""
         text = intent.scope.strip()
         if text:
-            return parse_scope(text)
-        return scope_without_words(self.desk.graph, [one.resource for one in intake.changes], self.desk.site)
+            return scope_without(parse_scope(text), self._gone)
+        here = [one.resource for one in intake.changes]
+        return scope_without_words(self.desk.graph, here, self.desk.site, self._gone)
+
+    @property
+    def _gone(self) -> set[SiteName]:
+        return self.desk.neighbours.gone
 
     def wider(self, text: str) -> tuple[Scope, Sequence[Alternative]] | None:
         """A scope that is tried; None for a name that the language cannot say."""
@@ -84,13 +90,15 @@ class Reading:
         if intake.problems:
             return list(intake.problems)
         try:
-            scope = self.scope_of(intent, intake)
-            if intent.scope.strip() and not intent.heal:  # what objects carry was taken in before
-                check_offered(scope, intent.scope.strip())
+            scope, text = self.scope_of(intent, intake), intent.scope.strip()
+            if text and not intent.heal:  # what objects carry was taken in before
+                check_offered(scope, text)
             unknown = check_sites(scope, self.desk.neighbours.known | {self.desk.site})
-            if unknown:
-                columns = site_columns(intent.scope.strip()) if intent.scope.strip() else {}
-                return [Problem("D601", one.sentence(columns)) for one in unknown]
+            if unknown and text:  # of what objects say, somebody may have written a word, or a site is not known yet
+                columns = site_columns(text)
+                words = {one.name: " any more: it is gone for good (CHEOPS_GONE)" for one in unknown}
+                words = {name: text for name, text in words.items() if name in self._gone}
+                return [Problem("D601", one.sentence(columns) + words.get(one.name, "")) for one in unknown]
             if problems := self._unknown_kinds(intent, intake, scope):
                 return problems
             return scope, self._ways(scope, is_read=intent.verb == "read")
@@ -113,7 +121,7 @@ class Reading:
         told    where sets are, as other sites say     gone   what a site is not to get
         """
         here = self.desk.site
-        sets = sets_of(self.desk.graph, (one.resource for one in intake.changes), told, here)
+        sets = sets_of(self.desk.graph, (one.resource for one in intake.changes), told, here, self._gone)
         splitter = Splitter(scope, way, self.desk.evidence.surface, here, self.divides, sets, gone)
         parts, problems = parts_of(intent, intake, splitter, age)
         return parts, tuple(self.placed(intent, scope, one) for one in problems)

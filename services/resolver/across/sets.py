@@ -8,7 +8,7 @@ The identity of a set is the resource's own: the same at every site, at both sid
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
@@ -45,6 +45,7 @@ from schemas.ties import (
     set_id,
     with_words,
 )
+from services.resolver.across.gone import part_without
 from services.resolver.graph.view import View
 from services.resolver.placing import Sets, is_crossed
 
@@ -103,20 +104,26 @@ def members(view: View, resources: Iterable[ResourceId]) -> Iterator[ResourceSta
             yield state
 
 
-def scope_without_words(view: View, resources: Iterable[ResourceId], entry: SiteName) -> Scope:
-    """What no scope means: members of sets at the sites of their set, everything else here."""
-    parts = [_part_of(state, entry) for state in members(view, resources)]
+def scope_without_words(
+    view: View, resources: Iterable[ResourceId], entry: SiteName, gone: Collection[SiteName] = ()
+) -> Scope:
+    """What no scope means: members of sets at the sites of their set, everything else here. `gone`: for good."""
+    parts = [_part_of(state, entry, gone) for state in members(view, resources)]
     return Scope((*parts, Part(None, Site(entry))))
 
 
-def sets_of(view: View, resources: Iterable[ResourceId], told: Told, entry: SiteName) -> Sets:
+def sets_of(
+    view: View, resources: Iterable[ResourceId], told: Told, entry: SiteName, gone: Collection[SiteName] = ()
+) -> Sets:
     """Where each of these that is of a set is now: as it is known here, and at the sites that others have told."""
-    known = {one: spread for one in told.sites if (spread := _read(told.spread.get(one, ""))) is not None}
-    known |= {one.resource: _part_of(one, entry) for one in members(view, resources)}
+    read = {one: spread for one in told.sites if (spread := _read(told.spread.get(one, ""))) is not None}
+    known = {one: left for one, spread in read.items() if (left := part_without(spread, gone)) is not None}
+    known |= {one.resource: _part_of(one, entry, gone) for one in members(view, resources)}
     made: dict[ResourceId, Part] = {}
     for resource in dict.fromkeys((*told.sites, *known)):
         part = known.get(resource)
-        names = dict.fromkeys((*(site_names(Scope((part,))) if part else ()), *told.sites.get(resource, ())))
+        heard = (name for name in told.sites.get(resource, ()) if name not in gone)
+        names = dict.fromkeys((*(site_names(Scope((part,))) if part else ()), *heard))
         if part is not None and is_crossed(part.location):
             made[resource] = Part(None, part.location, part.options)
         else:
@@ -130,14 +137,15 @@ def spread_at(view: View, resources: Iterable[ResourceId]) -> dict[ResourceId, s
     return {one.resource: text for one, text in found if REPLICA_SET not in one.labels and _read(text) is not None}
 
 
-def _part_of(state: ResourceState, entry: SiteName) -> Part:
+def _part_of(state: ResourceState, entry: SiteName, gone: Collection[SiteName]) -> Part:
     key = ResourceKey.parse(state.resource)
     selector = KindSelector(key.kind.lower(), key.group, key.name, key.namespace)
     if REPLICA_SET not in state.labels:
-        divided = _read(str(state.facts.get(SCOPE_FACT) or ""))
+        read = _read(str(state.facts.get(SCOPE_FACT) or ""))
+        divided = part_without(read, gone) if read is not None else None
         if divided is not None:
             return Part(selector, divided.location, divided.options)
-    sites = tuple(map(Site, replicas_at(state))) or (Site(entry),)
+    sites = tuple(Site(name) for name in replicas_at(state) if name not in gone) or (Site(entry),)
     return Part(selector, sites[0] if len(sites) == 1 else Replicate(sites))
 
 

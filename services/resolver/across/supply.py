@@ -149,6 +149,12 @@ class Supplies:
                 joining.before |= dict.fromkeys(sites_in(annotations.get(REPLICAS)))
                 joining.declared = str(annotations.get(DECLARED) or "")
 
+    def leave_out(self, gone: Iterable[SiteName]) -> None:
+        """Sites that are gone for good are of no set that grows."""
+        for name in gone:
+            for joining in self.joining.values():
+                joining.before.pop(name, None)
+
     def brought_to(self, name: SiteName) -> tuple[Body, ...]:
         """The manifests for a site; those that are the same at others carry the words of their set."""
         return tuple(self._with_set(name, *row) for row in self.brought.get(name, {}).items())

@@ -6,6 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Container, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from schemas.identity import SiteName
 from schemas.intents import Intent
 from schemas.outcomes import Outcome
 from schemas.peers import Answer, Ask, Decide, GiveWay, PeerMessage, Refuse, Report, Tell, Wake
@@ -19,6 +20,7 @@ from services.resolver.desk import Desk
 from services.resolver.docket import Asked, Waiting
 from services.resolver.pursuit import GOOD
 from services.resolver.recovery import Unfinished
+from services.resolver.returning import Returning
 from services.resolver.signals import Effect, Moment, PeerBeat, PeerSeen, SendPeer, Supplied
 from services.resolver.undoing import Undoing
 
@@ -26,15 +28,15 @@ from services.resolver.undoing import Undoing
 class Together:
     """What one resolver does with others."""
 
-    def __init__(self, desk: Desk, divides: Divides, undoing: Undoing) -> None:
-        self.neighbours = desk.neighbours
+    def __init__(self, desk: Desk, divides: Divides, undoing: Undoing, returning: Returning) -> None:
+        self.neighbours, self._returning = desk.neighbours, returning
         self.coordinator = Coordinator(desk, divides, undoing)
         self.participant = Participant(desk)
         following, doing = self.coordinator.following, self.participant.doing
         self.back = WayBack(desk, undoing, following, doing, self.coordinator.reading.concerns)
         undoing.across = self.back
         originals = desk.drifts.originals
-        originals.is_near = desk.neighbours.reachable
+        originals.is_near, originals.gone = desk.neighbours.reachable, desk.neighbours.gone
         originals.is_confidential = desk.hearing.is_confidential
         originals.is_waiting = desk.docket.deferred.__contains__
         self._site = desk.site
@@ -88,15 +90,24 @@ class Together:
         """Another resolver says something, has answered a ping, or has given what was fetched."""
         if isinstance(signal, Supplied):
             return self.coordinator.supplied(signal, moment)
+        sender = signal.message.sender if isinstance(signal, PeerSeen) else signal.site
+        if sender in self._gone:
+            self._returning.hear(sender, moment.monotonic_s)
+            return []
         if isinstance(signal, PeerSeen):
             return self.hear(signal.message, moment)
         if not self.neighbours.hear(signal.site, moment.monotonic_s, signal.round_trip_s, signal.good_for_s):
             return []
         return self.coordinator.waking.came_back(signal.site, moment)
 
+    @property
+    def _gone(self) -> set[SiteName]:
+        return self.neighbours.gone
+
     def tick(self, moment: Moment) -> list[Effect]:
         """Time has passed."""
-        return [*self.participant.tick(moment), *self.back.look_again(moment), *self.coordinator.tick(moment)]
+        closed = self.coordinator.finishing.close_for_gone(moment)
+        return [*self.participant.tick(moment), *self.back.look_again(moment), *self.coordinator.tick(moment), *closed]
 
     def settle(self, effects: Sequence[Effect], moment: Moment) -> list[Effect]:
         """The effects, then those of what this site tells itself: in the order in which they came about.
@@ -109,9 +120,19 @@ class Together:
             effect = left.popleft()
             if isinstance(effect, SendPeer) and effect.message.receiver == self._site:
                 left += self.hear(effect.message, moment)
+            elif isinstance(effect, SendPeer) and effect.message.receiver in self._gone:
+                left += self._instead_of(effect.message, moment)
             else:
                 settled.append(effect)
         return settled
+
+    def _instead_of(self, message: PeerMessage, moment: Moment) -> list[Effect]:
+        """Nothing is said to a site that is gone for good; what it should do it does not take, and nobody waits."""
+        if not (isinstance(message, Decide) and message.commit):
+            return []
+        names = {"sender": message.receiver, "receiver": self._site, "intent": message.intent}
+        reason = f"{message.receiver} is gone for good (CHEOPS_GONE)"
+        return self.coordinator.refused(Refuse(what="decide", reason=reason, **names), moment)
 
     # ── after a crash ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -158,10 +179,14 @@ class Together:
             self._docket.deferred[one.intent.id] = Waiting(one.intent, one.verdict, None)
             return self.coordinator.waking.wake(one.intent.id, moment)
         if one.intent.entry is not None:
-            return self.participant.doing.resume(one, moment)
+            return [*self.participant.doing.resume(one, moment), *self._without_entry(one, moment)]
         self.coordinator.following.expected.discard(one.intent.id)
         if one.verdict.undoes is not None:
             return self.back.resume(one, moment)
+        if not self._gone.isdisjoint(claim.site for claim in one.verdict.evidence):
+            # Those that are left say what they have done of it, and are asked anew.
+            asked = self.coordinator.following.ask_what_was_done(one.verdict, one.outcomes)
+            return [*asked, *self.coordinator.begin(one.intent, moment)]
         parts = self.coordinator.reading.parts_again(one.intent, one.verdict, moment)
         own = parts.get(self._site)
         if not self.coordinator.reading.is_known(one.verdict):
@@ -173,3 +198,13 @@ class Together:
         told = following.commit(one.intent, one.verdict, parts, (0, 0), moment.monotonic_s)
         told += following.resume(one.intent.id, one.outcomes)
         return [*self.participant.doing.resume_own(one, own, moment), *told] if own is not None else told
+
+    def _without_entry(self, one: Unfinished, moment: Moment) -> list[Effect]:
+        """Nobody will say any more how far the others are: what has not begun does not begin."""
+        entry = one.intent.entry
+        if entry is None or entry not in self._gone:
+            return []
+        names = {"sender": entry, "receiver": self._site, "intent": one.intent.id}
+        return self.participant.doing.heard(
+            Tell(revision=one.verdict.revision, outcomes=(), stop=True, **names), moment
+        )

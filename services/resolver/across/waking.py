@@ -86,8 +86,8 @@ class Waking:
         return [one for one in deferred.values() if one.stamp is None and one.intent.id not in self.rounds]
 
     def _is_worth_asking(self, waiting: Waiting, moment: Moment) -> bool:
-        """Who waits for a site that is still not heard waits for that."""
-        sites = (one.site for one in waiting.verdict.waits_for if one.intent is None)
+        """Who waits for a site that is still not heard waits for that, unless it is gone for good."""
+        sites = {one.site for one in waiting.verdict.waits_for if one.intent is None} - self.desk.neighbours.gone
         return all(self.desk.can_ask(name, moment) for name in sites) or waiting.intent.expires_at <= moment.wall
 
     def _go_on_with_open(self, moment: Moment, site: SiteName | None = None) -> list[Effect]:

@@ -326,3 +326,25 @@ async def _until_complete(links: Links, site: SiteName, wanted: list[bytes]) -> 
 
     await eventually(complete, lambda: f"{found} ≠ {wanted}", 10_000, pause_s=1)
     return found
+
+
+@virtually
+async def test_what_waits_for_a_site_that_is_gone_for_good_is_buried() -> None:
+    links = await Links.between(LYON, OSLO, NICE)
+    links.cut(LYON, NICE)
+    async with carrying(links.buses[LYON]) as courier:
+        for number in range(3):
+            await courier.send(letter(number, NICE))
+        await asyncio.sleep(5)
+        assert courier.lags()[NICE].count == 3
+    courier = Courier(LYON, links.buses[LYON], now_s=asyncio.get_running_loop().time, gone={NICE})
+    running = asyncio.ensure_future(courier.run())
+    await asyncio.sleep(20)
+    assert courier.lags()[NICE].count == 0
+    await courier.send(letter(7, OSLO))
+    assert await until_arrived(links, OSLO, 1) == [b"7"]
+    dead = links.buses[LYON].scan("DEAD", subjects.dead("OUTBOX"))
+    reasons = [DeadLetter.from_json(one.payload).reason async for one in dead]
+    assert reasons == ["nice is gone for good (CHEOPS_GONE)"] * 3
+    running.cancel()
+    await asyncio.wait({running})

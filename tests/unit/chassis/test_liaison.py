@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Set
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 
 from prometheus_client import REGISTRY
 
@@ -24,11 +25,11 @@ PARIS = SiteName("paris")
 class Site:
     """A liaison, what it handled, and who was heard."""
 
-    def __init__(self, links: Links, site: SiteName, peers: list[SiteName]) -> None:
+    def __init__(self, links: Links, site: SiteName, peers: list[SiteName], gone: Set[SiteName] = frozenset()) -> None:
         self.handled: list[PeerMessage] = []
         self.heard: list[tuple[SiteName, float]] = []
         loop = asyncio.get_running_loop()
-        self.liaison = Liaison(site, links.buses[site], peers, self._handle, self._hear, now_s=loop.time)
+        self.liaison = Liaison(site, links.buses[site], peers, self._handle, self._hear, loop.time, gone=gone)
 
     async def _handle(self, message: PeerMessage, received: Received) -> None:
         self.handled.append(message)
@@ -38,10 +39,12 @@ class Site:
 
 
 @asynccontextmanager
-async def at_work(links: Links) -> AsyncIterator[dict[SiteName, Site]]:
+async def at_work(
+    links: Links, gone: Mapping[SiteName, Set[SiteName]] = MappingProxyType({})
+) -> AsyncIterator[dict[SiteName, Site]]:
     """Lyon, oslo and nice; lyon knows paris, too, which nobody ever started."""
     names = list(links.buses)
-    sites = {one: Site(links, one, [*names, PARIS]) for one in names}
+    sites = {one: Site(links, one, [*names, PARIS], gone.get(one, frozenset())) for one in names}
     running = [asyncio.ensure_future(site.liaison.run()) for site in sites.values()]
     try:
         await asyncio.sleep(5)
@@ -137,3 +140,17 @@ async def test_prometheus_reads_the_same_figures() -> None:
         assert figure("cheops_outbox_bytes", NICE) == 5.0
         assert figure("cheops_outbox_oldest_seconds", NICE) == 7.0
     assert figure("cheops_peer_up", OSLO) is None
+
+
+@virtually
+async def test_a_site_that_is_gone_for_good_is_not_answered_and_that_it_asks_is_told() -> None:
+    links = await Links.between(LYON, NICE)
+    async with at_work(links, gone={LYON: {NICE}}) as sites:
+        await asyncio.sleep(10)
+        (seen,) = (one for one in sites[NICE].liaison.links() if one.site == LYON)
+        assert (seen.state, "gone for good" in seen.why) == ("refused", True)
+        (seen,) = (one for one in sites[LYON].liaison.links() if one.site == NICE)
+        assert (seen.state, seen.outbox.count, "CHEOPS_GONE" in seen.why) == ("gone", 0, True)
+        assert NICE in {peer for peer, _ in sites[LYON].heard}
+        assert LYON not in {peer for peer, _ in sites[NICE].heard}
+        assert figure("cheops_peer_up", NICE) is None

@@ -72,6 +72,7 @@ class World:
     def __init__(self, site: SiteName = LYON, peers: Sequence[SiteName] = ()) -> None:
         self.site = site
         self.peers = peers
+        self.gone: tuple[SiteName, ...] = ()  # as somebody has said to the resolver
         self.cluster = Cluster()
         self.now_s = 1000.0
         self.ahead_s = 0.0  # of the wall clock, which may be wrong
@@ -119,8 +120,10 @@ class World:
         recent, kept = self.recent, self.snapshot
         if kept is not None:
             recent = recent | kept.held | {outcome.intent for outcome in self.stored_outcomes[kept.outcomes :]}
-            kept.restore(one)
-            kept.restore(other)
+        for machine in (one, other):
+            if kept is not None:
+                kept.restore(machine)
+            machine.desk.neighbours.give_up(self.gone)
         self.machine = recovered((one, other), self.verdicts, self.stored_outcomes, self.intents, self.alerts, recent)
         self.read = len(self.stored_outcomes)
         self.resyncs.clear()

@@ -61,7 +61,17 @@ def test_add_and_remove_come_back_to_the_same_configurations(folder: MeshFolder)
     before = {file: file.read_text() for file in folder.path.rglob("*") if file.is_file()}
     folder.add("rome", {})
     assert actions(folder.remove("rome")) == {"router-1": "restart", "router-2": "restart", "rome": "stop"}
-    assert {file: file.read_text() for file in folder.path.rglob("*") if file.is_file()} == before
+    after = {file: file.read_text() for file in folder.path.rglob("*") if file.is_file()}
+    changed = [file.name for file in {*before, *after} if before.get(file) != after.get(file)]
+    assert changed == ["mesh.json"]
+    assert folder.plan().gone == ("rome",)
+
+
+def test_a_site_that_is_added_again_is_not_gone(folder: MeshFolder) -> None:
+    folder.add("rome", {})
+    folder.remove("rome")
+    folder.add("rome", {})
+    assert folder.plan().gone == ()
 
 
 def test_without_routers_an_added_site_dials_and_the_others_reload(tmp_path: Path) -> None:

@@ -84,6 +84,15 @@ def test_a_server_listens_in_its_pod_wherever_others_reach_it_and_services_find_
     assert all(one["metadata"].get("namespace", "platform") == "platform" for one in objects.values())
 
 
+def test_resolvers_are_told_who_was_removed(folder: MeshFolder) -> None:
+    folder.remove("nice")
+    (container,) = pod(by_name(folder.manifests("lyon", Choices())), "Deployment", "cheops-resolver")["containers"]
+    env = {one["name"]: one.get("value") for one in container["env"]}
+    assert (env["CHEOPS_PEERS"], env["CHEOPS_GONE"]) == ("oslo", "nice")
+    (container,) = pod(by_name(folder.manifests("lyon", Choices())), "Deployment", "cheops-executor")["containers"]
+    assert "CHEOPS_GONE" not in {one["name"] for one in container["env"]}
+
+
 def test_without_routers_who_is_dialled_can_be_reached_from_elsewhere(tmp_path: Path) -> None:
     folder = MeshFolder(tmp_path / "mesh")
     folder.init(["lyon", "oslo"], 0, {})
