@@ -81,7 +81,10 @@ def is_kept(kind: str) -> bool:
 
 
 def meaningful(body: dict[str, Any]) -> dict[str, Any]:
-    """The object, with groups where a plain word stands for one: without a dot it would be a group of Kubernetes."""
+    """The object, with words that mean something where the same one stands for all.
+
+    A group without a dot would be one of Kubernetes; a claim template that is called as a volume takes its place.
+    """
     return {name: _grouped(name, value) for name, value in body.items()}
 
 
@@ -90,6 +93,8 @@ def _grouped(name: str, value: Any) -> Any:
         return ["values.example.com"]
     if name == "paramKind":
         return {**value, "apiVersion": "values.example.com/v1"}
+    if name == "volumeClaimTemplates":
+        return [{**one, "metadata": {**one["metadata"], "name": "claim"}} for one in value]
     if isinstance(value, dict):
         return meaningful(value)
     return [_grouped("", one) for one in value] if isinstance(value, list) else value
