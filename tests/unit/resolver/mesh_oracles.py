@@ -119,6 +119,7 @@ def an_allow_rests_on_the_whole_scope(mesh: VirtualMesh) -> None:
         if not scope or ";" in scope or "min" in scope:  # without a scope: here, or where its set is
             continue
         whole = set(mesh.worlds) if scope == "all" else {one.strip() for one in re.split("[&%]", scope)}
+        whole = whole - mesh.lost
         before: set[str] = set()  # what was open for a site is done there by a revision that asks it alone
         for verdict in mesh.worlds[site].verdicts:
             if verdict.intent == intent and verdict.decision == "allow" and verdict.undoes is None:

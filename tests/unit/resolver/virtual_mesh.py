@@ -35,6 +35,7 @@ class VirtualMesh:
         self.worlds = {name: World(name, sites) for name in sites}
         self.wires: dict[Wire, deque[bytes]] = {(a, b): deque() for a in sites for b in sites if a != b}
         self.cut: set[Wire] = set()
+        self.lost: set[SiteName] = set()  # cut off for good
         self.told: list[PeerMessage] = []
         self.arrived: deque[tuple[Wire, bytes]] = deque(maxlen=AGAIN_MAX)
         self.heard_s: Counter[Wire] = Counter()  # when the second has last heard of the first
@@ -75,7 +76,8 @@ class VirtualMesh:
             while world.to_peers:
                 message = world.to_peers.popleft()
                 self.told.append(message)
-                self.wires[message.sender, message.receiver].append(message.to_json())
+                if (wire := (message.sender, message.receiver)) in self.wires:
+                    self.wires[wire].append(message.to_json())
 
     def arrive(self, wire: Wire) -> None:
         """The first letter of a wire; it stays the first when its reader is killed."""
@@ -96,8 +98,20 @@ class VirtualMesh:
         self.cut |= {wire for wire in self.wires if (wire[0] in cut) != (wire[1] in cut)}
 
     def mend(self) -> None:
-        """All wires carry again."""
+        """All wires carry again, but for those of whom is lost."""
         self.cut.clear()
+        self.sever(*self.lost)
+
+    def lose(self, name: str) -> None:
+        """A site is cut off and never comes back."""
+        self.lost.add(SiteName(name))
+        self.sever(*self.lost)
+
+    def bury(self) -> None:
+        """Whoever is lost is looked at no more, nor what was entered there, nor letters to and from it."""
+        self.worlds = {name: world for name, world in self.worlds.items() if name not in self.lost}
+        self.wires = {wire: letters for wire, letters in self.wires.items() if self.lost.isdisjoint(wire)}
+        self.entered = {intent: at for intent, at in self.entered.items() if at not in self.lost}
 
     def ping(self) -> None:
         """Who can be asked and can answer is heard."""
