@@ -19,7 +19,8 @@ from schemas.intents import Mark
 from schemas.scope.errors import ScopeError
 from schemas.scope.parse import parse_scope
 from schemas.scope.printing import print_placement
-from schemas.scope.tree import Cross, Location, Options, Part, Replicate, Site, cross, replicate
+from schemas.scope.sites import without
+from schemas.scope.tree import Location, Options, Part, Site, leaves
 from schemas.ties import (
     FACTS,
     PART_OF,
@@ -93,8 +94,8 @@ def words_of(state: ResourceState, mark: Mark, here: SiteName, gone: Set[SiteNam
     if not (mark.joins or mark.leaves):
         return Words(labels, annotations)
     if PART_OF in state.labels and REPLICA_SET not in state.labels:
-        leaves = tuple({*mark.leaves, *(gone & {*replicas_at(state)})})
-        return _parts_left(state, mark.model_copy(update={"leaves": leaves}), labels, annotations)
+        leaving = tuple({*mark.leaves, *(gone & {*replicas_at(state)})})
+        return _parts_left(state, mark.model_copy(update={"leaves": leaving}), labels, annotations)
     sites = (*(replicas_at(state) or (here,)), *mark.joins)
     kept = listed(one for one in sites if one not in mark.leaves and one not in gone)
     is_set = len(kept.split(",")) > 1
@@ -116,32 +117,22 @@ def _parts_left(state: ResourceState, mark: Mark, labels: dict[str, str], annota
     return Words(labels, annotations)
 
 
-def _respread(scope: str, leaves: Sequence[SiteName], joins: Sequence[SiteName]) -> str:
+def _respread(scope: str, leaving: Sequence[SiteName], joins: Sequence[SiteName]) -> str:
     """`lyon*3 % oslo % nice {prime: nice}` without nice → `lyon*3 % oslo`; with rome → `… % rome`."""
     try:
         part = parse_scope(scope).parts[0]
     except ScopeError:  # somebody has written on the object
         return ""
-    left = stripped(part.location, leaves)
+    left = stripped(part.location, leaving)
     location = widened(left, joins) if left else None
-    prime = None if part.options.prime in leaves else part.options.prime
+    prime = None if part.options.prime in leaving else part.options.prime
     made = Part(None, location, Options(prime, part.options.min, part.options.rebalance)) if location else None
     return print_placement(made) if made else ""
 
 
-def stripped(location: Location, leaves: Sequence[SiteName]) -> Location | None:
-    """Without these sites; None when nobody is left."""
-    match location:
-        case Site(name):
-            return None if name in leaves else location
-        case Replicate(each):
-            kept = [left for one in each if (left := stripped(one, leaves))]
-            return replicate(kept) if kept else None
-        case Cross(shares):
-            left_shares = [(left, weight) for one, weight in shares if (left := stripped(one, leaves))]
-            return cross(left_shares) if len(left_shares) > 1 else left_shares[0][0] if left_shares else None
-        case _:  # somebody has written on the object
-            return None
+def stripped(location: Location, sites: Sequence[SiteName]) -> Location | None:
+    """Without these sites; None when nobody is left, or when somebody has written `all` or `around` on the object."""
+    return without(location, sites) if all(isinstance(one, Site) for one in leaves(location)) else None
 
 
 def keeping_words(intake: Intake, view: View) -> Intake:
