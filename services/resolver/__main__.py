@@ -70,8 +70,9 @@ class ResolverSettings(ServiceSettings):
 
 
 async def run(settings: ResolverSettings, bus: Bus | None = None, ready: asyncio.Event | None = None) -> None:
-    """Run until cancelled; `bus` is connected here when none is given."""
-    own = bus is None
+    """Run until cancelled; `bus` is connected here when none is given. A setting that is wrong is told before."""
+    book, policy = Rulebook(settings.rules, settings.rules_namespace), _policy(settings)
+    left_out, own = gone(settings), bus is None
     bus = bus or await nats.connect(
         settings.nats_url, name=f"resolver-{settings.site}", identity=settings.identity("resolver")
     )
@@ -79,9 +80,8 @@ async def run(settings: ResolverSettings, bus: Bus | None = None, ready: asyncio
         if await _another_answers(bus, settings.site):
             await _take_over(bus, settings)
         log.info("graph and judge are loaded", site=settings.site, code=str(compiled.found()))
-        book, policy = Rulebook(settings.rules, settings.rules_namespace), _policy(settings)
         machine = Machine(settings.site, book.catalogue, policy, decided_by(settings), settings.peers, book)
-        machine.desk.neighbours.give_up(gone(settings))
+        machine.desk.neighbours.give_up(left_out)
         made_by = maker(book.edition, settings.rules_namespace)
         lifecycle.settle()  # the lists that a graph grows in, too: a walk over 100,000 resources takes 45 ms
         machine.vigil.shares.grace_s = settings.rebalance_after_s
@@ -91,7 +91,7 @@ async def run(settings: ResolverSettings, bus: Bus | None = None, ready: asyncio
             bus,
             machine,
             peers=settings.peers,
-            gone=gone(settings),
+            gone=left_out,
             snapshots=kept,
             snapshot_every_s=settings.snapshot_every_s,
             audit=_auditor(settings),
