@@ -6,7 +6,8 @@ import os
 import sys
 import textwrap
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import typer
 
@@ -19,6 +20,7 @@ EXIT_DENY: Final = 3
 EXIT_DEFER: Final = 4
 EXIT_PARTLY: Final = 5
 EXIT_INTERRUPTED: Final = 130
+PAGES: Final = {"--help", "--version"}
 
 
 class BadInputError(Exception):
@@ -46,8 +48,8 @@ def explained(command: Callable[[], object]) -> int:
     except typer.TyperException as error:
         return _usage(error)
     except SystemExit as ended:
-        if isinstance(ended.__context__, BrokenPipeError):  # so typer ends a help page of which enough is read
-            return 0
+        if isinstance(ended.__context__, BrokenPipeError) and (PAGES & {*sys.argv} or not sys.argv[1:]):
+            return 0  # enough of the page is read
         raise
     except Exception as error:
         return _say(error)
@@ -59,19 +61,36 @@ def flushed(code: int) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        silence()
+        silence(sys.stdout)
     except OSError as error:
-        silence()
+        silence(sys.stdout)
         sys.stderr.write(f"cheops: {unwritten(error)}\n")
         return code or EXIT_ERROR
     return code
 
 
-def silence() -> None:
-    """From now on nobody reads our output: what is left of it goes nowhere, and what we do goes on."""
+def silence(stream: TextIO) -> None:
+    """From now on nobody reads it: what is left of it goes nowhere, and what we do goes on."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+class Unread(TextIOWrapper):
+    """Standard error that may have no reader any more (`2>&1 | head`): that changes no exit code."""
+
+    def write(self, text: str) -> int:
+        try:
+            return super().write(text)
+        except BrokenPipeError:
+            silence(self)
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except BrokenPipeError:
+            silence(self)
 
 
 def unwritten(error: OSError) -> str:

@@ -28,7 +28,7 @@ from cheops.cli import (
     serve,
     streams,
 )
-from cheops.cli.failures import explained, flushed, open_closed_streams
+from cheops.cli.failures import Unread, explained, flushed, open_closed_streams
 from cheops.cli.layout import Families, examples
 
 HELP = "Verdicts before damage: can this create, update, delete or read be satisfied, and if not, why not?"
@@ -110,6 +110,8 @@ def options(
 def main() -> None:
     """Entry point; never shows a traceback for something that has an explanation."""
     open_closed_streams()
+    if sys.stderr is sys.__stderr__ and sys.stderr is not None:
+        sys.stderr = Unread(sys.stderr.buffer, sys.stderr.encoding, "backslashreplace", line_buffering=True)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without our signs shows ? instead of nothing at all
     sys.exit(flushed(explained(lambda: app(standalone_mode=False, prog_name="cheops"))))

@@ -43,6 +43,8 @@ def said(expression: str, given: Mapping[str, Any]) -> str | None:
 
 def missing_key(expression: str, given: Mapping[str, Any]) -> str:
     """The name that nobody says, and that so ends an evaluation with an error; else empty."""
+    if ESCAPED in expression:  # which is looked for under another name here
+        return ""
     program = _compiled(expression, tuple(sorted(given)))
     try:
         found = program.eval(data=dict(given)) if program is not None else None

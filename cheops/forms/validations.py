@@ -71,7 +71,9 @@ def _broken(
         yield from _judged(rule, before, after, schema, path, kept=kept, is_whole=not depth, final=final)
     if isinstance(after, list):
         items = mapping_of(schema.get("items"))
-        known = _by_key(before, schema) if schema.get(SORT) == "map" else {}  # nobody knows what an item of a set was
+        is_map = schema.get(SORT) == "map"
+        known = _by_key(before, schema) if is_map else {}  # nobody knows what an item of another list was
+        final = final and (is_map or not isinstance(before, list))
         for place, one in enumerate(after):
             was = known.get(_key(one, schema), NOTHING)
             yield from _broken(was, one, items, f"{path}[{place}]", depth + 1, kept=kept, final=final)

@@ -14,7 +14,9 @@ from schemas.scope.tree import (
     Around,
     Cross,
     Location,
+    Options,
     Otherwise,
+    Part,
     Replicate,
     Scope,
     Site,
@@ -85,6 +87,18 @@ def without(location: Location, sites: Collection[SiteName]) -> Location | None:
             return cross(weighed) if len(weighed) > 1 else weighed[0][0] if weighed else None
         case _:
             return location
+
+
+def part_without(part: Part, sites: Collection[SiteName]) -> Part | None:
+    """A part without these sites; None when nobody is left. As many as are left are always enough (`min`)."""
+    location, options = without(part.location, sites), part.options
+    if location is None or not sites:
+        return None if location is None else part
+    enough, places = options.min, [*leaves(location)]
+    if enough is not None and all(isinstance(one, Site) for one in places):
+        enough = min(enough, len({*places})) if len({*places}) > 1 else None
+    prime = None if options.prime in sites else options.prime
+    return Part(part.selector, location, Options(prime, enough, options.rebalance))
 
 
 def fold(location: Location, known: Collection[SiteName], latencies: Latencies, entry: SiteName) -> Location:

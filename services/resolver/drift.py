@@ -199,6 +199,8 @@ class Drifts:
     def _ended(self, view: View, alert: Alert) -> str:
         """Why an alert is over; "" while it is not."""
         assert alert.resource is not None, "raised about a resource"
+        if alert.code in OF_UPDATES and alert.sites and self.originals.gone >= {*alert.sites}:
+            return f"{', '.join(alert.sites)} is gone for good (CHEOPS_GONE)"
         state, what = view.find(alert.resource), f"{named(alert.resource)} @ {self._site}"
         if alert.code == OLDER:
             is_shared = state is not None and {*alert.sites} <= {*shared_to(state)}

@@ -19,8 +19,8 @@ from schemas.intents import Mark
 from schemas.scope.errors import ScopeError
 from schemas.scope.parse import parse_scope
 from schemas.scope.printing import print_placement
-from schemas.scope.sites import without
-from schemas.scope.tree import Location, Options, Part, Site, leaves
+from schemas.scope.sites import part_without, without
+from schemas.scope.tree import Location, Part, Site, leaves
 from schemas.ties import (
     FACTS,
     PART_OF,
@@ -123,16 +123,17 @@ def _respread(scope: str, leaving: Sequence[SiteName], joins: Sequence[SiteName]
         part = parse_scope(scope).parts[0]
     except ScopeError:  # somebody has written on the object
         return ""
-    left = stripped(part.location, leaving)
-    location = widened(left, joins) if left else None
-    prime = None if part.options.prime in leaving else part.options.prime
-    made = Part(None, location, Options(prime, part.options.min, part.options.rebalance)) if location else None
-    return print_placement(made) if made else ""
+    left = part_without(part, leaving) if _is_of_sites(part.location) else None
+    return print_placement(Part(None, widened(left.location, joins), left.options)) if left is not None else ""
 
 
 def stripped(location: Location, sites: Sequence[SiteName]) -> Location | None:
     """Without these sites; None when nobody is left, or when somebody has written `all` or `around` on the object."""
-    return without(location, sites) if all(isinstance(one, Site) for one in leaves(location)) else None
+    return without(location, sites) if _is_of_sites(location) else None
+
+
+def _is_of_sites(location: Location) -> bool:
+    return all(isinstance(one, Site) for one in leaves(location))
 
 
 def keeping_words(intake: Intake, view: View) -> Intake:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from itertools import islice, takewhile
+from itertools import islice
 from typing import Final
 
 from schemas.alerts import Alert
@@ -25,12 +25,12 @@ class Reminders:
     """Of one site's alerts, whichever room raised them."""
 
     def __init__(self) -> None:
-        self._standing: dict[str, Alert] = {}  # whose last word is oldest first
+        self._standing: dict[str, Alert] = {}
         self._next_check_s = 0.0
 
     def recover(self, alerts: Iterable[Alert]) -> None:
         """What was raised before a restart and has not healed."""
-        for alert in sorted(alerts, key=Alert.last_said):
+        for alert in alerts:
             self._note(alert)
 
     def heed(self, effects: list[Effect], moment: Moment) -> list[Effect]:
@@ -52,8 +52,8 @@ class Reminders:
 
     def _again(self, moment: Moment) -> Iterator[Alert]:
         before = moment.wall - AGAIN_AFTER
-        old = takewhile(lambda one: one.last_said() <= before, self._standing.values())
-        for alert in [*islice(old, TOGETHER_MAX)]:
+        told = (one for one in self._standing.values() if not before < one.last_said() <= moment.wall)  # or clocks step
+        for alert in [*islice(told, TOGETHER_MAX)]:
             said = alert.model_copy(update={"again_at": moment.wall})
             self._note(said)
             yield said

@@ -208,28 +208,28 @@ class Shares:
         self, resource: ResourceId, whole: Whole, heard: list[SiteName], lost: set[SiteName], moment: Moment
     ) -> Iterator[Alert]:
         raised = self._raised.get(f"{self._site}:{CODE}:{resource}")
-        gone = tuple(sorted(lost))
-        if raised is not None and raised.sites == gone:
+        silent = tuple(sorted(lost - self._gone))  # of who is gone for good, somebody has said it
+        if raised is not None and raised.sites == silent:
             return
-        if raised is not None and (lost or not whole.moved):
+        if raised is not None and (silent or not whole.moved - self._gone):
             yield self._end(raised, self._ended(resource, raised, heard), moment)
-        if lost and heard[0] == self._site:
+        if silent and heard[0] == self._site:
             alert = Alert(
                 id=f"{self._site}:{CODE}:{resource}",
                 code=CODE,
                 state="raised",
                 site=self._site,
-                message=self._said(resource, whole, heard, gone),
+                message=self._said(resource, whole, heard, silent),
                 resource=resource,
-                sites=gone,
+                sites=silent,
                 at=moment.wall,
             )
             self._raised[alert.id] = alert
             yield alert
 
-    def _said(self, resource: ResourceId, whole: Whole, heard: list[SiteName], gone: tuple[SiteName, ...]) -> str:
-        share = f"{sum(whole.without(())[name] for name in gone)} of {sum(whole.numbers.values())}"
-        what = f"{named(resource)}: {', '.join(gone)} cannot be heard; its share ({share})"
+    def _said(self, resource: ResourceId, whole: Whole, heard: list[SiteName], silent: tuple[SiteName, ...]) -> str:
+        share = f"{sum(whole.without(())[name] for name in silent)} of {sum(whole.numbers.values())}"
+        what = f"{named(resource)}: {', '.join(silent)} cannot be heard; its share ({share})"
         if whole.may_move(heard, self._gone):
             return f"{what} goes to {', '.join(heard)} until it is back, and may run there, too"
         return f"{what} stays where it is: {', '.join(heard)} cannot know on which side of a cut they are"
@@ -238,6 +238,8 @@ class Shares:
         back = [name for name in raised.sites if name in heard]
         if back:
             return f"{named(resource)}: {', '.join(back)} can be heard again"
+        if self._gone >= {*raised.sites}:
+            return f"{named(resource)}: {', '.join(raised.sites)} is gone for good (CHEOPS_GONE)"
         return f"{named(resource)}: other sites are lost than before"
 
     def _end(self, alert: Alert, why: str, moment: Moment) -> Alert:

@@ -52,9 +52,9 @@ def _write(text: str) -> bool:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        silence()
+        silence(sys.stdout)
         return False
     except OSError as error:
-        silence()
+        silence(sys.stdout)
         raise CheopsError(unwritten(error)) from error
     return True

@@ -118,14 +118,14 @@ class Pulse:
         if (ping.sender, ping.receiver) != (sender, receiver):
             text = f"sender, receiver: {ping.sender}, {ping.receiver} (published by {sender[:80]} to {receiver[:80]})"
             return Refusal(code="400", message=text).to_json()
-        if not understood(ping.speaks, self._speaks):
-            text = f"version {ping.speaks} is not spoken here: {self._site} speaks {self._speaks}"
-            return Refusal(code=NOT_SPOKEN, message=text).to_json()
         if ping.sender in self._contacts.gone:
             if self._heard is not None:  # somebody should know
                 await self._heard(ping.sender, 0.0)
             text = f"{ping.sender} is gone for good, as {self._site} was told (CHEOPS_GONE): it is not answered"
             return Refusal(code=NOT_ANSWERED, message=text).to_json()
+        if not understood(ping.speaks, self._speaks):
+            text = f"version {ping.speaks} is not spoken here: {self._site} speaks {self._speaks}"
+            return Refusal(code=NOT_SPOKEN, message=text).to_json()
         if ping.sender != self._site and self._contacts.learn(ping.sender, self._now_s()):
             log.info("a site that asks is a peer from now on", site=self._site, peer=ping.sender)
             self._tasks.create_task(self._keep_asking(ping.sender))

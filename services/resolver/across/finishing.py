@@ -76,6 +76,7 @@ class Finishing:
             in_force = self.desk.docket.known(one.intent.id)
             if in_force is not None and one.intent.id not in self.rounds and not self.following.knows(one.intent.id):
                 effects += self.finish(one.intent, without_gone(in_force, gone), moment)
+                self.backlog.note(one.intent.id, one.done)
         return effects
 
     def _forget(self, intent_id: str) -> None:

@@ -11,21 +11,13 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from schemas.identity import SiteName
-from schemas.scope.sites import site_names, without
-from schemas.scope.tree import Options, Part, Scope
+from schemas.scope.sites import part_without, site_names
+from schemas.scope.tree import Scope
 from schemas.verdicts import Reason, Verdict
 
 LEFT_OUT: Final = "W511"
 OF_OTHERS: Final = ("340", "341", "343", "344")  # findings on what becomes of replicas and copies at other sites
-
-
-def part_without(part: Part, gone: Collection[SiteName]) -> Part | None:
-    """A part of a scope for those that are left; None when nobody is."""
-    if not gone:
-        return part
-    location, options = without(part.location, gone), part.options
-    prime = None if options.prime in gone else options.prime
-    return Part(part.selector, location, Options(prime, options.min, options.rebalance)) if location else None
+DECIDING: Final = tuple(f"D{number}" for number in OF_OTHERS)  # a policy says so: without it nothing tells why
 
 
 def scope_without(scope: Scope, gone: Collection[SiteName]) -> Scope:
@@ -50,7 +42,7 @@ def told(verdict: Verdict, sites: Iterable[SiteName], gone: Collection[SiteName]
     named = dict.fromkeys(sites)
     for one in verdict.reasons:
         others = tuple(name for name in one.at if name not in gone)
-        if one.code[1:] not in OF_OTHERS or one.at == others:
+        if one.code[1:] not in OF_OTHERS or one.at == others or one.code in DECIDING:
             reasons.append(one)
             continue
         named |= dict.fromkeys(name for name in one.at if name in gone)

@@ -18,7 +18,7 @@ from schemas.identity import ResourceId, ResourceKey, SiteName
 from schemas.scope.errors import ScopeError
 from schemas.scope.parse import parse_scope
 from schemas.scope.printing import print_placement
-from schemas.scope.sites import site_names
+from schemas.scope.sites import part_without, site_names
 from schemas.scope.tree import (
     Cross,
     KindSelector,
@@ -45,7 +45,6 @@ from schemas.ties import (
     set_id,
     with_words,
 )
-from services.resolver.across.gone import part_without
 from services.resolver.graph.view import View
 from services.resolver.placing import Sets, is_crossed
 

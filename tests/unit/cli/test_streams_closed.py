@@ -28,11 +28,13 @@ spec:
 DENIED = ("check", "--site", "lyon=shop.yaml", "--delete", "configmap/settings", "-n", "shop")
 
 
-def _typed(folder: Path, words: tuple[str, ...], stdout: int) -> subprocess.CompletedProcess[bytes]:
+def _typed(
+    folder: Path, words: tuple[str, ...], stdout: int, stderr: int = subprocess.PIPE
+) -> subprocess.CompletedProcess[bytes]:
     (folder / "shop.yaml").write_text(CLAIMED)
     return subprocess.run(
         [*COMMAND, *words],
-        cwd=folder, env=Shell(folder).environment(), stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE,
+        cwd=folder, env=Shell(folder).environment(), stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
         timeout=TIMEOUT_S, check=False,
     )  # fmt: skip
 
@@ -46,6 +48,19 @@ def test_a_reader_who_has_enough_changes_no_exit_code(tmp_path: Path, words: tup
     finally:
         os.close(writing)
     assert (done.returncode, done.stderr) == (code, b"")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [(DENIED, 3), (("relations", "-f", "nowhere.yaml"), 2), (("nosuch",), 2), (("--help",), 0)]
+)
+def test_nor_does_one_who_has_enough_of_both_streams(tmp_path: Path, words: tuple[str, ...], code: int) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = _typed(tmp_path, words, writing, writing)
+    finally:
+        os.close(writing)
+    assert done.returncode == code
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full")

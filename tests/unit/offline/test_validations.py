@@ -144,3 +144,17 @@ def test_a_set_inside_what_has_to_stay_may_come_in_another_order() -> None:
     field = _ruled({"type": "object", "properties": {"tags": tags, "n": WORD}}, "self.tags == oldSelf.tags")
     assert _broken(field, {"tags": ["b", "a"], "n": "c"}, before={"tags": ["a", "b"], "n": "d"}) == []
     assert _broken(field, {"tags": ["b"], "n": "c"}, before={"tags": ["a", "b"], "n": "d"}) == ["spec.a: no"]
+
+
+def test_what_was_there_without_the_key_is_let_in_whatever_place_it_has_in_a_list() -> None:
+    item = _ruled({"type": "object", "properties": {"n": WORD, "p": WORD}}, "self.p != 'x'")
+    listed = {"type": "array", "items": item}
+    assert _broken(listed, [{"n": "a"}]) == ["spec.a[0]: no such key: p evaluating rule: no"]
+    assert _broken(listed, [{"n": "a"}, {"n": "b"}], [{"n": "a"}]) == []
+    by_name = {**listed, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["n"]}
+    assert len(_broken(by_name, [{"n": "a"}, {"n": "b"}], [{"n": "a"}])) == 1
+
+
+def test_a_name_in_quotes_is_not_missed() -> None:
+    field = _ruled({"type": "object", "properties": {"a-b": WORD}}, "self.`a-b` == 'x'")
+    assert _broken(field, {"a-b": "x"}) == []

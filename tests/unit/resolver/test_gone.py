@@ -9,8 +9,10 @@ import pytest
 from schemas.identity import ResourceId, SiteName
 from schemas.ties import PART_OF, PARTS, REPLICA_SET, REPLICAS, SCOPE
 from schemas.verdicts import Verdict
+from services.resolver.across.gone import told
 from services.resolver.signals import PeerBeat
 from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
+from tests.unit.cli.test_verdicts import reason, verdict
 from tests.unit.resolver.test_sets import NEW, WEB, body, do, keys, new, web, words
 from tests.unit.resolver.virtual_mesh import GOOD_FOR_S, VirtualMesh
 
@@ -138,6 +140,77 @@ def test_the_share_of_one_that_is_gone_moves_though_it_was_the_first_of_two(mesh
     found = body(mesh, "lyon", WEB)
     assert found is not None
     assert found["spec"]["replicas"] == 6
+
+
+@pytest.mark.parametrize("first", ["apply", "delete"])
+def test_as_many_as_are_left_are_enough_of_what_is_divided(mesh: VirtualMesh, first: str) -> None:
+    """A `min` beyond them would be words that nobody can read, and so a whole at each of them."""
+    do(mesh, "lyon", "create", "lyon % oslo % rome {min: 3}", "i-1", manifests=(web(6),))
+    lose(mesh)
+    give_up(mesh)
+    if first == "apply":
+        do(mesh, "lyon", "apply", "", "i-2", manifests=(web(6),))
+    else:
+        do(mesh, "rome", "delete", "rome", "i-2", resources=("deployment/web",))
+    assert do(mesh, "lyon", "apply", "", "i-3", manifests=(web(6),)).decision == "allow"
+    for site in ("lyon", "oslo"):
+        found = body(mesh, site, WEB)
+        assert found is not None
+        assert found["spec"]["replicas"] == 3
+        assert words(mesh, site, WEB)[SCOPE] == "lyon % oslo {min: 2}"
+
+
+def test_a_part_that_leaves_takes_its_place_in_min_along(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon % oslo % rome {min: 3}", "i-1", manifests=(web(6),))
+    assert do(mesh, "lyon", "delete", "rome", "i-2", resources=("deployment/web",)).decision == "allow"
+    assert words(mesh, "lyon", WEB)[SCOPE] == "lyon % oslo {min: 2}"
+
+
+def test_that_its_share_is_lost_is_over(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon % rome {prime: rome, rebalance: true}", "i-1", manifests=(web(6),))
+    lose(mesh)
+    mesh.settle(200, 1.0)
+    assert [one.state for one in mesh["lyon"].alerts if one.code == "A509"] == ["raised"]
+    give_up(mesh, for_s=60)
+    told = [(one.state, one.message) for one in mesh["lyon"].alerts if one.code == "A509"]
+    assert told[1:] == [("healed", "Deployment shop/web: rome is gone for good (CHEOPS_GONE)")]
+
+
+def test_that_it_is_behind_is_over(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon & rome", "i-1", manifests=(new("a"),))
+    lose(mesh)
+    do(mesh, "lyon", "apply", "", "i-2", manifests=(new("a", "b"),), lifetime_s=30)
+    mesh.settle(40)
+    mesh.mend()
+    mesh.settle(40)
+    assert [one.state for one in mesh["lyon"].alerts if one.code == "A504"] == ["raised"]
+    lose(mesh)
+    give_up(mesh)
+    assert [one.state for one in mesh["lyon"].alerts if one.code == "A504"] == ["raised", "healed"]
+
+
+def test_what_was_done_for_one_that_is_still_waited_for_is_named_when_that_denies(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", THREE, "i-1", manifests=(new("a"),))
+    mesh.sever("rome", "oslo")
+    mesh.cut |= {(OSLO, ROME), (ROME, OSLO)}
+    mesh.settle(6)
+    do(mesh, "lyon", "apply", "", "i-2", manifests=(new("a", "b"),), lifetime_s=60)
+    mesh["lyon"].gone = (ROME,)
+    mesh["lyon"].kill()
+    mesh.settle(5)
+    mesh.settle(70)
+    mesh.cut -= {(LYON, OSLO), (OSLO, LYON)}
+    mesh.settle(40)
+    verdict = mesh.verdict("lyon", "i-2")
+    assert verdict.decision == "deny"
+    assert "N520" in {one.code for one in verdict.reasons}, "it was done at lyon"
+
+
+def test_what_a_policy_denies_of_its_replica_stays_the_reason() -> None:
+    stays = reason("D343", "leaves rome: it is deleted there", at=(ROME,))
+    assert told(verdict(reasons=(stays,)), (), {ROME}).reasons == (stays,)
+    warned = reason("N343", "leaves rome: it is deleted there", at=(ROME,))
+    assert [one.code for one in told(verdict(reasons=(warned,)), (), {ROME}).reasons] == ["W511"]
 
 
 @pytest.mark.parametrize("expires_s", [3600, 60])

@@ -81,6 +81,7 @@ WIDGETS = thing(
 WIDGET = thing("Widget", "one", api="example.com/v1")
 STATEFUL = workload("StatefulSet", "db")
 STATEFUL["spec"]["serviceName"] = "db"
+MOUNTING = workload("StatefulSet", "db", mounts_secret("ca"))
 TWIN = thing("Widget", "two", api="example.com/v1")
 MADE = workload("ReplicaSet", "web-1", app="web", owners=(deployment("web"),))
 OPS = [namespace("ops"), deployment("gate", namespace="ops"), service("gate", "gate", namespace="ops")]
@@ -183,8 +184,8 @@ WRITING: dict[str, tuple[Side, Side]] = {
         Side([], create(cronjob(mounts_secret(), suspend=False)), "deny D110"),
     ),
     "W110 what only pods need is not needed by a StatefulSet of none": (
-        Side([], create({**STATEFUL, "spec": {**STATEFUL["spec"], "replicas": 0}}), "allow W110"),
-        Side([], create(STATEFUL), "deny D110"),
+        Side([], create({**MOUNTING, "spec": {**MOUNTING["spec"], "replicas": 0}}), "allow W110"),
+        Side([], create(MOUNTING), "deny D110"),
     ),
     "W110 a selector that matches nothing yet": (
         Side([], create(service("web", "web")), "allow W110"),

@@ -61,3 +61,11 @@ def test_many_are_said_in_several_steps() -> None:
     said = [said_by(reminders, 24.0 + step / HOUR_S) for step in range(5)]
     assert [len(one) for one in said] == [TOGETHER_MAX, TOGETHER_MAX, 5, 0, 0]
     assert len({one.id for some in said for one in some}) == many
+
+
+def test_a_clock_that_was_ahead_for_a_moment_silences_nobody() -> None:
+    reminders = Reminders()
+    ahead = alert("a").model_copy(update={"at": BEGIN + timedelta(days=30)})
+    assert [one.id for one in said_by(reminders, 0.0, ahead, alert("b"))] == ["a"], "with the time that it is"
+    assert said_by(reminders, 1.0) == []
+    assert {one.id for one in said_by(reminders, 25.0)} == {"a", "b"}
