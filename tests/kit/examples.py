@@ -1,6 +1,6 @@
 """How many examples of a property are tried.
 
-same    `make test`: always the same ones, so that a red run is red again; a third as many, since there are minutes
+same    `make test`: always the same ones, so that a red run is red again; a quarter as many, since there are minutes
 whole   the same and the others: the continuous run, on compiled code
 new     `make soak`: all, and other ones each time
 """
@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 USUAL: Final = 100  # unless a property says something else
 SHORTENED: Final = "same"
-SHARE: Final = 3  # one in so many is tried then
+SHARE: Final = 4  # one in so many is tried then
 
 
 def examples(many: int) -> int:
