@@ -91,9 +91,11 @@ def without(location: Location, sites: Collection[SiteName]) -> Location | None:
 
 def part_without(part: Part, sites: Collection[SiteName]) -> Part | None:
     """A part without these sites; None when nobody is left. As many as are left are always enough (`min`)."""
+    if not sites:
+        return part
     location, options = without(part.location, sites), part.options
-    if location is None or not sites:
-        return None if location is None else part
+    if location is None:
+        return None
     enough, places = options.min, [*leaves(location)]
     if enough is not None and all(isinstance(one, Site) for one in places):
         enough = min(enough, len({*places})) if len({*places}) > 1 else None

@@ -5,19 +5,16 @@ What must hold among the two that are left is what holds in any mesh (mesh_oracl
 
 from __future__ import annotations
 
-import os
-import secrets
-
 import hypothesis.strategies as st
 import pytest
-from hypothesis import seed, settings
-from hypothesis.stateful import precondition, rule, run_state_machine_as_test
+from hypothesis import settings
+from hypothesis.stateful import precondition, rule
 
 from tests.kit.examples import examples
-from tests.unit.resolver.test_together_states import HOW, NAMES, Deciding
+from tests.unit.resolver.test_together_states import HOW, NAMES, Deciding, soak
 
 LOST = NAMES[2]
-EXAMPLES, EXAMPLES_LONG, STEPS_LONG = 100, 3_000, 50
+EXAMPLES, EXAMPLES_LONG = 100, 3_000
 
 
 class Losing(Deciding):
@@ -51,9 +48,4 @@ TestLosing = pytest.mark.timeout(1_800)(Losing.TestCase)
 @pytest.mark.soak
 @pytest.mark.timeout(6 * 3_600)
 def test_the_same_holds_in_many_longer_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    """With another seed each time, which is said; the environment may name one (CHEOPS_SOAK_SEED)."""
-    number = int(os.environ.get("CHEOPS_SOAK_SEED") or secrets.randbits(32))
-    with capsys.disabled():
-        print(f"\n{EXAMPLES_LONG} runs that lose a site, seed {number}")
-    longer = settings(HOW, max_examples=EXAMPLES_LONG, stateful_step_count=STEPS_LONG, derandomize=False, database=None)
-    run_state_machine_as_test(seed(number)(Losing), settings=longer)
+    soak(Losing, EXAMPLES_LONG, capsys)

@@ -300,12 +300,16 @@ Deciding.TestCase.settings = settings(HOW, max_examples=examples(EXAMPLES))
 TestDeciding = pytest.mark.timeout(1_800)(Deciding.TestCase)  # 20 s of a core; the machine may be busy
 
 
-@pytest.mark.soak
-@pytest.mark.timeout(6 * 3_600)  # a quarter of an hour of a core
-def test_the_same_holds_in_many_longer_runs(capsys: pytest.CaptureFixture[str]) -> None:
+def soak(machine: type[RuleBasedStateMachine], runs: int, capsys: pytest.CaptureFixture[str]) -> None:
     """With another seed each time, which is said; the environment may name one (CHEOPS_SOAK_SEED)."""
     number = int(os.environ.get("CHEOPS_SOAK_SEED") or secrets.randbits(32))
     with capsys.disabled():
-        print(f"\n{EXAMPLES_LONG} runs of {STEPS_LONG} steps over a whole mesh, seed {number}")
-    longer = settings(HOW, max_examples=EXAMPLES_LONG, stateful_step_count=STEPS_LONG, derandomize=False, database=None)
-    run_state_machine_as_test(seed(number)(Deciding), settings=longer)
+        print(f"\n{runs} runs of {STEPS_LONG} steps: {machine.__name__}, seed {number}")
+    longer = settings(HOW, max_examples=runs, stateful_step_count=STEPS_LONG, derandomize=False, database=None)
+    run_state_machine_as_test(seed(number)(machine), settings=longer)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(6 * 3_600)  # a quarter of an hour of a core
+def test_the_same_holds_in_many_longer_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    soak(Deciding, EXAMPLES_LONG, capsys)
