@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -177,10 +178,16 @@ async def test_a_message_id_is_known_across_a_kill(server: NatsServer, bus: Bus)
     assert len([one async for one in bus.scan("EVENTS", EVENT)]) == 1
 
 
+async def stop(server: NatsServer) -> None:
+    """On a busy machine a process goes on for a moment after the signal."""
+    server.process.send_signal(signal.SIGSTOP)
+    await asyncio.to_thread(os.waitid, os.P_PID, server.process.pid, os.WSTOPPED)
+
+
 async def test_a_server_that_stands_still_is_noticed_by_the_publisher_and_comes_back(
     server: NatsServer, bus: Bus
 ) -> None:
-    server.process.send_signal(signal.SIGSTOP)
+    await stop(server)
     async with asyncio.timeout(15):
         with pytest.raises(TransientError, match="not stored: no answer in time"):
             await bus.publish(EVENT, b"one", message_id="x")
@@ -231,7 +238,7 @@ def test_who_has_something_to_say_when_the_server_is_gone_closes_in_good_order_a
 async def test_a_long_answer_that_the_server_took_with_it_is_not_waited_for(server: NatsServer, bus: Bus) -> None:
     """It had been waited for half a minute: so long did a resolver hang that was started while its server was, too."""
     link = bus._link  # type: ignore[attr-defined]  # of the adapter that is under test
-    server.process.send_signal(signal.SIGSTOP)  # asked, and not answered
+    await stop(server)  # asked, and not answered
     reading = asyncio.create_task(anext(scanned(link, "EVENTS", EVENT, 1, 1), None))
     await eventually(lambda: link.awaited, "nothing is asked", WAIT_S)
     server.kill()
