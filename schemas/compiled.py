@@ -2,8 +2,9 @@
 
     schemas/, services/resolver/ ─▶ digest ─▶ .compiled/<digest> is there ─▶ it stands first on the rooms' paths
 
-The sources are the only code that there is: mypyc compiles the very modules (docs/adr/0022). A folder is called by the
-digest of all that its code was made of, so code of other sources is not found: who edits a module runs what he wrote.
+mypyc compiles the very modules (docs/adr/0022); two of the graph's stand beside themselves in Cython (docs/adr/0040).
+A folder is called by the digest of all that its code was made of, so code of other sources is not found: who edits a
+module runs what he wrote.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Final, Literal, NamedTuple
 
 ROOMS: Final = ("schemas.relations", "services.resolver.graph", "services.resolver.judge")
 SOURCES: Final = ("schemas", "services/resolver")  # the rooms, and all that they import
+WRITTEN_IN: Final = (".py", ".pyx", ".pxd", ".pxi")
 SWITCH: Final = "CHEOPS_COMPILED"  # 0: never; 1: nothing else; not set: where it is there
 ROOT: Final = Path(__file__).resolve().parents[1]
 FOLDER: Final = ROOT / ".compiled"
@@ -43,7 +45,9 @@ def digest(root: Path = ROOT) -> str:
     """Of the sources, and of the Python that code is compiled for."""
     found = blake2b("\0".join((sys.version, *EXTENSION_SUFFIXES)).encode(), digest_size=10)
     for folder in SOURCES:
-        for file in sorted((root / folder).rglob("*.py")):
+        for file in sorted((root / folder).rglob("*.p*")):
+            if file.suffix not in WRITTEN_IN:
+                continue
             content = file.read_bytes()
             found.update(f"\0{file.relative_to(root).as_posix()}\0{len(content)}\0".encode() + content)
     return found.hexdigest()

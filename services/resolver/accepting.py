@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeVar
 
@@ -25,7 +26,7 @@ class Numbered(Protocol[Event_co]):
         """Of the batch before."""
 
     @property
-    def events(self) -> tuple[Event_co, ...]:
+    def events(self) -> Sequence[Event_co]:
         """In order."""
 
 
@@ -33,6 +34,6 @@ class Numbered(Protocol[Event_co]):
 class Accepted(Generic[Event_co]):
     """What to do with a batch: apply `events`, the first of which has number `first_seq`; `trouble`: resync."""
 
-    events: tuple[Event_co, ...]
+    events: Sequence[Event_co]
     first_seq: int
     trouble: Trouble = ""

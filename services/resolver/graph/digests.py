@@ -28,14 +28,13 @@ class Digests:
     """One graph's."""
 
     def __init__(self) -> None:
-        self._weights: array[int] = array("Q")  # by number; 0 for what is not there
+        self.weights: array[int] = array("Q")  # by number; 0 for what is not there
         self._sums: dict[KindId, Sum] = {}
 
     def put_all(self, told: Sequence[Told], places: Sequence[Place]) -> None:
         """Resources are there, each at its version. `places`: by number, of which kind they are."""
-        weights, sums = self._weights, self._sums
-        if len(places) > len(weights):
-            weights.extend([0] * (len(places) - len(weights)))
+        self.grow(len(places))
+        weights = self.weights
         if not told:
             return
         numbers, uids, versions, new = zip(*told, strict=True)
@@ -46,33 +45,42 @@ class Digests:
             weights[number] = weight
         more = Counter(compress(kinds, new))
         for kind, change in changes.items():
-            found = sums.get(kind)
-            if found is None:
-                found = sums[kind] = Sum()
-            found.total += change
-            found.count += more[kind]
+            self.add(kind, more[kind], change)
+
+    def grow(self, numbers: int) -> None:
+        """There are so many."""
+        if numbers > len(self.weights):
+            self.weights.extend([0] * (numbers - len(self.weights)))
+
+    def add(self, kind: KindId, count: int, weight: int) -> None:
+        """So many more are there of a kind, and all together weigh so much more."""
+        found = self._sums.get(kind)
+        if found is None:
+            found = self._sums[kind] = Sum()
+        found.total += weight
+        found.count += count
 
     def weight(self, number: int) -> int:
         """What a resource adds to its kind's sum."""
-        return self._weights[number]
+        return self.weights[number]
 
     def restore(self, number: int, kind: KindId, weight: int) -> None:
         """A resource is there that weighed so much."""
-        if number >= len(self._weights):
-            self._weights.extend([0] * (number + 1 - len(self._weights)))
+        if number >= len(self.weights):
+            self.weights.extend([0] * (number + 1 - len(self.weights)))
         found = self._sums.get(kind)
         if found is None:
             found = self._sums[kind] = Sum()
         found.total += weight
         found.count += 1
-        self._weights[number] = weight
+        self.weights[number] = weight
 
     def remove(self, number: int, kind: KindId) -> None:
         """It is gone."""
         found = self._sums[kind]
         found.count -= 1
-        found.total -= self._weights[number]
-        self._weights[number] = 0
+        found.total -= self.weights[number]
+        self.weights[number] = 0
 
     def count(self, kind: KindId) -> int:
         """How many of a kind are there."""

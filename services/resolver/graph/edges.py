@@ -81,7 +81,7 @@ class Reverse:
         hub = Hub(array("I", dict.fromkeys(sources)))
         if len(hub.sources) < len(sources):
             hub.repeats = {source: count - 1 for source, count in Counter(sources).items() if count > 1}
-        hub.count(self._kind_of, self._shape_of)
+        self._count_many(hub)
         return hub
 
     def remove(self, target: int, source: int, kind: KindId, shape: Shape) -> None:

@@ -131,11 +131,21 @@ class Hub(Struct, gc=False):
 
     def add_all(self, more: list[int], kind_of: Callable[[int], KindId], shape_of: Callable[[int], Shape]) -> None:
         """More references, in one go where their sources are new ones, which is the rule."""
-        if more[0] > self.sources[-1] and (len(more) == 1 or sorted({*more}) == more):
-            self.sources.extend(more)
-        else:
+        if not self.extend(more):
             for source in more:
                 self.add(source, kind_of(source), shape_of(source))
+
+    def extend(self, more: list[int]) -> bool:
+        """More references of sources above all that are there; False, and nothing is done, when some are not."""
+        once = sorted({*more}) if len(more) > 1 else more
+        if once[0] <= self.sources[-1]:
+            return False
+        self.sources.extend(once)
+        if len(once) < len(more):
+            for source, count in Counter(more).items():
+                if count > 1:
+                    self.repeats[source] = count - 1
+        return True
 
     @property
     def is_to_be_counted(self) -> bool:
@@ -145,10 +155,14 @@ class Hub(Struct, gc=False):
     def count(self, kind_of: Callable[[int], KindId], shape_of: Callable[[int], Shape]) -> None:
         """Those that were not counted yet."""
         new = self.sources[self.counted :]
-        self.counted += len(new)
-        for kind, count in Counter(map(kind_of, new)).items():
+        self.counts(len(self.sources), Counter(map(kind_of, new)), Counter(map(shape_of, new)))
+
+    def counts(self, counted: int, kinds: dict[KindId, int], shapes: dict[Shape, int]) -> None:
+        """So many are counted now, and these are the counts of those that were not before."""
+        self.counted = counted
+        for kind, count in kinds.items():
             self.by_kind[kind] = self.by_kind.get(kind, 0) + count
-        for shape, count in Counter(map(shape_of, new)).items():
+        for shape, count in shapes.items():
             self.by_shape[shape] = self.by_shape.get(shape, 0) + count
 
     def remove(self, source: int, kind: KindId, shape: Shape) -> None:
@@ -199,12 +213,14 @@ class Sum(Struct, gc=False):
 class Layout(Struct, frozen=True, gc=False, eq=False):
     """A shape, and how a fact tells its targets.
 
-    arrange     (targets, uids, selectors) → in the order of the shape; None when there are targets alone
+    order       where what follows the shape stands among (targets, uids, selectors); None when there are targets alone
+    arrange     puts them into that order
     """
 
     shape: Shape
     counts: Counts
-    arrange: Arrange | None
+    order: tuple[int, ...] | None = None
+    arrange: Arrange | None = None
 
 
 Row = int | bytes | Hub | None  # one, some that are packed (packed.py), very many, nobody

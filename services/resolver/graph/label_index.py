@@ -50,29 +50,29 @@ class LabelIndex:
 
     def __init__(self, records: Records) -> None:
         self._records = records
-        self._fields: dict[KindId, dict[str, Field]] = {}
+        self.fields: dict[KindId, dict[str, Field]] = {}  # kind → namespace → what there is; changed only here
         self._anchored: dict[Anchor, dict[Wanted, Sources]] = {}
 
     # ── resources ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def indexes(self, kind: KindId) -> bool:
         """Whether somebody asked for this kind by labels."""
-        return kind in self._fields
+        return kind in self.fields
 
     def begin(self, kind: KindId) -> None:
         """Index a kind from now on, if it is not; the caller adds what is there already."""
-        self._fields.setdefault(kind, {})
+        self.fields.setdefault(kind, {})
 
     def add(self, kind: KindId, namespace: str, number: Same, record: Record) -> None:
         """A resource is there."""
-        if kind in self._fields:
+        if kind in self.fields:
             self.put(kind, namespace, record.labels, number)
-        if record.template_labels is not None and POD in self._fields:
+        if record.template_labels is not None and POD in self.fields:
             self.put(POD, namespace, record.template_labels, number)
 
     def put(self, kind: KindId, namespace: str, packed: bytes, number: Same) -> None:
         """A resource is found under a kind by these labels."""
-        fields = self._fields[kind]
+        fields = self.fields[kind]
         field = fields.get(namespace)
         if field is None:
             field = fields[namespace] = Field()
@@ -90,11 +90,11 @@ class LabelIndex:
 
     def remove(self, kind: KindId, namespace: str, number: int, record: Record) -> None:
         """A resource is gone, as it was added."""
-        fields = self._fields.get(kind)
+        fields = self.fields.get(kind)
         if fields is not None:
             self._remove(fields, namespace, record.labels, number)
         if record.template_labels is not None:
-            fields = self._fields.get(POD)
+            fields = self.fields.get(POD)
             if fields is not None:
                 self._remove(fields, namespace, record.template_labels, number)
 
@@ -119,7 +119,7 @@ class LabelIndex:
 
     def select(self, selector: Selector, namespaces: Iterable[str] | None) -> Iterator[int]:
         """Numbers of the resources that match, namespace by namespace (None = all); a kind that is indexed."""
-        fields = self._fields[selector.kind]
+        fields = self.fields[selector.kind]
         for namespace in fields if namespaces is None else namespaces:
             field = fields.get(namespace)
             if field is None:
@@ -185,7 +185,7 @@ class LabelIndex:
         """Sources with a selector that could match this resource; the caller looks at each."""
         found: dict[int, int] = {}
         for of_kind, packed in ((kind, record.labels), (POD, record.template_labels)):
-            if packed is None or of_kind not in self._fields:
+            if packed is None or of_kind not in self.fields:
                 continue  # nobody asked for this kind yet
             for where in (namespace, EVERYWHERE):
                 rows = self._anchored.get((of_kind, where))

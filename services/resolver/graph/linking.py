@@ -35,7 +35,7 @@ class Linking:
             if shape.selects:
                 choosing.append(number)
         for number in choosing:
-            self._link_selectors(number, added[number])
+            self.link_selectors(number, added[number])
         self.links.add_all(added)
 
     def relink(self, number: int, old: Record, new: Record) -> None:
@@ -63,10 +63,11 @@ class Linking:
         self.links.add(number, record, self._places[number].kind)
         self.links.edge_count += len(shape.forms)
         if shape.selects:
-            self._link_selectors(number, record)
+            self.link_selectors(number, record)
 
-    def _link_selectors(self, number: Same, record: Record) -> None:
-        for selector, _ in self._records.selecting(record):
+    def link_selectors(self, number: Same, record: Record) -> None:
+        """Its selectors are looked at from now on."""
+        for selector in self._records.selectors(record):
             self.selecting.index(selector.kind)
             self._labels.add_selector(number, selector)
 
@@ -74,5 +75,5 @@ class Linking:
         self.unused += self.links.remove(number, record, self._places[number].kind)
         self.links.edge_count -= len(record.shape.forms)
         if record.shape.selects:
-            for selector, _ in self._records.selecting(record):
+            for selector in self._records.selectors(record):
                 self._labels.remove_selector(number, selector)

@@ -119,6 +119,10 @@ class Names:
         """The identity."""
         return ResourceId(f"{self.place[number].head}/{self._name[number]}")
 
+    def name(self, number: int) -> str:
+        """The name, without its place."""
+        return self._name[number]
+
     def kind(self, number: int) -> KindId:
         """Of which kind it is."""
         return self.place[number].kind
@@ -127,12 +131,11 @@ class Names:
         """Kinds of which something is there or named."""
         yield from self._of_kind
 
-    def places(self, kind: KindId, namespace: str | None = None) -> list[Place]:
-        """Where resources of a kind are or are named."""
+    def members(self, kind: KindId, namespace: str | None = None) -> Iterator[list[Same]]:
+        """Numbers of what is there or named of a kind, namespace by namespace; they may change while this is asked."""
         places = self._of_kind.get(kind, {})
-        if namespace is None:
-            return list(places.values())
-        return [places[namespace]] if namespace in places else []
+        for place in [*places.values()] if namespace is None else [places[namespace]] if namespace in places else []:
+            yield [*place.members.values()]
 
     def __len__(self) -> int:
         """One more than the largest number that was ever handed out."""

@@ -7,10 +7,13 @@ records are no pause.
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
+
+import msgspec
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
+REMEMBERED_MAX: Final = 2_048  # values, by their bytes
 
 
 class Pool(Generic[Key, Value]):
@@ -48,3 +51,13 @@ class Pool(Generic[Key, Value]):
     def end(self) -> None:
         """It was: forget the rest."""
         self._before = {}
+
+
+def remembered(memory: dict[bytes, Value], decoder: msgspec.msgpack.Decoder[Value], packed: bytes) -> Value:
+    """What the bytes say, decoded once as long as they are remembered."""
+    found = memory.get(packed)
+    if found is None:
+        if len(memory) > REMEMBERED_MAX:
+            memory.clear()
+        found = memory[packed] = decoder.decode(packed)
+    return found

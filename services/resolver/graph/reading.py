@@ -10,16 +10,13 @@ must be is checked for the whole of it before anything is taken in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable, Sequence
 from itertools import chain
 from operator import itemgetter
-from typing import Final, NamedTuple, TypeVar
-
-from msgspec import Raw
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from schemas.batches import (
     NOTHING,
-    Counts,
     Fact,
     ReferenceForm,
     check,
@@ -34,7 +31,7 @@ from schemas.identity import SiteName
 from schemas.ties import DRIFT_FACT, RULES_FACT, SCOPE_FACT, SHARED_TO_FACT
 from services.resolver.graph.columns import Columns, columns_of
 from services.resolver.graph.forms import short
-from services.resolver.graph.kept import Arrange, Layout, Record, Same, Short, Target
+from services.resolver.graph.kept import Layout, Record, Same, Shape, Short, Target
 from services.resolver.graph.names import Names
 from services.resolver.graph.packing import pack, pack_lines, pack_traits
 from services.resolver.graph.records import Records
@@ -48,10 +45,23 @@ TELLING: Final = frozenset({DRIFT_FACT, RULES_FACT, SHARED_TO_FACT, SCOPE_FACT})
 NO_TRAITS: Final = pack_traits(NOTHING)
 
 
+class Lines(Protocol):
+    """Where the events of a batch stand in its bytes."""
+
+    @property
+    def payload(self) -> bytes:
+        """All of them."""
+
+    @property
+    def others(self) -> list[int]:
+        """Those that are no puts."""
+
+
 class Read(NamedTuple):
     """A batch whose facts are whole, and what their keys mean to the graph.
 
     columns    of all of its events
+    lines      where they stand in its bytes, for who takes them in from there (quick.py): no columns and tables then
     drifting   traits that tell of a drift, of copies elsewhere, which may be older now, or of parts
     """
 
@@ -59,12 +69,13 @@ class Read(NamedTuple):
     epoch: int
     seq: int
     prev_hash: str
-    events: tuple[Fact, ...]
+    events: Sequence[Fact]
     columns: Columns
     drifting: frozenset[int]
     labels: dict[int, bytes]
     traits: dict[int, bytes]
     layouts: dict[int, Layout]
+    lines: Lines | None = None
 
 
 class _Made(dict[str, Value]):
@@ -83,31 +94,34 @@ class Reading:
 
     def __init__(self, names: Names, records: Records) -> None:
         self._names, self._records = names, records
-        self._labels: dict[bytes, bytes] = {}
-        self._traits: dict[bytes, bytes] = {}
-        self._drifting: set[bytes] = set()
-        self._layouts: dict[bytes, Layout] = {}
+        self.labels: dict[bytes, bytes] = {}  # entries of tables as they were written → as they are kept
+        self.traits: dict[bytes, bytes] = {}
+        self.drifting: set[bytes] = set()  # traits that were read lately, and tell so
+        self.layouts: dict[bytes, Layout] = {}
         self._numbers: dict[str, Same] = _Made(names.number)
         self._shorts: dict[str, Short] = _Made(short)
 
     def forget(self) -> None:
-        """Numbers may mean something else now, and what was shared may be kept no more."""
-        for memory in (self._labels, self._traits, self._drifting, self._layouts, self._numbers, self._shorts):
+        """What was shared may be kept no more."""
+        for memory in (self.labels, self.traits, self.drifting, self.layouts):
             memory.clear()
+
+    def forget_numbers(self) -> None:
+        """They may mean something else now."""
+        self._numbers.clear()
 
     def read(self, payload: bytes) -> Read:
         """Bytes → a batch that is one; raises MessageError."""
         batch = decode_raw(payload)
-        self._bound()
-        labels = self._packed(batch.labels, self._labels, _read_labels)
-        traits = self._packed(batch.traits, self._traits, self._read_traits)
-        layouts = {key: self._layout(entry) for key, entry in batch.shapes.items() if key}
-        layouts[0] = Layout(self._records.shape(()), NO_COUNTS, None)
-        labels[0], traits[0] = self._records.share(NO_LABELS), self._records.share(NO_TRAITS)
+        self.bound()
+        labels = {key: self.labels_of(bytes(entry)) for key, entry in batch.labels.items()}
+        traits = {key: self.traits_of(bytes(entry)) for key, entry in batch.traits.items()}
+        layouts = {key: self.layout_of(bytes(entry)) for key, entry in batch.shapes.items()}
+        labels[0], traits[0], layouts[0] = self.nothing()
         columns = columns_of(batch.events)
         if not _is_whole(columns, labels, traits, layouts):
             _check(batch.events, labels, traits, layouts)
-        drifting = frozenset([key for key, one in traits.items() if one in self._drifting] if self._drifting else ())
+        drifting = self.drifting_of(traits.items())
         head = (batch.site, batch.epoch, batch.seq, batch.prev_hash)
         return Read(*head, batch.events, columns, drifting, labels, traits, layouts)
 
@@ -127,7 +141,8 @@ class Reading:
         return numbers, [*records]
 
     def _targets(self, layouts: dict[int, Layout], puts: Columns) -> list[tuple[Target, ...]]:
-        known, share, made = self._numbers.__getitem__, self._records.shared_targets(), list[tuple[Target, ...]]()
+        known, share = self._numbers.__getitem__, self._records.recent_targets().setdefault
+        made: list[tuple[Target, ...]] = []
         arranges = {key: layout.arrange for key, layout in layouts.items()}
         uids_, arranging = self._shorts.__getitem__, map(arranges.__getitem__, puts.shape)
         for arrange, named, uids, selectors in zip(arranging, puts.targets, puts.uids, puts.selectors, strict=True):
@@ -141,45 +156,51 @@ class Reading:
             made.append(share(targets, targets))
         return made
 
-    def _bound(self) -> None:
+    def nothing(self) -> tuple[bytes, bytes, Layout]:
+        """What stands under no key: no labels, nothing special, no references."""
+        share = self._records.share
+        return share(NO_LABELS), share(NO_TRAITS), Layout(self._records.shape(()), NO_COUNTS)
+
+    def drifting_of(self, traits: Iterable[tuple[int, bytes]]) -> frozenset[int]:
+        """The keys of those that tell so."""
+        return frozenset([key for key, one in traits if one in self.drifting] if self.drifting else ())
+
+    def bound(self) -> None:
         """A batch may bring so many at most, so they are bounded, too."""
-        if max(len(self._labels), len(self._traits), len(self._layouts)) > ENTRIES_MAX:
+        if max(len(self.labels), len(self.traits), len(self.layouts)) > ENTRIES_MAX:
             self.forget()
         if max(len(self._numbers), len(self._shorts)) > NAMES_MAX:
             self._numbers.clear()
             self._shorts.clear()
 
-    def _packed(
-        self, table: dict[int, Raw], memory: dict[bytes, bytes], read: Callable[[bytes], bytes]
-    ) -> dict[int, bytes]:
-        """A table as records keep its entries."""
-        made: dict[int, bytes] = {}
-        for key, entry in table.items():
-            known = bytes(entry)
-            found = memory.get(known)
-            if found is None:
-                found = memory[known] = self._records.share(read(known))
-            made[key] = found
-        return made
-
-    def _read_traits(self, entry: bytes) -> bytes:
-        traits = decode_traits(entry)
-        packed = pack_traits(traits)
-        if not TELLING.isdisjoint(traits.facts):
-            self._drifting.add(packed)
-        return packed
-
-    def _layout(self, entry: Raw) -> Layout:
-        known = bytes(entry)
-        found = self._layouts.get(known)
+    def labels_of(self, entry: bytes, packed: bytes | None = None) -> bytes:
+        """As records keep an entry of the table; raises MessageError. `packed`: what it comes to, if known."""
+        found = self.labels.get(entry)
         if found is None:
-            forms = decode_shape(known)
-            counts = counts_of(forms)
+            packed = pack(decode_labels(entry)) if packed is None else packed
+            found = self.labels[entry] = self._records.share(packed)
+        return found
+
+    def traits_of(self, entry: bytes) -> bytes:
+        """An entry of the table as records keep it; raises MessageError."""
+        found = self.traits.get(entry)
+        if found is None:
+            traits = decode_traits(entry)
+            found = self.traits[entry] = self._records.share(pack_traits(traits))
+            if not TELLING.isdisjoint(traits.facts):
+                self.drifting.add(found)
+        return found
+
+    def layout_of(self, entry: bytes) -> Layout:
+        """An entry of the table as the graph keeps it; raises MessageError."""
+        found = self.layouts.get(entry)
+        if found is None:
+            forms = decode_shape(entry)
             form = self._records.form
             shape = self._records.shape(
                 tuple([form(reference_of(one, one.target), one.pinned, one.selects) for one in forms])
             )
-            found = self._layouts[known] = Layout(shape, counts, _arrange(forms, counts))
+            found = self.layouts[entry] = _layout(shape, forms)
         return found
 
 
@@ -204,14 +225,10 @@ def _check(facts: tuple[Fact, ...], labels: Container[int], traits: Container[in
         check(place, fact, (labels, traits), None if layout is None else layout.counts)
 
 
-def _read_labels(entry: bytes) -> bytes:
-    return pack(decode_labels(entry))
-
-
-def _arrange(forms: tuple[ReferenceForm, ...], counts: Counts) -> Arrange | None:
-    targets, uids, selectors = counts
+def _layout(shape: Shape, forms: tuple[ReferenceForm, ...]) -> Layout:
+    targets, uids, selectors = counts = counts_of(forms)
     if not uids and not selectors:
-        return None
+        return Layout(shape, counts)
     order: list[int] = []
     at_target, at_uid, at_selector = 0, targets, targets + uids
     for form in forms:
@@ -224,4 +241,5 @@ def _arrange(forms: tuple[ReferenceForm, ...], counts: Counts) -> Arrange | None
         if form.pinned:
             order.append(at_uid)
             at_uid += 1
-    return itemgetter(*order) if len(order) > 1 else tuple  # one alone stands where it belongs
+    arrange = itemgetter(*order) if len(order) > 1 else tuple  # one alone stands where it belongs
+    return Layout(shape, counts, tuple(order), arrange)

@@ -8,8 +8,8 @@ ConfigMap are a hundred thousand numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Final, TypeVar
+from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
@@ -19,14 +19,13 @@ from services.resolver.graph.forms import form_of, long, shape_of, short, with_t
 from services.resolver.graph.kept import Form, Record, Shape, Short, Target
 from services.resolver.graph.names import Names
 from services.resolver.graph.packing import pack, pack_line, pack_traits, unpack_line, unpack_traits
-from services.resolver.graph.pool import Pool
+from services.resolver.graph.pool import Pool, remembered
 
-RECENT_MAX: Final = 2_048  # references, and as many unpacked bytes, that are remembered for the next resource
+RECENT_MAX: Final = 2_048  # references that are remembered for the next resource
 SWEEP_MIN: Final = 8_192  # interned values; fewer are not worth a look
 SWEEP_ROWS: Final = 4_096  # records that are looked at in one piece: some milliseconds
 LOOKED_AT: Final = 16_384  # the same, when nothing is done about most of them
 
-T = TypeVar("T")
 Labels = dict[str, str]
 
 
@@ -74,7 +73,7 @@ class Records:
         found = self._bytes.now.get(packed)
         if found is None:
             found = self._bytes.keep(packed, packed)
-            self.crowded = self.crowded or self._shared_len > self._sweep_at
+            self.crowded = self.crowded or len(self._bytes.now) > self._sweep_at
         return found
 
     def _references(self, references: tuple[Reference, ...]) -> tuple[Shape, tuple[Target, ...]]:
@@ -86,13 +85,13 @@ class Records:
             found = [one or self._placed(reference) for one, reference in zip(found, references, strict=True)]
         key = tuple([form for form, _ in found])  # type: ignore[misc]  # no None is left
         made = tuple([target for _, mine in found for target in mine])  # type: ignore[misc]  # as above
-        return self.shape(key), self.shared_targets()(made, made)
+        return self.shape(key), self.recent_targets().setdefault(made, made)
 
-    def shared_targets(self) -> Callable[[tuple[Target, ...], tuple[Target, ...]], tuple[Target, ...]]:
-        """Asked twice for the same targets it gives the same tuple, if they were met lately: replicas name the same."""
+    def recent_targets(self) -> dict[tuple[Target, ...], tuple[Target, ...]]:
+        """Those that were met lately, each by itself: replicas name the same ones, and share the tuple."""
         if len(self._recent_targets) > RECENT_MAX:
             self._recent_targets.clear()
-        return self._recent_targets.setdefault
+        return self._recent_targets
 
     def _placed(self, reference: Reference) -> tuple[Form, tuple[Target, ...]]:
         if reference.selector is not None:
@@ -128,15 +127,18 @@ class Records:
 
     # ── upkeep ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def tidy(self) -> None:
-        """Forget the recent references; when what is shared has doubled, also what no record uses, piece by piece."""
-        self._recent.clear()
-        self._wholes.clear()
+    def tidy(self) -> bool:
+        """Forget the recent references; when what is shared has doubled, also what no record uses, piece by piece.
+
+        True when that begins: from now on it counts as used when it is asked for, and not when it is remembered.
+        """
+        self.forget_recent()
         self.crowded = False
         pools = (self._bytes, self._forms, self._shapes)
+        begins = self._swept is None
         if self._swept is None:
             if self._shared_len <= self._sweep_at:
-                return
+                return False
             for pool in pools:
                 pool.begin()
             self._swept = 0
@@ -146,18 +148,25 @@ class Records:
         self._swept += SWEEP_ROWS
         if self._swept < len(self.rows):
             self._sweep_at = self._shared_len + SWEEP_ROWS // 4  # on, before much is new
-            return
+            return begins
         for pool in pools:
             pool.end()
         self._swept, self._sweep_at = None, max(SWEEP_MIN, 2 * self._shared_len)
+        return begins
+
+    def forget_recent(self) -> None:
+        """The recent references: their numbers may mean something else now."""
+        self._recent.clear()
+        self._wholes.clear()
 
     @property
     def _shared_len(self) -> int:
         return max(len(self._bytes), len(self._shapes))
 
     def _keep(self, record: Record) -> None:
+        kept = self._bytes.now
         for packed in (record.labels, record.traits, record.template_labels):
-            if packed is not None:
+            if packed is not None and packed not in kept:
                 self._bytes.keep(packed, packed)
         shape = record.shape
         if shape.forms not in self._shapes.now:
@@ -230,6 +239,11 @@ class Records:
                 found.append((reference.selector, reference))
         return found
 
+    def selectors(self, record: Record) -> list[Selector]:
+        """The selectors alone."""
+        at = zip(record.shape.forms, record.shape.places, strict=True)
+        return [self.selector(record.targets[place]) for form, place in at if form.selects]
+
     def whole(self, form: Form, targets: tuple[Target, ...], place: int) -> Reference:
         """A form with its target, which stands at this place."""
         target = targets[place]
@@ -242,14 +256,13 @@ class Records:
             if isinstance(target, int):
                 found = with_target(form, self._names.resource(target), None, long(uid))
             else:
-                assert isinstance(target, bytes), "a form that selects has a packed selector"
                 found = with_target(form, form.reference.target, self.selector(target), long(uid))
             self._wholes[key] = found
         return found
 
     def labels(self, packed: bytes) -> Labels:
         """Unpacked labels; shared, so nobody may change them."""
-        return _remembered(self._unpacked_labels, _labels, packed)
+        return remembered(self._unpacked_labels, _labels, packed)
 
     def traits(self, record: Record) -> ResourceState:
         """What is known besides labels and references, as a state of nobody; shared as well."""
@@ -273,9 +286,10 @@ class Records:
                         found.append(number)
             yield found
 
-    def selector(self, packed: bytes) -> Selector:
+    def selector(self, packed: Target) -> Selector:
         """Unpacked selector."""
-        return _remembered(self._unpacked_selectors, _selectors, packed)
+        assert isinstance(packed, bytes), "a form that selects has a packed selector"
+        return remembered(self._unpacked_selectors, _selectors, packed)
 
 
 def _uid(form: Form, targets: tuple[Target, ...], place: int) -> Short:
@@ -284,12 +298,3 @@ def _uid(form: Form, targets: tuple[Target, ...], place: int) -> Short:
     uid = targets[place + 1]
     assert not isinstance(uid, int), "a pinned target is followed by a uid"
     return uid
-
-
-def _remembered(memory: dict[bytes, T], decoder: msgspec.msgpack.Decoder[T], packed: bytes) -> T:
-    found = memory.get(packed)
-    if found is None:
-        if len(memory) > RECENT_MAX:
-            memory.clear()
-        found = memory[packed] = decoder.decode(packed)
-    return found

@@ -161,7 +161,7 @@ class Restoring:
         records, selecting, names = self._parts.records, self._parts.selecting, self._parts.names
         for piece in self._pieces():
             for number, record in piece:
-                for selector, _ in records.selecting(record) if record.shape.selects else ():
+                for selector in records.selectors(record) if record.shape.selects else ():
                     selecting.labels.begin(selector.kind)
                     selecting.labels.add_selector(number, selector)
             yield

@@ -122,12 +122,13 @@ class Selecting:
     def _namespaces(self, selector: Selector) -> list[str] | None:
         if selector.namespace_labels is None:
             return list(selector.namespaces) or None
-        places = self._names.places(NAMESPACE)
-        chosen = [name for place in places for name in place.members]
-        return [
-            *selector.namespaces,
-            *(name for name in chosen if self._namespace_matches(selector.namespace_labels, name)),
+        chosen = [
+            self._names.name(number)
+            for numbers in self._names.members(NAMESPACE)
+            for number in numbers
+            if self._is_labelled(number, selector.namespace_labels)
         ]
+        return [*selector.namespaces, *chosen]
 
     def looks_in(self, selector: Selector, namespace: str) -> bool:
         """Whether a selector looks into a namespace."""
@@ -139,5 +140,8 @@ class Selecting:
 
     def _namespace_matches(self, labels: LabelSelector, namespace: str) -> bool:
         number = self._names.find(resource_id("", NAMESPACE, "", namespace))
-        record = None if number == NOWHERE else self._records.rows[number]
+        return number != NOWHERE and self._is_labelled(number, labels)
+
+    def _is_labelled(self, number: int, labels: LabelSelector) -> bool:
+        record = self._records.rows[number]
         return record is not None and matches(labels, self._records.labels(record.labels))

@@ -21,24 +21,25 @@ from schemas.events import Reference, ResourceEvent, ResourceState
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.kinds import Surface
 from services.resolver.graph.changed import Changed
-from services.resolver.graph.columns import Columns, columns_of
-from services.resolver.graph.digests import Digests, Told
-from services.resolver.graph.kept import Record, Same
+from services.resolver.graph.columns import NO_COLUMNS, columns_of
+from services.resolver.graph.digests import Digests
 from services.resolver.graph.linking import Linking
 from services.resolver.graph.names import NOWHERE, Names
 from services.resolver.graph.numbers import Numbers
 from services.resolver.graph.parts import Parts
+from services.resolver.graph.quick import Quick
 from services.resolver.graph.reading import Read, Reading
 from services.resolver.graph.records import Records
 from services.resolver.graph.relations import Relations
 from services.resolver.graph.states import States
 from services.resolver.graph.sweeping import Listings
+from services.resolver.graph.taking import Inside, Taking
 from services.resolver.graph.view import WALK_MAX, Dependents, Edge, Reach, Targets, Which
 
 UNUSED_MAX: Final = 8_192  # numbers that may wait to be forgotten
 BELONGINGS: Final = (  # all that a graph has
     *("site", "surface", "resource_count", "keeps_numbers", "listings", "parts", "_names", "_records", "_record"),
-    *("_reading", "_linking", "_links", "_selecting", "_states", "_digests", "_relations"),
+    *("_reading", "_taking", "_quick", "_linking", "_links", "_selecting", "_states", "_digests", "_relations"),
 )
 
 
@@ -59,6 +60,8 @@ class Graph:
         self.listings = Listings()
         self._digests = Digests()
         self.parts = Parts(self._names, self._records, self._links, self._selecting, self._digests)
+        parts = (self._names, self._records, self._reading, self._linking, self._digests, self.listings, self._states)
+        self._taking, self._quick = Taking(Inside(*parts)), Quick(Inside(*parts))
         self._relations = Relations(self.parts)
         self.keeps_numbers = False  # somebody copies it: no number is handed out again meanwhile
 
@@ -87,82 +90,34 @@ class Graph:
         """Bytes of a batch → what `take` takes, before anything else changes the graph. Raises MessageError."""
         if self._records.crowded or self._is_full(UNUSED_MAX):
             self._tidy()
-        return self._reading.read(payload)
+        return self._quick.read(payload) or self._reading.read(payload)
 
     def take(self, batch: Read, facts: Sequence[Fact]) -> Iterator[tuple[int, Sequence[Changed]]]:
         """As `apply`, quicker; yields place and changes of what is no put, may take something away or tells a drift."""
-        columns = batch.columns if len(facts) == len(batch.events) else columns_of(facts)
+        if batch.lines is not None and len(facts) != len(batch.events):
+            batch = self._reading.read(batch.lines.payload)  # seen in part: taken in the plain way
+        columns, others = NO_COLUMNS, batch.lines.others if batch.lines is not None else []
+        if batch.lines is None:
+            columns = batch.columns if len(facts) == len(batch.events) else columns_of(facts)
+            others = [place for place, op in enumerate(columns.op) if op != "put"]
         first = 0
-        for place in [place for place, op in enumerate(columns.op) if op != "put"]:
-            yield from self._take_puts(batch, columns.between(first, place), first)
-            yield place, self.apply(event_of(facts[place]))
+        for place in (*others, len(facts)):
+            if batch.lines is not None:
+                added, seen = self._quick.puts(batch, first, place)
+            else:
+                added, seen = self._taking.puts(batch, columns.between(first, place), first)
+            self.resource_count += added
+            yield from seen
+            if place < len(facts):
+                yield place, self.apply(event_of(facts[place]))
             first = place + 1
-        yield from self._take_puts(batch, columns.between(first, len(facts)), first)
-
-    def _take_puts(self, batch: Read, puts: Columns, first: int) -> Iterator[tuple[int, Sequence[Changed]]]:
-        numbers, records = self._reading.records(batch, puts)
-        self._grow()
-        told: list[Told] = []
-        fresh: dict[Same, Record] = {}
-        seen: list[tuple[int, Sequence[Changed]]] = []
-        told_of = (puts.resource, puts.uid, puts.resource_version, puts.traits)
-        each = enumerate(zip(numbers, records, *told_of, strict=True), first)
-        for place, (number, new, resource, uid, version, traits) in each:
-            old = self._record[number]
-            if self.listings.under_way:
-                self.listings.name(self._names.kind(number), number)
-            if old == new:
-                continue
-            told.append((number, uid, version, old is None))
-            if old is not None and new.is_later(old) and traits not in batch.drifting:
-                self._record[number] = new  # found by all that the former one is found by
-                self._states.forget(number)
-                continue
-            self._replace(number, old, new, fresh)
-            if old is not None or traits in batch.drifting:
-                change = Changed(resource, old, new, self._records)
-                if traits in batch.drifting or change.may_take_away:
-                    seen.append((place, (change,)))
-        self._link(fresh)
-        self._digests.put_all(told, self._names.place)
-        return iter(seen)
 
     def _put(self, state: ResourceState) -> Sequence[Changed]:
-        number = self._names.number(state.resource)
-        new = self._records.pack(state)
-        self._grow()
-        if self.listings.under_way:
-            self.listings.name(self._names.kind(number), number)
-        old = self._record[number]
-        if old != new:
-            self._digests.put_all([(number, state.uid, state.resource_version, old is None)], self._names.place)
-            fresh: dict[Same, Record] = {}
-            self._replace(number, old, new, fresh)
-            self._link(fresh)
+        added, changed = self._taking.put(state)
+        self.resource_count += added
         if self._records.crowded or self._is_full(UNUSED_MAX):
             self._tidy()  # also after what said nothing new: a listing names as many references as the first one
-        return (Changed(state.resource, old, new, self._records),) if old != new else ()
-
-    def _replace(self, number: Same, old: Record | None, new: Record, fresh: dict[Same, Record]) -> None:
-        """`fresh`: what is there, and not linked yet."""
-        if number in fresh:
-            self._link(fresh)  # told twice in one batch
-        self._record[number] = new
-        if old is None:
-            fresh[number] = new
-            return
-        self._states.forget(number)
-        self._linking.relink(number, old, new)
-
-    def _link(self, fresh: dict[Same, Record]) -> None:
-        self.resource_count += len(fresh)
-        self._linking.link_all(fresh)
-        fresh.clear()
-
-    def _grow(self) -> None:
-        if more := len(self._names) - len(self._record):
-            self._record.extend([None] * more)
-            self._links.grow(more)
+        return changed
 
     def _delete(self, resource: ResourceId, uid: str) -> Sequence[Changed]:
         number = self._names.find(resource)
@@ -180,7 +135,7 @@ class Graph:
         self.resource_count -= 1
         self._linking.unlink(number, old)
         if self._is_full(2 * UNUSED_MAX):
-            self._tidy()
+            self._forget_unused()
         return (Changed(resource, old, None, self._records),)
 
     def sweep(self) -> Sequence[Changed]:
@@ -192,18 +147,24 @@ class Graph:
         return self._record[number] is not None and self._names.kind(number) == kind
 
     def _numbers_of(self, kind: KindId) -> Iterator[int]:
-        for place in self._names.places(kind):
-            yield from [*place.members.values()]  # they change while this is asked
+        for numbers in self._names.members(kind):
+            yield from numbers
 
     def _is_full(self, unused_max: int) -> bool:
         return len(self._linking.unused) > unused_max and not self.keeps_numbers
 
     def _tidy(self) -> None:
         """Forget what nobody uses. Numbers wait for this, too: recent references and `Changed.old` rely on them."""
-        self._records.tidy()
-        self._reading.forget()
+        if self._records.tidy():
+            self._reading.forget()
+        self._forget_unused()
+
+    def _forget_unused(self) -> None:
+        """The numbers alone: in the midst of a batch, whose labels and shapes count as used."""
         if self.keeps_numbers:
             return
+        self._records.forget_recent()
+        self._reading.forget_numbers()
         for number in set(self._linking.unused):
             if self._record[number] is None and not self._links.names(number):
                 self._names.forget(number)
@@ -230,8 +191,8 @@ class Graph:
         return self._states.find(resource)
 
     def _present(self, kind: KindId, namespace: str | None = None) -> Iterator[int]:
-        for place in self._names.places(kind, namespace):
-            for number in [*place.members.values()]:  # they may change while this is asked
+        for numbers in self._names.members(kind, namespace):
+            for number in numbers:
                 if self._record[number] is not None:
                     yield number
 
@@ -275,7 +236,7 @@ class Graph:
         """The selector edges that would lead to it, were it there: who misses it when it is gone."""
         number = self._names.number(state.resource)
         record = self._records.pack(structs.replace(state, references=()))
-        self._grow()
+        self._taking.grow()
         self._linking.unused.append(number)
         return [edge for _, edge in self._selecting.selecting(number, state.resource, record)]
 

@@ -38,13 +38,17 @@ class _Left(Struct, gc=False):
 class Listings:
     """Those of one graph."""
 
-    def __init__(self, gone_max: int = GONE_MAX, looked_max: int = LOOKED_MAX) -> None:
+    def __init__(self) -> None:
         self.under_way = False  # a kind is being listed or swept
-        self._gone_max, self._looked_max = gone_max, looked_max
+        self._gone_max, self._looked_max = GONE_MAX, LOOKED_MAX
         self._turn = 0
         self._turns = array("I")  # by number; sets of a million would be walked over by Python's collector (0.2 s)
         self._listed: dict[KindId, _Listing] = {}
         self._left: dict[KindId, _Left] = {}
+
+    def slice_at(self, gone_max: int = GONE_MAX, looked_max: int = LOOKED_MAX) -> None:
+        """So many deletions are a slice, or so many looks."""
+        self._gone_max, self._looked_max = gone_max, looked_max
 
     @property
     def swept(self) -> frozenset[KindId]:

@@ -9,7 +9,6 @@ from schemas.events import EventBatch, Heartbeat, ResourceEvent, ResourceState, 
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.telling import encode_batch
 from services.resolver.graph.store import Graph
-from services.resolver.graph.sweeping import Listings
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
 from services.resolver.signals import BatchSeen, BeatSeen, Moment, SweepOn
@@ -31,7 +30,7 @@ def test_slices_with_events_in_between_end_in_the_same_graph_as_a_whole_sweep(
 ) -> None:
     """`log`: events, and how many slices come after each."""
     sliced = Graph(LYON)
-    sliced.listings = Listings(gone_max, looked_max)
+    sliced.listings.slice_at(gone_max, looked_max)
     for event, slices in log:
         sliced.apply(event)
         for _ in range(slices):
@@ -49,7 +48,7 @@ def batch(seq: int, chain: str, *events: ResourceEvent) -> bytes:
 
 def test_while_a_kind_is_swept_it_is_not_claimed_to_be_known_and_others_are() -> None:
     machine = Machine(LYON, CATALOGUE, Policy(), "resolver/lyon@test")
-    machine.graph.listings = Listings(gone_max=1)
+    machine.graph.listings.slice_at(gone_max=1)
     machine.evidence.answered(1, 0, MOMENT.monotonic_s)
     secret = KindId("Secret")
     surface = tuple(ServedKind(kind, f"{kind.lower()}s", ("v1",)) for kind in (POD, secret))
