@@ -128,12 +128,12 @@ def test_whichever_of_them_are_forgotten_first_the_others_stay_in_their_order(or
 
 def test_a_place_of_which_all_is_forgotten_is_there_again_with_the_next_of_its_names() -> None:
     names = Names()
-    names.forget(names.number("Pod/shop/a"))
+    for number in names.numbers(["Pod/shop/a", "Pod/shop/b", "Pod/shop/c"]):
+        names.forget(number)
     assert [*names.kinds()] == []
-    assert names.number("Pod/shop/b") == 0
-    names.number("Pod/till/b")
-    assert (names.kind(0), names.place[0].namespace) == ("Pod", "shop")
-    assert [*names.members(KindId("Pod"))] == [[0], [1]]
+    assert names.numbers(["Pod/shop/b", "Pod/till/b"]) == [2, 1]
+    assert (names.kind(2), names.place[2].namespace, names.kind(1)) == ("Pod", "shop", "Pod")
+    assert [*names.members(KindId("Pod"))] == [[2], [1]]
 
 
 def test_they_may_change_while_members_are_looked_at() -> None:
