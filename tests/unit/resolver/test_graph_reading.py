@@ -159,6 +159,14 @@ def test_what_follows_a_batch_is_looked_at_as_the_plain_way_does(more: bytes) ->
     assert_read_as_decoded(join(LYON, 1, 1, "", (Teller().tell(ResourceEvent("put", state)),)) + more)
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 14, 15, 16, 17])
+@pytest.mark.parametrize("length", [1, 30, 31, 32, 33, 63, 255, 256])
+def test_labels_of_any_number_and_length_are_those_that_were_written(count: int, length: int) -> None:
+    labels = {f"{one:02}".ljust(length, "k"): "v" * length for one in range(count)}
+    state = ResourceState(ResourceId("Pod/shop/a"), labels=labels, template_labels=labels)
+    assert_both_ways_alike([[ResourceEvent("put", state)]])
+
+
 def secret(name: str, uid: str = "") -> Reference:
     return Reference("pod.secret", "spec", "requirement", "A", ResourceId(f"Secret/shop/{name}"), uid=uid)
 
