@@ -32,7 +32,7 @@ class Names:
         self.place: list[Place] = []  # by number
         self._name: list[str] = []
         self._places: dict[str, Place] = {}
-        self._of_kind: dict[KindId, dict[str, Place]] = {}
+        self._of_kind: dict[KindId, dict[str, Place]] = {}  # by their heads
         self._free: list[Same] = []
 
     def find(self, resource: str) -> int:
@@ -81,7 +81,7 @@ class Names:
 
     def _enter(self, place: Place) -> None:
         self._places[place.head] = place
-        self._of_kind.setdefault(place.kind, {})[place.namespace] = place
+        self._of_kind.setdefault(place.kind, {})[place.head] = place
 
     def restore(self, places: Iterable[Place], names: Iterable[str]) -> None:
         """The next numbers, as they were handed out once; each is still to be adopted or released."""
@@ -111,7 +111,7 @@ class Names:
         if not place.members:
             del self._places[place.head]
             places = self._of_kind[place.kind]
-            del places[place.namespace]
+            del places[place.head]
             if not places:
                 del self._of_kind[place.kind]
 
@@ -134,7 +134,8 @@ class Names:
     def members(self, kind: KindId, namespace: str | None = None) -> Iterator[list[Same]]:
         """Numbers of what is there or named of a kind, namespace by namespace; they may change while this is asked."""
         places = self._of_kind.get(kind, {})
-        for place in [*places.values()] if namespace is None else [places[namespace]] if namespace in places else []:
+        head = f"{kind}/{namespace}" if namespace else kind
+        for place in [*places.values()] if namespace is None else [places[head]] if head in places else []:
             yield [*place.members.values()]
 
     def __len__(self) -> int:

@@ -220,7 +220,7 @@ cdef class Names:
             self._rows[at].first = self._rows[at].last = NOBODY
             self._rows[at].count = 0
             self._homes[place.head] = home
-            self._of_kind.setdefault(place.kind, {})[place.namespace] = place
+            self._of_kind.setdefault(place.kind, {})[place.head] = place
         at = home
         row = &self._rows[at]
         self._home[number] = <uint32_t>at
@@ -268,6 +268,8 @@ cdef class Names:
         cdef uint32_t mask = shard.mask, at = <uint32_t>(key >> 32) & mask, on
         cdef uint64_t mine = (key >> 32 << 32) | <uint64_t>(number + 1)
         while shard.slots[at] != mine:
+            if shard.slots[at] == 0:
+                return
             at = (at + 1) & mask
         on = (at + 1) & mask
         while shard.slots[on]:
@@ -347,9 +349,14 @@ cdef class Names:
 
     def forget(self, Py_ssize_t number):
         """Nobody uses this number any more."""
-        cdef Py_ssize_t home = self._home[number]
-        cdef Home *row = &self._rows[home]
-        cdef uint32_t before = self._before[number], after = self._next[number]
+        cdef Py_ssize_t home
+        cdef Home *row
+        cdef uint32_t before, after
+        if not 0 <= number < self._count or self._home[number] == NOBODY:
+            raise KeyError(number)
+        home = self._home[number]
+        row = &self._rows[home]
+        before, after = self._before[number], self._next[number]
         self._unfile(number)
         self._home[number] = NOBODY
         if before == NOBODY:
@@ -369,7 +376,7 @@ cdef class Names:
             self._free_homes.append(home)
             del self._homes[place.head]
             places = self._of_kind[place.kind]
-            del places[place.namespace]
+            del places[place.head]
             if not places:
                 del self._of_kind[place.kind]
 
@@ -402,7 +409,8 @@ cdef class Names:
     def members(self, kind, namespace=None):
         """Numbers of what is there or named of a kind, namespace by namespace; they may change while this is asked."""
         places = self._of_kind.get(kind, {})
-        for place in [*places.values()] if namespace is None else [places[namespace]] if namespace in places else []:
+        head = f"{kind}/{namespace}" if namespace else kind
+        for place in [*places.values()] if namespace is None else [places[head]] if head in places else []:
             yield self._members_of(place)
 
     cdef list _members_of(self, place):

@@ -74,6 +74,7 @@ class Graph:
                 assert event.state is not None, "a put carries a state"
                 return self._put(event.state)
             case "delete":
+                self._make_room()
                 return self._delete(event.resource, event.uid)
             case "surface":
                 self.surface = Surface(event.surface)
@@ -113,10 +114,10 @@ class Graph:
             first = place + 1
 
     def _put(self, state: ResourceState) -> Sequence[Changed]:
+        if self._records.crowded or self._is_full(UNUSED_MAX):
+            self._tidy()  # also before what says nothing new: a listing names as many references as the first one
         added, changed = self._taking.put(state)
         self.resource_count += added
-        if self._records.crowded or self._is_full(UNUSED_MAX):
-            self._tidy()  # also after what said nothing new: a listing names as many references as the first one
         return changed
 
     def _delete(self, resource: ResourceId, uid: str) -> Sequence[Changed]:
@@ -134,12 +135,11 @@ class Graph:
         self._states.forget(number)
         self.resource_count -= 1
         self._linking.unlink(number, old)
-        if self._is_full(2 * UNUSED_MAX):
-            self._forget_unused()
         return (Changed(resource, old, None, self._records),)
 
     def sweep(self) -> Sequence[Changed]:
         """Delete the next slice of what listings did not name, while there is any (`listings.swept`)."""
+        self._make_room()
         gone = self.listings.gone(self._is_there)
         return [changed for number in gone for changed in self._delete(self._names.resource(number), "")]
 
@@ -154,21 +154,25 @@ class Graph:
         return len(self._linking.unused) > unused_max and not self.keeps_numbers
 
     def _tidy(self) -> None:
-        """Forget what nobody uses. Numbers wait for this, too: recent references and `Changed.old` rely on them."""
+        """Forget what nobody uses, before something changes: `Changed.old` of what did before was looked at by then."""
         if self._records.tidy():
             self._reading.forget()
         self._forget_unused()
 
+    def _make_room(self) -> None:
+        """The same of numbers alone: in the midst of a batch its labels and shapes count as used."""
+        if self._is_full(2 * UNUSED_MAX):
+            self._forget_unused()
+
     def _forget_unused(self) -> None:
-        """The numbers alone: in the midst of a batch, whose labels and shapes count as used."""
         if self.keeps_numbers:
             return
         self._records.forget_recent()
         self._reading.forget_numbers()
-        for number in set(self._linking.unused):
+        unused, self._linking.unused = self._linking.unused, []
+        for number in set(unused):
             if self._record[number] is None and not self._links.names(number):
                 self._names.forget(number)
-        self._linking.unused.clear()
 
     def become(self, other: Graph) -> None:
         """What another graph is, which nobody uses any more: one that was restored."""

@@ -136,6 +136,28 @@ def test_a_place_of_which_all_is_forgotten_is_there_again_with_the_next_of_its_n
     assert [*names.members(KindId("Pod"))] == [[2], [1]]
 
 
+def test_a_number_that_nobody_uses_cannot_be_forgotten_again() -> None:
+    names = Names()
+    number = names.number("Pod/shop/a")
+    names.forget(number)
+    with pytest.raises(KeyError):
+        names.forget(number)
+    assert names.numbers(["Pod/shop/a", "Pod/shop/b"]) == [number, number + 1]
+
+
+def test_two_ways_to_write_a_place_do_not_take_each_other_away() -> None:
+    names = Names()
+    usual, odd = names.numbers(["PersistentVolume/x", "PersistentVolume//x"])
+    kind = KindId("PersistentVolume")
+    assert sorted(one for members in names.members(kind) for one in members) == [usual, odd]
+    assert [*names.members(kind, "")] == [[usual]]
+    names.forget(odd)
+    assert [*names.kinds()] == [kind]
+    assert [*names.members(kind)] == [[usual]]
+    names.forget(usual)
+    assert [*names.kinds()] == []
+
+
 def test_they_may_change_while_members_are_looked_at() -> None:
     names = Names()
     numbers = names.numbers([f"Pod/n{one % 3}/{one}" for one in range(9)])

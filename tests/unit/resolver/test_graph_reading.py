@@ -167,6 +167,17 @@ def test_labels_of_any_number_and_length_are_those_that_were_written(count: int,
     assert_both_ways_alike([[ResourceEvent("put", state)]])
 
 
+@pytest.mark.parametrize("count", [*range(1, 18)])
+def test_labels_that_end_in_a_comma_are_none(count: int) -> None:
+    labels = {f"k{one}": "v" for one in range(count)}
+    payload = join(
+        LYON, 1, 1, "", (Teller().tell(ResourceEvent("put", ResourceState(ResourceId("Pod/shop/a"), labels=labels))),)
+    )
+    assert_read_as_decoded(payload)
+    with pytest.raises(MessageError, match="trailing comma"):
+        Graph(LYON).read(payload.replace(b'"v"}', b'"v",}'))
+
+
 def secret(name: str, uid: str = "") -> Reference:
     return Reference("pod.secret", "spec", "requirement", "A", ResourceId(f"Secret/shop/{name}"), uid=uid)
 

@@ -196,3 +196,22 @@ def test_so_are_lines_that_all_have_the_usual_form(told: list[tuple[str, str, by
 def test_weights_found_in_one_go_are_those_found_one_by_one(told: list[tuple[str, str]]) -> None:
     columns = [*zip(*told, strict=True)] or [(), ()]
     assert [*member_weights(*columns)] == [member_weight(*one) for one in told]
+
+
+def test_who_looks_at_what_was_there_before_does_not_rename_what_comes_after() -> None:
+    """A number is handed out again; a reference that was remembered by it must not be."""
+
+    def naming(pod: str, secret: str) -> ResourceState:
+        reference = Reference("pod.secret", "spec", "requirement", "A", ResourceId(f"Secret/shop/{secret}"))
+        return ResourceState(ResourceId(f"Pod/shop/{pod}"), references=(reference,))
+
+    graph, many = Graph(SiteName("lyon")), UNUSED_MAX + 64  # each leaves two numbers that nobody uses
+    for one in range(many):
+        graph.apply(ResourceEvent("put", naming(f"p{one}", f"s{one}")))
+    graph.apply(ResourceEvent("put", naming("stays", "at-first")))
+    for one in range(many):
+        (changed,) = graph.apply(ResourceEvent("delete", resource=ResourceId(f"Pod/shop/p{one}")))
+        assert changed.old == naming(f"p{one}", f"s{one}")
+        if one >= UNUSED_MAX:  # so many that they are forgotten
+            graph.apply(ResourceEvent("put", naming("stays", f"other-{one}")))
+            assert graph.find(ResourceId("Pod/shop/stays")) == naming("stays", f"other-{one}")

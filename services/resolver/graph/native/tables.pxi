@@ -62,7 +62,7 @@ cdef object _packed_labels(Text *entry):
     cursor.at, cursor.end = entry.at + 1, entry.at + entry.size
     if entry.at[0] != 123:
         return None
-    while count < 30:
+    while True:
         if not _text(&cursor, &texts[count]) or not _word(&cursor, b":", 1) or not _text(&cursor, &texts[count + 1]):
             return None
         for other in range(0, count, 2):
@@ -75,9 +75,11 @@ cdef object _packed_labels(Text *entry):
             memcpy(out + size + 1, texts[other].at, texts[other].size)
             size += 1 + texts[other].size
         count += 2
-        if not _word(&cursor, b",", 1):
+        if _word(&cursor, b"}", 1):
             break
-    if not _word(&cursor, b"}", 1) or cursor.at != cursor.end:
+        if count == 30 or not _word(&cursor, b",", 1):
+            return None
+    if cursor.at != cursor.end:
         return None
     out[0] = <uint8_t>(0x80 | (count // 2))
     return PyBytes_FromStringAndSize(<char *>out, size)
