@@ -101,6 +101,15 @@ class Place(Struct, gc=False):
     members: dict[str, Same] = field(default_factory=dict)
 
 
+def place_of(head: str) -> Place:
+    """The empty place with this head."""
+    first, _, rest = head.partition("/")
+    if first[:1].isupper():
+        return Place(head, KindId(first), rest)
+    kind, _, namespace = rest.partition("/")
+    return Place(head, KindId(f"{first}/{kind}"), namespace)
+
+
 class Hub(Struct, gc=False):
     """Of very many; `sources` ascend. `repeats`: those that name the target more than once, and how often besides.
 

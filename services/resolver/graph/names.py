@@ -11,18 +11,9 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from schemas.identity import KindId, ResourceId
-from services.resolver.graph.kept import Place, Same
+from services.resolver.graph.kept import Place, Same, place_of
 
 NOWHERE: Final = -1
-
-
-def place_of(head: str) -> Place:
-    """An empty place."""
-    first, _, rest = head.partition("/")
-    if first[:1].isupper():
-        return Place(head, KindId(first), rest)
-    kind, _, namespace = rest.partition("/")
-    return Place(head, KindId(f"{first}/{kind}"), namespace)
 
 
 class Names:

@@ -9,14 +9,12 @@ came. test_graph_names.py holds both to the same answers.
 import os
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.string cimport memchr, memcmp, memcpy, memset
+from libc.string cimport memchr, memcmp, memcpy
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.dict cimport PyDict_GetItem
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
-from cpython.object cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeUTF8
 
-from services.resolver.graph.kept import Place
+from services.resolver.graph.kept import place_of
 
 cdef extern from "Python.h":
     bint PyUnicode_CheckExact(object) noexcept
@@ -50,15 +48,6 @@ cdef enum:
 cdef uint32_t NOBODY = 0xFFFFFFFF
 cdef uint64_t SEED = int.from_bytes(os.urandom(8), "little")  # nobody outside can choose names that collide
 cdef uint64_t FACTOR = int.from_bytes(os.urandom(8), "little") | 1
-
-
-def place_of(str head):
-    """An empty place."""
-    first, _, rest = head.partition("/")
-    if first[:1].isupper():
-        return Place(head, first, rest)
-    kind, _, namespace = rest.partition("/")
-    return Place(head, f"{first}/{kind}", namespace)
 
 
 cdef bytes _encoded(resource):

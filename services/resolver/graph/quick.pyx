@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItem, PyDict_Next, PyDict_SetItem
-from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE, PyList_SET_ITEM
+from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport Py_EQ, PyObject, PyObject_RichCompareBool
 from cpython.ref cimport Py_INCREF
@@ -141,7 +141,7 @@ cdef class Quick:
         """Whether all lack nothing; keys become places of their entries."""
         cdef Py_ssize_t at
         cdef Line *line
-        cdef int32_t place
+        cdef uint32_t *needed
         cdef uint32_t one, text
         cdef list layouts = lines.layouts.values
         cdef dict known = self._selectors
@@ -156,25 +156,12 @@ cdef class Quick:
             if not line.put:
                 check(at, lines.fact(at), ((), ()), None)
                 continue
-            place = lines.labels.place(line.labels)
-            if place < 0:
+            if not (lines.labels.find(&line.labels) and lines.labels.find(&line.template)):
                 return False
-            line.labels = place
-            place = lines.labels.place(line.template)
-            if place < 0:
+            if not (lines.traits.find(&line.traits) and lines.layouts.find(&line.shape)):
                 return False
-            line.template = place
-            place = lines.traits.place(line.traits)
-            if place < 0:
-                return False
-            line.traits = place
-            place = lines.layouts.place(line.shape)
-            if place < 0:
-                return False
-            line.shape = place
-            if counts[3 * place] != line.targets or counts[3 * place + 1] != line.uids:
-                return False
-            if counts[3 * place + 2] != line.selectors:
+            needed = &counts[3 * line.shape]
+            if needed[0] != line.targets or needed[1] != line.uids or needed[2] != line.selectors:
                 return False
             for one in range(line.selectors):
                 text = line.first_text + line.targets + line.uids + one

@@ -10,7 +10,7 @@ must be is checked for the whole of it before anything is taken in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Final, NamedTuple, Protocol, TypeVar
@@ -121,7 +121,7 @@ class Reading:
         columns = columns_of(batch.events)
         if not _is_whole(columns, labels, traits, layouts):
             _check(batch.events, labels, traits, layouts)
-        drifting = self.drifting_of(traits.items())
+        drifting = frozenset([key for key, one in traits.items() if one in self.drifting] if self.drifting else ())
         head = (batch.site, batch.epoch, batch.seq, batch.prev_hash)
         return Read(*head, batch.events, columns, drifting, labels, traits, layouts)
 
@@ -160,10 +160,6 @@ class Reading:
         """What stands under no key: no labels, nothing special, no references."""
         share = self._records.share
         return share(NO_LABELS), share(NO_TRAITS), Layout(self._records.shape(()), NO_COUNTS)
-
-    def drifting_of(self, traits: Iterable[tuple[int, bytes]]) -> frozenset[int]:
-        """The keys of those that tell so."""
-        return frozenset([key for key, one in traits if one in self.drifting] if self.drifting else ())
 
     def bound(self) -> None:
         """A batch may bring so many at most, so they are bounded, too."""

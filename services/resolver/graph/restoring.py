@@ -13,8 +13,7 @@ from typing import Final
 
 from services.resolver.graph.edges import Reverse, Sources
 from services.resolver.graph.forms import OWNER, USED
-from services.resolver.graph.kept import Form, Place, Record, Same, Shape, Target
-from services.resolver.graph.names import place_of
+from services.resolver.graph.kept import Form, Place, Record, Same, Shape, Target, place_of
 from services.resolver.graph.parts import Parts
 from services.resolver.graph.snapshot import NONE, Chunk
 

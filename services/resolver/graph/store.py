@@ -60,8 +60,9 @@ class Graph:
         self.listings = Listings()
         self._digests = Digests()
         self.parts = Parts(self._names, self._records, self._links, self._selecting, self._digests)
-        parts = (self._names, self._records, self._reading, self._linking, self._digests, self.listings, self._states)
-        self._taking, self._quick = Taking(Inside(*parts)), Quick(Inside(*parts))
+        own = (self._names, self._records, self._reading, self._linking, self._digests, self.listings, self._states)
+        inside = Inside(*own)
+        self._taking, self._quick = Taking(inside), Quick(inside)
         self._relations = Relations(self.parts)
         self.keeps_numbers = False  # somebody copies it: no number is handed out again meanwhile
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.identity import KindId
-from services.resolver.graph.names import NOWHERE, Names, place_of
+from services.resolver.graph.kept import place_of
+from services.resolver.graph.names import NOWHERE, Names
 
 HEADS: Final = (
     "Pod",

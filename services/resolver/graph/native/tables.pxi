@@ -43,14 +43,15 @@ cdef class Keys:
         self.values.append(value)
         return True
 
-    cdef int32_t place(self, uint64_t key) noexcept:
-        """Where its entry stands among the values, or -1."""
-        cdef uint32_t at = <uint32_t>(key * 0x9E3779B1u) & self._mask
+    cdef bint find(self, uint64_t *key) noexcept:
+        """The key becomes the place of its entry among the values; False when there is none."""
+        cdef uint32_t at = <uint32_t>(key[0] * 0x9E3779B1u) & self._mask
         while self._slots[at]:
-            if self._slots[at] == key + 1:
-                return self._places[at]
+            if self._slots[at] == key[0] + 1:
+                key[0] = self._places[at]
+                return True
             at = (at + 1) & self._mask
-        return -1
+        return False
 
 cdef object _packed_labels(Text *entry):
     """As `pack` writes what `decode_labels` reads; None for what is not a few short plain texts."""
