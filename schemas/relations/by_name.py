@@ -8,17 +8,48 @@ all references are theirs (tests/unit/relations/test_readers.py holds them to it
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.events import Reference
 from schemas.identity import KindId, ResourceId
 from schemas.kinds import Surface
 from schemas.relations.naming import NAMES, is_name
-from schemas.relations.path import At, Where, compile_first, only_field, steps_of
+from schemas.relations.path import At, Step, Where, compile_first, only_field, steps_of
 from schemas.relations.places import Read
-from schemas.relations.reading import RuleReader, first_at, is_told_where, shown
+from schemas.relations.reading import Goal, RuleReader, first_at, is_told_where, shown
 from schemas.relations.rule import Rule, pieces
 from schemas.relations.run import Run
+
+Add = Callable[[str, At, Run, bool, str], None]  # name, items, object, optional, granule
+
+
+class Nearly(NamedTuple):
+    """A NearNameReader in words, for who reads bytes (quick.pyx): the locals of its closures."""
+
+    alone: bool
+    field: str
+    word: str
+    whole: bool
+    fields: frozenset[str]
+    parts: tuple[tuple[str, tuple[Step, ...]], ...]
+    texts_only: bool
+    head: str
+    fixed: str
+    near: bool
+    cluster: bool
+    add: Add
+
+
+class Typed(NamedTuple):
+    """A TypedNameReader in words. `fields`: name, kind, group, namespace, uid, as they are called."""
+
+    fields: tuple[str, ...]
+    goal: Goal | None
+    goal_read: Callable[[str, str], Goal | None]
+    placed: Callable[[Goal, str, str], ResourceId | None]
+    unsaid: Callable[[Run], str]
+    skips: bool
+    near: bool
 
 
 class NameReader(RuleReader):
@@ -31,6 +62,7 @@ class NameReader(RuleReader):
         self._name, self._uid, self._repeats = first_at(to.name), first_at(to.uid), first_at(rule.repeats)
         steps = steps_of(to.name)
         self._before, _, self._after = (to.called or "*").partition("*")
+        self.looks_around = "{" in to.called
         self._composes = None if "{" not in to.called else (composing(self._before), composing(self._after))
         if steps and steps[0] is not None and not to.default:
             self.needs = steps[0]
@@ -93,14 +125,10 @@ class TypedNameReader(RuleReader):
 
     def reading(self) -> Read:
         """A closure: one reference."""
-        to = self._to
-        beside = to.name, to.kind_from, to.group_from, to.namespace if is_told_where(to) else "", to.uid
-        name_at, kind_at, group_at, namespace_at, uid_at = map(only_field, beside)
-        placed, goal_read, own_goal, paths, path = self._placed, self._goal_read, self._goal, self.paths, self.path
-        names, goals, skips = NAMES, self._goals, bool(self._skip_whole)
-        rule, relation, phases, confidence = self._rule.rule, self._relation, self._phases, self._confidence
-        is_optional, is_soft, once, unsaid = self._is_optional, self._is_soft, self._once, self._unsaid
-        is_near = not (self._is_cluster or self._is_elsewhere)
+        fields, own_goal, goal_read, placed, unsaid, skips, is_near = self.typed()
+        name_at, kind_at, group_at, namespace_at, uid_at = fields
+        names, goals, paths, path = NAMES, self._goals, self.paths, self.path
+        (rule, relation, phases, confidence, once), (is_optional, is_soft) = self.words(), self.always()
 
         def read(value: Any, at: At, run: Run) -> None:
             if not isinstance(value, dict):
@@ -133,6 +161,14 @@ class TypedNameReader(RuleReader):
 
         return read
 
+    def typed(self) -> Typed:
+        """What is known of it before an object comes."""
+        to = self._to
+        beside = to.name, to.kind_from, to.group_from, to.namespace if is_told_where(to) else "", to.uid
+        is_near = not (self._is_cluster or self.is_elsewhere)
+        fields = tuple(map(only_field, beside))
+        return Typed(fields, self._goal, self._goal_read, self._placed, self._unsaid, bool(self._skip_whole), is_near)
+
     def _unsaid(self, run: Run) -> str:
         return "" if self._is_cluster else self._near(run)
 
@@ -163,10 +199,9 @@ class NearNameReader(RuleReader):
         return read
 
     def _reading_beside(self) -> Read:
-        add, is_optional, fields, granules_in = self._add, self._is_optional, self._part_fields, self._granules
-        field, is_whole = only_field(self._to.name), not self._parts
+        _, field, word, is_whole, fields, _, _, _, _, _, _, add = self.nearly()
         part, part_field = self._flat_part()
-        word = only_field(self._rule.optional) if isinstance(self._rule.optional, str) else ""
+        is_optional, granules_in = self._is_optional, self._granules
 
         def read(value: Any, at: At, run: Run) -> None:
             name = value.get(field) if isinstance(value, dict) else None
@@ -184,20 +219,38 @@ class NearNameReader(RuleReader):
 
         return read
 
+    def nearly(self) -> Nearly:
+        """What is known of it before an object comes."""
+        word = only_field(self._rule.optional) if isinstance(self._rule.optional, str) else ""
+        return Nearly(
+            self._is_alone,
+            only_field(self._to.name),
+            word,
+            not self._parts,
+            self._part_fields,
+            tuple((part, steps_of(path)) for part, paths in self._rule.parts.items() for path in paths),
+            self._rule.named_parts,
+            f"{self._kind}/",
+            "" if self.where.has_items else self.where.text(()),
+            not (self._is_cluster or self.is_elsewhere or self._skip_whole),
+            self._is_cluster and not self._skip_whole,
+            self._add,
+        )
+
     def _flat_part(self) -> tuple[str, str]:
         """The only granule and the field that it is; "" when it is more or less than one."""
         rows = [(part, path) for part, paths in self._rule.parts.items() for path in paths]
         is_flat = len(rows) == 1 and not self._rule.named_parts
         return (rows[0][0], only_field(rows[0][1])) if is_flat else ("", "")
 
-    def _adding(self) -> Callable[[str, At, Run, bool, str], None]:
+    def _adding(self) -> Add:
         """What makes the reference and adds it."""
         names, paths, path = NAMES, self.paths, self.path
         fixed = "" if self.where.has_items else self.where.text(())
         rule, relation, phases, confidence = self._rule.rule, self._relation, self._phases, self._confidence
         head, is_soft, once, unusual = f"{self._kind}/", self._is_soft, self._once, self._unusual
         is_cluster = self._is_cluster and not self._skip_whole
-        is_near = not (self._is_cluster or self._is_elsewhere or self._skip_whole)
+        is_near = not (self._is_cluster or self.is_elsewhere or self._skip_whole)
 
         def add(name: str, at: At, run: Run, optional: bool, granule: str) -> None:
             target: Any = None  # ResourceId(…) would be a call

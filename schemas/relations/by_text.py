@@ -30,6 +30,7 @@ class TextReader(RuleReader):
 
     def __init__(self, rule: Rule, where: Where, source: KindId, surface: Surface) -> None:
         super().__init__(rule, where, source, surface)
+        self.reads = rule.to.reads
         self._grammar = READERS[rule.to.reads]
         self.looks_around = rule.to.reads in LOOKS_AROUND
         self.needs = NEEDS.get(rule.to.reads, "")
@@ -46,7 +47,7 @@ class TextReader(RuleReader):
         if is_mute is not None and is_mute(value):
             return
         if isinstance(value, str) and not self.looks_around:
-            key = (at, value, run.namespace, run.name if self._is_elsewhere else "")
+            key = (at, value, run.namespace, run.name if self.is_elsewhere else "")
         else:
             self._understand(value, at, run)
             return

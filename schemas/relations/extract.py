@@ -20,6 +20,7 @@ from schemas.kinds import Surface
 from schemas.relations.fixed import FixedFields
 from schemas.relations.loader import Catalogue
 from schemas.relations.plan import Plan
+from schemas.relations.quick import Written
 from schemas.relations.reading import KINDS_MAX
 from schemas.relations.resting import Rested, Resting, kept_of, mark_of
 from schemas.relations.run import Run
@@ -76,18 +77,51 @@ class Extractor:
                 body[name] = decode(raw)
         return self._read(plan, run, mark), True
 
+    def written(self, version: str, kind: str, one: Written) -> tuple[ResourceState, bool] | None:
+        """The same of an object that stands in its bytes yet; None: it is to be decoded, and read as any other."""
+        plan = self._plan_of((version, kind))
+        run, mark = plan.quick.begin(version, kind, one), 0
+        if run is None:
+            return None
+        if self._resting is not None and plan.rests_in_bytes:
+            mark = one.mark()
+            rested = self._resting.find_marked(run.resource, mark)
+            if rested is not None:
+                return _again(plan, run, rested), bool(run.found)
+        digest = plan.quick.digest(version, kind, one)
+        if digest is None:
+            return None
+        state = self._rested(plan, run, digest, mark)
+        if state is None:
+            run.values = [None] * plan.facts.slots_count
+            if not plan.quick.walk(one, run):
+                return None
+            state = self._keep(plan, run, digest, mark)
+        return state, True
+
     def _read(self, plan: Plan, run: Run, mark: int) -> ResourceState:
         """All of it, but for what its digest says is kept. `mark`: of its bytes (0: unknown)."""
         digest = _digest(run, plan.confidential)
-        resting = self._resting if plan.rests else None
-        if resting is not None:
-            rested = resting.find(run.resource, digest)
-            if rested is not None:
-                if mark:
-                    resting.keep(run.resource, msgspec.structs.replace(rested, mark=mark))
-                return _again(plan, run, rested)
+        state = self._rested(plan, run, digest, mark)
+        if state is not None:
+            return state
         run.values = [None] * plan.facts.slots_count
         plan.read(run)
+        return self._keep(plan, run, digest, mark)
+
+    def _rested(self, plan: Plan, run: Run, digest: str, mark: int) -> ResourceState | None:
+        """The state of an object whose digest says that all of it is kept."""
+        resting = self._resting if plan.rests else None
+        rested = None if resting is None else resting.find(run.resource, digest)
+        if resting is None or rested is None:
+            return None
+        if mark:
+            resting.keep(run.resource, msgspec.structs.replace(rested, mark=mark))
+        return _again(plan, run, rested)
+
+    def _keep(self, plan: Plan, run: Run, digest: str, mark: int) -> ResourceState:
+        """The state of an object that was read up to what changes by itself."""
+        resting = self._resting if plan.rests else None
         values = plan.facts.said(run) if resting is not None else ()
         found, run.found = run.found, []
         plan.read_moving(run)
@@ -115,7 +149,9 @@ class Extractor:
         version, kind = body.get("apiVersion"), body.get("kind")
         if not (isinstance(version, str) and isinstance(kind, str)):
             version, kind = str(version or ""), str(kind or "")
-        key = (version, kind)
+        return self._plan_of((version, kind))
+
+    def _plan_of(self, key: tuple[str, str]) -> Plan:
         found = self._plans.get(key)
         if found is None:
             if len(self._plans) >= KINDS_MAX:

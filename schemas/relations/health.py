@@ -9,6 +9,16 @@ Health = Literal["current", "progressing", "failed", "terminating"]
 Map = Mapping[Any, Any]
 ByKind = Callable[[Any, Map, Map], Health]  # how many replicas are wanted, status, its conditions → health
 _NOTHING: Final[Map] = {}
+# All that is looked at in a status here.
+LOOKED_AT: Final = (
+    "observedGeneration",
+    "conditions",
+    "availableReplicas",
+    "readyReplicas",
+    "desiredNumberScheduled",
+    "numberReady",
+    "phase",
+)
 # Conditions that are true of what does its work: of nodes, issuers, workloads, API services, gateways, definitions.
 WELL: Final = ("Ready", "Available", "Accepted", "Programmed", "Established")
 

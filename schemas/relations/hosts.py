@@ -95,7 +95,7 @@ def _of_pod(name: str, service: str) -> Iterator[Host]:
 # ── names alone ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 _ENDINGS: Final = ("HOST", "HOSTNAME", "HOSTS", "ADDR", "ADDRESS", "SERVER", "SERVERS", "ENDPOINT", "BROKERS", "NODES")
-_QUICK: Final = tuple(form for one in _ENDINGS for form in (one, one.lower(), one.capitalize()))  # a look at its end
+QUICK: Final = tuple(form for one in _ENDINGS for form in (one, one.lower(), one.capitalize()))  # a look at its end
 # `HOSTNAME` alone is one's own name.
 _BEGINS = r"(?:^(?!(?i:hostname)$)|[_.-]|(?<=[a-z])(?=[A-Z]))"
 _SAYS_HOST: Final = re.compile(rf"{_BEGINS}(?P<word>(?i:{'|'.join(_ENDINGS)}))$")
@@ -123,7 +123,7 @@ def named_hosts(rows: list[Any]) -> Iterator[Named]:
         elif isinstance(row, str) and row.startswith("-"):
             flag, is_joined, text = row.partition("=")
             after = rows[place + 1] if not is_joined and place + 1 < len(rows) else ""
-            found = _FLAG.fullmatch(flag) if flag.endswith(_QUICK) else None
+            found = _FLAG.fullmatch(flag) if flag.endswith(QUICK) else None
             if found is not None and isinstance(after, str):
                 for host in hosts_of(found["name"], text if is_joined else after):
                     yield Named(f"[{place if is_joined else place + 1}]", host)
@@ -136,7 +136,7 @@ def _variables(rows: list[Any]) -> dict[str, Any]:
 
 def hosts_of(name: str, text: str) -> tuple[Host, ...]:
     """The names alone in a value, if what is called so is a host's."""
-    if not name.endswith(_QUICK) or len(text) > TEXT_LEN_MAX or not names_no_host(text):
+    if not name.endswith(QUICK) or len(text) > TEXT_LEN_MAX or not names_no_host(text):
         return ()
     return _hosts_alone(name, text)
 
@@ -172,9 +172,9 @@ def names_no_alone(rows: object) -> bool:
     for row in rows if isinstance(rows, list) else ():
         if isinstance(row, dict):
             name, text = row.get("name"), row.get("value")
-            if isinstance(name, str) and name.endswith(_QUICK) and isinstance(text, str) and ":" not in text:
+            if isinstance(name, str) and name.endswith(QUICK) and isinstance(text, str) and ":" not in text:
                 return False
-        elif isinstance(row, str) and row.startswith("-") and row.partition("=")[0].endswith(_QUICK):
+        elif isinstance(row, str) and row.startswith("-") and row.partition("=")[0].endswith(QUICK):
             return False
     return True
 

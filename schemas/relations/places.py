@@ -37,6 +37,7 @@ class Row(NamedTuple):
     lacks    not with a mapping that has one of these
     named    it only looks at what the object is called
     looks_around   it looks at more of the object than stands there
+    by       the reader of rules whose `read` is; None: it is no rule's
     """
 
     steps: tuple[Step, ...]
@@ -45,6 +46,7 @@ class Row(NamedTuple):
     lacks: tuple[str, ...] = ()
     named: bool = False
     looks_around: bool = False
+    by: object = None
 
 
 class Place:

@@ -12,15 +12,17 @@ from schemas.events import Grant
 from schemas.identity import KindId, kind_id, split_kind
 from schemas.kinds import Surface, one_group
 from schemas.relations.by_labels import LabelReader
-from schemas.relations.by_name import name_reader
+from schemas.relations.by_name import NameReader, name_reader
 from schemas.relations.by_text import OWN_NAMESPACE, OwnNamespaceReader, TextReader
 from schemas.relations.facts import Facts
 from schemas.relations.grants import grants_reader
+from schemas.relations.health import LOOKED_AT
 from schemas.relations.loader import ANY_KIND, STRANGE_KIND, Catalogue, MountedRule
 from schemas.relations.mounts import VOLUME_RULES, copies_in, start_only
 from schemas.relations.overridden import SET, without_overridden
 from schemas.relations.path import ANYWHERE, ROOT, Where
 from schemas.relations.places import Read, Row, Slot, place_of, roam
+from schemas.relations.quick import Quick
 from schemas.relations.reading import RuleReader
 from schemas.relations.resting import changes_by_itself
 from schemas.relations.rule import Rule
@@ -36,6 +38,7 @@ class Plan:
     namespaced  None: nobody serves it
     rests       what `read` finds is the same when the object's digest is
     rests_in_bytes   then metadata and status are all that need be decoded
+    quick       reads objects from their bytes, where nothing needs all of an object
     """
 
     def __init__(self, version: str, kind: str, catalogue: Catalogue, surface: Surface) -> None:
@@ -55,7 +58,8 @@ class Plan:
         rows = rows_of(rules, ROOT, self.head, surface)
         every = [*rows, *self.facts.rows]
         moving = [row for row in every if not row.named and changes_by_itself(row.steps)]
-        self._read = compiled(place_of([row for row in every if row.named or not changes_by_itself(row.steps)]))
+        resting = [row for row in every if row.named or not changes_by_itself(row.steps)]
+        self._read = compiled(place_of(resting))
         self._read_moving = compiled(place_of(moving)) if moving else None
         slots = {row.read.number for row in moving if isinstance(row.read, Slot)}
         self.rests = not self.confidential and not self.facts.offers_from(slots)
@@ -64,6 +68,10 @@ class Plan:
         if known is None and not mine and not surface.is_built_in(split_kind(self.head)[0]):
             strange = catalogue.rules.get(KindId(STRANGE_KIND), ())
             self._roams = compiled(place_of(rows_of(strange, ANYWHERE, self.head, surface)))
+        is_whole = self._roams is not None or self._grants is not None or self.kind == SET
+        is_whole = is_whole or any(row.steps[:1] != ("status",) for row in moving)
+        quickly = None if is_whole else resting
+        self.quick = Quick(self.head, self.namespaced, quickly, _first(moving), self.confidential, self._copies)
 
     def read(self, run: Run) -> None:
         """Find the references, and what facts and parts are made of, but for what changes by itself (resting.py)."""
@@ -85,6 +93,12 @@ class Plan:
         return () if self._grants is None else tuple(self._grants(run.body, run.namespace))
 
 
+def _first(moving: Iterable[Row]) -> frozenset[str] | None:
+    """The fields of the status that somebody looks at; None: at all of it."""
+    fields = {row.steps[1] if len(row.steps) > 1 else None for row in moving}
+    return None if None in fields else frozenset(one for one in (*fields, *LOOKED_AT) if one)
+
+
 def _looks_around(row: Row) -> bool:
     """Whether it looks at more than status and metadata."""
     return row.looks_around or row.steps[:1] not in (("status",), ("metadata",))
@@ -101,7 +115,8 @@ def rows_of(rules: Iterable[MountedRule], root: Where, source: KindId, surface: 
             one.needs,
             one.lacks,
             isinstance(one, OwnNamespaceReader),
-            isinstance(one, TextReader) and one.looks_around,
+            isinstance(one, (TextReader, NameReader)) and one.looks_around,
+            one,
         )
         for one in readers
     ]

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from schemas.events import Reference, Selector
+from schemas.events import Confidence, Reference, Relation, Selector
 from schemas.identity import KindId, ResourceId, kind_id, split_kind
 from schemas.kinds import Surface, one_group
 from schemas.relations.naming import NAMES, is_kind, is_name
@@ -57,7 +57,7 @@ class RuleReader(ABC):
         self._goal = self._goal_of(self._kind)
         self._is_cluster = self._goal is not None and self._goal.is_cluster
         self._constant = to.namespace[1:] if to.namespace.startswith("=") else ""
-        self._is_elsewhere = to.namespace == "self" or bool(self._constant)  # not in the source's own namespace
+        self.is_elsewhere = to.namespace == "self" or bool(self._constant)  # not in the source's own namespace
         self._kind_at, self._group_at = first_at(to.kind_from), first_at(to.group_from)
         self._goals: dict[tuple[str, str], Goal | None] = {}
         self._optional = compile_first(rule.optional) if isinstance(rule.optional, str) else None
@@ -80,6 +80,14 @@ class RuleReader(ABC):
     @abstractmethod
     def reading(self) -> Read:
         """What adds the references that stand in a value, to which these items lead, to the run."""
+
+    def words(self) -> tuple[str, Relation, str, Confidence, bool]:
+        """What each of its references says: rule, relation, phases, confidence, whether it is needed once."""
+        return self._id, self._relation, self._phases, self._confidence, self._once
+
+    def always(self) -> tuple[bool, bool]:
+        """Whether its references are optional, and soft, where no field says so."""
+        return self._is_optional, self._is_soft
 
     def path(self, at: At) -> str:
         """The path as it is shown, with these items in it."""

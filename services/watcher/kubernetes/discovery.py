@@ -40,6 +40,11 @@ class Resource:
     verbs: frozenset[str] = frozenset()
 
     @property
+    def api_version(self) -> str:
+        """As objects have it: `apps/v1`."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
     def path(self) -> str:
         """Where all of its objects are listed and watched."""
         return f"{group_path(self.group, self.version)}/{self.plural}"

@@ -10,12 +10,14 @@ from collections import Counter
 
 import msgspec
 
+from schemas.relations.quick import Written, written
 from services.chassis.errors import TransientError
 from services.watcher.kubernetes.decoding import UndecodableError, decode
 from services.watcher.kubernetes.discovery import Resource
 from services.watcher.kubernetes.shaping import (
     INITIAL_EVENTS_END,
     Fields,
+    Line,
     Metadata,
     Page,
     Shaping,
@@ -52,16 +54,18 @@ class WatchReading:
 
     def line(self, line: bytes, *, listing: bool) -> list[Observation]:
         """One line. While listing (WatchList) the versions come in no order and no position is known yet."""
-        try:
-            read = read_line(line)
-            if read.type == "ERROR":
-                raise _error(decode(_failures, line).object)
-            metadata = read_metadata(read.object)
-        except UndecodableError as error:
-            self._counters["lines_unreadable"] += 1
-            raise HoleError(f"a line that cannot be read: {error}") from error
+        one = written(line)
+        if one is not None:
+            if not listing:
+                self._advance(one.resource_version)
+            found = self._unwanted(one) or self._shaping.shape_written(self._resource, one)
+            if found is not None:
+                return [found]
+            read, metadata = self._decoded(line)
+            return [self._shaping.shape(self._resource, read.object, metadata)]
+        read, metadata = self._decoded(line)
         if not listing:
-            self._advance(metadata)
+            self._advance(metadata.resource_version)
         if read.type in ("ADDED", "MODIFIED"):
             return [self._shaped(read.object, metadata)]
         if read.type == "DELETED":
@@ -69,6 +73,16 @@ class WatchReading:
         if read.type == "BOOKMARK":
             return self._bookmark(metadata, listing)
         raise HoleError(f"an event of unknown type {read.type[:40]!r}")
+
+    def _decoded(self, line: bytes) -> tuple[Line, Metadata]:
+        try:
+            read = read_line(line)
+            if read.type == "ERROR":
+                raise _error(decode(_failures, line).object)
+            return read, read_metadata(read.object)
+        except UndecodableError as error:
+            self._counters["lines_unreadable"] += 1
+            raise HoleError(f"a line that cannot be read: {error}") from error
 
     def page(self, body: bytes) -> tuple[list[Observation], str, str]:
         """One page of a list → its objects, the token of the next page ("" = the last), the list's version."""
@@ -81,11 +95,15 @@ class WatchReading:
         self._refuse_older(_page(body).metadata.resource_version)
 
     def _shaped(self, fields: Fields, metadata: Metadata) -> Observation:
+        return self._unwanted(metadata) or self._shaping.shape(self._resource, fields, metadata)
+
+    def _unwanted(self, metadata: Metadata | Written) -> Seen | None:
+        """What is said of an object that needs not be understood, since it was told at this version."""
         resource = identity(self._resource, metadata)
-        if not self._wants(resource, metadata.uid, metadata.resource_version):
-            self._shaping.pass_over(self._resource)
-            return Seen(resource, metadata.uid, metadata.resource_version)
-        return self._shaping.shape(self._resource, fields, metadata)
+        if self._wants(resource, metadata.uid, metadata.resource_version):
+            return None
+        self._shaping.pass_over(self._resource)
+        return Seen(resource, metadata.uid, metadata.resource_version)
 
     def _metadata(self, fields: Fields) -> Metadata:
         try:
@@ -100,10 +118,10 @@ class WatchReading:
         self.position = metadata.resource_version
         return [Listed(self.position)]
 
-    def _advance(self, metadata: Metadata) -> None:
+    def _advance(self, version: str) -> None:
         """Move the position; refuse to go back in time (an API server that restarted on older data)."""
-        self._refuse_older(metadata.resource_version)
-        self.position = metadata.resource_version or self.position
+        self._refuse_older(version)
+        self.position = version or self.position
 
     def _refuse_older(self, version: str) -> None:
         if version.isdecimal() and self.position.isdecimal() and int(version) < int(self.position):

@@ -18,6 +18,7 @@ from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, kind_id, kind_of, resource_id
 from schemas.kinds import Surface
 from schemas.relations.carried import Rulebook, carries, fact_of
+from schemas.relations.quick import Written
 from schemas.ties import DECLARATION, DRIFT_FACT, RULES_FACT
 from services.chassis.kubernetes.declaration import drift_of
 from services.watcher.kubernetes.decoding import UndecodableError, decode
@@ -37,6 +38,9 @@ class Extracts(Protocol):
 
         What is needed of the fields beyond metadata is decoded into `body`.
         """
+
+    def written(self, version: str, kind: str, one: Written) -> tuple[ResourceState, bool] | None:
+        """The same of an object in the bytes of its line; None: it is to be decoded."""
 
 
 class Metadata(Struct, rename="camel"):
@@ -133,11 +137,27 @@ class Shaping:
         if self._extractor is not None:
             self._extractor = self._extractor_for(self._surface)
 
+    def shape_written(self, resource: Resource, one: Written) -> ResourceState | Unreadable | None:
+        """As `shape`, of an object in the bytes of its line; None: it is to be decoded for that."""
+        if self._book.concerns(identity(resource, one)):
+            return None
+        try:
+            assert self._extractor is not None, "a surface is known before anything is observed"
+            found = self._extractor.written(resource.api_version, resource.kind, one)
+        except Exception as error:  # as below
+            return Unreadable(identity(resource, one), one.uid, type(error).__name__)
+        if found is None:
+            return None
+        state, was_read = found
+        if was_read:
+            self._note_guesses(resource, state)
+        return state
+
     def shape(self, resource: Resource, fields: Fields, metadata: Metadata) -> ResourceState | Unreadable:
         """Object → state; Unreadable when it can only be named."""
         try:
             # Items of a list leave these two out.
-            version = f"{resource.group}/{resource.version}" if resource.group else resource.version
+            version = resource.api_version
             is_declared = metadata.annotations is not None and DECLARATION in metadata.annotations
             is_whole = is_declared or metadata.managed_fields is UNSET  # what is declared is compared, also by manager
             own = value_of(fields["metadata"]) if is_whole else _unmanaged(fields["metadata"])
@@ -191,7 +211,7 @@ def gone(resource: Resource, metadata: Metadata) -> Gone:
     return Gone(identity(resource, metadata), metadata.uid, metadata.resource_version)
 
 
-def identity(resource: Resource, metadata: Metadata) -> ResourceId:
+def identity(resource: Resource, metadata: Metadata | Written) -> ResourceId:
     """The identity of an object of a kind."""
     namespace = metadata.namespace if resource.namespaced else ""
     return resource_id(resource.group, resource.kind, namespace, metadata.name)

@@ -1,0 +1,198 @@
+"""What a digest is taken of: an object as msgspec writes it with its keys in order, from the bytes that came."""
+
+cdef enum:
+    FIELDS_MAX = 64  # of one map; what has more is left to the plain way
+
+cdef struct Out:
+    char *text
+    size_t size
+    size_t room
+
+cdef int _put(Out *out, const void *text, size_t size) except -1:
+    cdef size_t room = out.room
+    cdef char *made
+    if out.size + size > room:
+        while out.size + size > room:
+            room = 2 * room if room else 4096
+        made = <char *>PyMem_Realloc(out.text, room)
+        if made is NULL:
+            raise MemoryError
+        out.text, out.room = made, room
+    memcpy(out.text + out.size, text, size)
+    out.size += size
+    return 0
+
+cdef int _put_text(Written one, uint32_t at, Out *out) except -1:
+    """A text with its quotes; 1: it is written strangely."""
+    cdef Node *node = &one.nodes[at]
+    cdef const uint8_t *text = one.text + node.start
+    cdef const uint8_t *end = one.text + node.end
+    cdef const uint8_t *start = text
+    cdef uint8_t sign
+    if not node.flags:
+        return _put(out, text - 1, node.end - node.start + 2)
+    if node.flags & STRANGE:
+        return 1
+    _put(out, b'"', 1)
+    while text < end:
+        if text[0] != 92:
+            text += 1
+        elif text[1] == 117:
+            _put(out, start, text - start)
+            sign = _needless(text + 2)
+            _put(out, &sign, 1)
+            text += 6
+            start = text
+        else:
+            text += 2
+    _put(out, start, text - start)
+    return _put(out, b'"', 1)
+
+cdef bint _comes_first(Written one, uint32_t this, uint32_t other) noexcept:
+    cdef Node *mine = &one.nodes[this]
+    cdef Node *its = &one.nodes[other]
+    cdef int order = memcmp(one.text + mine.key, one.text + its.key, min(mine.key_size, its.key_size))
+    return order < 0 or (order == 0 and mine.key_size < its.key_size)
+
+cdef int _ordered(Written one, uint32_t parent, uint32_t *found) noexcept:
+    """The fields of an object by their names, and how many; -1: too many, one called strangely, or one there twice."""
+    cdef uint32_t at = parent + 1, after = one.nodes[parent].after
+    cdef int count = 0, place
+    while at < after:
+        if one.nodes[at].key_flags or count == FIELDS_MAX:
+            return -1
+        place = count
+        while place and _comes_first(one, at, found[place - 1]):
+            found[place] = found[place - 1]
+            place -= 1
+        found[place] = at
+        if place and _is_alike(one, found[place - 1], at):
+            return -1
+        count += 1
+        at = one.nodes[at].after
+    return count
+
+cdef int _put_value(Written one, uint32_t at, Out *out) except -1:
+    """A value with all that it holds; 1: something in it is for the plain way."""
+    cdef Node *node = &one.nodes[at]
+    cdef uint32_t inner = at + 1
+    cdef uint32_t fields[FIELDS_MAX]
+    cdef int count, place
+    if node.kind == TEXT:
+        return _put_text(one, at, out)
+    if node.kind == NUMBER:
+        return 1
+    if node.kind == LIST:
+        _put(out, b"[", 1)
+        while inner < node.after:
+            if inner > at + 1:
+                _put(out, b",", 1)
+            if _put_value(one, inner, out):
+                return 1
+            inner = one.nodes[inner].after
+        return _put(out, b"]", 1)
+    if node.kind != OBJECT:
+        return _put(out, one.text + node.start, node.end - node.start)
+    count = _ordered(one, at, fields)
+    if count < 0:
+        return 1
+    _put(out, b"{", 1)
+    for place in range(count):
+        if place:
+            _put(out, b",", 1)
+        _put_key(one, fields[place], out)
+        if _put_value(one, fields[place], out):
+            return 1
+    return _put(out, b"}", 1)
+
+cdef int _put_key(Written one, uint32_t at, Out *out) except -1:
+    """A name that needs no escape, its quotes and colon: they stand like this in any JSON without white space."""
+    return _put(out, one.text + one.nodes[at].key - 1, one.nodes[at].key_size + 3)
+
+cdef int _put_names(Written one, uint32_t at, Out *out) except -1:
+    """Of a confidential map no more than what its keys are."""
+    cdef uint32_t fields[FIELDS_MAX]
+    cdef int count = _ordered(one, at, fields), place
+    if count < 0:
+        return 1
+    _put(out, b"[", 1)
+    for place in range(count):
+        if one.nodes[fields[place]].kind in (OBJECT, LIST):
+            return 1  # nobody has looked whether each of its fields stands there once
+        if place:
+            _put(out, b",", 1)
+        _put(out, one.text + one.nodes[fields[place]].key - 1, one.nodes[fields[place]].key_size + 2)
+    return _put(out, b"]", 1)
+
+cdef int _put_metadata(Written one, Out *out, bint confidential) except -1:
+    """Without what the server sets; kubectl's annotation repeats the values of what is confidential."""
+    cdef uint32_t fields[FIELDS_MAX]
+    cdef uint32_t notes[FIELDS_MAX]
+    cdef int count = _ordered(one, one.metadata, fields), place
+    cdef bint is_first = True
+    if count < 0:
+        return 1
+    _put(out, b"{", 1)
+    for place in range(count):
+        if _is_set_by_server(one, fields[place]):
+            continue
+        if confidential and _is_called(one, fields[place], b"annotations", 11):
+            if one.nodes[fields[place]].kind == OBJECT and _ordered(one, fields[place], notes) < 0:
+                return 1
+            continue
+        if not is_first:
+            _put(out, b",", 1)
+        is_first = False
+        _put_key(one, fields[place], out)
+        if _put_value(one, fields[place], out):
+            return 1
+    return _put(out, b"}", 1)
+
+cdef int _put_object(Written one, Out *out, bytes version, bytes kind, bint confidential) except -1:
+    """All that a digest is of. `version`, `kind`: as JSON has them; an object's own words for them do not count."""
+    cdef uint32_t fields[FIELDS_MAX]
+    cdef int count = _ordered(one, 0, fields), place
+    cdef uint32_t at
+    cdef bint has_kind = False
+    if count < 0:
+        return 1
+    _put(out, b'{"apiVersion":', 14)
+    _put(out, PyBytes_AS_STRING(version), PyBytes_GET_SIZE(version))
+    for place in range(count + 1):
+        at = fields[place] if place < count else 0
+        if at and (at == one.status or _is_called(one, at, b"apiVersion", 10) or _is_called(one, at, b"kind", 4)):
+            continue
+        if not has_kind and (not at or _is_after_kind(one, at)):
+            _put(out, b',"kind":', 8)
+            _put(out, PyBytes_AS_STRING(kind), PyBytes_GET_SIZE(kind))
+            has_kind = True
+        if not at:
+            break
+        if _is_before_version(one, at):
+            return 1
+        _put(out, b",", 1)
+        _put_key(one, at, out)
+        if at == one.metadata:
+            if _put_metadata(one, out, confidential):
+                return 1
+        elif confidential and one.nodes[at].kind == OBJECT:
+            if _put_names(one, at, out):
+                return 1
+        elif _put_value(one, at, out):
+            return 1
+    return _put(out, b"}", 1)
+
+cdef inline bint _is_called(Written one, uint32_t at, const char *key, uint32_t size) noexcept:
+    return one.nodes[at].key_size == size and memcmp(one.text + one.nodes[at].key, key, size) == 0
+
+cdef bint _is_after_kind(Written one, uint32_t at) noexcept:
+    return _compared(one, at, b"kind", 4) > 0
+
+cdef bint _is_before_version(Written one, uint32_t at) noexcept:
+    return _compared(one, at, b"apiVersion", 10) < 0
+
+cdef int _compared(Written one, uint32_t at, const char *key, uint32_t size) noexcept:
+    """How its name stands to this one."""
+    cdef Node *node = &one.nodes[at]
+    cdef int order = memcmp(one.text + node.key, key, min(node.key_size, size))
+    return order if order else <int>node.key_size - <int>size

@@ -1,0 +1,60 @@
+"""Objects read where they stand in the bytes of a watch: what compiled code does, and plain Python cannot. Pure.
+
+quick.pyx stands in for this module where `make compiled` was called (docs/adr/0041). Here everything is left to the
+plain way: an object is decoded, and its values are read (extract.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from schemas.relations.places import Row
+from schemas.relations.run import Run
+
+
+class Written:
+    """An object as a line of a watch has it, which says that it was added or changed."""
+
+    name: str
+    namespace: str
+    uid: str
+    resource_version: str
+
+    def mark(self) -> int:
+        """As resting.py's: of all that only people change. Never 0."""
+        raise NotImplementedError("nothing is read here")
+
+
+def written(line: bytes) -> Written | None:
+    """A line of a watch; None: it is to be decoded, and may be anything."""
+    return None
+
+
+class Quick:
+    """How objects of one kind are read so. `copied`: a slot (places.py) that makes reading of it another matter."""
+
+    def __init__(
+        self,
+        head: str,
+        namespaced: bool | None,
+        rows: Sequence[Row] | None,
+        moving: frozenset[str] | None,
+        confidential: bool,
+        copied: int | None,
+    ) -> None:
+        """`rows`: all that does not change by itself; None: objects of this kind are not read so.
+
+        `moving`: the fields of the status that matter; None: all of it.
+        """
+
+    def begin(self, version: str, kind: str, one: Written) -> Run | None:
+        """Its identity, and what changes by itself; None, here and below: the plain way is to read it."""
+        return None
+
+    def digest(self, version: str, kind: str, one: Written) -> str | None:
+        """Of its content, as extract.py's."""
+        raise NotImplementedError("nothing is read here")
+
+    def walk(self, one: Written, run: Run) -> bool:
+        """References and slots, as walking.py's function finds them; False: the plain way is to read it."""
+        raise NotImplementedError("nothing is read here")

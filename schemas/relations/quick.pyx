@@ -1,0 +1,172 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False, nonecheck=False
+"""Objects read where they stand in the bytes of a watch, without a value for each thing in them. See quick.py.
+
+    line ─▶ where each value stands ─▶ digest, from the bytes ─▶ places of the rules ─▶ references, slots
+
+It reads one way of writing: JSON without white space, plain ASCII, as API servers send it. Whatever else is met, and
+every kind whose rules look at an object as a whole, is left to the plain way (extract.py), which says what is wrong.
+What is read here is what the readers of the rules read: test_quick.py holds both to the same states.
+
+native/ holds its pieces, which become one module with it.
+"""
+
+import hashlib
+from itertools import count
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_GetItem
+from cpython.list cimport PyList_GET_SIZE
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from cpython.object cimport PyObject
+from cpython.unicode cimport PyUnicode_DecodeASCII
+from libc.stdint cimport int16_t, uint8_t, uint32_t
+from libc.string cimport memchr, memcmp, memcpy, strncmp
+
+import msgspec
+
+from schemas.events import Reference
+from schemas.relations.by_name import NearNameReader, TypedNameReader
+from schemas.relations.by_text import NAMESPACES_MAX, OwnNamespaceReader, TextReader
+from schemas.relations.hosts import QUICK
+from schemas.relations.places import Slot
+from schemas.relations.reading import KINDS_MAX
+from schemas.relations.run import Run
+from schemas.relations.walking import DEPTH_MAX as _DEEP, WIDE
+from schemas.ties import DECLARATION
+
+cdef extern from "Python.h":
+    object PyObject_Vectorcall(object, PyObject *const *, size_t, PyObject *)
+    object PyUnicode_New(Py_ssize_t, Py_UCS4)
+    void *PyUnicode_1BYTE_DATA(object) noexcept
+    Py_ssize_t PyUnicode_GET_LENGTH(object) noexcept
+
+cdef enum:
+    GRANULES_MAX = 4096  # of one place that are remembered
+    HEARD_MAX = 2048  # bytes of a value; what was said of longer ones is not remembered
+    HEARD_EACH = 512  # bytes that it takes to remember what was said
+    HEARD_BYTES_MAX = 16777216
+    LINE_BYTES_MAX = 16777216
+
+cdef dict _heard = {}  # what readers said of values, which is the same wherever these bytes stand in a namespace
+cdef Py_ssize_t _heard_bytes = 0
+cdef object _numbers = count(1)  # of those who ask
+cdef object _decode = msgspec.json.Decoder().decode
+cdef object _encode = msgspec.json.Encoder().encode
+cdef object _new_hash = hashlib.blake2b(digest_size=12).copy
+cdef object _reference = Reference, _no = False
+cdef object _undecodable = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+cdef bytes _declaration = DECLARATION.encode()
+cdef const char *DECLARATION_AT = PyBytes_AS_STRING(_declaration)
+cdef uint32_t DECLARATION_SIZE = <uint32_t>PyBytes_GET_SIZE(_declaration)
+cdef tuple _QUICK_ENDINGS = tuple([_ending.encode() for _ending in QUICK])
+
+include "native/tape.pxi"
+include "native/written.pxi"
+include "native/canonical.pxi"
+include "native/ways.pxi"
+include "native/spots.pxi"
+
+
+cdef class Quick:
+    """How objects of one kind are read so."""
+
+    cdef Spot root
+    cdef object rows
+    cdef str head
+    cdef object namespaced, copied
+    cdef frozenset moving  # fields of the status that matter; None: all of it
+    cdef bint confidential
+
+    def __init__(self, head, namespaced, rows, moving, confidential, copied):
+        self.moving = None if moving is None else frozenset([one.encode() for one in moving])
+        self.head, self.namespaced, self.confidential, self.copied = head, namespaced, confidential, copied
+        self.rows, self.root = rows, None
+
+    def begin(self, version, kind, Written one not None):
+        """Its identity, and what changes by itself; None, here and below: the plain way is to read it."""
+        cdef str namespace = one.namespace
+        cdef uint32_t at
+        cdef dict body = {"apiVersion": version, "kind": kind}, metadata
+        if self.root is None:
+            if self.rows is None:
+                return None
+            self.root, self.rows = _spot_of(self.rows), None
+        if not (self._says(one, b"apiVersion", version) and self._says(one, b"kind", kind)):
+            return None
+        if self.namespaced is not None:
+            namespace = (namespace or "default") if self.namespaced else ""
+        resource = f"{self.head}/{namespace}/{one.name}" if namespace else f"{self.head}/{one.name}"
+        metadata = {"uid": one.uid, "resourceVersion": one.resource_version}
+        try:
+            if one.status:
+                body["status"] = self._status(one)
+            at = one.child(one.metadata, b"generation", 10)
+            if at:
+                metadata["generation"] = _value(one, at)
+            at = one.child(one.metadata, b"deletionTimestamp", 17)
+            if at:
+                metadata["deletionTimestamp"] = _value(one, at)
+        except _undecodable:
+            return None
+        return Run(namespace, one.name, body, [], [], resource, metadata, {})
+
+    cdef object _status(self, Written one):
+        """As much of its status as matters."""
+        cdef uint32_t at = one.status + 1
+        cdef dict found = {}
+        cdef bytes key
+        if self.moving is None or one.is_strange or one.nodes[one.status].kind != OBJECT:
+            return _value(one, one.status)
+        while at < one.nodes[one.status].after:
+            if one.nodes[at].key_flags:
+                return _value(one, one.status)
+            key = PyBytes_FromStringAndSize(<const char *>one.text + one.nodes[at].key, one.nodes[at].key_size)
+            if key in self.moving:
+                found[key.decode()] = _value(one, at)
+            at = one.nodes[at].after
+        return found
+
+    cdef bint _says(self, Written one, bytes key, str word) except -1:
+        """Whether it says of itself what is said of it, or is not asked (items of a list say nothing)."""
+        cdef uint32_t at = _child(one, 0, key)
+        if at == 0:
+            return key not in self.root.keys
+        return one.nodes[at].kind == TEXT and not one.nodes[at].flags and _ascii(one, at) == word
+
+    def digest(self, version, kind, Written one not None):
+        """Of its content, as extract.py's."""
+        cdef Out out
+        cdef int is_plain
+        out.text, out.size, out.room = NULL, 0, 0
+        try:
+            is_plain = _put_object(one, &out, _encode(version), _encode(kind), self.confidential)
+            if is_plain:
+                return None
+            hashed = _new_hash()
+            hashed.update(PyBytes_FromStringAndSize(out.text, out.size))
+            return hashed.hexdigest()
+        finally:
+            PyMem_Free(out.text)
+
+    def walk(self, Written one not None, run):
+        """References and slots; False: the plain way is to read it."""
+        cdef Course course = Course.__new__(Course)
+        cdef uint32_t at
+        cdef str namespace = run.namespace
+        course.one, course.run, course.found, course.values, course.decoded = one, run, run.found, run.values, {}
+        course.namespace, course.namespace_size = <const char *>PyUnicode_1BYTE_DATA(namespace), PyUnicode_GET_LENGTH(namespace)
+        course.is_named = is_name(course.namespace, course.namespace_size)
+        try:
+            if self.root.go(course, 0, ()):
+                return False
+            if self.copied is not None and course.values[self.copied] is not None:
+                return False
+            at = one.child(one.metadata, b"labels", 6)
+            if at:
+                run.metadata["labels"] = course.value(at)
+            at = one.child(one.metadata, b"finalizers", 10)
+            if at:
+                run.metadata["finalizers"] = course.value(at)
+        except _undecodable:
+            return False
+        return True
