@@ -13,7 +13,7 @@ from schemas.relations.run import Run
 
 
 class Written:
-    """An object as a line of a watch has it, which says that it was added or changed."""
+    """An object as a line of a watch has it, which says that it was added or changed, or as an item of a list."""
 
     name: str
     namespace: str
@@ -27,6 +27,11 @@ class Written:
 
 def written(line: bytes) -> Written | None:
     """A line of a watch; None: it is to be decoded, and may be anything."""
+    return None
+
+
+def listed(item: bytes) -> Written | None:
+    """An item of a list; None: it is to be decoded, and may be anything."""
     return None
 
 

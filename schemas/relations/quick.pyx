@@ -31,6 +31,7 @@ from schemas.relations.hosts import QUICK
 from schemas.relations.places import Slot
 from schemas.relations.reading import KINDS_MAX
 from schemas.relations.run import Run
+from schemas.relations.silence import LOOKS_AT_METADATA
 from schemas.relations.walking import DEPTH_MAX as _DEEP, WIDE
 from schemas.ties import DECLARATION
 
@@ -90,7 +91,7 @@ cdef class Quick:
         if self.root is None:
             if self.rows is None:
                 return None
-            self.root, self.rows = _spot_of(self.rows), None
+            self.root, self.rows = _spot_of(self.rows, self.confidential), None
         if not (self._says(one, b"apiVersion", version) and self._says(one, b"kind", kind)):
             return None
         if self.namespaced is not None:

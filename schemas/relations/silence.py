@@ -40,5 +40,6 @@ MUTE: Final[Mapping[str, Callable[[Any], bool]]] = {
     "copies-everywhere": copies_nothing,
     "pod-tokens": _projects_nothing,
 }
-# What these say rests on other fields of the object, too.
-LOOKS_AROUND: Final = frozenset(("set-claims", "flux-applied", "argo-tracked", "issued"))
+# What these say rests on other fields of the object, too: of its metadata alone, or of all of it.
+LOOKS_AT_METADATA: Final = frozenset(("flux-applied", "argo-tracked", "issued"))
+LOOKS_AROUND: Final = LOOKS_AT_METADATA | {"set-claims"}

@@ -121,7 +121,7 @@ cdef inline int _below(int depth):
 cdef object _item_of(Written one, uint32_t at):
     return f"['{PyUnicode_DecodeASCII(<const char *>one.text + one.nodes[at].key, one.nodes[at].key_size, NULL)}']"
 
-cdef Spot _spot_of(rows):
+cdef Spot _spot_of(rows, bint confidential):
     """The tree; what is done at one place keeps its order."""
     cdef Spot root = Spot(), spot
     cdef bytes key
@@ -141,15 +141,15 @@ cdef Spot _spot_of(rows):
             spot = spot.spots[spot.keys.index(key)]
         if row.needs or row.lacks:
             choosy = Choosy.__new__(Choosy)
-            choosy.way, choosy.needs = _way_of(row), row.needs.encode()
+            choosy.way, choosy.needs = _way_of(row, confidential), row.needs.encode()
             choosy.lacks = tuple([one.encode() for one in row.lacks])
             spot.choosy.append(choosy)
         else:
-            spot.ways.append(_way_of(row))
+            spot.ways.append(_way_of(row, confidential))
     root.settle(1)
     return root
 
-cdef Way _way_of(row):
+cdef Way _way_of(row, bint confidential):
     if isinstance(row.read, Slot):
         return Keeping(row)
     if isinstance(row.by, OwnNamespaceReader):
@@ -158,4 +158,4 @@ cdef Way _way_of(row):
         return Near(row)
     if isinstance(row.by, TypedNameReader):
         return Typed(row)
-    return Asking(row)
+    return Asking(row, confidential)

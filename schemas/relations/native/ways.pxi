@@ -27,6 +27,17 @@ cdef class Course:
         self.decoded[at] = made
         return made
 
+    cdef dict metadata(self):
+        """All of it but for who manages which field."""
+        cdef Written one = self.one
+        cdef uint32_t at = one.metadata + 1
+        cdef dict found = {}
+        while at < one.nodes[one.metadata].after:
+            if not _is_called(one, at, b"managedFields", 13):
+                found[PyUnicode_DecodeASCII(<const char *>one.text + one.nodes[at].key, one.nodes[at].key_size, NULL)] = self.value(at)
+            at = one.nodes[at].after
+        return found
+
 
 cdef class Way:
     """What is done at a place."""
@@ -41,12 +52,14 @@ cdef class Asking(Way):
 
     cdef object read, number
     cdef str reads
-    cdef bint is_around, is_elsewhere
+    cdef bint is_around, is_elsewhere, needs_metadata, forgets
 
-    def __init__(self, row):
+    def __init__(self, row, confidential):
+        self.forgets = confidential
         self.read, self.number = row.read, next(_numbers)
         self.reads = row.by.reads if isinstance(row.by, TextReader) else ""
-        self.is_around, self.is_elsewhere = row.looks_around, row.by.is_elsewhere
+        self.needs_metadata = self.reads in LOOKS_AT_METADATA
+        self.is_around, self.is_elsewhere = row.looks_around and not self.needs_metadata, row.by.is_elsewhere
 
     cdef int go(self, Course course, uint32_t at, object items) except -1:
         if self.reads == "hosts" and _names_no_host(course.one, at):
@@ -57,8 +70,12 @@ cdef class Asking(Way):
             return 0
         if self.is_around:
             return 1
+        if self.needs_metadata:
+            course.run.body["metadata"] = course.metadata()
+            self.read(course.value(at), items, course.run)
+            return 0
         looked_at = _tokens(course.one, at) if self.reads == "pod-tokens" else _raw(course.one, at)
-        if looked_at is None:
+        if looked_at is None or self.forgets:
             self.read(course.value(at), items, course.run)
             return 0
         return self.recall(course, at, items, looked_at)

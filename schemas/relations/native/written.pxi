@@ -38,7 +38,10 @@ cdef class Written:
         _spare = NULL
         is_whole = self.text[at] == 123 and _parse(&tape, 0, 0, 0, 0)
         self.nodes, self._room, self.count, self.is_strange = tape.nodes, tape.room, tape.count, tape.is_strange
-        if not is_whole or self.text[tape.at] != 125 or tape.at + 1 != PyBytes_GET_SIZE(line):
+        if at:  # within a line
+            is_whole = is_whole and self.text[tape.at] == 125
+            tape.at += is_whole
+        if not is_whole or tape.at != PyBytes_GET_SIZE(line):
             return False
         self.metadata, self.status = self.child(0, b"metadata", 8), self.child(0, b"status", 6)
         if self.metadata == 0 or self.nodes[self.metadata].kind != OBJECT:
@@ -180,3 +183,8 @@ def written(bytes line not None):
         return None
     made = Written.__new__(Written)
     return made if made.read(line, at) else None
+
+def listed(bytes item not None):
+    """An item of a list; None: it is to be decoded, and may be anything."""
+    cdef Written made = Written.__new__(Written)
+    return made if PyBytes_GET_SIZE(item) <= LINE_BYTES_MAX and made.read(item, 0) else None

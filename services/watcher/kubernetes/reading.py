@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import Counter
 
 import msgspec
+from msgspec import Raw
 
-from schemas.relations.quick import Written, written
+from schemas.relations.quick import Written, listed, written
 from services.chassis.errors import TransientError
 from services.watcher.kubernetes.decoding import UndecodableError, decode
 from services.watcher.kubernetes.discovery import Resource
@@ -23,6 +24,7 @@ from services.watcher.kubernetes.shaping import (
     Shaping,
     gone,
     identity,
+    read_fields,
     read_line,
     read_metadata,
     read_page,
@@ -58,13 +60,11 @@ class WatchReading:
         if one is not None:
             if not listing:
                 self._advance(one.resource_version)
-            found = self._unwanted(one) or self._shaping.shape_written(self._resource, one)
+            found = self._shaped_quickly(one)
             if found is not None:
                 return [found]
-            read, metadata = self._decoded(line)
-            return [self._shaping.shape(self._resource, read.object, metadata)]
         read, metadata = self._decoded(line)
-        if not listing:
+        if not listing and one is None:
             self._advance(metadata.resource_version)
         if read.type in ("ADDED", "MODIFIED"):
             return [self._shaped(read.object, metadata)]
@@ -87,8 +87,20 @@ class WatchReading:
     def page(self, body: bytes) -> tuple[list[Observation], str, str]:
         """One page of a list → its objects, the token of the next page ("" = the last), the list's version."""
         read = _page(body)
-        observations = [self._shaped(fields, self._metadata(fields)) for fields in read.items or ()]
+        observations = [self._item(item) for item in read.items or ()]
         return observations, read.metadata.continue_, read.metadata.resource_version
+
+    def _item(self, item: Raw) -> Observation:
+        one = listed(bytes(item))
+        found = None if one is None else self._shaped_quickly(one)
+        if found is not None:
+            return found
+        fields = _fields_of(item)
+        return self._shaped(fields, self._metadata(fields))
+
+    def _shaped_quickly(self, one: Written) -> Observation | None:
+        """From its bytes; None: it is to be decoded."""
+        return self._unwanted(one) or self._shaping.shape_written(self._resource, one)
 
     def check_not_older(self, body: bytes) -> None:
         """Compare the version of any list of this kind with the position; raises HoleError when it is older."""
@@ -132,6 +144,13 @@ class WatchReading:
 def _page(body: bytes) -> Page:
     try:
         return read_page(body)
+    except UndecodableError as error:
+        raise HoleError(f"a list that cannot be read: {error}") from error
+
+
+def _fields_of(item: Raw) -> Fields:
+    try:
+        return read_fields(item)
     except UndecodableError as error:
         raise HoleError(f"a list that cannot be read: {error}") from error
 

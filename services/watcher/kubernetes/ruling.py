@@ -18,7 +18,7 @@ from schemas.identity import ResourceId, resource_id
 from schemas.relations.carried import KIND, SELECTOR, Rulebook, fact_of
 from schemas.ties import RULES_FACT
 from services.watcher.kubernetes.decoding import UndecodableError
-from services.watcher.kubernetes.shaping import Shaping, read_metadata, read_page, value_of
+from services.watcher.kubernetes.shaping import Shaping, read_fields, read_metadata, read_page, value_of
 from services.watcher.kubernetes.transport import Transport
 from services.watcher.source import Gone, Listed, Listing, Observation, Seen, Unreadable, Wants
 
@@ -44,7 +44,7 @@ class Ruling:
             body = await transport.get(f"/api/v1/namespaces/{self._book.namespace}/configmaps", params)
             try:
                 page = read_page(body)
-                for fields in page.items or ():
+                for fields in map(read_fields, page.items or ()):
                     name = read_metadata(fields).name
                     data: Any = value_of(fields["data"]) if "data" in fields else {}
                     self._book.note(resource_id("", KIND, self._book.namespace, name), {RULES_FACT: fact_of(data)})

@@ -70,7 +70,7 @@ class Page(Struct):
     """One page of a list."""
 
     metadata: _PageMetadata
-    items: list[Fields] | None = None
+    items: list[Raw] | None = None
 
 
 _lines = msgspec.json.Decoder(Line)
@@ -90,6 +90,11 @@ def read_metadata(fields: Fields) -> Metadata:
     if "metadata" not in fields:
         raise UndecodableError("no metadata")
     return decode(_metadata, fields["metadata"])
+
+
+def read_fields(item: Raw) -> Fields:
+    """Of an item of a page. Raises UndecodableError."""
+    return decode(_fields, item)
 
 
 def read_page(body: bytes) -> Page:

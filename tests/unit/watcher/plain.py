@@ -12,6 +12,7 @@ from msgspec import Raw
 from schemas.events import ResourceState
 from schemas.identity import resource_id
 from schemas.kinds import Surface
+from schemas.relations.quick import Written
 
 
 class PlainExtractor:
@@ -35,6 +36,9 @@ class PlainExtractor:
             parts={"key": keys} if keys else {},
         )
         return state, True
+
+    def written(self, version: str, kind: str, one: Written) -> None:
+        """All is decoded."""
 
 
 def plain_extractor(surface: Surface) -> PlainExtractor:

@@ -14,6 +14,7 @@ from schemas.identity import KindId, ResourceId, kind_id
 from schemas.kinds import Surface
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
+from schemas.relations.quick import Written
 from schemas.relations.resting import Resting
 from schemas.relations.surface import builtin_surface
 from schemas.ties import DECLARATION
@@ -41,6 +42,9 @@ class PointingExtractor:
         self.bodies.append(body)
         reference = Reference("hpa.target", "spec.scaleTargetRef", "reliance", "L", ResourceId(self._target))
         return ResourceState(ResourceId("autoscaling/HorizontalPodAutoscaler/shop/h"), references=(reference,)), True
+
+    def written(self, version: str, kind: str, one: Written) -> None:
+        """All is decoded."""
 
 
 def fields(body: dict[str, Any]) -> Fields:
@@ -108,6 +112,9 @@ def test_an_object_that_breaks_the_extractor_is_named_and_its_values_are_not() -
             self, body: dict[str, Any], fields: Fields, decode: Callable[[Raw], Any]
         ) -> tuple[ResourceState, bool]:
             raise ValueError(f"cannot read {decode(fields['data'])}")
+
+        def written(self, version: str, kind: str, one: Written) -> None:
+            raise ValueError("cannot read it")
 
     shaping = Shaping(lambda surface: Broken())
     shaping.use(Surface())

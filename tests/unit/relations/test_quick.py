@@ -1,0 +1,273 @@
+"""An object read from the bytes of a watch says what it says when it is decoded, or is left to be decoded.
+
+With plain Python everything is left: then this holds little. The continuous run tries compiled code with it.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Final
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.events import ResourceState
+from schemas.relations.extract import Extractor
+from schemas.relations.health import LOOKED_AT, health, is_unwell
+from schemas.relations.loader import load_catalogue
+from schemas.relations.quick import Written, listed, written
+from schemas.relations.resting import Resting
+from schemas.relations.surface import builtin_surface
+from schemas.ties import DECLARATION
+from tests.bench.fleet import Fleet
+from tests.bench.full_pods import full_pods
+from tests.kit.examples import examples
+from tests.unit.relations.test_hostile_objects import JUNK, KINDS, WHOLE, places
+from tests.unit.relations.test_readers import examples_of
+from tests.unit.relations.test_resting import changes
+
+CATALOGUE, SURFACE = load_catalogue(), builtin_surface()
+PLAIN = Extractor(CATALOGUE, SURFACE)
+QUICK = Extractor(CATALOGUE, SURFACE)
+FLEET = [*Fleet(120).bodies(), *full_pods(10)]
+IS_COMPILED: Final = written(b'{"type":"ADDED","object":{"metadata":{"name":"a"}}}') is not None
+MANAGED = [{"manager": "kubelet", "fieldsV1": {'k:{"type":"Ready"}': {".": {}}, "f:spec": {}}}]
+ONE = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop", "uid": "u"}}
+compiled_only = pytest.mark.skipif(not IS_COMPILED, reason="plain Python leaves everything to be decoded")
+
+
+def as_sent(value: Any) -> bytes:
+    """JSON as Go's encoder writes it."""
+    said = msgspec.json.encode(value)
+    return said.replace(b"<", b"\\u003c").replace(b">", b"\\u003e").replace(b"&", b"\\u0026")
+
+
+def line_of(body: Any, what: bytes = b"ADDED") -> bytes:
+    return b'{"type":"' + what + b'","object":' + as_sent(body) + b"}"
+
+
+def read(extractor: Extractor, body: dict[str, Any], line: bytes | None = None) -> ResourceState | None:
+    """Its state, when it is read from its bytes."""
+    one = written(line_of(body) if line is None else line)
+    state = None if one is None else extractor.written(body["apiVersion"], body["kind"], one)
+    return None if state is None else state[0]
+
+
+def assert_alike(body: dict[str, Any], extractor: Extractor = QUICK) -> None:
+    state = read(extractor, body)
+    if state is not None:
+        assert state == PLAIN.state(copy.deepcopy(body))
+
+
+@given(st.lists(changes(), min_size=1, max_size=3), st.integers(1, 3))
+def test_what_is_kept_says_what_reading_all_of_it_says(objects: list[list[dict[str, Any]]], many: int) -> None:
+    resting = Extractor(CATALOGUE, SURFACE, Resting(many))
+    for bodies in zip(*(one * 7 for one in objects), strict=False):
+        for body in bodies:
+            assert_alike(body, resting)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_example_of_any_kind_is_read_from_its_bytes_as_it_is_read_whole(kind: str) -> None:
+    for body in examples_of(kind):
+        resting = Extractor(CATALOGUE, SURFACE, Resting(10))
+        for status in (body.get("status"), {"phase": "Failed"}, {"phase": "Failed", "other": [1.5]}, None):
+            assert_alike({**body, "status": status} if status is not None else body, resting)
+
+
+@settings(max_examples=examples(400))
+@given(st.data())
+def test_an_example_with_junk_at_any_place_is_read_as_it_is_read_whole(data: st.DataObject) -> None:
+    body = copy.deepcopy(data.draw(st.sampled_from(WHOLE)))
+    group, _, kind = str(body["kind"]).rpartition("/")
+    metadata = {"name": "web", "namespace": "shop", "managedFields": copy.deepcopy(MANAGED), **body.get("metadata", {})}
+    body = {**body, "metadata": metadata, "kind": kind}
+    body.setdefault("apiVersion", f"{group}/v1" if group else "v1")
+    kept = [one for one in places(body) if one[0] not in ("kind", "apiVersion") and one != ("metadata",)]
+    where = data.draw(st.sampled_from(kept))
+    inner: Any = body
+    for step in where[:-1]:
+        inner = inner[step]
+    inner[where[-1]] = data.draw(JUNK)
+    assert_alike(body)
+
+
+@settings(max_examples=examples(400))
+@given(st.data())
+def test_a_line_that_is_broken_anywhere_is_left_or_is_no_less_than_it_was_read_for(data: st.DataObject) -> None:
+    body = copy.deepcopy(data.draw(st.sampled_from(FLEET)))
+    body["metadata"]["managedFields"] = MANAGED
+    line = bytearray(line_of(body))
+    for _ in range(data.draw(st.integers(1, 2))):
+        at = data.draw(st.integers(0, len(line) - 1))
+        line[at : at + data.draw(st.integers(0, 2))] = data.draw(
+            st.sampled_from(
+                [b"", b'"', b"{", b"}", b"[", b"]", b",", b":", b"\\", b"0", b"-", b"1.5", b" ", b"x", b"\xff"]
+            )
+        )
+    one = written(bytes(line))
+    if one is None:
+        return
+    said = msgspec.json.decode(bytes(line))["object"]  # raises for what is no JSON
+    metadata = said["metadata"]
+    assert (one.name, one.namespace, one.uid, one.resource_version) == tuple(
+        metadata.get(name, "") for name in ("name", "namespace", "uid", "resourceVersion")
+    )
+    if (said.get("apiVersion"), said.get("kind")) == (body["apiVersion"], body["kind"]):
+        state = QUICK.written(body["apiVersion"], body["kind"], one)
+        assert state is None or state[0] == PLAIN.state(said)
+
+
+@compiled_only
+def test_nearly_all_that_clusters_hold_is_read_from_its_bytes() -> None:
+    left = {body["kind"] for body in FLEET if read(QUICK, body) is None}
+    assert left == {"Ingress"}  # whose rules look at all of it
+
+
+@compiled_only
+@pytest.mark.parametrize("kind", ["Pod", "apps/Deployment", "apps/ReplicaSet", "Secret", "ConfigMap", "batch/Job"])
+def test_no_example_of_what_there_is_most_of_is_left(kind: str) -> None:
+    for body in examples_of(kind):
+        named = {**body, "metadata": {"name": "web", **body["metadata"]}}
+        assert read(QUICK, named) is not None or "subPath" in str(body)  # which is for another to understand
+
+
+@compiled_only
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a "b" \\ \b\f\n\r\t',
+        "<a> & b",
+        "a/b",
+        "\x7f",
+        "",
+    ],
+)
+def test_a_text_is_read_however_it_is_escaped(text: str) -> None:
+    body = {**ONE, "spec": {"containers": [{"name": text, "args": [text]}]}}
+    assert read(QUICK, body) == PLAIN.state(copy.deepcopy(body))
+
+
+@compiled_only
+@pytest.mark.parametrize(
+    "spec",
+    [
+        b'{"a":1.5}',
+        b'{"a":1e3}',
+        b'{"a":-0}',
+        b'{"a":12345678901234567890}',
+        b'{"a":"\\u00e9"}',
+        b'{"a":"\\/"}',
+        b'{"a":1,"a":2}',
+        b'{"\\n":1}',
+        b"[" * 70 + b"]" * 70,
+        b"{" + b",".join(b'"%d":1' % one for one in range(65)) + b"}",
+    ],
+)
+def test_what_is_written_in_another_way_is_left_to_be_decoded(spec: bytes) -> None:
+    line = line_of(ONE)[:-2] + b',"spec":' + spec + b"}}"
+    assert msgspec.json.decode(line)
+    assert read(QUICK, ONE, line) is None
+
+
+@compiled_only
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        {"name": ""},
+        {"name": 7},
+        {"name": "a", "uid": None},
+        {"name": "é"},
+        {"name": "a", "annotations": {"a": 1}},
+        {"name": "a", "annotations": []},
+        {"name": "a", "annotations": {DECLARATION: "v1:"}},
+    ],
+)
+def test_what_is_not_plainly_named_or_concerns_all_of_it_is_left(metadata: dict[str, Any]) -> None:
+    assert written(line_of({**ONE, "metadata": metadata})) is None
+
+
+@compiled_only
+@pytest.mark.parametrize("what", [b"DELETED", b"BOOKMARK", b"ERROR", b"added", b""])
+def test_another_event_is_left(what: bytes) -> None:
+    assert written(line_of(ONE, what)) is None
+
+
+@compiled_only
+@pytest.mark.parametrize(
+    "line", [b"", b"{", b'{"type":"ADDED","object":', line_of(ONE)[:-1], line_of(ONE) + b" ", b"[]"]
+)
+def test_a_line_that_ends_too_early_or_too_late_is_left(line: bytes) -> None:
+    assert written(line) is None
+
+
+@compiled_only
+def test_an_item_of_a_list_says_neither_version_nor_kind() -> None:
+    for body in FLEET:
+        bare = {name: one for name, one in body.items() if name not in ("apiVersion", "kind")}
+        one = listed(as_sent(bare))
+        assert one is not None
+        state = QUICK.written(body["apiVersion"], body["kind"], one)
+        assert state is None or state[0] == PLAIN.state(copy.deepcopy(body))
+
+
+@compiled_only
+def test_an_object_that_calls_itself_something_else_is_left() -> None:
+    one = written(line_of(ONE))
+    assert isinstance(one, Written)
+    assert QUICK.written("v1", "ConfigMap", one) is None
+
+
+@compiled_only
+def test_its_mark_is_of_what_people_change() -> None:
+    def mark(**metadata: Any) -> int:
+        one = written(line_of({**ONE, "metadata": {**ONE["metadata"], **metadata}}))
+        assert one is not None
+        return one.mark()
+
+    assert mark() == mark(generation=7, resourceVersion="8", managedFields=MANAGED, selfLink="/x", uid="v")
+    assert mark() == mark(creationTimestamp="2026-01-01T00:00:00Z", deletionTimestamp="2026-01-01T00:00:00Z")
+    others = ({"labels": {"a": "b"}}, {"annotations": {"a": "b"}}, {"name": "x"}, {"finalizers": ["a"]})
+    assert len({mark(), *(mark(**one) for one in others)}) == 5
+
+
+def test_a_change_of_the_status_alone_gives_the_very_same_references() -> None:
+    resting = Extractor(CATALOGUE, SURFACE, Resting(10))
+    body = next(one for one in FLEET if one["kind"] == "Pod")
+    again = {**body, "status": {**body.get("status", {}), "phase": "Failed"}}
+    first, second = read(resting, body), read(resting, again)
+    if first is not None and second is not None:
+        assert second.references is first.references
+        assert second == PLAIN.state(again)
+
+
+STATUS_FIELDS = st.sampled_from([*LOOKED_AT, "replicas", "message"])
+CONDITIONS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "type": st.sampled_from(["Ready", "Available", "Stalled", "Failed", "Reconciling", "Progressing"]),
+            "status": st.sampled_from(["True", "False", "Unknown"]),
+        }
+    ),
+    max_size=3,
+)
+
+
+@given(
+    st.sampled_from(["Pod", "Deployment", "ReplicaSet", "DaemonSet", "PersistentVolumeClaim", "Node", "Job"]),
+    st.dictionaries(STATUS_FIELDS, st.integers(0, 3) | st.sampled_from(["Bound", "Failed", "Lost"]) | CONDITIONS),
+)
+def test_health_looks_at_no_more_of_a_status_than_it_says(kind: str, status: dict[str, Any]) -> None:
+    status = {name: one for name, one in status.items() if isinstance(one, list) == (name == "conditions")}
+    status = {name: one for name, one in status.items() if isinstance(one, str) == (name in ("phase", "message"))}
+    part = {name: one for name, one in status.items() if name in LOOKED_AT}
+    metadata = {"generation": 2}
+    assert health(kind, 2, metadata, status) == health(kind, 2, metadata, part)
+    assert is_unwell(kind, status) == is_unwell(kind, part)
+
+
+def test_plain_python_leaves_everything() -> None:
+    assert IS_COMPILED or (written(line_of(ONE)), listed(as_sent(ONE))) == (None, None)
