@@ -46,7 +46,7 @@ class Row(NamedTuple):
     lacks: tuple[str, ...] = ()
     named: bool = False
     looks_around: bool = False
-    by: object = None
+    by: Any = None
 
 
 class Place:
