@@ -11,6 +11,7 @@ from collections import Counter
 import msgspec
 from msgspec import Raw
 
+from schemas.identity import ResourceId
 from schemas.relations.quick import Written, listed, written
 from services.chassis.errors import TransientError
 from services.watcher.kubernetes.decoding import UndecodableError, decode
@@ -100,22 +101,23 @@ class WatchReading:
 
     def _shaped_quickly(self, one: Written) -> Observation | None:
         """From its bytes; None: it is to be decoded."""
-        return self._unwanted(one) or self._shaping.shape_written(self._resource, one)
+        called = identity(self._resource, one)
+        return self._unwanted(called, one) or self._shaping.shape_written(self._resource, called, one)
 
     def check_not_older(self, body: bytes) -> None:
         """Compare the version of any list of this kind with the position; raises HoleError when it is older."""
         self._refuse_older(_page(body).metadata.resource_version)
 
     def _shaped(self, fields: Fields, metadata: Metadata) -> Observation:
-        return self._unwanted(metadata) or self._shaping.shape(self._resource, fields, metadata)
+        unwanted = self._unwanted(identity(self._resource, metadata), metadata)
+        return unwanted or self._shaping.shape(self._resource, fields, metadata)
 
-    def _unwanted(self, metadata: Metadata | Written) -> Seen | None:
+    def _unwanted(self, called: ResourceId, metadata: Metadata | Written) -> Seen | None:
         """What is said of an object that needs not be understood, since it was told at this version."""
-        resource = identity(self._resource, metadata)
-        if self._wants(resource, metadata.uid, metadata.resource_version):
+        if self._wants(called, metadata.uid, metadata.resource_version):
             return None
         self._shaping.pass_over(self._resource)
-        return Seen(resource, metadata.uid, metadata.resource_version)
+        return Seen(called, metadata.uid, metadata.resource_version)
 
     def _metadata(self, fields: Fields) -> Metadata:
         try:

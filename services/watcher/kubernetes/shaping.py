@@ -142,15 +142,15 @@ class Shaping:
         if self._extractor is not None:
             self._extractor = self._extractor_for(self._surface)
 
-    def shape_written(self, resource: Resource, one: Written) -> ResourceState | Unreadable | None:
-        """As `shape`, of an object in the bytes of its line; None: it is to be decoded for that."""
-        if self._book.concerns(identity(resource, one)):
+    def shape_written(self, resource: Resource, called: ResourceId, one: Written) -> ResourceState | Unreadable | None:
+        """As `shape`, of an object in the bytes of its line, `called` so; None: it is to be decoded for that."""
+        if self._book.concerns(called):
             return None
         try:
             assert self._extractor is not None, "a surface is known before anything is observed"
             found = self._extractor.written(resource.api_version, resource.kind, one)
         except Exception as error:  # as below
-            return Unreadable(identity(resource, one), one.uid, type(error).__name__)
+            return Unreadable(called, one.uid, type(error).__name__)
         if found is None:
             return None
         state, was_read = found
