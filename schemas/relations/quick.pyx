@@ -64,7 +64,9 @@ cdef tuple _QUICK_ENDINGS = tuple([_ending.encode() for _ending in QUICK])
 include "native/tape.pxi"
 include "native/written.pxi"
 include "native/canonical.pxi"
+include "native/glances.pxi"
 include "native/ways.pxi"
+include "native/naming.pxi"
 include "native/spots.pxi"
 
 
