@@ -6,8 +6,10 @@ plain way: an object is decoded, and its values are read (extract.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 
+from schemas.events import Reference
+from schemas.identity import ResourceId
 from schemas.relations.places import Row
 from schemas.relations.run import Run
 
@@ -33,6 +35,11 @@ def written(line: bytes) -> Written | None:
 def listed(item: bytes) -> Written | None:
     """An item of a list; None: it is to be decoded, and may be anything."""
     return None
+
+
+def unplaced(references: Iterable[Reference], known: Set[str]) -> list[ResourceId]:
+    """The targets that are in none of these places (a kind, and a namespace)."""
+    return [one.target for one in references if one.target.rpartition("/")[0] not in known]
 
 
 class Quick:

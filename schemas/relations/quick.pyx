@@ -18,6 +18,7 @@ from cpython.dict cimport PyDict_GetItem
 from cpython.list cimport PyList_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from cpython.object cimport PyObject
+from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from cpython.unicode cimport PyUnicode_DecodeASCII
 from libc.stdint cimport int16_t, uint8_t, uint32_t
 from libc.string cimport memchr, memcmp, memcpy, strncmp
@@ -40,6 +41,21 @@ cdef extern from "Python.h":
     object PyUnicode_New(Py_ssize_t, Py_UCS4)
     void *PyUnicode_1BYTE_DATA(object) noexcept
     Py_ssize_t PyUnicode_GET_LENGTH(object) noexcept
+    Py_ssize_t PyUnicode_FindChar(object, Py_UCS4, Py_ssize_t, Py_ssize_t, int) except -2
+    object PyUnicode_Substring(object, Py_ssize_t, Py_ssize_t)
+
+cdef extern from *:
+    """
+    #include <structmember.h>
+
+    /* Where a structure of msgspec keeps a field: Python's own description of it says so. */
+    static Py_ssize_t offset_of(PyObject *field) {
+        return Py_TYPE(field) == &PyMemberDescr_Type ? ((PyMemberDescrObject *)field)->d_member->offset : -1;
+    }
+    static inline PyObject *field_at(PyObject *one, Py_ssize_t offset) { return *(PyObject **)((char *)one + offset); }
+    """
+    Py_ssize_t offset_of(object)
+    PyObject *field_at(PyObject *, Py_ssize_t) noexcept
 
 cdef enum:
     GRANULES_MAX = 4096  # of one place that are remembered
@@ -68,6 +84,22 @@ include "native/glances.pxi"
 include "native/ways.pxi"
 include "native/naming.pxi"
 include "native/spots.pxi"
+
+
+cdef Py_ssize_t REFERENCE_TARGET = offset_of(Reference.target)
+assert REFERENCE_TARGET > 0
+
+def unplaced(tuple references not None, set known not None):
+    """The targets that are in none of these places (a kind, and a namespace)."""
+    cdef Py_ssize_t at, slash
+    cdef object target
+    cdef list found = []
+    for at in range(PyTuple_GET_SIZE(references)):
+        target = <object>field_at(PyTuple_GET_ITEM(references, at), REFERENCE_TARGET)
+        slash = PyUnicode_FindChar(target, 47, 0, PyUnicode_GET_LENGTH(target), -1)
+        if PyUnicode_Substring(target, 0, max(slash, 0)) not in known:
+            found.append(target)
+    return found
 
 
 cdef class Quick:

@@ -18,7 +18,7 @@ from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, kind_id, kind_of, resource_id
 from schemas.kinds import Surface
 from schemas.relations.carried import Rulebook, carries, fact_of
-from schemas.relations.quick import Written
+from schemas.relations.quick import Written, unplaced
 from schemas.ties import DECLARATION, DRIFT_FACT, RULES_FACT
 from services.chassis.kubernetes.declaration import drift_of
 from services.watcher.kubernetes.decoding import UndecodableError, decode
@@ -185,11 +185,9 @@ class Shaping:
         self._unread.add(kind_id(resource.group, resource.kind))
 
     def _note_guesses(self, resource: Resource, state: ResourceState) -> None:
-        for reference in state.references:
-            place = reference.target.rpartition("/")[0]
-            if place in self._served_places:
-                continue
-            if place and (target := kind_of(reference.target)) not in self._surface.served:
+        for found in unplaced(state.references, self._served_places):
+            place = found.rpartition("/")[0]
+            if place and (target := kind_of(found)) not in self._surface.served:
                 self._guesses.setdefault(kind_id(resource.group, resource.kind), set()).add(target)
             elif len(self._served_places) < PLACES_MAX:
                 self._served_places.add(place)

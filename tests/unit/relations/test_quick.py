@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.events import ResourceState
+from schemas.events import Reference, ResourceState
+from schemas.identity import ResourceId
 from schemas.relations.extract import Extractor
 from schemas.relations.health import LOOKED_AT, health, is_unwell
 from schemas.relations.loader import load_catalogue
-from schemas.relations.quick import Written, listed, written
+from schemas.relations.quick import Written, listed, unplaced, written
 from schemas.relations.resting import Resting
 from schemas.relations.surface import builtin_surface
 from schemas.ties import DECLARATION
@@ -267,6 +268,17 @@ def test_health_looks_at_no_more_of_a_status_than_it_says(kind: str, status: dic
     metadata = {"generation": 2}
     assert health(kind, 2, metadata, status) == health(kind, 2, metadata, part)
     assert is_unwell(kind, status) == is_unwell(kind, part)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["", "Pod", "Pod/a", "Pod/shop/a", "Pod/shop/b", "Secret/shop/é", "x.io/Y/\N{SNOWMAN}/a"])
+    ),
+    st.sets(st.sampled_from(["", "Pod", "Pod/shop", "Secret/shop", "x.io/Y/\N{SNOWMAN}"])),
+)
+def test_targets_are_in_the_places_that_are_known_or_not(targets: list[str], known: set[str]) -> None:
+    references = tuple(Reference("a", "b", "reliance", "L", ResourceId(one)) for one in targets)
+    assert unplaced(references, known) == [one for one in targets if one.rpartition("/")[0] not in known]
 
 
 def test_plain_python_leaves_everything() -> None:
