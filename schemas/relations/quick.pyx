@@ -13,6 +13,7 @@ native/ holds its pieces, which become one module with it.
 import hashlib
 from itertools import count
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItem
 from cpython.list cimport PyList_GET_SIZE
@@ -102,6 +103,7 @@ def unplaced(tuple references not None, set known not None):
     return found
 
 
+@cython.final
 cdef class Quick:
     """How objects of one kind are read so."""
 

@@ -28,6 +28,7 @@ cdef class Naming(Way):
         return 0
 
 
+@cython.final
 cdef class Part:
     """Granules of one part, by a path: `key`, `items[*].key`."""
 
@@ -75,6 +76,7 @@ cdef class Part:
         return made
 
 
+@cython.final
 cdef class Near(Naming):
     """As NearNameReader: a name of a fixed kind, near by."""
 
@@ -149,6 +151,7 @@ cdef class Near(Naming):
         return self.add(course, self.fixed or self.where(items), target, "", granule, optional)
 
 
+@cython.final
 cdef class Typed(Naming):
     """As TypedNameReader: `{kind, name}` and more that stands side by side."""
 

@@ -1,5 +1,6 @@
 """The tree of places (places.py), and the way through an object that walking.py writes as a function."""
 
+@cython.final
 cdef class Spot:
     """A place in objects: what is done here, and what lies deeper."""
 
@@ -90,6 +91,7 @@ cdef class Spot:
         return 0
 
 
+@cython.final
 cdef class Choosy:
     """What is done with some mappings only (places.Row)."""
 

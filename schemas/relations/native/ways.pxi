@@ -1,5 +1,8 @@
 """What is done at a place of an object: slots (places.py), and readers that are asked with the value that stands there."""
 
+@cython.final
+@cython.no_gc
+@cython.freelist(8)
 cdef class Course:
     """One object on its way: where it stands, and what was found of it."""
 

@@ -3,6 +3,9 @@
 cdef Node *_spare = NULL  # one piece of memory that is used again and again
 cdef uint32_t _spare_room = 0
 
+@cython.final
+@cython.no_gc
+@cython.freelist(8)
 cdef class Written:
     """Its nodes: 0 is the object itself; `metadata` and `status` say which those are (0: there is none)."""
 
