@@ -3,7 +3,7 @@
 
     bytes ─▶ lines: where each text stands, which keys ─▶ numbers ─▶ records ─▶ rows, labels, edges, digests
 
-It reads one way of writing a batch: that of schemas/telling.py, fields in their order, plain ASCII. Whatever else is
+It reads one way of writing a batch: that of the watcher (telling/teller.py), fields in their order, plain ASCII. Whatever else is
 met, or lacks something, is left whole to the plain way (reading.py), which says what is wrong with it. What is taken in
 here is what taking.py does, step by step: test_graph_reading.py holds both to the same graph.
 

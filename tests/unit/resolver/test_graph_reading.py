@@ -13,12 +13,12 @@ from schemas.batches import decode_batch
 from schemas.envelope import MessageError
 from schemas.events import EventBatch, LabelSelector, Reference, ResourceEvent, ResourceState, Selector
 from schemas.identity import KindId, ResourceId, SiteName
-from schemas.telling import Teller, join
 from services.resolver.graph import quick, reading
 from services.resolver.graph.changed import Changed
 from services.resolver.graph.forms import short
 from services.resolver.graph.packing import pack, pack_line, unpack_line
 from services.resolver.graph.store import Graph
+from services.watcher.telling.teller import Teller, join
 from tests.kit.examples import examples
 from tests.unit.resolver.test_graph_records import identities, kinds, states, uids
 
@@ -316,7 +316,7 @@ def test_it_is_also_when_nearly_everything_is_forgotten_in_between(batches: list
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "ENTRIES_MAX", 1)
         patch.setattr(reading, "NAMES_MAX", 1)
-        patch.setattr("schemas.telling.KEYS_MAX", 1)
+        patch.setattr("services.watcher.telling.teller.KEYS_MAX", 1)
         patch.setattr("services.resolver.graph.store.UNUSED_MAX", 1)
         patch.setattr("services.resolver.graph.records.SWEEP_MIN", 1)
         patch.setattr("services.resolver.graph.records.SWEEP_ROWS", 2)

@@ -17,7 +17,8 @@ from tests.unit.resolver.world import LYON
 
 ASKED = "from schemas import compiled; import services.resolver.graph.numbers as one; {rest}"
 TOLD = "print(compiled.found(), one.__file__.endswith('.py'))"
-CLOSURE = "import schemas.relations.extract, services.resolver.judge.decide, sys; print(*sys.modules)"
+MODULES = "schemas.relations.extract, services.resolver.judge.decide, services.watcher.telling.following"
+CLOSURE = f"import {MODULES}, services.watcher.telling.batching, sys; print(*sys.modules)"
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_a_source_that_comes_or_goes_is_a_change_too(tree: Path) -> None:
     more.write_text("")
     assert compiled.find(tree).state == "of other sources"
     more.unlink()
-    (tree / "schemas/telling.py").unlink()
+    (tree / "schemas/batches.py").unlink()
     assert compiled.find(tree).state == "of other sources"
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from schemas.events import ResourceEvent, ResourceState, ServedKind, kind_digest
 from schemas.identity import KindId, ResourceId
-from services.watcher.following import KindFollower
 from services.watcher.source import Gone, Listed, Listing, Observation, Seen, Unreadable
+from services.watcher.telling.following import KindFollower
 
 SECRET = ServedKind(KindId("Secret"), "secrets", ("v1",))
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.events import Reference, ResourceEvent, ResourceState, Selector
 from schemas.identity import KindId, ResourceId
-from schemas.telling import Teller, form_of
+from services.watcher.telling.teller import Teller, form_of
 
 PLAIN = Reference("pod.volume.secret", "spec.volumes[0]", "requirement", "S", ResourceId("Secret/shop/tls"))
 OTHERWISE: dict[str, Any] = {

@@ -16,8 +16,8 @@ from typing import Final, Literal
 
 from schemas.events import ResourceEvent, ResourceState, ServedKind, kind_digest
 from schemas.identity import ResourceId
-from services.watcher.ledger import Entry, KindLedger
 from services.watcher.source import Gone, Listed, Listing, Observation, Seen, Unreadable
+from services.watcher.telling.ledger import Entry, KindLedger
 
 EMPTY: Final = kind_digest([])  # what a receiver has of a kind that it does not mention
 _EVERYTHING: Final = ""  # asked for: the next listing in full, whatever it contains

@@ -1,6 +1,6 @@
 """Facts → numbered, chained batches. Pure.
 
-Facts queue up as they are written (schemas/telling.py). A batch takes what waits now, at most 256 and at most
+Facts queue up as they are written (teller.py). A batch takes what waits now, at most 256 and at most
 `BATCH_BYTES_MAX`: an idle watcher sends a single fact at once, a busy one fills its batches while the previous one is
 under way. A batch stays `current` until it is acknowledged; the same bytes under the same message id go again until
 then, so a number is never given to two different facts. A new epoch numbers from 1 again, what was not acknowledged
@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from schemas.envelope import MESSAGE_BYTES_MAX
 from schemas.events import BATCH_EVENTS_MAX, ResourceEvent, batch_hash
 from schemas.identity import SiteName
-from schemas.telling import Teller, Told, join
+from services.watcher.telling.teller import Teller, Told, join
 
 BATCH_BYTES_MAX: Final = 512 * 1024  # below the 1 MiB that a NATS server takes unless told otherwise
 FACT_BYTES_MAX: Final = MESSAGE_BYTES_MAX - 4096  # a fact that is larger goes alone; the rest is for the envelope
