@@ -10,7 +10,6 @@ here is what taking.py does, step by step: test_graph_reading.py holds both to t
 native/ holds its pieces, which become one module with it.
 """
 
-import sys
 from collections.abc import Sequence
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -47,7 +46,6 @@ cdef extern from "Python.h":
 
 cdef enum:
     FEW = 128  # packed.py: numbers in one object
-    BLOCK = 128  # bytes
     UUID_LINE_LEN = 19  # kept.py
     TEXTS_MAX = 65536  # targets and uids in one batch
     LAYOUTS_MAX = 257  # in one batch: one for each event, and none
