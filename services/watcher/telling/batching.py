@@ -103,11 +103,14 @@ class Batcher:
         self.epoch, self.acknowledged, self.current, self._chain = epoch, 0, None, ""
 
     def _cut(self) -> tuple[Told, ...]:
-        facts = [self._queue.popleft()]
+        queue = self._queue
+        facts = [queue.popleft()]
         size = facts[0].size
-        while self._queue and len(facts) < BATCH_EVENTS_MAX and size + self._queue[0].size <= BATCH_BYTES_MAX:
-            facts.append(self._queue.popleft())
-            size += facts[-1].size
+        while queue and len(facts) < BATCH_EVENTS_MAX:
+            size += queue[0].size
+            if size > BATCH_BYTES_MAX:
+                break
+            facts.append(queue.popleft())
         return tuple(facts)
 
     def _make(self, facts: tuple[Told, ...]) -> Batch:

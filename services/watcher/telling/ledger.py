@@ -7,15 +7,13 @@ moment one name has one uid; that is what makes a recreation under the same name
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from schemas.events import ResourceState, member_weight, weighed
+from schemas.events import ResourceState, weighed
 from schemas.identity import ResourceId
+from services.watcher.telling.lines import are_of_one, is_at, line_of, weight
 
 Difference = Literal["same", "changed", "recreated"]
-
-
-DIGEST_LEN: Final = 16  # 64 bits tell two states of one resource apart
 
 
 class Entry(NamedTuple):
@@ -30,62 +28,57 @@ class KindLedger:
     """The resources of one kind, as the bus was told."""
 
     def __init__(self) -> None:
-        self._entries: dict[ResourceId, str] = {}  # joined: one string takes 170 bytes less than a tuple of three
-        self._sum = 0  # of the weights: the digest must not cost a walk over a million entries
+        self._lines: dict[ResourceId, str] = {}
+        self._sum = 0  # of the weights: the digest must not cost a walk over a million lines
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._lines)
 
     def __iter__(self) -> Iterator[ResourceId]:
-        return iter(self._entries)
+        return iter(self._lines)
 
     def find(self, resource: ResourceId) -> Entry | None:
         """What was last published of a resource."""
-        joined = self._entries.get(resource)
-        return None if joined is None else Entry(*joined.split("\0"))
-
-    def compare(self, state: ResourceState) -> Difference:
-        """How a state differs from what was published, by its version and its content."""
-        known = self._entries.get(state.resource)
-        if known is None:
-            return "changed"
-        if known == _joined_of(state):
-            return "same"
-        return "changed" if known.startswith(f"{state.uid}\0") else "recreated"
+        line = self._lines.get(resource)
+        return None if line is None else Entry(*line.split("\0"))
 
     def has(self, resource: ResourceId, uid: str, version: str) -> bool:
         """Whether it was published at this version."""
-        known = self._entries.get(resource)
-        return known is not None and known.startswith(f"{uid}\0{version}\0")
+        line = self._lines.get(resource)
+        return line is not None and is_at(line, uid, version)
 
-    def put(self, state: ResourceState) -> None:
-        """The state is published."""
-        self._keep(state.resource, state.uid, state.resource_version, _joined_of(state))
+    def put(self, state: ResourceState) -> Difference:
+        """A state is published; how it differs from what was, by its version and its content.
+
+        Not when it is "recreated": another object had this name, whose deletion is to be published first.
+        """
+        resource, line = state.resource, line_of(state)
+        known = self._lines.get(resource)
+        if known is None:
+            self._sum += weight(line)
+        elif known == line:
+            return "same"
+        elif are_of_one(known, line):
+            self._sum += weight(line) - weight(known)
+        else:
+            return "recreated"
+        self._lines[resource] = line
+        return "changed"
 
     def note(self, resource: ResourceId, entry: Entry) -> None:
         """Keep an entry; one without a version stands for a resource that exists and could not be told."""
-        self._keep(resource, entry.uid, entry.version, "\0".join(entry))
+        line, known = "\0".join(entry), self._lines.get(resource)
+        self._sum += weight(line) - (0 if known is None else weight(known))
+        self._lines[resource] = line
 
     def remove(self, resource: ResourceId) -> Entry | None:
         """The deletion is published."""
-        known = self.find(resource)
-        if known is not None:
-            del self._entries[resource]
-            self._sum -= member_weight(known.uid, known.version)
-        return known
-
-    def _keep(self, resource: ResourceId, uid: str, version: str, joined: str) -> None:
-        known = self._entries.get(resource)
-        if known is not None:
-            known_uid, known_version, _ = known.split("\0")
-            self._sum -= member_weight(known_uid, known_version)
-        self._entries[resource] = joined
-        self._sum += member_weight(uid, version)
+        line = self._lines.pop(resource, None)
+        if line is None:
+            return None
+        self._sum -= weight(line)
+        return Entry(*line.split("\0"))
 
     def digest(self) -> str:
         """What a receiver that missed nothing computes as well (events.kind_digest)."""
-        return weighed(len(self._entries), self._sum)
-
-
-def _joined_of(state: ResourceState) -> str:
-    return f"{state.uid}\0{state.resource_version}\0{state.digest[:DIGEST_LEN]}"
+        return weighed(len(self._lines), self._sum)
