@@ -9,7 +9,6 @@ included.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final, NamedTuple
 
 from schemas.envelope import MESSAGE_BYTES_MAX
@@ -55,7 +54,7 @@ class Batcher:
         self.acknowledged = 0
         self.current: Batch | None = None
         self._chain = ""
-        self._queue: deque[Told] = deque()
+        self._queue: list[Told] = []
         self._tell = Teller().tell
 
     @property
@@ -99,19 +98,18 @@ class Batcher:
     def begin_epoch(self, epoch: int) -> None:
         """Number from 1 again, what is not acknowledged first."""
         if self.current is not None:
-            self._queue.extendleft(reversed(self.current.facts))
+            self._queue[:0] = self.current.facts
         self.epoch, self.acknowledged, self.current, self._chain = epoch, 0, None, ""
 
     def _cut(self) -> tuple[Told, ...]:
-        queue = self._queue
-        facts = [queue.popleft()]
-        size = facts[0].size
-        while queue and len(facts) < BATCH_EVENTS_MAX:
-            size += queue[0].size
-            if size > BATCH_BYTES_MAX:
+        waiting, size, count = self._queue[:BATCH_EVENTS_MAX], 0, 0
+        for told in waiting:
+            size += told.size
+            if count and size > BATCH_BYTES_MAX:
                 break
-            facts.append(queue.popleft())
-        return tuple(facts)
+            count += 1
+        del self._queue[:count]
+        return tuple(waiting[:count])
 
     def _make(self, facts: tuple[Told, ...]) -> Batch:
         seq = self.acknowledged + 1

@@ -12,8 +12,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.dict cimport PyDict_CheckExact, PyDict_Next, PyDict_Size
 from cpython.list cimport PyList_GET_ITEM
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc, PyMem_Realloc
-from cpython.object cimport Py_EQ, PyObject, PyObject_Hash, PyObject_RichCompareBool
-from cpython.ref cimport Py_DECREF, Py_INCREF
+from cpython.object cimport PyObject
 from cpython.tuple cimport PyTuple_CheckExact, PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
@@ -97,12 +96,12 @@ cdef class Teller:
         """How an event is written."""
         cdef PyObject *state
         cdef PyObject *op
-        if type(event) is not _event:
+        if not is_a(<PyObject *>event, <PyObject *>_event):
             raise TypeError(f"{type(event).__name__} is no event")
         op, state = field_at(<PyObject *>event, EVENT_OP), field_at(<PyObject *>event, EVENT_STATE)
         if <object>state is None or <object>op != "put":
             return self._other(event)
-        if type(<object>state) is not _state:
+        if not is_a(state, <PyObject *>_state):
             raise TypeError(f"{type(<object>state).__name__} is no state")
         return self._put(state)
 

@@ -61,7 +61,7 @@ cdef class Shape:
     """What references said, and the entry of their forms."""
 
     cdef uint64_t hashed
-    cdef tuple said  # references; of their targets only those beside a selector count
+    cdef tuple said  # references; whom they mean does not count, but beside a selector
     cdef Entry entry
     cdef Shape after  # in the same bucket
 
@@ -99,31 +99,49 @@ cdef class Shapes:
         return one.entry
 
 
+cdef extern from *:
+    """
+    static inline int is_a(PyObject *one, PyObject *type) { return Py_TYPE(one) == (PyTypeObject *)type; }
+    /* Texts keep their hash. */
+    static inline Py_hash_t hash_of(PyObject *one) {
+        Py_hash_t kept = PyUnicode_CheckExact(one) ? ((PyASCIIObject *)one)->hash : one == Py_False ? 0 : -1;
+        return kept != -1 ? kept : PyObject_Hash(one);
+    }
+    static inline int are_alike(PyObject *one, PyObject *other) {
+        if (one == other) return 1;
+        if (PyUnicode_CheckExact(one) && PyUnicode_CheckExact(other)
+            && PyUnicode_IS_COMPACT_ASCII(one) && PyUnicode_IS_COMPACT_ASCII(other)) {
+            Py_ssize_t size = PyUnicode_GET_LENGTH(one);
+            return size == PyUnicode_GET_LENGTH(other) && !memcmp(PyUnicode_DATA(one), PyUnicode_DATA(other), size);
+        }
+        return PyObject_RichCompareBool(one, other, Py_EQ);
+    }
+    """
+    bint is_a(PyObject *, PyObject *) noexcept
+    Py_hash_t hash_of(PyObject *) except -1
+    int are_alike(PyObject *, PyObject *) except -1
+
+cdef uint64_t FACTORS[WORDS]
+for _at in range(WORDS):
+    FACTORS[_at] = folded(SEED + <uint64_t>_at, FACTOR) | 1
+
+
 cdef uint64_t _hashed_words(PyObject *references) except? 0:
     """A hash of all that forms are made of."""
     cdef Py_ssize_t at, word, count = PyTuple_GET_SIZE(<object>references)
-    cdef uint64_t found = SEED ^ <uint64_t>count
+    cdef uint64_t found = SEED ^ <uint64_t>count, mine
     cdef PyObject *one
     for at in range(count):
         one = <PyObject *>PyTuple_GET_ITEM(<object>references, at)
-        if type(<object>one) is not _reference:
+        if not is_a(one, <PyObject *>_reference):
             raise TypeError(f"{type(<object>one).__name__} is no reference")
+        mine = _is_true(field_at(one, UID))
         for word in range(WORDS):
-            found = _mixed(found, _hash_of(field_at(one, FORM_AT[word])))
-        found = _mixed(found, bool(<object>field_at(one, UID)))
+            mine += <uint64_t>hash_of(field_at(one, FORM_AT[word])) * FACTORS[word]
         if <object>field_at(one, SELECTOR) is not None:
-            found = _mixed(found, _hash_of(field_at(one, TARGET)) + 1)
-    return folded(found, FACTOR)
-
-
-cdef inline uint64_t _mixed(uint64_t found, uint64_t more) noexcept:
-    return (found ^ more) * <uint64_t>0x9E3779B97F4A7C15 + (found >> 29)
-
-
-cdef inline uint64_t _hash_of(PyObject *one) except? 0:
-    if <object>one is False:
-        return 0
-    return <uint64_t>PyObject_Hash(<object>one)  # texts keep theirs
+            mine += 1 + 2 * <uint64_t>hash_of(field_at(one, TARGET))
+        found = folded(found ^ mine, FACTOR)
+    return found
 
 
 cdef bint _say_the_same(PyObject *ones, PyObject *others) except -1:
@@ -131,26 +149,23 @@ cdef bint _say_the_same(PyObject *ones, PyObject *others) except -1:
     cdef Py_ssize_t at, word, count = PyTuple_GET_SIZE(<object>ones)
     cdef PyObject *one
     cdef PyObject *other
+    cdef bint selects
     if count != PyTuple_GET_SIZE(<object>others):
         return False
     for at in range(count):
         one = <PyObject *>PyTuple_GET_ITEM(<object>ones, at)
         other = <PyObject *>PyTuple_GET_ITEM(<object>others, at)
         for word in range(WORDS):
-            if not _is_alike(field_at(one, FORM_AT[word]), field_at(other, FORM_AT[word])):
+            if not are_alike(field_at(one, FORM_AT[word]), field_at(other, FORM_AT[word])):
                 return False
-        if bool(<object>field_at(one, UID)) != bool(<object>field_at(other, UID)):
+        if _is_true(field_at(one, UID)) != _is_true(field_at(other, UID)):
             return False
-        if (<object>field_at(one, SELECTOR) is None) != (<object>field_at(other, SELECTOR) is None):
+        selects = <object>field_at(one, SELECTOR) is not None
+        if selects != (<object>field_at(other, SELECTOR) is not None):
             return False
-        if <object>field_at(one, SELECTOR) is not None:
-            if not _is_alike(field_at(one, TARGET), field_at(other, TARGET)):
-                return False
+        if selects and not are_alike(field_at(one, TARGET), field_at(other, TARGET)):
+            return False
     return True
-
-
-cdef inline bint _is_alike(PyObject *one, PyObject *other) except -1:
-    return one == other or PyObject_RichCompareBool(<object>one, <object>other, Py_EQ)
 
 
 def form_of(one):

@@ -2,14 +2,30 @@
 
 cdef extern from *:
     """
-    /* Printable ASCII in which nothing is to be escaped. */
-    static inline int is_written_as_is(const char *text, size_t size) {
-        uint8_t odd = 0;
-        for (size_t at = 0; at < size; at++) {
-            uint8_t one = (uint8_t)text[at];
-            odd |= (one < 0x20) | (one == 0x22) | (one == 0x5c) | (one >= 0x7f);
+    static inline uint64_t odd_of(uint64_t word) {
+        const uint64_t ones = 0x0101010101010101ULL, highs = 0x8080808080808080ULL;
+        uint64_t quote = word ^ ones * 0x22, slash = word ^ ones * 0x5c, del = word ^ ones * 0x7f;
+        return (((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)
+                | ((del - ones) & ~del) | word) & highs;
+    }
+    /* Copies a text; whether it is printable ASCII in which nothing is to be escaped. Eight at a time, the last ones
+       once more. */
+    static inline int copied_as_is(char *into, const char *text, size_t size) {
+        uint64_t word, odd = 0;
+        size_t at = 0;
+        if (size < 8) {
+            word = 0x2020202020202020ULL;
+            for (; at < size; at++) word = word << 8 | (uint8_t)(into[at] = text[at]);
+            return !odd_of(word);
         }
-        return !odd;
+        for (; at + 8 <= size; at += 8) {
+            memcpy(&word, text + at, 8);
+            memcpy(into + at, &word, 8);
+            odd |= odd_of(word);
+        }
+        memcpy(&word, text + size - 8, 8);
+        memcpy(into + size - 8, &word, 8);
+        return !(odd | odd_of(word));
     }
     /* Decimal digits into `into` (of 20); how many. */
     static inline int digits_of(uint64_t number, char *into) {
@@ -20,8 +36,12 @@ cdef extern from *:
         return count;
     }
     """
-    bint is_written_as_is(const char *, size_t) noexcept
+    bint copied_as_is(char *, const char *, size_t) noexcept
     int digits_of(uint64_t, char *) noexcept
+
+
+cdef inline bint _is_true(PyObject *text) except -1:
+    return text != <PyObject *>_empty and <object>text
 
 
 @cython.final
@@ -67,12 +87,11 @@ cdef class Buffer:
         if not (PyUnicode_CheckExact(<object>one) and PyUnicode_IS_COMPACT_ASCII(<object>one)):
             return self.encoded(one)
         text, size = <const char *>PyUnicode_DATA(<object>one), PyUnicode_GET_LENGTH(<object>one)
-        if not is_written_as_is(text, size):
-            return self.encoded(one)
         if self.room - self.size < size + 2:
             self.grow(size + 2)
+        if not copied_as_is(self.at + self.size + 1, text, size):
+            return self.encoded(one)
         self.at[self.size] = self.at[self.size + size + 1] = 34
-        memcpy(self.at + self.size + 1, text, size)
         self.size += size + 2
         return 0
 
@@ -188,7 +207,7 @@ cdef class Buffer:
         first = self.size
         for at in range(count):
             one = <PyObject *>PyTuple_GET_ITEM(<object>references, at)
-            if <object>field_at(one, UID):
+            if _is_true(field_at(one, UID)):
                 self._listed(b',"uids":[', 9, first)
                 self.text(field_at(one, UID))
         self._closed(first)
