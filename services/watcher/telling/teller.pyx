@@ -36,7 +36,8 @@ SHAPES_MAX = 4_096
 WRITTEN_MAX = 16_384
 NONE = (0, b"")
 cdef enum:
-    BUCKETS = 1024
+    ENTRY_BUCKETS = 8192  # so many that there is rarely another one to look at
+    SHAPE_BUCKETS = 1024
     KEPT_BYTES_MAX = 65536  # of a buffer, from one event to the next
 
 cdef object _encode = msgspec.json.Encoder().encode

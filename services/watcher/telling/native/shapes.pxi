@@ -21,25 +21,25 @@ cdef class Entries:
     cdef uint64_t _last
 
     def __cinit__(self):
-        self._buckets = [None] * BUCKETS
+        self._buckets = [None] * ENTRY_BUCKETS
 
     cdef Entry find(self, Buffer out):
         """Of what was written."""
         cdef uint64_t key = hashed(out.at, out.size, SEED, FACTOR)
-        cdef Entry one = <Entry>PyList_GET_ITEM(self._buckets, key & (BUCKETS - 1))
+        cdef Entry one = <Entry>PyList_GET_ITEM(self._buckets, key & (ENTRY_BUCKETS - 1))
         while one is not None:
             if one.hashed == key and PyBytes_GET_SIZE(one.written) == out.size:
                 if memcmp(PyBytes_AS_STRING(one.written), out.at, out.size) == 0:
                     return one
             one = one.after
         if self._count >= KEYS_MAX:
-            self._buckets, self._count = [None] * BUCKETS, 0
+            self._buckets, self._count = [None] * ENTRY_BUCKETS, 0
         self._last += 1
         self._count += 1
         one = Entry.__new__(Entry)
         one.key, one.hashed, one.written = self._last, key, PyBytes_FromStringAndSize(out.at, out.size)
-        one.after = self._buckets[key & (BUCKETS - 1)]
-        self._buckets[key & (BUCKETS - 1)] = one
+        one.after = self._buckets[key & (ENTRY_BUCKETS - 1)]
+        self._buckets[key & (ENTRY_BUCKETS - 1)] = one
         return one
 
 
@@ -75,27 +75,27 @@ cdef class Shapes:
     cdef Py_ssize_t _count
 
     def __cinit__(self):
-        self._buckets = [None] * BUCKETS
+        self._buckets = [None] * SHAPE_BUCKETS
 
     cdef Entry find(self, PyObject *references, Entries entries):
         """The entry of their forms."""
         cdef uint64_t key = _hashed_words(references)
-        cdef Shape one = <Shape>PyList_GET_ITEM(self._buckets, key & (BUCKETS - 1))
+        cdef Shape one = <Shape>PyList_GET_ITEM(self._buckets, key & (SHAPE_BUCKETS - 1))
         cdef Buffer out
         while one is not None:
             if one.hashed == key and _say_the_same(<PyObject *>one.said, references):
                 return one.entry
             one = one.after
         if self._count >= SHAPES_MAX:
-            self._buckets, self._count = [None] * BUCKETS, 0
+            self._buckets, self._count = [None] * SHAPE_BUCKETS, 0
         self._count += 1
         out = Buffer()
         forms = [form_of(each) for each in <tuple>references]
         out.encoded(<PyObject *>forms)
         one = Shape.__new__(Shape)
         one.hashed, one.said, one.entry = key, <tuple>references, entries.find(out)
-        one.after = self._buckets[key & (BUCKETS - 1)]
-        self._buckets[key & (BUCKETS - 1)] = one
+        one.after = self._buckets[key & (SHAPE_BUCKETS - 1)]
+        self._buckets[key & (SHAPE_BUCKETS - 1)] = one
         return one.entry
 
 
