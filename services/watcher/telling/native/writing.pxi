@@ -12,11 +12,19 @@ cdef extern from *:
        once more. */
     static inline int copied_as_is(char *into, const char *text, size_t size) {
         uint64_t word, odd = 0;
+        uint32_t first, last;
         size_t at = 0;
-        if (size < 8) {
+        if (size < 4) {
             word = 0x2020202020202020ULL;
             for (; at < size; at++) word = word << 8 | (uint8_t)(into[at] = text[at]);
             return !odd_of(word);
+        }
+        if (size < 8) {
+            memcpy(&first, text, 4);
+            memcpy(&last, text + size - 4, 4);
+            memcpy(into, &first, 4);
+            memcpy(into + size - 4, &last, 4);
+            return !odd_of((uint64_t)first << 32 | last);
         }
         for (; at + 8 <= size; at += 8) {
             memcpy(&word, text + at, 8);
