@@ -1,8 +1,9 @@
 """Compiled code of the rooms that compute most, where `make compiled` left it; else their sources, as ever.
 
-    schemas/, services/resolver/ ─▶ digest ─▶ .compiled/<digest> is there ─▶ it stands first on the rooms' paths
+    schemas/, services/resolver/, services/watcher/ ─▶ digest ─▶ .compiled/<digest> is there
+        ─▶ it stands first on the rooms' paths
 
-mypyc compiles the very modules (docs/adr/0022); two of the graph's stand beside themselves in Cython (docs/adr/0040).
+mypyc compiles the very modules (docs/adr/0022); a few stand beside themselves in Cython (docs/adr/0040).
 A folder is called by the digest of all that its code was made of, so code of other sources is not found: who edits a
 module runs what he wrote.
 """
@@ -19,8 +20,13 @@ from importlib.util import module_from_spec
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
-ROOMS: Final = ("schemas.relations", "services.resolver.graph", "services.resolver.judge")
-SOURCES: Final = ("schemas", "services/resolver")  # the rooms, and all that they import
+ROOMS: Final = (
+    "schemas.relations",
+    "services.resolver.graph",
+    "services.resolver.judge",
+    "services.watcher.telling",
+)
+SOURCES: Final = ("schemas", "services/resolver", "services/watcher")  # the rooms, and all that they import
 WRITTEN_IN: Final = (".py", ".pyx", ".pxd", ".pxi")
 SWITCH: Final = "CHEOPS_COMPILED"  # 0: never; 1: nothing else; not set: where it is there
 ROOT: Final = Path(__file__).resolve().parents[1]

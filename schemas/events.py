@@ -174,7 +174,7 @@ class ResourceEvent(Struct, frozen=True, omit_defaults=True, gc=False):
 class EventBatch(Struct, frozen=True, omit_defaults=True, gc=False):
     """Up to 256 events of one site. `prev_hash` is `batch_hash` of the previous batch's bytes ("" for the first).
 
-    On the wire what its states have in common is written once (schemas/batches.py, schemas/telling.py).
+    On the wire what its states have in common is written once (schemas/batches.py, services/watcher/telling/teller.py).
     """
 
     schema: Literal["event/v1"]

@@ -45,19 +45,6 @@ cdef extern from "Python.h":
     Py_ssize_t PyUnicode_FindChar(object, Py_UCS4, Py_ssize_t, Py_ssize_t, int) except -2
     object PyUnicode_Substring(object, Py_ssize_t, Py_ssize_t)
 
-cdef extern from *:
-    """
-    #include <structmember.h>
-
-    /* Where a structure of msgspec keeps a field: Python's own description of it says so. */
-    static Py_ssize_t offset_of(PyObject *field) {
-        return Py_TYPE(field) == &PyMemberDescr_Type ? ((PyMemberDescrObject *)field)->d_member->offset : -1;
-    }
-    static inline PyObject *field_at(PyObject *one, Py_ssize_t offset) { return *(PyObject **)((char *)one + offset); }
-    """
-    Py_ssize_t offset_of(object)
-    PyObject *field_at(PyObject *, Py_ssize_t) noexcept
-
 cdef enum:
     GRANULES_MAX = 4096  # of one place that are remembered
     HEARD_MAX = 2048  # bytes of a value; what was said of longer ones is not remembered
@@ -78,6 +65,7 @@ cdef const char *DECLARATION_AT = PyBytes_AS_STRING(_declaration)
 cdef uint32_t DECLARATION_SIZE = <uint32_t>PyBytes_GET_SIZE(_declaration)
 cdef tuple _QUICK_ENDINGS = tuple([_ending.encode() for _ending in QUICK])
 
+include "schemas/native/fields.pxi"
 include "native/tape.pxi"
 include "native/written.pxi"
 include "native/canonical.pxi"

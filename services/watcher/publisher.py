@@ -23,7 +23,7 @@ from schemas.identity import SiteName
 from services.chassis.backoff import Backoff
 from services.chassis.bus.port import Bus
 from services.chassis.errors import ConflictError, PermanentError, TransientError
-from services.watcher.batching import Batch, Batcher
+from services.watcher.telling.batching import Batch, Batcher
 
 RETRY_MIN_S = 0.05
 RETRY_MAX_S = 5.0

@@ -23,13 +23,13 @@ from schemas.identity import KindId, SiteName, split_kind
 from schemas.queries import Refusal, ResyncAnswer, ResyncRequest
 from services.chassis.bus.port import Bus, Received
 from services.chassis.errors import CheopsError, TransientError
-from services.watcher.batching import OversizedFactError
-from services.watcher.following import EMPTY, KindFollower
 from services.watcher.health import WatchHealth
 from services.watcher.heart import HEARTBEAT_S, PULSE_S, Heart
 from services.watcher.publisher import Publisher
 from services.watcher.seat import status_subject, take_seat
 from services.watcher.source import Health, Listed, Observation, Source, Unreadable
+from services.watcher.telling.batching import OversizedFactError
+from services.watcher.telling.following import EMPTY, KindFollower
 
 log = structlog.get_logger(__name__)
 

@@ -20,7 +20,7 @@ from services.chassis.lifecycle import settle
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
 from services.resolver.signals import BatchSeen, BeatSeen, Moment, ResyncAnswered
-from services.watcher.batching import Batcher
+from services.watcher.telling.batching import Batcher
 from tests.bench.fleet import Fleet
 
 SITE: Final = SiteName("lyon")

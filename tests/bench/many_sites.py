@@ -48,7 +48,7 @@ from services.resolver.signals import (
     StoreVerdict,
     Tick,
 )
-from services.watcher.batching import Batcher
+from services.watcher.telling.batching import Batcher
 
 BEGIN: Final = datetime(2026, 1, 1, tzinfo=UTC)
 BEGIN_S: Final = 1_000.0

@@ -18,10 +18,10 @@ from typing import Any, Final
 from schemas.batches import decode_batch
 from schemas.events import EventBatch, ResourceEvent, batch_hash
 from schemas.identity import KindId
-from schemas.telling import encode_batch
 from services.chassis.lifecycle import ShortRuns, settle
 from services.resolver.machine import Machine
 from services.resolver.signals import BatchSeen, Moment, Signal, SweepOn, Tick
+from services.watcher.telling.teller import encode_batch
 from tests.bench import history
 from tests.bench.measuring import Row, cpu_s, percentile
 

@@ -25,13 +25,13 @@ from schemas.relations.resting import Resting
 from schemas.relations.surface import builtin_surface
 from services.chassis.lifecycle import settle
 from services.watcher.__main__ import RESTING_MAX
-from services.watcher.batching import Batcher
-from services.watcher.following import KindFollower
 from services.watcher.kubernetes.discovery import Resource
 from services.watcher.kubernetes.lines import LineSplitter
 from services.watcher.kubernetes.reading import WatchReading
 from services.watcher.kubernetes.shaping import Shaping
 from services.watcher.source import Listed, Listing
+from services.watcher.telling.batching import Batcher
+from services.watcher.telling.following import KindFollower
 from tests.bench.fleet import Body, Fleet
 from tests.bench.full_pods import full_pods
 from tests.bench.history import SITE

@@ -6,8 +6,6 @@ make a pause when it grows. What is there of a kind and a namespace hangs togeth
 came. test_graph_names.py holds both to the same answers.
 """
 
-import os
-
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -22,32 +20,13 @@ cdef extern from "Python.h":
     void *PyUnicode_DATA(object) noexcept
     Py_ssize_t PyUnicode_GET_LENGTH(object) noexcept
 
-cdef extern from *:
-    """
-    static inline uint64_t folded(uint64_t one, uint64_t other) {
-        unsigned __int128 product = (unsigned __int128)one * other;
-        return (uint64_t)product ^ (uint64_t)(product >> 64);
-    }
-    static uint64_t hashed(const char *text, size_t size, uint64_t seed, uint64_t factor) {
-        uint64_t found = seed ^ (uint64_t)size, word;
-        for (; size > 8; text += 8, size -= 8) {
-            memcpy(&word, text, 8);
-            found = folded(found ^ word, factor);
-        }
-        word = 0;
-        memcpy(&word, text, size);
-        return folded(folded(found ^ word, factor), seed | 1);
-    }
-    """
-    uint64_t hashed(const char *text, size_t size, uint64_t seed, uint64_t factor) noexcept
+include "schemas/native/hashing.pxi"
 
 NOWHERE = -1
 cdef enum:
     SHARDS = 256
     SHARD_MIN = 8
 cdef uint32_t NOBODY = 0xFFFFFFFF
-cdef uint64_t SEED = int.from_bytes(os.urandom(8), "little")  # nobody outside can choose names that collide
-cdef uint64_t FACTOR = int.from_bytes(os.urandom(8), "little") | 1
 
 
 cdef bytes _encoded(resource):

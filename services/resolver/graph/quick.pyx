@@ -3,14 +3,13 @@
 
     bytes ─▶ lines: where each text stands, which keys ─▶ numbers ─▶ records ─▶ rows, labels, edges, digests
 
-It reads one way of writing a batch: that of schemas/telling.py, fields in their order, plain ASCII. Whatever else is
+It reads one way of writing a batch: that of the watcher (telling/teller.py), fields in their order, plain ASCII. Whatever else is
 met, or lacks something, is left whole to the plain way (reading.py), which says what is wrong with it. What is taken in
 here is what taking.py does, step by step: test_graph_reading.py holds both to the same graph.
 
 native/ holds its pieces, which become one module with it.
 """
 
-import sys
 from collections.abc import Sequence
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -47,7 +46,6 @@ cdef extern from "Python.h":
 
 cdef enum:
     FEW = 128  # packed.py: numbers in one object
-    BLOCK = 128  # bytes
     UUID_LINE_LEN = 19  # kept.py
     TEXTS_MAX = 65536  # targets and uids in one batch
     LAYOUTS_MAX = 257  # in one batch: one for each event, and none

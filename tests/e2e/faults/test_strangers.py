@@ -16,10 +16,10 @@ from schemas.events import ResourceEvent, ResourceState, batch_hash
 from schemas.identity import ResourceId, SiteName
 from schemas.intents import Intent
 from schemas.peers import Answer, Ask, Part, Refuse
-from schemas.telling import encode_batch
 from services.chassis.bus.nats import NatsBus
 from services.chassis.bus.nats import connect as connect_bus
 from services.chassis.errors import TransientError
+from services.watcher.telling.teller import encode_batch
 from tests.e2e.faults.world import LONGEST_S, LYON, NICE, OSLO, WAIT_S, Sites, settings
 from tests.kit import oracles
 from tests.kit.bed import witness

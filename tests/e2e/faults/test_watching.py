@@ -11,7 +11,7 @@ import pytest
 from schemas import subjects
 from schemas.batches import decode_batch
 from schemas.events import EventBatch, ResourceEvent
-from schemas.telling import encode_batch
+from services.watcher.telling.teller import encode_batch
 from tests.e2e.faults.world import LONGEST_S, LYON, WAIT_S, Sites, secret, settings, user_of
 from tests.kit import oracles
 from tests.kit.bed import witness

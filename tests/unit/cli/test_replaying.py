@@ -15,7 +15,6 @@ from schemas.identity import KindId, ResourceId, SiteName
 from schemas.relations.extract import Extractor
 from schemas.relations.loader import Catalogue, load_catalogue
 from schemas.relations.surface import builtin_surface
-from schemas.telling import encode_batch
 from schemas.verdicts import Evidence, Verdict
 from services.chassis.bus.memory import MemoryBus
 from services.resolver.basis import basis_of
@@ -24,6 +23,7 @@ from services.resolver.holds import Holds
 from services.resolver.judge.case import Case, Change
 from services.resolver.judge.decide import decide
 from services.resolver.judge.policy import Policy
+from services.watcher.telling.teller import encode_batch
 from tests.kit.court import FRESH, HOUR, LYON, NOW
 from tests.kit.manifests import secret
 

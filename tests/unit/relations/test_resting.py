@@ -16,7 +16,7 @@ from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
 from schemas.relations.resting import Resting, changes_by_itself
 from schemas.relations.surface import builtin_surface
-from schemas.telling import Teller
+from services.watcher.telling.teller import Teller
 from tests.bench.fleet import Fleet
 from tests.unit.relations.test_hostile_objects import KINDS
 from tests.unit.relations.test_readers import examples_of

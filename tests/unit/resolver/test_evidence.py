@@ -5,9 +5,9 @@ from __future__ import annotations
 from schemas.events import BlindKind, EventBatch, Heartbeat, ResourceEvent, ResourceState, ServedKind, batch_hash
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.kinds import Surface
-from schemas.telling import encode_batch
 from services.resolver.answers import state_of
 from services.resolver.evidence import RESYNC_RETRY_S, Accepted, SiteEvidence
+from services.watcher.telling.teller import encode_batch
 
 LYON = SiteName("lyon")
 SURFACE = (ServedKind(KindId("Pod"), "pods", ("v1",)), ServedKind(KindId("Secret"), "secrets", ("v1",)))

@@ -20,7 +20,7 @@ from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
 from services.resolver.reviews import BadReviewError
 from services.resolver.signals import BatchSeen, BeatSeen, Moment, ResyncAnswered
-from services.watcher.batching import Batcher
+from services.watcher.telling.batching import Batcher
 from tests.kit.manifests import (
     Manifest,
     deployment,

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from schemas.events import BATCH_EVENTS_MAX, LabelSelector, Reference, ResourceEvent, ResourceState, Selector
 from schemas.identity import KindId, ResourceId, SiteName
-from schemas.telling import Teller, join
 from services.resolver.graph.edges import Reverse
 from services.resolver.graph.forms import form_of, shape_of
 from services.resolver.graph.kept import Hub, Shape
 from services.resolver.graph.packed import PACKED_MAX
 from services.resolver.graph.store import Graph
+from services.watcher.telling.teller import Teller, join
 from tests.kit.examples import examples
 
 LYON = SiteName("lyon")

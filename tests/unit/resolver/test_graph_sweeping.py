@@ -7,11 +7,11 @@ from hypothesis import given, settings
 
 from schemas.events import EventBatch, Heartbeat, ResourceEvent, ResourceState, ServedKind, batch_hash
 from schemas.identity import KindId, ResourceId, SiteName
-from schemas.telling import encode_batch
 from services.resolver.graph.store import Graph
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
 from services.resolver.signals import BatchSeen, BeatSeen, Moment, SweepOn
+from services.watcher.telling.teller import encode_batch
 from tests.kit.court import NOW
 from tests.kit.examples import examples
 from tests.unit.resolver.naive_cluster import CATALOGUE

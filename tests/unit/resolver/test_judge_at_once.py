@@ -50,7 +50,7 @@ from services.resolver.signals import (
     ResyncAnswered,
     StoreVerdict,
 )
-from services.watcher.batching import Batcher
+from services.watcher.telling.batching import Batcher
 from tests.kit.court import FRESH
 from tests.kit.examples import examples
 from tests.unit.resolver.naive_cluster import CATALOGUE

@@ -19,7 +19,6 @@ from schemas.intents import Intent
 from schemas.operations import Operation
 from schemas.outcomes import Outcome, OutcomeState
 from schemas.queries import ResyncAnswer
-from schemas.telling import encode_batch
 from schemas.verdicts import Verdict
 from services.chassis.bus.memory import MemoryBus
 from services.chassis.bus.streams import ensure_streams
@@ -27,6 +26,7 @@ from services.resolver import service
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
 from services.resolver.service import ResolverService
+from services.watcher.telling.teller import encode_batch
 from tests.kit.manifests import deployment, mounts_secret, namespace, secret, without_uid
 from tests.kit.waiting import eventually
 from tests.unit.resolver.mortal import Mortal

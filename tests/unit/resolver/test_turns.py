@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from schemas import subjects
 from schemas.events import EventBatch, ResourceEvent, batch_hash
 from schemas.intents import Intent
-from schemas.telling import encode_batch
 from schemas.verdicts import Verdict
 from services.chassis.bus.memory import MemoryBus
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
 from services.resolver.service import ResolverService
 from services.resolver.turns import Turns
+from services.watcher.telling.teller import encode_batch
 from tests.kit.manifests import secret
 from tests.unit.resolver.naive_cluster import CATALOGUE, Cluster
 from tests.unit.resolver.world import LYON, SURFACE

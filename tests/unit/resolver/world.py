@@ -23,7 +23,6 @@ from schemas.operations import Operation
 from schemas.outcomes import Outcome, OutcomeState
 from schemas.peers import PeerMessage
 from schemas.queries import ResyncAnswer
-from schemas.telling import encode_batch
 from schemas.verdicts import Step, Verdict
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
@@ -52,6 +51,7 @@ from services.resolver.signals import (
     TellPreview,
     Tick,
 )
+from services.watcher.telling.teller import encode_batch
 from tests.kit.manifests import Manifest, namespace
 from tests.unit.resolver.gleaned import recovered
 from tests.unit.resolver.kept import Kept, look_around

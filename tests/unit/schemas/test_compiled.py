@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from deploy.compiled.build import compilable
+from deploy.compiled.build import compilable, in_cython
 from schemas import compiled
 from services.resolver.graph.store import BELONGINGS, Graph
 from tests.unit.resolver.world import LYON
 
 ASKED = "from schemas import compiled; import services.resolver.graph.numbers as one; {rest}"
 TOLD = "print(compiled.found(), one.__file__.endswith('.py'))"
-CLOSURE = "import schemas.relations.extract, services.resolver.judge.decide, sys; print(*sys.modules)"
+MODULES = "schemas.relations.extract, services.resolver.judge.decide, services.watcher.telling.following"
+CLOSURE = f"import {MODULES}, services.watcher.telling.batching, sys; print(*sys.modules)"
 
 
 @pytest.fixture
@@ -40,11 +41,21 @@ def _ran(tree: Path, switch: str, code: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_what_was_built_is_found_until_a_source_says_something_else(tree: Path) -> None:
+@pytest.mark.parametrize(
+    "source",
+    [
+        "services/resolver/graph/numbers.py",
+        "services/watcher/source.py",
+        "services/watcher/telling/teller.pyx",
+        "services/watcher/telling/native/writing.pxi",
+        "schemas/native/weights.pxi",
+    ],
+)
+def test_what_was_built_is_found_until_a_source_says_something_else(tree: Path, source: str) -> None:
     assert compiled.find(tree) == ("not built", None)
     folder = _built(tree)
     assert compiled.find(tree) == ("runs", folder)
-    changed = tree / "services/resolver/graph/numbers.py"
+    changed = tree / source
     before = changed.read_text()
     changed.write_text(before + "# said otherwise\n")
     assert compiled.find(tree) == ("of other sources", None)
@@ -58,7 +69,7 @@ def test_a_source_that_comes_or_goes_is_a_change_too(tree: Path) -> None:
     more.write_text("")
     assert compiled.find(tree).state == "of other sources"
     more.unlink()
-    (tree / "schemas/telling.py").unlink()
+    (tree / "schemas/batches.py").unlink()
     assert compiled.find(tree).state == "of other sources"
 
 
@@ -90,7 +101,13 @@ def test_whatever_the_rooms_import_is_in_the_digest() -> None:
 def test_modules_that_define_structures_are_left_as_they_are() -> None:
     names = {one.stem for one in compilable()}
     assert {"numbers", "going", "at_once", "store", "reading", "decide", "extract", "by_name", "walking"} <= names
+    assert {"following", "batching"} <= names
     assert names.isdisjoint({"kept", "view", "findings", "case", "written", "rule", "resting", "__init__"})
+
+
+def test_modules_that_stand_beside_themselves_in_cython_are_compiled_from_there() -> None:
+    assert {one.stem for one in in_cython()} == {"names", "quick", "ledger", "teller"}
+    assert {one.stem for one in compilable()}.isdisjoint({"names", "quick", "ledger", "teller"})
 
 
 def test_modules_that_look_for_files_beside_them_are_left_as_they_are() -> None:

@@ -25,7 +25,7 @@ from schemas.events import (
     encode,
 )
 from schemas.identity import KindId, ResourceId, SiteName
-from schemas.telling import encode_batch
+from services.watcher.telling.teller import encode_batch
 from tests.kit.examples import examples
 from tests.unit.schemas.known import STRUCTS
 from tests.unit.schemas.strategies import JSON, messages

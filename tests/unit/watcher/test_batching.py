@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.batches import decode_batch
 from schemas.events import BATCH_EVENTS_MAX, ResourceEvent, ResourceState, batch_hash
 from schemas.identity import ResourceId, SiteName
-from services.watcher.batching import BATCH_BYTES_MAX, FACT_BYTES_MAX, Batcher, OversizedFactError
+from services.watcher.telling.batching import BATCH_BYTES_MAX, FACT_BYTES_MAX, Batcher, OversizedFactError
 
 SITE = SiteName("lyon")
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from schemas.events import ResourceEvent, ResourceState, ServedKind, kind_digest
 from schemas.identity import KindId, ResourceId
-from services.watcher.following import KindFollower
 from services.watcher.source import Gone, Listed, Listing, Observation, Seen, Unreadable
+from services.watcher.telling.following import KindFollower
 
 SECRET = ServedKind(KindId("Secret"), "secrets", ("v1",))
 
@@ -73,6 +73,28 @@ def test_recreated_under_the_same_name_is_a_deletion_and_another_object() -> Non
     follower = KindFollower(SECRET)
     told(follower, *listed(state("a")))
     assert told(follower, *listed(state("a", uid="second", version="7"))) == ["delete a uid-a", "put a@7"]
+
+
+def test_who_stops_between_a_deletion_and_its_successor_tells_the_rest_later() -> None:
+    follower = KindFollower(SECRET)
+    told(follower, *listed(state("a"), state("b")))
+    successor = state("a", uid="second", version="7")
+    assert short(next(iter(follower.take(successor)))) == "delete a uid-a"
+    assert follower.ledger.digest() == kind_digest([("uid-b", "1")])
+    assert told(follower, successor) == ["put a@7"]
+    seen = Seen(ResourceId("Secret/shop/b"), "second", "8")
+    assert short(next(iter(follower.take(seen)))) == "delete b uid-b"
+    assert follower.ledger.digest() == kind_digest([("second", "7")])
+    assert told(follower, seen) == []
+    assert follower.ledger.digest() == kind_digest([("second", "7"), ("second", "8")])
+
+
+def test_who_stops_at_the_end_of_a_listing_tells_the_rest_later() -> None:
+    follower = KindFollower(SECRET, announce=True)
+    told(follower, *listed(state("a"), state("b"), state("c")), Listing(), state("b"))
+    assert short(next(iter(follower.take(Listed())))) == "delete a uid-a"
+    assert follower.ledger.digest() == kind_digest([("uid-b", "1"), ("uid-c", "1")])
+    assert told(follower, *listed(state("b"))) == ["delete c uid-c"]
 
 
 def test_a_late_deletion_of_a_predecessor_leaves_the_successor_alone() -> None:

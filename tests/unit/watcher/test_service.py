@@ -18,9 +18,9 @@ from schemas.events import batch_hash, decode_heartbeat
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.queries import Refusal, ResyncRequest
 from services.chassis.bus.memory import MemoryBus
-from services.watcher.batching import FACT_BYTES_MAX, QUEUE_FACTS_MAX
 from services.watcher.service import Watcher
 from services.watcher.source import Health, Unreadable
+from services.watcher.telling.batching import FACT_BYTES_MAX, QUEUE_FACTS_MAX
 from tests.unit.watcher.flaky import FlakyBus
 from tests.unit.watcher.replica import following
 from tests.unit.watcher.shelf import Shelf

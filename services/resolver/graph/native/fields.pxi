@@ -1,17 +1,6 @@
-"""Fields of structures, read where they stand; what Record.__eq__ and Record.is_later say."""
+"""What Record.__eq__ and Record.is_later say, by fields where they stand."""
 
-cdef extern from *:
-    """
-    #include <structmember.h>
-
-    /* Where a structure of msgspec keeps a field: Python's own description of it says so. */
-    static Py_ssize_t offset_of(PyObject *field) {
-        return Py_TYPE(field) == &PyMemberDescr_Type ? ((PyMemberDescrObject *)field)->d_member->offset : -1;
-    }
-    static inline PyObject *field_at(PyObject *one, Py_ssize_t offset) { return *(PyObject **)((char *)one + offset); }
-    """
-    Py_ssize_t offset_of(object)
-    PyObject *field_at(PyObject *, Py_ssize_t) noexcept
+include "schemas/native/fields.pxi"
 
 cdef Py_ssize_t PLACE_KIND = offset_of(Place.kind), PLACE_NAMESPACE = offset_of(Place.namespace)
 cdef Py_ssize_t RECORD_LINE = offset_of(Record.line), RECORD_LABELS = offset_of(Record.labels)

@@ -5,19 +5,19 @@ digest: equal → `sync_same`; different → the kind is observed again and *ann
 sync_end. Later listings (410, an interrupted watch) publish differences only. Everything of one kind passes through
 here in order, so changes that happen during a sync stay in order too.
 
-Events are yielded one by one and the ledger is changed together with each: whoever stops in the middle has published
-exactly what the ledger says.
+The ledger is changed together with each event, so several events come one by one: whoever stops in the middle has
+published exactly what the ledger says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, Literal
 
 from schemas.events import ResourceEvent, ResourceState, ServedKind, kind_digest
 from schemas.identity import ResourceId
-from services.watcher.ledger import Entry, KindLedger
 from services.watcher.source import Gone, Listed, Listing, Observation, Seen, Unreadable
+from services.watcher.telling.ledger import Entry, KindLedger
 
 EMPTY: Final = kind_digest([])  # what a receiver has of a kind that it does not mention
 _EVERYTHING: Final = ""  # asked for: the next listing in full, whatever it contains
@@ -80,7 +80,7 @@ class KindFollower:
 
     # ── observations ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def take(self, observation: Observation) -> Iterator[ResourceEvent]:
+    def take(self, observation: Observation) -> Iterable[ResourceEvent]:
         """What the bus must be told because of an observation."""
         match observation:
             case ResourceState():
@@ -95,7 +95,7 @@ class KindFollower:
                 return self._end(observation.version)
             case Unreadable():
                 self._note_unreadable(observation)
-        return iter(())
+        return ()
 
     def refuse(self, unreadable: Unreadable) -> None:
         """A state that was just taken could not be told: it must not count as told."""
@@ -107,46 +107,59 @@ class KindFollower:
             yield self._delete(resource)
         self.listed, self._unseen, self._announcing = False, None, False
 
-    def _put(self, state: ResourceState) -> Iterator[ResourceEvent]:
+    def _put(self, state: ResourceState) -> Iterable[ResourceEvent]:
+        resource = state.resource
         self._reach(state.resource_version)
-        self.unreadable.pop(state.resource, None)
+        if self.unreadable:
+            self.unreadable.pop(resource, None)
         if self._unseen is not None:
-            self._unseen.discard(state.resource)
-        difference = self.ledger.compare(state)
+            self._unseen.discard(resource)
+        difference = self.ledger.put(state)
         if difference == "recreated":
-            # The old one is another object: say so before the new one takes its name.
-            yield self._delete(state.resource)
+            return self._recreate(state)
         if difference == "same" and not self._announcing and not self.reread:
-            return  # what is read otherwise now has the same content
+            return ()  # what is read otherwise now has the same content
+        return () if self._silent else (ResourceEvent("put", state),)
+
+    def _recreate(self, state: ResourceState) -> Iterator[ResourceEvent]:
+        """The old one is another object: say so before the new one takes its name."""
+        yield self._delete(state.resource)
         self.ledger.put(state)
         if not self._silent:
-            yield ResourceEvent("put", state=state)
+            yield ResourceEvent("put", state)
 
-    def _see(self, seen: Seen) -> Iterator[ResourceEvent]:
+    def _see(self, seen: Seen) -> Iterable[ResourceEvent]:
         """Known at this version, or not to be published: the version alone is kept."""
         self._reach(seen.resource_version)
         if self._unseen is not None:
             self._unseen.discard(seen.resource)
+        if self.ledger.has(seen.resource, seen.uid, seen.resource_version):
+            return ()
         known = self.ledger.find(seen.resource)
         if known is not None and known.uid != seen.uid:
-            yield self._delete(seen.resource)
-        if known is None or (known.uid, known.version) != (seen.uid, seen.resource_version):
-            self.ledger.note(seen.resource, Entry(seen.uid, seen.resource_version))
+            return self._see_another(seen)
+        self.ledger.note(seen.resource, Entry(seen.uid, seen.resource_version))
+        return ()
 
-    def _gone(self, gone: Gone) -> Iterator[ResourceEvent]:
+    def _see_another(self, seen: Seen) -> Iterator[ResourceEvent]:
+        yield self._delete(seen.resource)
+        self.ledger.note(seen.resource, Entry(seen.uid, seen.resource_version))
+
+    def _gone(self, gone: Gone) -> Iterable[ResourceEvent]:
         self._reach(gone.resource_version)
         self.unreadable.pop(gone.resource, None)
         known = self.ledger.find(gone.resource)
         if known is None or (gone.uid and known.uid != gone.uid):
-            return  # a late word about a predecessor under the same name
-        yield self._delete(gone.resource, gone.resource_version)
+            return ()  # a late word about a predecessor under the same name
+        return (self._delete(gone.resource, gone.resource_version),)
 
-    def _begin(self) -> Iterator[ResourceEvent]:
+    def _begin(self) -> Iterable[ResourceEvent]:
         self._unseen = set(self.ledger)
         self.unreadable.clear()
-        if self._announcing or self._asked == _EVERYTHING:
-            self._announcing, self._asked = True, None
-            yield ResourceEvent("sync_start", kind=self.served.kind)
+        if not self._announcing and self._asked != _EVERYTHING:
+            return ()
+        self._announcing, self._asked = True, None
+        return (ResourceEvent("sync_start", kind=self.served.kind),)
 
     def _end(self, version: str) -> Iterator[ResourceEvent]:
         for resource in sorted(self._unseen or ()):

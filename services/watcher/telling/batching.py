@@ -1,6 +1,6 @@
 """Facts → numbered, chained batches. Pure.
 
-Facts queue up as they are written (schemas/telling.py). A batch takes what waits now, at most 256 and at most
+Facts queue up as they are written (teller.py). A batch takes what waits now, at most 256 and at most
 `BATCH_BYTES_MAX`: an idle watcher sends a single fact at once, a busy one fills its batches while the previous one is
 under way. A batch stays `current` until it is acknowledged; the same bytes under the same message id go again until
 then, so a number is never given to two different facts. A new epoch numbers from 1 again, what was not acknowledged
@@ -9,13 +9,12 @@ included.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final, NamedTuple
 
 from schemas.envelope import MESSAGE_BYTES_MAX
 from schemas.events import BATCH_EVENTS_MAX, ResourceEvent, batch_hash
 from schemas.identity import SiteName
-from schemas.telling import Teller, Told, join
+from services.watcher.telling.teller import Teller, Told, join
 
 BATCH_BYTES_MAX: Final = 512 * 1024  # below the 1 MiB that a NATS server takes unless told otherwise
 FACT_BYTES_MAX: Final = MESSAGE_BYTES_MAX - 4096  # a fact that is larger goes alone; the rest is for the envelope
@@ -55,7 +54,7 @@ class Batcher:
         self.acknowledged = 0
         self.current: Batch | None = None
         self._chain = ""
-        self._queue: deque[Told] = deque()
+        self._queue: list[Told] = []
         self._tell = Teller().tell
 
     @property
@@ -99,16 +98,18 @@ class Batcher:
     def begin_epoch(self, epoch: int) -> None:
         """Number from 1 again, what is not acknowledged first."""
         if self.current is not None:
-            self._queue.extendleft(reversed(self.current.facts))
+            self._queue[:0] = self.current.facts
         self.epoch, self.acknowledged, self.current, self._chain = epoch, 0, None, ""
 
     def _cut(self) -> tuple[Told, ...]:
-        facts = [self._queue.popleft()]
-        size = facts[0].size
-        while self._queue and len(facts) < BATCH_EVENTS_MAX and size + self._queue[0].size <= BATCH_BYTES_MAX:
-            facts.append(self._queue.popleft())
-            size += facts[-1].size
-        return tuple(facts)
+        waiting, size, count = self._queue[:BATCH_EVENTS_MAX], 0, 0
+        for told in waiting:
+            size += told.size
+            if count and size > BATCH_BYTES_MAX:
+                break
+            count += 1
+        del self._queue[:count]
+        return tuple(waiting[:count])
 
     def _make(self, facts: tuple[Told, ...]) -> Batch:
         seq = self.acknowledged + 1
