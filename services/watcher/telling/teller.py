@@ -1,4 +1,7 @@
-"""Events → the bytes of a batch: what recurs gets a key, and is written once. Pure. (schemas/batches.py reads them.)"""
+"""Events → the bytes of a batch: what recurs gets a key, and is written once. Pure. (schemas/batches.py reads them.)
+
+teller.pyx stands in for this module where `make compiled` was called (docs/adr/0040).
+"""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ cdef struct Table:
     uint32_t *slots  # by key: place in `found`, from 1
     uint32_t mask
     Py_ssize_t count
-    Py_ssize_t size  # bytes of keys and entries
+    Py_ssize_t size  # bytes that it takes, but for its name and its braces
 
 
 cdef int _begin(Table *table, Py_ssize_t most) except -1:
@@ -45,7 +45,7 @@ cdef inline void _take(Table *table, Entry entry) noexcept:
     table.found[table.count] = <PyObject *>entry
     table.count += 1
     table.slots[at] = <uint32_t>table.count
-    table.size += PyBytes_GET_SIZE(entry.written) + 24  # at most: its key, quotes, colon and comma
+    table.size += PyBytes_GET_SIZE(entry.written) + length_of(entry.key) + 4  # and quotes, a colon, a comma
 
 
 cdef char *_put_bytes(char *into, bytes written) noexcept:
@@ -53,12 +53,16 @@ cdef char *_put_bytes(char *into, bytes written) noexcept:
     return into + PyBytes_GET_SIZE(written)
 
 
-cdef char *_put_table(char *into, const char *name, Py_ssize_t size, Table *table) noexcept:
+cdef const char *NAMES[3]
+NAMES[0], NAMES[1], NAMES[2] = b',"labels":', b',"traits":', b',"shapes":'  # ten bytes each
+
+
+cdef char *_put_table(char *into, const char *name, Table *table) noexcept:
     cdef Py_ssize_t at
     if not table.count:
         return into
-    memcpy(into, name, size)
-    into += size
+    memcpy(into, name, 10)
+    into += 10
     for at in range(table.count):
         into[0] = 44 if at else 123
         into[1] = 34
@@ -72,52 +76,44 @@ cdef char *_put_table(char *into, const char *name, Py_ssize_t size, Table *tabl
 
 def join(site, epoch, seq, prev_hash, tuple told not None):
     """The bytes of a batch."""
-    cdef Table labels, traits, shapes
+    cdef Table[3] tables  # labels, traits, shapes
     cdef Py_ssize_t at, count = PyTuple_GET_SIZE(told), size = 0
     cdef Told one
-    cdef bytes head = _encode({"schema": SCHEMA, "site": site, "epoch": epoch, "seq": seq, "prev_hash": prev_hash})
+    cdef char *into
+    cdef bytes made, head = _encode({"schema": SCHEMA, "site": site, "epoch": epoch, "seq": seq, "prev_hash": prev_hash})
     for one in told:  # raises TypeError for what is none
         size += PyBytes_GET_SIZE(one.fact) + 1
-    labels.found = traits.found = shapes.found = NULL
-    labels.slots = traits.slots = shapes.slots = NULL
+    memset(tables, 0, sizeof(tables))
     try:
-        _begin(&labels, 2 * count)
-        _begin(&traits, count)
-        _begin(&shapes, count)
+        _begin(&tables[0], 2 * count)
+        _begin(&tables[1], count)
+        _begin(&tables[2], count)
         for at in range(count):
             one = <Told>PyTuple_GET_ITEM(told, at)
-            _take(&labels, one._labels)
-            _take(&labels, one._template)
-            _take(&traits, one._traits)
-            _take(&shapes, one._shape)
-        size += PyBytes_GET_SIZE(head) + labels.size + traits.size + shapes.size + 64
-        return _joined(head, told, &labels, &traits, &shapes, size)
-    finally:
-        _end(&labels)
-        _end(&traits)
-        _end(&shapes)
-
-
-cdef bytes _joined(bytes head, tuple told, Table *labels, Table *traits, Table *shapes, Py_ssize_t room):
-    cdef Py_ssize_t at
-    cdef char *start = <char *>PyMem_Malloc(room)
-    cdef char *into = start
-    if start is NULL:
-        raise MemoryError
-    try:
+            _take(&tables[0], one._labels)
+            _take(&tables[0], one._template)
+            _take(&tables[1], one._traits)
+            _take(&tables[2], one._shape)
+        size += PyBytes_GET_SIZE(head) - 1 + 11 + (0 if count else 1) + 1  # commas are counted with facts
+        for at in range(3):
+            size += 11 + tables[at].size if tables[at].count else 0
+        made = PyBytes_FromStringAndSize(NULL, size)
+        into = PyBytes_AS_STRING(made)
         into = _put_bytes(into, head) - 1  # its last brace is still to come
         memcpy(into, b',"events":[', 11)
         into += 11
-        for at in range(PyTuple_GET_SIZE(told)):
+        for at in range(count):
             if at:
                 into[0] = 44
                 into += 1
             into = _put_bytes(into, (<Told>PyTuple_GET_ITEM(told, at)).fact)
         into[0] = 93
-        into = _put_table(into + 1, b',"labels":', 10, labels)
-        into = _put_table(into, b',"traits":', 10, traits)
-        into = _put_table(into, b',"shapes":', 10, shapes)
+        into += 1
+        for at in range(3):
+            into = _put_table(into, NAMES[at], &tables[at])
         into[0] = 125
-        return PyBytes_FromStringAndSize(start, into + 1 - start)
+        assert into + 1 == PyBytes_AS_STRING(made) + size
+        return made
     finally:
-        PyMem_Free(start)
+        for at in range(3):
+            _end(&tables[at])

@@ -35,6 +35,11 @@ cdef extern from *:
         memcpy(into + size - 8, &word, 8);
         return !(odd | odd_of(word));
     }
+    static inline int length_of(uint64_t number) {
+        int count = 1;
+        for (; number >= 10; number /= 10) count++;
+        return count;
+    }
     /* Decimal digits into `into` (of 20); how many. */
     static inline int digits_of(uint64_t number, char *into) {
         char turned[20];
@@ -45,6 +50,7 @@ cdef extern from *:
     }
     """
     bint copied_as_is(char *, const char *, size_t) noexcept
+    int length_of(uint64_t) noexcept
     int digits_of(uint64_t, char *) noexcept
 
 
