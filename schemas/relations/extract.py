@@ -84,7 +84,7 @@ class Extractor:
         if run is None:
             return None
         if self._resting is not None and plan.rests_in_bytes:
-            mark = one.mark()
+            mark = one.mark(version, kind)
             rested = self._resting.find_marked(run.resource, mark)
             if rested is not None:
                 return _again(plan, run, rested), bool(run.found)

@@ -22,8 +22,8 @@ class Written:
     uid: str
     resource_version: str
 
-    def mark(self) -> int:
-        """As resting.py's: of all that only people change. Never 0."""
+    def mark(self, version: str, kind: str) -> int:
+        """As resting.py's: of all that only people change, read as this. Never 0."""
         raise NotImplementedError("nothing is read here")
 
 

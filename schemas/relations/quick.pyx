@@ -33,7 +33,7 @@ from schemas.relations.hosts import QUICK
 from schemas.relations.places import Slot
 from schemas.relations.reading import KINDS_MAX
 from schemas.relations.run import Run
-from schemas.relations.silence import LOOKS_AT_METADATA
+from schemas.relations.silence import LOOKS_AT_METADATA, SAYS_BY_VALUE
 from schemas.relations.walking import DEPTH_MAX as _DEEP, WIDE
 from schemas.ties import DECLARATION
 
@@ -46,14 +46,17 @@ cdef extern from "Python.h":
     object PyUnicode_Substring(object, Py_ssize_t, Py_ssize_t)
 
 cdef enum:
-    GRANULES_MAX = 4096  # of one place that are remembered
+    FIELDS_MAX = 64  # of one map; what has more is left to the plain way
+    GRANULES_MAX = 8192  # that are remembered
+    GRANULE_MAX = 256  # bytes
     HEARD_MAX = 2048  # bytes of a value; what was said of longer ones is not remembered
-    HEARD_EACH = 512  # bytes that it takes to remember what was said
+    HEARD_EACH = 512  # bytes that it takes at most, nearly always, to remember one reference
     HEARD_BYTES_MAX = 16777216
     LINE_BYTES_MAX = 16777216
 
 cdef dict _heard = {}  # what readers said of values, which is the same wherever these bytes stand in a namespace
 cdef Py_ssize_t _heard_bytes = 0
+cdef dict _granules = {}  # by part and text: what shares them is found by them (telling/teller.pyx)
 cdef object _numbers = count(1)  # of those who ask
 cdef object _decode = msgspec.json.Decoder().decode
 cdef object _encode = msgspec.json.Encoder().encode

@@ -1,8 +1,5 @@
 """What a digest is taken of: an object as msgspec writes it with its keys in order, from the bytes that came."""
 
-cdef enum:
-    FIELDS_MAX = 64  # of one map; what has more is left to the plain way
-
 cdef struct Out:
     char *text
     size_t size
@@ -117,8 +114,8 @@ cdef int _put_names(Written one, uint32_t at, Out *out) except -1:
         return 1
     _put(out, b"[", 1)
     for place in range(count):
-        if one.nodes[fields[place]].kind in (OBJECT, LIST):
-            return 1  # nobody has looked whether each of its fields stands there once
+        if one.nodes[fields[place]].kind in (OBJECT, LIST, NUMBER):
+            return 1  # nobody has looked whether each of its fields stands there once, nor whether it is a number
         if place:
             _put(out, b",", 1)
         _put(out, one.text + one.nodes[fields[place]].key - 1, one.nodes[fields[place]].key_size + 2)
@@ -135,6 +132,9 @@ cdef int _put_metadata(Written one, Out *out, bint confidential) except -1:
     _put(out, b"{", 1)
     for place in range(count):
         if _is_set_by_server(one, fields[place]):
+            if one.nodes[fields[place]].kind in (OBJECT, LIST, NUMBER):
+                if not _is_called(one, fields[place], b"managedFields", 13):
+                    return 1  # which msgspec may refuse
             continue
         if confidential and _is_called(one, fields[place], b"annotations", 11):
             if one.nodes[fields[place]].kind == OBJECT and _ordered(one, fields[place], notes) < 0:
@@ -153,24 +153,24 @@ cdef int _put_object(Written one, Out *out, bytes version, bytes kind, bint conf
     cdef uint32_t fields[FIELDS_MAX]
     cdef int count = _ordered(one, 0, fields), place
     cdef uint32_t at
-    cdef bint has_kind = False
+    cdef bint has_version = False, has_kind = False
     if count < 0:
         return 1
-    _put(out, b'{"apiVersion":', 14)
-    _put(out, PyBytes_AS_STRING(version), PyBytes_GET_SIZE(version))
+    _put(out, b"{", 1)
     for place in range(count + 1):
         at = fields[place] if place < count else 0
         if at and (at == one.status or _is_called(one, at, b"apiVersion", 10) or _is_called(one, at, b"kind", 4)):
             continue
-        if not has_kind and (not at or _is_after_kind(one, at)):
-            _put(out, b',"kind":', 8)
-            _put(out, PyBytes_AS_STRING(kind), PyBytes_GET_SIZE(kind))
+        if not has_version and (not at or _compared(one, at, b"apiVersion", 10) > 0):
+            _put_word(out, b'"apiVersion":', 13, version)
+            has_version = True
+        if not has_kind and (not at or _compared(one, at, b"kind", 4) > 0):
+            _put_word(out, b'"kind":', 7, kind)
             has_kind = True
         if not at:
             break
-        if _is_before_version(one, at):
-            return 1
-        _put(out, b",", 1)
+        if out.size > 1:
+            _put(out, b",", 1)
         _put_key(one, at, out)
         if at == one.metadata:
             if _put_metadata(one, out, confidential):
@@ -182,14 +182,14 @@ cdef int _put_object(Written one, Out *out, bytes version, bytes kind, bint conf
             return 1
     return _put(out, b"}", 1)
 
+cdef int _put_word(Out *out, const char *name, size_t size, bytes word) except -1:
+    if out.size > 1:
+        _put(out, b",", 1)
+    _put(out, name, size)
+    return _put(out, PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word))
+
 cdef inline bint _is_called(Written one, uint32_t at, const char *key, uint32_t size) noexcept:
     return one.nodes[at].key_size == size and memcmp(one.text + one.nodes[at].key, key, size) == 0
-
-cdef bint _is_after_kind(Written one, uint32_t at) noexcept:
-    return _compared(one, at, b"kind", 4) > 0
-
-cdef bint _is_before_version(Written one, uint32_t at) noexcept:
-    return _compared(one, at, b"apiVersion", 10) < 0
 
 cdef int _compared(Written one, uint32_t at, const char *key, uint32_t size) noexcept:
     """How its name stands to this one."""

@@ -34,10 +34,9 @@ cdef class Part:
 
     cdef str part
     cdef tuple steps
-    cdef dict known
 
     def __init__(self, part, steps):
-        self.part, self.known = part, {}
+        self.part = part
         self.steps = tuple([None if one is None else one.encode() for one in steps])
 
     cdef int find(self, Written one, uint32_t at, Py_ssize_t step, bint texts_only, list found) except -1:
@@ -64,15 +63,16 @@ cdef class Part:
         return 0
 
     cdef object granule(self, Written one, uint32_t at):
-        cdef bytes text = _raw(one, at)
-        cdef PyObject *known = NULL if text is None else PyDict_GetItem(self.known, text)
+        cdef str text = _ascii(one, at)
+        cdef tuple key = (self.part, text)
+        cdef PyObject *known = PyDict_GetItem(_granules, key)
         if known is not NULL:
             return <object>known
-        made = f"{self.part}:{_ascii(one, at)}"
-        if text is not None:
-            if len(self.known) >= GRANULES_MAX:
-                self.known.clear()
-            self.known[text] = made
+        made = f"{self.part}:{text}"
+        if PyUnicode_GET_LENGTH(text) <= GRANULE_MAX:
+            if len(_granules) >= GRANULES_MAX:
+                _granules.clear()
+            _granules[key] = made
         return made
 
 

@@ -30,10 +30,12 @@ cdef class Spot:
         if PyList_GET_SIZE(self.keys) and node.kind == OBJECT:
             if self.is_wide:
                 inner = at + 1
+                if at == 0 and self.head(course, items):
+                    return 1
                 while inner < after:
                     if one.nodes[inner].key_flags:
                         return 1
-                    if one.nodes[inner].kind != NOTHING:
+                    if one.nodes[inner].kind != NOTHING and (at or not _is_of_head(one, inner)):
                         spot = self.find(one, inner)
                         if spot is not None and spot.go(course, inner, items):
                             return 1
@@ -54,6 +56,18 @@ cdef class Spot:
                         return 1
                 number += 1
                 inner = one.nodes[inner].after
+        return 0
+
+    cdef int head(self, Course course, object items) except -1:
+        """What comes first of an object that is decoded, wherever it stands."""
+        cdef uint32_t at
+        cdef Spot spot
+        for key in (b"apiVersion", b"kind", b"metadata"):
+            at = _child(course.one, 0, key)
+            if at and course.one.nodes[at].kind != NOTHING:
+                spot = self.find(course.one, at)
+                if spot is not None and spot.go(course, at, items):
+                    return 1
         return 0
 
     cdef Spot find(self, Written one, uint32_t at):
@@ -112,6 +126,9 @@ cdef class Choosy:
                     return False
         return True
 
+
+cdef bint _is_of_head(Written one, uint32_t at) noexcept:
+    return at == one.metadata or _is_called(one, at, b"apiVersion", 10) or _is_called(one, at, b"kind", 4)
 
 cdef inline uint32_t _hashed(const uint8_t *key, uint32_t size) noexcept:
     return (key[0] + 7 * key[size - 1] + 13 * size) & 63 if size else 0

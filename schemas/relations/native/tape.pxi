@@ -39,7 +39,7 @@ cdef struct Tape:
     uint32_t room
     bint is_metadata, is_status  # what is read
     bint is_strange  # whether any was in the status
-    uint32_t strange  # texts and numbers so far that msgspec may refuse
+    uint32_t strange  # numbers so far that msgspec may refuse
 
 cdef enum:
     PLAIN = 0
@@ -72,6 +72,8 @@ cdef bint _scan(Tape *tape, uint32_t *start, uint32_t *end, uint8_t *flags) noex
         second = at[1]
         if second == 117:  # u
             if not (_is_hex(at[2]) and _is_hex(at[3]) and _is_hex(at[4]) and _is_hex(at[5])):
+                return False
+            if (at[2] | 32) == 100 and at[3] >= 56:  # half of a pair, of which the other may be missing
                 return False
             flags[0] |= ESCAPED if _needless(at + 2) else STRANGE
             at += 6
@@ -177,7 +179,7 @@ cdef bint _parse(Tape *tape, uint32_t key, uint32_t key_size, uint8_t key_flags,
         if kind == 0:
             return False
         end = tape.at
-    tape.strange += kind == NUMBER or flags & STRANGE != 0
+    tape.strange += kind == NUMBER
     node = &tape.nodes[here]
     node.start, node.end, node.kind, node.flags = start, end, kind, flags
     node.key, node.key_size, node.key_flags, node.after = key, key_size, key_flags, tape.count

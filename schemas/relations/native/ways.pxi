@@ -55,9 +55,9 @@ cdef class Asking(Way):
     cdef bint is_around, is_elsewhere, needs_metadata, forgets
 
     def __init__(self, row, confidential):
-        self.forgets = confidential
         self.read, self.number = row.read, next(_numbers)
         self.reads = row.by.reads if isinstance(row.by, TextReader) else ""
+        self.forgets = confidential or (self.reads and self.reads not in SAYS_BY_VALUE)
         self.needs_metadata = self.reads in LOOKS_AT_METADATA
         self.is_around, self.is_elsewhere = row.looks_around and not self.needs_metadata, row.by.is_elsewhere
 
@@ -74,27 +74,31 @@ cdef class Asking(Way):
             course.run.body["metadata"] = course.metadata()
             self.read(course.value(at), items, course.run)
             return 0
-        looked_at = _tokens(course.one, at) if self.reads == "pod-tokens" else _raw(course.one, at)
-        if looked_at is None or self.forgets:
+        looked_at = None
+        if not self.forgets:
+            looked_at = _tokens(course.one, at) if self.reads == "pod-tokens" else _raw(course.one, at)
+        if looked_at is None:
             self.read(course.value(at), items, course.run)
             return 0
         return self.recall(course, at, items, looked_at)
 
     cdef int recall(self, Course course, uint32_t at, object items, bytes looked_at) except -1:
-        """What it said of these very bytes, of an object of that namespace."""
+        """What it said of these very bytes, of an object of that namespace. Of the bytes a hash is kept, as of marks."""
         global _heard_bytes
         cdef list found = course.found
-        cdef Py_ssize_t before = PyList_GET_SIZE(found)
-        cdef tuple key = (self.number, items, looked_at, course.run.namespace, course.run.name if self.is_elsewhere else "")
+        cdef Py_ssize_t before = PyList_GET_SIZE(found), size
+        cdef str name = course.run.name if self.is_elsewhere else ""
+        cdef tuple key = (self.number, items, hash(looked_at), course.run.namespace, name)
         cdef PyObject *known = PyDict_GetItem(_heard, key)
         if known is not NULL:
             found.extend(<object>known)
             return 0
         self.read(course.value(at), items, course.run)
-        _heard_bytes += PyBytes_GET_SIZE(looked_at) + HEARD_EACH
+        size = HEARD_EACH * (1 + PyList_GET_SIZE(found) - before)
+        _heard_bytes += size
         if _heard_bytes > HEARD_BYTES_MAX:
             _heard.clear()
-            _heard_bytes = PyBytes_GET_SIZE(looked_at) + HEARD_EACH
+            _heard_bytes = size
         _heard[key] = tuple(found[before:])
         return 0
 

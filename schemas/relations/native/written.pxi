@@ -67,8 +67,10 @@ cdef class Written:
     cdef bint _is_clear(self, uint32_t parent) noexcept:
         """Whether each of its fields stands there once, and is plainly called."""
         cdef uint32_t at = parent + 1, other, after = self.nodes[parent].after
+        cdef int count = 0
         while at < after:
-            if self.nodes[at].key_flags:
+            count += 1
+            if self.nodes[at].key_flags or count > FIELDS_MAX:
                 return False
             other = parent + 1
             while other < at:
@@ -101,12 +103,16 @@ cdef class Written:
             return None
         return _ascii(self, at)
 
-    def mark(self):
+    def mark(self, version, kind):
         """Of all that only people change: a hash of its bytes, by Python's own, which has a key of the process."""
-        cdef bytes kept = PyBytes_FromStringAndSize(NULL, self.nodes[0].end - self.nodes[0].start)
-        cdef char *out = PyBytes_AS_STRING(kept)
+        cdef bytes kept
+        cdef char *out
         cdef uint32_t at = 1, inner, size = 0
         cdef object found
+        if self.nodes is NULL:
+            raise ValueError("nothing was read")
+        kept = PyBytes_FromStringAndSize(NULL, self.nodes[0].end - self.nodes[0].start)
+        out = PyBytes_AS_STRING(kept)
         while at < self.nodes[0].after:
             if at == self.metadata:
                 inner = at + 1
@@ -114,10 +120,12 @@ cdef class Written:
                     if not _is_set_by_server(self, inner):
                         size += _copied(self, inner, out + size)
                     inner = self.nodes[inner].after
+                out[size] = 125  # what follows is not of its metadata
+                size += 1
             elif at != self.status:
                 size += _copied(self, at, out + size)
             at = self.nodes[at].after
-        found = hash(kept[:size])
+        found = hash((kept[:size], version, kind))
         return found or 1
 
 

@@ -60,12 +60,14 @@ class WatchReading:
         one = written(line)
         if one is not None:
             if not listing:
-                self._advance(one.resource_version)
+                self._refuse_older(one.resource_version)
             found = self._shaped_quickly(one)
             if found is not None:
+                if not listing:
+                    self.position = one.resource_version or self.position
                 return [found]
         read, metadata = self._decoded(line)
-        if not listing and one is None:
+        if not listing:
             self._advance(metadata.resource_version)
         if read.type in ("ADDED", "MODIFIED"):
             return [self._shaped(read.object, metadata)]

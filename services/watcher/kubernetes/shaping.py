@@ -144,8 +144,6 @@ class Shaping:
 
     def shape_written(self, resource: Resource, called: ResourceId, one: Written) -> ResourceState | Unreadable | None:
         """As `shape`, of an object in the bytes of its line, `called` so; None: it is to be decoded for that."""
-        if self._book.concerns(called):
-            return None
         try:
             assert self._extractor is not None, "a surface is known before anything is observed"
             found = self._extractor.written(resource.api_version, resource.kind, one)
@@ -154,6 +152,8 @@ class Shaping:
         if found is None:
             return None
         state, was_read = found
+        if self._book.concerns(state.resource):
+            return None
         if was_read:
             self._note_guesses(resource, state)
         return state

@@ -6,6 +6,7 @@ Plain Python leaves everything. The continuous run tries compiled code with it, 
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -15,12 +16,15 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from schemas.events import Reference, ResourceState
-from schemas.identity import ResourceId
+from schemas.identity import KindId, ResourceId
 from schemas.relations.extract import Extractor
 from schemas.relations.health import LOOKED_AT, health, is_unwell
 from schemas.relations.loader import load_catalogue
+from schemas.relations.pointers import Source
 from schemas.relations.quick import listed, unplaced, written
+from schemas.relations.readers import READERS
 from schemas.relations.resting import Resting, kept_of, mark_of
+from schemas.relations.silence import SAYS_BY_VALUE
 from schemas.relations.surface import builtin_surface
 from schemas.ties import DECLARATION
 from tests.bench.fleet import Fleet
@@ -60,6 +64,12 @@ def assert_alike(body: dict[str, Any], extractor: Extractor = QUICK) -> None:
     state = read(extractor, body)
     if state is not None:
         assert state == PLAIN.state(copy.deepcopy(body))
+
+
+def assert_read(body: dict[str, Any]) -> None:
+    """Alike, and where it can be it is not left."""
+    assert (read(QUICK, body) is not None) == IS_COMPILED, body
+    assert_alike(body)
 
 
 @given(st.lists(changes(), min_size=1, max_size=3), st.integers(1, 3))
@@ -214,12 +224,173 @@ def test_an_object_that_calls_itself_something_else_is_left() -> None:
     assert one is None or QUICK.written("v1", "ConfigMap", one) is None
 
 
+def test_what_a_reader_said_of_a_value_is_not_taken_for_what_it_says_of_another_object() -> None:
+    scratch = {"volumes": [{"name": "scratch", "ephemeral": {"volumeClaimTemplate": {}}}]}
+    mirrored = {"reflector.v1.k8s.emberstack.com/reflection-auto-enabled": "true"}
+    node = {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone", "labelSelector": {}}]}
+    spread = {"affinity": {"podAntiAffinity": node}, "containers": [{"env": [{"name": "A", "value": "http://db:80"}]}]}
+    for name, namespace in (("a", "shop"), ("b", "shop"), ("a", "other"), ("c", "other")):
+        own = {"name": name, "namespace": namespace}
+        assert_read({**ONE, "metadata": own, "spec": scratch})
+        assert_read({**ONE, "metadata": own, "spec": spread})
+        assert_read({**ONE, "kind": "ConfigMap", "metadata": {**own, "annotations": mirrored}})
+        service = {"selector": {"app": "a"}}
+        assert_read({**ONE, "kind": "Service", "metadata": own, "spec": service})
+
+
+@pytest.mark.parametrize("reads", sorted(SAYS_BY_VALUE))
+def test_what_is_remembered_of_a_reader_rests_on_nothing_but_value_and_namespace(reads: str) -> None:
+    ones = [Source("", "Pod", "shop", name, {"kind": name}, SURFACE) for name in ("a", "b")]
+    texts = ["a", "a.b", "a/b", "http://a.b.svc:80", "system:serviceaccount:a:b", "system:serviceaccounts:a"]
+    token = {"volumes": [{"projected": {"sources": [{"serviceAccountToken": {}}]}}], "serviceAccountName": "x"}
+    rows = [{"name": "DB_HOST", "value": "db"}]
+    for value in (*texts, token, rows):
+        first, second = ([*READERS[reads](value, KindId("Service"), one)] for one in ones)
+        assert first == second
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"aaa": 1},
+        {"kindx": 1},
+        {"apiVersionx": 1, "kin": 2},
+        *(
+            {"spec": {"volumes": [{"secret": {"secretName": "a", "optional": one}}]}}
+            for one in (1, "yes", None, True, False)
+        ),
+        *(
+            {"spec": {"volumes": [{"secret": {"secretName": "a", "items": one}}]}}
+            for one in ([{"key": "b"}, {"key": "b"}, {"key": "c"}], [{"key": 7}], {"x": {"key": "b"}}, None, [], [None])
+        ),
+        *(
+            {"spec": {"containers": [{"env": [{"valueFrom": {"secretKeyRef": {"name": "a", "key": one}}}]}]}}
+            for one in ("b", 7, True, None, "b\n", "", {}, [])
+        ),
+        *(
+            {"spec": {"nodeName": one}}
+            for one in ("x" * 253, "x" * 254, "a/b", "a$", "{{a}}", "{a}", "a{", "", "a\n", 7)
+        ),
+        *(
+            {"metadata": {**ONE["metadata"], "ownerReferences": [{"apiVersion": "apps/v1", "kind": "A", **one}]}}
+            for one in (
+                {"name": "a"},
+                {"name": "a", "kind": ""},
+                {"name": "a", "kind": 7},
+                {"name": "a", "apiVersion": "batch/v1"},
+                {"name": "a", "apiVersion": "a&b/v1"},
+                {"name": "a", "apiVersion": 7, "uid": 7},
+                {"name": "", "uid": "u"},
+                {"name": "a<b", "uid": "u<v"},
+            )
+        ),
+        {"status": {"phase": "Failed", "reason": "a"}},
+    ],
+)
+def test_a_pod_that_says_one_thing_is_read_as_it_is_read_whole(body: dict[str, Any]) -> None:
+    assert_read({**ONE, **body})
+
+
+@pytest.mark.parametrize("namespace", ["other", "", "a<b", 7, None, "a/b", "x" * 300])
+def test_a_name_beside_a_namespace_is_read_as_it_is_read_whole(namespace: Any) -> None:
+    subject = {"kind": "ServiceAccount", "name": "a", "namespace": namespace}
+    target = {"kind": "Pod", "name": "a", "namespace": namespace, "uid": "u"}
+    slice_ = {"endpoints": [{"targetRef": target}], "addressType": "IPv4"}
+    assert_read({**ONE, "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", **slice_})
+    binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "subjects": [subject]}
+    assert_read({**ONE, **binding})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'"status":{"phase":"x","other":{"\\ud800":1}}',
+        b'"status":{"phase":"x","other":1e999}',
+        b'"status":{"phase":"Failed","ph\\u0061se":"Running"}',
+        b'"status":{"phase":"Failed","phase":"Running"}',
+        b'"spec":"\\ud800"',
+        b'"aaa":{"a":1,"a":2}',
+    ],
+)
+def test_what_msgspec_refuses_or_reads_in_its_own_way_is_left_or_read_alike(text: bytes) -> None:
+    line = line_of(ONE)[:-2] + b"," + text + b"}}"
+    try:
+        said = msgspec.json.decode(line)["object"]
+    except msgspec.MsgspecError:
+        said = None
+    state = read(QUICK, ONE, line)
+    assert state is None or state == PLAIN.state(said)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        b'"creationTimestamp":"\\ud800"',
+        b'"selfLink":1e999',
+        b'"selfLink":{"a":1,"a":2}',
+        b'"managedFields":{"\\ud800":1}',
+        b'"name":"other"',
+        b'"resourceVersion":"7","resourceVersion":"8"',
+        b'"annotations":{"a":"b","a":"c"}',
+    ],
+)
+def test_metadata_that_says_something_twice_or_strangely_is_left(metadata: bytes) -> None:
+    for kind in ("Pod", "Secret"):
+        body = {**ONE, "kind": kind}
+        line = line_of(body).replace(b'"uid":"u"', b'"uid":"u",' + metadata)
+        assert read(QUICK, body, line) is None
+
+
+def test_a_secret_with_numbers_or_maps_at_its_top_is_left() -> None:
+    for more in ({"foo": {"k": 1.5}}, {"foo": {"k": {}}}):
+        assert read(QUICK, {**ONE, "kind": "Secret", **more}) is None
+    assert_read({**ONE, "kind": "Secret", "data": {"b": "x", "a": "y"}, "type": "Opaque"})
+
+
+def test_an_object_of_many_fields_is_left_at_once() -> None:
+    assert written(line_of({**ONE, **{f"a{number}": 1 for number in range(100_000)}})) is None
+
+
+def test_objects_that_differ_in_whose_field_it_is_or_in_their_version_are_not_the_same() -> None:
+    resting = Extractor(CATALOGUE, SURFACE, Resting(10))
+    labelled = {**ONE, "metadata": {**ONE["metadata"], "labels": {"a": "b"}}}
+    for body in (labelled, {**ONE, "labels": {"a": "b"}}, labelled):
+        assert_alike(body, resting)
+    spec = {"spec": {}, "metadata": ONE["metadata"]}
+    for version in ("apps/v1", "apps/v1beta1"):
+        one = listed(as_sent(spec))
+        state = None if one is None else resting.written(version, "Deployment", one)
+        assert state is None or state[0] == PLAIN.state({"apiVersion": version, "kind": "Deployment", **spec})
+
+
+@pytest.mark.parametrize("more", [{}, {"kind": "Widget"}])
+def test_fields_of_a_kind_with_many_are_read_in_the_order_in_which_they_are_when_it_is_decoded(
+    more: dict[str, str], tmp_path: Path
+) -> None:
+    fields = ("alpha", "data", "spec", "xx", "zz", "metadata")
+    rules = "".join(
+        f"      - {{rule: widget.{one}, at: {one}, to: {{kind: Secret, name: secretName}}, phases: [L]}}\n"
+        for one in fields
+    )
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"area: mine\nmounts:\n  - kinds: [example.com/Widget]\n    rules:\n{rules}")
+    catalogue = load_catalogue([file])
+    body = {one: {"secretName": f"of-{one}"} for one in sorted(fields)}
+    body["metadata"] |= {"name": "w", "namespace": "shop"}
+    wide = {**dict(sorted({**body, "apiVersion": "example.com/v1", "kind": "Widget"}.items())), **more}
+    state = read(Extractor(catalogue, SURFACE), wide)
+    first = {name: wide[name] for name in ("apiVersion", "kind", "metadata")}
+    whole = Extractor(catalogue, SURFACE).state({**first, **wide})
+    assert len(whole.references) > len(fields)
+    assert state is None or state == whole
+
+
 def test_its_mark_is_of_what_people_change() -> None:
     def mark(**metadata: Any) -> int:
         body = {**ONE, "metadata": {**ONE["metadata"], **metadata}}
         one = written(line_of(body))
         if one is not None:
-            return one.mark()
+            return one.mark("v1", "Pod")
         fields = {name: Raw(msgspec.json.encode(value)) for name, value in body.items()}
         return mark_of({}, fields, kept_of(body["metadata"]))
 

@@ -28,9 +28,10 @@ from tests.bench.fleet import Fleet
 from tests.bench.full_pods import full_pods
 from tests.unit.relations.test_quick import MANAGED, as_sent
 
-BOOK = Rulebook(namespace="shop")
+BOOK = Rulebook(namespace="default")
 SURFACE = builtin_surface()
 OBJECTS = [*Fleet(120).bodies(), *full_pods(3)]
+HALF = "half of a pair"  # of which the other is missing: that is no text
 WIDGET = KindId("example.com/Widget")
 LATER = Surface([*SURFACE.served.values(), ServedKind(WIDGET, "widgets", ("v1",), namespaced=False)])
 
@@ -73,14 +74,19 @@ def told(draw: st.DrawFn) -> tuple[str, dict[str, Any], bytes, bool]:
     body = copy.deepcopy(draw(st.sampled_from(OBJECTS)))
     metadata = body["metadata"]
     metadata["resourceVersion"] = str(draw(st.integers(1, 9)))
-    how = draw(st.sampled_from(["as it is", "managed", "declared", "rules", "guess", "floats", "junk", "nameless"]))
+    how = draw(
+        st.sampled_from(["as it is", "managed", "declared", "rules", "guess", "floats", "junk", "half", "nameless"])
+    )
     if how == "managed":
         metadata["managedFields"] = MANAGED
     elif how == "declared":
         metadata |= {"annotations": {DECLARATION: "v1:"}, "managedFields": MANAGED}
     elif how == "rules":
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a.yaml": "area: a"}}
-        metadata |= {"namespace": "shop", "labels": {RULES: "true"}}
+        metadata |= {"labels": {RULES: "true"}}
+        metadata["namespace"] = draw(st.sampled_from(["default", "shop", ""]))
+        if not metadata["namespace"]:
+            del metadata["namespace"]
     elif how == "guess":
         owner = {"apiVersion": "example.com/v1", "kind": "Widget", "name": "w", "uid": "u"}
         metadata["ownerReferences"] = [owner]
@@ -88,6 +94,8 @@ def told(draw: st.DrawFn) -> tuple[str, dict[str, Any], bytes, bool]:
         body["spec"] = {"weight": 1.5, "containers": [{"name": "a", "env": [{"name": "HOST", "value": "db.shop.svc"}]}]}
     elif how == "junk":
         body["spec"] = draw(st.sampled_from([None, [], 7, {"volumes": 7}, {"containers": [None, {"env": {}}]}]))
+    elif how == "half":
+        body[draw(st.sampled_from(["spec", "status"]))] = HALF
     elif how == "nameless":
         del metadata["name"]
     what = draw(st.sampled_from(["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "page"]))
@@ -98,7 +106,7 @@ def told(draw: st.DrawFn) -> tuple[str, dict[str, Any], bytes, bool]:
         said = as_sent({"kind": "List", "apiVersion": "v1", "metadata": {"resourceVersion": "7"}, "items": items})
     else:
         said = as_sent({"type": what, "object": body})
-    return what, body, said, draw(st.booleans())
+    return what, body, said.replace(HALF.encode(), b"\\ud800"), draw(st.booleans())
 
 
 @given(st.lists(told(), min_size=1, max_size=5), st.sets(st.integers(1, 9).map(str), max_size=4))
