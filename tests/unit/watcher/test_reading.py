@@ -31,6 +31,7 @@ from tests.unit.relations.test_quick import MANAGED, as_sent
 BOOK = Rulebook(namespace="default")
 SURFACE = builtin_surface()
 OBJECTS = [*Fleet(120).bodies(), *full_pods(3)]
+HOWS = ("as it is", "managed", "declared", "rules", "guess", "floats", "junk", "half", "nameless")
 HALF = "half of a pair"  # of which the other is missing: that is no text
 WIDGET = KindId("example.com/Widget")
 LATER = Surface([*SURFACE.served.values(), ServedKind(WIDGET, "widgets", ("v1",), namespaced=False)])
