@@ -119,7 +119,7 @@ def test_both_ways_forget_the_same_when_there_is_too_much(
         assert_both_ways_write_the_same([*batches, *batches])
 
 
-@given(st.lists(st.integers(0, 4), max_size=40), st.integers(1, 4))
+@given(st.lists(st.integers(0, 4), min_size=20, max_size=40), st.integers(1, 4))
 def test_references_that_were_told_least_lately_are_forgotten_first(order: list[int], bound: int) -> None:
     said = [(msgspec.structs.replace(PLAIN, path=f"spec.volumes[{one}]"),) for one in range(5)]
     with bounded(KEYS_MAX=1, SHAPES_MAX=1, WRITTEN_MAX=bound):
