@@ -143,7 +143,7 @@ def _figure(row: Row, size: int) -> str:
 def _where() -> str:
     load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
     machine = f"{os.cpu_count()} cores, {platform.machine()}"
-    code = f"extraction, graph and judge {compiled.found()}"
+    code = f"extraction, telling, graph and judge {compiled.found()}"
     return f"Python {platform.python_version()}, {machine}, {code}, load average {load}"
 
 

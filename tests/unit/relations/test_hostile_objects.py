@@ -35,6 +35,16 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [one for name, inner in rows for one in [(*path, name), *places(inner, (*path, name))]]
 
 
+def spoil(data: st.DataObject, body: dict[str, Any]) -> None:
+    """Put junk at any place of an object, but where it says what it is."""
+    kept = [one for one in places(body) if one[0] not in ("kind", "apiVersion") and one != ("metadata",)]
+    where = data.draw(st.sampled_from(kept))
+    inner: Any = body
+    for step in where[:-1]:
+        inner = inner[step]
+    inner[where[-1]] = data.draw(JUNK)
+
+
 def assert_read_safely(body: dict[str, Any]) -> None:
     read = EXTRACTOR.state(body)
     for one in read.references:
@@ -51,12 +61,7 @@ def test_an_example_with_junk_at_any_place_is_read_safely(data: st.DataObject) -
     group, _, kind = str(body["kind"]).rpartition("/")
     body = {"metadata": {"name": "web", "namespace": "shop"}, **body, "kind": kind}
     body.setdefault("apiVersion", f"{group}/v1" if group else "v1")
-    kept = [one for one in places(body) if one[0] not in ("kind", "apiVersion") and one != ("metadata",)]
-    where = data.draw(st.sampled_from(kept))
-    inner: Any = body
-    for step in where[:-1]:
-        inner = inner[step]
-    inner[where[-1]] = data.draw(JUNK)
+    spoil(data, body)
     assert_read_safely(body)
 
 

@@ -30,7 +30,7 @@ from schemas.ties import DECLARATION
 from tests.bench.fleet import Fleet
 from tests.bench.full_pods import full_pods
 from tests.kit.examples import examples
-from tests.unit.relations.test_hostile_objects import JUNK, KINDS, WHOLE, places
+from tests.unit.relations.test_hostile_objects import KINDS, WHOLE, spoil
 from tests.unit.relations.test_readers import examples_of
 from tests.unit.relations.test_resting import changes
 
@@ -96,12 +96,7 @@ def test_an_example_with_junk_at_any_place_is_read_as_it_is_read_whole(data: st.
     metadata = {"name": "web", "namespace": "shop", "managedFields": copy.deepcopy(MANAGED), **body.get("metadata", {})}
     body = {**body, "metadata": metadata, "kind": kind}
     body.setdefault("apiVersion", f"{group}/v1" if group else "v1")
-    kept = [one for one in places(body) if one[0] not in ("kind", "apiVersion") and one != ("metadata",)]
-    where = data.draw(st.sampled_from(kept))
-    inner: Any = body
-    for step in where[:-1]:
-        inner = inner[step]
-    inner[where[-1]] = data.draw(JUNK)
+    spoil(data, body)
     assert_alike(body)
 
 
@@ -228,7 +223,8 @@ def test_what_a_reader_said_of_a_value_is_not_taken_for_what_it_says_of_another_
     scratch = {"volumes": [{"name": "scratch", "ephemeral": {"volumeClaimTemplate": {}}}]}
     mirrored = {"reflector.v1.k8s.emberstack.com/reflection-auto-enabled": "true"}
     node = {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone", "labelSelector": {}}]}
-    spread = {"affinity": {"podAntiAffinity": node}, "containers": [{"env": [{"name": "A", "value": "http://db:80"}]}]}
+    container = {"env": [{"name": "A", "value": "http://db:80"}]}
+    spread = {"affinity": {"podAntiAffinity": node}, "containers": [container, container]}
     for name, namespace in (("a", "shop"), ("b", "shop"), ("a", "other"), ("c", "other")):
         own = {"name": name, "namespace": namespace}
         assert_read({**ONE, "metadata": own, "spec": scratch})
@@ -361,6 +357,20 @@ def test_objects_that_differ_in_whose_field_it_is_or_in_their_version_are_not_th
         one = listed(as_sent(spec))
         state = None if one is None else resting.written(version, "Deployment", one)
         assert state is None or state[0] == PLAIN.state({"apiVersion": version, "kind": "Deployment", **spec})
+
+
+def test_a_rule_that_looks_in_the_namespace_called_like_its_object_says_something_of_each(
+    tmp_path: Path,
+) -> None:
+    rule = "{rule: widget.own, at: spec, to: {kind: Secret, name: a, called: my-*, namespace: self}, phases: [L]}"
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"area: mine\nmounts:\n  - kinds: [example.com/Widget]\n    rules:\n      - {rule}\n")
+    extractor = Extractor(load_catalogue([file]), SURFACE)
+    for name in ("one", "two"):
+        widget = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": name}, "spec": {"a": "b"}}
+        whole, state = extractor.state(copy.deepcopy(widget)), read(extractor, widget)
+        assert [one.target for one in whole.references if one.rule == "widget.own"] == [f"Secret/{name}/my-b"]
+        assert state is None or state == whole
 
 
 @pytest.mark.parametrize("more", [{}, {"kind": "Widget"}])

@@ -23,7 +23,7 @@ from tests.bench.fleet import Fleet
 from tests.kit.examples import examples
 from tests.unit.relations import plainly
 from tests.unit.relations.reading import EXTRACTOR, made, references, state
-from tests.unit.relations.test_hostile_objects import JUNK, KINDS, WHOLE, places
+from tests.unit.relations.test_hostile_objects import KINDS, WHOLE, spoil
 
 CATALOGUE = load_catalogue()
 SURFACE = with_packs(builtin_surface(), CATALOGUE)
@@ -69,12 +69,7 @@ def test_the_objects_of_a_cluster_are_read_at_once_as_they_are_read_plainly() ->
 def test_an_example_with_junk_in_it_is_read_at_once_as_it_is_read_plainly(data: st.DataObject) -> None:
     body = placed(data.draw(st.sampled_from(WHOLE)))
     for _ in range(data.draw(st.integers(1, 3))):
-        kept = [one for one in places(body) if one[0] not in ("kind", "apiVersion") and one != ("metadata",)]
-        where = data.draw(st.sampled_from(kept))
-        inner: Any = body
-        for step in where[:-1]:
-            inner = inner[step]
-        inner[where[-1]] = data.draw(JUNK)
+        spoil(data, body)
     assert_read_alike(body)
 
 
