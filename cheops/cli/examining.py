@@ -54,10 +54,8 @@ def _compiled() -> Finding:
     """Code that was built and cannot be used is worth a look; none at all is as good."""
     found = compiled.found()
     good = found.state not in ("of other sources", "cannot be loaded")
-    return (
-        good,
-        f"extraction, telling, graph and judge run as {found}{'' if good else ' (make compiled, or remove .compiled)'}",
-    )
+    remedy = "" if good else " (make compiled, or remove .compiled)"
+    return good, f"extraction, telling, graph and judge run as {found}{remedy}"
 
 
 def _programs() -> list[Finding]:

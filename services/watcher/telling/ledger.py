@@ -2,7 +2,7 @@
 
 Never objects: a million resources must fit into the memory of a small pod. Keyed by the identity, because at any
 moment one name has one uid; that is what makes a recreation under the same name visible. ledger.pyx stands in for
-this module where `make compiled` was called (docs/adr/0040).
+this module where `make compiled` was called (docs/adr/0041).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Events → the bytes of a batch: what recurs gets a key, and is written once. Pure. (schemas/batches.py reads them.)
 
-teller.pyx stands in for this module where `make compiled` was called (docs/adr/0040).
+teller.pyx stands in for this module where `make compiled` was called (docs/adr/0041).
 """
 
 from __future__ import annotations
