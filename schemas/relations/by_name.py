@@ -32,7 +32,6 @@ class Nearly(NamedTuple):
     whole: bool
     fields: frozenset[str]
     parts: tuple[tuple[str, tuple[Step, ...]], ...]
-    texts_only: bool
     head: str
     fixed: str
     near: bool
@@ -199,7 +198,7 @@ class NearNameReader(RuleReader):
         return read
 
     def _reading_beside(self) -> Read:
-        _, field, word, is_whole, fields, _, _, _, _, _, _, add = self.nearly()
+        _, field, word, is_whole, fields, _, _, _, _, _, add = self.nearly()
         part, part_field = self._flat_part()
         is_optional, granules_in = self._is_optional, self._granules
 
@@ -229,7 +228,6 @@ class NearNameReader(RuleReader):
             not self._parts,
             self._part_fields,
             tuple((part, steps_of(path)) for part, paths in self._rule.parts.items() for path in paths),
-            self._rule.named_parts,
             f"{self._kind}/",
             "" if self.where.has_items else self.where.text(()),
             not (self._is_cluster or self.is_elsewhere or self._skip_whole),
@@ -240,8 +238,7 @@ class NearNameReader(RuleReader):
     def _flat_part(self) -> tuple[str, str]:
         """The only granule and the field that it is; "" when it is more or less than one."""
         rows = [(part, path) for part, paths in self._rule.parts.items() for path in paths]
-        is_flat = len(rows) == 1 and not self._rule.named_parts
-        return (rows[0][0], only_field(rows[0][1])) if is_flat else ("", "")
+        return (rows[0][0], only_field(rows[0][1])) if len(rows) == 1 else ("", "")
 
     def _adding(self) -> Add:
         """What makes the reference and adds it."""
@@ -286,6 +283,7 @@ def name_reader(rule: Rule, where: Where, source: KindId, surface: Surface) -> R
         or rule.when
         or rule.unless
         or rule.absent
+        or rule.named_parts
     )
     words = isinstance(rule.soft, str), isinstance(rule.optional, str)
     beside = (to.name, to.kind_from, to.group_from, to.namespace if is_told_where(to) else "", to.uid)

@@ -39,7 +39,7 @@ cdef class Part:
         self.part = part
         self.steps = tuple([None if one is None else one.encode() for one in steps])
 
-    cdef int find(self, Written one, uint32_t at, Py_ssize_t step, bint texts_only, list found) except -1:
+    cdef int find(self, Written one, uint32_t at, Py_ssize_t step, list found) except -1:
         """Add those that stand there; 1: something is no plain text or number."""
         cdef Node *node = &one.nodes[at]
         cdef uint32_t inner = at + 1
@@ -48,16 +48,15 @@ cdef class Part:
         if step == len(self.steps):
             if node.flags or (node.kind != TEXT and node.kind != INTEGER):
                 return 1
-            if node.kind == TEXT or not texts_only:
-                found.append(self.granule(one, at))
+            found.append(self.granule(one, at))
             return 0
         if self.steps[step] is not None:
             inner = _child(one, at, <bytes>self.steps[step]) if node.kind == OBJECT else 0
-            return self.find(one, inner, step + 1, texts_only, found) if inner else 0
+            return self.find(one, inner, step + 1, found) if inner else 0
         if node.kind == OBJECT:
             return 1
         while inner < node.after and node.kind == LIST:
-            if self.find(one, inner, step + 1, texts_only, found):
+            if self.find(one, inner, step + 1, found):
                 return 1
             inner = one.nodes[inner].after
         return 0
@@ -85,7 +84,7 @@ cdef class Near(Naming):
     cdef tuple fields
     cdef list parts
     cdef object add_unusual
-    cdef bint is_alone, is_near, is_cluster, is_whole, texts_only
+    cdef bint is_alone, is_near, is_cluster, is_whole
 
     def __init__(self, row):
         super().__init__(row)
@@ -93,7 +92,7 @@ cdef class Near(Naming):
         self.head, self.fixed, self.add_unusual = own.head.encode(), own.fixed, own.add
         self.is_alone, self.is_near, self.is_cluster, self.is_whole = own.alone, own.near, own.cluster, own.whole
         self.field, self.word = own.field.encode(), own.word.encode()
-        self.parts, self.texts_only = [Part(*one) for one in own.parts], own.texts_only
+        self.parts = [Part(*one) for one in own.parts]
         self.fields = tuple([one.encode() for one in own.fields])
 
     cdef int go(self, Course course, uint32_t at, object items) except -1:
@@ -122,7 +121,7 @@ cdef class Near(Naming):
             if not is_told:
                 found = []
                 for part in self.parts:
-                    if (<Part>part).find(one, at, 0, self.texts_only, found):
+                    if (<Part>part).find(one, at, 0, found):
                         self.read(course.value(at), items, course.run)
                         return 0
                 if found:
