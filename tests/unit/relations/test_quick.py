@@ -290,9 +290,10 @@ def test_a_pod_that_says_one_thing_is_read_as_it_is_read_whole(body: dict[str, A
 @pytest.mark.parametrize("namespace", ["other", "", "a<b", 7, None, "a/b", "x" * 300])
 def test_a_name_beside_a_namespace_is_read_as_it_is_read_whole(namespace: Any) -> None:
     subject = {"kind": "ServiceAccount", "name": "a", "namespace": namespace}
-    target = {"kind": "Pod", "name": "a", "namespace": namespace, "uid": "u"}
-    slice_ = {"endpoints": [{"targetRef": target}], "addressType": "IPv4"}
-    assert_read({**ONE, "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", **slice_})
+    for kind in ("Pod", "", "P<", 7, None):
+        target = {"kind": kind, "name": "a", "namespace": namespace, "uid": "u"}
+        slice_ = {"endpoints": [{"targetRef": target}], "addressType": "IPv4"}
+        assert_read({**ONE, "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", **slice_})
     binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "subjects": [subject]}
     assert_read({**ONE, **binding})
 
