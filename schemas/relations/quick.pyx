@@ -27,6 +27,7 @@ from libc.string cimport memchr, memcmp, memcpy, strncmp
 import msgspec
 
 from schemas.events import Reference
+from schemas.identity import NAME_LEN_MAX
 from schemas.relations.by_name import NearNameReader, TypedNameReader
 from schemas.relations.by_text import NAMESPACES_MAX, OwnNamespaceReader, TextReader
 from schemas.relations.hosts import QUICK
@@ -79,7 +80,7 @@ include "native/spots.pxi"
 
 
 cdef Py_ssize_t REFERENCE_TARGET = offset_of(Reference.target)
-assert REFERENCE_TARGET > 0
+assert REFERENCE_TARGET > 0 and NAME_LEN_MAX == 253  # glances.pxi
 
 def unplaced(tuple references not None, set known not None):
     """The targets that are in none of these places (a kind, and a namespace)."""
@@ -106,7 +107,7 @@ cdef class Quick:
     cdef bint confidential
 
     def __init__(self, head, namespaced, rows, moving, confidential, copied):
-        self.moving = None if moving is None else frozenset([one.encode() for one in moving])
+        self.moving = moving
         self.head, self.namespaced, self.confidential, self.copied = head, namespaced, confidential, copied
         self.rows, self.root = rows, None
 
@@ -142,15 +143,15 @@ cdef class Quick:
         """As much of its status as matters."""
         cdef uint32_t at = one.status + 1
         cdef dict found = {}
-        cdef bytes key
+        cdef str key
         if self.moving is None or one.is_strange or one.nodes[one.status].kind != OBJECT:
             return _value(one, one.status)
         while at < one.nodes[one.status].after:
             if one.nodes[at].key_flags:
                 return _value(one, one.status)
-            key = PyBytes_FromStringAndSize(<const char *>one.text + one.nodes[at].key, one.nodes[at].key_size)
+            key = _key(one, at)
             if key in self.moving:
-                found[key.decode()] = _value(one, at)
+                found[key] = _value(one, at)
             at = one.nodes[at].after
         return found
 
@@ -182,7 +183,8 @@ cdef class Quick:
         cdef uint32_t at
         cdef str namespace = run.namespace
         course.one, course.run, course.found, course.values, course.decoded = one, run, run.found, run.values, {}
-        course.namespace, course.namespace_size = <const char *>PyUnicode_1BYTE_DATA(namespace), PyUnicode_GET_LENGTH(namespace)
+        course.namespace = <const char *>PyUnicode_1BYTE_DATA(namespace)
+        course.namespace_size = PyUnicode_GET_LENGTH(namespace)
         course.is_named = is_name(course.namespace, course.namespace_size)
         try:
             if self.root.go(course, 0, ()):

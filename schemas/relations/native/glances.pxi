@@ -26,7 +26,9 @@ cdef bytes _raw(Written one, uint32_t at):
 cdef inline uint32_t _child(Written one, uint32_t parent, bytes key) noexcept:
     return one.child(parent, PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key))
 
-cdef object _identity(const char *head, Py_ssize_t head_size, const char *near, Py_ssize_t near_size, const char *name, Py_ssize_t size):
+cdef object _identity(
+    const char *head, Py_ssize_t head_size, const char *near, Py_ssize_t near_size, const char *name, Py_ssize_t size
+):
     """`head`, which ends with a slash, a namespace, if there is one, and a name."""
     cdef object made = PyUnicode_New(head_size + size + (near_size + 1 if near is not NULL else 0), 127)
     cdef char *out = <char *>PyUnicode_1BYTE_DATA(made)
@@ -53,6 +55,9 @@ cdef bint _names_no_host(Written one, uint32_t at) noexcept:
             return False
     return True
 
+cdef inline bint _has_colon(Written one, Node *node) noexcept:
+    return memchr(one.text + node.start, 58, node.end - node.start) is not NULL
+
 cdef bint _names_no_alone(Written one, uint32_t at):
     """As names_no_alone of hosts.py, of what is known at a glance."""
     cdef uint32_t row = at + 1, name
@@ -68,7 +73,7 @@ cdef bint _names_no_alone(Written one, uint32_t at):
         if node.kind == OBJECT:
             name = one.child(row, b"value", 5)
             node = &one.nodes[name]
-            if not name or node.kind != TEXT or (not node.flags and memchr(one.text + node.start, 58, node.end - node.start) is not NULL):
+            if not name or node.kind != TEXT or (not node.flags and _has_colon(one, node)):
                 row = one.nodes[row].after
                 continue
             name = one.child(row, b"name", 4)
@@ -78,7 +83,9 @@ cdef bint _names_no_alone(Written one, uint32_t at):
                     return False
                 for end in _QUICK_ENDINGS:
                     size = PyBytes_GET_SIZE(end)
-                    if node.end - node.start >= size and memcmp(one.text + node.end - size, PyBytes_AS_STRING(end), size) == 0:
+                    if node.end - node.start < size:
+                        continue
+                    if memcmp(one.text + node.end - size, PyBytes_AS_STRING(end), size) == 0:
                         return False
         row = one.nodes[row].after
     return True

@@ -1,4 +1,4 @@
-"""Readers of names (by_name.py) from an object's bytes: the ways of most references. Of all others the reader is asked."""
+"""Readers of names (by_name.py) from an object's bytes: the ways of most references."""
 
 cdef class Naming(Way):
     """What both ways of naming have in common: the reference that is made."""
@@ -17,7 +17,9 @@ cdef class Naming(Way):
         cdef PyObject *known = PyDict_GetItem(self.paths, items)
         return self.path(items) if known is NULL else <object>known
 
-    cdef int add(self, Course course, object where, object target, object uid, object granule, object optional) except -1:
+    cdef int add(
+        self, Course course, object where, object target, object uid, object granule, object optional
+    ) except -1:
         cdef PyObject *fields[13]
         fields[0], fields[1], fields[2] = <PyObject *>self.rule, <PyObject *>where, <PyObject *>self.relation
         fields[3], fields[4], fields[5] = <PyObject *>self.phases, <PyObject *>target, <PyObject *>None
@@ -133,7 +135,8 @@ cdef class Near(Naming):
     cdef int name(self, Course course, uint32_t at, object items, object optional, object granule) except -1:
         cdef Node *node = &course.one.nodes[at]
         cdef const char *text = <const char *>course.one.text + node.start
-        cdef Py_ssize_t size = node.end - node.start
+        cdef Py_ssize_t size = node.end - node.start, head_size = PyBytes_GET_SIZE(self.head)
+        cdef const char *head = PyBytes_AS_STRING(self.head)
         cdef object target
         if node.flags:
             self.add_unusual(_value(course.one, at), items, course.run, optional, granule)
@@ -141,9 +144,9 @@ cdef class Near(Naming):
         if not is_name(text, size):
             return 0
         if self.is_near and course.is_named:
-            target = _identity(PyBytes_AS_STRING(self.head), PyBytes_GET_SIZE(self.head), course.namespace, course.namespace_size, text, size)
+            target = _identity(head, head_size, course.namespace, course.namespace_size, text, size)
         elif self.is_cluster:
-            target = _identity(PyBytes_AS_STRING(self.head), PyBytes_GET_SIZE(self.head), NULL, 0, text, size)
+            target = _identity(head, head_size, NULL, 0, text, size)
         else:
             self.add_unusual(_value(course.one, at), items, course.run, optional, granule)
             return 0
@@ -174,7 +177,8 @@ cdef class Typed(Naming):
         cdef Node *its
         cdef object goal = self.own_goal, uid = "", namespace, head, target
         cdef const char *near
-        cdef Py_ssize_t near_size
+        cdef const char *text
+        cdef Py_ssize_t near_size, size
         cdef bint is_named
         if one.nodes[at].kind != OBJECT:
             return 0
@@ -206,11 +210,11 @@ cdef class Typed(Naming):
             namespace, is_named = self.unsaid(course.run), False
         elif not is_named:
             namespace = course.run.namespace
-        if is_named and not self.skips and not goal.is_cluster and is_name(<const char *>one.text + node.start, node.end - node.start):
+        text, size = <const char *>one.text + node.start, node.end - node.start
+        if is_named and not self.skips and not goal.is_cluster and is_name(text, size):
             head = goal.head
             target = _identity(
-                <const char *>PyUnicode_1BYTE_DATA(head), PyUnicode_GET_LENGTH(head), near, near_size,
-                <const char *>one.text + node.start, node.end - node.start,
+                <const char *>PyUnicode_1BYTE_DATA(head), PyUnicode_GET_LENGTH(head), near, near_size, text, size
             )
         else:
             if namespace is None:

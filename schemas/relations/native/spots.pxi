@@ -77,7 +77,7 @@ cdef class Spot:
         cdef bytes key
         while place >= 0:
             key = <bytes>self.keys[place]
-            if PyBytes_GET_SIZE(key) == node.key_size and memcmp(PyBytes_AS_STRING(key), one.text + node.key, node.key_size) == 0:
+            if _is_called(one, at, PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key)):
                 return <Spot>self.spots[place]
             place = self._next[place]
         return None
@@ -86,12 +86,14 @@ cdef class Spot:
         """Know in which order fields are met: where walking.py asks for them in the tree's, and where in the object's."""
         cdef Spot spot
         cdef int place, bucket
+        cdef bytes key
         self.is_wide = len(self.keys) > WIDE or depth > _DEEP
         for bucket in range(64):
             self._first[bucket] = -1
         self._next = [-1] * len(self.keys)
         for place in range(<int>len(self.keys)):
-            bucket = _hashed(<const uint8_t *>PyBytes_AS_STRING(self.keys[place]), <uint32_t>PyBytes_GET_SIZE(self.keys[place]))
+            key = <bytes>self.keys[place]
+            bucket = _hashed(<const uint8_t *>PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key))
             self._next[place], self._first[bucket] = self._first[bucket], place
             spot = self.spots[place]
             if self.is_wide:
@@ -138,7 +140,7 @@ cdef inline int _below(int depth):
     return depth if depth <= _DEEP else 1
 
 cdef object _item_of(Written one, uint32_t at):
-    return f"['{PyUnicode_DecodeASCII(<const char *>one.text + one.nodes[at].key, one.nodes[at].key_size, NULL)}']"
+    return f"['{_key(one, at)}']"
 
 cdef Spot _spot_of(rows, bint confidential):
     """The tree; what is done at one place keeps its order."""

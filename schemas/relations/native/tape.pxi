@@ -77,7 +77,7 @@ cdef bint _scan(Tape *tape, uint32_t *start, uint32_t *end, uint8_t *flags) noex
                 return False
             flags[0] |= ESCAPED if _needless(at + 2) else STRANGE
             at += 6
-        elif second == 34 or second == 92 or second == 98 or second == 102 or second == 110 or second == 114 or second == 116:
+        elif second in (34, 92, 98, 102, 110, 114, 116):  # quote, backslash, b, f, n, r, t
             flags[0] |= ESCAPED
             at += 2
         elif second == 47:

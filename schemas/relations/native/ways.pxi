@@ -1,4 +1,4 @@
-"""What is done at a place of an object: slots (places.py), and readers that are asked with the value that stands there."""
+"""What is done at a place of an object: slots (places.py), and readers that are asked with the value there."""
 
 @cython.final
 @cython.no_gc
@@ -34,7 +34,7 @@ cdef class Course:
         cdef dict found = {}
         while at < one.nodes[one.metadata].after:
             if not _is_called(one, at, b"managedFields", 13):
-                found[PyUnicode_DecodeASCII(<const char *>one.text + one.nodes[at].key, one.nodes[at].key_size, NULL)] = self.value(at)
+                found[_key(one, at)] = self.value(at)
             at = one.nodes[at].after
         return found
 

@@ -53,7 +53,7 @@ cdef class Written:
             return False
         self.name, self.namespace = self._own(b"name", 4), self._own(b"namespace", 9)
         self.uid, self.resource_version = self._own(b"uid", 3), self._own(b"resourceVersion", 15)
-        return bool(self.name) and self.namespace is not None and self.uid is not None and self.resource_version is not None
+        return bool(self.name) and None not in (self.namespace, self.uid, self.resource_version)
 
     cdef uint32_t child(self, uint32_t parent, const char *key, uint32_t size) noexcept:
         """A field of an object; 0: there is none."""
@@ -161,7 +161,11 @@ cdef bint _is_set_by_server(Written one, uint32_t at) noexcept:
     return False
 
 cdef inline str _ascii(Written one, uint32_t at):
-    return PyUnicode_DecodeASCII(<const char *>one.text + one.nodes[at].start, one.nodes[at].end - one.nodes[at].start, NULL)
+    cdef Node *node = &one.nodes[at]
+    return PyUnicode_DecodeASCII(<const char *>one.text + node.start, node.end - node.start, NULL)
+
+cdef inline str _key(Written one, uint32_t at):
+    return PyUnicode_DecodeASCII(<const char *>one.text + one.nodes[at].key, one.nodes[at].key_size, NULL)
 
 cdef object _value(Written one, uint32_t at):
     """As msgspec decodes it. Raises its errors."""
@@ -180,7 +184,7 @@ cdef object _value(Written one, uint32_t at):
     return _decode(PyBytes_FromStringAndSize(<const char *>one.text + start, end - start))
 
 def written(bytes line not None):
-    """A line of a watch that says that an object was added or changed; None: it is to be decoded, and may be anything."""
+    """A line of a watch, of an object that was added or changed; None: it is to be decoded, and may be anything."""
     cdef const char *text = PyBytes_AS_STRING(line)
     cdef Written made
     cdef uint32_t at
