@@ -287,6 +287,13 @@ def test_a_pod_that_says_one_thing_is_read_as_it_is_read_whole(body: dict[str, A
     assert_read({**ONE, **body})
 
 
+@pytest.mark.parametrize("kind", ["DaemonSet", "", "D<", 7, None])
+def test_a_kind_that_is_not_said_is_the_one_that_its_rule_says(kind: Any) -> None:
+    reference = {"apiVersion": "apps/v1", "kind": kind, "name": "web"}
+    spec = {"targetRef": reference, "autoscalerRef": {**reference, "apiVersion": "autoscaling/v2"}}
+    assert_read({**ONE, "apiVersion": "flagger.app/v1beta1", "kind": "Canary", "spec": spec})
+
+
 @pytest.mark.parametrize("namespace", ["other", "", "a<b", 7, None, "a/b", "x" * 300])
 def test_a_name_beside_a_namespace_is_read_as_it_is_read_whole(namespace: Any) -> None:
     subject = {"kind": "ServiceAccount", "name": "a", "namespace": namespace}
