@@ -24,7 +24,13 @@ Add = Callable[[str, At, Run, bool, str], None]  # name, items, object, optional
 
 
 class Nearly(NamedTuple):
-    """A NearNameReader in words, for who reads bytes (quick.pyx): the locals of its closures."""
+    """A NearNameReader in words, for its closures and for who reads bytes (quick.pyx).
+
+    alone          the name stands at its place; else under `field`, and `word` beside it says that it is optional
+    whole, fields  without granules; else there are none where none of these fields is
+    head, fixed    how identities begin; the path as it is shown, where there are no items in it
+    near, cluster  in the object's own namespace; in none. Neither: it must be asked (`unusual`)
+    """
 
     alone: bool
     field: str
@@ -36,7 +42,6 @@ class Nearly(NamedTuple):
     fixed: str
     near: bool
     cluster: bool
-    add: Add
 
 
 class Typed(NamedTuple):
@@ -182,14 +187,26 @@ class NearNameReader(RuleReader):
         name, is_alone = rule.to.name, not rule.parts and not isinstance(rule.optional, str)
         place = where.deeper(name) if is_alone else where.showing(shown(name))  # alone: at the field itself
         super().__init__(rule, place, source, surface)
-        self._add, self._is_alone = self._adding(), is_alone
+        self.nearly = Nearly(
+            is_alone,
+            only_field(name),
+            only_field(rule.optional) if isinstance(rule.optional, str) else "",
+            not self._parts,
+            self._part_fields,
+            tuple((part, steps_of(path)) for part, paths in rule.parts.items() for path in paths),
+            f"{self._kind}/",
+            "" if self.where.has_items else self.where.text(()),
+            not (self._is_cluster or self.is_elsewhere or self._skip_whole),
+            self._is_cluster and not self._skip_whole,
+        )
+        self.add = self._adding()
 
     def reading(self) -> Read:
         """A closure: one reference per granule."""
-        return self._reading_alone() if self._is_alone else self._reading_beside()
+        return self._reading_alone() if self.nearly.alone else self._reading_beside()
 
     def _reading_alone(self) -> Read:
-        add, optional = self._add, self._is_optional
+        add, optional = self.add, self._is_optional
 
         def read(value: Any, at: At, run: Run) -> None:
             if isinstance(value, str):
@@ -198,9 +215,9 @@ class NearNameReader(RuleReader):
         return read
 
     def _reading_beside(self) -> Read:
-        _, field, word, is_whole, fields, _, _, _, _, _, add = self.nearly()
+        own, add, is_optional, granules_in = self.nearly, self.add, self._is_optional, self._granules
+        field, word, is_whole, fields = own.field, own.word, own.whole, own.fields
         part, part_field = self._flat_part()
-        is_optional, granules_in = self._is_optional, self._granules
 
         def read(value: Any, at: At, run: Run) -> None:
             name = value.get(field) if isinstance(value, dict) else None
@@ -218,23 +235,6 @@ class NearNameReader(RuleReader):
 
         return read
 
-    def nearly(self) -> Nearly:
-        """What is known of it before an object comes."""
-        word = only_field(self._rule.optional) if isinstance(self._rule.optional, str) else ""
-        return Nearly(
-            self._is_alone,
-            only_field(self._to.name),
-            word,
-            not self._parts,
-            self._part_fields,
-            tuple((part, steps_of(path)) for part, paths in self._rule.parts.items() for path in paths),
-            f"{self._kind}/",
-            "" if self.where.has_items else self.where.text(()),
-            not (self._is_cluster or self.is_elsewhere or self._skip_whole),
-            self._is_cluster and not self._skip_whole,
-            self._add,
-        )
-
     def _flat_part(self) -> tuple[str, str]:
         """The only granule and the field that it is; "" when it is more or less than one."""
         rows = [(part, path) for part, paths in self._rule.parts.items() for path in paths]
@@ -243,11 +243,9 @@ class NearNameReader(RuleReader):
     def _adding(self) -> Add:
         """What makes the reference and adds it."""
         names, paths, path = NAMES, self.paths, self.path
-        fixed = "" if self.where.has_items else self.where.text(())
-        rule, relation, phases, confidence = self._rule.rule, self._relation, self._phases, self._confidence
-        head, is_soft, once, unusual = f"{self._kind}/", self._is_soft, self._once, self._unusual
-        is_cluster = self._is_cluster and not self._skip_whole
-        is_near = not (self._is_cluster or self.is_elsewhere or self._skip_whole)
+        own, unusual = self.nearly, self._unusual
+        head, fixed, is_near, is_cluster = own.head, own.fixed, own.near, own.cluster
+        (rule, relation, phases, confidence, once), (_, is_soft) = self.words(), self.always()
 
         def add(name: str, at: At, run: Run, optional: bool, granule: str) -> None:
             target: Any = None  # ResourceId(…) would be a call

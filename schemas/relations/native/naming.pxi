@@ -90,8 +90,8 @@ cdef class Near(Naming):
 
     def __init__(self, row):
         super().__init__(row)
-        own = row.by.nearly()
-        self.head, self.fixed, self.add_unusual = own.head.encode(), own.fixed, own.add
+        own = row.by.nearly
+        self.head, self.fixed, self.add_unusual = own.head.encode(), own.fixed, row.by.add
         self.is_alone, self.is_near, self.is_cluster, self.is_whole = own.alone, own.near, own.cluster, own.whole
         self.field, self.word = own.field.encode(), own.word.encode()
         self.parts = [Part(*one) for one in own.parts]
