@@ -91,7 +91,7 @@ class Extractor:
         digest = plan.quick.digest(version, kind, one)
         if digest is None:
             return None
-        state = self._rested(plan, run, digest, mark)
+        state = self._recall(plan, run, digest, mark)
         if state is None:
             run.values = [None] * plan.facts.slots_count
             if not plan.quick.walk(one, run):
@@ -102,14 +102,14 @@ class Extractor:
     def _read(self, plan: Plan, run: Run, mark: int) -> ResourceState:
         """All of it, but for what its digest says is kept. `mark`: of its bytes (0: unknown)."""
         digest = _digest(run, plan.confidential)
-        state = self._rested(plan, run, digest, mark)
+        state = self._recall(plan, run, digest, mark)
         if state is not None:
             return state
         run.values = [None] * plan.facts.slots_count
         plan.read(run)
         return self._keep(plan, run, digest, mark)
 
-    def _rested(self, plan: Plan, run: Run, digest: str, mark: int) -> ResourceState | None:
+    def _recall(self, plan: Plan, run: Run, digest: str, mark: int) -> ResourceState | None:
         """The state of an object whose digest says that all of it is kept."""
         resting = self._resting if plan.rests else None
         rested = None if resting is None else resting.find(run.resource, digest)

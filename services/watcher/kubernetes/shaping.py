@@ -3,8 +3,8 @@
 A line is decoded as far as it is needed: first its type and metadata, with the fields of the object left as bytes. Of
 an object that has to be understood those become values that the extractor asks for; it keeps identity, labels,
 references and key names of them, and the values die. Compiled code reads most objects from the bytes of their line
-instead (schemas/relations/quick.py), and leaves the others to this. What cannot be understood is reported by the name of the error
-alone: its text may quote values.
+instead (schemas/relations/quick.py), and leaves the others to this. What cannot be understood is reported by the name
+of the error alone: its text may quote values.
 """
 
 from __future__ import annotations
