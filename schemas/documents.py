@@ -88,7 +88,8 @@ class Document:
         metadata = self.body.get("metadata")
         if not isinstance(metadata, Mapping):
             raise DocumentError(self.file, self.line_of(("metadata",)), "metadata: missing (expected a mapping)")
-        name = metadata.get("name") or metadata.get("generateName")
+        name = metadata.get("name")
+        name = metadata.get("generateName") if name in (None, "") else name
         if not isinstance(name, str):
             found = "missing (expected text)" if name is None else f"{name!r} is not text (quote it)"
             raise DocumentError(self.file, self.line_of(("metadata", "name")), f"metadata.name: {found}")

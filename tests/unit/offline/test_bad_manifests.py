@@ -18,6 +18,7 @@ WORKLOAD = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d, namespace
     [
         (MAP.replace("name: a", "name: Bad Name") + "}\n", ":3: metadata.name: 'Bad Name' cannot be a name"),
         (MAP.replace("name: a", "generateName: 5") + "}\n", ":3: metadata.name: 5 is not text (quote it)"),
+        (MAP.replace("name: a", "name: no") + "}\n", ":3: metadata.name: False is not text (quote it)"),
         (MAP.replace("name: a", "generateName: A-") + "}\n", ":3: metadata.name: 'A-xxxxx' cannot be a name"),
         (MAP + ", labels: {a: 5}}\n", ":3: metadata.labels.a: 5 is not text (quote it)"),
         (MAP + ", annotations: [a]}\n", ":3: metadata.annotations: ['a'] (expected a mapping)"),
