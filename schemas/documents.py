@@ -127,10 +127,16 @@ def manifest_files(folder: Path) -> list[Path]:
     """
     try:
         found = (Path(top, name) for top, _, names in os.walk(folder, onerror=_raise) for name in names)
-        named = (one for one in found if one.suffix in SUFFIXES and not one.name.startswith(EDITING))
+        named = (one for one in found if is_manifest(one.name))
         return sorted(one for one in named if one.is_file() or (one.is_symlink() and not one.exists()))
     except OSError as error:
         raise DocumentError.of(error, folder) from error
+
+
+def is_manifest(name: str) -> bool:
+    """Whether a file of a folder is one by its name."""
+    file = Path(name)
+    return file.suffix in SUFFIXES and not file.name.startswith(EDITING)
 
 
 def _raise(error: OSError) -> None:

@@ -15,7 +15,8 @@ from cheops.cli.failures import BadInputError
 from cheops.cli.manifests import checked_documents
 from cheops.cli.render.places import Manifests
 from cheops.offline.check import Act, Court, check_parts, judge_at
-from cheops.offline.history import Difference, HistoryError, difference, documents_at, left_behind
+from cheops.offline.history import Difference, difference, documents_at, left_behind
+from cheops.offline.revisions import HistoryError
 from cheops.offline.sites import Flaws, OfflineSite, site_of
 from schemas.documents import Document
 from schemas.identity import SiteName
@@ -30,12 +31,14 @@ class Change:
     """What git says of the sites: as they were, as they are with what goes still there, and the difference of each.
 
     problems   what is removed, and what is declared in it is not
+    new        the paths that were not there then
     """
 
     before: Mapping[SiteName, OfflineSite]
     between: Mapping[SiteName, OfflineSite]
     differences: Mapping[SiteName, Difference]
     problems: Mapping[SiteName, Sequence[Problem]]
+    new: Mapping[SiteName, Sequence[Path]]
 
     @property
     def manifests(self) -> Manifests:
@@ -52,17 +55,32 @@ class Change:
             for resource, why in found.staying.items()
         ]
 
+    @property
+    def beginning(self) -> list[str]:
+        """Which paths are new, in words: what had another place counts as new, unless that is named as well."""
+        return [
+            f"{path} was not there then: all of it is new at {site}"
+            + ("" if self.before[site].documents else f" (moved? name its former place, too: --site {site}=PATH)")
+            for site, paths in self.new.items()
+            for path in paths
+        ]
+
 
 def read_change(
     paths: Mapping[SiteName, Sequence[Path]], revision: str, flaws: Mapping[SiteName, Flaws], court: Court
 ) -> Change:
-    """Raises BadInputError (git), DocumentError (a manifest)."""
-    before, between, found, problems = {}, {}, {}, {}
+    """Raises BadInputError (git, a path that never was), DocumentError (a manifest)."""
+    before, between, found, problems, new = {}, {}, {}, {}, {}
     for name, where in paths.items():
         try:
-            then = [one for path in where for one in documents_at(revision, path)]
+            former = {path: documents_at(revision, path) for path in where}
         except HistoryError as error:
             raise BadInputError(f"--since {revision}: {error}") from error
+        new[name] = [path for path, documents in former.items() if documents is None]
+        for path in new[name]:
+            if not path.exists():
+                raise BadInputError(f"--site {name}={path}: neither there now nor at {revision}")
+        then = [one for documents in former.values() for one in documents or ()]
         now = checked_documents([path for path in where if path.exists()], "", empty=True)
         before[name] = site_of(name, then, court.catalogue, flaws[name])
         found[name] = difference(then, now, before[name].extractor)
@@ -70,7 +88,7 @@ def read_change(
         left = [_past(one, revision) for one in then if before[name].extractor.key(one.body).id in gone]
         between[name] = site_of(name, [*now, *left], court.catalogue, flaws[name])
         problems[name] = left_behind(found[name].removed, now, between[name])
-    return Change(before, between, found, problems)
+    return Change(before, between, found, problems, new)
 
 
 def _past(document: Document, revision: str) -> Document:

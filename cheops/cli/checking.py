@@ -97,7 +97,7 @@ def _run_since(request: Request, output: str, ascii_only: bool) -> int:
     policy = Policy(load_policy(Path(request.policy))) if request.policy else Policy()
     court = Court({}, load_catalogue(rule_sources(request.rules)), policy, datetime.now(UTC))
     change = read_change(paths, request.since, _flaws(request, list(paths)), court)
-    sys.stderr.writelines(f"cheops: {line}\n" for line in change.staying)
+    sys.stderr.writelines(f"cheops: {line}\n" for line in (*change.beginning, *change.staying))
     verdict = judge_change(court, change, Act(bound_s=request.bound_s))
     if verdict is None:
         what = "nothing else" if change.staying else "nothing"

@@ -5,8 +5,6 @@ revision + path ──▶ manifests then        working tree ──▶ manifests
 
 from __future__ import annotations
 
-import os
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,21 +13,17 @@ from typing import Final
 
 from cheops.offline.kustomize import NAMES, kustomization_in, read_manifests
 from cheops.offline.merging import same_content
+from cheops.offline.revisions import Place, check_out, files_of, located, place_of
 from cheops.offline.sites import NAMESPACE, OfflineSite
 from cheops.offline.tools import stays
 from cheops.offline.unnamed import is_unnamed, with_names
-from schemas.documents import SUFFIXES, Document, objects_in, parse
+from schemas.documents import Document, DocumentError, objects_in, parse
 from schemas.identity import KindId, ResourceId, ResourceKey, split_kind
 from schemas.relations.extract import Extractor
 from services.resolver.judge.case import Problem
 from services.resolver.judge.findings import named
 
 DEFINITION: Final = KindId("apiextensions.k8s.io/CustomResourceDefinition")
-GIT_TIMEOUT_S: Final = 60.0
-
-
-class HistoryError(ValueError):
-    """git cannot tell; the message says what it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,41 +38,35 @@ class Difference:
     staying: Mapping[ResourceId, str] = field(default_factory=dict)
 
 
-def documents_at(revision: str, path: Path) -> list[Document]:
-    """The manifests below `path` as they were at `revision`; none when it was not there then. Raises HistoryError."""
-    folder = path if path.is_dir() else path.parent
-    prefix = "." if path.is_dir() else path.name
-    _git(
-        folder, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", wrong=f"no commit is called {revision!r}"
-    )
-    built = _built_at(revision, path)
-    if built is not None:
-        return built
-    listed = _git(folder, "ls-tree", "-r", "-z", "--name-only", revision, "--", prefix)
-    names = [name for name in listed.decode("utf-8", "surrogateescape").split("\0") if name.endswith(SUFFIXES)]
-    found: list[Document] = []
-    for name in sorted(names):
-        raw = _git(folder, "show", f"{revision}:./{name}")
-        found += parse(raw, f"{folder / name} at {revision}")
-    return objects_in(found) if path.is_dir() else found
+def documents_at(revision: str, path: Path) -> list[Document] | None:
+    """The manifests below `path` as they were at `revision`; None when it was not there. Raises HistoryError."""
+    place = place_of(revision, path)
+    there = located(place)
+    names = there.names
+    if not (there.object_id or names):
+        return None
+    if any(one in NAMES for one in names):
+        built = _built_at(revision, place)
+        if built is not None:
+            return built
+    found = [one for file, raw in files_of(there) for one in parse(raw, f"{file} at {revision}")]
+    return objects_in(found) if names else found
 
 
-def _built_at(revision: str, path: Path) -> list[Document] | None:
+def _built_at(revision: str, place: Place) -> list[Document] | None:
     """What kustomize makes of it as it was; None when there was nothing to build. Its bases may be anywhere."""
-    if not path.is_dir():
-        return None
-    if not _git(path, "ls-tree", "-z", "--name-only", revision, "--", *NAMES):
-        return None
-    said = (_git(path, "rev-parse", f"--show-{what}") for what in ("toplevel", "prefix"))
-    root, within = (os.fsdecode(one).removesuffix("\n") for one in said)
     with tempfile.TemporaryDirectory(prefix="cheops-since-") as folder:
-        index = {"GIT_INDEX_FILE": f"{folder}/index"}  # its own, so that nothing of the repository is touched
-        _git(Path(root), "read-tree", revision, **index)
-        _git(Path(root), "checkout-index", "--all", "--quiet", f"--prefix={folder}/tree/", **index)
-        then = Path(folder) / "tree" / within
+        tree = Path(folder) / "tree"
+        check_out(place.commit, tree)
+        then = tree / place.name
         if kustomization_in(then) is None:
             return None
-        return [replace(one, file=f"{one.file} at {revision}") for one in read_manifests(then, path)]
+        try:
+            built = read_manifests(then, place.shown)
+        except DocumentError as error:
+            reason = error.reason.replace(str(tree), str(place.commit.root))
+            raise DocumentError(f"{error.file} at {revision}", error.line, reason) from error
+        return [replace(one, file=f"{one.file} at {revision}") for one in built]
 
 
 def difference(then: Sequence[Document], now: Sequence[Document], extractor: Extractor) -> Difference:
@@ -115,20 +103,3 @@ def left_behind(removed: Sequence[ResourceId], now: Sequence[Document], site: Of
             message = f"{named(container.id)} is removed, and {what} is still declared: {named(first)}{others}"
             problems.append(Problem(code, message, first))
     return problems
-
-
-def _git(folder: Path, *words: str, wrong: str = "", **environment: str) -> bytes:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *words],
-            env={**os.environ, **environment},
-            capture_output=True,
-            timeout=GIT_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise HistoryError(f"git {words[0]}: {error}") from error
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().removeprefix("fatal: ")
-        raise HistoryError(f"{folder}: {said or wrong or f'git {words[0]} failed'}")
-    return done.stdout

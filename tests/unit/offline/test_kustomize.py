@@ -120,3 +120,38 @@ def test_a_change_in_a_base_is_a_change_of_the_site_that_builds_on_it(overlay: P
     written(repository / "oslo", kustomization=OVERLAY)
     done = check(repository, "--since", "HEAD", "--site", "oslo=oslo", "--namespace", "shop")
     assert (done.code, [one["code"] for one in done.body["reasons"]]) == (3, ["D112", "D140"]), "a site that is new"
+
+
+@pytest.fixture
+def repository(overlay: Path) -> Path:
+    """The overlay and its base in git."""
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed here")
+    for words in (["init", "-q"], ["add", "."], [*IDENTITY, "commit", "-qm", "first"]):
+        subprocess.run(["git", "-C", str(overlay.parent), *words], check=True)
+    return overlay.parent
+
+
+def test_a_base_that_moved_with_those_who_build_on_it_is_no_change(repository: Path) -> None:
+    (repository / "base").rename(repository / "common")
+    written(repository / "lyon", kustomization=OVERLAY.replace("../base", "../common"))
+    done = check(repository, "--since", "HEAD", "--site", "lyon=lyon")
+    assert (done.code, done.err) == (0, "cheops: nothing changed since HEAD\n")
+
+
+def test_a_folder_that_is_gone_was_what_kustomize_built_of_it(repository: Path) -> None:
+    (repository / "lyon").rename(repository / "nice")
+    done = check(repository, "--since", "HEAD", "--site", "lyon=lyon", "--site", "lyon=nice")
+    assert (done.code, done.err.splitlines()[-1]) == (0, "cheops: nothing changed since HEAD")
+
+
+def test_what_could_not_be_built_then_is_told_of_then(repository: Path) -> None:
+    (repository / "base").rename(repository / "common")
+    for words in (["add", "."], [*IDENTITY, "commit", "-qm", "broken"]):
+        subprocess.run(["git", "-C", str(repository), *words], check=True)
+    (repository / "common").rename(repository / "base")
+    done = check(repository, "--since", "HEAD", "--site", "lyon=lyon")
+    assert done.code == 2
+    assert done.err.startswith("cheops: lyon/kustomization.yaml at HEAD:1: ")
+    assert f"'{repository}/base'" in done.err
+    assert "cheops-since" not in done.err
