@@ -37,8 +37,18 @@ def names(given: Mapping[str, Any], incomplete: str) -> list[str]:
 
     `given` holds the options before the cursor: site, namespace, server, and the words of the argument so far.
     """
+    typed = [one for one in given.get("resource") or given.get("resources") or () if one]
+    *words, whole = _with_colons(typed, incomplete)
+    return [one[len(whole) - len(incomplete) :] for one in _offered(given, words, whole)]
+
+
+def _with_colons(words: list[str], incomplete: str) -> list[str]:
+    """bash takes `clusterrole/system:node` apart at the colon, which is a word of its own then."""
+    return re.sub(r"\n?:\n?", ":", "\n".join((*words, incomplete))).split("\n")
+
+
+def _offered(given: Mapping[str, Any], words: list[str], incomplete: str) -> list[str]:
     kind, slash, start = incomplete.partition("/")
-    words = [one for one in given.get("resource") or given.get("resources") or () if one]
     if not slash and words and "/" not in words[0]:  # `secret edge-ca`
         return [one.rpartition("/")[2] for one in _named(given, words[0], incomplete)]
     if slash:

@@ -453,6 +453,12 @@ def test_completion_knows_commands_kinds_names_sites_and_codes(shell: Shell) -> 
     assert complete("cheops why -n shop ingr") == ["ingress", "ingress/shop"]
     assert complete("cheops delete -n kube-system sec") == ["secret"], "a kind without names there is one all the same"
     assert complete("cheops get -n sh") == ["shop"]
+    role = "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: 'edge:ca:reader'}}"
+    assert shell("apply", "-f", "-", stdin=role).code == 0
+    assert complete("cheops tree clusterrole/edge:ca:r") == ["clusterrole/edge:ca:reader"]
+    for before in ("clusterrole/edge", "clusterrole edge"):  # as bash takes words apart
+        assert complete(f"cheops tree {before} : c") == ["ca:reader"]
+        assert complete(f"cheops tree {before} : ca : r") == ["reader"]
     assert complete("cheops explain D31") == ["D310", "D311", "D312", "D313"]
     assert complete("cheops tree -o d") == ["dot"]
     for name, value in (("SITE", "no site"), ("NATS_URL", "nats://127.0.0.1:1"), ("CONTEXT", "nosuch.json")):
