@@ -26,6 +26,7 @@ ACCOUNT: Final = KindId("ServiceAccount")
 DEFAULT_ACCOUNT: Final = "default"
 DEFINITION: Final = KindId("apiextensions.k8s.io/CustomResourceDefinition")
 CLAIM_SCHEME: Final = "pvc://"
+SECRET_FLAG: Final = "--secret-name="
 TRAEFIK_OBJECTS: Final = "kubernetescrd"
 USER_PREFIX: Final = "system:serviceaccount:"
 
@@ -51,6 +52,12 @@ def _claim_uri(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
     """`pvc://claim/path`; what stands at other places (`s3://…`) is no object."""
     if isinstance(value, str) and value.startswith(CLAIM_SCHEME):
         yield Pointer(kind, value.removeprefix(CLAIM_SCHEME).partition("/")[0])
+
+
+def _secret_flag(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
+    """`--secret-name=NAME`, as an argument."""
+    if isinstance(value, str) and value.startswith(SECRET_FLAG):
+        yield Pointer(kind, value.removeprefix(SECRET_FLAG))
 
 
 def _outside(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
@@ -260,6 +267,7 @@ READERS: Final[Mapping[str, Reader]] = {
     "namespaced-name": _namespaced_name,
     "dotted-name": _dotted_name,
     "claim-uri": _claim_uri,
+    "secret-flag": _secret_flag,
     "mesh-host": mesh_host,
     "mesh-destination": mesh_destination,
     "mesh-subset": mesh_subset,

@@ -45,5 +45,8 @@ LOOKS_AT_METADATA: Final = frozenset(("flux-applied", "argo-tracked", "issued"))
 LOOKS_AROUND: Final = LOOKS_AT_METADATA | {"set-claims"}
 # What these say rests on nothing but the value, its place, and the namespace (named, where a rule says so).
 SAYS_BY_VALUE: Final = frozenset(
-    ("hosts", "named-hosts", "pod-tokens", "outside", "namespaced-name", "dotted-name", "account-user", "account-group")
-)
+    (
+        "hosts", "named-hosts", "pod-tokens", "outside", "namespaced-name", "dotted-name", "account-user",
+        "account-group", "secret-flag",
+    )
+)  # fmt: skip
