@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Final, Optional
 
 import typer
@@ -104,11 +105,13 @@ def print_plan(verdict: Verdict, outcomes: dict[str, Outcome], output: PlanOutpu
         ]
         names = {"intent": verdict.intent, "revision": verdict.revision, "decision": verdict.decision}
         document({"schema": "plan/v1", **names, "undoes": verdict.undoes, "steps": steps}, output)
-    elif not verdict.plan:
-        say(render(verdict, signs))
-    elif output is PlanOutput.TEXT:
-        say(plan_text(verdict, outcomes, signs))
-    elif output is PlanOutput.DOT:
+        return
+    if output is PlanOutput.TEXT:
+        say(plan_text(verdict, outcomes, signs) if verdict.plan else render(verdict, signs))
+        return
+    if not verdict.plan:  # a picture of no steps is one; why there are none is no part of it
+        sys.stderr.writelines(f"{line}\n" for line in render(verdict, signs))
+    if output is PlanOutput.DOT:
         say([plan_dot(verdict, outcomes)])
     else:
         try:

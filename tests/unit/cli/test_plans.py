@@ -99,3 +99,12 @@ def test_the_picture_has_a_frame_a_site_a_box_a_step_and_an_arrow_a_wait() -> No
 def test_an_arrow_between_sites_stands_out() -> None:
     lines = plan_dot(verdict(*STEPS), {}).splitlines()
     assert sum("penwidth=1.8" in line for line in lines) == 1
+
+
+def test_a_picture_of_no_steps_is_one_and_why_there_are_none_is_told_beside_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_plan(verdict(), {}, PlanOutput.DOT, ascii_only=True)
+    printed = capsys.readouterr()
+    assert printed.out.startswith("digraph plan {")
+    assert "ALLOW" in printed.err
