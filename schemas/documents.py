@@ -6,7 +6,6 @@ objects are taken apart. Sizes, depth and aliases are bounded.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 import yaml
 
+from schemas.folders import manifests_below
 from schemas.json_objects import json_objects
 from schemas.scalars import MERGE, key, teach
 
@@ -22,10 +22,8 @@ FILE_BYTES_MAX: Final = 64 * 1024 * 1024
 ALIASES_MAX: Final = 1_000
 DEPTH_MAX: Final = 100
 LARGE_LEN: Final = 1024 * 1024  # from here on JSON is read as JSON: below, the lines of fields are worth more
-SUFFIXES: Final = (".yaml", ".yml", ".json")
 _WORDS: Final[dict[type, str]] = {str: "text", list: "a list", bool: "true or false"}
 STDIN: Final = Path("-")
-EDITING: Final = ".#"  # Emacs' mark of a file that is being edited: a link to nowhere, beside the file
 KUSTOMIZE: Final = "kustomize.config.k8s.io/"
 
 _Base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -121,26 +119,11 @@ def is_folder(path: Path) -> bool:
 
 
 def manifest_files(folder: Path) -> list[Path]:
-    """The manifests in a folder, sorted, recursive. Raises DocumentError for a folder in it that cannot be read.
-
-    A link to nowhere is among them, so that it is told when it is read: what is not known is not taken for absent.
-    """
+    """The manifests in a folder (folders.py). Raises DocumentError for a folder in it that cannot be read."""
     try:
-        found = (Path(top, name) for top, _, names in os.walk(folder, onerror=_raise) for name in names)
-        named = (one for one in found if is_manifest(one.name))
-        return sorted(one for one in named if one.is_file() or (one.is_symlink() and not one.exists()))
+        return manifests_below(folder)
     except OSError as error:
         raise DocumentError.of(error, folder) from error
-
-
-def is_manifest(name: str) -> bool:
-    """Whether a file of a folder is one by its name."""
-    file = Path(name)
-    return file.suffix in SUFFIXES and not file.name.startswith(EDITING)
-
-
-def _raise(error: OSError) -> None:
-    raise error
 
 
 def objects_in(folder: Iterable[Document]) -> list[Document]:

@@ -9,7 +9,8 @@ from typing import Any, Final
 from cheops.cli.failures import BadInputError
 from cheops.offline.kustomize import kustomization_in, read_manifests
 from cheops.offline.unnamed import with_names
-from schemas.documents import STDIN, SUFFIXES, Document, manifest_files
+from schemas.documents import STDIN, Document, manifest_files
+from schemas.folders import SUFFIXES
 from schemas.identity import resource_id
 
 # Kubernetes: names of most kinds are DNS subdomains; these allow any path segment.

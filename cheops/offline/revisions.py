@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from schemas.documents import is_manifest
+from schemas.folders import is_hidden, is_manifest
 
 GIT_TIMEOUT_S: Final = 60.0
 LINK: Final = "120000"  # git's modes of what is no file
@@ -115,7 +115,7 @@ def _commit(root: Path, revision: str, shown: Path) -> str:
 def _refuse_sparse(root: Path, name: str, shown: Path) -> None:
     """What the working tree leaves out, and the index has, is not gone."""
     for line in _parts(_git(root, "ls-files", "-t", "-z", "--", name or ".")):
-        if line.startswith("S ") and is_manifest(line):
+        if line.startswith("S ") and is_manifest(line[2 + len(name) :].lstrip("/")):
             raise HistoryError(f"{shown}: {line[2:]} is not checked out here (git sparse-checkout add)")
 
 
@@ -184,7 +184,7 @@ def _wanted(folder: Place) -> Iterator[Place]:
     for name in folder.names:
         one = folder / name
         mode, _ = folder.commit.objects[one.name]
-        if mode == SUBMODULE:
+        if mode == SUBMODULE and not is_hidden(name):
             yield from _wanted(located(one))
         elif is_manifest(name):
             there = located(one)
