@@ -67,7 +67,11 @@ class Change:
 
 
 def read_change(
-    paths: Mapping[SiteName, Sequence[Path]], revision: str, flaws: Mapping[SiteName, Flaws], court: Court
+    paths: Mapping[SiteName, Sequence[Path]],
+    revision: str,
+    flaws: Mapping[SiteName, Flaws],
+    court: Court,
+    kubernetes: str,
 ) -> Change:
     """Raises BadInputError (git, a path that never was), DocumentError (a manifest)."""
     before, between, found, problems, new = {}, {}, {}, {}, {}
@@ -82,11 +86,11 @@ def read_change(
                 raise BadInputError(f"--site {name}={path}: neither there now nor at {revision}")
         then = [one for documents in former.values() for one in documents or ()]
         now = checked_documents([path for path in where if path.exists()], "", empty=True)
-        before[name] = site_of(name, then, court.catalogue, flaws[name])
+        before[name] = site_of(name, then, court.catalogue, flaws[name], kubernetes)
         found[name] = difference(then, now, before[name].extractor)
         gone = {*found[name].removed, *found[name].staying}
         left = [_past(one, revision) for one in then if before[name].extractor.key(one.body).id in gone]
-        between[name] = site_of(name, [*now, *left], court.catalogue, flaws[name])
+        between[name] = site_of(name, [*now, *left], court.catalogue, flaws[name], kubernetes)
         problems[name] = left_behind(found[name].removed, now, between[name])
     return Change(before, between, found, problems, new)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cheops.cli.check_since import judge_change, read_change
 from cheops.cli.failures import BadInputError
@@ -34,6 +35,8 @@ from schemas.scope.parse import from_json
 from schemas.scope.printing import print_scope
 from schemas.verdicts import Verdict
 from services.resolver.judge.policy import Policy
+
+NOT_SINCE: Final = ("delete", "read", "verb", "namespace", "scope", "latency", "cascade")  # what --since says itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +94,17 @@ def _scope_text(scope: str) -> str:
 
 
 def _run_since(request: Request, output: str, ascii_only: bool) -> int:
-    if request.filenames or request.delete or request.read or request.verb:
-        raise BadInputError("--since says what is to be judged: without -f, --delete, --read and --verb")
+    usual = Request(request.sites)
+    unheard = [f"--{name}" for name in NOT_SINCE if getattr(request, name) != getattr(usual, name)]
+    if request.filenames or unheard:
+        given = " and ".join((*(["-f"] if request.filenames else []), *unheard))
+        raise BadInputError(f"--since says what is to be judged, and where: without {given}")
     paths = _paths(request.sites)
     policy = Policy(load_policy(Path(request.policy))) if request.policy else Policy()
     court = Court({}, load_catalogue(rule_sources(request.rules)), policy, datetime.now(UTC))
-    change = read_change(paths, request.since, _flaws(request, list(paths)), court)
+    with _version_told():
+        flaws = _flaws(request, list(paths))
+        change = read_change(paths, request.since, flaws, court, request.kubernetes or BUILTIN_VERSION)
     sys.stderr.writelines(f"cheops: {line}\n" for line in (*change.beginning, *change.staying))
     verdict = judge_change(court, change, Act(bound_s=request.bound_s))
     if verdict is None:
@@ -108,8 +116,15 @@ def _run_since(request: Request, output: str, ascii_only: bool) -> int:
 
 
 def _load(name: SiteName, where: Sequence[Path], catalogue: Catalogue, flaws: Flaws, request: Request) -> OfflineSite:
-    try:
+    with _version_told():
         return load_site(name, where, catalogue, flaws, request.kubernetes or BUILTIN_VERSION)
+
+
+@contextmanager
+def _version_told() -> Iterator[None]:
+    """A version of Kubernetes that nobody knows is bad input."""
+    try:
+        yield
     except ValueError as error:
         if isinstance(error, IdentityError) or "Kubernetes" not in str(error):
             raise

@@ -118,7 +118,7 @@ def test_a_change_in_a_base_is_a_change_of_the_site_that_builds_on_it(overlay: P
     ).stdout
     assert told == b" M base/settings.yaml\n", "the repository is as it was"
     written(repository / "oslo", kustomization=OVERLAY)
-    done = check(repository, "--since", "HEAD", "--site", "oslo=oslo", "--namespace", "shop")
+    done = check(repository, "--since", "HEAD", "--site", "oslo=oslo")
     assert (done.code, [one["code"] for one in done.body["reasons"]]) == (3, ["D112", "D140"]), "a site that is new"
 
 

@@ -309,3 +309,41 @@ def test_who_goes_in_a_change_misses_nothing_that_the_change_takes_away(reposito
     missed = _check(repository)
     assert missed.code == 3
     assert "D211" in missed.out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("-f", "lyon"), "-f"),
+        (("-n", "shop"), "--namespace"),
+        (("--scope", "lyon"), "--scope"),
+        (("--cascade", "dependents", "--delete", "secret/ca"), "--delete and --cascade"),
+        (("--latency", "lyon:oslo=8ms"), "--latency"),
+    ],
+)
+def test_what_a_change_in_git_says_itself_is_refused_and_not_passed_over(
+    repository: Path, words: tuple[str, ...], told: str
+) -> None:
+    done = _check(repository, *words)
+    assert done.code == 2
+    assert done.err == f"cheops: --since says what is to be judged, and where: without {told}\n"
+
+
+def test_a_change_is_judged_by_the_version_that_the_sites_serve(repository: Path) -> None:
+    """Resources of devices are served from 1.34 on."""
+    device = {"apiVersion": "resource.k8s.io/v1", "kind": "DeviceClass", "metadata": {"name": "gpu"}, "spec": {}}
+    _write(repository / "lyon", device, *yaml.safe_load_all((repository / "lyon" / "all.yaml").read_text()))
+    assert _check(repository).code == 0
+    assert "D001" in _check(repository, "--kubernetes", "1.30").out
+    assert _check(repository, "--kubernetes", "0.1").err.startswith("cheops: --kubernetes: ")
+
+
+def test_hidden_folders_hold_no_manifests(repository: Path) -> None:
+    """A workflow of a code host is none, nor what a sandbox keeps: a site may be the whole repository."""
+    (repository / ".github" / "workflows").mkdir(parents=True)
+    (repository / ".github" / "workflows" / "check.yaml").write_text("on: push\n")
+    _commit(repository, SECRET, _web("ca"))
+    shell = Shell(repository)
+    assert shell("check", "--since", "HEAD", "--site", "lyon=.").err == "cheops: nothing changed since HEAD\n"
+    assert shell("missing", "-f", ".").code == 0
+    assert shell("missing", "-f", ".github").code == 2, "a folder that is named is read"
