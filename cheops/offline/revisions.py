@@ -114,7 +114,7 @@ def _commit(root: Path, revision: str, shown: Path) -> str:
 
 def _refuse_sparse(root: Path, name: str, shown: Path) -> None:
     """What the working tree leaves out, and the index has, is not gone."""
-    for line in _parts(_git(root, "ls-files", "-t", "-z", "--", name or ".")):
+    for line in _parts(_git(root, "--literal-pathspecs", "ls-files", "-t", "-z", "--", name or ".")):
         if line.startswith("S ") and is_manifest(line[2 + len(name) :].lstrip("/")):
             raise HistoryError(f"{shown}: {line[2:]} is not checked out here (git sparse-checkout add)")
 

@@ -117,6 +117,11 @@ def test_names_that_are_no_utf_8_or_have_spaces_are_read(repository: Path) -> No
     assert check(repository).err == "cheops: nothing changed since HEAD\n"
 
 
+def test_a_name_that_git_takes_for_a_pattern_is_a_name(tmp_path: Path) -> None:
+    repository = started(tmp_path / "repository", ":(lyon)")
+    assert check(repository, ":(lyon)").err == "cheops: nothing changed since HEAD\n"
+
+
 def test_a_path_that_never_was_is_bad_input_and_not_a_change_of_nothing(repository: Path) -> None:
     done = check(repository, "lyno")
     assert (done.code, done.err) == (2, "cheops: --site lyon=lyno: neither there now nor at HEAD\n")
