@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
+from schemas.deflating import deflated
 from schemas.envelope import MessageError
 from schemas.events import ResourceState
 from schemas.identity import ResourceId, SiteName
@@ -82,7 +83,7 @@ def pack(basis: Basis) -> str:
     """As a header's value; "" when it would be too large."""
     raw = _encode(basis)
     if len(raw) > SMALL_BYTES_MAX:
-        packed = zlib.compress(raw, LEVEL)
+        packed = deflated(raw, LEVEL)
     else:
         as_it_is = zlib.compressobj(0, zlib.DEFLATED, *SMALL_TABLES)
         packed = as_it_is.compress(raw) + as_it_is.flush()

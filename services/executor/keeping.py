@@ -15,6 +15,7 @@ from typing import Any, Final
 from nacl.exceptions import CryptoError
 from nacl.public import PublicKey, SealedBox
 
+from schemas.deflating import deflated
 from schemas.operations import Operation
 from schemas.outcomes import Outcome
 from schemas.ties import WORDS_IN
@@ -27,7 +28,7 @@ KEPT: Final = "cheops-kept:v1:"
 
 def keep(live: Manifest, keys: Keyring) -> str:
     """Only this site's executor can open it."""
-    packed = zlib.compress(json.dumps(live, separators=(",", ":")).encode())
+    packed = deflated(json.dumps(live, separators=(",", ":")).encode())
     key = keys.public
     box = SealedBox(PublicKey(bytes.fromhex(key)))
     return f"{KEPT}{key[:KEY_NAME_LEN]}:{base64.b64encode(box.encrypt(packed)).decode()}"

@@ -11,6 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Generic, TypeVar
 
+from schemas.deflating import deflated
+
 WHOLE_MAX: Final = 256
 
 Kept = TypeVar("Kept")
@@ -18,7 +20,7 @@ Kept = TypeVar("Kept")
 
 def squeezed(written: bytes) -> bytes:
     """Bytes, to be kept."""
-    return zlib.compress(written, 1)
+    return deflated(written, level=1)
 
 
 def _pickled(one: Any) -> bytes:
