@@ -82,15 +82,17 @@ class Inquiries:
     async def ask_all(self, intent: Intent) -> Verdict:
         """A preview: of this site, or of all sites in the intent's scope. Raises MessageError when none comes."""
         if not self._machine.together.coordinator.reading.concerns(intent):
-            rehearsal = self._machine.rehearsal(intent, self._now())
+            intake = self._machine.take_in(intent, self._now())
+            rehearsal = self._machine.rehearsal(intake)
             answer = await self._rehearse(rehearsal) if rehearsal else None
-            verdict = self._machine.preview(intent, self._now(), answer)
+            intake = intake if answer is None else intake.rehearsed(answer)
+            verdict = self._machine.preview(intent, self._now(), intake)
             lacking = self._machine.desk.to_look_up(verdict, self._now())
             if not lacking:
                 return verdict
             elsewhere = await self._look_up(lacking)
             if not elsewhere:
-                return self._machine.preview(intent, self._now(), answer, elsewhere)
+                return self._machine.preview(intent, self._now(), intake, elsewhere)
         asking = self._previews[intent.id] = asyncio.get_running_loop().create_future()
         try:
             await self._step(PreviewSeen(intent.model_copy(update={"preview": True})))

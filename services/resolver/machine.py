@@ -31,6 +31,7 @@ from services.resolver.graph.store import Graph
 from services.resolver.graph.view import View
 from services.resolver.hearing import Elsewhere, Hearing
 from services.resolver.holds import Holds
+from services.resolver.intake import Intake
 from services.resolver.judge.policy import Policy
 from services.resolver.neighbours import Neighbours
 from services.resolver.pursuit import latest
@@ -170,21 +171,20 @@ class Machine:
     # ── intents ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def preview(
-        self,
-        intent: Intent,
-        moment: Moment,
-        answer: RehearsalAnswer | None = None,
-        elsewhere: Elsewhere | None = None,
+        self, intent: Intent, moment: Moment, intake: Intake | None = None, elsewhere: Elsewhere | None = None
     ) -> Verdict:
-        """What the verdict would be; nothing is held, stored or sent."""
-        intake = self._hearing.take_in(intent, moment)
-        intake = intake if answer is None else intake.rehearsed(answer)
+        """What the verdict would be; nothing is held, stored or sent. `intake`: it was taken in before."""
+        intake = self.take_in(intent, moment) if intake is None else intake
         case = self._hearing.case(intent, intake, 1, moment, elsewhere)
         return self._hearing.judge(case, self.view(), moment)
 
-    def rehearsal(self, intent: Intent, moment: Moment) -> Rehearsal | None:
-        """What the executor should be asked before this intent is judged; None when there is nothing to try."""
-        return self._hearing.rehearsal(self._hearing.take_in(intent, moment)) if intent.manifests else None
+    def take_in(self, intent: Intent, moment: Moment) -> Intake:
+        """A question made concrete: what the API server may be asked about it before it is judged."""
+        return self._hearing.take_in(intent, moment)
+
+    def rehearsal(self, intake: Intake) -> Rehearsal | None:
+        """What the executor should be asked; None when there is nothing to try."""
+        return self._hearing.rehearsal(intake)
 
     def malformed(self, intent_id: str, reason: str, moment: Moment) -> Verdict | None:
         """D010 for a body that is no intent, under the name in its subject; None when that name is taken or no name."""

@@ -6,7 +6,7 @@ deletions go the other way round. Lifetime edges order, too, where they make no 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,7 @@ from schemas.identity import ResourceId, SiteName
 from schemas.verdicts import Action, Preconditions, Step
 
 STRONG: Final = frozenset("AS")
+Pair = tuple[ResourceId, ResourceId]  # a dependent, and what it depends on
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +30,16 @@ class Planned:
     state: ResourceState | None
 
 
-def cycle(
-    states: Mapping[ResourceId, ResourceState], waiting: Iterable[tuple[ResourceId, ResourceId]] = ()
-) -> list[ResourceId]:
+def cycle(states: Mapping[ResourceId, ResourceState], waiting: Iterable[Pair] = ()) -> list[ResourceId]:
     """A cycle of what is needed at admission or start, in order; [] when there is none.
 
     `waiting`: dependents with what a selector has them wait for.
     """
-    graph = _edges(states, lambda reference: bool(STRONG & set(reference.phases)))
-    graph.add_edges_from((source, target) for source, target in waiting if source != target)
-    try:
-        return [source for source, _ in networkx.find_cycle(graph)]
-    except networkx.NetworkXNoCycle:
-        return []
+    pairs = [*_pairs(states, _is_strong), *((source, target) for source, target in waiting if source != target)]
+    return [source for source, _ in _one_cycle(_graph(states, pairs))] if pairs else []
 
 
-def plan(
-    site: SiteName, changes: Sequence[Planned], selecting: Iterable[tuple[ResourceId, ResourceId]] = ()
-) -> tuple[Step, ...]:
+def plan(site: SiteName, changes: Sequence[Planned], selecting: Iterable[Pair] = ()) -> tuple[Step, ...]:
     """Steps in an order that respects the edges; `after` names direct predecessors only.
 
     `selecting`: dependents with what they select, where that comes first (what is made may wait for its match).
@@ -74,7 +67,7 @@ def plan(
 def _before(
     states: Mapping[ResourceId, ResourceState],
     changes: Sequence[Planned],
-    selecting: Iterable[tuple[ResourceId, ResourceId]],
+    selecting: Iterable[Pair],
 ) -> dict[ResourceId, set[ResourceId]]:
     """What has to be done before each change."""
     if len(changes) == 1:  # most intents: no graph is worth its making
@@ -90,14 +83,14 @@ def _before(
 def _order(
     states: Mapping[ResourceId, ResourceState],
     resources: Iterable[ResourceId],
-    selecting: Iterable[tuple[ResourceId, ResourceId]],
+    selecting: Iterable[Pair],
 ) -> networkx.DiGraph[ResourceId]:
     """Edges dependent → dependency without cycles and without shortcuts."""
-    order = _edges(states, lambda reference: bool(STRONG & set(reference.phases)))
+    order = _graph(states, _pairs(states, _is_strong))
     order.add_nodes_from(resources)
     for cycle_edges in iter(lambda: _one_cycle(order), []):
         order.remove_edges_from(cycle_edges[-1:])
-    lasting = _edges(states, lambda reference: "L" in reference.phases).edges
+    lasting = set(_pairs(states, lambda reference: "L" in reference.phases))
     for source, target in (*sorted(lasting), *sorted(selecting)):
         if not order.has_edge(source, target) and not networkx.has_path(order, target, source):
             order.add_edge(source, target)
@@ -106,19 +99,26 @@ def _order(
     return reduced
 
 
-def _edges(
-    states: Mapping[ResourceId, ResourceState], wanted: Callable[[Reference], bool]
-) -> networkx.DiGraph[ResourceId]:
-    graph: networkx.DiGraph[ResourceId] = networkx.DiGraph()
-    graph.add_nodes_from(sorted(states))
+def _is_strong(reference: Reference) -> bool:
+    return not STRONG.isdisjoint(reference.phases)
+
+
+def _pairs(states: Mapping[ResourceId, ResourceState], wanted: Callable[[Reference], bool]) -> Iterator[Pair]:
+    """Who names whom among these, by name."""
     for resource in sorted(states):
         for reference in states[resource].references:
             if reference.target in states and reference.target != resource and wanted(reference):
-                graph.add_edge(resource, reference.target)
+                yield resource, reference.target
+
+
+def _graph(resources: Iterable[ResourceId], pairs: Iterable[Pair]) -> networkx.DiGraph[ResourceId]:
+    graph: networkx.DiGraph[ResourceId] = networkx.DiGraph()
+    graph.add_nodes_from(sorted(resources))
+    graph.add_edges_from(pairs)
     return graph
 
 
-def _one_cycle(graph: networkx.DiGraph[ResourceId]) -> list[tuple[ResourceId, ResourceId]]:
+def _one_cycle(graph: networkx.DiGraph[ResourceId]) -> list[Pair]:
     try:
         return list(networkx.find_cycle(graph))
     except networkx.NetworkXNoCycle:

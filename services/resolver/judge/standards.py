@@ -8,7 +8,7 @@ version is the minor one of Kubernetes 1 in which a rule was begun or loosened; 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -72,9 +72,10 @@ def beyond(body: Fields) -> dict[str, str]:
         return {}
     template = body if body.get("kind") == "Pod" else mapping_of(template_of(body))
     notes = mapping_of(mapping_of(template.get("metadata")).get("annotations"))
-    breaches = [*_beyond_baseline(spec), *_annotated(spec, notes)]
+    containers = [one for field in CONTAINERS for one in rows_of(spec.get(field))]
+    breaches = [*_beyond_baseline(spec, containers), *(_annotated(containers, notes) if notes else ())]
     found = dict(_by_version(BASELINE, breaches))
-    found.update(_by_version(RESTRICTED, [*breaches, *_beyond_restricted(spec)]))
+    found.update(_by_version(RESTRICTED, [*breaches, *_beyond_restricted(spec, containers)]))
     return found
 
 
@@ -99,7 +100,7 @@ def beyond_at(found: Mapping[str, str], level: str, version: str) -> str:
     return found.get(level, "")
 
 
-def _beyond_baseline(spec: Fields) -> Iterator[Breach]:
+def _beyond_baseline(spec: Fields, containers: Sequence[Fields]) -> Iterator[Breach]:
     for field in ("hostNetwork", "hostPID", "hostIPC"):
         if spec.get(field) is True:
             yield Breach(f"{field} is true")
@@ -109,9 +110,9 @@ def _beyond_baseline(spec: Fields) -> Iterator[Breach]:
         sysctl = str(one.get("name"))
         if known_since := SYSCTLS.get(sysctl, AFTER_ALL):
             yield Breach(f"it sets the sysctl {sysctl}", until=known_since)
-    for context in (spec, *_containers(spec)):
-        yield from _unconfined(mapping_of(context.get("securityContext")))
-    for one in _containers(spec):
+    for context in filter(None, (mapping_of(one.get("securityContext")) for one in (spec, *containers))):
+        yield from _unconfined(context)
+    for one in containers:
         name, context = one.get("name"), mapping_of(one.get("securityContext"))
         if context.get("privileged") is True:
             yield Breach(f"container {name} is privileged")
@@ -143,12 +144,12 @@ def _unconfined(context: Fields) -> Iterator[Breach]:
         yield Breach("it chooses its SELinux label", until=known_since)
 
 
-def _annotated(spec: Fields, notes: Fields) -> Iterator[Breach]:
+def _annotated(containers: Sequence[Fields], notes: Fields) -> Iterator[Breach]:
     """What was said by annotations before there were fields; those for AppArmor still count."""
     for key, value in notes.items():
         if key.startswith(APPARMOR) and value and not _is_confined(value, "runtime/default"):
             yield Breach(f"its annotation {key} is {value}")
-    for key in (SECCOMP_POD, *(f"{SECCOMP}{one.get('name')}" for one in _containers(spec))):
+    for key in (SECCOMP_POD, *(f"{SECCOMP}{one.get('name')}" for one in containers)):
         if key in notes and not _is_confined(notes[key], "runtime/default", "docker/default"):
             yield Breach(f"its annotation {key} is {notes[key]}", until=19)
 
@@ -157,7 +158,7 @@ def _is_confined(value: Any, *usual: str) -> bool:
     return value in usual or str(value).startswith("localhost/")
 
 
-def _beyond_restricted(spec: Fields) -> Iterator[Breach]:
+def _beyond_restricted(spec: Fields, containers: Sequence[Fields]) -> Iterator[Breach]:
     """Beyond baseline it asks that much is said."""
     for one in rows_of(spec.get("volumes")):
         sources = {name for name, source in one.items() if name != "name" and source is not None}
@@ -170,7 +171,7 @@ def _beyond_restricted(spec: Fields) -> Iterator[Breach]:
     if whole.get("runAsNonRoot") is False:
         yield Breach("runAsNonRoot is false", until=rooted)
     unless_windows = 25 if mapping_of(spec.get("os")).get("name") == "windows" else AFTER_ALL
-    for one in _containers(spec):
+    for one in containers:
         name, context = one.get("name"), mapping_of(one.get("securityContext"))
         if _own_or_whole("runAsNonRoot", context, whole) is not True:
             yield Breach(f"container {name} does not say runAsNonRoot", until=rooted)
@@ -201,13 +202,10 @@ def _has_own_users(spec: Fields) -> bool:
 def _probed(container: Fields) -> Iterator[str]:
     """The hosts that the kubelet would ask for it, where they are said."""
     hooks = mapping_of(container.get("lifecycle"))
-    for one in (*(container.get(name) for name in PROBES), hooks.get("postStart"), hooks.get("preStop")):
+    asked = (*(container.get(name) for name in PROBES), hooks.get("postStart"), hooks.get("preStop"))
+    for one in filter(None, map(mapping_of, asked)):
         for way in ("httpGet", "tcpSocket"):
-            yield str(mapping_of(mapping_of(one).get(way)).get("host") or "")
-
-
-def _containers(spec: Fields) -> list[Fields]:
-    return [one for field in CONTAINERS for one in rows_of(spec.get(field))]
+            yield str(mapping_of(one.get(way)).get("host") or "")
 
 
 def _added(context: Fields) -> list[str]:

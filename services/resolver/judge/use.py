@@ -6,7 +6,7 @@ a terminating dependent is a user until it is gone; a reference without its perm
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final, Literal
 
@@ -175,11 +175,16 @@ def alternatives(view: View, source: ResourceId, reference: Reference) -> list[R
 
 def _selects(view: View, source: ResourceId, reference: Reference, replaced: ResourceId | None) -> bool:
     targets = view.targets(source, reference)
-    stay = [one for one in targets.present if replaced is None or owner_of(view, one) != replaced]
+    stay = _not_replaced(view, targets.present, replaced)
     if any(lives(view, one) for one in stay):
         return True
     # More than a walk looks at: somebody among them lives, unless all that were seen are replaced.
     return targets.count > len(targets.present) and bool(stay)
+
+
+def _not_replaced(view: View, present: Sequence[ResourceId], replaced: ResourceId | None) -> Sequence[ResourceId]:
+    tops: dict[ResourceId, ResourceId] = {}
+    return [one for one in present if owner_of(view, one, tops) != replaced] if replaced is not None else present
 
 
 def selects_part(view: View, source: ResourceId, reference: Reference, replaced: ResourceId | None = None) -> bool:
@@ -187,7 +192,7 @@ def selects_part(view: View, source: ResourceId, reference: Reference, replaced:
     if not reference.granule:
         return True
     targets = view.targets(source, reference)
-    stay = [one for one in targets.present if replaced is None or owner_of(view, one) != replaced]
+    stay = _not_replaced(view, targets.present, replaced)
     if targets.count > len(targets.present) and stay:
         return True  # as above
     states = (view.find(one) for one in stay if lives(view, one))
