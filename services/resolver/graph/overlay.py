@@ -15,7 +15,18 @@ from schemas.identity import KindId, ResourceId, ResourceKey, SiteName, kind_of
 from schemas.kinds import Surface
 from schemas.relations.selector import matches, selects
 from services.resolver.graph.label_index import namespace_of
-from services.resolver.graph.view import OWNING, WALK_MAX, Dependents, Edge, Reach, Targets, View, Which, reach_by_edges
+from services.resolver.graph.view import (
+    OWNING,
+    WALK_MAX,
+    Dependents,
+    Edge,
+    Reach,
+    Targets,
+    View,
+    Which,
+    owner_by_references,
+    reach_by_edges,
+)
 
 NAMESPACE: Final = "Namespace"
 
@@ -32,6 +43,7 @@ class OverlayView:
     ) -> None:
         self._base, self._puts, self._deletes = base, puts, deletes
         self._holders = holders or {}
+        self._who_is_there_stays: bool | None = None  # not asked yet
 
     @property
     def site(self) -> SiteName:
@@ -49,6 +61,16 @@ class OverlayView:
         if put is not None:
             return put
         return None if resource in self._deletes else self._base.find(resource)
+
+    def owner(self, resource: ResourceId) -> ResourceId | None:
+        """See View."""
+        if self._who_is_there_stays is None:
+            before = ((one, self._base.find(one.resource)) for one in self._puts.values())
+            same = (was is not None and one.uid in ("", was.uid) for one, was in before)
+            self._who_is_there_stays = not self._deletes and all(same)
+        if self._who_is_there_stays and resource not in self._puts:
+            return self._base.owner(resource)
+        return owner_by_references(self, resource)
 
     def held_by(self, resource: ResourceId) -> str | None:
         """Whose change it is."""
@@ -99,9 +121,16 @@ class OverlayView:
 
     def _named(self, reference: Reference) -> Targets:
         state = self.find(reference.target)
-        if state is None or (reference.uid and state.uid and reference.uid != state.uid):
+        if state is None or self._is_another(state, reference.uid):
             return Targets()
         return Targets((reference.target,), 1)
+
+    def _is_another(self, state: ResourceState, uid: str) -> bool:
+        """Its uid is known and not this one. What is written over keeps its own, whether a manifest says it or not."""
+        if not uid or state.uid:
+            return bool(uid) and uid != state.uid
+        was = self._base.find(state.resource)
+        return was is not None and was.uid not in ("", uid)
 
     def _selects(self, selector: Selector, state: ResourceState) -> bool:
         if not selects(selector, state):
@@ -166,7 +195,5 @@ class OverlayView:
             if reference.selector is not None:
                 if state is not None and source.resource != target and self._selects(reference.selector, state):
                     yield Edge(source.resource, target, reference)
-            elif reference.target == target:
-                other = reference.uid and state is not None and state.uid and state.uid != reference.uid
-                if not other:
-                    yield Edge(source.resource, target, reference)
+            elif reference.target == target and (state is None or not self._is_another(state, reference.uid)):
+                yield Edge(source.resource, target, reference)

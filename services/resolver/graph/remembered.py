@@ -16,7 +16,7 @@ from schemas.kinds import Surface
 from services.resolver.graph.names import NOWHERE
 from services.resolver.graph.numbers import Numbers
 from services.resolver.graph.store import Graph
-from services.resolver.graph.view import WALK_MAX, Dependents, Edge, Reach, Targets, View, Which
+from services.resolver.graph.view import WALK_MAX, Dependents, Edge, Reach, Targets, View, Which, owner_by_references
 from services.resolver.graph.walk import owner_of
 
 _UNKNOWN: Final = object()
@@ -49,6 +49,16 @@ class RememberedView:
         if found is _UNKNOWN:
             found = self._states[resource] = self._base.find(resource)
         return cast("ResourceState | None", found)
+
+    def owner(self, resource: ResourceId) -> ResourceId | None:
+        """See View."""
+        number = NOWHERE if self.numbers is None else self.numbers.find(resource)
+        if self.numbers is None or number == NOWHERE or self.numbers.rows[number] is None:
+            return owner_by_references(self, resource)
+        owner = self.numbers.owner(number)
+        if self.numbers.strange:
+            return owner_by_references(self, resource)
+        return None if owner == NOWHERE else self.numbers.resource(owner)
 
     def held_by(self, resource: ResourceId) -> str | None:
         """See View."""

@@ -34,7 +34,7 @@ from services.resolver.graph.relations import Relations
 from services.resolver.graph.states import States
 from services.resolver.graph.sweeping import Listings
 from services.resolver.graph.taking import Inside, Taking
-from services.resolver.graph.view import WALK_MAX, Dependents, Edge, Reach, Targets, Which
+from services.resolver.graph.view import WALK_MAX, Dependents, Edge, Reach, Targets, Which, owner_by_references
 
 UNUSED_MAX: Final = 8_192  # numbers that may wait to be forgotten
 BELONGINGS: Final = (  # all that a graph has
@@ -228,6 +228,10 @@ class Graph:
         for number, record in enumerate(self._record):
             if record is not None:
                 yield self._records.unpack(self._names.resource(number), record)
+
+    def owner(self, resource: ResourceId) -> ResourceId | None:
+        """See View."""
+        return owner_by_references(self, resource)
 
     def held_by(self, resource: ResourceId) -> str | None:
         """Nothing is in flight in what was observed."""

@@ -87,6 +87,9 @@ class View(Protocol):
     def members(self, kind: KindId, namespace: str | None = None) -> Iterator[ResourceId]:
         """Present resources of a kind, in one namespace or everywhere."""
 
+    def owner(self, resource: ResourceId) -> ResourceId | None:
+        """The first of its owners that is there."""
+
     def held_by(self, resource: ResourceId) -> str | None:
         """The intent whose allowed but not yet visible change touches this resource; None when there is none."""
 
@@ -104,6 +107,15 @@ def reach_by_edges(view: View, resources: Collection[ResourceId], limit: int) ->
             seen.add(edge.source)
             queue.append(edge.source)
     return Reach(len(seen) - len(resources), False)
+
+
+def owner_by_references(view: View, resource: ResourceId) -> ResourceId | None:
+    """What `View.owner` answers, by its other questions."""
+    state = view.find(resource)
+    for reference in state.references if state is not None else ():
+        if reference.relation == "composition" and view.targets(resource, reference).count:
+            return reference.target
+    return None
 
 
 def takes_along(container: ResourceState) -> bool:

@@ -130,14 +130,14 @@ def dangling(view: View, source: ResourceId, *, optional: bool) -> Iterator[Edge
 
 def owner_of(view: View, resource: ResourceId, tops: dict[ResourceId, ResourceId] | None = None) -> ResourceId | None:
     """The top of the chain of owners, when it is there. `tops` remembers it by the direct owner: siblings share it."""
-    direct = _direct_owner(view, resource)
+    direct = view.owner(resource)
     if direct is None or direct == resource:
         return None
     if tops is not None and direct in tops:
         return tops[direct]
     top = direct
     for _ in range(OWNERS_MAX):
-        above = _direct_owner(view, top)
+        above = view.owner(top)
         if above is None or above == resource:
             break
         top = above
@@ -149,21 +149,13 @@ def owner_of(view: View, resource: ResourceId, tops: dict[ResourceId, ResourceId
 def maker_of(view: View, resource: ResourceId) -> ResourceId | None:
     """The highest owner that makes pods from a template: what a pod is, is written there."""
     maker: ResourceId | None = None
-    above = _direct_owner(view, resource)
+    above = view.owner(resource)
     for _ in range(OWNERS_MAX):
         state = view.find(above) if above is not None else None
         if state is None or state.template_labels is None or above == resource:
             break
-        maker, above = above, _direct_owner(view, state.resource)
+        maker, above = above, view.owner(state.resource)
     return maker
-
-
-def _direct_owner(view: View, resource: ResourceId) -> ResourceId | None:
-    state = view.find(resource)
-    for reference in state.references if state is not None else ():
-        if reference.relation == "composition" and view.targets(resource, reference).count:
-            return reference.target
-    return None
 
 
 def serves(view: View, source: ResourceId, reference: Reference) -> bool:

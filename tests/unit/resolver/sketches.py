@@ -63,6 +63,10 @@ class Sketch:
             return [SECRET]
         return self._random.sample(NAMES, self._random.randrange(1, 3))
 
+    def written(self) -> list[ResourceState]:
+        """What some of it, or what is not there yet, is to be."""
+        return [self._state(name) for name in self._random.sample(NAMES, self._random.randrange(1, 4))]
+
     def _one_in(self, number: int) -> bool:
         return self._random.randrange(number) == 0
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from schemas.policy import PolicyFile
 from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.remembered import RememberedView, numbers_of
-from services.resolver.graph.view import WALK_MAX, Reach, reach_by_edges
+from services.resolver.graph.view import WALK_MAX, Reach, owner_by_references, reach_by_edges
 from services.resolver.judge.case import Case, Change
 from services.resolver.judge.decide import decide
 from services.resolver.judge.delete import blocks_by_default, judge_delete, with_dependents
@@ -25,7 +25,7 @@ from services.resolver.judge.going import together
 from services.resolver.judge.policy import Policy
 from tests.kit.court import FRESH
 from tests.kit.examples import examples
-from tests.unit.resolver.sketches import LYON, NOW, Sketch
+from tests.unit.resolver.sketches import LYON, NAMES, NOW, Sketch
 
 STRICT: Final = [{"code": "311", "set": "warn"}, {"code": "302", "set": "deny"}]
 POLICIES: Final = [Policy(), Policy(PolicyFile.model_validate({"schema": "policy/v1", "rules": STRICT}))]
@@ -43,6 +43,29 @@ def test_a_deletion_gets_the_same_verdict_by_number_and_over_states(seed: int) -
         case = Case("i-1", "delete", LYON, changes, FRESH, expires_at, 10.0)
         over_states = decide(case, OverlayView(graph, {}), policy, NOW)
         assert decide(case, graph, policy, NOW).to_json() == over_states.to_json()
+
+
+@settings(max_examples=examples(1_500))
+@given(SEEDS)
+def test_a_write_gets_the_same_verdict_by_number_and_over_states(seed: int) -> None:
+    sketch = Sketch(seed)
+    graph = sketch.graph()
+    changes = tuple(Change(one.resource, "apply", "v1", one) for one in sketch.written())
+    case = Case("i-1", "apply", LYON, changes, FRESH, NOW + timedelta(hours=1), 10.0)
+    over_states = decide(case, OverlayView(graph, {}), Policy(), NOW)
+    assert decide(case, graph, Policy(), NOW).to_json() == over_states.to_json()
+
+
+@settings(max_examples=examples(1_500))
+@given(SEEDS)
+def test_an_owner_is_the_same_by_number_and_over_states_whatever_is_written_meanwhile(seed: int) -> None:
+    sketch = Sketch(seed)
+    graph = sketch.graph()
+    over_states = RememberedView(OverlayView(graph, {}))
+    laid_over = OverlayView(RememberedView(graph), {one.resource: one for one in sketch.written()})
+    for name in NAMES:
+        assert RememberedView(graph).owner(name) == owner_by_references(over_states, name)
+        assert laid_over.owner(name) == owner_by_references(laid_over, name)
 
 
 @settings(max_examples=examples(1_500))
