@@ -96,6 +96,7 @@ class Extractor:
             run.values = [None] * plan.facts.slots_count
             if not plan.quick.walk(one, run):
                 return None
+            plan.finish(run)
             state = self._keep(plan, run, digest, mark)
         return state, True
 

@@ -38,7 +38,7 @@ class Plan:
     namespaced  None: nobody serves it
     rests       what `read` finds is the same when the object's digest is
     rests_in_bytes   then metadata and status are all that need be decoded
-    quick       reads objects from their bytes, where nothing needs all of an object
+    quick       reads objects from their bytes
     """
 
     def __init__(self, version: str, kind: str, catalogue: Catalogue, surface: Surface) -> None:
@@ -68,14 +68,24 @@ class Plan:
         if known is None and not mine and not surface.is_built_in(split_kind(self.head)[0]):
             strange = catalogue.rules.get(KindId(STRANGE_KIND), ())
             self._roams = compiled(place_of(rows_of(strange, ANYWHERE, self.head, surface)))
-        is_whole = self._roams is not None or self._grants is not None or self.kind == SET
-        is_whole = is_whole or any(row.steps[:1] != ("status",) for row in moving)
-        quickly = None if is_whole else resting
-        self.quick = Quick(self.head, self.namespaced, quickly, _first(moving), self.confidential, self._copies)
+        self.quick = Quick(
+            self.head,
+            self.namespaced,
+            resting,
+            _first(moving),
+            self.confidential,
+            self._copies,
+            reads_all=self._roams is not None or self._grants is not None or self.kind == SET,
+            moves_all=any(row.steps[:1] != ("status",) for row in moving),
+        )
 
     def read(self, run: Run) -> None:
         """Find the references, and what facts and parts are made of, but for what changes by itself (resting.py)."""
         self._read(run.body, (), run)
+        self.finish(run)
+
+    def finish(self, run: Run) -> None:
+        """Of that, what looks at all of an object once its fields were gone through."""
         if self._roams is not None:
             roam(self._roams, run.body, run)
         if self._copies is not None and run.values[self._copies] is not None:

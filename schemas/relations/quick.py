@@ -43,20 +43,22 @@ def unplaced(references: Iterable[Reference], known: Set[str]) -> list[ResourceI
 
 
 class Quick:
-    """How objects of one kind are read so. `copied`: a slot (places.py) that makes reading of it another matter."""
+    """How objects of one kind are read so. `copied`: a slot (places.py) that has all of the body needed."""
 
     def __init__(
         self,
         head: str,
         namespaced: bool | None,
-        rows: Sequence[Row] | None,
+        rows: Sequence[Row],
         moving: frozenset[str] | None,
         confidential: bool,
         copied: int | None,
+        reads_all: bool,
+        moves_all: bool,
     ) -> None:
-        """`rows`: all that does not change by itself; None: objects of this kind are not read so.
+        """`rows`: all that does not change by itself. `moving`: the fields of the status that matter; None: all of it.
 
-        `moving`: the fields of the status that matter; None: all of it.
+        `reads_all`: something looks at all of an object, and `moves_all`: so does something that changes by itself.
         """
 
     def begin(self, version: str, kind: str, one: Written) -> Run | None:
@@ -68,5 +70,8 @@ class Quick:
         raise NotImplementedError("nothing is read here")
 
     def walk(self, one: Written, run: Run) -> bool:
-        """References and slots, as walking.py's function finds them; False: the plain way is to read it."""
+        """References and slots, as walking.py's function finds them, and all of its body where something looks at it.
+
+        False: the plain way is to read it.
+        """
         raise NotImplementedError("nothing is read here")

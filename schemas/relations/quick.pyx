@@ -3,9 +3,9 @@
 
     line ─▶ where each value stands ─▶ digest, from the bytes ─▶ places of the rules ─▶ references, slots
 
-It reads one way of writing: JSON without white space, plain ASCII, as API servers send it. Whatever else is met, and
-every kind whose rules look at an object as a whole, is left to the plain way (extract.py), which says what is wrong.
-What is read here is what the readers of the rules read: test_quick.py holds both to the same states.
+It reads one way of writing: JSON without white space, plain ASCII, as API servers send it. Whatever else is met is left
+to the plain way (extract.py), which says what is wrong. Where rules look at an object as a whole it is decoded for them,
+and only for them. What is read here is what the readers of the rules read: test_quick.py holds both to the same states.
 
 native/ holds its pieces, which become one module with it.
 """
@@ -63,6 +63,7 @@ cdef object _decode = msgspec.json.Decoder().decode
 cdef object _encode = msgspec.json.Encoder().encode
 cdef object _new_hash = hashlib.blake2b(digest_size=12).copy
 cdef object _reference = Reference, _no = False
+cdef frozenset _HEAD = frozenset(("apiVersion", "kind", "metadata"))
 cdef object _undecodable = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 cdef bytes _declaration = DECLARATION.encode()
 cdef const char *DECLARATION_AT = PyBytes_AS_STRING(_declaration)
@@ -104,11 +105,12 @@ cdef class Quick:
     cdef str head
     cdef object namespaced, copied
     cdef frozenset moving  # fields of the status that matter; None: all of it
-    cdef bint confidential
+    cdef bint confidential, reads_all, moves_all
 
-    def __init__(self, head, namespaced, rows, moving, confidential, copied):
+    def __init__(self, head, namespaced, rows, moving, confidential, copied, reads_all, moves_all):
         self.moving = moving
         self.head, self.namespaced, self.confidential, self.copied = head, namespaced, confidential, copied
+        self.reads_all, self.moves_all = reads_all, moves_all
         self.rows, self.root = rows, None
 
     def begin(self, version, kind, Written one not None):
@@ -117,8 +119,6 @@ cdef class Quick:
         cdef uint32_t at
         cdef dict body = {"apiVersion": version, "kind": kind}, metadata
         if self.root is None:
-            if self.rows is None:
-                return None
             self.root, self.rows = _spot_of(self.rows, self.confidential), None
         if not (self._says(one, b"apiVersion", version) and self._says(one, b"kind", kind)):
             return None
@@ -127,7 +127,9 @@ cdef class Quick:
         resource = f"{self.head}/{namespace}/{one.name}" if namespace else f"{self.head}/{one.name}"
         metadata = {"uid": one.uid, "resourceVersion": one.resource_version}
         try:
-            if one.status:
+            if self.moves_all:
+                _fill(one, body)
+            elif one.status:
                 body["status"] = self._status(one)
             at = one.child(one.metadata, b"generation", 10)
             if at:
@@ -185,12 +187,14 @@ cdef class Quick:
         course.one, course.run, course.found, course.values, course.decoded = one, run, run.found, run.values, {}
         course.namespace = <const char *>PyUnicode_1BYTE_DATA(namespace)
         course.namespace_size = PyUnicode_GET_LENGTH(namespace)
-        course.is_named = is_name(course.namespace, course.namespace_size)
+        course.is_named, course.is_filled = is_name(course.namespace, course.namespace_size), self.moves_all
         try:
+            if self.reads_all:
+                course.fill()
             if self.root.go(course, 0, ()):
                 return False
             if self.copied is not None and course.values[self.copied] is not None:
-                return False
+                course.fill()
             at = one.child(one.metadata, b"labels", 6)
             if at:
                 run.metadata["labels"] = course.value(at)

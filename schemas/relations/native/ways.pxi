@@ -12,6 +12,7 @@ cdef class Course:
     cdef const char *namespace
     cdef Py_ssize_t namespace_size
     cdef bint is_named  # whether its namespace can be one's name
+    cdef bint is_filled  # whether all of its body is decoded
     cdef dict decoded
 
     cdef object value(self, uint32_t at):
@@ -27,16 +28,12 @@ cdef class Course:
         self.decoded[at] = made
         return made
 
-    cdef dict metadata(self):
-        """All of it but for who manages which field."""
-        cdef Written one = self.one
-        cdef uint32_t at = one.metadata + 1
-        cdef dict found = {}
-        while at < one.nodes[one.metadata].after:
-            if not _is_called(one, at, b"managedFields", 13):
-                found[_key(one, at)] = self.value(at)
-            at = one.nodes[at].after
-        return found
+    cdef int fill(self) except -1:
+        """Decode all of its body, for who looks at more than a place of it."""
+        if not self.is_filled:
+            _fill(self.one, self.run.body)
+            self.is_filled = True
+        return 0
 
 
 cdef class Way:
@@ -69,9 +66,12 @@ cdef class Asking(Way):
         if self.reads == "pod-tokens" and _projects_nothing(course.one, at):
             return 0
         if self.is_around:
-            return 1
+            course.fill()
+            self.read(course.value(at), items, course.run)
+            return 0
         if self.needs_metadata:
-            course.run.body["metadata"] = course.metadata()
+            if not course.is_filled:
+                course.run.body["metadata"] = _metadata(course.one)
             self.read(course.value(at), items, course.run)
             return 0
         looked_at = None

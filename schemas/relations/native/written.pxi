@@ -183,6 +183,27 @@ cdef object _value(Written one, uint32_t at):
         return None
     return _decode(PyBytes_FromStringAndSize(<const char *>one.text + start, end - start))
 
+cdef dict _metadata(Written one):
+    """All of it but for who manages which field. Raises msgspec's errors."""
+    cdef uint32_t at = one.metadata + 1
+    cdef dict found = {}
+    while at < one.nodes[one.metadata].after:
+        if not _is_called(one, at, b"managedFields", 13):
+            found[_key(one, at)] = _value(one, at)
+        at = one.nodes[at].after
+    return found
+
+cdef int _fill(Written one, dict body) except -1:
+    """All that an object says, but for who manages which field. Raises msgspec's errors."""
+    cdef uint32_t at = 1
+    body["metadata"] = _metadata(one)
+    while at < one.nodes[0].after:
+        key = _key(one, at)
+        if key not in _HEAD:
+            body[key] = _value(one, at)
+        at = one.nodes[at].after
+    return 0
+
 def written(bytes line not None):
     """A line of a watch, of an object that was added or changed; None: it is to be decoded, and may be anything."""
     cdef const char *text = PyBytes_AS_STRING(line)
