@@ -35,6 +35,7 @@ from schemas.scope.parse import from_json
 from schemas.scope.printing import print_scope
 from schemas.verdicts import Verdict
 from services.resolver.judge.policy import Policy
+from services.resolver.uncollected import Uncollected
 
 NOT_SINCE: Final = ("delete", "read", "verb", "namespace", "scope", "latency", "cascade")  # what --since says itself
 
@@ -64,8 +65,11 @@ class Request:
 
 def run(request: Request, output: str, ascii_only: bool) -> int:
     """Judge and print; returns the exit code. Raises BadInputError, DocumentError, IdentityError."""
-    if request.since:
-        return _run_since(request, output, ascii_only)
+    with Uncollected():  # what was read stays until the end, and walks over it took as long as reading it
+        return (_run_since if request.since else _run)(request, output, ascii_only)
+
+
+def _run(request: Request, output: str, ascii_only: bool) -> int:
     paths = _paths(request.sites)
     flaws = _flaws(request, list(paths))
     documents = judged_documents([Path(one) for one in request.filenames], request.namespace)

@@ -44,5 +44,7 @@ def relations(
     if not filename:
         raise BadInputError("what should be read? (-f FILE, -f FOLDER, -f - for standard input, or --rules)")
     from cheops.cli.relating import print_relations
+    from services.resolver.uncollected import Uncollected
 
-    print_relations(filename, output, rule_file or ())
+    with Uncollected():
+        print_relations(filename, output, rule_file or ())

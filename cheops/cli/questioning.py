@@ -36,11 +36,13 @@ def answered(asked: Asked, ask: Callable[[Questioned], Awaitable[Answer]]) -> An
         return with_mesh(ask, asked.server)
     from cheops.offline.questions import OfflineQuestions
     from cheops.offline.rules import rule_sources
+    from services.resolver.uncollected import Uncollected
 
     rules = rule_sources(asked.rule_files or ())
-    documents = checked_documents([Path(one) for one in asked.filenames], "")
+    with Uncollected():
+        documents = checked_documents([Path(one) for one in asked.filenames], "")
 
-    async def run() -> Answer:
-        return await ask(OfflineQuestions(documents, asked.site or "", rules))
+        async def run() -> Answer:
+            return await ask(OfflineQuestions(documents, asked.site or "", rules))
 
-    return asyncio.run(run())
+        return asyncio.run(run())
