@@ -31,6 +31,7 @@ from schemas import (
     policy,
     queries,
     rehearsals,
+    ruling,
     subjects,
     verdicts,
 )
@@ -66,6 +67,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "taken": parcels.Taken,
     "ping": pings.Ping,
     "pong": pings.Pong,
+    "rules": ruling.RulesInForce,
     "resync": queries.ResyncRequest,
     "resyncanswer": queries.ResyncAnswer,
     "rehearsal": rehearsals.Rehearsal,
@@ -89,6 +91,12 @@ CHANNELS: dict[str, tuple[str, str, str, str]] = {
         "event",
         "EVENTS",
         "batches of up to 256 resource events, chained by hash; what they share is written once",
+    ),
+    "rules": (
+        "cheops.v1.rules.{site}",
+        "rules",
+        "RULES",
+        "the rules of ConfigMaps that are in force; the last word of a site counts",
     ),
     "heartbeats": (
         "cheops.v1.heartbeat.{site}",

@@ -115,7 +115,8 @@ class ResourceState(Struct, frozen=True, omit_defaults=True, gc=False):
     parts           what others can need of it: {"key": (...), "port": ("http", "80"), "listener": ..., "version": ...}
     facts           small scalars that decisions rest on (schemas/relations says which, per kind): "recurs": bool,
                     "replicas": int, "health": "current|progressing|failed|terminating", "default": bool, …
-                    "rules": the values of a ConfigMap that carries rules, as JSON (schemas/relations/carried.py)
+                    "rules": the values of a ConfigMap that carries rules, as JSON (schemas/relations/carried.py);
+                    "rules_before": what those said that cannot be used now, when they last could
     deleting        it has a deletionTimestamp
     digest          of its content as shaped (for change detection), never of secret values alone
     grants          permissions that it gives to references of others

@@ -17,7 +17,7 @@ _ALL_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _ESCAPED = re.compile(rb"=([0-9A-F]{2})")
 
 StreamName = Literal[
-    "EVENTS", "INTENTS", "PARTS", "VERDICTS", "OPERATIONS", "OUTCOMES", "ALERTS", "DEAD", "INBOX", "OUTBOX"
+    "EVENTS", "RULES", "INTENTS", "PARTS", "VERDICTS", "OPERATIONS", "OUTCOMES", "ALERTS", "DEAD", "INBOX", "OUTBOX"
 ]
 SiteStream = NewType("SiteStream", str)  # a stream that holds one site's messages only
 AnyStream = StreamName | SiteStream
@@ -60,6 +60,11 @@ def event(site: SiteName) -> str:
 def heartbeat(site: SiteName) -> str:
     """The watcher's heartbeat: not stored, an old one is worth nothing."""
     return f"{ROOT}.heartbeat.{escape(site)}"
+
+
+def rules(site: SiteName) -> str:
+    """The rules of a site's ConfigMaps that are in force (stream RULES); the last word counts."""
+    return f"{ROOT}.rules.{escape(site)}"
 
 
 def intent(site: SiteName, intent_id: str) -> str:
@@ -170,6 +175,7 @@ def filters(stream: StreamName, site: SiteName | None = None) -> str:
     token = escape(site) if site else "*"
     return {
         "EVENTS": f"{ROOT}.event.{token}",
+        "RULES": f"{ROOT}.rules.{token}",
         "INTENTS": f"{ROOT}.intent.{token}.*",
         "PARTS": f"{ROOT}.part.{token}.*",
         "VERDICTS": f"{ROOT}.verdict.{token}.*.*",

@@ -48,6 +48,7 @@ SCOPE_FACT: Final = "declared_scope"
 DECLARED_FACT: Final = "declared"
 COUNTER_BITS: Final = 16  # of a stamp: below them a counter, above them the milliseconds of a wall clock
 RULES_FACT: Final = "rules"  # the watcher's own: the rule files of a ConfigMap (schemas/relations/carried.py)
+RULES_BEFORE_FACT: Final = "rules_before"  # and what of them holds in place of files that cannot be used any more
 DRIFT_FACT: Final = "drift"  # the watcher's own: what of the object differs from its declaration
 FACTS: Final = {SHARED_TO: SHARED_TO_FACT, REPLICAS: REPLICAS_FACT, PARTS: PARTS_FACT, SCOPE: SCOPE_FACT}
 WORDS_IN: Final = {"labels": (REPLICA_SET, PART_OF), "annotations": (SHARED_TO, REPLICAS, PARTS, SCOPE)}

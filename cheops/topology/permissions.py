@@ -23,6 +23,7 @@ CLIENT: Final = "client"
 ANY_SITE: Final = SiteName("*")
 SHARED_STREAMS: Final[tuple[StreamName, ...]] = (
     "EVENTS",
+    "RULES",
     "INTENTS",
     "PARTS",
     "VERDICTS",
@@ -69,10 +70,10 @@ def never_crossing(receiver: SiteName, known: tuple[SiteName, ...], sender: Site
 
     `sender`: the one site at the other end of a direct link; what it says in the name of another known site is refused.
     """
-    own = ("event", "heartbeat", "intent", "part", "verdict", "operation", "outcome", "alert", "dead", "api", "outbox")
+    stored = ("event", "rules", "intent", "part", "verdict", "operation", "outcome", "alert", "dead", "outbox")
     others = [one for one in known if sender and one not in (sender, receiver)]
     return (
-        *(f"{subjects.ROOT}.{family}.>" for family in own),
+        *(f"{subjects.ROOT}.{family}.>" for family in (*stored, "heartbeat", "api")),
         *(subjects.peer_family(receiver, one) for one in (receiver, *others)),
         "$JS.>",
     )
@@ -83,9 +84,11 @@ def _watcher(site: SiteName) -> Permissions:
         publish=(
             subjects.event(site),
             subjects.heartbeat(site),
+            subjects.rules(site),
             subjects.api_family("watcher", site),  # is another one there?
             *_making(SHARED_STREAMS),
             *_getting("EVENTS"),
+            *_getting("RULES"),
         ),
         subscribe=(_inbox(site, "watcher"), subjects.api_family("watcher", site)),
         answers=True,
@@ -131,7 +134,7 @@ def _executor(site: SiteName) -> Permissions:
             subjects.filters("OUTCOMES", site),
             subjects.filters("DEAD"),
             *_making(SHARED_STREAMS),
-            *(one for stream in ("OPERATIONS", "OUTCOMES") for one in _getting(stream)),
+            *(one for stream in ("OPERATIONS", "OUTCOMES", "RULES") for one in _getting(stream)),
             *_consuming("OPERATIONS", f"executor-{site}"),
         ),
         subscribe=(_inbox(site, "executor"), subjects.api_family("executor", site)),

@@ -48,7 +48,8 @@ ALERTS: Final = (
         "505",
         "rules of a ConfigMap are not in force",
         "A rule file that a labelled ConfigMap holds cannot be used, or is more than a site may have.",
-        "Verdicts know nothing of its rules: what they would deny is allowed. All other rules hold.",
+        "What the file said before it was broken stays in force, where the alert says so; of what never could be "
+        "used verdicts know nothing. All other rules hold.",
         "Repair it: cheops rules check FILE names the line of its manifest.",
         "a phase that does not exist, kubectl apply",
     ),

@@ -2,16 +2,19 @@
 
     ConfigMap, label cheops.io/rules: "true"; each value of `data` is a rule file (docs/adr/0031)
       └▶ watcher: fact `rules` of its state, {key: text} as JSON ─▶ Rulebook of the resolver ─▶ catalogue
+                  fact `rules_before`: what files that cannot be used said when they last could
 
-What is in force follows from what is there now, and from nothing before: a file that cannot be used is left out, with
-its reason, and all others hold. So whoever starts again, and whoever was there all the time, read by the same rules.
+A file that cannot be used is left out, with its reason, and all others hold; in its place holds what was noted as said
+before (docs/adr/0042). What is in force follows from what was noted and from nothing else, so that whoever starts
+again, and whoever was there all the time, read by the same rules.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +24,7 @@ from schemas.identity import KindId, ResourceId, resource_id
 from schemas.kinds import Surface
 from schemas.relations.loader import ANY_KIND, STRANGE_KIND, Catalogue, assembled
 from schemas.relations.rule_file import ReadFile, RuleError, RuleText, Source, read
-from schemas.ties import RULES, RULES_FACT
+from schemas.ties import RULES, RULES_BEFORE_FACT, RULES_FACT
 from schemas.untyped import mapping_of
 
 KIND: Final = KindId("ConfigMap")
@@ -29,6 +32,7 @@ BYTES_MAX: Final = 256 * 1024  # of all that a site's ConfigMaps carry, as their
 FILES_MAX: Final = 100  # of them
 SELECTOR: Final = f"{RULES}=true"
 TOO_LARGE: Final = False  # the fact of one that is larger by itself
+HELD: Final = "what it said before is in force"
 
 
 def carries(labels: Mapping[str, Any]) -> bool:
@@ -41,8 +45,13 @@ def fact_of(data: Any) -> str | bool:
     texts = {key: text for key, text in mapping_of(data).items() if isinstance(text, str)}
     if sum(map(len, texts.values())) > BYTES_MAX:
         return TOO_LARGE
-    fact = json.dumps(texts, ensure_ascii=False, sort_keys=True)
+    fact = said(texts)
     return fact if len(fact.encode("utf-8", "replace")) <= BYTES_MAX else TOO_LARGE
+
+
+def said(texts: Mapping[str, str]) -> str:
+    """Rule files by their keys → a fact that says them."""
+    return json.dumps(texts, ensure_ascii=False, sort_keys=True)
 
 
 class Rulebook:
@@ -50,7 +59,8 @@ class Rulebook:
 
     edition     a digest of the version of Cheops and of the rules in files: who has the same reads objects alike, where
                 the same ConfigMaps are
-    catalogue   as of the last `renew`
+    catalogue   as of the last `renew`, like the rest
+    in_force    what of the ConfigMaps is, by ConfigMap and key
     refused     what of the ConfigMaps is not in force, by ConfigMap
     """
 
@@ -60,9 +70,11 @@ class Rulebook:
         self._base = assembled(files)
         self.edition = _edition(one for one in self._base.catalogue.files if isinstance(one, Path))
         self.catalogue = self._base.catalogue
+        self.in_force: dict[ResourceId, dict[str, str]] = {}
         self.refused: dict[ResourceId, tuple[RuleError, ...]] = {}
-        self._carried: dict[ResourceId, object] = {}
+        self._carried: dict[ResourceId, tuple[object, object]] = {}  # what is said, and what was said before
         self._read = dict(self._carried)
+        self._sources: list[Source] = []
         self._beginning = resource_id("", KIND, namespace, "") if namespace else ""
 
     @property
@@ -81,56 +93,124 @@ class Rulebook:
         if facts is None or RULES_FACT not in facts:
             self._carried.pop(resource, None)
         else:
-            self._carried[resource] = facts[RULES_FACT]
+            self._carried[resource] = (facts[RULES_FACT], facts.get(RULES_BEFORE_FACT, ""))
 
-    def keep(self, there: set[ResourceId]) -> None:
+    def keep(self, there: Collection[ResourceId]) -> None:
         """All others are gone."""
-        for resource in self._carried.keys() - there:
+        for resource in self._carried.keys() - set(there):
             del self._carried[resource]
 
     def renew(self) -> Catalogue | None:
         """Read what was noted; the catalogue before when there is another one now, None when all is as it was."""
         if self._carried == self._read:
             return None
-        before, self._read = self.catalogue, dict(self._carried)
-        refused: list[tuple[ResourceId, RuleError]] = []
-        files = [*self._files_in(refused)]
+        self._read = dict(self._carried)
+        reading = _Reading(self._carried)
         while True:
             try:
                 made = self._base.copy()
-                made.add(files)
+                made.add(reading.files)
                 break
             except RuleError as error:
-                bad = error.text or files[-1].source  # a fragment of a file, which nobody had used before
-                refused.append((_config_map(bad), error))
-                files = [one for one in files if one.source != bad]
-        self.catalogue = made.catalogue if files else self._base.catalogue
-        by_resource = sorted({resource for resource, _ in refused})
-        self.refused = {one: tuple(error for resource, error in refused if resource == one) for one in by_resource}
+                reading.drop(error)
+        self.in_force, self.refused = reading.in_force, reading.refused
+        if [one.source for one in reading.files] == self._sources:
+            return None
+        before, self._sources = self.catalogue, [one.source for one in reading.files]
+        self.catalogue = made.catalogue if reading.files else self._base.catalogue
         return before
 
-    def _files_in(self, refused: list[tuple[ResourceId, RuleError]]) -> Iterator[ReadFile]:
-        """Those that can be understood by themselves, within the bounds."""
-        bytes_left, files_left = BYTES_MAX, FILES_MAX
-        for resource in sorted(self._carried):
-            fact = self._carried[resource]
-            texts = texts_of(resource, fact)
-            size = len(fact.encode("utf-8", "replace")) if isinstance(fact, str) else BYTES_MAX + 1
-            if size > bytes_left or len(texts) > files_left:
-                reason = f"more than {BYTES_MAX // 1024} KiB or {FILES_MAX} files of rules in all"
-                refused.append((resource, RuleError(_name(resource), 1, reason)))
-                continue
-            bytes_left, files_left = bytes_left - size, files_left - len(texts)
-            for text in texts:
-                try:
-                    yield read(text)
-                except RuleError as error:
-                    refused.append((resource, error))
+    def held(self, resource: ResourceId) -> str:
+        """The fact of what holds in place of files of it that cannot be used; "" when nothing does."""
+        texts = {one.key: one.text for one in texts_of(resource, self._read.get(resource, ("", ""))[0])}
+        files = self.in_force.get(resource, {})
+        held = {key: text for key, text in files.items() if texts.get(key) != text}
+        return said(held) if held else ""
 
     def words(self) -> Iterator[str]:
         """What is not in force, and why, a line each."""
         for errors in self.refused.values():
             yield from map(str, errors)
+
+
+class _Reading:
+    """Which files can be used: what each says, or what it said before, or nothing."""
+
+    def __init__(self, carried: Mapping[ResourceId, tuple[object, object]]) -> None:
+        """`carried`: of each ConfigMap the fact of what it says, and of what it said before."""
+        self._before: dict[tuple[str, str], RuleText] = {}
+        self._errors: dict[ResourceId, dict[str, RuleError]] = {}  # by key; "" for all of a ConfigMap
+        texts: list[RuleText] = []
+        room, room_before = _Room(), _Room()
+        for resource in sorted(carried):
+            fact, fact_before = carried[resource]
+            now, before = texts_of(resource, fact), texts_of(resource, fact_before)
+            if not room_before.takes(fact_before, before):
+                before = []
+            if room.takes(fact, now):
+                self._before |= {(one.name, one.key): one for one in before}
+            else:
+                reason = f"more than {BYTES_MAX // 1024} KiB or {FILES_MAX} files of rules in all"
+                self._errors[resource] = {"": RuleError(_name(resource), 1, reason)}
+                now = before
+            texts += now
+        self.files = [file for text in texts for file in self._read(text)]
+
+    def drop(self, error: RuleError) -> None:
+        """One of them cannot stand beside the others."""
+        bad = error.text or self.files[-1].source  # a fragment of a file, which nobody had used before
+        assert isinstance(bad, RuleText), "files are read before"
+        at = next(place for place, one in enumerate(self.files) if one.source == bad)
+        self.files[at : at + 1] = self._instead(bad, error)
+
+    def _read(self, text: RuleText) -> list[ReadFile]:
+        try:
+            return [read(text)]
+        except RuleError as error:
+            return self._instead(text, error)
+
+    def _instead(self, text: RuleText, error: RuleError) -> list[ReadFile]:
+        self._errors.setdefault(_config_map(text), {}).setdefault(text.key, error)
+        before = self._before.pop((text.name, text.key), text)
+        return [] if before == text else self._read(before)
+
+    @property
+    def in_force(self) -> dict[ResourceId, dict[str, str]]:
+        """What is used, by ConfigMap and key."""
+        found: dict[ResourceId, dict[str, str]] = {}
+        for text in (one.source for one in self.files):
+            assert isinstance(text, RuleText), "files are read before"
+            found.setdefault(_config_map(text), {})[text.key] = text.text
+        return found
+
+    @property
+    def refused(self) -> dict[ResourceId, tuple[RuleError, ...]]:
+        """What is not, and whether something holds in its place."""
+        return {
+            resource: tuple(self._said(resource, key, error) for key, error in sorted(errors.items()))
+            for resource, errors in sorted(self._errors.items())
+        }
+
+    def _said(self, resource: ResourceId, key: str, error: RuleError) -> RuleError:
+        files = self.in_force.get(resource, {})
+        is_held = key in files if key else bool(files)
+        return RuleError(error.file, error.line, f"{error.reason} ({HELD})", error.text) if is_held else error
+
+
+@dataclass(slots=True)
+class _Room:
+    """What is left of the bounds."""
+
+    bytes_left: int = BYTES_MAX
+    files_left: int = FILES_MAX
+
+    def takes(self, fact: object, texts: Sequence[RuleText]) -> bool:
+        """Whether these fit in; then they do."""
+        size = len(fact.encode("utf-8", "replace")) if isinstance(fact, str) else BYTES_MAX + 1
+        if size > self.bytes_left or len(texts) > self.files_left:
+            return False
+        self.bytes_left, self.files_left = self.bytes_left - size, self.files_left - len(texts)
+        return True
 
 
 def _edition(files: Iterable[Path]) -> str:
@@ -191,6 +271,5 @@ def _name(resource: ResourceId) -> str:
     return "ConfigMap " + resource.partition("/")[2]
 
 
-def _config_map(text: Source) -> ResourceId:
-    assert isinstance(text, RuleText), "files are read before"
+def _config_map(text: RuleText) -> ResourceId:
     return ResourceId(f"{KIND}/{text.name.partition(' ')[2]}")

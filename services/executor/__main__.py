@@ -14,6 +14,7 @@ from schemas.relations.extract import Extractor
 from services.chassis import lifecycle
 from services.chassis.bus import nats
 from services.chassis.bus.port import Bus
+from services.chassis.kept_rules import KeptRules
 from services.chassis.kubernetes.connection import connect
 from services.chassis.kubernetes.sealing import sealed
 from services.chassis.settings import RULES, RULES_NAMESPACE, Listed, NamespaceName, ServiceSettings
@@ -49,16 +50,17 @@ async def run(settings: ExecutorSettings, bus: Bus | None = None, ready: asyncio
 
     client = KubernetesClient(await connect(settings.kubeconfig, settings.kube_context))
     keys = Keyring(settings.nats_keys)
-    target = KubernetesTarget(client, extractor_for, lambda body: sealed(body, keys.public), Ruling(client, book))
     own = bus is None
     try:
         bus = bus or await nats.connect(
             settings.nats_url, name=f"executor-{settings.site}", identity=settings.identity("executor")
         )
+        ruling = Ruling(client, book, KeptRules(bus, settings.site))
+        target = KubernetesTarget(client, extractor_for, lambda body: sealed(body, keys.public), ruling)
         limits = Limits(acting_max=settings.acting_max, in_flight_max=settings.in_flight_max)
         await ExecutorService(settings.site, bus, target, limits, keys=keys).run_until_cancelled(ready)
     finally:
-        await target.close()
+        await client.close()
         if own and bus is not None:
             await bus.close()
 

@@ -24,6 +24,7 @@ from services.chassis.bus import nats
 from services.chassis.bus.port import Bus
 from services.chassis.bus.streams import ensure_streams
 from services.chassis.errors import SettingsError
+from services.chassis.kept_rules import KeptRules
 from services.chassis.kubernetes.connection import connect
 from services.chassis.settings import RULES, RULES_NAMESPACE, Listed, NamespaceName, ServiceSettings
 from services.watcher.kubernetes.circumstances import Circumstances
@@ -54,8 +55,8 @@ class WatcherSettings(ServiceSettings):
     watch_list: bool = Field(True, description="List by streaming (WatchList) where the API server can do it.")
 
 
-async def build(settings: WatcherSettings) -> tuple[KubernetesSource, Rulebook]:
-    """The cluster to watch, and how. Raises SettingsError when the kubeconfig or a rule file cannot be used."""
+async def build(settings: WatcherSettings) -> tuple[KubernetesSource, Rulebook, Ruling]:
+    """The cluster to watch, by which rules. Raises SettingsError when the kubeconfig or a rule file cannot be used."""
     if settings.rules_namespace and CONFIG_MAP in settings.exclude:
         raise SettingsError("CHEOPS_EXCLUDE: ConfigMap (they hold rules: CHEOPS_RULES_NAMESPACE is set)")
     book = Rulebook(settings.rules, settings.rules_namespace)
@@ -68,12 +69,13 @@ async def build(settings: WatcherSettings) -> tuple[KubernetesSource, Rulebook]:
     around = Circumstances(
         Transport(connection), shaping, random.Random(), time.monotonic, watch_list=settings.watch_list
     )
-    return KubernetesSource(around, frozenset(settings.exclude), ruling=Ruling(book, shaping)), book
+    ruling = Ruling(book, shaping)
+    return KubernetesSource(around, frozenset(settings.exclude), ruling=ruling), book, ruling
 
 
 async def run(settings: WatcherSettings, bus: Bus | None = None, ready: asyncio.Event | None = None) -> None:
     """Run until cancelled; `bus` is connected here when none is given."""
-    source, book = await build(settings)  # a wrong set-up is told at once, whether the bus is there or not
+    source, book, ruling = await build(settings)  # a wrong set-up is told at once, whether the bus is there or not
     lifecycle.settle()  # rules: walking over them again and again was a tenth of the first listing
     own = bus is None
     bus = bus or await nats.connect(
@@ -81,6 +83,7 @@ async def run(settings: WatcherSettings, bus: Bus | None = None, ready: asyncio.
     )
     try:
         await ensure_streams(bus, update=False)
+        ruling.kept = KeptRules(bus, settings.site)
         log.info("extraction is loaded", site=settings.site, code=str(compiled.found()))
         watcher = Watcher(
             settings.site, source, bus, clock=time.monotonic, randomness=random.Random(), read_by=book.edition

@@ -16,7 +16,7 @@ from cheops.mesh import Mesh, connect
 from cheops.sandbox.controlplane import ControlPlaneMissingError
 from cheops.sandbox.testbed import Engine, Testbed
 from schemas.identity import SiteName
-from schemas.relations.carried import BYTES_MAX
+from schemas.relations.carried import BYTES_MAX, HELD
 from services.chassis.kubernetes import connection
 from services.executor.kubernetes.client import KubernetesClient
 from services.resolver.snapshots import CURRENT
@@ -153,11 +153,12 @@ async def test_rules_hold_from_the_moment_a_config_map_is_there_until_it_is_gone
     await world.creating("deny", "D110")
     await world.deleting("deny", "D310")
     await world.write(config_map(RULES.replace("[S, L]", "[Q]")))
-    await world.deleting("allow", "W310")
-    await world.creating("allow")
     reason = "ConfigMap default/widgets:8: widgets.yaml: mounts.0.rules.0.phases.0"
-    assert reason in world.log("watcher")
     await eventually(lambda: "A505" in world.log("resolver") and reason in world.log("resolver"), "nobody is told")
+    assert reason in world.log("watcher")
+    assert HELD in world.log("resolver")
+    await world.deleting("deny", "D310")
+    await world.creating("deny", "D110")
     assert any(not good and reason in text for good, text in await mesh_findings(world.bed.context))
     await world.write(config_map(RULES))
     await world.deleting("deny", "D310")
@@ -191,9 +192,13 @@ async def test_rules_outlive_their_services_and_what_changed_meanwhile_is_seen(w
     await world.write(config_map(RULES))
     await world.restart()
     await world.deleting("deny", "D310")
-    await world.end("watcher", "resolver")
+    await world.end("watcher", "resolver", "executor")
+    shutil.rmtree(kept, ignore_errors=True)
     await world.write(config_map("area: ["))
     await world.restart()
+    await world.deleting("deny", "D310")
+    await world.creating("deny", "D110")
+    await world.remove("widgets")
     await world.deleting("allow", "W310")
 
 

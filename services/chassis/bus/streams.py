@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 DAY_S: Final = 24 * 3600.0
 GIB: Final = 1024**3
 MAILS_BYTES_MAX: Final = GIB // 4  # of all peers together; the courier bounds each peer
+RULES_AGE_S: Final = 3650 * DAY_S  # rules that nobody changes hold for years, and only their last word counts
+RULES_BYTES_MAX: Final = GIB // 16  # of many sites that share one server, too: half a megabyte each at most
 DUPLICATE_WINDOW_S: Final = 600.0
 HEADERS_BYTES_MAX: Final = 60 * 1024  # JetStream stores no message whose headers are larger than 64 KiB
 
@@ -43,6 +45,7 @@ class StreamDefinition:
 
 STREAMS: Final = (
     StreamDefinition("EVENTS", DAY_S),
+    StreamDefinition("RULES", RULES_AGE_S, RULES_BYTES_MAX),
     StreamDefinition("INTENTS", 7 * DAY_S),
     StreamDefinition("PARTS", 7 * DAY_S),
     StreamDefinition("VERDICTS", 30 * DAY_S),

@@ -111,9 +111,8 @@ class KubernetesSource:
             async for observation in observations:
                 if (defines or permits) and isinstance(observation, (ResourceState, Seen, Gone)):
                     self._rediscover() if defines else self._around.rights.note_change()
-                if ruling is not None:
-                    ruling.take(observation)
-                yield observation
+                for one in (observation,) if ruling is None else await ruling.take(observation):
+                    yield one
 
     async def pulse(self) -> None:
         """Any answer counts: one that refuses or is overloaded is there."""

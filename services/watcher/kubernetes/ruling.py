@@ -1,37 +1,58 @@
 """The rules that a site's ConfigMaps carry, as its watcher sees them: told to the resolver, and read by.
 
-    before anything else is read   GET the labelled ConfigMaps of the namespace ─▶ Rulebook
+    before anything else is read   stream RULES, GET the labelled ConfigMaps of the namespace ─▶ Rulebook
     then, in passing               observations of ConfigMaps ─▶ Rulebook ─▶ Shaping reads by other rules from here on
+                                                              └▶ stream RULES, then the resolver is told
 
 What was read by other rules is asked for by the resolver: it hears of the ConfigMap, and knows what that changes
-(services/resolver/ruling.py).
+(services/resolver/ruling.py). What a file said before it was broken is told with its ConfigMap (docs/adr/0042).
 """
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import structlog
 
 from schemas.events import ResourceState
 from schemas.identity import ResourceId, resource_id
 from schemas.relations.carried import KIND, SELECTOR, Rulebook, fact_of
-from schemas.ties import RULES_FACT
+from schemas.ruling import FilesInForce
+from schemas.ties import RULES_BEFORE_FACT, RULES_FACT
+from services.chassis.errors import PermanentError, TransientError
+from services.chassis.kept_rules import KeptRules
 from services.watcher.kubernetes.decoding import UndecodableError
 from services.watcher.kubernetes.shaping import Shaping, read_fields, read_metadata, read_page, value_of
 from services.watcher.kubernetes.transport import Transport
 from services.watcher.source import Gone, Listed, Listing, Observation, Seen, Unreadable, Wants
 
 PAGE_LIMIT = 20  # each may have a megabyte
+DIGEST_BYTES = 12  # as of other states
 
 log = structlog.get_logger(__name__)
 
 
+@dataclass(slots=True)
+class _Carrying:
+    """A ConfigMap that carries rules. `state`: as it was seen, if it was; `held`: what was told of it besides."""
+
+    uid: str
+    fact: object
+    state: ResourceState | None = None
+    held: str = ""
+
+
 class Ruling:
-    """Keeps a rulebook as the ConfigMaps are."""
+    """Keeps a rulebook as the ConfigMaps are. `kept` is there before it begins."""
 
     def __init__(self, book: Rulebook, shaping: Shaping) -> None:
+        self.kept: KeptRules
         self._book, self._shaping = book, shaping
+        self._carrying: dict[ResourceId, _Carrying] = {}
+        self._said: list[str] = []
         self._named: set[ResourceId] | None = None  # of the listing under way
         self._has_begun = False
 
@@ -39,15 +60,17 @@ class Ruling:
         """Nothing is read by too few rules. Raises TransientError when they cannot be read."""
         if self._has_begun or not self._book.namespace:
             return
+        await self.kept.load()
         params = {"labelSelector": SELECTOR, "limit": str(PAGE_LIMIT)}
         while True:
             body = await transport.get(f"/api/v1/namespaces/{self._book.namespace}/configmaps", params)
             try:
                 page = read_page(body)
                 for fields in map(read_fields, page.items or ()):
-                    name = read_metadata(fields).name
+                    metadata = read_metadata(fields)
                     data: Any = value_of(fields["data"]) if "data" in fields else {}
-                    self._book.note(resource_id("", KIND, self._book.namespace, name), {RULES_FACT: fact_of(data)})
+                    resource = resource_id("", KIND, self._book.namespace, metadata.name)
+                    self._carrying[resource] = _Carrying(metadata.uid, fact_of(data))
             except UndecodableError as error:
                 log.error("rules of ConfigMaps cannot be read", reason=str(error))
                 break
@@ -56,37 +79,83 @@ class Ruling:
             params["continue"] = page.metadata.continue_
         self._has_begun = True
         self._renew()
+        await self._keep()
 
     def wanting(self, wants: Wants) -> Wants:
         """Those that may carry rules are always wanted: what they say is read here, whoever knows it already."""
         return lambda resource, uid, version: self._book.concerns(resource) or wants(resource, uid, version)
 
-    def take(self, observation: Observation) -> None:
-        """An observation of ConfigMaps, before it is passed on."""
+    async def take(self, observation: Observation) -> list[Observation]:
+        """An observation of ConfigMaps → what is passed on."""
         match observation:
             case Listing():
                 self._named = set()
-            case ResourceState():
+            case ResourceState() if self._book.concerns(observation.resource):
                 self._name(observation.resource)
-                self._book.note(observation.resource, observation.facts)
+                self._note(observation)
+                return [self._told(observation), *await self._settle()]
             case Seen() | Unreadable():
                 self._name(observation.resource)
-            case Gone():
-                self._book.note(observation.resource, None)
-            case Listed():
-                if self._named is not None:
-                    self._book.keep(self._named)
+            case Gone() if self._book.concerns(observation.resource):
+                self._carrying.pop(observation.resource, None)
+                return [observation, *await self._settle()]
+            case Listed() if self._named is not None:
+                self._carrying = {one: found for one, found in self._carrying.items() if one in self._named}
                 self._named = None
-        self._renew()
+                return [observation, *await self._settle()]
+        return [observation]
 
     def _name(self, resource: ResourceId) -> None:
         if self._named is not None and self._book.concerns(resource):
             self._named.add(resource)
 
+    def _note(self, state: ResourceState) -> None:
+        if RULES_FACT in state.facts:
+            self._carrying[state.resource] = _Carrying(state.uid, state.facts[RULES_FACT], state)
+        else:
+            self._carrying.pop(state.resource, None)
+        self._renew()
+
+    async def _settle(self) -> list[ResourceState]:
+        """By what is there now; the others of which something else holds therefore. None amid a listing: who it does
+        not name is gone."""
+        self._renew()
+        await self._keep()
+        if self._named is not None:
+            return []
+        states = [one.state for one in self._carrying.values() if one.state is not None]
+        return [self._told(one) for one in states if self._carrying[one.resource].held != self._book.held(one.resource)]
+
+    def _told(self, state: ResourceState) -> ResourceState:
+        """With what holds in place of its files that cannot be used."""
+        held, found = self._book.held(state.resource), self._carrying.get(state.resource)
+        if found is not None:
+            found.held = held
+        if not held:
+            return state
+        digest = hashlib.blake2b(f"{state.digest} {held}".encode("utf-8", "replace"), digest_size=DIGEST_BYTES)
+        facts = {**state.facts, RULES_BEFORE_FACT: held}
+        return msgspec.structs.replace(state, facts=facts, digest=digest.hexdigest())
+
     def _renew(self) -> None:
-        if self._book.renew() is None:
-            return
-        self._shaping.renew()
-        log.info("other rules of relationships are in force", config_maps=self._book.count)
-        for line in self._book.words():
-            log.error("rules are not in force", reason=line)
+        for resource, one in self._carrying.items():
+            before = self.kept.before(resource, one.uid)
+            self._book.note(resource, {RULES_FACT: one.fact, RULES_BEFORE_FACT: before})
+        self._book.keep(self._carrying)
+        if self._book.renew() is not None:
+            self._shaping.renew()
+            log.info("other rules of relationships are in force", config_maps=self._book.count)
+        self.kept.note(
+            {one: FilesInForce(uid=self._carrying[one].uid, files=files) for one, files in self._book.in_force.items()}
+        )
+        words = [*self._book.words()]
+        for line in words:
+            if line not in self._said:
+                log.error("rules are not in force", reason=line)
+        self._said = words
+
+    async def _keep(self) -> None:
+        try:
+            await self.kept.keep()
+        except (TransientError, PermanentError) as error:
+            log.warning("what rules say is not kept: broken by an edit, they hold until a restart", reason=str(error))

@@ -28,6 +28,8 @@ R = "cheops.v1"
 SAYS = {
     f"{R}.event.lyon": {"watcher"},
     f"{R}.heartbeat.lyon": {"watcher"},
+    f"{R}.rules.lyon": {"watcher"},
+    f"{R}.rules.oslo": set(),
     f"{R}.intent.lyon.i-1": {"client", "resolver"},
     f"{R}.part.lyon.i-1": {"resolver"},
     f"{R}.part.oslo.i-1": set(),
@@ -55,6 +57,7 @@ SAYS = {
     "$JS.API.STREAM.PURGE.VERDICTS": set(),
     "$JS.API.STREAM.MSG.DELETE.VERDICTS": set(),
     "$JS.API.STREAM.MSG.GET.EVENTS": {"watcher", "resolver", "client"},
+    "$JS.API.DIRECT.GET.RULES": {"watcher", "resolver", "executor", "client"},
     "$JS.API.DIRECT.GET.OPERATIONS": {"resolver", "executor", "client"},
     "$JS.API.CONSUMER.DURABLE.CREATE.EVENTS.resolver-lyon": {"resolver"},
     "$JS.API.CONSUMER.MSG.NEXT.OPERATIONS.executor-lyon": {"executor"},

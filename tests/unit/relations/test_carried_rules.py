@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from schemas.identity import KindId, ResourceId
-from schemas.relations.carried import BYTES_MAX, FILES_MAX, Rulebook, differing, fact_of
+from schemas.relations.carried import BYTES_MAX, FILES_MAX, HELD, Rulebook, differing, fact_of, said
 from schemas.relations.loader import PLACES_MAX, load_catalogue
 from schemas.relations.surface import builtin_surface
-from schemas.ties import RULES_FACT
+from schemas.ties import RULES_BEFORE_FACT, RULES_FACT
 
 WIDGET = KindId("example.com/Widget")
 GOOD = """area: mine
@@ -89,6 +89,64 @@ def test_a_bad_file_is_refused_with_its_place_and_all_others_hold(text: str, wor
     book.note(B, {RULES_FACT: fact_of({"fine.yaml": fine})})
     book.renew()
     assert not book.refused
+
+
+BROKEN = (
+    "area: [",
+    GOOD.replace("phases: [L]", "phases: [Q]"),
+    "area: one\nmounts:\n  - {kinds: [Pod], use: [nobody]}\n",
+)
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_in_place_of_a_file_that_cannot_be_used_holds_what_was_noted_as_said_before(text: str) -> None:
+    book = book_of(a={"x": GOOD})
+    before = said({"x": GOOD})
+    book.note(A, {RULES_FACT: fact_of({"x": text}), RULES_BEFORE_FACT: before})
+    assert book.renew() is None, "nothing is read otherwise"
+    assert mounted(book) == ["widget.secret"]
+    assert (book.held(A), book.in_force) == (before, {A: {"x": GOOD}})
+    (words,) = book.words()
+    assert words.startswith("ConfigMap cheops/a:")
+    assert words.endswith(f"({HELD})")
+    book.note(A, {RULES_FACT: fact_of({"x": OTHER}), RULES_BEFORE_FACT: before})
+    book.renew()
+    assert (mounted(book), mounted(book, "example.com/Gadget")) == ([], ["gadget.secret"]), "it can be used again"
+    assert (book.held(A), book.refused) == ("", {})
+
+
+@pytest.mark.parametrize("facts", [{}, {RULES_FACT: fact_of({}), RULES_BEFORE_FACT: said({"x": GOOD})}])
+def test_a_file_that_is_taken_out_is_not_held(facts: dict[str, object]) -> None:
+    book = book_of(a={"x": GOOD})
+    book.note(A, facts)
+    book.renew()
+    assert (mounted(book), book.held(A), book.refused) == ([], "", {})
+
+
+def test_of_one_that_is_too_large_all_files_hold_as_they_were() -> None:
+    book = book_of(a={"x": GOOD, "y": OTHER})
+    before = said({"x": GOOD, "y": OTHER})
+    book.note(A, {RULES_FACT: fact_of({"x": GOOD + "#" * BYTES_MAX}), RULES_BEFORE_FACT: before})
+    book.renew()
+    assert (mounted(book), mounted(book, "example.com/Gadget")) == (["widget.secret"], ["gadget.secret"])
+    assert book.held(A) == before
+    (words,) = book.words()
+    assert words.endswith(f"more than 256 KiB or 100 files of rules in all ({HELD})")
+
+
+def test_what_is_held_is_bounded_and_what_cannot_stand_beside_the_others_is_dropped_once() -> None:
+    half = GOOD + "#" * (BYTES_MAX * 2 // 3)
+    facts = {RULES_FACT: fact_of({"x": "area: ["}), RULES_BEFORE_FACT: said({"x": half})}
+    book = Rulebook(namespace="cheops")
+    book.note(A, facts)
+    book.note(B, facts)
+    book.renew()
+    assert (book.held(A), book.held(B)) == (facts[RULES_BEFORE_FACT], "")
+    assert [HELD in one for one in book.words()] == [True, False]
+    book.note(B, {RULES_FACT: fact_of({"x": "area: ["}), RULES_BEFORE_FACT: said({"x": GOOD})})
+    book.renew()
+    assert (book.held(A), book.held(B)) == (facts[RULES_BEFORE_FACT], ""), "the first by name"
+    assert [HELD in one for one in book.words()] == [True, False]
 
 
 def test_a_file_may_use_the_fragment_of_another_and_falls_with_it() -> None:

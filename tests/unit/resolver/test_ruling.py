@@ -12,8 +12,8 @@ from schemas.alerts import Alert
 from schemas.events import BlindKind, Scalar, ServedKind
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.kinds import Surface
-from schemas.relations.carried import Rulebook, fact_of
-from schemas.ties import RULES_FACT
+from schemas.relations.carried import HELD, Rulebook, fact_of
+from schemas.ties import RULES_BEFORE_FACT, RULES_FACT
 from services.resolver.evidence import SiteEvidence, Standing
 from services.resolver.graph.snapshot import Chunk
 from services.resolver.hearing import Hearing
@@ -198,6 +198,25 @@ def test_a_refused_file_is_alerted_of_once_and_heals() -> None:
         (healed,) = one.alerts()
         assert (healed.id, healed.state) == (raised.id, "healed")
         assert one.alerts() == []
+
+
+def test_a_file_that_is_broken_holds_as_the_watcher_says_that_it_was_and_nothing_is_doubted() -> None:
+    site = Site()
+    site.ruling.note(MINE, facts(GOOD))
+    site.settle()
+    site.confirm()
+    site.settle()
+    site.ruling.note(MINE, {**facts("area: ["), RULES_BEFORE_FACT: fact_of({"x.yaml": GOOD})})
+    assert (site.settle(), site.finds()) == ("", ["Secret/shop/ca"])
+    (raised,) = site.alerts()
+    assert raised.message.endswith(f"({HELD})")
+    restored = Site()
+    restored.ruling.note(MINE, {**facts("area: ["), RULES_BEFORE_FACT: fact_of({"x.yaml": GOOD})})
+    restored.ruling.begin(restored.hearing)
+    assert restored.finds() == ["Secret/shop/ca"], "a snapshot has the same facts"
+    site.ruling.note(MINE, None)
+    assert site.settle()
+    assert site.finds() == []
 
 
 @pytest.mark.parametrize("fact", [False, True, None, 7, "[]", "{", '{"x": 1}'])

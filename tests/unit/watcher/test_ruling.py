@@ -10,13 +10,16 @@ import pytest
 from msgspec import Raw
 from pydantic import ValidationError
 
+from schemas import subjects
 from schemas.events import ResourceState, ServedKind
-from schemas.identity import KindId, ResourceId
+from schemas.identity import KindId, ResourceId, SiteName
 from schemas.kinds import Surface
-from schemas.relations.carried import BYTES_MAX, Rulebook
+from schemas.relations.carried import BYTES_MAX, HELD, Rulebook, said
 from schemas.relations.extract import Extractor
-from schemas.ties import RULES_FACT
+from schemas.ties import RULES_BEFORE_FACT, RULES_FACT
+from services.chassis.bus.memory import MemoryBus
 from services.chassis.errors import SettingsError, TransientError
+from services.chassis.kept_rules import KeptRules
 from services.watcher.__main__ import WatcherSettings, build
 from services.watcher.kubernetes.discovery import Resource
 from services.watcher.kubernetes.ruling import Ruling
@@ -25,6 +28,7 @@ from services.watcher.kubernetes.transport import Transport
 from services.watcher.source import Gone, Listed, Listing, Seen
 from tests.unit.watcher.scripted import ScriptedServer, connection_to, page, scripted, status
 
+LYON = SiteName("lyon")
 CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps", namespaced=True)
 WIDGETS = Resource("example.com", "v1", "Widget", "widgets", namespaced=True)
 PATH = "/api/v1/namespaces/cheops/configmaps"
@@ -40,13 +44,14 @@ LABELS = {"cheops.io/rules": "true"}
 class Watching:
     """A shaping and its ruling, in use."""
 
-    def __init__(self, namespace: str = "cheops") -> None:
+    def __init__(self, namespace: str = "cheops", bus: MemoryBus | None = None) -> None:
         self.book = Rulebook(namespace=namespace)
         self.shaping = Shaping(lambda surface: Extractor(self.book.catalogue, surface), self.book)
         self.shaping.use(
             Surface([ServedKind(KindId(one), "x", ("v1",)) for one in ("ConfigMap", "example.com/Widget")])
         )
         self.ruling = Ruling(self.book, self.shaping)
+        self.ruling.kept = KeptRules(bus or MemoryBus(), LYON)
 
     def shaped(self, body: dict[str, Any], resource: Resource = CONFIG_MAPS) -> ResourceState:
         fields = {name: Raw(json.dumps(value).encode()) for name, value in body.items()}
@@ -54,10 +59,11 @@ class Watching:
         assert isinstance(found, ResourceState)
         return found
 
-    def see(self, **more: Any) -> ResourceState:
-        state = self.shaped(config_map(**more))
-        self.ruling.take(state)
-        return state
+    async def see(self, **more: Any) -> ResourceState:
+        """What is told of a ConfigMap; nothing else is."""
+        (told,) = await self.ruling.take(self.shaped(config_map(**more)))
+        assert isinstance(told, ResourceState)
+        return told
 
     def finds(self) -> list[str]:
         """The targets of a widget that is read now."""
@@ -66,9 +72,13 @@ class Watching:
 
 
 def config_map(
-    text: str = GOOD, name: str = "mine", namespace: str = "cheops", labels: dict[str, str] | None = None
+    text: str = GOOD,
+    name: str = "mine",
+    namespace: str = "cheops",
+    labels: dict[str, str] | None = None,
+    uid: str = "u-1",
 ) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": namespace, "labels": LABELS if labels is None else labels}
+    metadata = {"name": name, "namespace": namespace, "labels": LABELS if labels is None else labels, "uid": uid}
     return {"metadata": metadata, "data": {"x.yaml": text, "password": "s3cret"}}
 
 
@@ -78,13 +88,13 @@ async def server() -> AsyncIterator[ScriptedServer]:
         yield made
 
 
-def test_a_config_map_that_carries_rules_tells_its_values_and_widgets_are_read_by_them_from_then_on() -> None:
+async def test_a_config_map_that_carries_rules_tells_its_values_and_widgets_are_read_by_them_from_then_on() -> None:
     watching = Watching()
     assert watching.finds() == []
-    state = watching.see()
+    state = await watching.see()
     assert json.loads(str(state.facts[RULES_FACT])) == {"x.yaml": GOOD, "password": "s3cret"}
     assert watching.finds() == ["Secret/shop/ca"]
-    watching.ruling.take(Gone(state.resource, "", ""))
+    await watching.ruling.take(Gone(state.resource, "", ""))
     assert watching.finds() == []
 
 
@@ -97,9 +107,9 @@ def test_a_config_map_that_carries_rules_tells_its_values_and_widgets_are_read_b
         ("", {}),
     ],
 )
-def test_the_values_of_any_other_config_map_stay_here(namespace: str, more: dict[str, Any]) -> None:
+async def test_the_values_of_any_other_config_map_stay_here(namespace: str, more: dict[str, Any]) -> None:
     watching = Watching(namespace)
-    state = watching.see(**more)
+    state = await watching.see(**more)
     assert RULES_FACT not in state.facts
     assert "s3cret" not in repr(state)
     assert watching.finds() == []
@@ -110,32 +120,116 @@ def test_a_secret_with_the_label_tells_no_value() -> None:
     assert "s3cret" not in repr(Watching().shaped(config_map(), secrets))
 
 
-def test_a_config_map_that_loses_its_label_takes_its_rules_along() -> None:
+async def test_a_config_map_that_loses_its_label_takes_its_rules_along() -> None:
     watching = Watching()
-    watching.see()
-    watching.see(labels={})
+    await watching.see()
+    await watching.see(labels={})
     assert watching.finds() == []
 
 
-def test_one_that_is_too_large_is_told_as_such() -> None:
+async def test_one_that_is_too_large_is_told_as_such() -> None:
     watching = Watching()
-    assert watching.see(text=GOOD + "#" * BYTES_MAX).facts[RULES_FACT] is False
+    assert (await watching.see(text=GOOD + "#" * BYTES_MAX)).facts[RULES_FACT] is False
     assert watching.finds() == []
     assert "more than 256 KiB" in next(watching.book.words())
 
 
-def test_what_a_listing_does_not_name_is_gone_when_it_ends_and_not_before() -> None:
+async def test_what_a_listing_does_not_name_is_gone_when_it_ends_and_not_before() -> None:
     watching = Watching()
-    watching.see()
-    watching.ruling.take(Listing())
-    watching.see(name="other", labels={})
+    await watching.see()
+    await watching.ruling.take(Listing())
+    await watching.see(name="other", labels={})
     assert watching.finds() == ["Secret/shop/ca"]
-    watching.ruling.take(Listed("7"))
+    await watching.ruling.take(Listed("7"))
     assert watching.finds() == []
-    watching.see()
-    watching.ruling.take(Listing())
-    watching.ruling.take(Seen(ResourceId("ConfigMap/cheops/mine"), "", "8"))
-    watching.ruling.take(Listed("8"))
+    await watching.see()
+    await watching.ruling.take(Listing())
+    await watching.ruling.take(Seen(ResourceId("ConfigMap/cheops/mine"), "", "8"))
+    await watching.ruling.take(Listed("8"))
+    assert watching.finds() == ["Secret/shop/ca"]
+
+
+BROKEN = "area: ["
+BEFORE = said({"x.yaml": GOOD})  # "password" was never a file that could be used
+
+
+async def begun(server: ScriptedServer, bus: MemoryBus, *bodies: dict[str, Any]) -> Watching:
+    """A watcher that starts where these ConfigMaps are."""
+    watching = Watching(bus=bus)
+    server.on(PATH, "list", page([*bodies]))
+    transport = Transport(await connection_to(server.url))
+    await watching.ruling.begin(transport)
+    await transport.close()
+    return watching
+
+
+async def test_a_file_that_is_broken_by_an_edit_holds_as_it_was_until_it_is_repaired_or_taken_out() -> None:
+    watching = Watching()
+    good = await watching.see()
+    for text in (BROKEN, "- broken otherwise"):
+        told = await watching.see(text=text)
+        assert told.facts[RULES_BEFORE_FACT] == BEFORE
+        assert watching.finds() == ["Secret/shop/ca"]
+        assert any(HELD in line for line in watching.book.words())
+    repaired = await watching.see(text=GOOD.replace("widget.secret", "widget.other"))
+    assert RULES_BEFORE_FACT not in repaired.facts
+    assert watching.finds() == []
+    await watching.see(text=BROKEN)
+    await watching.ruling.take(Gone(good.resource, "", ""))
+    assert watching.book.in_force == {}
+    told = await watching.see(text=BROKEN)
+    assert RULES_BEFORE_FACT not in told.facts, "it is made anew"
+
+
+async def test_what_another_config_map_repairs_is_told_anew_of_the_broken_one() -> None:
+    watching = Watching()
+    row = "{rule: part.tls, at: tls, to: {kind: Secret, name: name}, phases: [L]}"
+    user = "area: user\nmounts:\n  - {kinds: [example.com/Widget], at: spec, use: [tls]}\n"
+    await watching.see()
+    broken = await watching.see(text=user)
+    assert broken.facts[RULES_BEFORE_FACT] == BEFORE
+    parts = watching.shaped(config_map(f"area: parts\nfragments:\n  tls: [{row}]\n", "parts"))
+    _, again = await watching.ruling.take(parts)
+    assert isinstance(again, ResourceState)
+    assert (again.resource, RULES_BEFORE_FACT in again.facts) == (broken.resource, False)
+    assert again.digest != broken.digest, "a follower passes over what says nothing new"
+    assert await watching.ruling.take(parts) == [parts]
+
+
+async def test_a_watcher_that_starts_while_a_file_is_broken_reads_by_what_it_said_before(
+    server: ScriptedServer,
+) -> None:
+    bus = MemoryBus()
+    await Watching(bus=bus).see()
+    watching = await begun(server, bus, config_map(BROKEN))
+    assert watching.finds() == ["Secret/shop/ca"]
+    assert (await watching.see(text=BROKEN)).facts[RULES_BEFORE_FACT] == BEFORE
+
+
+async def test_a_config_map_that_was_made_anew_while_no_watcher_ran_takes_nothing_over(server: ScriptedServer) -> None:
+    bus = MemoryBus()
+    await Watching(bus=bus).see()
+    assert (await begun(server, bus, config_map(BROKEN, uid="u-2"))).finds() == []
+
+
+async def test_without_a_bus_rules_that_are_broken_hold_until_a_restart_and_are_kept_once_it_is_back(
+    server: ScriptedServer,
+) -> None:
+    bus = MemoryBus()
+    watching = Watching(bus=bus)
+    bus.connected = False
+    await watching.see()
+    await watching.see(text=BROKEN)
+    assert watching.finds() == ["Secret/shop/ca"]
+    bus.connected = True
+    await watching.see(text=BROKEN)
+    assert (await begun(server, bus, config_map(BROKEN))).finds() == ["Secret/shop/ca"]
+
+
+async def test_what_is_kept_and_cannot_be_read_is_as_if_nothing_were(server: ScriptedServer) -> None:
+    bus = MemoryBus()
+    await bus.publish(subjects.rules(LYON), b"{}", message_id="strange")
+    watching = await begun(server, bus, config_map())
     assert watching.finds() == ["Secret/shop/ca"]
 
 
