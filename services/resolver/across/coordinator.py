@@ -136,7 +136,7 @@ class Coordinator:
         """A site's word on its part. An answer that nobody waits for holds for nothing: it is let go."""
         asked = self.rounds.get(message.intent)
         if asked is None or asked.number != message.round or message.sender not in asked.parts:
-            return self._let_go(message, asked)
+            return self._let_go(message, asked) + self.waking.answered_late(message, moment)
         verdict, problem = message.verdict, asked.misfit(message.sender, message.verdict)
         if message.held:
             asked.holding.add(message.sender)

@@ -2,6 +2,7 @@
 
 a site is heard again ─┐
 a site says `wake`     ├─▶ is it deferred, or open for that site? ─▶ begin
+an answer comes late ──┤
 time has passed ───────┘
 """
 
@@ -12,7 +13,7 @@ from typing import Final, Protocol
 
 from schemas.identity import SiteName
 from schemas.intents import Intent
-from schemas.peers import Wake
+from schemas.peers import Answer, Wake
 from services.resolver.across.following import Following
 from services.resolver.across.order import HybridClock
 from services.resolver.across.pending import Backlog
@@ -66,6 +67,16 @@ class Waking:
             return effects
         asked.is_stale = asked.is_stale or message.round == asked.number
         return []
+
+    def answered_late(self, message: Answer, moment: Moment) -> list[Effect]:
+        """A site that was waited for has said something after all: it does answer now."""
+        waiting = self.desk.docket.deferred.get(message.intent)
+        if waiting is None or waiting.stamp is not None or message.intent in self.rounds:
+            return []
+        is_awaited = any(wait.site == message.sender for wait in waiting.verdict.waits_for)
+        if not is_awaited or not self.retries.hurries(message.intent):
+            return []
+        return self.begin(waiting.intent, moment, self.retries.pause_s(message.intent))
 
     def came_back(self, site: SiteName, moment: Moment) -> list[Effect]:
         """A site is heard again: whatever waits for it begins again."""

@@ -145,13 +145,19 @@ def test_an_answer_of_a_site_that_was_not_asked_is_let_go(mesh: VirtualMesh) -> 
     assert "i-1" in mesh[LYON].machine.together.coordinator.rounds
 
 
-def test_an_answer_after_its_deadline_is_let_go_and_holds_for_nothing(mesh: VirtualMesh) -> None:
+def test_an_answer_after_its_deadline_is_let_go_and_asked_for_anew_once(mesh: VirtualMesh) -> None:
     question = asked(mesh)
     silenced(mesh)
     mesh.settle(TIMEOUT_S)
     assert (mesh.verdict(LYON).decision, reasons(mesh)) == ("defer", ["F501"])
     said = tell(mesh, allowed(mesh, question))
     assert [one.commit for one in said if isinstance(one, Decide)] == [False]
+    assert [one.round > question.round for one in said if isinstance(one, Ask) and one.receiver == OSLO] == [True]
+    silenced(mesh)
+    mesh.settle(TIMEOUT_S)
+    assert (mesh.verdict(LYON).decision, reasons(mesh)) == ("defer", ["F501"])
+    (again,) = tell(mesh, allowed(mesh, question))
+    assert isinstance(again, Decide), "who is always late is not asked at once each time"
     untouched(mesh)
 
 

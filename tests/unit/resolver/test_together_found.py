@@ -8,6 +8,7 @@ import pytest
 
 from schemas.events import ResourceEvent
 from schemas.identity import ResourceId, SiteName
+from schemas.intents import Verb
 from schemas.peers import Ask
 from services.resolver.signals import CancelSeen, Tick
 from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
@@ -419,3 +420,58 @@ def everything_but_operations(mesh: VirtualMesh) -> None:
         for world in mesh.worlds.values():
             while world.outcomes:
                 world.report()
+
+
+def too_late(mesh: VirtualMesh, verb: Verb = "delete") -> None:
+    """What oslo is asked waits there for longer than lyon does, though oslo is heard all the while."""
+    mesh.enter("lyon", verb, "lyon & oslo", resources=("secret/ca",))
+    for _ in range(12):
+        mesh.pass_time()
+        mesh.catches_up(mesh["lyon"])
+        mesh.collect()
+    verdict = mesh.verdict("lyon")
+    assert (verdict.decision, [one.code for one in verdict.reasons if one.severity == "defer"]) == ("defer", ["F501"])
+
+
+def test_an_answer_that_comes_too_late_wakes_the_intent_that_waited_for_it(mesh: VirtualMesh) -> None:
+    too_late(mesh)
+    mesh.pump()
+    assert mesh.verdict("lyon").decision == "allow"
+    assert mesh["oslo"].effects["i-1", CA] == 1
+    mesh.settle()
+    assert not any(len(world.machine.holds) for world in mesh.worlds.values())
+
+
+def test_a_late_denial_wakes_too_and_a_late_answer_of_what_is_given_up_wakes_nothing(mesh: VirtualMesh) -> None:
+    mesh["oslo"].cluster.put(web())
+    mesh["oslo"].see(ResourceEvent("put", mesh["oslo"].cluster.state(WEB)))
+    mesh.catches_up(mesh["oslo"])
+    too_late(mesh)
+    mesh.pump()
+    assert mesh.verdict("lyon").decision == "deny"
+    asked = mesh.said("ask")
+    for wire, payload in [*mesh.arrived]:
+        mesh.hand_over(wire, payload)
+    mesh.pump()
+    assert mesh.said("ask") == asked
+
+
+def test_a_site_that_always_answers_too_late_is_asked_once_more_at_once_and_then_after_a_pause(
+    mesh: VirtualMesh,
+) -> None:
+    too_late(mesh)
+    for _ in range(30):  # of six seconds each, for which every letter to oslo waits
+        waiting = len(mesh.wires[LYON, OSLO])
+        for _ in range(12):
+            mesh.pass_time()
+            mesh.catches_up(mesh["lyon"])
+            mesh.collect()
+        for _ in range(waiting):
+            mesh.arrive((LYON, OSLO))
+        mesh.catches_up(mesh["oslo"])
+        mesh.collect()
+        while mesh.wires[OSLO, LYON]:
+            mesh.arrive((OSLO, LYON))
+    assert mesh.verdict("lyon").decision == "defer"
+    asked = [one for one in mesh.told if isinstance(one, Ask) and one.receiver == OSLO]
+    assert len(asked) == 2 * 3, "at first, after half a minute, and after a minute"
