@@ -164,8 +164,9 @@ class Healer:
                     self._put(asked, name, resource, mine[origin], is_own=origin == name)
 
     def _is_to_move(self, asked: Asking, resource: ResourceId) -> bool:
-        """Whether the scope says `rebalance: true` of it: the sites in it take over what the others had."""
-        number = part_of(asked.scope, resource, self.desk.evidence.surface, is_root=True)
+        """Whether the intent says `rebalance: true` of it: the sites in its scope take over what the others had."""
+        is_said = bool(asked.intent.scope.strip())  # else it is in the words of the whole, and stays
+        number = part_of(asked.scope, resource, self.desk.evidence.surface, is_root=True) if is_said else None
         return number is not None and asked.scope.parts[number].options.rebalance
 
     def _move(self, asked: Asking, resource: ResourceId, body: Body, newest: SiteName) -> None:

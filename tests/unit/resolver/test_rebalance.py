@@ -221,6 +221,21 @@ def test_a_person_who_knows_moves_what_the_mesh_may_not(mesh: VirtualMesh) -> No
     assert numbers(mesh) == {"lyon": 2, "oslo": 2}
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_part_that_has_drifted_is_healed_and_no_share_moves_by_that(mesh: VirtualMesh, lost: bool) -> None:
+    divide(mesh, number=6)
+    if lost:
+        mesh.sever("nice")
+        mesh.settle(GONE_S + 30)
+    before = numbers(mesh)
+    mesh["lyon"].edit(WEB, "spec", "replicas", value=9)
+    mesh.settle()
+    what: dict[str, Any] = {"resources": ("deployment/web",), "heal": True, "on_failure": "continue"}
+    healed = do(mesh, "oslo", "apply", "lyon" if lost else "", "i-2", **what)
+    assert healed.decision == "allow", healed
+    assert numbers(mesh) == before
+
+
 @pytest.mark.parametrize("scope", ["lyon % oslo", "lyon & oslo"])
 def test_nothing_moves_that_does_not_say_so(mesh: VirtualMesh, scope: str) -> None:
     divide(mesh, scope, 4)
