@@ -12,7 +12,7 @@ already: our own writes, what an intent has in flight, and whatever still has to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Final, Literal
 
@@ -28,7 +28,7 @@ from schemas.verdicts import Reason, Verdict
 from services.chassis.kubernetes.declaration import MANAGER
 from services.resolver.desk import Desk
 from services.resolver.judge.findings import named
-from services.resolver.judge.ties import COPIES
+from services.resolver.judge.ties import COPIES, OF_OTHERS
 from services.resolver.judge.use import ends, namespace_ends
 from services.resolver.judge.written import WrittenReason, WrittenVerdict
 from services.resolver.plain import decided_at_once
@@ -132,10 +132,13 @@ class Gate:
                 continue
             if reason.code in USERS and reason.resource is not None and self._goes(reason.resource):
                 continue
+            others = [name for name in reason.at if name not in self._desk.neighbours.gone]
             if reason.severity == "deny" and self._blocks(reason) and reason.code not in overridden:
                 blocking.append(reason)
+            elif reason.code[1:] in OF_OTHERS and not others:
+                continue  # nobody there is asked, whoever deletes it
             elif reason.code == COPIES:
-                more.append(_unasked(reason))
+                more.append(_unasked(reason, others))
             elif reason.severity != "note":
                 more.append(reason)
         protected = PROTECTED in _labels(request.old_object) or PROTECTED in _labels(body)
@@ -231,12 +234,12 @@ def _orphaned(request: Request) -> tuple[str, ...]:
     return (OF_CHILDREN, "W314") if stays else ()
 
 
-def _unasked(reason: Because) -> WrittenReason:
+def _unasked(reason: Because, sites: Sequence[SiteName]) -> WrittenReason:
     """Copies stay when nobody asks their sites: whether they are in use there is not known."""
     assert reason.resource is not None, "of copies it is said whose"
-    sites = ", ".join(reason.at)
-    message = f"{named(reason.resource)} is shared to {sites}: who uses it there only an intent asks (cheops delete)"
-    return WrittenReason(ELSEWHERE, "defer", message, reason.site, reason.resource, at=reason.at)
+    where, who = named(reason.resource), ", ".join(sites)
+    message = f"{where} is shared to {who}: who uses it there only an intent asks (cheops delete)"
+    return WrittenReason(ELSEWHERE, "defer", message, reason.site, reason.resource, at=tuple(sites))
 
 
 def _is_person(username: str) -> bool:

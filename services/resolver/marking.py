@@ -113,11 +113,11 @@ def _parts_left(state: ResourceState, mark: Mark, labels: dict[str, str], annota
     if not is_spread:
         labels[PART_OF] = ""
     annotations[PARTS] = ",".join(left) if is_spread else ""
-    annotations[SCOPE] = _respread(str(state.facts.get(SCOPE_FACT) or ""), mark.leaves, joins) if is_spread else ""
+    annotations[SCOPE] = respread(str(state.facts.get(SCOPE_FACT) or ""), mark.leaves, joins) if is_spread else ""
     return Words(labels, annotations)
 
 
-def _respread(scope: str, leaving: Sequence[SiteName], joins: Sequence[SiteName]) -> str:
+def respread(scope: str, leaving: Sequence[SiteName], joins: Sequence[SiteName] = ()) -> str:
     """`lyon*3 % oslo % nice {prime: nice}` without nice → `lyon*3 % oslo`; with rome → `… % rome`."""
     try:
         part = parse_scope(scope).parts[0]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,12 +15,16 @@ from cheops.mesh import Mesh, connect
 from cheops.overview import overview
 from cheops.sandbox.testbed import Testbed
 from schemas.identity import SiteName
+from schemas.ties import REPLICAS, SHARED_TO
 from schemas.verdicts import Verdict
+from services.chassis.kubernetes import connection
+from services.executor.kubernetes.client import KubernetesClient
+from tests.kit.manifests import deployment, without_uid
 from tests.kit.waiting import eventually
 
 LYON, OSLO, ROME = map(SiteName, ("lyon", "oslo", "rome"))
 WAIT_S = 60.0
-SETTINGS = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"mode": "first"}}
+READS_LENT = {"containers": [{"name": "web", "image": "web", "envFrom": [{"configMapRef": {"name": "lent"}}]}]}
 
 
 @pytest.fixture
@@ -38,9 +44,13 @@ async def there(mesh: Mesh, site: SiteName) -> bool:
 
 async def test_a_site_that_is_gone_for_good_holds_nobody_up_and_is_not_touched(bed: Testbed) -> None:
     async with connect(bed.context) as mesh:
-        made = await mesh.enter(Intent.apply([SETTINGS], namespace="default", scope="lyon & oslo & rome"), site=LYON)
-        async for _ in mesh.follow(made):
-            pass
+        await done(mesh, Intent.apply([config_map("settings")], namespace="default", scope="lyon & oslo & rome"))
+        await done(mesh, Intent.apply([config_map("kept")], namespace="default", scope="lyon & oslo & rome"))
+        await done(mesh, Intent.apply([config_map("lent")], namespace="default"))
+        user = without_uid(deployment("web", READS_LENT, namespace="default"))
+        await done(mesh, Intent.apply([user], namespace="default", scope="deployment: rome, configmap: lyon"))
+        assert await _says(bed, "kept", REPLICAS, "lyon,oslo,rome")
+        assert await _says(bed, "lent", SHARED_TO, "rome")
         await bed.cut(ROME)
         await eventually(lambda: _state(mesh, "unreachable"), wait_s=WAIT_S)
         waits = await mesh.submit(Intent.delete("configmap/settings", namespace="default"), site=LYON)
@@ -63,6 +73,11 @@ async def test_a_site_that_is_gone_for_good_holds_nobody_up_and_is_not_touched(b
             peer.site for one in (await overview(mesh)).links for peer in one.peers if peer.state == "up"
         }
 
+        for name, word, then in (("kept", REPLICAS, "lyon,oslo"), ("lent", SHARED_TO, None)):
+            healed = await mesh.submit(Intent.heal_drift(f"configmap/{name}", namespace="default"), site=OSLO)
+            assert (healed.decision, {one.code for one in healed.reasons} & {"W511"}) == ("allow", {"W511"}), healed
+            await eventually(partial(_says, bed, name, word, then), wait_s=WAIT_S)
+
         await bed.heal(ROME)
         async with asyncio.timeout(WAIT_S):
             async for alert in mesh.alerts(code="A511", follow=True):
@@ -70,6 +85,27 @@ async def test_a_site_that_is_gone_for_good_holds_nobody_up_and_is_not_touched(b
                     break
         assert alert.sites == (ROME,)
         assert await there(mesh, ROME)
+
+
+def config_map(name: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"mode": "first"}}
+
+
+async def done(mesh: Mesh, draft: Intent) -> None:
+    made = await mesh.enter(draft, site=LYON)
+    async for _ in mesh.follow(made):
+        pass
+    assert (await in_force(mesh, made.id)).decision == "allow"
+
+
+async def _says(bed: Testbed, name: str, word: str, text: str | None) -> bool:
+    """Whether the ConfigMap of lyon carries this word."""
+    client = KubernetesClient(await connection.connect(bed.sites[LYON].cluster.kubeconfig))
+    try:
+        found = await client.get(f"/api/v1/namespaces/default/configmaps/{name}")
+    finally:
+        await client.close()
+    return found["metadata"].get("annotations", {}).get(word) == text
 
 
 async def _state(mesh: Mesh, state: str) -> bool:

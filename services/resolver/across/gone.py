@@ -14,9 +14,9 @@ from schemas.identity import SiteName
 from schemas.scope.sites import part_without, site_names
 from schemas.scope.tree import Scope
 from schemas.verdicts import Reason, Verdict
+from services.resolver.judge.ties import OF_OTHERS
 
 LEFT_OUT: Final = "W511"
-OF_OTHERS: Final = ("340", "341", "343", "344")  # findings on what becomes of replicas and copies at other sites
 DECIDING: Final = tuple(f"D{number}" for number in OF_OTHERS)  # a policy says so: without it nothing tells why
 
 

@@ -15,23 +15,20 @@ from typing import Any, Final, Protocol
 from schemas.identity import ResourceId, SiteName, kind_of
 from schemas.intents import Intent
 from schemas.scope.tree import Scope
-from schemas.ties import (
-    DECLARED,
-    PART_OF,
-    PARTS,
-    REPLICA_SET,
-    REPLICAS,
-    SHARED_FROM,
-    SHARED_TO,
-    replicas_at,
-    shared_from,
-    shared_to,
-    sites_in,
-)
+from schemas.ties import PART_OF, SHARED_TO, replicas_at, shared_from, shared_to
 from schemas.verdicts import Remedy, Verdict
 from services.chassis.kubernetes.sealing import is_secret
 from services.resolver.across.asking import Bringing
 from services.resolver.across.bringing import FETCH_TIMEOUT_S
+from services.resolver.across.declared import (
+    copies_in,
+    members_of,
+    naming_nobody_gone,
+    newest_of,
+    shares_of,
+    stamp_of,
+    words_on,
+)
 from services.resolver.across.splitting import Divides, with_number
 from services.resolver.desk import Desk
 from services.resolver.intake import Intake
@@ -140,15 +137,15 @@ class Healer:
         """Brings what is known already; the rest is fetched."""
         for resource in dict.fromkeys(one.resource for one in asked.intake.changes):
             mine = {name: body for (name, one), body in said.items() if one == resource}
-            copies, newest = _copies(mine), _newest(mine)
-            members = _members(mine, newest) if newest is not None else ()
+            copies, newest = copies_in(mine), newest_of(mine)
+            members = members_of(mine, newest) if newest is not None else ()
             named_sites = self._named(asked, resource)
             if newest is not None and self._is_to_move(asked, resource):
                 self._move(asked, resource, mine[newest], newest)
                 continue
             those = dict.fromkeys(one for one in (*members, *copies) if one not in self.desk.neighbours.gone)
             sites = [one for one in those if named_sites is None or one in named_sites]
-            if not sites:
+            if not (self._forget_copies(asked, resource, copies) or sites):
                 self._refuse(asked, resource, named_sites)
             for name in sites:
                 if name in copies:
@@ -156,12 +153,21 @@ class Healer:
                     yield Want(name, resource, True, (copies[name],))
                     continue
                 assert newest is not None, "a member is a site of it"
-                same = name in mine and _stamp(mine[name]) == _stamp(mine[newest])
+                same = name in mine and stamp_of(mine[name]) == stamp_of(mine[newest])
                 origin = name if same else newest
                 if origin != name and is_secret(mine[origin]):  # sealed for its own site
                     yield Want(name, resource, False, (origin,), declared=True)
                 else:
-                    self._put(asked, name, resource, mine[origin], is_own=origin == name)
+                    self._put_back(asked, name, resource, mine[origin], is_own=origin == name)
+
+    def _forget_copies(self, asked: Asking, resource: ResourceId, copies: Mapping[SiteName, SiteName]) -> bool:
+        """An original names no site any more that is gone for good; True: one of them did."""
+        gone, named_sites, bringing = self.desk.neighbours.gone, self._named(asked, resource), asked.bringing
+        lost = [name for name in copies if name in gone and (named_sites is None or copies[name] in named_sites)]
+        for name in lost:
+            bringing.unmarks.setdefault(copies[name], {}).setdefault(resource, []).append(name)
+        bringing.left_out |= dict.fromkeys(lost)
+        return bool(lost)
 
     def _is_to_move(self, asked: Asking, resource: ResourceId) -> bool:
         """Whether the intent says `rebalance: true` of it: the sites in its scope take over what the others had."""
@@ -201,19 +207,25 @@ class Healer:
         if found is None:
             self._refuse(asked, want.resource, (want.site,))
         else:
-            self._put(asked, want.site, want.resource, found[1], is_own=False)
+            self._put_back(asked, want.site, want.resource, found[1], is_own=False)
+
+    def _put_back(self, asked: Asking, name: SiteName, resource: ResourceId, body: Body, *, is_own: bool) -> None:
+        """What was declared, naming nobody who is gone for good."""
+        body, left_out = naming_nobody_gone(body, self.desk.neighbours.gone)
+        asked.bringing.left_out |= dict.fromkeys(left_out)
+        self._put(asked, name, resource, body, is_own=is_own)
 
     def _put(self, asked: Asking, name: SiteName, resource: ResourceId, body: Body, *, is_own: bool) -> None:
         """What was declared, with the share of its site; the words of its set are in it."""
-        if not is_own and PART_OF in _words(body, "labels"):
+        if not is_own and PART_OF in words_on(body, "labels"):
             fields = self.divides(kind_of(resource))
-            share = _shares(body).get(name)
+            share = shares_of(body).get(name)
             if fields and (len(fields) > 1 or share is None):  # of several numbers one is not enough
                 self._refuse(asked, resource, (name,))
                 return
             body = with_number(body, fields[0], share) if fields and share is not None else body
         metadata = dict(body["metadata"])
-        metadata["annotations"] = {key: one for key, one in _words(body, "annotations").items() if key != SHARED_TO}
+        metadata["annotations"] = {key: one for key, one in words_on(body, "annotations").items() if key != SHARED_TO}
         asked.bringing.supplies.brought.setdefault(name, {})[resource] = {**body, "metadata": metadata}
 
     def _refuse_for_good(self, asked: Asking, want: Want, origin: SiteName) -> None:
@@ -254,47 +266,3 @@ def as_healing(verdict: Verdict, intent: Intent) -> Verdict:
         said = said.replace("heal intent @", f"heal {' '.join(intent.resources)} @", 1)
     remedies = tuple(one for one in verdict.remedies if FILES not in one.command)
     return verdict.model_copy(update={"summary": said, "remedies": remedies})
-
-
-def _copies(said: Mapping[SiteName, Body]) -> dict[SiteName, SiteName]:
-    """Who has a copy, of whose original."""
-    found: dict[SiteName, SiteName] = {}
-    for name, body in said.items():
-        origin = _words(body, "labels").get(SHARED_FROM)
-        if origin:
-            found[name] = SiteName(origin)
-        for other in sites_in(_words(body, "annotations").get(SHARED_TO)):
-            found.setdefault(other, name)
-    return found
-
-
-def _newest(said: Mapping[SiteName, Body]) -> SiteName | None:
-    """The member of a set that was declared last."""
-    members = [name for name, body in said.items() if {REPLICA_SET, PART_OF} & _words(body, "labels").keys()]
-    return max(members, key=lambda name: (_stamp(said[name]), name), default=None)
-
-
-def _members(said: Mapping[SiteName, Body], newest: SiteName) -> list[SiteName]:
-    """The sites of a set. Who has nothing, and has left in the words of one of the newest, gets nothing again."""
-    agreed = [_sites_of(one) for one in said.values() if _stamp(one) == _stamp(said[newest]) and _sites_of(one)]
-    listed = dict.fromkeys(name for sites in agreed for name in sites)
-    return [name for name in listed if name in said or all(name in sites for sites in agreed)]
-
-
-def _stamp(body: Body) -> str:
-    return _words(body, "annotations").get(DECLARED, "")
-
-
-def _sites_of(body: Body) -> tuple[SiteName, ...]:
-    words = _words(body, "annotations")
-    return sites_in(words.get(REPLICAS) or words.get(PARTS))
-
-
-def _shares(body: Body) -> dict[SiteName, int]:
-    rows = (row.partition("=") for row in _words(body, "annotations").get(PARTS, "").split(","))
-    return {SiteName(name.strip()): int(number) for name, _, number in rows if number.strip().isdecimal()}
-
-
-def _words(body: Body, where: str) -> dict[str, str]:
-    found = (body.get("metadata") or {}).get(where)
-    return dict(found) if isinstance(found, dict) else {}

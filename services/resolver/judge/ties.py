@@ -20,6 +20,7 @@ from schemas.ties import (
     replicas_at,
     shared_from,
     shared_to,
+    sites_in,
 )
 from services.resolver.graph.names import NOWHERE
 from services.resolver.graph.numbers import Numbers
@@ -38,6 +39,7 @@ MOVES: Final = "N346"  # the share of a lost site, or back
 LEAVES: Final = "N343"  # a site is left out of a set
 COPIES_FOLLOW: Final = "N344"  # of what is written
 OVERTAKEN: Final = "N506"
+OF_OTHERS: Final = ("340", "341", "343", "344")  # findings on what becomes of replicas and copies at other sites
 USERS_LOOKED_AT: Final = 128
 
 
@@ -99,7 +101,8 @@ def _moves(state: ResourceState | None, after: ResourceState | None) -> str:
     before, then = (str(one.facts.get(PARTS_FACT) or "") if one is not None else "" for one in (state, after))
     if not before or not then or before == then:
         return ""
-    back = [one.partition("=")[0] for one in before.split(",") if one.endswith("=0") and one not in then.split(",")]
+    empty = [one.partition("=")[0] for one in before.split(",") if one.endswith("=0") and one not in then.split(",")]
+    back = [name for name in empty if name in sites_in(then)]
     more = f"; until that is done what {', '.join(back)} runs is more than was asked for" if back else ""
     return f"is divided anew: {before.replace(',', ', ')} becomes {then.replace(',', ', ')}{more}"
 

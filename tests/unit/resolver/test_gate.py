@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from schemas.events import BlindKind, Heartbeat, ResourceEvent
-from schemas.identity import KindId, ResourceId
+from schemas.identity import KindId, ResourceId, SiteName
 from schemas.queries import ResyncAnswer
 from schemas.relations.surface import builtin_surface
 from schemas.verdicts import Step, Verdict
@@ -156,6 +156,17 @@ def test_that_an_original_has_copies_elsewhere_is_said_and_keeps_what_is_protect
     assert Site(namespace(), shared).ask("UPDATE", secret("ca", "other"), shared) == Said(True), "copies follow"
     within = Site(namespace(), shared).delete(namespace())
     assert (within.allowed, within.warnings[-1]) == (True, said), "it goes with its namespace"
+
+
+def test_copies_and_replicas_at_a_site_that_is_gone_for_good_keep_nothing_and_are_not_said() -> None:
+    shared = annotated(USED, **{"shared-to": "oslo,nice"})
+    site = Site(namespace(), shared)
+    site.machine.desk.neighbours.give_up([SiteName("nice")])
+    said = "F341 Secret shop/ca is shared to oslo: who uses it there only an intent asks (cheops delete)"
+    assert site.delete(shared) == Said(True, warnings=(said,))
+    site.machine.desk.neighbours.give_up([SiteName("oslo")])
+    kept = {**shared, "metadata": {**shared["metadata"], "labels": {"cheops.io/protected": "true"}}}
+    assert site.delete(kept) == Said(True)
 
 
 def test_an_intent_is_no_matter_of_the_gate_even_where_all_is_refused() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from schemas.identity import ResourceId, SiteName
-from schemas.ties import PART_OF, PARTS, REPLICA_SET, REPLICAS, SCOPE
+from schemas.ties import DECLARED, PART_OF, PARTS, REPLICA_SET, REPLICAS, SCOPE, SHARED_TO
 from schemas.verdicts import Verdict
+from services.resolver.across.declared import naming_nobody_gone
 from services.resolver.across.gone import told
 from services.resolver.signals import PeerBeat
 from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
@@ -342,6 +343,123 @@ def test_a_set_is_healed_without_it(mesh: VirtualMesh) -> None:
     healed = do(mesh, "lyon", "apply", "", "i-2", heal=True, on_failure="stop", resources=("secret/new",))
     assert healed.decision == "allow", healed
     assert "rome" not in {one.site for one in healed.evidence}
+
+
+def heal(mesh: VirtualMesh, site: str, intent_id: str, name: str, scope: str = "") -> Verdict:
+    found: Verdict = do(mesh, site, "apply", scope, intent_id, heal=True, on_failure="continue", resources=(name,))
+    return found
+
+
+@pytest.mark.parametrize("entry", ["lyon", "oslo"])
+def test_an_original_whose_only_copy_is_there_is_healed_and_says_no_more_that_it_is_shared(
+    mesh: VirtualMesh, entry: str
+) -> None:
+    shared(mesh, "lyon", "rome")
+    lose(mesh)
+    give_up(mesh, entry)  # the other one was not told
+    verdict = heal(mesh, entry, "i-2", "secret/k")
+    assert (verdict.decision, left_out(verdict)) == ("allow", ["rome"]), verdict
+    assert [(step.site, step.action) for step in verdict.plan] == [("lyon", "annotate")]
+    assert SHARED_TO not in words(mesh, "lyon", ORIGINAL)
+    assert body(mesh, "rome", ORIGINAL) is not None, "nobody decides for it"
+    again = heal(mesh, entry, "i-3", "secret/k")
+    assert [one.code for one in again.reasons] == ["D630"], "it is like any other now"
+
+
+def test_the_copies_that_are_left_are_healed_and_the_original_names_these(mesh: VirtualMesh) -> None:
+    shared(mesh, "lyon", "oslo & rome")
+    lose(mesh)
+    give_up(mesh)
+    verdict = heal(mesh, "lyon", "i-2", "secret/k")
+    assert (verdict.decision, left_out(verdict)) == ("allow", ["rome"]), verdict
+    assert words(mesh, "lyon", ORIGINAL)[SHARED_TO] == "oslo"
+    assert left_out(heal(mesh, "lyon", "i-3", "secret/k")) == []
+
+
+def test_only_the_copy_that_is_named_is_healed(mesh: VirtualMesh) -> None:
+    shared(mesh, "lyon", "oslo & rome")
+    lose(mesh)
+    give_up(mesh)
+    assert heal(mesh, "lyon", "i-2", "secret/k", "oslo").decision == "allow"
+    assert body(mesh, "oslo", ORIGINAL) is not None
+
+
+def test_words_of_a_set_name_it_no_more_when_it_is_healed(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", THREE, "i-1", manifests=(new("a"),))
+    lose(mesh)
+    give_up(mesh)
+    assert left_out(heal(mesh, "lyon", "i-2", "secret/new")) == ["rome"]
+    assert words(mesh, "lyon", NEW)[REPLICAS] == words(mesh, "oslo", NEW)[REPLICAS] == "lyon,oslo"
+    assert words(mesh, "lyon", NEW)[DECLARED] == words(mesh, "oslo", NEW)[DECLARED]
+    assert left_out(heal(mesh, "lyon", "i-3", "secret/new")) == []
+
+
+@pytest.mark.parametrize("site", ["lyon", "oslo"])
+def test_the_last_one_of_a_set_is_of_none_when_it_is_healed(mesh: VirtualMesh, site: str) -> None:
+    do(mesh, site, "create", f"{site} & rome", "i-1", manifests=(new("a"),))
+    lose(mesh)
+    give_up(mesh)
+    assert heal(mesh, site, "i-2", "secret/new").decision == "allow"
+    assert not {REPLICA_SET, REPLICAS} & words(mesh, site, NEW).keys()
+
+
+def test_words_of_what_is_divided_name_it_no_more_once_its_share_has_moved(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon % oslo % rome {min: 3, prime: rome, rebalance: true}", "i-1", manifests=(web(6),))
+    lose(mesh)
+    give_up(mesh, for_s=60)
+    assert words(mesh, "lyon", WEB)[PARTS] == "lyon=3,oslo=3,rome=0"
+    verdict = heal(mesh, "oslo", "i-2", "deployment/web")
+    assert (verdict.decision, left_out(verdict)) == ("allow", ["rome"])
+    assert not [one for one in verdict.reasons if "more than was asked for" in one.message], verdict.reasons
+    for site in ("lyon", "oslo"):
+        found = body(mesh, site, WEB)
+        assert found is not None
+        assert found["spec"]["replicas"] == 3
+        assert words(mesh, site, WEB)[PARTS] == "lyon=3,oslo=3"
+        assert words(mesh, site, WEB)[SCOPE] == "lyon % oslo {min: 2, rebalance: true}"
+    mesh.settle(60)
+    assert words(mesh, "lyon", WEB)[PARTS] == "lyon=3,oslo=3", "nothing is to be moved"
+
+
+def test_a_share_that_nobody_has_taken_over_stays_in_the_words(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon % oslo % rome", "i-1", manifests=(web(6),))
+    lose(mesh)
+    give_up(mesh)
+    mesh["lyon"].edit(WEB, "spec", "replicas", value=9)
+    mesh.settle()
+    assert heal(mesh, "lyon", "i-2", "deployment/web").decision == "allow"
+    assert words(mesh, "lyon", WEB)[PARTS] == "lyon=2,oslo=2,rome=2", "a third of the whole would be lost in silence"
+
+
+def test_the_last_part_is_the_whole_when_it_is_healed(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon % rome {prime: rome, rebalance: true}", "i-1", manifests=(web(6),))
+    lose(mesh)
+    give_up(mesh, for_s=60)
+    assert heal(mesh, "lyon", "i-2", "deployment/web").decision == "allow"
+    assert not {PART_OF, PARTS, SCOPE} & words(mesh, "lyon", WEB).keys()
+    found = body(mesh, "lyon", WEB)
+    assert found is not None
+    assert found["spec"]["replicas"] == 6
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({REPLICAS: "lyon,oslo,rome"}, {REPLICAS: "lyon,oslo"}),
+        ({REPLICAS: "rome", PARTS: "lyon=1"}, {PARTS: "lyon=1"}),
+        ({PARTS: "lyon, rome ,oslo"}, {PARTS: "lyon,oslo"}),
+        ({PARTS: "lyon=1,rome=x,oslo=1", SCOPE: "{"}, {PARTS: "lyon=1,oslo=1"}),
+        ({PARTS: "lyon=1,rome=1", SCOPE: "lyon % rome"}, {PARTS: "lyon=1,rome=1", SCOPE: "lyon % rome"}),
+        ({PARTS: "=,,rome=0"}, {}),
+        ({SCOPE: "rome"}, {SCOPE: "rome"}),
+    ],
+)
+def test_whatever_somebody_has_written_into_its_words_it_can_be_healed(
+    before: dict[str, str], after: dict[str, str]
+) -> None:
+    made = {"kind": "Secret", "metadata": {"name": "new", "annotations": {**before, "of": "others"}}}
+    body, _ = naming_nobody_gone(made, {ROME})
+    assert body["metadata"]["annotations"] == {**after, "of": "others"}
 
 
 def test_a_resolver_that_was_not_told_goes_on_waiting(mesh: VirtualMesh) -> None:
