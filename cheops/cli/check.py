@@ -75,6 +75,10 @@ CascadeOption = Annotated[str, typer.Option("--cascade", help="none, or dependen
 BoundOption = Annotated[float, typer.Option("--bound", help="How old evidence may be, in seconds.", metavar="S")]
 StaleOption = Annotated[Strings, typer.Option("--stale", help="This site's evidence is old.", metavar="SITE")]
 UnreachableOption = Annotated[Strings, typer.Option("--unreachable", help="This site does not answer.", metavar="SITE")]
+GoneOption = Annotated[
+    Strings,
+    typer.Option("--gone", envvar="CHEOPS_GONE", help="This site is gone for good: it is left out.", metavar="SITE"),
+]
 BlindOption = Annotated[
     Strings, typer.Option("--blind", help="These kinds are not observed there.", metavar="SITE=RESOURCES")
 ]
@@ -103,6 +107,7 @@ def check(
     bound: BoundOption = 10.0,
     stale: StaleOption = None,
     unreachable: UnreachableOption = None,
+    gone: GoneOption = None,
     blind: BlindOption = None,
     kubernetes: KubernetesOption = None,
     policy: PolicyOption = None,
@@ -126,6 +131,7 @@ def check(
         bound_s=bound,
         stale=tuple(stale or ()),
         unreachable=tuple(unreachable or ()),
+        gone=tuple(gone or ()),
         blind=tuple(blind or ()),
         kubernetes=kubernetes,
         policy=policy,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +34,7 @@ from schemas.relations.surface import BUILTIN_VERSION
 from schemas.scope.parse import from_json
 from schemas.scope.printing import print_scope
 from schemas.verdicts import Verdict
+from services.resolver.across.gone import told
 from services.resolver.judge.policy import Policy
 from services.resolver.uncollected import Uncollected
 
@@ -56,6 +57,7 @@ class Request:
     bound_s: float = 10.0
     stale: tuple[str, ...] = ()
     unreachable: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
     blind: tuple[str, ...] = ()
     kubernetes: str | None = None
     policy: str | None = None
@@ -79,7 +81,7 @@ def _run(request: Request, output: str, ascii_only: bool) -> int:
     sites = {name: _load(name, where, catalogue, flaws[name], request) for name, where in paths.items()}
     for site in sites.values():
         sys.stderr.writelines(f"cheops: warning: {line}\n" for line in site.warnings)
-    court = Court(sites, catalogue, policy, datetime.now(UTC))
+    court = Court(sites, catalogue, policy, datetime.now(UTC), _gone(request, sites))
     verdict = check(court, act, _scope_text(request.scope), latencies_of(request.latency, list(sites)))
     written = dict.fromkeys(sites, documents)
     _print(verdict, Manifests(written, {name: one.documents for name, one in sites.items()}), output, ascii_only)
@@ -115,6 +117,7 @@ def _run_since(request: Request, output: str, ascii_only: bool) -> int:
         what = "nothing else" if change.staying else "nothing"
         sys.stderr.write(f"cheops: {what} changed since {request.since}\n")
         return 0
+    verdict = told(verdict, (), _gone(request, paths))
     _print(verdict, change.manifests, output, ascii_only)
     return CODES[verdict.decision]
 
@@ -160,6 +163,15 @@ def _flaws(request: Request, names: Sequence[SiteName]) -> dict[SiteName, Flaws]
     return {
         name: Flaws(name in request.stale, name in request.unreachable, tuple(blind.get(name, ()))) for name in names
     }
+
+
+def _gone(request: Request, given: Container[SiteName]) -> frozenset[SiteName]:
+    """By commas, too, as resolvers are told (CHEOPS_GONE)."""
+    names = [site_name(one.strip()) for words in request.gone for one in words.split(",") if one.strip()]
+    for one in names:
+        if one in given:
+            raise BadInputError(f"--gone {one}: its manifests are given (--site {one}=…)")
+    return frozenset(names)
 
 
 def _act(request: Request, documents: Sequence[Document]) -> Act:

@@ -73,12 +73,13 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Court:
-    """Who judges: the sites, the rules, how strict, and when."""
+    """Who judges: the sites, the rules, how strict, and when. `gone`: sites that are gone for good: none is asked."""
 
     sites: Mapping[SiteName, OfflineSite]
     catalogue: Catalogue
     policy: Policy
     now: datetime
+    gone: frozenset[SiteName] = frozenset()
 
 
 def check_parts(court: Court, acts: Mapping[SiteName, Act]) -> Verdict:

@@ -24,6 +24,7 @@ from schemas.scope.tree import Scope
 from schemas.ties import SHARED_TO
 from schemas.untyped import mapping_of
 from schemas.verdicts import Reason, Remedy, Verdict
+from services.resolver.across.gone import named_in, scope_without, told
 from services.resolver.across.nearest import nearest_first
 from services.resolver.across.splitting import Splitter
 from services.resolver.across.widening import widenings
@@ -42,11 +43,12 @@ def check(court: Court, act: Act, scope: str = "", latencies: Latencies | None =
     """The verdict on `act` in `scope`; no scope means the first site. Raises ScopeError for a scope that is none."""
     entry = next(iter(court.sites))
     near = latencies or {}
-    own = parse_scope(scope) if scope.strip() else scope_of_set(court, act)
-    if own is not None and scope.strip():
-        check_offered(own, scope)
+    said = parse_scope(scope) if scope.strip() else None
+    if said is not None:
+        check_offered(said, scope)
+    own = scope_without(said, court.gone) if said is not None else scope_of_set(court, act)
     if own is not None:
-        court = with_sites_named(court, None if scope.strip() else own, named_by(court, act))
+        court = with_sites_named(court, own if said is None else None, named_by(court, act))
         verdict = check_scoped(court, act, own, near)
     elif verb_of(act) == "delete":
         names = tuple(court.sites[entry].extractor.key(one).id for one in act.manifests)
@@ -54,6 +56,8 @@ def check(court: Court, act: Act, scope: str = "", latencies: Latencies | None =
         verdict = deleted_at(court, {entry: named_only})
     else:
         verdict = judge_at(court, act, court.sites[entry])
+    if court.gone:
+        verdict = told(verdict, named_in(said, court.gone) if said is not None else (), court.gone)
     wider = _wider(court, act, scope.strip() or entry, verdict, near)
     return verdict.model_copy(update={"remedies": (*verdict.remedies, wider)}) if wider is not None else verdict
 
@@ -138,6 +142,8 @@ def deleted_at(court: Court, acts: Mapping[SiteName, Act]) -> Verdict:
     lost: list[Reason] = []
     gone: list[str] = []
     for origin, resource, other in [one for name, act in acts.items() for one in _copies(court.sites[name], act)]:
+        if other in court.gone:
+            continue
         if other not in court.sites:
             message = f"{named(resource)} is shared to {other}, which does not answer"
             gone.append(other)

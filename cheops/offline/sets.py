@@ -33,7 +33,7 @@ def scope_of_set(court: Court, act: Act) -> Scope | None:
     is_shared = any(_shared_to(home, one) for one in resources) and verb_of(act) in WRITES
     if not is_shared and not any(True for _ in members(home.graph, resources)):
         return None
-    return scope_without_words(home.graph, resources, home.name)
+    return scope_without_words(home.graph, resources, home.name, court.gone)
 
 
 def named_by(court: Court, act: Act) -> list[ResourceId]:
@@ -53,7 +53,8 @@ def with_sites_named(court: Court, scope: Scope | None, resources: Collection[Re
     home = court.sites[next(iter(court.sites))]
     named = [name for one in members(home.graph, resources) for name in replicas_at(one)]
     named += [name for one in resources for name in _shared_to(home, one)]
-    missing = [one for one in dict.fromkeys((*named, *(site_names(scope) if scope else ()))) if one not in court.sites]
+    wanted = dict.fromkeys((*named, *(site_names(scope) if scope else ())))
+    missing = [one for one in wanted if one not in court.sites and one not in court.gone]
     silent = {name: site_of(name, [], court.catalogue, Flaws(unreachable=True)) for name in missing}
     return replace(court, sites={**court.sites, **silent}) if silent else court
 
