@@ -9,6 +9,7 @@ from schemas.events import LabelSelector, Reference, ResourceState, Selector
 from schemas.identity import KindId, ResourceId, ResourceKey, kind_of, resource_id
 from schemas.relations.ambient import is_ambient
 from schemas.relations.grants import granted
+from schemas.relations.offering import is_offered, sort_of
 from schemas.relations.selector import NAME_LABEL, matches, selects
 
 NAMESPACE: Final = KindId("Namespace")
@@ -129,9 +130,9 @@ def _record(state: ResourceState, reference: Reference, given: Given) -> dict[st
 
 
 def _part(reference: Reference, targets: Sequence[ResourceState]) -> bool | None:
-    part, _, name = reference.granule.partition(":")
-    known = [one.parts[part] for one in targets if part in one.parts]
-    return any(name in offered for offered in known) if known and reference.granule else None
+    known = [one for one in targets if sort_of(reference.rule, reference.granule, one.parts) in one.parts]
+    offered = (is_offered(reference.rule, reference.granule, one.parts) for one in known)
+    return any(offered) if known and reference.granule else None
 
 
 def selector_record(selector: Selector) -> dict[str, Any]:

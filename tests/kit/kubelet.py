@@ -31,11 +31,12 @@ _CAPACITY: Final = {"cpu": "64", "memory": "256Gi", "pods": "1000"}
 
 @dataclass(frozen=True, slots=True)
 class _Need:
-    """`kind` is the plural of its path; `keys` are those that must be in it."""
+    """`kind` is the plural of its path; `keys` are those that must be in one of its `fields`."""
 
     kind: str
     name: str
     keys: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ("data", "binaryData")
 
 
 @asynccontextmanager
@@ -97,7 +98,7 @@ async def _refused(api: Api, pod: Content) -> str:
         found = await api.get(f"{base}/{need.kind}/{need.name}")
         if found.status != 200:
             return f"{need.kind} {need.name!r} not found"
-        held = {**(found.content.get("data") or {}), **(found.content.get("binaryData") or {})}
+        held = {key for field in need.fields for key in found.content.get(field) or ()}
         for key in need.keys:
             if key not in held:
                 return f"couldn't find key {key} in {need.kind} {need.name!r}"
@@ -127,7 +128,7 @@ def _needs(spec: Content) -> Iterator[_Need]:
             for field, kind in (("secretKeyRef", "secrets"), ("configMapKeyRef", "configmaps")):
                 reference = (one.get("valueFrom") or {}).get(field)
                 if reference and not reference.get("optional"):
-                    yield _Need(kind, reference["name"], (reference["key"],))
+                    yield _Need(kind, reference["name"], (reference["key"],), ("data",))
 
 
 def _content(kind: str, name: Any, source: Content) -> Iterator[_Need]:

@@ -12,6 +12,7 @@ from typing import Final
 from schemas.events import Reference
 from schemas.identity import KindId, ResourceId, kind_of
 from schemas.queries import WALK_NODES_MAX, Direction, GraphAnswer, GraphEdge, GraphNode
+from schemas.relations.offering import is_offered
 from schemas.verdicts import Evidence
 from services.resolver.graph.view import Edge, View, says_nothing, skipped
 
@@ -165,9 +166,8 @@ def serves(view: View, source: ResourceId, reference: Reference) -> bool:
         return False
     if not reference.granule:
         return True
-    part, _, name = reference.granule.partition(":")
     state = view.find(targets.present[0])
-    return state is not None and (part not in state.parts or name in state.parts[part])
+    return state is not None and is_offered(reference.rule, reference.granule, state.parts)
 
 
 class _Walk:

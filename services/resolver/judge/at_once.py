@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.intents import Verb
+from schemas.relations.offering import is_offered
 from schemas.verdicts import Decision
 from services.resolver.graph.forms import long
 from services.resolver.graph.kept import Record
@@ -141,8 +142,7 @@ def _is_served(numbers: Numbers, record: Record, place: int) -> bool:
     form, target = record.shape.at[place], record.targets[place]
     assert form is not None, "a target stands there"
     traits = numbers.traits(target) if isinstance(target, int) else None
-    part, _, name = form.reference.granule.partition(":")
-    return traits is not None and (not part or part not in traits.parts or name in traits.parts[part])
+    return traits is not None and is_offered(form.reference.rule, form.reference.granule, traits.parts)
 
 
 def _step(numbers: Numbers, number: int, action: str, site: SiteName) -> tuple[WrittenStep, ...]:

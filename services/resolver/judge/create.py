@@ -11,6 +11,7 @@ from schemas.events import Reference, ResourceState
 from schemas.identity import ResourceId, ResourceKey, kind_of, resource_id
 from schemas.relations.ambient import is_ambient
 from schemas.relations.made_keys import ANY_KEY
+from schemas.relations.offering import TEXT
 from schemas.relations.rule import makes
 from services.resolver.graph.label_index import namespace_of
 from services.resolver.graph.view import Edge, View, says_nothing
@@ -171,7 +172,7 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
     elif not part_is_there(after, with_default_part(reference)):
         needed = with_default_part(reference)
         weak = weak or _is_to_be_filled(after, found, needed) or needed.granule.startswith(PUT_IN)
-        yield _missing_part(state, edge, weak=weak)
+        yield _missing_part(state, edge, after, weak=weak)
     elif found is not None and (misfit := misfit_of(view, after, state, reference, found)) is not None:
         message = f"{named(reference.target)} {misfit.why}, {named(state.resource)} needs it"
         edge = Edge(state.resource, reference.target, structs.replace(reference, granule=misfit.part))
@@ -239,13 +240,17 @@ def _missing(state: ResourceState, edge: Edge, *, weak: bool) -> Finding:
     return Finding("D110", f"{named(target)} is missing, {user} needs it", "absence", target, edge)
 
 
-def _missing_part(state: ResourceState, edge: Edge, *, weak: bool) -> Finding:
-    edge = Edge(edge.source, edge.target, with_default_part(edge.reference))
-    part, _, name = edge.reference.granule.partition(":")
-    user = named(state.resource)
+def _missing_part(state: ResourceState, edge: Edge, after: View, *, weak: bool) -> Finding:
+    reference, found = with_default_part(edge.reference), after.find(edge.target)
+    part, _, name = reference.granule.partition(":")
+    user, lacks = named(state.resource), f"has no {part} {name!r}"
+    if found is not None and name in found.parts.get(part, ()):
+        lacks = f"has {part} {name!r} in binaryData only, which no variable reads"
+        reference = structs.replace(reference, granule=f"{TEXT}:{name}")
+    edge = Edge(edge.source, edge.target, reference)
     does_without = edge.reference.optional and edge.reference.confidence != "inferred"  # a host that is one, after all
     code = "N120" if does_without else "W112" if weak else "D112"
-    return Finding(code, f"{named(edge.target)} has no {part} {name!r}, {user} needs it", "absence", edge.target, edge)
+    return Finding(code, f"{named(edge.target)} {lacks}, {user} needs it", "absence", edge.target, edge)
 
 
 def _is_to_be_filled(view: View, found: ResourceState | None, reference: Reference) -> bool:

@@ -5,12 +5,13 @@ Rights go with an update of a binding or of its role, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from schemas.counting import counted
-from schemas.events import ResourceState
+from schemas.events import Reference, ResourceState
 from schemas.identity import KindId, ResourceId, kind_of
+from schemas.relations.offering import KEY, OF_TEXT, TEXT
 from services.resolver.graph.remembered import top_owner_of, traits_of
 from services.resolver.graph.view import TAKES, WALK_MAX, Edge, View
 from services.resolver.graph.walk import owner_of
@@ -227,3 +228,15 @@ def _rightless(view: View, binding: ResourceState, account: ResourceId, what: st
         if living and owner_of(view, edge.source) is None:
             message = f"{named(edge.source)} loses {what}what {named(binding.resource)} grants it"
             yield Finding("W316", message, "presence", edge.source, edge), edge
+
+
+def parts_lost(old: ResourceState, new: ResourceState) -> dict[str, set[str]]:
+    """What it had and has no more; of a sort of which nobody says what it has now, nothing is missed (`open`)."""
+    found = {part: set(offered) - set(new.parts[part]) for part, offered in old.parts.items() if part in new.parts}
+    found.setdefault(TEXT, found.get(KEY, set()))  # who tells of it may be older
+    return {part: names for part, names in found.items() if names}
+
+
+def lost_to(reference: Reference, part: str, lost: Mapping[str, set[str]]) -> set[str]:
+    """What of that a reference misses: of the sort that it names, else of the keys, which it reads all."""
+    return lost.get(TEXT if reference.rule in OF_TEXT else part or KEY, set())

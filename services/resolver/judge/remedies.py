@@ -12,6 +12,7 @@ from typing import Final, Literal, NamedTuple
 from schemas.counting import counted
 from schemas.identity import ResourceId, ResourceKey, SiteName, kind_of
 from schemas.relations.grants import LISTENING
+from schemas.relations.offering import KEY, TEXT
 from schemas.ties import drift
 from schemas.verdicts import EdgeRef, Reason, Remedy, Touch
 from services.resolver.graph.overlay import OverlayView
@@ -149,8 +150,9 @@ def _bring(case: Case, blocking: Sequence[Reason]) -> Remedy:
         assert reason.resource is not None, "what is missing has a name"
         if reason.code.endswith("112") and edge is not None:
             part, _, name = edge.granule.partition(":")
+            what = f"{KEY} {name!r} in data" if part == TEXT else f"{part} {name!r}"
             touched[Touch(resource=reason.resource, how="add", part=edge.granule)] = (
-                f"{part} {name!r} of {named(reason.resource)}"
+                f"{what} of {named(reason.resource)}"
             )
         elif reason.code.endswith("114"):
             namespace = ResourceKey.parse(reason.resource).namespace

@@ -19,7 +19,7 @@ def judge_selector(view: View, after: View, state: ResourceState, edge: Edge) ->
         return
     if not selects_something(after, state.resource, reference) and not (maker := maker_of_named(after, reference)):
         yield Finding("W110", _nothing_selected(view, state, reference), "nothing", state.resource, edge)
-    elif not (offers(maker, reference.granule) if maker else selects_part(after, state.resource, reference)):
+    elif not (offers(maker, reference) if maker else selects_part(after, state.resource, reference)):
         part, _, name = reference.granule.partition(":")
         message = f"nothing that {named(state.resource)} selects has a {part} {name!r}"
         yield Finding("W112", message, "nothing", state.resource, edge)

@@ -9,13 +9,14 @@ from typing import Final
 from schemas.counting import counted
 from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, ResourceKey, kind_of
+from schemas.relations.offering import KEY, TEXT
 from services.resolver.graph.view import WALK_MAX, Edge, View
 from services.resolver.graph.walk import maker_of, owner_of
 from services.resolver.judge.case import Change
 from services.resolver.judge.delete import USERS_LOOKED_AT, Blocks, blocks_by_default
 from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.grants import admitted_from, is_granted, permitted_by
-from services.resolver.judge.losses import data_lost, rights_lost
+from services.resolver.judge.losses import data_lost, lost_to, parts_lost, rights_lost
 from services.resolver.judge.makers import made_by, made_less
 from services.resolver.judge.params import PARAM_FACTS, is_only_guessed, parameters_lost
 from services.resolver.judge.restorers import restorer_of
@@ -55,7 +56,7 @@ def judge_change(view: View, after: View, change: Change, blocks: Blocks = block
     elif (restorer := restorer_of(view, change.resource)) is not None:
         message = f"{named(restorer)} has applied it, and will revert this: change it where that reads it"
         yield Finding("W240", message, "presence", restorer)
-    lost = _lost(old, new)
+    lost = parts_lost(old, new)
     yield from _lost_parts(view, after, old, lost, blocks)
     yield from (one for one in _lost_labels(view, after, old, new) if not is_only_guessed(view, one))
     for edge, binding in parameters_lost(view, after, change):
@@ -85,13 +86,7 @@ def takes_away(view: View, change: Change) -> bool:
     relabels = old.labels != new.labels or old.template_labels != new.template_labels
     asks_otherwise = any(old.facts.get(one) != new.facts.get(one) for one in PARAM_FACTS)
     makes_less = bool(made_by(view, old) - made_by(view, new))
-    return stops or relabels or asks_otherwise or makes_less or old.grants != new.grants or bool(_lost(old, new))
-
-
-def _lost(old: ResourceState, new: ResourceState) -> dict[str, set[str]]:
-    """What it had and has no more; of a sort of which nobody says what it has now, nothing is missed (`open`)."""
-    found = {part: set(offered) - set(new.parts[part]) for part, offered in old.parts.items() if part in new.parts}
-    return {part: names for part, names in found.items() if names}
+    return stops or relabels or asks_otherwise or makes_less or old.grants != new.grants or bool(parts_lost(old, new))
 
 
 def _lost_parts(
@@ -121,7 +116,7 @@ def _rest(
 
     A part that is meant by saying none is looked for among all of them.
     """
-    gone = {f"{part}:{name}" for part, names in lost.items() for name in names}
+    gone = {f"{KEY if part == TEXT else part}:{name}" for part, names in lost.items() for name in names}
     if blocks is blocks_by_default and gone.isdisjoint(DEFAULT_PARTS.values()):
         every = view.needing(resource, gone)
     else:
@@ -142,16 +137,17 @@ def _fewer_warnings(findings: Iterable[Finding], blocks: Blocks) -> Iterator[Fin
 
 
 def _losing(view: View, after: View, edges: Iterable[Edge], lost: dict[str, set[str]]) -> Iterator[Finding]:
-    gone = ", ".join(f"{part} {name!r}" for part in sorted(lost) for name in sorted(lost[part]))
     for edge in edges:
         part, _, name = with_default_part(edge.reference).granule.partition(":")
-        whole = not part and "key" in lost and edge.reference.rule.startswith(READ_WHOLE)
-        if edge.reference.selector is not None or not (whole or name in lost.get(part, ())):
+        missed = lost_to(edge.reference, part, lost)
+        whole = not part and bool(missed) and edge.reference.rule.startswith(READ_WHOLE)
+        if edge.reference.selector is not None or not (whole or name in missed):
             continue
         source = after.find(edge.source)
         if source is None or edge.reference not in source.references or _maker_stands_for(view, after, edge, source):
             continue
         if whole:
+            gone = ", ".join(f"{KEY} {one!r}" for one in sorted(missed))
             message = f"{named(edge.source)} @ {view.site} reads it whole and may need {gone}"
             yield Finding("W210", message, "presence", edge.source, edge, (edge,))
         else:
@@ -211,7 +207,7 @@ def _lost_labels(view: View, after: View, old: ResourceState, new: ResourceState
         use = use_shown(view, edge, source, after)
         if not selects_something(after, edge.source, edge.reference, replaced):
             yield from _last_match_goes(view, edge, use, old.resource)
-        elif offers(old, edge.reference.granule) and not selects_part(after, edge.source, edge.reference, replaced):
+        elif offers(old, edge.reference) and not selects_part(after, edge.source, edge.reference, replaced):
             part, _, name = edge.reference.granule.partition(":")
             yield from _part_in_use(view, edge, use, f"{part} {name!r}")
 

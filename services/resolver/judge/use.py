@@ -14,6 +14,7 @@ from msgspec import structs
 
 from schemas.events import Reference, ResourceState, Scalar
 from schemas.identity import KindId, ResourceId, kind_of, resource_id
+from schemas.relations.offering import is_offered
 from services.resolver.graph.view import OWNING, Edge, View
 from services.resolver.graph.walk import owner_of
 from services.resolver.judge.woken import is_read_by_pods, is_woken
@@ -196,7 +197,7 @@ def selects_part(view: View, source: ResourceId, reference: Reference, replaced:
     if targets.count > len(targets.present) and stay:
         return True  # as above
     states = (view.find(one) for one in stay if lives(view, one))
-    return any(offers(state, reference.granule) for state in states if state is not None)
+    return any(offers(state, reference) for state in states if state is not None)
 
 
 def match_in_flight(view: View, edge: Edge, going: AbstractSet[ResourceId] = frozenset()) -> str | None:
@@ -234,7 +235,7 @@ def part_is_there(view: View, reference: Reference) -> bool:
     if not reference.granule:
         return True
     state = view.find(reference.target)
-    return state is not None and offers(state, reference.granule)
+    return state is not None and offers(state, reference)
 
 
 def with_default_part(reference: Reference) -> Reference:
@@ -243,10 +244,9 @@ def with_default_part(reference: Reference) -> Reference:
     return reference if granule == reference.granule else structs.replace(reference, granule=granule)
 
 
-def offers(state: ResourceState, granule: str) -> bool:
-    """It has this part, or parts of that sort are not known of it."""
-    part, _, name = granule.partition(":")
-    return part not in state.parts or name in state.parts[part]
+def offers(state: ResourceState, reference: Reference) -> bool:
+    """It has the part that is named, or parts of that sort are not known of it."""
+    return is_offered(reference.rule, reference.granule, state.parts)
 
 
 def claims_are_bound(view: View, source: ResourceState) -> bool:

@@ -169,9 +169,10 @@ def _add(body: Body, part: str) -> None:
     if body["kind"] in KEYS_IN:
         KEYS_IN[body["kind"]](body["spec"], name)
         return
-    spec = body.setdefault("spec", {}) if sort != "key" else {}
-    if sort == "key":
+    spec = body.setdefault("spec", {}) if sort not in ("key", "text") else {}
+    if sort in ("key", "text"):
         body.setdefault("data", {})[name] = "eA=="
+        body.get("binaryData", {}).pop(name, None)
     elif sort == "subset":
         spec.setdefault("host", body["metadata"]["name"])
         spec["subsets"] = [*spec.get("subsets", ()), {"name": name}]

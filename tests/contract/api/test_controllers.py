@@ -184,6 +184,24 @@ async def test_a_pod_waits_for_the_config_map_that_it_needs(api: Api, namespace:
     assert started["status"]["phase"] == "Running"
 
 
+async def test_a_variable_waits_for_its_key_in_the_data_of_a_config_map_and_a_volume_takes_binary_data(
+    api: Api, namespace: str, engine: str
+) -> None:
+    await api.post(configmaps(namespace), {**configmap("settings"), "binaryData": {"k": "AA=="}})
+    volume = {"name": "v", "configMap": {"name": "settings", "items": [{"key": "k", "path": "k"}]}}
+    await api.post(pods(namespace), pod("mounts", volumes=[volume]))
+    variable = {"name": "K", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "k"}}}
+    containers = [{"name": "main", "image": "example/web:1", "env": [variable]}]
+    await api.post(pods(namespace), pod("reads", containers=containers))
+    assert await api.until(pods(namespace), "mounts", lambda found: condition(found, "Ready") == "True")
+    if engine == "embedded":  # kwok looks at no ConfigMap
+        found = await api.until(pods(namespace), "reads", lambda found: condition(found, "Ready") == "False")
+        assert found is not None
+        assert found["status"]["phase"] == "Pending"
+        await api.patch(f"{configmaps(namespace)}/settings", {"binaryData": None, "data": {"k": "v"}})
+    assert await api.until(pods(namespace), "reads", lambda found: condition(found, "Ready") == "True")
+
+
 async def test_garbage_of_any_kind_is_collected_across_kinds(api: Api, namespace: str) -> None:
     owner = await api.post(configmaps(namespace), configmap("owner"))
     body = {

@@ -109,8 +109,8 @@ class Kubelet:
             return False
         if need.kind == "PersistentVolumeClaim":
             return bool((found.object.get("status") or {}).get("phase") == "Bound")
-        content = {**(found.object.get("data") or {}), **(found.object.get("binaryData") or {})}
-        return set(need.keys) <= content.keys()
+        fields = ("data",) if need.stage == "starting" else ("data", "binaryData")  # of a variable, and of a volume
+        return set(need.keys) <= {key for field in fields for key in found.object.get(field) or ()}
 
 
 def _is_of_job(pod: Stored) -> bool:
