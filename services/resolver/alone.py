@@ -120,7 +120,7 @@ class Alone:
         docket.record(verdict)
         effects: list[Effect] = [StoreVerdict(verdict, basis)]
         if verdict.decision == "defer":
-            docket.deferred[intent.id] = Waiting(intent, verdict, desk.stamp(moment), settled)
+            docket.deferred[intent.id] = Waiting.on(intent, verdict, desk.stamp(moment), settled)
         elif verdict.decision == "allow" and not intent.preview and verdict.plan:
             pursuit = docket.active[intent.id] = Pursuit(intent, intake, verdict, settled=set(settled))
             desk.holds.add(verdict, intake.changes, moment.monotonic_s)
@@ -133,16 +133,17 @@ class Alone:
 
     def wake(self, waiting: Waiting, moment: Moment) -> list[Effect]:
         """Its world has changed, or its time is over."""
-        intent_id = waiting.intent.id
-        if intent_id not in self.desk.docket.deferred or intent_id in self.desk.docket.asked:
+        if waiting.id not in self.desk.docket.deferred or waiting.id in self.desk.docket.asked:
             return []
-        return self.consider(waiting.intent, waiting.settled, moment)
+        intent, _, settled = waiting.whole()
+        return self.consider(intent, settled, moment)
 
     def cancel(self, waiting: Waiting, signal: CancelSeen, moment: Moment) -> list[Effect]:
         """Somebody gives it up: an answer that comes now is for nobody."""
         self.desk.docket.asked.pop(signal.intent, None)
-        intake = self.desk.hearing.given_up(waiting.intent, signal.requester, moment).without(waiting.settled)
-        return self._decide(waiting.intent, intake, waiting.settled, moment)
+        intent, _, settled = waiting.whole()
+        intake = self.desk.hearing.given_up(intent, signal.requester, moment).without(settled)
+        return self._decide(intent, intake, settled, moment)
 
     # ── being done ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -176,7 +177,7 @@ class Alone:
         pursuits = []
         for one in unfinished:
             if one.verdict.decision == "defer":
-                self.desk.docket.deferred[one.intent.id] = Waiting(one.intent, one.verdict, NEVER, one.settled)
+                self.desk.docket.deferred[one.intent.id] = Waiting.on(one.intent, one.verdict, NEVER, one.settled)
                 continue
             if one.verdict.undoes is not None:
                 intake, intent = way_back(self.desk, one.verdict), lasting(one.intent, moment)

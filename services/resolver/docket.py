@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,11 +10,12 @@ from typing import Final
 
 from schemas.identity import KindId, ResourceId
 from schemas.intents import Intent
-from schemas.verdicts import Verdict
+from schemas.verdicts import Verdict, Wait
 from services.resolver.decided import Decided
 from services.resolver.intake import Intake
 from services.resolver.judge.written import WrittenVerdict
 from services.resolver.pursuit import Pursuit
+from services.resolver.shelf import pickled, released, squeezed, unpickled
 
 REPEAT_S: Final = 1.0
 WAITING_MAX: Final = 10_000  # deferred or rehearsing intents; of more the API server is asked nothing
@@ -27,20 +29,45 @@ class Waiting:
     """An intent whose verdict is `defer`, and the world as it was then: it is judged again when that has changed.
 
     stamp     None: it is for several sites, which say themselves when their world has changed
-    settled   what earlier revisions of it did already
+    findings  a digest of what the verdict says
+    packed    intent, verdict, and what earlier revisions did already: they are ten times as much as objects
     """
 
-    intent: Intent
-    verdict: Verdict
+    id: str
+    expires_at: datetime
+    waits_for: tuple[Wait, ...]
     stamp: Stamp | None
-    settled: Set[ResourceId] = frozenset()
+    findings: bytes
+    packed: bytes
+
+    @classmethod
+    def on(
+        cls, intent: Intent, verdict: Verdict, stamp: Stamp | None, settled: Set[ResourceId] = frozenset()
+    ) -> Waiting:
+        """It is deferred now."""
+        packed = squeezed(pickled((intent, verdict, settled)))
+        return cls(intent.id, intent.expires_at, verdict.waits_for, stamp, _findings(verdict), packed)
 
     def says(self, verdict: Verdict) -> bool:
         """Nothing new: the same findings about the same resources, waiting for the same."""
-        before, now = self.verdict, verdict
-        return before.waits_for == now.waits_for and [(one.code, one.resource) for one in before.reasons] == [
-            (one.code, one.resource) for one in now.reasons
-        ]
+        return self.waits_for == verdict.waits_for and self.findings == _findings(verdict)
+
+    def whole(self) -> tuple[Intent, Verdict, Set[ResourceId]]:
+        """What is packed."""
+        found: tuple[Intent, Verdict, Set[ResourceId]] = unpickled(released(self.packed))
+        return found
+
+    @property
+    def intent(self) -> Intent:
+        """As it was entered."""
+        return self.whole()[0]
+
+
+def _findings(verdict: Verdict) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for one in verdict.reasons:
+        digest.update(f"{one.code} {one.resource}\0".encode("utf-8", "surrogatepass"))
+    return digest.digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +122,7 @@ class Docket:
         if found is None and intent_id in self.active:
             return self.active[intent_id].verdict
         if found is None and intent_id in self.deferred:
-            return self.deferred[intent_id].verdict
+            return self.deferred[intent_id].whole()[1]
         return found
 
     def record(self, verdict: Verdict | WrittenVerdict) -> None:
@@ -128,11 +155,11 @@ class Docket:
         """
         expired, changed = list[Waiting](), list[Waiting]()
         for one in self.deferred.values():
-            if one.intent.expires_at <= now:
+            if one.expires_at <= now:
                 expired.append(one)
             elif one.stamp is not None and one.stamp != stamp:
                 changed.append(one)
         found = [*expired, *changed][:WOKEN_MAX]
         for one in found if len(expired) + len(changed) > WOKEN_MAX else ():
-            self.deferred[one.intent.id] = self.deferred.pop(one.intent.id)
+            self.deferred[one.id] = self.deferred.pop(one.id)
         return found

@@ -239,8 +239,8 @@ class Machine:
             return effects
         for waiting in self.docket.due(self.desk.stamp(moment), moment.wall):
             if waiting.stamp is None:
-                effects += self.together.coordinator.waking.wake(waiting.intent.id, moment)
-            elif not self.undecided(waiting.intent.id):
+                effects += self.together.coordinator.waking.wake(waiting.id, moment)
+            elif not self.undecided(waiting.id):
                 effects += self.alone.wake(waiting, moment)
         return effects
 

@@ -23,15 +23,26 @@ def squeezed(written: bytes) -> bytes:
     return deflated(written, level=1)
 
 
-def _pickled(one: Any) -> bytes:
+def released(kept: bytes) -> bytes:
+    """Those that were `squeezed`."""
+    return zlib.decompress(kept)
+
+
+def pickled(one: Any) -> bytes:
+    """An object, for what never leaves this process."""
     return pickle.dumps(one, pickle.HIGHEST_PROTOCOL)
+
+
+def unpickled(written: bytes) -> Any:
+    """A copy of it."""
+    return pickle.loads(written)
 
 
 class Shelf(Generic[Kept]):
     """By name. Whoever changes what he was given puts it again: it may be a copy.
 
     most, whole    so many are remembered, and as they are
-    write, read    for what is packed; pickle, where that never leaves this process
+    write, read    for what is packed
     forgotten      hears the names of those that are remembered no more
     """
 
@@ -40,8 +51,8 @@ class Shelf(Generic[Kept]):
         most: int,
         whole: int = WHOLE_MAX,
         *,
-        write: Callable[[Kept], bytes] = _pickled,
-        read: Callable[[bytes], Kept] = pickle.loads,
+        write: Callable[[Kept], bytes] = pickled,
+        read: Callable[[bytes], Kept] = unpickled,
         forgotten: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._most, self._whole_max = most, whole
@@ -60,7 +71,7 @@ class Shelf(Generic[Kept]):
     def get(self, name: str) -> Kept | None:
         """What was put last under this name; raises what `read` does."""
         if name in self._packed:
-            return self._read(zlib.decompress(self._packed[name]))
+            return self._read(released(self._packed[name]))
         return self._whole.get(name)
 
     def put(self, name: str, one: Kept) -> None:

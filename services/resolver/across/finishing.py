@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from schemas.identity import SiteName
 from schemas.intents import Intent
@@ -47,14 +47,14 @@ class Finishing:
         verdict, docket = self.following.with_done(verdict), self.desk.docket
         waiting = docket.deferred.get(intent.id)
         if waiting is not None and verdict.decision == "defer" and waiting.says(verdict):
-            docket.deferred[intent.id] = Waiting(intent, waiting.verdict, None)
+            docket.deferred[intent.id] = replace(waiting, stamp=None)
             return []
         verdict = verdict.model_copy(update={"revision": docket.revision(intent.id)})
         docket.record(verdict)
         effects: list[Effect] = [StoreVerdict(verdict)]
         self.backlog.keep(intent, verdict.reasons if verdict.decision == "allow" else (), moment.monotonic_s)
         if verdict.decision == "defer":
-            docket.deferred[intent.id] = Waiting(intent, verdict, None)
+            docket.deferred[intent.id] = Waiting.on(intent, verdict, None)
             return effects
         self._forget(intent.id)
         if verdict.decision == "allow" and asked is not None:

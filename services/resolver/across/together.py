@@ -176,7 +176,7 @@ class Together:
     def resume(self, one: Unfinished, moment: Moment) -> list[Effect]:
         """Go on with what several sites have committed to."""
         if one.intent.entry is None and one.verdict.decision == "defer":
-            self._docket.deferred[one.intent.id] = Waiting(one.intent, one.verdict, None)
+            self._docket.deferred[one.intent.id] = Waiting.on(one.intent, one.verdict, None)
             return self.coordinator.waking.wake(one.intent.id, moment)
         if one.intent.entry is not None:
             return [*self.participant.doing.resume(one, moment), *self._without_entry(one, moment)]

@@ -73,33 +73,33 @@ class Waking:
         waiting = self.desk.docket.deferred.get(message.intent)
         if waiting is None or waiting.stamp is not None or message.intent in self.rounds:
             return []
-        is_awaited = any(wait.site == message.sender for wait in waiting.verdict.waits_for)
+        is_awaited = any(wait.site == message.sender for wait in waiting.waits_for)
         if not is_awaited or not self.retries.hurries(message.intent):
             return []
         return self.begin(waiting.intent, moment, self.retries.pause_s(message.intent))
 
     def came_back(self, site: SiteName, moment: Moment) -> list[Effect]:
         """A site is heard again: whatever waits for it begins again."""
-        waits = [one for one in self._waiting() if any(wait.site == site for wait in one.verdict.waits_for)]
-        effects = [effect for one in waits for effect in self.wake(one.intent.id, moment)]
+        waits = [one for one in self._waiting() if any(wait.site == site for wait in one.waits_for)]
+        effects = [effect for one in waits for effect in self.wake(one.id, moment)]
         return effects + self._go_on_with_open(moment, site)
 
     def tick(self, moment: Moment) -> list[Effect]:
         """Deferred intents that nothing has woken for a while, and what is open for a site that is heard."""
         effects: list[Effect] = []
         for waiting in self._waiting():
-            if self.retries.is_due(waiting.intent.id, moment.monotonic_s) and self._is_worth_asking(waiting, moment):
-                effects += self.begin(waiting.intent, moment, self.retries.next_pause_s(waiting.intent.id))
+            if self.retries.is_due(waiting.id, moment.monotonic_s) and self._is_worth_asking(waiting, moment):
+                effects += self.begin(waiting.intent, moment, self.retries.next_pause_s(waiting.id))
         return effects + self._go_on_with_open(moment)
 
     def _waiting(self) -> list[Waiting]:
         deferred = self.desk.docket.deferred
-        return [one for one in deferred.values() if one.stamp is None and one.intent.id not in self.rounds]
+        return [one for one in deferred.values() if one.stamp is None and one.id not in self.rounds]
 
     def _is_worth_asking(self, waiting: Waiting, moment: Moment) -> bool:
         """Who waits for a site that is still not heard waits for that, unless it is gone for good."""
-        sites = {one.site for one in waiting.verdict.waits_for if one.intent is None} - self.desk.neighbours.gone
-        return all(self.desk.can_ask(name, moment) for name in sites) or waiting.intent.expires_at <= moment.wall
+        sites = {one.site for one in waiting.waits_for if one.intent is None} - self.desk.neighbours.gone
+        return all(self.desk.can_ask(name, moment) for name in sites) or waiting.expires_at <= moment.wall
 
     def _go_on_with_open(self, moment: Moment, site: SiteName | None = None) -> list[Effect]:
         """What is done but for some sites is asked of these, now that they are heard."""

@@ -110,3 +110,15 @@ def test_of_many_that_wait_some_are_judged_in_a_step_and_all_in_the_end(monkeypa
     world.now_s += 60.0
     world.machine.step(Tick(), world.moment)
     assert "i-0" not in waiting, "whose time is over comes first"
+
+
+def test_what_waits_is_kept_packed_and_is_as_it_was_when_it_is_looked_at(mesh: VirtualMesh) -> None:
+    mesh.sever("oslo")
+    mesh.settle(10)
+    entered = mesh.enter("lyon", "delete", "lyon & oslo", resources=("secret/ca",))
+    mesh.pump()
+    waiting = mesh["lyon"].machine.docket.deferred["i-1"]
+    assert waiting.whole() == (entered, mesh.verdict("lyon"), frozenset())
+    assert waiting.says(mesh.verdict("lyon"))
+    assert not waiting.says(mesh.verdict("lyon").model_copy(update={"reasons": ()}))
+    assert len(waiting.packed) < 2_000, f"{len(waiting.packed)} bytes; as objects they are ten thousand"
