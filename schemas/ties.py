@@ -38,6 +38,7 @@ SCOPE: Final = "cheops.io/scope"
 DECLARED: Final = "cheops.io/declared"
 DECLARATION: Final = "cheops.io/declaration"
 RULES: Final = "cheops.io/rules"
+DIGITS_MAX: Final = 19  # of 2^63 - 1
 PROTECTED: Final = "cheops.io/protected"
 OVERRIDE: Final = "cheops.io/override"
 # Facts of every kind (schemas/relations/catalogue/kubernetes/meta.yaml) that read the annotations.
@@ -58,6 +59,12 @@ ID_BYTES: Final = 10
 def set_id(resource: ResourceId) -> str:
     """The identity of a set: the resource's own, as a word that a label can hold."""
     return hashlib.blake2s(resource.encode(), digest_size=ID_BYTES).hexdigest()
+
+
+def share_in(text: str) -> int | None:
+    """What stands behind the `=` of `lyon=3`; None for what is no number, or longer than any of Kubernetes."""
+    digits = text.strip()
+    return int(digits) if digits.isdecimal() and len(digits) <= DIGITS_MAX else None
 
 
 def sites_in(text: object) -> tuple[SiteName, ...]:

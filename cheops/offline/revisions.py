@@ -115,8 +115,10 @@ def _commit(root: Path, revision: str, shown: Path) -> str:
 def _refuse_sparse(root: Path, name: str, shown: Path) -> None:
     """What the working tree leaves out, and the index has, is not gone."""
     for line in _parts(_git(root, "--literal-pathspecs", "ls-files", "-t", "-z", "--", name or ".")):
-        if line.startswith("S ") and is_manifest(line[2 + len(name) :].lstrip("/")):
-            raise HistoryError(f"{shown}: {line[2:]} is not checked out here (git sparse-checkout add)")
+        file = line[2:]
+        is_left_out = line.startswith("S ") and not os.path.lexists(root / file)
+        if is_left_out and (file == name or is_manifest(file[len(name) :].lstrip("/"))):
+            raise HistoryError(f"{shown}: {file} is not checked out here (git sparse-checkout add)")
 
 
 @lru_cache(maxsize=8)

@@ -72,6 +72,9 @@ class Rulebook:
         self.catalogue = self._base.catalogue
         self.in_force: dict[ResourceId, dict[str, str]] = {}
         self.refused: dict[ResourceId, tuple[RuleError, ...]] = {}
+        self._crowded = frozenset[
+            ResourceId
+        ]()  # refused whole, for want of room: what they said before may be the same
         self._carried: dict[ResourceId, tuple[object, object]] = {}  # what is said, and what was said before
         self._read = dict(self._carried)
         self._sources: list[Source] = []
@@ -113,7 +116,7 @@ class Rulebook:
                 break
             except RuleError as error:
                 reading.drop(error)
-        self.in_force, self.refused = reading.in_force, reading.refused
+        self.in_force, self.refused, self._crowded = reading.in_force, reading.refused, reading.crowded
         if [one.source for one in reading.files] == self._sources:
             return None
         before, self._sources = self.catalogue, [one.source for one in reading.files]
@@ -124,7 +127,7 @@ class Rulebook:
         """The fact of what holds in place of files of it that cannot be used; "" when nothing does."""
         texts = {one.key: one.text for one in texts_of(resource, self._read.get(resource, ("", ""))[0])}
         files = self.in_force.get(resource, {})
-        held = {key: text for key, text in files.items() if texts.get(key) != text}
+        held = files if resource in self._crowded else {key: one for key, one in files.items() if texts.get(key) != one}
         return said(held) if held else ""
 
     def words(self) -> Iterator[str]:
@@ -141,18 +144,16 @@ class _Reading:
         self._before: dict[tuple[str, str], RuleText] = {}
         self._errors: dict[ResourceId, dict[str, RuleError]] = {}  # by key; "" for all of a ConfigMap
         texts: list[RuleText] = []
-        room, room_before = _Room(), _Room()
+        room, self._room_before = _Room(), _Room()  # of what is held as much again, whatever else was said before
         for resource in sorted(carried):
             fact, fact_before = carried[resource]
             now, before = texts_of(resource, fact), texts_of(resource, fact_before)
-            if not room_before.takes(fact_before, before):
-                before = []
             if room.takes(fact, now):
                 self._before |= {(one.name, one.key): one for one in before}
             else:
                 reason = f"more than {BYTES_MAX // 1024} KiB or {FILES_MAX} files of rules in all"
                 self._errors[resource] = {"": RuleError(_name(resource), 1, reason)}
-                now = before
+                now = before if self._room_before.takes(fact_before, before) else []
             texts += now
         self.files = [file for text in texts for file in self._read(text)]
 
@@ -172,7 +173,8 @@ class _Reading:
     def _instead(self, text: RuleText, error: RuleError) -> list[ReadFile]:
         self._errors.setdefault(_config_map(text), {}).setdefault(text.key, error)
         before = self._before.pop((text.name, text.key), text)
-        return [] if before == text else self._read(before)
+        is_held = before != text and self._room_before.takes(before.text, [before])
+        return self._read(before) if is_held else []
 
     @property
     def in_force(self) -> dict[ResourceId, dict[str, str]]:
@@ -182,6 +184,11 @@ class _Reading:
             assert isinstance(text, RuleText), "files are read before"
             found.setdefault(_config_map(text), {})[text.key] = text.text
         return found
+
+    @property
+    def crowded(self) -> frozenset[ResourceId]:
+        """Those that did not fit in."""
+        return frozenset(resource for resource, errors in self._errors.items() if "" in errors)
 
     @property
     def refused(self) -> dict[ResourceId, tuple[RuleError, ...]]:

@@ -55,9 +55,11 @@ def _claim_uri(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
 
 
 def _secret_flag(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:
-    """`--secret-name=NAME`, as an argument."""
-    if isinstance(value, str) and value.startswith(SECRET_FLAG):
-        yield Pointer(kind, value.removeprefix(SECRET_FLAG))
+    """`create … --secret-name=NAME`, as arguments; for other words (`patch`) the same program only reads it."""
+    words = value if isinstance(value, list) and "create" in value else ()
+    for place, word in enumerate(words):
+        if isinstance(word, str) and word.startswith(SECRET_FLAG):
+            yield Pointer(kind, word.removeprefix(SECRET_FLAG), suffix=f"[{place}]")
 
 
 def _outside(value: Any, kind: KindId, source: Source) -> Iterator[Pointer]:

@@ -17,6 +17,7 @@ from schemas.identity import ResourceId, SiteName
 from schemas.relations.carried import said
 from schemas.ruling import FilesInForce, RulesInForce
 from services.chassis.bus.port import Bus
+from services.chassis.errors import ConflictError, TransientError
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +53,10 @@ class KeptRules:
         self._in_force = in_force
 
     async def keep(self) -> None:
-        """So that others know. Raises TransientError; PermanentError when the server takes no message of that size."""
+        """So that others know. Raises TransientError; PermanentError when the server takes no message of that size.
+
+        Fenced: where somebody else has kept some meanwhile, or an acknowledgement was lost, that is read first.
+        """
         if self._in_force == self._stored:
             return
         kept = self._in_force
@@ -60,7 +64,13 @@ class KeptRules:
         digest = hashlib.blake2b(body, digest_size=8).hexdigest()
         message_id = f"rules.{self._site}.{self._last_seq}.{digest}"  # what is kept again later is another word
         headers = envelope.headers("rules", f"watcher/{self._site}", message_id)
-        self._last_seq = await self._bus.publish(
-            subjects.rules(self._site), body, message_id=message_id, headers=headers
-        )
+        subject = subjects.rules(self._site)
+        try:
+            self._last_seq = await self._bus.publish(
+                subject, body, message_id=message_id, headers=headers, expected_last_seq=self._last_seq
+            )
+        except ConflictError as error:
+            await self.load()
+            self._in_force = kept
+            raise TransientError(f"{subject}: another watcher has kept rules") from error
         self._stored = kept

@@ -24,7 +24,7 @@ from schemas.scope.offered import has_shares
 from schemas.scope.parse import parse_scope
 from schemas.scope.printing import print_placement
 from schemas.scope.tree import Options, Part, Site, leaves
-from schemas.ties import PART_OF, PARTS, PARTS_FACT, SCOPE, SCOPE_FACT, with_words
+from schemas.ties import PART_OF, PARTS, PARTS_FACT, SCOPE, SCOPE_FACT, share_in, with_words
 from services.resolver.entering import healing
 from services.resolver.graph.view import View
 from services.resolver.judge.findings import named
@@ -262,6 +262,6 @@ def _read(text: str) -> Part | None:
 
 def _numbers(text: str) -> Numbers | None:
     rows = [row.partition("=") for row in text.split(",")]
-    if not all(number.strip().isdecimal() for _, _, number in rows):
-        return None
-    return {SiteName(name.strip()): int(number) for name, _, number in rows}
+    found = [(SiteName(name.strip()), share_in(number)) for name, _, number in rows]
+    numbers = [(name, number) for name, number in found if number is not None]
+    return dict(numbers) if len(numbers) == len(found) else None

@@ -72,6 +72,9 @@ class StoredStream:
         if message_id and message_id in self._ids:
             return self._ids[message_id][0]
         self._ensure_room(subject, len(payload))
+        if self.definition.last_only:
+            for one in [*self.select(subject, 0)]:
+                self.remove(one.seq)
         self._last_seq += 1
         self.messages[self._last_seq] = Stored(self._last_seq, subject, payload, headers, now_s)
         if message_id:

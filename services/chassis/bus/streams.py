@@ -24,7 +24,8 @@ HEADERS_BYTES_MAX: Final = 60 * 1024  # JetStream stores no message whose header
 
 @dataclass(frozen=True, slots=True)
 class StreamDefinition:
-    """What a stream keeps, and for how long. `work_queue`: a message is gone when it was handled.
+    """What a stream keeps, and for how long. `work_queue`: a message is gone when it was handled. `last_only`: so is
+    what was said on its subject before.
 
     A full stream forgets its oldest message, which was handled long ago; a full work queue refuses the new one instead,
     because everything in it waits to be done. All are written with the server's `sync_interval: always`.
@@ -34,6 +35,7 @@ class StreamDefinition:
     max_age_s: float
     max_bytes: int = GIB
     work_queue: bool = False
+    last_only: bool = False
     message_bytes_max: int = MESSAGE_BYTES_MAX
     bound: tuple[str, ...] = ()
 
@@ -45,7 +47,7 @@ class StreamDefinition:
 
 STREAMS: Final = (
     StreamDefinition("EVENTS", DAY_S),
-    StreamDefinition("RULES", RULES_AGE_S, RULES_BYTES_MAX),
+    StreamDefinition("RULES", RULES_AGE_S, RULES_BYTES_MAX, last_only=True),
     StreamDefinition("INTENTS", 7 * DAY_S),
     StreamDefinition("PARTS", 7 * DAY_S),
     StreamDefinition("VERDICTS", 30 * DAY_S),

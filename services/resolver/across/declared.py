@@ -19,6 +19,7 @@ from schemas.ties import (
     SHARED_FROM,
     SHARED_TO,
     listed,
+    share_in,
     sites_in,
 )
 from services.resolver.marking import respread
@@ -65,7 +66,8 @@ def sites_of(body: Body) -> tuple[SiteName, ...]:
 def shares_of(body: Body) -> dict[SiteName, int]:
     """How much of its whole is where."""
     rows = (row.partition("=") for row in words_on(body, "annotations").get(PARTS, "").split(","))
-    return {SiteName(name.strip()): int(number) for name, _, number in rows if number.strip().isdecimal()}
+    found = ((SiteName(name.strip()), share_in(number)) for name, _, number in rows)
+    return {name: number for name, number in found if number is not None}
 
 
 def words_on(body: Body, where: str) -> dict[str, str]:

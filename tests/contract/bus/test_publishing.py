@@ -43,6 +43,14 @@ async def test_a_fence_lets_the_publisher_pass_who_knows_the_last_number_of_the_
     assert await store(bus, EVENT, expected_last_seq=first) == 3
 
 
+async def test_of_rules_the_last_word_of_each_site_is_kept_and_no_other(bus: Bus) -> None:
+    for payload in (b"one", b"two"):
+        await bus.publish(subjects.rules(LYON), payload, message_id=payload.decode())
+        await bus.publish(subjects.rules(OSLO), payload, message_id=f"{payload.decode()}-oslo")
+    kept = [(one.subject, one.payload) async for one in bus.scan("RULES", subjects.filters("RULES"))]
+    assert kept == [(subjects.rules(LYON), b"two"), (subjects.rules(OSLO), b"two")]
+
+
 @pytest.mark.parametrize("believed", [0, 2, 7])
 async def test_a_fence_stops_whoever_believes_in_another_number(bus: Bus, believed: int) -> None:
     await store(bus, EVENT)

@@ -167,6 +167,9 @@ def test_what_a_sparse_checkout_leaves_out_is_not_gone(repository: Path) -> None
     done = check(repository)
     assert done.code == 2
     assert "lyon: lyon/ca.yaml is not checked out here (git sparse-checkout add)" in done.err
+    done = check(repository, "lyon/ca.yaml")
+    assert done.code == 2
+    assert "lyon/ca.yaml is not checked out here (git sparse-checkout add)" in done.err
 
 
 def test_a_hook_in_a_linked_working_tree_compares_its_own_folder(repository: Path, tmp_path: Path) -> None:

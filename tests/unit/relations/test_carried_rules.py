@@ -149,6 +149,30 @@ def test_what_is_held_is_bounded_and_what_cannot_stand_beside_the_others_is_drop
     assert [HELD in one for one in book.words()] == [True, False]
 
 
+def test_what_others_said_before_takes_no_room_from_what_is_held() -> None:
+    half = OTHER + "#" * (BYTES_MAX * 2 // 3)
+    broken = {RULES_FACT: fact_of({"x": "area: ["}), RULES_BEFORE_FACT: said({"x": GOOD + "#" * (BYTES_MAX // 2)})}
+    good = {RULES_FACT: fact_of({"x": half}), RULES_BEFORE_FACT: said({"x": half})}
+    book = Rulebook(namespace="cheops")
+    for _ in range(2):
+        book.note(A, good)
+        book.note(B, broken)
+        book.renew()
+        assert (book.held(A), book.held(B)) == ("", broken[RULES_BEFORE_FACT])
+
+
+def test_of_one_that_others_leave_no_room_for_it_is_told_that_it_holds_though_it_says_the_same() -> None:
+    facts = {RULES_FACT: fact_of({"x": GOOD}), RULES_BEFORE_FACT: said({"x": GOOD})}
+    book = book_of(a={f"{number}": "" for number in range(FILES_MAX)})
+    book.note(B, facts)
+    book.renew()
+    assert (mounted(book), book.held(B)) == (["widget.secret"], facts[RULES_BEFORE_FACT])
+    told = book_of(a={f"{number}": "" for number in range(FILES_MAX)})
+    told.note(B, {RULES_FACT: facts[RULES_FACT], RULES_BEFORE_FACT: book.held(B)})
+    told.renew()
+    assert (mounted(told), list(told.words())) == (mounted(book), list(book.words()))
+
+
 def test_a_file_may_use_the_fragment_of_another_and_falls_with_it() -> None:
     row = "{rule: part.tls, at: tls, to: {kind: Secret, name: name}, phases: [L]}"
     parts = f"area: parts\nfragments:\n  tls: [{row}]\n"

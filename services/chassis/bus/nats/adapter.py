@@ -157,8 +157,7 @@ class NatsBus:
             if error.err_code == NO_STREAM:
                 raise PermanentError(f"there is no stream {stream}") from error
             return None
-        assert raw.subject is not None, "a stored message has a subject"
-        assert raw.seq is not None, "a stored message has a number"
+        assert raw.subject is not None and raw.seq is not None, "a stored message has both"  # noqa: PT018
         return Received(raw.subject, raw.data or b"", without_batch(raw.headers or {}), raw.seq)
 
     async def last_of_each(self, stream: AnyStream, subjects: Sequence[str]) -> dict[str, Received]:
@@ -174,6 +173,7 @@ class NatsBus:
             discard=api.DiscardPolicy.NEW if definition.work_queue else api.DiscardPolicy.OLD,
             max_age=definition.max_age_s,
             max_bytes=definition.max_bytes,
+            max_msgs_per_subject=1 if definition.last_only else -1,
             max_msg_size=definition.message_bytes_max + HEADERS_BYTES_MAX,
             duplicate_window=DUPLICATE_WINDOW_S,
             storage=api.StorageType.FILE,

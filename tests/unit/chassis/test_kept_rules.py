@@ -1,0 +1,53 @@
+"""The rules in force that a watcher keeps on the bus: the last word is that of whoever knows the one before."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas.identity import ResourceId, SiteName
+from schemas.relations.carried import said
+from schemas.ruling import FilesInForce
+from services.chassis.bus.memory import MemoryBus
+from services.chassis.bus.streams import ensure_streams
+from services.chassis.errors import TransientError
+from services.chassis.kept_rules import KeptRules
+
+LYON, MINE = SiteName("lyon"), ResourceId("ConfigMap/cheops/mine")
+
+
+def in_force(text: str) -> dict[ResourceId, FilesInForce]:
+    return {MINE: FilesInForce(uid="u", files={"x": text})}
+
+
+async def test_a_watcher_that_was_taken_over_does_not_overwrite_what_its_follower_has_kept() -> None:
+    bus = MemoryBus()
+    await ensure_streams(bus)
+    former, follower, reader = (KeptRules(bus, LYON) for _ in range(3))
+    await former.load()
+    former.note(in_force("one"))
+    await former.keep()
+    await follower.load()
+    follower.note(in_force("two"))
+    await follower.keep()
+    former.note(in_force("three"))
+    with pytest.raises(TransientError, match="another watcher has kept rules"):
+        await former.keep()
+    await reader.load()
+    assert reader.before(MINE, "u") == said({"x": "two"})
+
+
+async def test_who_was_overtaken_once_keeps_what_holds_at_its_next_word() -> None:
+    bus = MemoryBus()
+    await ensure_streams(bus)
+    here, other, reader = (KeptRules(bus, LYON) for _ in range(3))
+    await here.load()
+    await other.load()
+    other.note(in_force("one"))
+    await other.keep()
+    here.note(in_force("two"))
+    with pytest.raises(TransientError):
+        await here.keep()
+    assert here.before(MINE, "u") == said({"x": "two"})
+    await here.keep()
+    await reader.load()
+    assert reader.before(MINE, "u") == said({"x": "two"})
