@@ -72,9 +72,7 @@ class Rulebook:
         self.catalogue = self._base.catalogue
         self.in_force: dict[ResourceId, dict[str, str]] = {}
         self.refused: dict[ResourceId, tuple[RuleError, ...]] = {}
-        self._crowded = frozenset[
-            ResourceId
-        ]()  # refused whole, for want of room: what they said before may be the same
+        self._crowded = frozenset[ResourceId]()  # refused for want of room: they may say what they said before
         self._carried: dict[ResourceId, tuple[object, object]] = {}  # what is said, and what was said before
         self._read = dict(self._carried)
         self._sources: list[Source] = []
