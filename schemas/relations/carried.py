@@ -15,7 +15,6 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +23,7 @@ from schemas.identity import KindId, ResourceId, resource_id
 from schemas.kinds import Surface
 from schemas.relations.loader import ANY_KIND, STRANGE_KIND, Catalogue, assembled
 from schemas.relations.rule_file import ReadFile, RuleError, RuleText, Source, read
+from schemas.release import release
 from schemas.ties import RULES, RULES_BEFORE_FACT, RULES_FACT
 from schemas.untyped import mapping_of
 
@@ -220,7 +220,7 @@ class _Room:
 
 def _edition(files: Iterable[Path]) -> str:
     digest = hashlib.blake2b(digest_size=16)
-    for part in (version("cheops").encode(), *(path.read_bytes() for path in sorted(files))):
+    for part in (release().encode(), *(path.read_bytes() for path in sorted(files))):
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()
 

@@ -7,7 +7,6 @@ import heapq
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
-from importlib.metadata import version
 from itertools import islice
 from typing import Final, Literal
 
@@ -33,6 +32,7 @@ from schemas.queries import (
     StatusQuery,
     WhyQuery,
 )
+from schemas.release import release
 from schemas.verdicts import Evidence
 from services.chassis.bus.port import Bus, Handler, Received
 from services.resolver import questions
@@ -184,7 +184,7 @@ class Answers:
         claim = self._evidence()
         return SiteStatus(
             site=machine.site,
-            version=version("cheops"),
+            version=release(),
             evidence=claim,
             state=state_of(evidence, BOUND_DEFAULT_S, self._now().monotonic_s),
             reads_otherwise=machine.desk.ruling.reads_otherwise,

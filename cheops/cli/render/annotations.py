@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.metadata import version
 from typing import Any, Final
 from urllib.parse import quote
 
 from cheops.cli.render.places import Manifests
 from schemas.codes import find
+from schemas.release import release
 from schemas.verdicts import Reason, Verdict
 
 _COMMANDS: Final = {"deny": "error", "defer": "error", "warning": "warning", "note": "notice"}
@@ -34,9 +34,7 @@ def sarif(verdict: Verdict, manifests: Manifests) -> dict[str, Any]:
         "version": "2.1.0",
         "runs": [
             {
-                "tool": {
-                    "driver": {"name": "cheops", "version": version("cheops"), "rules": [_rule(code) for code in codes]}
-                },
+                "tool": {"driver": {"name": "cheops", "version": release(), "rules": [_rule(code) for code in codes]}},
                 "results": [_result(reason, manifests) for reason in verdict.reasons],
                 "properties": {"decision": verdict.decision, "summary": verdict.summary},
             }

@@ -10,7 +10,6 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Final
 
 import structlog
@@ -20,6 +19,7 @@ from schemas.envelope import MessageError, UnknownVersionError
 from schemas.identity import SiteName
 from schemas.pings import NOT_SPOKEN, Ping, Pong, understood
 from schemas.queries import Refusal
+from schemas.release import release
 from services.chassis import metrics
 from services.chassis.bus.port import Bus, Received
 from services.chassis.errors import BusUnavailableError, TransientError
@@ -133,7 +133,7 @@ class Pulse:
             site=self._site,
             number=ping.number,
             speaks=self._speaks,
-            release=version("cheops"),
+            release=release(),
             at=self._wall(),
             key=self._key(),
         )
