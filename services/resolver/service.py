@@ -223,19 +223,24 @@ class ResolverService:
         while True:
             deliveries = await self._fetch(reader, INTENTS_FETCH_MAX)
             with self._turns.control():
-                for delivery in deliveries:
-                    await self._take_outcome(delivery)
+                for some in side_by_side(deliveries):
+                    await self._take_outcomes(some)
 
-    async def _take_outcome(self, delivery: Delivery) -> None:
-        try:
-            outcome = Outcome.from_json(delivery.message.payload)
-        except MessageError as error:
-            await self._out.bury("OUTCOMES", delivery.message, str(error))
-            await self._out.settle(delivery.terminate(str(error)))
-            return
-        await self._step(OutcomeSeen(outcome))
-        self._preserving.outcome_seq = delivery.message.stream_seq
-        await self._out.settle(delivery.ack_unconfirmed())
+    async def _take_outcomes(self, deliveries: Sequence[Delivery]) -> None:
+        """Take all in, store what follows at once, acknowledge."""
+        read, signals = [], []
+        for delivery in deliveries:
+            try:
+                signals.append(OutcomeSeen(Outcome.from_json(delivery.message.payload)))
+            except MessageError as error:
+                await self._out.bury("OUTCOMES", delivery.message, str(error))
+                await self._out.settle(delivery.terminate(str(error)))
+            else:
+                read.append(delivery)
+        await self._step(*signals)
+        if read:
+            self._preserving.outcome_seq = read[-1].message.stream_seq
+        await self._settle_all(read)
 
     async def _ticks(self) -> None:
         while True:

@@ -1,18 +1,32 @@
 """Signals → machine → what was decided leaves in that order, and nothing rests on what could not be stored.
 
-One lock makes signals one at a time, from the decision until it is stored. Only what was observed is taken in while
-something is being stored: it waits for nothing by itself, and what follows from it leaves behind that.
+    step ──▶ waiting ──▶ who has the lock: decides all that waits, one by one ──▶ stores it at one go ──▶ each goes on
+
+One lock makes signals one at a time, from the decision until it is stored. What comes while something is being stored
+waits, and is decided and stored together: however many came, the disk is waited for once. Only what was observed is
+taken in meanwhile: it waits for nothing by itself, and what follows from it leaves behind that.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 from services.resolver.carrying import Carrying
 from services.resolver.machine import Machine
 from services.resolver.signals import BatchSeen, Effect, Moment, Signal, SweepOn
-from services.resolver.turns import Turns
+from services.resolver.turns import TOGETHER_MAX, Turns
+
+
+class _Asked:
+    """What somebody wants decided. `is_over`: all of it is, or it ended with an error."""
+
+    def __init__(self, signals: Iterable[Signal]) -> None:
+        self.left = deque(signals)
+        self.is_over = False
+        self.error: Exception | None = None
 
 
 class Stepping:
@@ -21,19 +35,48 @@ class Stepping:
     def __init__(self, machine: Machine, carrying: Carrying, turns: Turns, now: Callable[[], Moment]) -> None:
         self._machine, self._carrying, self._turns, self._now = machine, carrying, turns, now
         self._lock = asyncio.Lock()
+        self._waiting = deque[_Asked]()
         self._failed = False
 
     async def step(self, signals: Sequence[Signal]) -> None:
-        """Decide one by one, store at once."""
-        async with self._lock:
-            await self._unless_failed()
+        """Decide one by one; returns when what was decided is stored. An error of these signals is raised here."""
+        asked = _Asked(signals)
+        self._waiting.append(asked)
+        try:
+            async with self._lock:
+                await self._unless_failed()
+                while not asked.is_over:  # else somebody took it along
+                    try:
+                        await self._decide()
+                    finally:  # one that ends the resolver takes no other's decision with it
+                        await self._carry_out()
+        finally:
+            with suppress(ValueError):
+                self._waiting.remove(asked)  # nobody waits for it any more
+        if asked.error is not None:
+            raise asked.error
+
+    async def _decide(self) -> None:
+        """What waits, as much as is stored at a time; no more after an error."""
+        for place in range(TOGETHER_MAX):
+            if place and self._next() is not None:
+                await asyncio.sleep(0)  # who asks meanwhile waits for one decision, not for all
+            asked = self._next()
+            if asked is None:
+                return
             try:
-                for place, signal in enumerate(signals):
-                    if place:
-                        await asyncio.sleep(0)  # who asks meanwhile waits for one decision, not for all
-                    self._carrying.decided(self._machine.step(signal, self._now()))
-            finally:  # one that ends the resolver takes no other's decision with it
-                await self._carry_out()
+                self._carrying.decided(self._machine.step(asked.left.popleft(), self._now()))
+            except Exception as error:
+                asked.left.clear()
+                asked.error = error
+                break
+        self._next()
+
+    def _next(self) -> _Asked | None:
+        """Whose signal is the next one; who waits before with none left has what he wants."""
+        while self._waiting and not self._waiting[0].left:
+            self._waiting.popleft().is_over = True
+        return self._waiting[0] if self._waiting else None
 
     async def observe(self, signal: BatchSeen | SweepOn) -> bool:
         """Take it in now; whether something followed, which is stored then. Raises MessageError for what is none."""
@@ -54,7 +97,7 @@ class Stepping:
         try:
             with self._turns.away():
                 await self._carrying.carry_out()
-        except Exception:
+        except BaseException:  # also when it is cancelled: others rely on it
             self._failed = True
             raise
 

@@ -29,14 +29,15 @@ from tests.bench.measuring import Row, parse_sizes, shown_size
 
 NAMES = (
     *("extraction", "watching", "ingest", "streaming", "memory", "pauses", "verdicts", "restart", "decided"),
-    *("compared", "hubs", "gate", "plans", "bus", "acts", "backlog", "beside", "letters", "starting", "applying"),
-    *("lineage", "freshness"),
+    *("compared", "hubs", "gate", "plans", "bus", "acts", "bundles", "backlog", "beside", "letters", "starting"),
+    *("applying", "lineage", "freshness"),
 )
 Columns = dict[int, list[Row]]
 AT_ONE_SIZE = {
     "streaming": 100_000,
     "bus": 30_000,
     "acts": 30_000,
+    "bundles": 30_000,
     "backlog": 30_000,
     "beside": 20_000,
     "letters": 30_000,
@@ -54,6 +55,7 @@ WITHOUT_HISTORY = (
     "plans",
     "bus",
     "acts",
+    "bundles",
     "backlog",
     "beside",
     "letters",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -16,7 +16,7 @@ from schemas.envelope import MessageError
 from services.resolver.carrying import Carrying
 from services.resolver.signals import BatchSeen, Effect, IntentSeen, Moment, Signal, StoreVerdict
 from services.resolver.stepping import Stepping
-from services.resolver.turns import Turns
+from services.resolver.turns import TOGETHER_MAX, Turns
 
 NOW = Moment(0.0, datetime(2026, 1, 1, tzinfo=UTC))
 
@@ -44,6 +44,7 @@ class Stored:
     turns: int = 0
     go: asyncio.Event | None = None
     numbers: list[int] = field(default_factory=list)
+    stores: list[int] = field(default_factory=list)  # how many verdicts each time
     fails: bool = False
 
     async def store_verdicts(self, effects: Sequence[StoreVerdict]) -> None:
@@ -54,6 +55,7 @@ class Stored:
         if self.fails:
             raise RuntimeError("another resolver decides")
         self.numbers += [cast("int", effect.verdict) for effect in effects]
+        self.stores.append(len(effects))
 
 
 def stepping(machine: Deciding, stored: Stored, turns: Turns | None = None) -> Stepping:
@@ -112,6 +114,77 @@ async def test_events_are_taken_in_while_a_verdict_is_being_stored_and_what_foll
         stored.go.set()
         await asyncio.gather(deciding, following)
     assert stored.numbers == [0, 1, 2]
+
+
+async def _begun(stored: Stored, *steps: Coroutine[Any, Any, None]) -> list[asyncio.Task[None]]:
+    """The first is being stored, the others have come meanwhile."""
+    tasks = [asyncio.create_task(one) for one in steps]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert stored.numbers == []
+    return tasks
+
+
+async def test_what_comes_while_something_is_being_stored_is_decided_then_and_stored_at_one_go() -> None:
+    machine, stored = Deciding(), Stored(go=asyncio.Event())
+    steps = stepping(machine, stored)
+    tasks = await _begun(stored, steps.step([intent(1)]), *(steps.step([intent(1), intent(2)]) for _ in range(5)))
+    assert machine.decided == [0], "the others wait for what is not stored yet"
+    assert stored.go is not None
+    stored.go.set()
+    await asyncio.gather(*tasks)
+    assert stored.numbers == machine.decided == [*range(16)]
+    assert stored.stores == [1, 15]
+
+
+async def test_no_more_is_stored_at_a_time_than_an_idle_disk_would_keep_somebody_waiting_for() -> None:
+    machine, stored = Deciding(), Stored(go=asyncio.Event())
+    steps = stepping(machine, stored)
+    tasks = await _begun(stored, *(steps.step([intent(1)] * 200) for _ in range(4)))
+    assert stored.go is not None
+    stored.go.set()
+    await asyncio.gather(*tasks)
+    assert stored.numbers == [*range(800)]
+    assert max(stored.stores) == TOGETHER_MAX
+
+
+async def test_an_error_is_told_to_whose_signal_it_was_and_takes_no_other_decision_with_it() -> None:
+    machine, stored = Deciding(), Stored(go=asyncio.Event())
+    steps = stepping(machine, stored)
+    wrong = [intent(1), intent(-1), intent(1)]
+    tasks = await _begun(stored, *map(steps.step, ([intent(1)], [intent(1)], wrong, [intent(1)])))
+    assert stored.go is not None
+    stored.go.set()
+    *_, refused, last = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(refused, MessageError)
+    assert last is None
+    assert stored.numbers == machine.decided == [*range(4)], (
+        "of the wrong ones the first, and nothing behind the second"
+    )
+
+
+async def test_who_does_not_wait_any_more_is_not_decided_for() -> None:
+    machine, stored = Deciding(), Stored(go=asyncio.Event())
+    steps = stepping(machine, stored)
+    first, gone, last = await _begun(stored, *(steps.step([intent(one)]) for one in (1, 2, 3)))
+    gone.cancel()
+    assert stored.go is not None
+    stored.go.set()
+    await asyncio.gather(first, last)
+    assert gone.cancelled()
+    assert stored.numbers == machine.decided == [*range(4)]
+
+
+async def test_whose_storing_is_broken_off_has_decided_for_nobody_behind_him() -> None:
+    machine, stored = Deciding(), Stored(go=asyncio.Event())
+    steps = stepping(machine, stored)
+    storing, waiting = await _begun(stored, *(steps.step([intent(1)]) for _ in range(2)))
+    storing.cancel()
+    await asyncio.wait([storing, waiting], timeout=0.05)
+    assert storing.cancelled()
+    assert not waiting.done(), "nothing says whether it is stored: the process ends"
+    assert machine.decided == [0]
+    waiting.cancel()
 
 
 async def test_nothing_is_decided_on_what_could_not_be_stored() -> None:

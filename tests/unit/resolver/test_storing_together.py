@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 from unittest import mock
 
@@ -47,10 +48,10 @@ ACTS = st.lists(
 )
 
 
-def world() -> World:
+def world(*more: dict[str, Any]) -> World:
     """Everything there is of it known and fresh."""
     made = World()
-    for one in (secret("ca"), secret("free"), secret("other"), deployment("web", mounts_secret("ca"))):
+    for one in (secret("ca"), secret("free"), secret("other"), deployment("web", mounts_secret("ca")), *more):
         made.cluster.put(one)
     made.answer_resync()
     while made.batches:
@@ -140,10 +141,7 @@ class Deleting(Site):
                 await delivery.ack()
 
     async def report(self, operation: Operation, state: OutcomeState) -> None:
-        said = {name: getattr(operation, name) for name in ("intent", "revision", "step", "action", "resource")}
-        outcome = Outcome(operation=operation.id, site=LYON, state=state, at=datetime.now(UTC), **said)
-        subject = subjects.outcome(LYON, operation.intent, f"{operation.revision}-{operation.step}")
-        await self.bus.publish(subject, outcome.to_json(), message_id=f"{operation.id}.{state}")
+        await _report(self.bus, operation, state)
 
 
 BURST = [("delete", "secret/a"), ("delete", "secret/ca"), ("delete", "secret/b"), ("delete", "secret/c")]
@@ -234,6 +232,52 @@ def _ended_by(machine: Machine, intent: str) -> Callable[[Signal, Moment], list[
         return step(signal, moment)
 
     return fragile
+
+
+async def test_what_follows_from_outcomes_that_came_together_leaves_at_one_go() -> None:
+    pairs = ((secret(f"ca-{place}"), deployment(f"web-{place}", mounts_secret(f"ca-{place}"))) for place in range(4))
+    made = world(*chain.from_iterable(pairs))
+    asked = [
+        one.model_copy(update={"resources": (f"deployment/web-{place}", f"secret/ca-{place}")})
+        for place, one in enumerate(intents(made.moment.wall, [("delete", "of two")] * 4))
+    ]
+    bus = _Noted()
+    await ensure_streams(bus, LYON)
+    for one in asked:
+        await bus.publish(subjects.intent(LYON, one.id), one.to_json(), message_id=one.id)
+    running = asyncio.create_task(ResolverService(LYON, bus, made.machine, lambda: made.moment).run())
+    reader = await bus.reader("OPERATIONS", "executor-lyon", subjects.filters("OPERATIONS", LYON))
+    steps: list[str] = []
+    async with asyncio.timeout(WAIT_S):
+        while len(steps) < 2 * len(asked):
+            for delivery in await reader.fetch(len(asked), 1.0):
+                operation = Operation.from_json(delivery.message.payload)
+                steps.append(operation.step)
+                await _report(bus, operation)
+                await delivery.ack()
+    running.cancel()
+    await asyncio.wait({running})
+    assert steps == ["1"] * 4 + ["2"] * 4
+    assert bus.batches == {"verdict": [4], "operation": [4, 4]}
+
+
+class _Noted(MemoryBus):
+    """`batches`: how many messages were stored together each time, by what they are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: defaultdict[str, list[int]] = defaultdict(list)
+
+    async def publish_together(self, messages: Sequence[ToStore], **fence: Any) -> int:
+        self.batches[subjects.parts(messages[0].subject)[0]].append(len(messages))
+        return await super().publish_together(messages, **fence)
+
+
+async def _report(bus: MemoryBus, operation: Operation, state: OutcomeState = "done") -> None:
+    said = {name: getattr(operation, name) for name in ("intent", "revision", "step", "action", "resource")}
+    outcome = Outcome(operation=operation.id, site=LYON, state=state, at=datetime.now(UTC), **said)
+    subject = subjects.outcome(LYON, operation.intent, f"{operation.revision}-{operation.step}")
+    await bus.publish(subject, outcome.to_json(), message_id=f"{operation.id}.{state}")
 
 
 # ── the order ───────────────────────────────────────────────────────────────────────────────────────────────────────
