@@ -162,7 +162,8 @@ class Extractor:
 
 
 def _rested(plan: Plan, run: Run, digest: str, found: list[Reference], values: tuple[Any, ...], mark: int) -> Rested:
-    finalizers, labels = run.metadata.get("finalizers"), labels_of(run.metadata.get("labels"))
+    finalizers = run.metadata.get("finalizers")
+    labels = labels_of(run.metadata.get("labels")) if run.labels is None else run.labels
     if plan.head == NAMESPACE:
         labels = {**labels, NAME_LABEL: run.name}  # the API server sets it on every one
     return Rested(

@@ -196,7 +196,9 @@ cdef class Quick:
             if self.copied is not None and course.values[self.copied] is not None:
                 course.fill()
             at = one.child(one.metadata, b"labels", 6)
-            if at:
+            if at and _holds_texts(one, at):
+                run.labels = course.value(at)
+            elif at:
                 run.metadata["labels"] = course.value(at)
             at = one.child(one.metadata, b"finalizers", 10)
             if at:

@@ -19,6 +19,7 @@ class Run(Struct, gc=False):
     found    its references
     values   what its facts and parts are made of (facts.py), by slot
     kept     its metadata without what the server sets
+    labels   its own, where they are known to be nothing but texts
     """
 
     namespace: str
@@ -29,3 +30,4 @@ class Run(Struct, gc=False):
     resource: ResourceId = ResourceId("")
     metadata: Mapping[str, Any] = _NOTHING
     kept: Mapping[str, Any] = _NOTHING
+    labels: dict[str, str] | None = None

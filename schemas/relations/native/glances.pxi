@@ -132,3 +132,14 @@ cdef bint _projects_nothing(Written one, uint32_t at) noexcept:
             return False
         row = one.nodes[row].after
     return True
+
+cdef bint _holds_texts(Written one, uint32_t at) noexcept:
+    """Whether it is a map of nothing but texts."""
+    cdef uint32_t inner = at + 1
+    if one.nodes[at].kind != OBJECT:
+        return False
+    while inner < one.nodes[at].after:
+        if one.nodes[inner].kind != TEXT:
+            return False
+        inner = one.nodes[inner].after
+    return True
