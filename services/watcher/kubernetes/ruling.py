@@ -5,7 +5,8 @@
                                                               └▶ stream RULES, then the resolver is told
 
 What was read by other rules is asked for by the resolver: it hears of the ConfigMap, and knows what that changes
-(services/resolver/ruling.py). What a file said before it was broken is told with its ConfigMap (docs/adr/0042).
+(services/resolver/ruling.py). What a file said before it was broken is told with its ConfigMap (docs/adr/0042), and is
+forgotten when that is known to be gone, whichever namespace is read meanwhile (docs/adr/0045).
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from typing import Any
 
 import msgspec
 import structlog
+from msgspec import Raw
 
 from schemas.events import ResourceState
 from schemas.identity import ResourceId, resource_id
-from schemas.relations.carried import KIND, SELECTOR, Rulebook, fact_of
+from schemas.relations.carried import KIND, SELECTOR, Rulebook, carries, fact_of, said
 from schemas.ruling import FilesInForce
 from schemas.ties import RULES_BEFORE_FACT, RULES_FACT
 from services.chassis.errors import PermanentError, TransientError
@@ -57,29 +59,51 @@ class Ruling:
         self._has_begun = False
 
     async def begin(self, transport: Transport) -> None:
-        """Nothing is read by too few rules. Raises TransientError when they cannot be read."""
-        if self._has_begun or not self._book.namespace:
+        """Nothing is read by too few rules. Raises TransientError when they cannot be read.
+
+        Harmless when repeated: what the bus did not take before is kept then.
+        """
+        if not self._book.namespace:
             return
-        await self.kept.load()
+        if not self._has_begun:
+            await self.kept.load()
+            self._carrying = await self._listed(transport)
+            self._has_begun = True
+            self._renew()
+        await self._keep()
+
+    async def _listed(self, transport: Transport) -> dict[ResourceId, _Carrying]:
+        """The ConfigMaps that carry rules. Is one of them not understood, what was kept stands for those not named."""
+        found: dict[ResourceId, _Carrying] = {}
+        troubles: list[str] = []
         params = {"labelSelector": SELECTOR, "limit": str(PAGE_LIMIT)}
         while True:
             body = await transport.get(f"/api/v1/namespaces/{self._book.namespace}/configmaps", params)
             try:
                 page = read_page(body)
-                for fields in map(read_fields, page.items or ()):
-                    metadata = read_metadata(fields)
-                    data: Any = value_of(fields["data"]) if "data" in fields else {}
-                    resource = resource_id("", KIND, self._book.namespace, metadata.name)
-                    self._carrying[resource] = _Carrying(metadata.uid, fact_of(data))
             except UndecodableError as error:
-                log.error("rules of ConfigMaps cannot be read", reason=str(error))
+                troubles.append(str(error))
                 break
+            for item in page.items or ():
+                try:
+                    found |= self._read(item)
+                except UndecodableError as error:
+                    troubles.append(str(error))
             if not page.metadata.continue_:
                 break
             params["continue"] = page.metadata.continue_
-        self._has_begun = True
-        self._renew()
-        await self._keep()
+        if not troubles:
+            return found
+        log.error("rules of ConfigMaps cannot be read: they hold as they were kept", reason="; ".join(troubles[:3]))
+        kept = {one: _Carrying(files.uid, said(files.files)) for one, files in self.kept.in_force.items()}
+        return {one: carrying for one, carrying in kept.items() if self._book.concerns(one)} | found
+
+    def _read(self, item: Raw) -> dict[ResourceId, _Carrying]:
+        fields = read_fields(item)
+        metadata = read_metadata(fields)
+        data: Any = value_of(fields["data"]) if "data" in fields else {}
+        resource = resource_id("", KIND, self._book.namespace, metadata.name)
+        return {resource: _Carrying(metadata.uid, fact_of(data))}
 
     def wanting(self, wants: Wants) -> Wants:
         """Those that may carry rules are always wanted: what they say is read here, whoever knows it already."""
@@ -94,19 +118,24 @@ class Ruling:
                 self._name(observation.resource)
                 self._note(observation)
                 return [self._told(observation), *await self._settle()]
-            case Seen() | Unreadable():
+            case ResourceState() | Seen() | Unreadable():
                 self._name(observation.resource)
+                if isinstance(observation, ResourceState) and not carries(observation.labels):
+                    self.kept.forget(observation.resource)
             case Gone() if self._book.concerns(observation.resource):
                 self._carrying.pop(observation.resource, None)
                 return [observation, *await self._settle()]
+            case Gone():
+                self.kept.forget(observation.resource)
             case Listed() if self._named is not None:
                 self._carrying = {one: found for one, found in self._carrying.items() if one in self._named}
+                self.kept.forget_others(self._named)
                 self._named = None
                 return [observation, *await self._settle()]
         return [observation]
 
     def _name(self, resource: ResourceId) -> None:
-        if self._named is not None and self._book.concerns(resource):
+        if self._named is not None and (self._book.concerns(resource) or self.kept.is_elsewhere(resource)):
             self._named.add(resource)
 
     def _note(self, state: ResourceState) -> None:
@@ -145,8 +174,10 @@ class Ruling:
         if self._book.renew() is not None:
             self._shaping.renew()
             log.info("other rules of relationships are in force", config_maps=self._book.count)
+        in_force = self._book.in_force.items()
         self.kept.note(
-            {one: FilesInForce(uid=self._carrying[one].uid, files=files) for one, files in self._book.in_force.items()}
+            {one: FilesInForce(uid=self._carrying[one].uid, files=files) for one, files in in_force},
+            self._book.concerns,
         )
         words = [*self._book.words()]
         for line in words:

@@ -24,12 +24,12 @@ async def test_a_watcher_that_was_taken_over_does_not_overwrite_what_its_followe
     await ensure_streams(bus)
     former, follower, reader = (KeptRules(bus, LYON) for _ in range(3))
     await former.load()
-    former.note(in_force("one"))
+    former.note(in_force("one"), MINE.__eq__)
     await former.keep()
     await follower.load()
-    follower.note(in_force("two"))
+    follower.note(in_force("two"), MINE.__eq__)
     await follower.keep()
-    former.note(in_force("three"))
+    former.note(in_force("three"), MINE.__eq__)
     with pytest.raises(TransientError, match="another watcher has kept rules"):
         await former.keep()
     await reader.load()
@@ -42,12 +42,29 @@ async def test_who_was_overtaken_once_keeps_what_holds_at_its_next_word() -> Non
     here, other, reader = (KeptRules(bus, LYON) for _ in range(3))
     await here.load()
     await other.load()
-    other.note(in_force("one"))
+    other.note(in_force("one"), MINE.__eq__)
     await other.keep()
-    here.note(in_force("two"))
+    here.note(in_force("two"), MINE.__eq__)
     with pytest.raises(TransientError):
         await here.keep()
     assert here.before(MINE, "u") == said({"x": "two"})
     await here.keep()
     await reader.load()
     assert reader.before(MINE, "u") == said({"x": "two"})
+
+
+async def test_what_another_watcher_has_kept_of_another_namespace_stays_when_its_word_is_overtaken() -> None:
+    bus = MemoryBus()
+    await ensure_streams(bus)
+    theirs = ResourceId("ConfigMap/other/theirs")
+    here, other, reader = (KeptRules(bus, LYON) for _ in range(3))
+    await here.load()
+    await other.load()
+    other.note({theirs: FilesInForce(uid="t", files={"x": "one"})}, theirs.__eq__)
+    await other.keep()
+    here.note(in_force("two"), MINE.__eq__)
+    with pytest.raises(TransientError):
+        await here.keep()
+    await here.keep()
+    await reader.load()
+    assert sorted(reader.in_force) == [MINE, theirs]

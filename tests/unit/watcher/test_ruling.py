@@ -26,7 +26,7 @@ from services.watcher.kubernetes.ruling import Ruling
 from services.watcher.kubernetes.shaping import Shaping, read_metadata
 from services.watcher.kubernetes.transport import Transport
 from services.watcher.source import Gone, Listed, Listing, Seen
-from tests.unit.watcher.scripted import ScriptedServer, connection_to, page, scripted, status
+from tests.unit.watcher.scripted import Answer, ScriptedServer, connection_to, page, scripted, status
 
 LYON = SiteName("lyon")
 CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps", namespaced=True)
@@ -39,6 +39,7 @@ mounts:
       - {rule: widget.secret, at: spec, to: {kind: Secret, name: secretName}, phases: [L]}
 """
 LABELS = {"cheops.io/rules": "true"}
+MINE = ResourceId("ConfigMap/cheops/mine")
 
 
 class Watching:
@@ -64,6 +65,12 @@ class Watching:
         (told,) = await self.ruling.take(self.shaped(config_map(**more)))
         assert isinstance(told, ResourceState)
         return told
+
+    async def begin(self, server: ScriptedServer) -> None:
+        """What the API server says is read, as before every look at what it serves."""
+        transport = Transport(await connection_to(server.url))
+        await self.ruling.begin(transport)
+        await transport.close()
 
     def finds(self) -> list[str]:
         """The targets of a widget that is read now."""
@@ -144,7 +151,7 @@ async def test_what_a_listing_does_not_name_is_gone_when_it_ends_and_not_before(
     assert watching.finds() == []
     await watching.see()
     await watching.ruling.take(Listing())
-    await watching.ruling.take(Seen(ResourceId("ConfigMap/cheops/mine"), "", "8"))
+    await watching.ruling.take(Seen(MINE, "", "8"))
     await watching.ruling.take(Listed("8"))
     assert watching.finds() == ["Secret/shop/ca"]
 
@@ -153,13 +160,12 @@ BROKEN = "area: ["
 BEFORE = said({"x.yaml": GOOD})  # "password" was never a file that could be used
 
 
-async def begun(server: ScriptedServer, bus: MemoryBus, *bodies: dict[str, Any]) -> Watching:
+async def begun(server: ScriptedServer, bus: MemoryBus, *bodies: dict[str, Any], namespace: str = "cheops") -> Watching:
     """A watcher that starts where these ConfigMaps are."""
-    watching = Watching(bus=bus)
-    server.on(PATH, "list", page([*bodies]))
-    transport = Transport(await connection_to(server.url))
-    await watching.ruling.begin(transport)
-    await transport.close()
+    watching = Watching(namespace, bus)
+    if namespace:
+        server.on(f"/api/v1/namespaces/{namespace}/configmaps", "list", page([*bodies]))
+    await watching.begin(server)
     return watching
 
 
@@ -226,6 +232,93 @@ async def test_without_a_bus_rules_that_are_broken_hold_until_a_restart_and_are_
     assert (await begun(server, bus, config_map(BROKEN))).finds() == ["Secret/shop/ca"]
 
 
+async def test_a_start_with_another_namespace_and_back_loses_nothing_that_is_held(server: ScriptedServer) -> None:
+    bus = MemoryBus()
+    await Watching(bus=bus).see()
+    for namespace in ("", "other"):
+        watching = await begun(server, bus, namespace=namespace)
+        for one in (Listing(), watching.shaped(config_map(BROKEN)), Listed("7")):
+            assert await watching.ruling.take(one) == [one]
+        assert watching.finds() == [], "of another namespace nothing holds"
+        assert watching.book.count == 0
+    watching = await begun(server, bus, config_map(BROKEN))
+    assert watching.finds() == ["Secret/shop/ca"]
+
+
+@pytest.mark.parametrize(
+    "withdrawn",
+    [
+        [Gone(MINE, "u-1", "8")],
+        [Listing(), Seen(ResourceId("ConfigMap/cheops/another"), "u-9", "8"), Listed("8")],
+        [config_map(labels={})],
+    ],
+)
+async def test_what_goes_while_another_namespace_is_read_holds_no_more(
+    server: ScriptedServer, withdrawn: list[Any]
+) -> None:
+    bus = MemoryBus()
+    await Watching(bus=bus).see()
+    watching = await begun(server, bus, namespace="other")
+    await watching.see(namespace="other", name="theirs")
+    for one in withdrawn:
+        await watching.ruling.take(watching.shaped(one) if isinstance(one, dict) else one)
+    await watching.see(namespace="other", name="theirs", text=GOOD.replace("widget.secret", "widget.other"))
+    assert (await begun(server, bus, config_map(BROKEN))).finds() == []
+
+
+async def test_of_other_namespaces_no_more_is_kept_than_one_may_carry(server: ScriptedServer) -> None:
+    bus = MemoryBus()
+    for namespace in ("first", "second", "third"):
+        watching = await begun(server, bus, namespace=namespace)
+        await watching.see(namespace=namespace, text=f"{GOOD}#{'x' * (BYTES_MAX // 2)}")
+    kept = KeptRules(bus, LYON)
+    await kept.load()
+    assert sorted(kept.in_force) == ["ConfigMap/first/mine", "ConfigMap/third/mine"]
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        Answer(b"<html>the load balancer's own page</html>"),
+        page([{"metadata": {"name": 7}}]),
+        page([{**config_map(), "metadata": {**config_map()["metadata"], "uid": []}}]),
+    ],
+)
+async def test_what_cannot_be_read_at_the_start_holds_as_it_was_kept_until_a_whole_listing_tells(
+    server: ScriptedServer, strange: Answer
+) -> None:
+    bus = MemoryBus()
+    await Watching(bus=bus).see()
+    watching = Watching(bus=bus)
+    server.on(PATH, "list", strange)
+    await watching.begin(server)
+    assert watching.finds() == ["Secret/shop/ca"]
+    assert (await watching.see(text=BROKEN)).facts[RULES_BEFORE_FACT] == BEFORE
+    assert (await begun(server, bus, config_map(BROKEN))).finds() == ["Secret/shop/ca"]
+    await watching.ruling.take(Listing())
+    await watching.ruling.take(Listed("7"))
+    assert watching.finds() == []
+
+
+async def test_beside_a_config_map_that_cannot_be_read_the_others_are(server: ScriptedServer) -> None:
+    watching = Watching()
+    server.on(PATH, "list", page([{"metadata": {"name": 7}}], continue_="more"), page([config_map()]))
+    await watching.begin(server)
+    assert watching.finds() == ["Secret/shop/ca"]
+
+
+async def test_what_the_bus_did_not_take_is_kept_when_the_api_server_is_looked_at_again(
+    server: ScriptedServer,
+) -> None:
+    bus = MemoryBus()
+    watching = await begun(server, bus)
+    bus.connected = False
+    await watching.see()
+    bus.connected = True
+    await watching.begin(server)
+    assert (await begun(server, bus, config_map(BROKEN))).finds() == ["Secret/shop/ca"]
+
+
 async def test_what_is_kept_and_cannot_be_read_is_as_if_nothing_were(server: ScriptedServer) -> None:
     bus = MemoryBus()
     await bus.publish(subjects.rules(LYON), b"{}", message_id="strange")
@@ -235,7 +328,7 @@ async def test_what_is_kept_and_cannot_be_read_is_as_if_nothing_were(server: Scr
 
 def test_what_may_carry_rules_is_wanted_whoever_knows_it_already() -> None:
     wants = Watching().ruling.wanting(lambda *_: False)
-    assert wants(ResourceId("ConfigMap/cheops/mine"), "u", "1")
+    assert wants(MINE, "u", "1")
     assert not wants(ResourceId("ConfigMap/shop/mine"), "u", "1")
 
 
@@ -243,10 +336,8 @@ async def test_at_the_start_all_pages_are_read_before_anything_else(server: Scri
     watching = Watching()
     other = config_map(GOOD.replace("widget.secret", "widget.other"), "other")
     server.on(PATH, "list", page([config_map()], continue_="more"), page([other]))
-    transport = Transport(await connection_to(server.url))
-    await watching.ruling.begin(transport)
-    await watching.ruling.begin(transport)
-    await transport.close()
+    await watching.begin(server)
+    await watching.begin(server)
     asked = await server.until_asked("list", 2, PATH)
     assert [one.params.get("labelSelector") for one in asked] == ["cheops.io/rules=true"] * 2
     assert watching.book.count == 2
@@ -256,11 +347,9 @@ async def test_at_the_start_all_pages_are_read_before_anything_else(server: Scri
 async def test_rules_that_may_not_be_read_are_no_rules_that_are_not_there(server: ScriptedServer) -> None:
     watching = Watching()
     server.on(PATH, "list", status(403, "configmaps is forbidden"), page([config_map()]))
-    transport = Transport(await connection_to(server.url))
     with pytest.raises(TransientError, match="forbidden"):
-        await watching.ruling.begin(transport)
-    await watching.ruling.begin(transport)
-    await transport.close()
+        await watching.begin(server)
+    await watching.begin(server)
     assert watching.finds() == ["Secret/shop/ca"]
 
 
