@@ -112,7 +112,7 @@ class Watcher:
             if known is None:
                 self._begin(entry, announce=not first)
                 continue
-            again = known.served.versions[0] != entry.versions[0] or kind in outdated
+            again = _place(known.served) != _place(entry) or kind in outdated
             known.served, known.reread = entry, known.reread or kind in outdated
             if again:  # until it has been, what is known of it was read by what was served before
                 self._note(kind, Health("syncing"))
@@ -248,6 +248,11 @@ class Watcher:
     def _tell(self, *events: ResourceEvent) -> None:
         for event in events:
             self.publisher.add(event)
+
+
+def _place(served: ServedKind) -> tuple[str, str, bool]:
+    """Where its objects are listed, and how they are named: another definition of the kind may say otherwise."""
+    return served.versions[0], served.plural, served.namespaced
 
 
 def _example(follower: KindFollower) -> str:

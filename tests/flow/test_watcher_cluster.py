@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from cheops.sandbox.apiserver import EmbeddedCluster
+from cheops.sandbox.controlplane import ControlPlane
 from schemas.identity import KindId, ResourceId
 from services.chassis.bus.memory import MemoryBus
-from tests.flow.watched_cluster import LYON, QUICK, Api, api_of, following, until_equal, watching
+from tests.flow.watched_cluster import LYON, QUICK, QUICK_DISCOVERY, Api, api_of, following, until_equal, watching
 
 CANARY = "canary-4f1d2c"
 ENCODED = base64.b64encode(f"{CANARY}-1".encode()).decode()
@@ -119,17 +120,59 @@ async def test_a_definition_brings_a_kind_and_takes_it_away_again(
         assert not replica.of(widget)
 
 
-def definition(group: str) -> dict[str, object]:
+async def test_a_definition_that_is_made_anew_with_another_scope_and_plural_is_followed(
+    kubeconfig: Path, api: Api, shop: str, bus: MemoryBus
+) -> None:
+    group = f"{shop}.example.com"
+    widget = KindId(f"{group}/Widget")
+    body = {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": "w"}}
+    async with watching(kubeconfig, bus, timing=PATIENT), following(LYON, bus) as replica:
+        await until_equal(replica, api)
+        await api.call("POST", CRDS, definition(group))
+        await replica.until(lambda: widget in replica.evidence.surface.served)
+        await api.call("POST", f"/apis/{group}/v1/namespaces/{shop}/widgets", body)
+        await replica.until(lambda: f"{widget}/{shop}/w" in replica.resources)
+        for plural, scope in (("widgets", "Cluster"), ("wydgets", "Cluster")):
+            served = replica.evidence.surface.served[widget]
+            await api.call("DELETE", f"{CRDS}/{served.plural}.{group}")
+            await api.until_made(CRDS, definition(group, plural, scope))
+            await api.until_made(f"/apis/{group}/v1/{plural}", body)
+            await replica.until(lambda: f"{widget}/w" in replica.resources)
+            await until_equal(replica, api)
+            found = replica.evidence.surface.served[widget]
+            assert (found.plural, found.namespaced) == (plural, False)
+
+
+@pytest.mark.controlplane
+async def test_while_an_api_server_starts_again_no_object_of_a_definition_is_taken_for_gone(
+    lyon: ControlPlane, bus: MemoryBus
+) -> None:
+    always = replace(QUICK_DISCOVERY, period_s=0.01)  # it looks in the seconds in which definitions are not known yet
+    group = f"restart-{uuid.uuid4().hex[:8]}.example.com"
+    widget = KindId(f"{group}/Widget")
+    body = {"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": "w"}}
+    async with api_of(lyon.kubeconfig) as api:
+        await api.call("POST", CRDS, definition(group))
+        await api.until_made(f"/apis/{group}/v1/namespaces/default/widgets", body)
+    async with watching(lyon.kubeconfig, bus, timing=PATIENT, discovery=always), following(LYON, bus) as replica:
+        await replica.until(lambda: f"{widget}/default/w" in replica.resources and replica.fresh)
+        await lyon.restart_apiserver()
+        await replica.until_fresh()
+        assert f"delete {widget}/default/w" not in replica.operations
+        assert f"{widget}/default/w" in replica.resources
+
+
+def definition(group: str, plural: str = "widgets", scope: str = "Namespaced") -> dict[str, object]:
     """A CRD with one kind."""
     schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"widgets.{group}"},
+        "metadata": {"name": f"{plural}.{group}"},
         "spec": {
             "group": group,
-            "scope": "Namespaced",
-            "names": {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"},
+            "scope": scope,
+            "names": {"plural": plural, "singular": "widget", "kind": "Widget", "listKind": "WidgetList"},
             "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
         },
     }

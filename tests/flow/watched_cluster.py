@@ -25,6 +25,7 @@ from services.watcher.kubernetes.discovery import discover
 from services.watcher.kubernetes.shaping import Shaping
 from services.watcher.kubernetes.transport import Timing, Transport
 from services.watcher.service import Watcher
+from tests.kit.waiting import lasting
 from tests.unit.watcher.replica import Replica, following
 
 LYON = SiteName("lyon")
@@ -49,6 +50,16 @@ class Api:
             answer: dict[str, Any] = await response.json(content_type=None)
             assert response.status < 300, f"{method} {path}: {response.status} {answer.get('message')}"
             return answer
+
+    async def until_made(self, path: str, body: Any) -> None:
+        """Make an object as soon as the server takes it: definitions go and come with some delay."""
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    await self.call("POST", path, body)
+                    return
+                except (AssertionError, ValueError):  # a path that nobody serves yet is answered in plain text
+                    await lasting(0.05)
 
     async def namespace(self, name: str) -> None:
         """Make a namespace."""
@@ -115,13 +126,14 @@ async def watching(
     *,
     timing: LoopTiming = QUICK,
     watch_list: bool = True,
+    discovery: DiscoveryTiming = QUICK_DISCOVERY,
 ) -> AsyncIterator[Watcher]:
     """A watcher of the cluster; killed at the end of the context."""
     transport = Transport(await connect(kubeconfig), Timing(silence_s=timing.silence_s))
     around = Circumstances(
         transport, Shaping(extractor_for), random.Random(1), time.monotonic, timing, watch_list=watch_list
     )
-    source = KubernetesSource(around, timing=QUICK_DISCOVERY)
+    source = KubernetesSource(around, timing=discovery)
     watcher = Watcher(LYON, source, bus, clock=time.monotonic, randomness=random.Random(1), heartbeat_s=0.05)
     ready = asyncio.Event()
     task = asyncio.create_task(watcher.run(ready))
@@ -145,4 +157,4 @@ async def until_equal(replica: Replica, api: Api) -> None:
                 return
 
 
-__all__ = ["LYON", "QUICK", "Api", "api_of", "following", "until_equal", "watching"]
+__all__ = ["LYON", "QUICK", "QUICK_DISCOVERY", "Api", "api_of", "following", "until_equal", "watching"]

@@ -2,7 +2,8 @@
 
 Discovery is repeated when a definition changes (CRD, APIService), when a kind turns out to be gone, and now and then.
 Changes are waited out for a moment (an operator installs fifty definitions at once), and looked at again a few times
-after, because the API server's own discovery follows its definitions with some delay.
+after, because the API server's own discovery follows its definitions with some delay. Kinds that vanish do so only at
+the word of one that calls itself ready.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from services.watcher.kubernetes.discovery import Discovered, discover
 from services.watcher.kubernetes.kind_loop import KindLoop
 from services.watcher.kubernetes.rights import RIGHTS
 from services.watcher.kubernetes.ruling import Ruling
-from services.watcher.kubernetes.transport import ApiError
+from services.watcher.kubernetes.transport import ApiError, Transport
 from services.watcher.source import Gone, Health, Observation, Seen, Wants
 
 DEFINITIONS: Final = frozenset({"apiextensions.k8s.io/CustomResourceDefinition", "apiregistration.k8s.io/APIService"})
@@ -74,7 +75,7 @@ class KubernetesSource:
             try:
                 if self._ruling is not None:
                     await self._ruling.begin(self._around.transport)
-                self._discovered = await discover(self._around.transport, self._discovered)
+                self._discovered = await self._look()
             except TransientError as error:
                 log.warning("the API server does not say what it serves", reason=str(error))
                 await asyncio.sleep(backoff.next(error.retry_after_s))
@@ -86,6 +87,20 @@ class KubernetesSource:
                 self._outdated = self._around.shaping.use(Surface(served))
                 yield served
             await self._until_due()
+
+    async def _look(self) -> Discovered:
+        """What is served now. Raises TransientError when nothing can be said, or not be believed.
+
+        An API server that starts answers for some seconds without the kinds of definitions, and as if that were all; it
+        does not call itself ready meanwhile. So nothing is taken for all there is, or for gone, before it does.
+        """
+        transport, known = self._around.transport, self._discovered
+        if known.kinds:
+            found = await discover(transport, known)
+            if known.kinds.keys() <= found.kinds.keys():
+                return found
+        await _ensure_ready(transport)
+        return await discover(transport, known)
 
     def outdated(self) -> frozenset[KindId]:
         """Kinds whose resources read differently on the last surface."""
@@ -138,3 +153,12 @@ class KubernetesSource:
         await asyncio.sleep(self._timing.debounce_s)
         self._due.clear()
         self._follow_ups = list(self._timing.follow_ups_s)
+
+
+async def _ensure_ready(transport: Transport) -> None:
+    """Raises TransientError when the API server says that it is not. One that does not say is believed."""
+    try:
+        await transport.get("/readyz")
+    except ApiError as error:
+        if error.status >= 500 or error.status == 429:
+            raise TransientError(f"it is not ready ({error})", error.retry_after_s) from error
