@@ -95,10 +95,9 @@ class KubernetesSource:
         does not call itself ready meanwhile. So nothing is taken for all there is, or for gone, before it does.
         """
         transport, known = self._around.transport, self._discovered
-        if known.kinds:
-            found = await discover(transport, known)
-            if known.kinds.keys() <= found.kinds.keys():
-                return found
+        found = await discover(transport, known)
+        if known.kinds and known.kinds.keys() <= found.kinds.keys():
+            return found
         await _ensure_ready(transport)
         return await discover(transport, known)
 
@@ -156,7 +155,10 @@ class KubernetesSource:
 
 
 async def _ensure_ready(transport: Transport) -> None:
-    """Raises TransientError when the API server says that it is not. One that does not say is believed."""
+    """Raises TransientError when the API server says that it is not. One that does not say is believed.
+
+    To be asked after something that was allowed: while it starts it refuses everybody everything.
+    """
     try:
         await transport.get("/readyz")
     except ApiError as error:

@@ -49,7 +49,7 @@ class KindLoop:
         self._opened_at_s: float | None = None
         self._suspect = False  # it was silent: an open connection alone proves nothing now
         self._quiet = False  # it was silent once: it may have nothing to say while nothing happens
-        self._broken = False  # the connection was lost: whoever answers next may have older data
+        self._broken = False  # something went wrong: whoever answers next may have older data
 
     async def observe(self) -> Observations:
         """Observations, from a listing on."""
@@ -133,6 +133,7 @@ class KindLoop:
         splitter = LineSplitter(self._around.timing.line_bytes_max)
         async with self._around.transport.lines(self._resource.path, params) as chunks:
             self._opened_at_s = self._around.clock()
+            self._petition.granted()
             if not listing and not self._suspect:
                 yield Health("observed")
             async for chunk in chunks:
@@ -166,6 +167,7 @@ class KindLoop:
     def _explain(self, error: TransientError) -> tuple[Health, float]:
         """What a failure means for the kind, and how long to wait."""
         self._around.counters["failures"] += 1
+        self._broken = True
         log.info("a watch failed", kind=self._resource.kind, group=self._resource.group, reason=str(error))
         if isinstance(error, ApiError):
             return self._explain_status(error)
@@ -177,7 +179,6 @@ class KindLoop:
             return Health("stalled", str(error), for_s=self._around.timing.silence_s), self._pause()
         if isinstance(error, AnswerTooLargeError):
             self._page_limit = max(1, self._page_limit // 5)
-        self._broken = True
         return Health("interrupted", str(error)), self._pause(error.retry_after_s)
 
     def _explain_status(self, error: ApiError) -> tuple[Health, float]:
@@ -196,7 +197,10 @@ class KindLoop:
 
     def _pause_after_end(self) -> float:
         """None after a watch that has lasted; one that ends at once again and again is a failure too."""
-        return 0.0 if self._settled else self._pause()
+        if not self._settled:
+            return self._pause()
+        self._backoff.reset()
+        return 0.0
 
     def _pause(self, retry_after_s: float | None = None) -> float:
         """Growing pauses, until a watch has lasted."""

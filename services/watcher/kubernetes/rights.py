@@ -1,8 +1,9 @@
 """When a forbidden kind is asked for again: rarely, and soon after somebody's rights have changed.
 
 A change of a role or a binding that we see may reach the API server's authorizer a moment later (another replica of it
-may answer), so the kind is asked for several times after it. Where roles cannot be watched, the rare look is what is
-left.
+may answer), so the kind is asked for several times after it; and so it is when it is refused for the first time, or was
+allowed before: an API server that starts refuses what it knows no roles for yet. Where roles cannot be watched, the
+rare look is what is left.
 """
 
 from __future__ import annotations
@@ -42,7 +43,11 @@ class Petition:
     def __init__(self, rights: Rights) -> None:
         self._rights = rights
         self._known = rights.changes
-        self._left: list[float] = []
+        self._left = list(FOLLOW_UPS_S)
+
+    def granted(self) -> None:
+        """It was allowed: is it forbidden after that, it may be so for a moment."""
+        self._left = list(FOLLOW_UPS_S)
 
     async def wait(self, period_s: float) -> None:
         """Return when it is worth asking, after `period_s` at the latest."""

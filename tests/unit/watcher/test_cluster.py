@@ -65,15 +65,15 @@ async def test_an_api_server_that_has_just_started_is_asked_what_it_serves_when_
     server: ScriptedServer, surfaces: Surfaces
 ) -> None:
     server.on("/readyz", "list", UNREADY, UNREADY)
-    says(server, WHOLE)
+    says(server, WITHOUT, WITHOUT, WITHOUT, WHOLE)  # it becomes ready after the third look at it
     assert await kinds(surfaces) == {SECRET, THING}
-    assert (times(server, "/readyz"), times(server, "/apis")) == (3, 1)
+    assert times(server, "/readyz") == 3
 
 
 async def test_kinds_that_a_starting_api_server_does_not_know_yet_are_not_taken_for_gone(
     server: ScriptedServer, surfaces: Surfaces
 ) -> None:
-    says(server, WHOLE)
+    says(server, WHOLE, WHOLE)
     assert await kinds(surfaces) == {SECRET, THING}
     server.on("/readyz", "list", UNREADY)
     more = groups(aggregated("example.com", version("v1", resource("things", "Thing"), resource("others", "Other"))))
@@ -84,7 +84,7 @@ async def test_kinds_that_a_starting_api_server_does_not_know_yet_are_not_taken_
 async def test_kinds_that_an_api_server_does_not_serve_when_it_is_ready_are_gone(
     server: ScriptedServer, surfaces: Surfaces
 ) -> None:
-    says(server, WHOLE)
+    says(server, WHOLE, WHOLE)
     await kinds(surfaces)
     says(server, WITHOUT, WITHOUT)
     assert await kinds(surfaces) == {SECRET}
@@ -95,14 +95,23 @@ async def test_an_api_server_that_does_not_say_whether_it_is_ready_is_believed(
     server: ScriptedServer, surfaces: Surfaces, code: int
 ) -> None:
     server.on("/readyz", "list", status(code, "no"))
-    says(server, WHOLE)
+    says(server, WHOLE, WHOLE)
+    assert await kinds(surfaces) == {SECRET, THING}
+
+
+async def test_refused_by_an_api_server_that_starts_and_refuses_everything_nothing_follows(
+    server: ScriptedServer, surfaces: Surfaces
+) -> None:
+    server.on("/api", "list", status(403, "no"))
+    server.on("/readyz", "list", UNREADY)
+    says(server, WITHOUT, WITHOUT, WHOLE)
     assert await kinds(surfaces) == {SECRET, THING}
 
 
 async def test_while_nothing_vanishes_nobody_asks_whether_it_is_ready(
     server: ScriptedServer, surfaces: Surfaces
 ) -> None:
-    says(server, WITHOUT, WITHOUT, WHOLE)
+    says(server, WITHOUT, WITHOUT, WITHOUT, WHOLE)
     await kinds(surfaces)
     await kinds(surfaces)
     assert times(server, "/readyz") == 1

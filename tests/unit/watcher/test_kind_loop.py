@@ -95,12 +95,13 @@ async def watching(
     watch_list: bool = False,
     tokens: list[str] | None = None,
     known: frozenset[tuple[str, str, str]] = frozenset(),
+    chance: random.Random | None = None,
 ) -> AsyncIterator[Watched]:
     connection = await connection_to(server.url, tokens)
     transport = Transport(connection, Timing(silence_s=timing.silence_s))
     shaping = Shaping(plain_extractor)
     shaping.use(Surface())
-    around = Circumstances(transport, shaping, random.Random(1), time.monotonic, timing, watch_list)
+    around = Circumstances(transport, shaping, chance or random.Random(1), time.monotonic, timing, watch_list)
     watched: Watched
 
     def not_found() -> None:
@@ -283,6 +284,7 @@ async def test_a_server_without_bookmarks_proves_that_it_lives_by_ending_a_short
 async def test_after_one_silence_watches_stay_short_so_that_a_resting_kind_is_not_stalled_again(
     server: ScriptedServer,
 ) -> None:
+    server.on(PATH, "list", page([], 1), page([], 3))
     server.on(PATH, "watch", stream(bookmark(3)), stream(bookmark(4), then="end"), stream(then="end"))
     async with watching(server) as watched:
         await watched.until("stalled")
@@ -369,3 +371,60 @@ async def test_a_server_that_is_not_there_is_tried_again_and_again(server: Scrip
     async with watching(server) as watched:
         seen = await watched.until("a@3")
     assert seen.count("interrupted") == 5
+
+
+# ── for months ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Bounds(random.Random):
+    """Waits as short as can be, and notes how long they might have been."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.bounds_s: list[float] = []
+
+    def uniform(self, a: float, b: float) -> float:
+        self.bounds_s.append(b)
+        return a
+
+
+async def test_a_bad_day_is_forgotten_once_watches_end_as_they_should(server: ScriptedServer) -> None:
+    """A watch that has lasted and was ended by the server is a success: the next failure is the first one again."""
+    chance = Bounds()
+    server.on(PATH, "list", *[status(500, "no")] * 6, page([], 10))
+    server.on(PATH, "watch", stream(bookmark(11), then="end"), stream(bookmark(12), then="end"), status(500, "once"))
+    server.on(PATH, "list", page([], 12))
+    server.on(PATH, "watch", stream(line("ADDED", thing("a", 13))))
+    async with watching(server, timing=replace(FAST, backoff_max_s=3600, settled_s=0.0), chance=chance) as watched:
+        await watched.until("a@13")
+    assert chance.bounds_s == [0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.001]
+
+
+@pytest.mark.parametrize("gone", [status(503, "no endpoints"), status(429, "busy"), Answer(b"bad gateway", 502)])
+async def test_a_server_that_comes_back_with_older_data_behind_a_balancer_is_listed_again(
+    server: ScriptedServer, gone: Answer
+) -> None:
+    server.on(PATH, "list", page([], 10), page([], 7), page([thing("a", 6)], 8))
+    server.on(PATH, "watch", stream(line("ADDED", thing("a", 11)), then="end"), gone)
+    async with watching(server) as watched:
+        seen = await watched.until("a@6")
+    assert seen[-5:] == ["interrupted", "interrupted", "syncing", "listing", "a@6"]
+
+
+async def test_a_server_that_was_silent_while_it_went_back_to_older_data_is_listed_again(
+    server: ScriptedServer,
+) -> None:
+    server.on(PATH, "list", page([], 10), page([], 7), page([thing("a", 6)], 8))
+    server.on(PATH, "watch", stream(line("ADDED", thing("a", 11))))
+    async with watching(server) as watched:
+        seen = await watched.until("a@6")
+    assert seen[-4:] == ["stalled", "syncing", "listing", "a@6"]
+
+
+async def test_a_kind_that_is_refused_while_a_server_starts_is_asked_for_again_soon(server: ScriptedServer) -> None:
+    """Roles are known to an API server some seconds after it answers: until then it refuses everybody."""
+    server.on(PATH, "list", page([], 10), status(403, "clusterrole not found"), page([thing("a", 12)], 12))
+    server.on(PATH, "watch", stream(bookmark(11), then="end"), status(403, "clusterrole not found"))
+    async with watching(server, timing=replace(FAST, forbidden_retry_s=3600)) as watched:
+        seen = await watched.until("a@12")
+    assert seen[-5:] == ["forbidden", "listing", "forbidden", "listing", "a@12"]
