@@ -5,6 +5,9 @@
     session.get(connection.base_url + path, headers=await connection.headers())
     await connection.renew(seen)          # after a 401: everything is read again, once for all who saw it
 
+What is read again every minute is read in passing: an exec plugin may take its time, or fail, and what we have holds
+until it is refused.
+
 The `kubernetes` package reads the configuration (client certificates, tokens, exec plugins, OIDC, in-cluster). It has
 three habits that are corrected here: an exec plugin that fails is only logged, a token file keeps its line break,
 and a user-less context with TLS ends in a TypeError.
@@ -20,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 import yaml
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException, incluster_config, kube_config
@@ -32,6 +36,7 @@ DEFAULT_KUBECONFIG: Final = "~/.kube/config"
 ANONYMOUS: Final = "cheops-nobody"
 _files: Any = kube_config  # the package ships no annotations
 _pod: Any = incluster_config
+log = structlog.get_logger(__name__)
 
 
 class Connection:
@@ -39,10 +44,10 @@ class Connection:
 
     def __init__(self, load: Callable[[], Any], clock: Callable[[], float] = time.monotonic) -> None:
         self._load, self._clock = load, clock
-        self._lock = asyncio.Lock()
+        self._loading: asyncio.Task[None] | None = None
         self._configuration: Any = None
-        self._token = ""
-        self._loaded_at_s = 0.0
+        self._token, self._is_somebody = "", False
+        self._due_at_s = 0.0
         self.generation = 0
         self.ssl_context: ssl.SSLContext | None = None
 
@@ -63,19 +68,31 @@ class Connection:
 
     async def headers(self) -> dict[str, str]:
         """The authorisation header (none with a client certificate); tokens are read again when they are due."""
-        if self._clock() - self._loaded_at_s >= RENEW_S:
-            await self.renew(self.generation)
+        if self._clock() >= self._due_at_s:
+            self._begin()
         return {"Authorization": self._token} if self._token else {}
 
     async def renew(self, seen: int) -> None:
-        """Read everything again, unless somebody else did since generation `seen`."""
-        async with self._lock:
-            if seen != self.generation:
-                return
-            try:
-                await self.load()
-            except SettingsError as error:  # a file that is being rewritten is whole again a moment later
-                raise TransientError(f"the credentials cannot be read again: {error}") from error
+        """Read everything again, unless somebody else did since generation `seen`. Raises TransientError.
+
+        Who is cancelled meanwhile, because he waits no longer, leaves the reading to the others.
+        """
+        if seen == self.generation:
+            await asyncio.shield(self._begin())
+
+    def _begin(self) -> asyncio.Task[None]:
+        """Read again, one at a time."""
+        if self._loading is None or self._loading.done():
+            self._due_at_s = self._clock() + RENEW_S
+            self._loading = asyncio.create_task(self._load_again())
+            self._loading.add_done_callback(_tell_failure)
+        return self._loading
+
+    async def _load_again(self) -> None:
+        try:
+            await self.load()
+        except SettingsError as error:  # a file that is being rewritten is whole again a moment later
+            raise TransientError(f"the credentials cannot be read again: {error}") from error
 
     async def load(self) -> None:
         """Read the configuration; raises SettingsError that says what is wrong."""
@@ -83,19 +100,24 @@ class Connection:
             async with asyncio.timeout(LOAD_TIMEOUT_S):
                 configuration = await self._load()
                 token = await configuration.get_api_key_with_prefix("BearerToken")
+            proof = token or configuration.cert_file
+            if self._is_somebody and not proof:  # half written; a server may take nobody for somebody without rights
+                raise ConfigException("there are no credentials any more")
             self._secure(configuration)
         except TimeoutError as error:
             raise SettingsError(f"the credentials did not come within {LOAD_TIMEOUT_S:.0f} s") from error
-        except (ConfigException, OSError, ValueError, TypeError, KeyError) as error:
+        except (ConfigException, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise SettingsError(f"cannot use the kubeconfig: {error}") from error
         self._configuration = configuration
-        self._token = _one_line(token)
-        self._loaded_at_s = self._clock()
+        self._token, self._is_somebody = _one_line(token), bool(proof)
+        self._due_at_s = self._clock() + RENEW_S
         self.generation += 1
 
     async def close(self) -> None:
         """Forget the credentials."""
         self._token = ""
+        if self._loading is not None:
+            self._loading.cancel()
 
     def _secure(self, configuration: Any) -> None:
         """The context stays the same object: new connections of a session use what was loaded last."""
@@ -124,6 +146,11 @@ async def connect(kubeconfig: str | Path | None = None, context: str | None = No
     connection = Connection(_from_files(paths, context) if exists else _from_pod)
     await connection.load()
     return connection
+
+
+def _tell_failure(loading: asyncio.Task[None]) -> None:
+    if not loading.cancelled() and (error := loading.exception()) is not None:
+        log.warning("what was read before is used further on", reason=str(error))
 
 
 def _any_exists(paths: str) -> bool:

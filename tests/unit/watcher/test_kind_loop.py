@@ -38,8 +38,14 @@ from tests.unit.watcher.scripted import (
 PATH = "/api/v1/secrets"
 SECRETS = Resource("", "v1", "Secret", "secrets", namespaced=True)
 FAST = LoopTiming(
-    silence_s=0.2, backoff_min_s=0.001, backoff_max_s=0.01, settled_s=0.05, forbidden_retry_s=0.01, line_bytes_max=2_000
+    silence_s=10.0,
+    backoff_min_s=0.001,
+    backoff_max_s=0.01,
+    settled_s=0.05,
+    forbidden_retry_s=0.01,
+    line_bytes_max=2_000,
 )
+DEAF = replace(FAST, silence_s=0.2)  # where silence is what is tested
 
 
 class Watched:
@@ -225,7 +231,7 @@ async def test_where_a_watch_list_does_not_work_pages_are_listed_instead(
 ) -> None:
     server.on(PATH, "watch", refusal)
     server.on(PATH, "list", page([thing("a", 3)], 4))
-    async with watching(server, watch_list=True) as watched:
+    async with watching(server, timing=DEAF, watch_list=True) as watched:
         await watched.until("a@3")
         assert watched.around.watch_list is False
 
@@ -266,7 +272,7 @@ async def test_an_event_that_an_earlier_bookmark_covers_means_that_something_was
 
 async def test_a_silent_watch_is_stalled_and_stays_so_until_the_server_speaks(server: ScriptedServer) -> None:
     server.on(PATH, "watch", stream(), stream(), stream(bookmark(3)))
-    async with watching(server) as watched:
+    async with watching(server, timing=DEAF) as watched:
         await watched.until("observed")
         assert await watched.until("observed") == ["stalled", "stalled", "observed"]
 
@@ -275,7 +281,7 @@ async def test_a_server_without_bookmarks_proves_that_it_lives_by_ending_a_short
     server: ScriptedServer,
 ) -> None:
     server.on(PATH, "watch", stream(), stream(then="end"))
-    async with watching(server) as watched:
+    async with watching(server, timing=DEAF) as watched:
         await watched.until("observed")
         assert await watched.until("observed") == ["stalled", "interrupted", "observed"]
     assert (await server.until_asked("watch", 2))[1].params["timeoutSeconds"] == "1"
@@ -286,7 +292,7 @@ async def test_after_one_silence_watches_stay_short_so_that_a_resting_kind_is_no
 ) -> None:
     server.on(PATH, "list", page([], 1), page([], 3))
     server.on(PATH, "watch", stream(bookmark(3)), stream(bookmark(4), then="end"), stream(then="end"))
-    async with watching(server) as watched:
+    async with watching(server, timing=DEAF) as watched:
         await watched.until("stalled")
         await watched.until("observed")
         assert await watched.until("observed") == ["interrupted", "observed"]
@@ -416,7 +422,7 @@ async def test_a_server_that_was_silent_while_it_went_back_to_older_data_is_list
 ) -> None:
     server.on(PATH, "list", page([], 10), page([], 7), page([thing("a", 6)], 8))
     server.on(PATH, "watch", stream(line("ADDED", thing("a", 11))))
-    async with watching(server) as watched:
+    async with watching(server, timing=DEAF) as watched:
         seen = await watched.until("a@6")
     assert seen[-4:] == ["stalled", "syncing", "listing", "a@6"]
 
