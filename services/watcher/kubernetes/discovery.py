@@ -1,7 +1,8 @@
 """What an API server serves → kinds, and the path of each.
 
 Two requests where the server speaks aggregated discovery (1.26+), else one per group version. A group that is broken
-(an aggregated API whose server is down) keeps the kinds that were known of it: broken is not the same as removed.
+(an aggregated API whose server is down) keeps the kinds that were known of it: broken is not the same as removed. Lists
+may be null, which is how Go writes an empty one.
 """
 
 from __future__ import annotations
@@ -116,9 +117,9 @@ async def _root(transport: Transport, path: str) -> tuple[list[Resource], dict[s
         if head.kind == "APIGroupDiscoveryList":
             return _read_aggregated(body)
         if path == "/api":
-            names = [("", version) for version in _read(body, _Versions).versions]
+            names = [("", version) for version in _read(body, _Versions).versions or ()]
         else:
-            names = list(_group_versions(_read(body, _GroupList).groups))
+            names = list(_group_versions(_read(body, _GroupList).groups or ()))
     except UndecodableError as error:
         raise TransientError(f"{path} is not a discovery document: {error}") from error
     return await _one_by_one(transport, names)
@@ -144,13 +145,13 @@ class _AggregatedResource(Struct, rename="camel"):
     response_kind: _ResponseKind | None = None
     scope: str = "Namespaced"
     singular_resource: str = ""
-    short_names: tuple[str, ...] = ()
-    verbs: frozenset[str] = frozenset()
+    short_names: tuple[str, ...] | None = None
+    verbs: frozenset[str] | None = None
 
 
 class _AggregatedVersion(Struct):
     version: str
-    resources: list[_AggregatedResource] = []
+    resources: list[_AggregatedResource] | None = None
     freshness: str = "Current"
 
 
@@ -160,21 +161,23 @@ class _Named(Struct, frozen=True):
 
 class _AggregatedGroup(Struct):
     metadata: _Named = _Named()
-    versions: list[_AggregatedVersion] = []
+    versions: list[_AggregatedVersion] | None = None
 
 
 class _AggregatedList(Struct):
-    items: list[_AggregatedGroup] = []
+    items: list[_AggregatedGroup] | None = None
 
 
 def _read_aggregated(body: bytes) -> tuple[list[Resource], dict[str, str]]:
     found, broken = [], {}
-    for group in _read(body, _AggregatedList).items:
-        for version in group.versions:
+    for group in _read(body, _AggregatedList).items or ():
+        for version in group.versions or ():
             if version.freshness == "Stale":
                 broken[_name(group.metadata.name, version.version)] = "its server does not answer"
             else:
-                found += [_from_aggregated(group.metadata.name, version.version, one) for one in version.resources]
+                found += [
+                    _from_aggregated(group.metadata.name, version.version, one) for one in version.resources or ()
+                ]
     return [resource for resource in found if resource.kind], broken
 
 
@@ -186,8 +189,8 @@ def _from_aggregated(group: str, version: str, one: _AggregatedResource) -> Reso
         one.resource,
         one.scope != "Cluster",
         one.singular_resource,
-        one.short_names,
-        one.verbs,
+        one.short_names or (),
+        one.verbs or frozenset(),
     )
 
 
@@ -195,7 +198,7 @@ def _from_aggregated(group: str, version: str, one: _AggregatedResource) -> Reso
 
 
 class _Versions(Struct):
-    versions: tuple[str, ...] = ()
+    versions: tuple[str, ...] | None = None
 
 
 class _GroupVersion(Struct):
@@ -204,12 +207,12 @@ class _GroupVersion(Struct):
 
 class _Group(Struct, rename="camel"):
     name: str = ""
-    versions: list[_GroupVersion] = []
+    versions: list[_GroupVersion] | None = None
     preferred_version: _GroupVersion | None = None
 
 
 class _GroupList(Struct):
-    groups: list[_Group] = []
+    groups: list[_Group] | None = None
 
 
 class _PlainResource(Struct, rename="camel"):
@@ -217,18 +220,18 @@ class _PlainResource(Struct, rename="camel"):
     kind: str
     namespaced: bool = False
     singular_name: str = ""
-    short_names: tuple[str, ...] = ()
-    verbs: frozenset[str] = frozenset()
+    short_names: tuple[str, ...] | None = None
+    verbs: frozenset[str] | None = None
 
 
 class _ResourceList(Struct):
-    resources: list[_PlainResource] = []
+    resources: list[_PlainResource] | None = None
 
 
 def _group_versions(groups: Iterable[_Group]) -> Iterator[tuple[str, str]]:
     for group in groups:
         preferred = group.preferred_version.version if group.preferred_version else ""
-        for version in sorted((one.version for one in group.versions), key=lambda name: name != preferred):
+        for version in sorted((one.version for one in group.versions or ()), key=lambda name: name != preferred):
             yield group.name, version
 
 
@@ -240,7 +243,7 @@ async def _one_by_one(transport: Transport, names: list[tuple[str, str]]) -> tup
         async with gate:
             try:
                 body = await transport.get(group_path(group, version))
-                listed = _read(body, _ResourceList).resources
+                listed = _read(body, _ResourceList).resources or ()
             except ApiError as error:
                 if error.status != 404:  # not found: removed since the groups were listed
                     broken[_name(group, version)] = str(error)
@@ -256,4 +259,5 @@ async def _one_by_one(transport: Transport, names: list[tuple[str, str]]) -> tup
 
 
 def _from_plain(group: str, version: str, one: _PlainResource) -> Resource:
-    return Resource(group, version, one.kind, one.name, one.namespaced, one.singular_name, one.short_names, one.verbs)
+    names, verbs = one.short_names or (), one.verbs or frozenset()
+    return Resource(group, version, one.kind, one.name, one.namespaced, one.singular_name, names, verbs)

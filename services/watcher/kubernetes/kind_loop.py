@@ -49,6 +49,7 @@ class KindLoop:
         self._opened_at_s: float | None = None
         self._suspect = False  # it was silent: an open connection alone proves nothing now
         self._quiet = False  # it was silent once: it may have nothing to say while nothing happens
+        self._watch_list = True  # until it turns out that this kind's server does not know what that is
         self._broken = False  # something went wrong: whoever answers next may have older data
 
     async def observe(self) -> Observations:
@@ -74,7 +75,8 @@ class KindLoop:
     def _round(self) -> Observations:
         if self._reading.position:
             return self._resume()
-        return self._list_by_watch() if self._around.watch_list else self._list_by_pages()
+        by_watch = self._watch_list and self._around.watch_list
+        return self._list_by_watch() if by_watch else self._list_by_pages()
 
     # ── listing ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -138,7 +140,11 @@ class KindLoop:
                 yield Health("observed")
             async for chunk in chunks:
                 for line in splitter.feed(chunk):
-                    for observation in self._reading.line(line, listing=listing):
+                    found = self._reading.line(line, listing=listing)
+                    if listing and not found:  # a bookmark of progress
+                        self._watch_list = False
+                        raise HoleError("listing in pages, a WatchList was taken for a watch")
+                    for observation in found:
                         yield observation
                         if listing and isinstance(observation, Listed):
                             listing = False
@@ -148,7 +154,8 @@ class KindLoop:
                     self._suspect = False
                     yield Health("observed")
         if listing:
-            raise HoleError("the listing ended before it was complete")
+            self._watch_list = False
+            raise HoleError("listing in pages, a WatchList ended before it was complete")
 
     def _check_complete(self, splitter: LineSplitter) -> None:
         if splitter.overlong:

@@ -93,6 +93,27 @@ async def test_a_stale_group_keeps_what_was_known_of_it_and_does_not_fail_the_re
     assert after.broken == {"example.com/v1": "its server does not answer"}
 
 
+async def test_a_server_of_a_group_that_leaves_lists_empty_fails_nobody_else(server: ScriptedServer) -> None:
+    """Go writes an empty list without `omitempty` as null: a resource without verbs, a group without versions."""
+    bare = {"resource": "things", "responseKind": None, "scope": "Namespaced", "singularResource": "", "verbs": None}
+    odd = {**resource("others", "Other"), "verbs": None, "shortNames": None}
+    nothing = {"version": "v1", "resources": None, "freshness": "Current"}
+    server.on("/api", "list", CORE)
+    versionless = {"metadata": {"name": "b.io"}, "versions": None}
+    odd_ones = aggregated("c.io", version("v1", bare, odd))
+    server.on("/apis", "list", groups(aggregated("a.io", nothing), versionless, odd_ones))
+    served = (await look(server)).served(frozenset())
+    assert {one.kind: one.watched for one in served} == {"Secret": True, "Node": True, "c.io/Other": False}
+
+
+async def test_an_older_server_may_leave_lists_empty_too(server: ScriptedServer) -> None:
+    server.on("/api", "list", document({"kind": "APIVersions", "versions": ["v1"]}))
+    server.on("/apis", "list", document({"kind": "APIGroupList", "groups": None}))
+    bare = {"name": "things", "kind": "Thing", "namespaced": True, "verbs": None, "shortNames": None}
+    server.on("/api/v1", "list", document({"kind": "APIResourceList", "resources": [bare]}))
+    assert [(one.kind, one.watched) for one in (await look(server)).served(frozenset())] == [("Thing", False)]
+
+
 def plain(*resources: tuple[str, str]) -> Answer:
     listed = [{"name": name, "kind": kind, "namespaced": True, "verbs": ALL} for name, kind in resources]
     return document({"kind": "APIResourceList", "resources": listed})

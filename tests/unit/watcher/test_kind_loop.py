@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import random
 import time
+import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
@@ -219,13 +221,23 @@ async def test_a_watch_list_ends_with_its_bookmark_and_goes_on_as_a_watch(server
     assert not [one for one in server.asked if one.kind == "list"]
 
 
+async def test_a_server_that_takes_a_watch_list_for_a_watch_is_listed_in_pages(server: ScriptedServer) -> None:
+    """It tells what is there, and of progress, and never that this was all."""
+    server.on(PATH, "watch", stream(line("ADDED", thing("a", 7)), bookmark(9)))
+    server.on(PATH, "list", page([thing("a", 7)], 9))
+    async with watching(server, watch_list=True) as watched:
+        assert await watched.until("listed") == ["syncing", "listing", "a@7", "syncing", "listing", "a@7", "listed"]
+        assert watched.around.watch_list is True, "other kinds may have other servers"
+
+
 async def test_a_watch_list_that_breaks_before_its_bookmark_is_no_listing(server: ScriptedServer) -> None:
-    server.on(PATH, "watch", stream(line("ADDED", thing("a", 7)), then="end"), stream(bookmark(9, END)))
+    server.on(PATH, "watch", stream(line("ADDED", thing("a", 7)), then="end"))
     async with watching(server, watch_list=True) as watched:
         assert await watched.until("listed") == ["syncing", "listing", "a@7", "syncing", "listing", "listed"]
+    assert [one.params for one in server.asked if one.kind == "list"] == [{"limit": "500"}]
 
 
-@pytest.mark.parametrize("refusal", [status(422, "sendInitialEvents is forbidden"), stream(bookmark(5))])
+@pytest.mark.parametrize("refusal", [status(422, "sendInitialEvents is forbidden"), stream()])
 async def test_where_a_watch_list_does_not_work_pages_are_listed_instead(
     server: ScriptedServer, refusal: Answer
 ) -> None:
@@ -324,6 +336,31 @@ async def test_a_line_that_cannot_be_read_is_answered_by_listing_again(server: S
     server.on(PATH, "watch", stream(garbage))
     async with watching(server) as watched:
         assert (await watched.until("a@22"))[-1] == "a@22"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_answers_that_are_not_in_their_encoding_are_asked_for_again(
+    server: ScriptedServer, encoding: str
+) -> None:
+    damaged = {"Content-Encoding": encoding}
+    server.on(PATH, "list", Answer(b"\x1f\x8b not that", headers=damaged), page([], 20), page([], 21))
+    server.on(PATH, "watch", Answer(b"nor this\n", headers=damaged), stream(line("ADDED", thing("a", 22))))
+    async with watching(server) as watched:
+        seen = await watched.until("a@22")
+    assert seen.count("interrupted") == 2
+
+
+async def test_answers_that_are_compressed_are_read_wherever_the_network_cuts_them(server: ScriptedServer) -> None:
+    lines = [line("ADDED", thing(f"é{number}", 21 + number)) for number in range(40)]
+    packing = zlib.compressobj(wbits=31)
+    packed = b"".join([packing.compress(one) + packing.flush(zlib.Z_SYNC_FLUSH) for one in lines])
+    whole = gzip.compress(page([thing("a", 3)], 20).body)
+    server.on(PATH, "list", Answer(whole, headers={"Content-Encoding": "gzip"}))
+    server.on(PATH, "watch", Answer(packed, headers={"Content-Encoding": "gzip"}, then="hold"))
+    async with watching(server) as watched:
+        assert [one for one in await watched.until("é39@60") if "@" in one] == [
+            "a@3", *[f"é{number}@{21 + number}" for number in range(40)]
+        ]  # fmt: skip
 
 
 async def test_an_object_that_cannot_be_understood_is_named_without_its_values(server: ScriptedServer) -> None:
