@@ -32,7 +32,7 @@ class KeptRules:
     """
 
     def __init__(self, bus: Bus, site: SiteName) -> None:
-        self._bus, self._site = bus, site
+        self.bus, self._site = bus, site
         self._last_seq = 0
         self._stored: dict[ResourceId, FilesInForce] = {}
         self._elsewhere: dict[ResourceId, FilesInForce] = {}  # of ConfigMaps that are not read
@@ -42,7 +42,7 @@ class KeptRules:
 
     async def load(self) -> None:
         """What was kept last. Raises TransientError."""
-        found = await self._bus.last("RULES", subjects.rules(self._site))
+        found = await self.bus.last("RULES", subjects.rules(self._site))
         self._last_seq, self._stored = 0, {}
         if found is not None:
             self._last_seq = found.stream_seq
@@ -85,6 +85,15 @@ class KeptRules:
             if kept != self._stored:
                 await self._store(kept)
 
+    async def recall(self) -> None:
+        """Whether the bus still has what was kept: one that has lost its streams is to be told again.
+
+        Raises TransientError, and PermanentError where there is no stream.
+        """
+        async with self._lock:
+            if self._stored and await self.bus.last("RULES", subjects.rules(self._site)) is None:
+                self._last_seq, self._stored = 0, {}
+
     async def _store(self, kept: dict[ResourceId, FilesInForce]) -> None:
         body = RulesInForce(site=self._site, config_maps=kept).to_json()
         digest = hashlib.blake2b(body, digest_size=8).hexdigest()
@@ -92,7 +101,7 @@ class KeptRules:
         headers = envelope.headers("rules", f"watcher/{self._site}", message_id)
         subject = subjects.rules(self._site)
         try:
-            self._last_seq = await self._bus.publish(
+            self._last_seq = await self.bus.publish(
                 subject, body, message_id=message_id, headers=headers, expected_last_seq=self._last_seq
             )
         except ConflictError as error:

@@ -61,7 +61,7 @@ class Ruling:
     async def begin(self, transport: Transport) -> None:
         """Nothing is read by too few rules. Raises TransientError when they cannot be read.
 
-        Harmless when repeated: what the bus did not take before is kept then.
+        Harmless when repeated: what the bus did not take before, or has lost, is kept then.
         """
         if not self._book.namespace:
             return
@@ -70,7 +70,7 @@ class Ruling:
             self._carrying = await self._listed(transport)
             self._has_begun = True
             self._renew()
-        await self._keep()
+        await self._keep(again=True)
 
     async def _listed(self, transport: Transport) -> dict[ResourceId, _Carrying]:
         """The ConfigMaps that carry rules. Is one of them not understood, what was kept stands for those not named."""
@@ -185,8 +185,10 @@ class Ruling:
                 log.error("rules are not in force", reason=line)
         self._said = words
 
-    async def _keep(self) -> None:
+    async def _keep(self, *, again: bool = False) -> None:
         try:
+            if again:
+                await self.kept.recall()
             await self.kept.keep()
         except (TransientError, PermanentError) as error:
             log.warning("what rules say is not kept: broken by an edit, they hold until a restart", reason=str(error))

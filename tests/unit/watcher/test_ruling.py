@@ -319,6 +319,17 @@ async def test_what_the_bus_did_not_take_is_kept_when_the_api_server_is_looked_a
     assert (await begun(server, bus, config_map(BROKEN))).finds() == ["Secret/shop/ca"]
 
 
+async def test_what_a_bus_has_lost_is_kept_again_when_the_api_server_is_looked_at_again(
+    server: ScriptedServer,
+) -> None:
+    bus = MemoryBus()
+    watching = await begun(server, bus)
+    await watching.see()
+    watching.ruling.kept.bus = lost = MemoryBus()  # its server was started on an empty disk
+    await watching.begin(server)
+    assert (await begun(server, lost, config_map(BROKEN))).finds() == ["Secret/shop/ca"]
+
+
 async def test_what_is_kept_and_cannot_be_read_is_as_if_nothing_were(server: ScriptedServer) -> None:
     bus = MemoryBus()
     await bus.publish(subjects.rules(LYON), b"{}", message_id="strange")
