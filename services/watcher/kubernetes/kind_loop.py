@@ -1,7 +1,7 @@
 """One kind of one API server: list, watch, resume, list again; for ever.
 
     list (pages, or WatchList) ─▶ watch from that version ─▶ clean end, broken connection: resume from the last version
-         ▲                                                 └▶ 410, a hole, going back in time: list again
+         ▲                                                 └▶ 410, a hole, going back in time, no progress: list again
     every failure is a Health and a wait: jittered, growing, at least what Retry-After says; 403 is asked rarely, and
     when rights have changed
 
@@ -47,6 +47,7 @@ class KindLoop:
         self._backoff = Backoff(around.timing.backoff_min_s, around.timing.backoff_max_s, around.randomness)
         self._petition = Petition(around.rights)
         self._opened_at_s: float | None = None
+        self._erred_at = ""  # the position at which a watch ended with an error
         self._suspect = False  # it was silent: an open connection alone proves nothing now
         self._quiet = False  # it was silent once: it may have nothing to say while nothing happens
         self._watch_list = True  # until it turns out that this kind's server does not know what that is
@@ -200,6 +201,11 @@ class KindLoop:
             case 410:
                 self._reading.position = ""
                 return Health("syncing", str(error)), self._pause()
+        at = self._reading.position if self._opened_at_s is not None else ""
+        if at and at == self._erred_at:  # it cannot go on from there, though it does not say so
+            self._reading.position = ""
+            return Health("syncing", str(error)), self._pause(error.retry_after_s)
+        self._erred_at = at
         return Health("interrupted", str(error)), self._pause(error.retry_after_s)
 
     def _pause_after_end(self) -> float:

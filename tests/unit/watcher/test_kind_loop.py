@@ -263,6 +263,19 @@ async def test_an_expired_version_is_answered_by_listing_again(server: ScriptedS
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("code", [0, 400, 500])
+async def test_an_error_that_a_watch_ends_with_again_and_again_is_answered_by_listing_again(
+    server: ScriptedServer, code: int
+) -> None:
+    """Of a server that does not say 410 for what it cannot go on from."""
+    error = stream(error_line(code, "the event at 11 cannot be converted"))
+    server.on(PATH, "list", page([], 10), page([], 11), page([thing("a", 12)], 12))
+    server.on(PATH, "watch", error, error)
+    async with watching(server) as watched:
+        seen = await watched.until("a@12")
+    assert seen[-6:] == ["observed", "interrupted", "observed", "syncing", "listing", "a@12"]
+
+
 async def test_a_watch_that_goes_back_in_time_is_refused_and_the_kind_listed_again(server: ScriptedServer) -> None:
     server.on(PATH, "list", page([thing("a", 3)], 20), page([thing("a", 30)], 31))
     server.on(PATH, "watch", stream(line("MODIFIED", thing("a", 25)), line("MODIFIED", thing("a", 12))))
