@@ -23,7 +23,7 @@ from services.watcher.kubernetes.decoding import UndecodableError, decode
 
 SILENCE_S: Final = 75.0  # bookmarks come every 60 s, the watch cache keeps 75 s
 CONNECT_S: Final = 10.0
-ANSWER_BYTES_MAX: Final = 256 * 1024 * 1024  # 500 objects of 512 KiB
+ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024  # 500 objects of 128 KiB; of larger ones fewer are asked for at once
 ERROR_BYTES_MAX: Final = 64 * 1024
 READ_BUFFER_BYTES: Final = 256 * 1024
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES = 10, 5, 3  # a dead peer is found in 25 s
@@ -43,7 +43,7 @@ class SilenceError(TransientError):
 
 
 class AnswerTooLargeError(TransientError):
-    """An answer over `ANSWER_BYTES_MAX`: ask for less at once."""
+    """An answer over `answer_bytes_max`: ask for less at once."""
 
 
 class _StatusDetails(msgspec.Struct):
@@ -64,10 +64,11 @@ _statuses = msgspec.json.Decoder(Status)
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Bounds of waiting, seconds. Tests make them small."""
+    """Bounds of waiting, seconds, and of what is waited for. Tests make them small."""
 
     silence_s: float = SILENCE_S
     connect_s: float = CONNECT_S
+    answer_bytes_max: int = ANSWER_BYTES_MAX
 
 
 class Transport:
@@ -82,7 +83,7 @@ class Transport:
         """The body of a 200 answer."""
         async with self._request(path, params or {}, accept) as response:
             with _converted(path):
-                return await _read(response, ANSWER_BYTES_MAX)
+                return await _read(response, self._timing.answer_bytes_max)
 
     @asynccontextmanager
     async def lines(self, path: str, params: Mapping[str, str]) -> AsyncIterator[AsyncGenerator[bytes, None]]:

@@ -20,7 +20,7 @@ from services.watcher.kubernetes.circumstances import Circumstances, LoopTiming
 from services.watcher.kubernetes.discovery import Resource
 from services.watcher.kubernetes.kind_loop import KindLoop
 from services.watcher.kubernetes.shaping import Shaping
-from services.watcher.kubernetes.transport import Timing, Transport
+from services.watcher.kubernetes.transport import ANSWER_BYTES_MAX, Timing, Transport
 from services.watcher.source import Gone, Health, Observation, Seen, Unreadable
 from tests.unit.watcher.plain import plain_extractor
 from tests.unit.watcher.scripted import (
@@ -104,9 +104,10 @@ async def watching(
     tokens: list[str] | None = None,
     known: frozenset[tuple[str, str, str]] = frozenset(),
     chance: random.Random | None = None,
+    answer_bytes_max: int = ANSWER_BYTES_MAX,
 ) -> AsyncIterator[Watched]:
     connection = await connection_to(server.url, tokens)
-    transport = Transport(connection, Timing(silence_s=timing.silence_s))
+    transport = Transport(connection, Timing(silence_s=timing.silence_s, answer_bytes_max=answer_bytes_max))
     shaping = Shaping(plain_extractor)
     shaping.use(Surface())
     around = Circumstances(transport, shaping, chance or random.Random(1), time.monotonic, timing, watch_list)
@@ -190,6 +191,17 @@ async def test_what_is_not_wanted_is_not_described(server: ScriptedServer) -> No
     known = frozenset({("Secret/shop/a", "uid-a", "3")})
     async with watching(server, known=known) as watched:
         assert (await watched.until("b@4"))[-2:] == ["seen a@3", "b@4"]
+
+
+async def test_pages_that_are_too_large_are_asked_for_with_fewer_objects(server: ScriptedServer) -> None:
+    large = page([thing("a", 3, data={"k": "v" * 5_000}), thing("b", 4)], 10)
+    server.on(PATH, "list", large, large, page([thing("a", 3)], 10, "next"), page([thing("b", 4)], 10))
+    async with watching(server, answer_bytes_max=4_000) as watched:
+        seen = await watched.until("observed")
+    assert [one for one in seen if one != "syncing"] == [
+        "listing", "interrupted", "listing", "interrupted", "listing", "a@3", "b@4", "listed", "observed"
+    ]  # fmt: skip
+    assert [one.params["limit"] for one in server.asked if one.kind == "list"] == ["500", "100", "20", "20"]
 
 
 # ── WatchList ───────────────────────────────────────────────────────────────────────────────────────────────────────
