@@ -158,14 +158,18 @@ def _any_exists(paths: str) -> bool:
 
 
 def _from_files(paths: str, context: str | None) -> Callable[[], Any]:
+    chosen = context  # once and for all: somebody may use another one in the same file meanwhile
+
     async def load() -> Any:
+        nonlocal chosen
         configuration = Configuration(host="")
         merged = _merged(paths)
-        loader: Any = _files.KubeConfigLoader(merged, active_context=context, config_base_path=None)
+        loader: Any = _files.KubeConfigLoader(merged, active_context=chosen, config_base_path=None)
         await loader.load_and_set(configuration)
         if not configuration.host:
             raise ConfigException(f"{paths}: the cluster of this context names no server")
         _check_plugin(loader.current_context, merged, configuration)
+        chosen = loader.current_context["name"]
         return configuration
 
     return load

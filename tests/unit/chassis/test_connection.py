@@ -13,7 +13,7 @@ from kubernetes.aio.client import Configuration
 from services.chassis.errors import SettingsError, TransientError
 from services.chassis.kubernetes.connection import RENEW_S, Connection, connect
 
-KUBECONFIG = {
+KUBECONFIG: dict[str, Any] = {
     "apiVersion": "v1",
     "kind": "Config",
     "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
@@ -129,6 +129,23 @@ async def test_a_kubeconfig_without_its_user_for_a_moment_does_not_turn_us_into_
     file.write_text(whole.replace("s3cret", "renewed"))
     await connection.renew(connection.generation)
     assert await connection.headers() == {"Authorization": "Bearer renewed"}
+
+
+async def test_who_uses_another_context_meanwhile_takes_us_to_no_other_cluster(tmp_path: Path) -> None:
+    """`kubectl config use-context` writes into the file that we read again every minute."""
+    file = tmp_path / "config"
+    other = {"name": "other", "cluster": {"server": "http://127.0.0.1:2"}}
+    contexts = [*KUBECONFIG["contexts"], {"name": "y", "context": {"cluster": "other", "user": "u"}}]
+    both = {**KUBECONFIG, "clusters": [*KUBECONFIG["clusters"], other], "contexts": contexts}
+    file.write_text(yaml.safe_dump(both))
+    connection = await connect(file)
+    file.write_text(yaml.safe_dump({**both, "current-context": "y"}))
+    await connection.renew(connection.generation)
+    assert connection.base_url == "http://127.0.0.1:1"
+    file.write_text(yaml.safe_dump({**both, "current-context": "y", "contexts": contexts[1:]}))
+    with pytest.raises(TransientError, match="x"):
+        await connection.renew(connection.generation)
+    assert (await connect(file)).base_url == "http://127.0.0.1:2"
 
 
 async def test_what_cannot_be_read_at_the_start_is_told_as_a_wrong_setting() -> None:
