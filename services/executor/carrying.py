@@ -40,6 +40,7 @@ class Limits:
     acting_max      of them, those that talk to the API server at one time
     tries_max       of one operation before it is given back or failed; pauses double from `pause_min_s` (full jitter)
     defects_max     deliveries of an operation that meets a defect of ours before it is buried
+    unserved_max_s  of a kind that nobody serves: an API server that starts serves no custom resource for a while
     """
 
     in_flight_max: int = 512
@@ -52,6 +53,7 @@ class Limits:
     ack_wait_s: float = 10.0
     stop_grace_s: float = 5.0
     defects_max: int = 5
+    unserved_max_s: float = 60.0
 
     def pause_s(self, tries: int, retry_after_s: float | None = None) -> float:
         """Seconds to wait after `tries` tries: what the other side asked for, else exponential with full jitter."""
@@ -114,11 +116,14 @@ class Carrier:
     async def follow(self, operation: Operation, applied: Outcome) -> Effect:
         """Look until it is ready, gone, failed, or its time is over. Ends on what was seen, never on silence."""
         end_s = self._clock() + remaining_s(operation, applied, self._wall())
-        interval_s = self._limits.poll_min_s
+        served_s, interval_s = self._clock(), self._limits.poll_min_s
         while True:
             progress = await self._look(operation, applied)
             if progress is not None:
-                effect = conclude(operation, applied, progress, over=self._clock() >= end_s)
+                served_s = served_s if progress.state == "unserved" else self._clock()
+                is_served = self._clock() < served_s + self._limits.unserved_max_s
+                over = self._clock() >= end_s and (progress.state != "unserved" or not is_served)
+                effect = conclude(operation, applied, progress, over=over)
                 if effect is not None:
                     return effect
             await self._pause(max(min(interval_s, end_s - self._clock()), self._limits.poll_min_s))

@@ -57,12 +57,15 @@ class Effect:
     left: str = ""
 
 
-ProgressState = Literal["current", "progressing", "failed", "terminating", "gone", "replaced"]
+ProgressState = Literal["current", "progressing", "failed", "terminating", "gone", "replaced", "unserved"]
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a resource is on its way to. `gone`: it is not there; `replaced`: its name belongs to another uid."""
+    """What a resource is on its way to.
+
+    gone   it is not there      replaced   its name belongs to another uid      unserved   nobody serves its kind now
+    """
 
     state: ProgressState
     reason: str = ""

@@ -69,9 +69,13 @@ class KubernetesTarget:
 
     async def progress(self, operation: Operation, uid: str) -> Progress:
         """How far the object with this uid has come. What may not be looked at is never ready."""
+        key = ResourceKey.parse(operation.resource)
         try:
-            place = await self._cluster.locate(ResourceKey.parse(operation.resource), operation.version)
-            live = await self._cluster.look(place)
+            live = await self._cluster.look(await self._cluster.locate(key, operation.version))
+        except NotServedError as error:
+            if not await self._cluster.is_undefined(key):
+                return Progress("unserved", str(error))
+            live = None
         except ApiError as error:
             if standing(error) == "final":
                 return Progress("failed", error.words)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from schemas.identity import ResourceKey
+from services.chassis.errors import TransientError
 from services.chassis.kubernetes.declaration import MANAGER
 from services.executor.kubernetes.client import KubernetesClient
 from services.executor.kubernetes.errors import ApiError
@@ -47,6 +48,16 @@ class Cluster:
             if error.is_absence_of(place.plural, place.name):
                 return None
             raise self._explained(error) from error
+
+    async def is_undefined(self, key: ResourceKey) -> bool:
+        """Whether a kind's definition is gone, and with it every object. That it is not served is less: see above."""
+        definition = self._resources.definition_of(key)
+        if definition is None:
+            return False
+        try:
+            return await self.look(await self.locate(definition, "v1")) is None
+        except TransientError:
+            return False
 
     async def apply(self, place: Place, manifest: Object, *, dry: bool, forced: bool = False) -> Object:
         """Server-side apply; dry: only what would come of it; forced: over whoever has made the fields theirs."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from schemas.identity import ResourceKey
+from schemas.identity import KindId, ResourceKey
 from services.executor.kubernetes.client import KubernetesClient
 from services.executor.kubernetes.errors import ApiError
 from services.executor.target import NotServedError
@@ -39,6 +39,7 @@ class Resources:
     def __init__(self, client: KubernetesClient) -> None:
         self._client = client
         self._known: dict[str, dict[str, ServedResource]] = {}
+        self._plurals: dict[KindId, str] = {}
 
     async def find(self, key: ResourceKey, version: str) -> Place:
         """The object's address; NotServedError when this version does not serve its kind.
@@ -53,6 +54,7 @@ class Resources:
             served = self._known[root].get(key.kind)
         if served is None:
             raise _not_served(key, version)
+        self._plurals[key.kind_id] = served.plural
         if served.namespaced and not key.namespace:
             raise NotServedError(f"{key.kind_id} lives in a namespace, and {key} names none")
         inside = f"/namespaces/{_segment(key.namespace)}" if served.namespaced else ""
@@ -61,6 +63,13 @@ class Resources:
     def forget(self) -> None:
         """A path was not served: what is known is old."""
         self._known.clear()
+
+    def definition_of(self, key: ResourceKey) -> ResourceKey | None:
+        """What defines a custom kind that was found here before. None of any other: only groups of those have dots."""
+        plural = self._plurals.get(key.kind_id)
+        if plural is None or "." not in key.group:
+            return None
+        return ResourceKey("apiextensions.k8s.io", "CustomResourceDefinition", "", f"{plural}.{key.group}")
 
     async def _preferred(self, key: ResourceKey) -> str:
         if not key.group:
