@@ -104,6 +104,29 @@ async def test_a_deleted_secret_is_made_again_and_nobody_could_read_it_meanwhile
     assert not any(canary.encode() in one or found["data"]["password"].encode() in one for one in stored)
 
 
+async def test_a_deleted_job_is_made_again_though_its_selector_named_the_uid_that_it_had(
+    engine: Engine, bus: Bus, proxy: FaultyProxy
+) -> None:
+    containers = [{"name": "main", "image": "registry.example/web:1"}]
+    template = {"metadata": {"labels": {"app": "once"}}, "spec": {"restartPolicy": "Never", "containers": containers}}
+    metadata = {"name": "once", "namespace": engine.namespace}
+    spec = {"suspend": True, "template": template}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
+    before = await engine.write("jobs", job)
+    assert before["spec"]["selector"], "the API server has made one"
+    resource = operation("apply", job).resource
+    gone = operation("delete", resource=resource, uid=before["metadata"]["uid"]).model_copy(update={"keep": True})
+    async with executor(bus, proxy):
+        await send(bus, gone)
+        back = undo(gone, await final(bus, gone), "create")
+        await send(bus, back)
+        said = await until(lambda: _says(bus, back))
+    assert said[0].state in ("applied", "ready"), said[0].message
+    after = await engine.get("jobs", "once", "/apis/batch/v1")
+    assert after is not None
+    assert after["spec"]["template"]["metadata"]["labels"]["app"] == "once"
+
+
 async def test_a_key_that_a_step_added_to_a_secret_goes_again(engine: Engine, bus: Bus, proxy: FaultyProxy) -> None:
     async with executor(bus, proxy):
         first = operation("apply", secret(engine.namespace, user="a"), intent="i0")

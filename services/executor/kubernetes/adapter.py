@@ -105,7 +105,7 @@ class KubernetesTarget:
                 live = to_heal_with(live)
             except DeclarationError:  # somebody has written over it: other sites may still say it
                 return None
-        return None if live is None else manifests.clean(live, key, version)
+        return None if live is None else manifests.anew(manifests.clean(live, key, version))
 
     async def state(self, manifest: Manifest) -> dict[str, Any]:
         """A live object as resolvers know it."""

@@ -56,8 +56,8 @@ async def apply(cluster: Cluster, operation: Operation, permit: Permit) -> Effec
     if settled is not None:
         return settled
     body = operation.manifest or {}
-    if operation.undoes and operation.action == "update":
-        body = owned(body, FIELD_MANAGER)
+    if operation.undoes:
+        body = owned(body, FIELD_MANAGER) if operation.action == "update" else manifests.anew(body)
     guarded = manifests.guarded(_wanted(operation, body), live)
     preview = await _rehearsed(cluster, place, guarded, operation.forced)
     if live is not None and preview is not None and manifests.same(preview, live):

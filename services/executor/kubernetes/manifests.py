@@ -24,6 +24,7 @@ _SET_BY_SERVERS: Final = (*SERVER_SET, "deletionGracePeriodSeconds")
 _OURS: Final = (MARKER, DECLARED, DECLARATION)
 _WRITTEN_ANEW: Final = (LAST_APPLIED, DECLARATION)
 _INCIDENTAL: Final = ("managedFields", "resourceVersion", "generation")
+_JOBS_UID: Final = ("controller-uid", "batch.kubernetes.io/controller-uid")
 _NO_PATH_NAMES: Final = (".", "..")
 
 
@@ -66,6 +67,18 @@ def clean(manifest: Mapping[str, Any], key: ResourceKey, version: str) -> Object
     kept = {name: value for name, value in manifest.items() if name not in ("status", "metadata")}
     kept = _without_string_data(kept) if key.kind_id == "Secret" else kept
     return {**kept, "apiVersion": api_version(key, version), "kind": key.kind, "metadata": metadata}
+
+
+def anew(manifest: Object) -> Object:
+    """What was read off a live object, so that it can be made once more: a Job's selector names the uid that it had."""
+    spec = _mapping(manifest, "spec")
+    if kind_of(manifest) != "batch/Job" or spec.get("manualSelector") is True:
+        return manifest
+    template = _mapping(spec, "template")
+    metadata = _mapping(template, "metadata")
+    labels = {name: text for name, text in _mapping(metadata, "labels").items() if name not in _JOBS_UID}
+    kept = {name: value for name, value in spec.items() if name != "selector"}
+    return {**manifest, "spec": {**kept, "template": {**template, "metadata": {**metadata, "labels": labels}}}}
 
 
 def marked(manifest: Object, operation_id: str) -> Object:
