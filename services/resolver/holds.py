@@ -78,14 +78,14 @@ class Holds:
         held = self._held.get(outcome.resource)
         if held is None or held.intent != outcome.intent:
             return
-        if outcome.state == "begun":
-            return  # it names the version that is about to be replaced: to see that one is not to see the effect
+        if outcome.state in ("begun", "conflict"):
+            return  # it names what was there before, or is somebody else's: to see that is not to see the effect
         # The version that was written: one at which it got ready later says nothing new, and may never be told.
         held.resource_version = held.resource_version or outcome.resource_version
         refused = outcome.state == "failed" and outcome.status >= HTTP_REFUSED and held.done_at_s is None
         if refused or outcome.state == "expired":
             self._end(outcome.resource)
-        elif outcome.state != "conflict" and (outcome.state in FINAL_STATES or outcome.state == "applied"):
+        elif outcome.state in FINAL_STATES or outcome.state == "applied":
             held.done_at_s = held.done_at_s or now_s  # also what failed without an answer: it may have taken effect
 
     def observe(self, facts: Sequence[Fact]) -> None:

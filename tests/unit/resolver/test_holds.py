@@ -34,6 +34,27 @@ def test_what_has_only_begun_is_in_flight_though_what_it_replaces_is_known(mesh:
     assert not lyon.machine.holds.holds(NEW), "what was done is seen"
 
 
+def test_what_conflicted_is_in_flight_until_it_is_decided_again_though_what_is_there_is_seen(
+    mesh: VirtualMesh,
+) -> None:
+    """A conflict names the version that somebody else has written: whoever waits would come first."""
+    lyon = mesh["lyon"]
+    lyon.cluster.put(secret("new"))
+    mesh["lyon"].kill()
+    mesh.settle()
+    mesh.enter("lyon", "apply", "", manifests=(without_uid(secret("new", "crt", "key")),))
+    mesh.catches_up(lyon)
+    operation = lyon.operations[-1]
+    lyon.edit(NEW, "data", "theirs", value="eA==")
+    mesh.catches_up(lyon)
+    theirs = lyon.cluster.state(NEW)
+    lyon.step(OutcomeSeen(lyon._outcome(operation, "conflict", version=theirs.resource_version, uid=theirs.uid)))
+    assert lyon.machine.docket.asked, "the API server is asked about it once more"
+    assert lyon.machine.holds.holds(NEW)
+    mesh.settle()
+    assert not lyon.machine.holds.holds(NEW)
+
+
 def test_what_was_made_and_deleted_while_nobody_watched_is_in_flight_until_the_kind_was_told_as_a_whole(
     mesh: VirtualMesh,
 ) -> None:
