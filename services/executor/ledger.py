@@ -86,7 +86,9 @@ class Ledger:
     async def begin(self, operation: Operation, former: str, before: dict[str, Any] | None, live: Manifest) -> None:
         """Store what is about to be replaced; raises TransientError when it is not stored."""
         entry = self._entries.get(operation.id) or await self.look_up(operation)
-        if entry.final or (entry.outcome is None and not former):
+        if entry.final:
+            raise TransientError(f"{operation.id} was carried out by another executor")
+        if (entry.outcome is None and not former) or _is_kept(operation, entry):
             return
         version = str(live.get("metadata", {}).get("resourceVersion", ""))
         begun = self._outcome(operation, Effect("begun", False, resource_version=version), 0.0, None)
@@ -123,6 +125,10 @@ class Ledger:
         """Its outcome is stored: what was read or replaced may be large, and the stream has it."""
         if operation.id in self._entries:
             self._entries[operation.id] = Entry()
+
+    def forget(self, operation: Operation) -> None:
+        """What was decided and cannot be stored is not so: the stream says what is."""
+        self._entries.pop(operation.id, None)
 
     async def _read(self, operation: Operation) -> Entry:
         last = await self._bus.last("OUTCOMES", _subject(operation))
@@ -188,6 +194,11 @@ class Ledger:
         self._entries[operation_id] = entry
         while len(self._entries) > REMEMBERED_MAX:
             self._entries.popitem(last=False)
+
+
+def _is_kept(operation: Operation, entry: Entry) -> bool:
+    """Words are written in two parts: what was there before the first of them is what an undo puts back."""
+    return operation.action == "annotate" and entry.stored and entry.outcome is not None and bool(entry.outcome.former)
 
 
 def _entry(operation: Operation, last: Received) -> Entry:

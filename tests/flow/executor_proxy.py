@@ -112,6 +112,11 @@ class FaultyProxy:
         self.kubeconfig.write_text(yaml.safe_dump(config))
 
 
+async def pass_on(forward: Forward) -> Answer | None:
+    """As if nobody were in between."""
+    return await forward()
+
+
 async def lose_answer(forward: Forward) -> Answer | None:
     """It takes effect, and nobody hears of it."""
     await forward()

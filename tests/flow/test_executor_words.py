@@ -12,7 +12,7 @@ from schemas.ties import DECLARATION, REPLICA_SET, REPLICAS, SHARED_TO
 from services.chassis.bus.memory import MemoryBus
 from services.chassis.bus.port import Bus
 from tests.flow.executor_engines import Engine, engine, real_kubeconfig
-from tests.flow.executor_proxy import FaultyProxy
+from tests.flow.executor_proxy import FaultyProxy, lose_request, pass_on
 from tests.flow.test_executor_service import executor, final, send
 from tests.flow.test_executor_undoing import keeping, one_key, undo
 from tests.unit.executor.builders import config_map, operation
@@ -77,6 +77,25 @@ async def test_words_are_written_and_taken_back_and_all_else_stays(
     found = await engine.get("configmaps", "settings") or {}
     assert found["data"] == {"colour": "blue"}
     assert DECLARATION not in (found["metadata"].get("annotations") or {}), "of no set, nothing is declared"
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 3, 4])
+async def test_words_that_were_written_or_taken_back_in_part_are_taken_back_whole(
+    engine: Engine, bus: Bus, proxy: FaultyProxy, place: int
+) -> None:
+    """Two writes make them, three take them back; the connection is cut before one of them arrives."""
+    await engine.write("configmaps", config_map(engine.namespace))
+    joins = keeping("annotate", words(engine.namespace, "s-1", "lyon,oslo", shared_to="nice"))
+    proxy.scripts += [*[pass_on] * place, lose_request]
+    async with executor(bus, proxy):
+        await send(bus, joins)
+        done = await final(bus, joins)
+        assert done.state == "ready"
+        back = undo(joins, done, "annotate")
+        await send(bus, back)
+        assert (await final(bus, back)).state == "ready"
+    assert not proxy.scripts
+    assert await said(engine) == {}
 
 
 async def test_an_apply_writes_over_words_that_were_marked_without_a_conflict(

@@ -37,7 +37,7 @@ async def annotate(cluster: Cluster, operation: Operation, permit: Permit) -> Ef
     if _is_said(wanted, live):
         return _done(live, changed=bool(permit.open))
     broken = broken_identity(operation, live)
-    if not broken and operation.preconditions.left not in ("", _left(live)):
+    if not broken and operation.preconditions.left and not _is_left(operation.preconditions.left, wanted, live):
         broken = f"{operation.resource}: its words were changed since"
     if broken:
         return conflict(live, broken)
@@ -56,9 +56,9 @@ async def annotate(cluster: Cluster, operation: Operation, permit: Permit) -> Ef
 
 async def _share(cluster: Cluster, place: Place, wanted: Object, live: Object) -> Object:
     """A word that says nothing is made ours and then let go of, so that nothing of it is left on the object."""
-    known = _words(live, "annotations").get(SHARED_TO, "")
-    text = _words(wanted, "annotations").get(SHARED_TO, known)
-    if text == known:
+    known = _words(live, "annotations").get(SHARED_TO)  # "": an earlier try has not let go of it
+    text = _words(wanted, "annotations").get(SHARED_TO, known or "")
+    if text == (known or "") and known != "":
         return live
     for words in [{SHARED_TO: text}] if text else [{SHARED_TO: text}, {}]:
         name = {one: wanted["metadata"][one] for one in ("name", "namespace") if one in wanted["metadata"]}
@@ -108,6 +108,13 @@ def _left(live: Object) -> str:
     said = {name: _words(live, where).get(name, "") for where in _WHERE for name in WORDS_IN[where]}
     rest = "".join(f";{name}={text}" for name, text in sorted(said.items()) if text and name != SHARED_TO)
     return f"words:{said[SHARED_TO]}{rest}"
+
+
+def _is_left(left: str, wanted: Object, live: Object) -> bool:
+    """The words are as they were left, but for the one that an earlier try may have taken back already."""
+    now = _left(live)
+    is_taken_back = _words(wanted, "annotations").get(SHARED_TO) == _words(live, "annotations").get(SHARED_TO, "")
+    return left == now or (is_taken_back and left.partition(";")[2] == now.partition(";")[2])
 
 
 def _done(live: Object, *, changed: bool) -> Effect:
