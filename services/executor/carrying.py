@@ -62,6 +62,10 @@ class Limits:
         ceiling_s = min(self.pause_max_s, self.pause_min_s * 2.0 ** min(tries, 30))
         return random.uniform(0, ceiling_s)
 
+    def away_s(self, deliveries: int, retry_after_s: float | None) -> float:
+        """Seconds until it is delivered again: what was asked for at least; also a race is run less and less often."""
+        return max(self.pause_s(deliveries), self.pause_s(deliveries, retry_after_s or 0.0))
+
 
 class Carrier:
     """Tries and follows, for one target."""

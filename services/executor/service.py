@@ -177,12 +177,12 @@ class ExecutorService:
         except StoppingError:
             await self._give_back(delivery, 0.0)
         except PermanentError as error:
-            await self._give_up(delivery, str(error))
+            await self._fail(delivery, operation, str(error))
         except LeaseLostError as error:
             log.warning("operation left to its next delivery", operation=operation.id, reason=str(error))
         except TransientError as error:
             log.warning("operation not settled yet", operation=operation.id, reason=str(error))
-            await self._give_back(delivery, self._limits.pause_s(delivery.message.deliveries, error.retry_after_s))
+            await self._give_back(delivery, self._limits.away_s(delivery.message.deliveries, error.retry_after_s))
         except Exception as error:
             log.exception("operation met a defect", operation=operation.id)
             await self._after_defect(delivery, operation, error)
@@ -260,11 +260,16 @@ class ExecutorService:
         if delivery.message.deliveries < self._limits.defects_max:
             await self._give_back(delivery, self._limits.pause_s(delivery.message.deliveries))
             return
-        reason = f"the executor has a defect: {type(error).__name__}"
+        await self._fail(delivery, operation, f"the executor has a defect: {type(error).__name__}")
+
+    async def _fail(self, delivery: Delivery, operation: Operation, reason: str) -> None:
+        """Trying again cannot help, and whoever waits for it must not wait for ever."""
+        permit = self._permits.pop(operation.id, None)
+        self._ledger.forget(operation)
         try:
-            await self._ledger.record(operation, Effect("failed", message=reason), 0.0)
+            await self._ledger.record(operation, Effect("failed", permit is None or permit.open, reason), 0.0)
         except CheopsError as not_stored:
-            log.warning("a defect could not be recorded", operation=operation.id, error=str(not_stored))
+            log.warning("a failure could not be recorded", operation=operation.id, error=str(not_stored))
         await self._give_up(delivery, reason)
 
     async def _give_up(self, delivery: Delivery, reason: str) -> None:
