@@ -20,7 +20,7 @@ from services.executor.kubernetes.client import KubernetesClient
 from services.executor.kubernetes.manifests import MARKER, Object
 from services.executor.target import Effect, ExpiredError, RefusedError
 from tests.flow.executor_engines import Engine, engine, real_kubeconfig
-from tests.flow.executor_proxy import FaultyProxy, afterwards, lose_answer, lose_request, meanwhile, refuse
+from tests.flow.executor_proxy import FaultyProxy, afterwards, lose_answer, lose_request, meanwhile, pass_on, refuse
 from tests.kit.manifests import definition
 from tests.unit.executor.builders import config_map, deployment, operation, resource_of, secret, version_of
 
@@ -310,6 +310,7 @@ async def test_a_refusal_that_passes_is_tried_again_after_the_time_it_names(
         refuse(504, "gateway", reason=""),
         refuse(502, ""),
         refuse(500, "etcdserver: request timed out"),
+        refuse(500, "rpc error: code = Unavailable desc = error reading from server: EOF"),
         refuse(503, "upstream connect error"),
     ],
 )
@@ -329,6 +330,23 @@ async def test_other_refusals_end_it(engine: Engine, target: KubernetesTarget, p
     proxy.scripts.append(refuse(status, "no", reason="Invalid", causes=causes))
     effect = await target.apply(operation("apply", config_map(engine.namespace)), FreePermit())
     assert effect == Effect("failed", False, "no", status, ("data.n: must be even",))
+
+
+@pytest.mark.parametrize("action", ["create", "delete"])
+async def test_a_webhooks_409_is_its_denial_and_no_sign_of_a_race(
+    engine: Engine, target: KubernetesTarget, proxy: FaultyProxy, action: Action
+) -> None:
+    """A webhook answers with whatever status it likes; taken for a race it would be tried again for a day."""
+    words = 'admission webhook "hosts.example.com" denied the request: the host is taken'
+    denied = refuse(409, words, reason="Conflict")
+    wanted = operation(action, config_map(engine.namespace), absent=True)
+    if action == "delete":
+        live = await engine.write("configmaps", config_map(engine.namespace))
+        wanted = operation("delete", resource=resource_of(live), uid=live["metadata"]["uid"])
+    proxy.scripts.append(denied)
+    proxy.reads += [pass_on, denied]
+    effect = await (target.delete if action == "delete" else target.apply)(wanted, FreePermit())
+    assert (effect.state, effect.changed, effect.status, effect.message) == ("failed", False, 409, words)
 
 
 # ── delete, read ────────────────────────────────────────────────────────────────────────────────────────────────────

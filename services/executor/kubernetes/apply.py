@@ -195,7 +195,7 @@ def after_write(error: TransientError, permit: Permit) -> Effect:
     if known != "unknown":
         permit.settle()
     # Managers that conflict now, and did not when it was rehearsed, have come in between, perhaps with the object.
-    if known == "raced" or (isinstance(error, ApiError) and error.status == 409):
+    if known == "raced" or (isinstance(error, ApiError) and error.status == 409 and not error.is_denial):
         raise raced(error) from error
     if known == "final" and isinstance(error, ApiError):
         return failed(error)

@@ -21,7 +21,14 @@ CAUSES_MAX: Final = 20
 # What server-side apply says of a manifest that does not fit the schema, with status 500 and no reason.
 _MISFIT: Final = ("failed to create typed patch object", "failed to convert new object", "failed to create typed live")
 _LATE_ACCOUNT: Final = "error looking up service account"  # made by a controller, a moment after its namespace
-_UNSURE: Final = ("etcdserver:", "context deadline exceeded", "context canceled", "connection reset")
+_UNSURE: Final = (
+    "etcdserver:",
+    "context deadline exceeded",
+    "context canceled",
+    "connection reset",
+    "error reading from server",  # gRPC's words for a connection to etcd that ended after the request was sent
+    "transport is closing",
+)
 
 
 class ApiError(TransientError):
@@ -55,6 +62,11 @@ class ApiError(TransientError):
         return self.status == 404 and self.details.get("kind") == plural and self.details.get("name") == name
 
     @property
+    def is_denial(self) -> bool:
+        """A webhook has said no, with whatever status it likes: 409 does not mean then that the object has changed."""
+        return self.words.startswith("admission webhook ") and " denied the request" in self.words
+
+    @property
     def is_unserved_path(self) -> bool:
         """Nobody serves this path: the kind, or its version, is not there (or not there yet)."""
         return self.status == 404 and not self.details.get("name")
@@ -79,7 +91,11 @@ def standing(error: TransientError) -> Standing:
     if not isinstance(error, ApiError):
         return "again"  # the path is not served: nobody was there to do anything
     if error.status == 409:
-        return "final" if any(row.get("reason") == "FieldManagerConflict" for row in error.rows) else "raced"
+        return (
+            "final"
+            if error.is_denial or any(row.get("reason") == "FieldManagerConflict" for row in error.rows)
+            else "raced"
+        )
     if error.status == 422 and any(row.get("field") == "metadata.uid" for row in error.rows):
         return "raced"  # apply answers a uid that has changed with "field is immutable"
     if error.status in (401, 429) or (error.status == 403 and _LATE_ACCOUNT in error.words):
