@@ -127,6 +127,34 @@ async def test_a_deleted_job_is_made_again_though_its_selector_named_the_uid_tha
     assert after["spec"]["template"]["metadata"]["labels"]["app"] == "once"
 
 
+@pytest.mark.parametrize("owner_is", ["there", "made again", "gone"])
+async def test_what_is_made_again_is_owned_by_its_owner_as_it_is_now(
+    engine: Engine, bus: Bus, proxy: FaultyProxy, owner_is: str
+) -> None:
+    """An owner of another uid is none: the garbage collector would take away at once what was put back."""
+    first = await engine.write("configmaps", config_map(engine.namespace, "owner"))
+    child = config_map(engine.namespace, "child")
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": first["metadata"]["uid"]}
+    child["metadata"]["ownerReferences"] = [reference]
+    live = await engine.write("configmaps", child)
+    resource = operation("apply", child).resource
+    gone = operation("delete", resource=resource, uid=live["metadata"]["uid"]).model_copy(update={"keep": True})
+    async with executor(bus, proxy):
+        await send(bus, gone)
+        done = await final(bus, gone)
+        if owner_is != "there":
+            await engine.remove("configmaps", "owner")
+        if owner_is == "made again":
+            first = await engine.write("configmaps", config_map(engine.namespace, "owner"))
+        back = undo(gone, done, "create")
+        await send(bus, back)
+        assert (await final(bus, back)).state == "ready"
+    after = await engine.get("configmaps", "child")
+    assert after is not None
+    named = [one["uid"] for one in after["metadata"].get("ownerReferences", ())]
+    assert named == ([] if owner_is == "gone" else [first["metadata"]["uid"]])
+
+
 async def test_a_key_that_a_step_added_to_a_secret_goes_again(engine: Engine, bus: Bus, proxy: FaultyProxy) -> None:
     async with executor(bus, proxy):
         first = operation("apply", secret(engine.namespace, user="a"), intent="i0")

@@ -69,13 +69,10 @@ class KubernetesTarget:
 
     async def progress(self, operation: Operation, uid: str) -> Progress:
         """How far the object with this uid has come. What may not be looked at is never ready."""
-        key = ResourceKey.parse(operation.resource)
         try:
-            live = await self._cluster.look(await self._cluster.locate(key, operation.version))
+            live = await self._cluster.look_up(ResourceKey.parse(operation.resource), operation.version)
         except NotServedError as error:
-            if not await self._cluster.is_undefined(key):
-                return Progress("unserved", str(error))
-            live = None
+            return Progress("unserved", str(error))
         except ApiError as error:
             if standing(error) == "final":
                 return Progress("failed", error.words)

@@ -57,7 +57,7 @@ async def apply(cluster: Cluster, operation: Operation, permit: Permit) -> Effec
         return settled
     body = operation.manifest or {}
     if operation.undoes:
-        body = owned(body, FIELD_MANAGER) if operation.action == "update" else manifests.anew(body)
+        body = owned(body, FIELD_MANAGER) if operation.action == "update" else await _anew(cluster, key, body)
     guarded = manifests.guarded(_wanted(operation, body), live)
     preview = await _rehearsed(cluster, place, guarded, operation.forced)
     if live is not None and preview is not None and manifests.same(preview, live):
@@ -103,6 +103,18 @@ def _is_another_world(error: TransientError, live: Object | None) -> bool:
     if standing(error) == "raced":
         return True
     return isinstance(error, ApiError) and (error.status == 409 or (error.status == 404 and live is not None))
+
+
+async def _anew(cluster: Cluster, key: ResourceKey, before: Object) -> Object:
+    """As it was, and owned by its owners as they are now: of one that names another uid the collector makes an end."""
+    body, owners = manifests.anew(before), []
+    for one in manifests.owners_of(before):
+        group, _, version = str(one.get("apiVersion")).rpartition("/")
+        owner = ResourceKey(group, str(one.get("kind")), key.namespace, str(one.get("name")))
+        live = await cluster.look_up(owner, version)
+        owners += [{**one, "uid": manifests.uid_of(live)}] if live is not None else []
+    kept = {name: value for name, value in body["metadata"].items() if name != "ownerReferences"}
+    return {**body, "metadata": {**kept, "ownerReferences": owners} if owners else kept}
 
 
 def _wanted(operation: Operation, body: Object) -> Object:

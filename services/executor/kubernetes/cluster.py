@@ -49,8 +49,19 @@ class Cluster:
                 return None
             raise self._explained(error) from error
 
-    async def is_undefined(self, key: ResourceKey) -> bool:
-        """Whether a kind's definition is gone, and with it every object. That it is not served is less: see above."""
+    async def look_up(self, key: ResourceKey, version: str) -> Object | None:
+        """The object as it is now; None also when its kind's definition is gone, and with it every object.
+
+        That a kind is not served is less (see above): raises NotServedError.
+        """
+        try:
+            return await self.look(await self.locate(key, version))
+        except NotServedError:
+            if await self._is_undefined(key):
+                return None
+            raise
+
+    async def _is_undefined(self, key: ResourceKey) -> bool:
         definition = self._resources.definition_of(key)
         if definition is None:
             return False

@@ -15,22 +15,17 @@ from services.executor.kubernetes import manifests
 from services.executor.kubernetes.apply import after_write, broken_identity, conflict, touched
 from services.executor.kubernetes.cluster import Cluster
 from services.executor.kubernetes.manifests import Object
-from services.executor.target import Effect, NotServedError, Permit
+from services.executor.target import Effect, Permit
 
 
 async def delete(cluster: Cluster, operation: Operation, permit: Permit) -> Effect:
     """One try. Raises ApiError and UnreachableError of the look: nothing was written then."""
     key = ResourceKey.parse(operation.resource)
-    try:
-        place = await cluster.locate(key, operation.version)
-        live = await cluster.look(place)
-    except NotServedError:
-        if await cluster.is_undefined(key):
-            return _gone(operation, permit)
-        raise
+    live = await cluster.look_up(key, operation.version)
     settled = judge(operation, live, permit)
     if settled is not None or live is None:
         return settled or _gone(operation, permit)
+    place = await cluster.locate(key, operation.version)
     await permit.keep(live)
     permit.take(basis=manifests.version_of(live))
     try:

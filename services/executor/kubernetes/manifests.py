@@ -127,6 +127,12 @@ def finalizers_of(live: Object) -> tuple[str, ...]:
     return tuple(str(one) for one in found) if isinstance(found, list) else ()
 
 
+def owners_of(live: Object) -> list[Mapping[str, Any]]:
+    """Whose deletion takes it along."""
+    found = _mapping(live, "metadata").get("ownerReferences")
+    return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+
+
 def _manifest_misfit(operation: Operation, key: ResourceKey) -> str:
     manifest = operation.manifest
     if manifest is None:
