@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -16,6 +16,7 @@ from schemas.identity import KindId, ResourceId, ResourceKey
 from schemas.kinds import Surface
 from schemas.operations import Operation
 from schemas.rehearsals import RehearsedChange, RehearsedResult
+from services.chassis.errors import TransientError
 from services.chassis.kubernetes.declaration import DeclarationError, to_heal_with
 from services.executor.kubernetes import manifests
 from services.executor.kubernetes.annotate import annotate
@@ -24,13 +25,14 @@ from services.executor.kubernetes.client import KubernetesClient
 from services.executor.kubernetes.cluster import Cluster
 from services.executor.kubernetes.delete import delete
 from services.executor.kubernetes.errors import ApiError, failed, standing
-from services.executor.kubernetes.readiness import assess
+from services.executor.kubernetes.readiness import assess, binds_at_first_use, class_of_waiting_claim
 from services.executor.kubernetes.rehearse import Shapes, rehearse
 from services.executor.kubernetes.ruling import Ruling
 from services.executor.kubernetes.secrecy import without_values
 from services.executor.kubernetes.surface import Surfaces
 from services.executor.target import Effect, Manifest, NotServedError, Permit, Progress, RefusedError
 
+STORAGE_CLASS: Final = ("storage.k8s.io", "StorageClass")
 Step = Callable[[Cluster, Operation, Permit], Awaitable[Effect]]
 
 
@@ -81,7 +83,19 @@ class KubernetesTarget:
             return Progress("gone")
         if uid and manifests.uid_of(live) != uid:
             return Progress("replaced", f"uid {manifests.uid_of(live)}")
+        if await self._waits_for_its_first_use(live):
+            return Progress("current", resource_version=manifests.version_of(live))
         return assess(live)
+
+    async def _waits_for_its_first_use(self, live: Manifest) -> bool:
+        name = class_of_waiting_claim(live)
+        if not name or manifests.is_terminating(live):
+            return False
+        try:
+            found = await self._cluster.look_up(ResourceKey(*STORAGE_CLASS, "", name), "v1")
+        except TransientError:  # among them, that nobody may look at it
+            return False
+        return found is not None and binds_at_first_use(found)
 
     async def rehearse(self, changes: tuple[RehearsedChange, ...]) -> tuple[RehearsedResult, ...]:
         """Dry runs of all changes, in their order."""

@@ -7,11 +7,15 @@ what its kind says of itself (workloads.py), else its Ready condition, else curr
 
 from __future__ import annotations
 
+from typing import Final
+
 from services.executor.kubernetes import manifests
 from services.executor.kubernetes.conditions import condition, mapping, said
 from services.executor.kubernetes.manifests import Object
 from services.executor.kubernetes.workloads import RULES
 from services.executor.target import Progress, ProgressState
+
+_NODE: Final = "volume.kubernetes.io/selected-node"
 
 
 def assess(live: Object) -> Progress:
@@ -19,6 +23,21 @@ def assess(live: Object) -> Progress:
     version = manifests.version_of(live)
     state, reason = _assess(live)
     return Progress(state, reason, version)
+
+
+def class_of_waiting_claim(live: Object) -> str:
+    """The StorageClass of a claim that is not bound and has no node; "" of anything else.
+
+    If it binds when a pod uses the claim (see `binds_at_first_use`), there is nothing to wait for.
+    """
+    annotations = mapping(live, "metadata", "annotations")
+    waits = _kind(live) == "PersistentVolumeClaim" and mapping(live, "status").get("phase") in (None, "Pending")
+    return str(mapping(live, "spec").get("storageClassName") or "") if waits and _NODE not in annotations else ""
+
+
+def binds_at_first_use(storage_class: Object) -> bool:
+    """A volume is found or made when a pod that uses the claim was given a node."""
+    return storage_class.get("volumeBindingMode") == "WaitForFirstConsumer"
 
 
 def _assess(live: Object) -> tuple[ProgressState, str]:

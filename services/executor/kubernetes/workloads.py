@@ -1,7 +1,7 @@
 """What each kind says of its own progress. Pure: object → (state, reason).
 
-The rules are kstatus's, with two of ours: a suspended Job is where it should be, and a DaemonSet with OnDelete is not
-waited for to replace its pods.
+The rules are kstatus's, with some of ours: a suspended Job and a paused Deployment are where they should be; a
+DaemonSet with OnDelete is not waited for to replace its pods, nor a claim that its class binds at its first use.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ CURRENT: Final[Assessed] = ("current", "")
 def deployment(live: Live) -> Assessed:
     """Every replica is of the newest template, available and ready, and none of an older one is left."""
     spec, status = mapping(live, "spec"), mapping(live, "status")
+    if spec.get("paused") is True:
+        return CURRENT
     progressing = condition(live, "Progressing")
     if progressing is not None and progressing.get("reason") == "ProgressDeadlineExceeded":
         return "failed", said(progressing)

@@ -106,6 +106,7 @@ CASES: list[tuple[str, Body, str, str]] = [
     ("a Deployment with old pods", deployment(replicas=4), "progressing", "1 old replica has to go"),
     ("a Deployment not available", deployment(availableReplicas=0), "progressing", "0 of 3 updated"),
     ("a Deployment not ready", deployment(readyReplicas=2), "progressing", "2 of 3 replicas are ready"),
+    ("a paused Deployment", deployment({"paused": True}, updatedReplicas=0), "current", ""),
     ("a Deployment out of time", deployment(conditions=LATE), "failed", "ProgressDeadlineExceeded"),
     ("a Deployment whose ReplicaSet is new", deployment(), "progressing", "newest ReplicaSet"),
     (
