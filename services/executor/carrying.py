@@ -18,7 +18,7 @@ import structlog
 from schemas.operations import Operation
 from schemas.outcomes import Outcome
 from services.chassis.errors import CheopsError, TransientError
-from services.executor.following import POLL_GROWTH, conclude, remaining_s
+from services.executor.following import POLL_GROWTH, Patience, conclude, remaining_s
 from services.executor.permit import OperationPermit, too_late
 from services.executor.target import Effect, ExpiredError, Permit, Progress, RefusedError, Target
 from services.executor.turns import Turns
@@ -119,18 +119,17 @@ class Carrier:
 
     async def follow(self, operation: Operation, applied: Outcome) -> Effect:
         """Look until it is ready, gone, failed, or its time is over. Ends on what was seen, never on silence."""
-        end_s = self._clock() + remaining_s(operation, applied, self._wall())
-        served_s, interval_s = self._clock(), self._limits.poll_min_s
+        left_s = remaining_s(operation, applied, self._wall())
+        patience = Patience(operation, left_s, self._limits.unserved_max_s, self._clock())
+        interval_s = self._limits.poll_min_s
         while True:
             progress = await self._look(operation, applied)
             if progress is not None:
-                served_s = served_s if progress.state == "unserved" else self._clock()
-                is_served = self._clock() < served_s + self._limits.unserved_max_s
-                over = self._clock() >= end_s and (progress.state != "unserved" or not is_served)
+                over = patience.ends_with(progress, self._clock())
                 effect = conclude(operation, applied, progress, over=over)
                 if effect is not None:
                     return effect
-            await self._pause(max(min(interval_s, end_s - self._clock()), self._limits.poll_min_s))
+            await self._pause(max(patience.pause_s(interval_s, self._clock()), self._limits.poll_min_s))
             interval_s = min(interval_s * POLL_GROWTH, self._limits.poll_max_s)
 
     async def _look(self, operation: Operation, applied: Outcome) -> Progress | None:

@@ -10,6 +10,7 @@ from schemas.outcomes import Outcome
 from services.executor.target import Effect, Progress
 
 POLL_GROWTH: Final = 1.5
+FOLLOW_MAX_S: Final = 3_600.0  # also of what comes nearer and nearer
 
 
 def conclude(operation: Operation, applied: Outcome, progress: Progress, *, over: bool) -> Effect | None:
@@ -17,17 +18,48 @@ def conclude(operation: Operation, applied: Outcome, progress: Progress, *, over
     found = _concluded_delete(progress) if operation.action == "delete" else _concluded_apply(progress)
     if found is None and over:
         what = "gone" if operation.action == "delete" else "ready"
-        found = Effect("failed", message=f"not {what} within {operation.ready_timeout_s:g} s: {_words(progress)}")
+        within = f"not {what} within {operation.ready_timeout_s:g} s of its last progress"
+        found = Effect("failed", message=f"{within}: {_words(progress)}")
     if found is None:
         return None
     version = progress.resource_version or applied.resource_version
     return Effect(found.state, applied.changed, found.message, uid=applied.uid, resource_version=version)
 
 
+class Patience:
+    """How long one is followed: `ready_timeout_s` after it last said something new, an hour in all.
+
+    A rollout of many pods takes longer than any of them. Words that come again (of a pod that is ready now and again)
+    are no progress. A kind that is not served is waited for, too: an API server that starts serves no custom resource.
+    """
+
+    def __init__(self, operation: Operation, left_s: float, unserved_max_s: float, now_s: float) -> None:
+        """`left_s`: see `remaining_s`."""
+        self._timeout_s, self._unserved_max_s = operation.ready_timeout_s, unserved_max_s
+        self._last_s, self._served_s = now_s + left_s, now_s
+        self._end_s = min(now_s + self._timeout_s, self._last_s)
+        self._heard: set[str] = set()
+
+    def ends_with(self, progress: Progress, now_s: float) -> bool:
+        """This is what is seen now; True: it has had its time."""
+        if progress.state == "unserved":
+            return now_s >= max(self._end_s, self._served_s + self._unserved_max_s)
+        self._served_s = now_s
+        words = _words(progress)
+        if words not in self._heard:
+            self._heard.add(words)
+            self._end_s = min(now_s + self._timeout_s, self._last_s)
+        return now_s >= self._end_s
+
+    def pause_s(self, interval_s: float, now_s: float) -> float:
+        """Until the next look: its end is not slept through."""
+        return min(interval_s, self._end_s - now_s)
+
+
 def remaining_s(operation: Operation, applied: Outcome, now: datetime) -> float:
-    """How long it may still take: a restart of ours does not lengthen it, a clock that was set back neither."""
-    passed_s = (now - applied.at).total_seconds()
-    return min(max(operation.ready_timeout_s - passed_s, 0.0), operation.ready_timeout_s)
+    """How long it may still take in all; neither restarts of ours nor a clock that was set back lengthen that."""
+    most_s = max(operation.ready_timeout_s, FOLLOW_MAX_S)
+    return min(max(most_s - (now - applied.at).total_seconds(), 0.0), most_s)
 
 
 def _concluded_delete(progress: Progress) -> Effect | None:

@@ -119,7 +119,7 @@ async def test_what_is_followed_ends_though_nobody_serves_its_kind_any_more(engi
         proxy.reads += [UNSERVED] * 1_000
         ended = await final(bus, wanted)
     assert ended.state == "failed"
-    assert ended.message.startswith("not gone within 0.1 s: unserved")
+    assert ended.message.startswith("not gone within 0.1 s of its last progress: unserved")
 
 
 async def _applied(bus: MemoryBus) -> bool:
