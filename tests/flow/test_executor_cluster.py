@@ -332,6 +332,21 @@ async def test_other_refusals_end_it(engine: Engine, target: KubernetesTarget, p
     assert effect == Effect("failed", False, "no", status, ("data.n: must be even",))
 
 
+async def test_a_deletion_is_sent_once_and_what_is_made_anew_after_it_is_none_of_its_business(
+    engine: Engine, target: KubernetesTarget, proxy: FaultyProxy
+) -> None:
+    """Sent again by itself it would meet the successor, and count as a deletion that was never done."""
+    live = await engine.write("configmaps", config_map(engine.namespace))
+    wanted, permit = operation("delete", resource=resource_of(live), uid=live["metadata"]["uid"]), FreePermit()
+    proxy.scripts.append(afterwards(lambda: engine.write("configmaps", config_map(engine.namespace, colour="red"))))
+    with pytest.raises(TransientError):
+        await target.delete(wanted, permit)
+    assert proxy.writes == 1
+    effect = await target.delete(wanted, permit)
+    assert (effect.state, effect.changed) == ("done", True)
+    assert await engine.get("configmaps", "settings") is not None
+
+
 @pytest.mark.parametrize("action", ["create", "delete"])
 async def test_a_webhooks_409_is_its_denial_and_no_sign_of_a_race(
     engine: Engine, target: KubernetesTarget, proxy: FaultyProxy, action: Action
@@ -401,9 +416,10 @@ async def test_a_delete_whose_answer_is_lost_is_done(
     wanted = operation("delete", None, resource=resource_of(live), uid=live["metadata"]["uid"])
     permit = FreePermit()
     proxy.scripts.append(lose_answer)
-    # The HTTP client repeats a delete on a connection that was cut: with its uid that is harmless, and it finds 404.
+    with pytest.raises(TransientError):
+        await target.delete(wanted, permit)
     effect = await target.delete(wanted, permit)
-    assert effect.state == "done"
+    assert (effect.state, effect.changed) == ("done", True)
     assert proxy.applied == 1
 
 
@@ -502,3 +518,16 @@ async def test_an_api_server_that_cannot_be_asked_is_not_taken_for_consent(
     proxy.reads.extend([refuse(429, "slow down", reason="TooManyRequests")] * 3)
     with pytest.raises(TransientError):
         await target.rehearse((change(config_map(engine.namespace)),))
+
+
+@pytest.mark.parametrize("place", range(6))
+async def test_an_api_server_that_goes_while_it_is_asked_what_it_serves_is_asked_again_later(
+    engine: Engine, target: KubernetesTarget, proxy: FaultyProxy, place: int
+) -> None:
+    """It is asked for many things at once; what one of them met is no defect of ours."""
+    live = await engine.write("configmaps", config_map(engine.namespace))
+    proxy.reads += [*[pass_on] * place, *[lose_request] * 40]  # each question is asked twice before it is given up
+    with pytest.raises(TransientError):
+        await target.state(live)
+    proxy.reads.clear()
+    assert (await target.state(live))["parts"] == {"key": ("colour",)}

@@ -40,6 +40,7 @@ class KubernetesClient:
         self._connection = connection
         self._timing = timing or Timing()
         self._session: aiohttp.ClientSession | None = None
+        self._once_only: aiohttp.ClientSession | None = None
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> dict[str, Any]:
         """One object, or a list."""
@@ -56,8 +57,9 @@ class KubernetesClient:
 
     async def close(self) -> None:
         """Close connections and forget credentials."""
-        if self._session is not None:
-            await self._session.close()
+        for one in (self._once_only, self._session):
+            if one is not None:
+                await one.close()
         await self._connection.close()
 
     async def _request(
@@ -79,7 +81,7 @@ class KubernetesClient:
         url = URL(self._connection.base_url + path, encoded=True).with_query(params)
         data = json.dumps(body).encode() if body is not None else None
         with _converted(method, path):
-            async with self._opened().request(
+            async with self._opened(once_only=method == "DELETE").request(
                 method,
                 url,
                 data=data,
@@ -90,13 +92,19 @@ class KubernetesClient:
             ) as response:
                 return _understood(response, await _bounded(response), body or {})
 
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
+    def _opened(self, *, once_only: bool) -> aiohttp.ClientSession:
+        """What is only read may be asked again on another connection by aiohttp itself.
+
+        It would send a deletion again, too, and say nothing; the answer to the second hides what the first has done.
+        """
+        if self._session is None or self._once_only is None:
             timeout = aiohttp.ClientTimeout(total=self._timing.answer_s, sock_connect=self._timing.connect_s)
             # Without a limit: how many are under way is bounded by the service, and a full pool blocks in silence.
             connector = aiohttp.TCPConnector(limit=0, ssl=self._connection.ssl_context or False)
             self._session = aiohttp.ClientSession(connector=connector, timeout=timeout)
-        return self._session
+            self._once_only = aiohttp.ClientSession(connector=connector, timeout=timeout, connector_owner=False)
+            self._once_only._retry_connection = False  # there is no other way to say so (a test sees that it holds)
+        return self._once_only if once_only else self._session
 
 
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:
