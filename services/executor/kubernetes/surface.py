@@ -13,6 +13,7 @@ from typing import Any, Final
 from schemas.events import ServedKind
 from schemas.identity import KindId, kind_id
 from schemas.kinds import Surface
+from services.chassis.errors import TransientError
 from services.executor.kubernetes.client import KubernetesClient
 from services.executor.kubernetes.errors import ApiError
 from services.executor.kubernetes.resources import root_path
@@ -41,18 +42,23 @@ class Surfaces:
             names += [(str(group["name"]), version) for version in _preferred_first(group)]
         gate = asyncio.Semaphore(ASKED_AT_ONCE_MAX)
 
-        async def ask(group: str, version: str) -> list[Any]:
+        async def ask(group: str, version: str) -> list[Any] | TransientError:
             async with gate:
                 try:
                     return list((await self._client.get(root_path(group, version))).get("resources") or ())
                 except ApiError:
                     return []
+                except TransientError as error:  # raised below: out of a group of tasks it would be a group of errors
+                    return error
 
         async with asyncio.TaskGroup() as asking:
             tasks = [(group, version, asking.create_task(ask(group, version))) for group, version in names]
         served: dict[KindId, ServedKind] = {}
         for group, version, task in tasks:
-            _add(served, group, version, task.result())
+            found = task.result()
+            if isinstance(found, TransientError):
+                raise found
+            _add(served, group, version, found)
         return Surface(served.values())
 
 
