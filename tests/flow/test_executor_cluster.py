@@ -347,21 +347,34 @@ async def test_a_deletion_is_sent_once_and_what_is_made_anew_after_it_is_none_of
     assert await engine.get("configmaps", "settings") is not None
 
 
+DENIAL = 'admission webhook "hosts.example.com" denied the request: the host is taken'
+
+
+@pytest.mark.parametrize("status", [401, 409, 429, 500, 503])
 @pytest.mark.parametrize("action", ["create", "delete"])
-async def test_a_webhooks_409_is_its_denial_and_no_sign_of_a_race(
-    engine: Engine, target: KubernetesTarget, proxy: FaultyProxy, action: Action
+async def test_a_denial_ends_it_whatever_its_status_is(
+    engine: Engine, target: KubernetesTarget, proxy: FaultyProxy, action: Action, status: int
 ) -> None:
-    """A webhook answers with whatever status it likes; taken for a race it would be tried again for a day."""
-    words = 'admission webhook "hosts.example.com" denied the request: the host is taken'
-    denied = refuse(409, words, reason="Conflict")
+    """A webhook likes any status; taken for a race or an overload it would be tried again for a day."""
+    denied = refuse(status, DENIAL)
     wanted = operation(action, config_map(engine.namespace), absent=True)
     if action == "delete":
         live = await engine.write("configmaps", config_map(engine.namespace))
         wanted = operation("delete", resource=resource_of(live), uid=live["metadata"]["uid"])
-    proxy.scripts.append(denied)
-    proxy.reads += [pass_on, denied]
+    proxy.scripts += [denied, denied]  # credentials are renewed once
+    proxy.reads += [pass_on, pass_on, denied, denied]
     effect = await (target.delete if action == "delete" else target.apply)(wanted, FreePermit())
-    assert (effect.state, effect.changed, effect.status, effect.message) == ("failed", False, 409, words)
+    assert (effect.state, effect.changed, effect.status, effect.message) == ("failed", False, status, DENIAL)
+
+
+async def test_a_denial_of_a_rehearsal_is_the_answer_whatever_its_status_is(
+    engine: Engine, target: KubernetesTarget, proxy: FaultyProxy
+) -> None:
+    asked = change(config_map(engine.namespace))
+    await target.rehearse((asked,))  # what is served is known
+    proxy.reads += [pass_on, refuse(503, DENIAL)]
+    (one,) = await target.rehearse((asked,))
+    assert (one.status, one.message) == (503, DENIAL)
 
 
 # ── delete, read ────────────────────────────────────────────────────────────────────────────────────────────────────

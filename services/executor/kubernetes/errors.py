@@ -63,7 +63,7 @@ class ApiError(TransientError):
 
     @property
     def is_denial(self) -> bool:
-        """A webhook has said no, with whatever status it likes: 409 does not mean then that the object has changed."""
+        """A webhook has said no, with whatever status it likes: 409 is no race then, and 503 no overload."""
         return self.words.startswith("admission webhook ") and " denied the request" in self.words
 
     @property
@@ -90,12 +90,10 @@ def standing(error: TransientError) -> Standing:
         return "unknown" if error.sent else "again"
     if not isinstance(error, ApiError):
         return "again"  # the path is not served: nobody was there to do anything
+    if error.is_denial:
+        return "final"
     if error.status == 409:
-        return (
-            "final"
-            if error.is_denial or any(row.get("reason") == "FieldManagerConflict" for row in error.rows)
-            else "raced"
-        )
+        return "final" if any(row.get("reason") == "FieldManagerConflict" for row in error.rows) else "raced"
     if error.status == 422 and any(row.get("field") == "metadata.uid" for row in error.rows):
         return "raced"  # apply answers a uid that has changed with "field is immutable"
     if error.status in (401, 429) or (error.status == 403 and _LATE_ACCOUNT in error.words):
