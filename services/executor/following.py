@@ -52,8 +52,9 @@ class Patience:
         return now_s >= self._end_s
 
     def pause_s(self, interval_s: float, now_s: float) -> float:
-        """Until the next look: its end is not slept through."""
-        return min(interval_s, self._end_s - now_s)
+        """Until the next look: its end is not slept through, and after it nobody is asked more often than before."""
+        left_s = self._end_s - now_s
+        return min(interval_s, left_s) if left_s > 0 else interval_s
 
 
 def remaining_s(operation: Operation, applied: Outcome, now: datetime) -> float:

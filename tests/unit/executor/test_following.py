@@ -61,6 +61,11 @@ def test_a_kind_that_is_not_served_at_the_end_is_waited_for_a_minute() -> None:
     assert one.ends_with(Progress("unserved"), 350.0)
 
 
+def test_an_api_server_that_is_silent_at_the_end_is_not_asked_more_often_than_before() -> None:
+    one = patience()
+    assert [one.pause_s(3.0, now_s) for now_s in (0.0, 298.5, 300.0, 400.0)] == [3.0, 1.5, 3.0, 3.0]
+
+
 @pytest.mark.parametrize(
     ("passed_s", "left_s"), [(-7_200.0, FOLLOW_MAX_S), (0.0, FOLLOW_MAX_S), (3_000.0, 600.0), (7_200.0, 0.0)]
 )
