@@ -28,6 +28,7 @@ from services.resolver.graph.view import View
 from services.resolver.intake import Intake
 from services.resolver.judge.case import Case, Change
 from services.resolver.judge.findings import named
+from services.resolver.judge.use import ends
 from services.resolver.pursuit import GOOD, Pursuit, latest
 from services.resolver.signals import Effect, Moment, SendOperation, StoreVerdict
 
@@ -154,7 +155,7 @@ class Undoing:
         """What is put back is judged as one bundle; what was made goes from the site as it is then."""
         writes = tuple(_change(self.desk, intent.id, step) for step in steps if step.action in WRITES)
         goes = tuple(_change(self.desk, intent.id, step) for step in steps if step.action == "delete")
-        view = self.desk.view()  # what it has done itself and is not seen yet has to be seen first
+        view = self._once_gone(writes)  # what it has done itself and is not seen yet has to be seen first
         puts = {one.resource: one.after for one in writes if one.after is not None}
         whole = self.desk.hearing.case(intent, Intake((), (), {}), self.desk.docket.revision(intent.id), moment)
         plain = structs.replace(whole, cascade="none", overrides=(), together=())
@@ -166,6 +167,12 @@ class Undoing:
                 (structs.replace(plain, verb="delete", changes=goes), OverlayView(view, puts) if puts else view)
             )
         return cases
+
+    def _once_gone(self, writes: Sequence[Change]) -> View:
+        """What is made again while a finalizer still holds it is made when it is gone: its executor waits for that."""
+        found = ((one.resource, self.desk.graph.find(one.resource)) for one in writes if one.action == "create")
+        going = frozenset(resource for resource, state in found if state is not None and ends(state))
+        return OverlayView(self.desk.view(), {}, going) if going else self.desk.view()
 
     def _lost(self, intent_id: str, step: Step) -> str:
         deed = self.deeds.find(intent_id, step.undoes)

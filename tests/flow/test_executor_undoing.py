@@ -155,6 +155,37 @@ async def test_what_is_made_again_is_owned_by_its_owner_as_it_is_now(
     assert named == ([] if owner_is == "gone" else [first["metadata"]["uid"]])
 
 
+async def test_what_a_finalizer_still_holds_is_made_again_once_it_is_gone(
+    engine: Engine, bus: Bus, proxy: FaultyProxy
+) -> None:
+    """It is there, but not for long: taken for somebody else's, it would be gone with nobody to make it again."""
+    held = config_map(engine.namespace)
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    live = await engine.write("configmaps", held)
+    uid, resource = live["metadata"]["uid"], operation("apply", held).resource
+    gone = operation("delete", resource=resource, uid=uid, ready_timeout_s=0.1).model_copy(update={"keep": True})
+    async with executor(bus, proxy):
+        await send(bus, gone)
+        done = await final(bus, gone)
+        assert (done.state, done.changed) == ("failed", True)
+        back = undo(gone, done, "create")
+        proxy.seen.clear()
+        await send(bus, back)
+        await until(lambda: _looked(proxy))
+        assert not await _says(bus, back)
+        await engine.write("configmaps", config_map(engine.namespace))  # whoever held it lets go
+        assert (await final(bus, back)).state == "ready"
+    after = await engine.get("configmaps", "settings")
+    assert after is not None
+    assert after["metadata"]["uid"] != uid
+    assert after["data"] == {"colour": "blue"}
+
+
+async def _looked(proxy: FaultyProxy) -> bool:
+    """It was looked for, and once more."""
+    return sum(one.path.endswith("/settings") for one in proxy.seen) > 1
+
+
 async def test_a_key_that_a_step_added_to_a_secret_goes_again(engine: Engine, bus: Bus, proxy: FaultyProxy) -> None:
     async with executor(bus, proxy):
         first = operation("apply", secret(engine.namespace, user="a"), intent="i0")

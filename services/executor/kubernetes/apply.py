@@ -52,6 +52,8 @@ async def apply(cluster: Cluster, operation: Operation, permit: Permit) -> Effec
         if written is not None:
             return written
     live = await cluster.look(place)
+    if is_still_going(operation, live):
+        raise TransientError(f"{operation.resource} is still being deleted")
     settled = judge(operation, live, permit)
     if settled is not None:
         return settled
@@ -76,6 +78,13 @@ def makes_anew(operation: Operation) -> bool:
     """The verdict rests on nothing being there. Pure."""
     absent = operation.action == "create" or (operation.action == "apply" and operation.preconditions.absent)
     return absent and not operation.preconditions.uid
+
+
+def is_still_going(operation: Operation, live: Object | None) -> bool:
+    """What an undo makes again, held by a finalizer: it will be gone in the end, and is made then. Pure."""
+    if live is None or not operation.undoes or not makes_anew(operation):
+        return False
+    return manifests.is_terminating(live) and manifests.marker_of(live) != operation.id
 
 
 async def _at_once(cluster: Cluster, place: Place, operation: Operation, permit: Permit) -> Effect | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from schemas.events import ResourceEvent
 from schemas.identity import ResourceId
 from schemas.intents import Intent, OnFailure, Verb
 from schemas.verdicts import Verdict
+from services.resolver.holds import UNSEEN_MAX_S
 from services.resolver.signals import Effect, Rehearsed, Signal, Tick
 from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
 from tests.unit.resolver.world import World
@@ -106,6 +108,27 @@ def test_what_was_deleted_before_a_refused_step_is_made_again_and_what_needs_it_
     assert {WEB, CA, other} <= world.cluster.objects.keys()
     assert {one.action for one in last(world).plan} == {"create"}
     assert not world.cluster.broken
+
+
+def test_what_a_finalizer_still_holds_is_made_again_and_not_taken_for_there(world: World) -> None:
+    other = ResourceId("Secret/shop/other")
+    for body in (secret("ca"), secret("other")):
+        world.see(ResourceEvent("put", world.cluster.put(body)))
+    goes_on(world)
+    enter(world, "delete", resources=("secret/ca", "secret/other"))
+    going, before = next(one for one in world.operations if one.resource == CA), world.cluster.state(CA)
+    held = world.cluster.put(secret("ca", ending=True, finalizers=("example.com/hold",), uid=before.uid))
+    world.see(ResourceEvent("put", held))
+    known = {"former": "kept", "before": msgspec.to_builtins(before), "uid": held.uid}
+    ended = world._outcome(going, "failed").model_copy(update=known)
+    world.ledger[going.id] = [ended]
+    world.execute(world.operations.index(going))
+    goes_on(world, refuse=other)
+    world.now_s += UNSEEN_MAX_S
+    goes_on(world, execute=False)
+    assert [(one.action, one.resource) for one in last(world).plan] == [("create", CA)]
+    assert [one.code for one in last(world).reasons] == ["W521"]
+    assert world.operations[-1].undoes == going.id
 
 
 def test_what_somebody_uses_since_stays_and_is_named(world: World) -> None:
