@@ -82,9 +82,18 @@ class OperationPermit:
         self.keeper: Callable[[Manifest | None], Awaitable[None]] | None = None
         self.lease: Lease | None = None
         self.turn: Turn | None = None
-        self.open = maybe_begun
-        self.basis = operation.preconditions.resource_version if maybe_begun else ""
+        self.open, self.basis = False, ""
+        self._version, self._handed = operation.preconditions.resource_version, dict[int, int]()
+        if maybe_begun:
+            self.open, self.basis = True, self._version
         self._before = (self.open, self.basis)
+
+    def handed(self, stream_seq: int, deliveries: int) -> None:
+        """The message was given to us, so many times in all; what was given to somebody else in between may be done."""
+        known, self._handed[stream_seq] = self._handed.get(stream_seq, 0), deliveries
+        if deliveries > known + 1 and not self.open:
+            self.open, self.basis = True, self._version
+            self._before = (self.open, self.basis)
 
     @property
     def expired(self) -> bool:

@@ -189,6 +189,7 @@ class ExecutorService:
 
     async def _settle(self, operation: Operation, taken: Taken) -> bool:
         """True when its final outcome is stored; False when another delivery of it is at work here."""
+        permit = self._permit(operation, taken.message)
         if operation.id in self._busy:
             return False
         self._busy.add(operation.id)
@@ -198,7 +199,8 @@ class ExecutorService:
                 log.info("operation answered from the ledger", operation=operation.id)
                 await self._ledger.repeat(operation, entry)
             else:
-                await self._act_and_follow(operation, entry.outcome, self._permit(operation, taken))
+                permit.lease = taken.lease
+                await self._act_and_follow(operation, entry.outcome, permit)
             self._permits.pop(operation.id, None)
             self._ledger.let_go(operation)
             return True
@@ -241,8 +243,8 @@ class ExecutorService:
         )
         return outcome
 
-    def _permit(self, operation: Operation, taken: Taken) -> OperationPermit:
-        permit, message = self._permits.get(operation.id), taken.message
+    def _permit(self, operation: Operation, message: Received) -> OperationPermit:
+        permit = self._permits.get(operation.id)
         if permit is None:
             earlier_copy = self._pending.get(message.subject, message.stream_seq) < message.stream_seq
             maybe_begun = message.deliveries > 1 or earlier_copy
@@ -250,7 +252,7 @@ class ExecutorService:
             self._permits[operation.id] = permit
             while len(self._permits) > PERMITS_MAX:
                 self._permits.popitem(last=False)
-        permit.lease = taken.lease
+        permit.handed(message.stream_seq, message.deliveries)
         return permit
 
     # ── what cannot be settled ──────────────────────────────────────────────────────────────────────────────────────
