@@ -58,7 +58,7 @@ def rolling_set(body: Body) -> Iterator[str]:
     """How a DaemonSet changes its pods: more, or fewer, on a node; one of both."""
     rolling = mapping_of(mapping_of(mapping_of(body.get("spec")).get("updateStrategy")).get("rollingUpdate"))
     more, fewer = (rolling.get(one) for one in ("maxSurge", "maxUnavailable"))
-    if more not in (None, 0, "0%") and fewer not in (None, 0, "0%"):
+    if more not in (None, 0, "0%") and fewer not in (0, "0%"):  # who says nothing of fewer means one
         yield "spec.updateStrategy.rollingUpdate: maxSurge and maxUnavailable exclude each other"
     if fewer in (0, "0%") and more in (None, 0, "0%"):
         yield "spec.updateStrategy.rollingUpdate.maxUnavailable: cannot be 0 when maxSurge is 0"
@@ -69,6 +69,20 @@ def numbered_set(body: Body) -> Iterator[str]:
     strategy = mapping_of(mapping_of(body.get("spec")).get("updateStrategy"))
     if strategy.get("type") == "OnDelete" and strategy.get("rollingUpdate") is not None:
         yield "spec.updateStrategy.rollingUpdate: not with type OnDelete"
+
+
+def kept_rolling(live: Body, manifest: Body) -> Body:
+    """A StatefulSet as an API server keeps it, when its pods are to be replaced in turn no more.
+
+    From which on they are replaced it has filled in, and that stays unless the manifest takes it away.
+    """
+    had, says = (mapping_of(mapping_of(one.get("spec")).get("updateStrategy")) for one in (live, manifest))
+    if says.get("type") != "OnDelete" or had.get("type") == "OnDelete" or had.get("rollingUpdate"):
+        return live
+    return {
+        **live,
+        "spec": {**mapping_of(live.get("spec")), "updateStrategy": {**had, "rollingUpdate": {"partition": 0}}},
+    }
 
 
 def job(body: Body) -> Iterator[str]:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cheops.forms.service_rules import of_its_type
+from cheops.forms.workload_rules import kept_rolling
 from schemas.untyped import mapping_of, rows_of
 from services.resolver.judge.demand import thousandths
 
@@ -77,6 +78,7 @@ def merged(live: Mapping[str, Any], manifest: Mapping[str, Any], *, by_item: boo
     """The object after an apply of `manifest`; neither is changed. `by_item`: lists with a merge key are merged so."""
     live, manifest, said = kept(live), stored(manifest), stored(_last_applied(live))
     before = {} if is_patch(live, manifest) else said
+    live = kept_rolling(live, manifest) if live.get("kind") == "StatefulSet" else live
     made: dict[str, Any] = _merge(_content(before), _content(manifest), _content(live), by_item)
     made["metadata"] = {**_kept_metadata(live), **made.get("metadata", {})}
     if "status" in live:
