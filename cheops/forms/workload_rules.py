@@ -79,10 +79,8 @@ def kept_rolling(live: Body, manifest: Body) -> Body:
     had, says = (mapping_of(mapping_of(one.get("spec")).get("updateStrategy")) for one in (live, manifest))
     if says.get("type") != "OnDelete" or had.get("type") == "OnDelete" or had.get("rollingUpdate"):
         return live
-    return {
-        **live,
-        "spec": {**mapping_of(live.get("spec")), "updateStrategy": {**had, "rollingUpdate": {"partition": 0}}},
-    }
+    strategy = {**had, "rollingUpdate": {"partition": 0}}
+    return {**live, "spec": {**mapping_of(live.get("spec")), "updateStrategy": strategy}}
 
 
 def job(body: Body) -> Iterator[str]:

@@ -31,7 +31,6 @@ from services.resolver.judge.findings import Finding
 from services.resolver.judge.going import Going
 from services.resolver.judge.impact import LOOKED_AT, NAMED_MAX, in_order
 from services.resolver.judge.losses import (
-    BINDINGS,
     CHILDREN_WITHOUT_WARNING,
     CLAIMS_DELETED,
     DELETE,
@@ -45,6 +44,7 @@ from services.resolver.judge.makers import is_making
 from services.resolver.judge.ranks import ASK, WEAKER, may_be_woken, ranks
 from services.resolver.judge.remedies import TOUCHED_MAX, Offer, letting_go, taking_along
 from services.resolver.judge.restorers import restorer_by_number
+from services.resolver.judge.rights import GRANTING
 from services.resolver.judge.subsets import RULES
 from services.resolver.judge.summary import summary_of
 from services.resolver.judge.ties import bears_words, carries_words
@@ -195,7 +195,7 @@ def _is_special(numbers: Numbers, number: int) -> bool:
         return True
     if traits is None or TAKES in traits.facts:
         return True
-    if kind == RULES or kind in HOLDERS or kind in BINDINGS or traits.grants or is_making(numbers, number):
+    if kind == RULES or kind in HOLDERS or kind in GRANTING or traits.grants or is_making(numbers, number):
         return True
     return traits.facts.get(CLAIMS_DELETED) == DELETE
 

@@ -1,7 +1,4 @@
-"""What a deletion says of a resource itself, whoever uses it: its owner, its finalizers, its data, its rights. Pure.
-
-Rights go with an update of a binding or of its role, too.
-"""
+"""What a deletion says of a resource itself, whoever uses it: its owner, its finalizers, its data. Pure."""
 
 from __future__ import annotations
 
@@ -13,12 +10,12 @@ from schemas.events import Reference, ResourceState
 from schemas.identity import KindId, ResourceId, kind_of
 from schemas.relations.offering import KEY, OF_TEXT, TEXT
 from services.resolver.graph.remembered import top_owner_of, traits_of
-from services.resolver.graph.view import TAKES, WALK_MAX, Edge, View
-from services.resolver.graph.walk import owner_of
+from services.resolver.graph.view import TAKES, WALK_MAX, View
 from services.resolver.judge.cascade import Cascade
 from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.restorers import restorer_of
-from services.resolver.judge.use import BREAKING, CLAIMS_RULE, use_of
+from services.resolver.judge.rights import ACCOUNT, GRANTING, rights_gone
+from services.resolver.judge.use import CLAIMS_RULE
 
 CLAIM: Final = KindId("PersistentVolumeClaim")
 SET: Final = KindId("apps/StatefulSet")
@@ -27,22 +24,15 @@ HOLDERS: Final = {  # what holds the data of a kind, as its fact `volume` says, 
     CLAIM: ("PersistentVolume", "volume"),
     SNAPSHOT: ("snapshot.storage.k8s.io/VolumeSnapshotContent", "content"),
 }
-ACCOUNT: Final = KindId("ServiceAccount")
 _KEPT: Final = {
     "namespace": ("Namespace", ("default", "kube-system", "kube-public")),
     "system priority class": ("scheduling.k8s.io/PriorityClass", ("system-cluster-critical", "system-node-critical")),
 }
 KEPT: Final = {ResourceId(f"{kind}/{name}"): what for what, (kind, names) in _KEPT.items() for name in names}
-BINDINGS: Final = frozenset(
-    (KindId("rbac.authorization.k8s.io/RoleBinding"), KindId("rbac.authorization.k8s.io/ClusterRoleBinding"))
-)
-ROLES: Final = frozenset((KindId("rbac.authorization.k8s.io/Role"), KindId("rbac.authorization.k8s.io/ClusterRole")))
 CLAIMS_DELETED: Final = "claims.deleted"  # facts of a StatefulSet: what becomes of its claims, as workloads.yaml has it
 CLAIMS_SCALED: Final = "claims.scaled"
 DELETE: Final = "Delete"
-RULE: Final = "rule"  # the part of a role, as rbac.yaml has it
 CHILDREN_WITHOUT_WARNING: Final = 5
-BINDINGS_LOOKED_AT: Final = 128  # of one role
 KUBERNETES: Final = ("kubernetes.io", ".k8s.io")  # whose own controllers release what they hold
 
 
@@ -130,7 +120,7 @@ def takes_many(resource: ResourceId, cascade: Cascade) -> Finding:
 
 def _data_and_rights(view: View, resource: ResourceId, cascade: Cascade) -> Iterator[Finding]:
     kind = kind_of(resource)
-    state = view.find(resource) if kind in HOLDERS or kind == SET or kind in BINDINGS else None
+    state = view.find(resource) if kind in HOLDERS or kind == SET or kind in GRANTING else None
     if state is None:
         return
     if kind in HOLDERS:
@@ -139,8 +129,8 @@ def _data_and_rights(view: View, resource: ResourceId, cascade: Cascade) -> Iter
         for claim in _claims(view, state):
             if claim.resource not in cascade.all:
                 yield from _data(view, claim)
-    if kind in BINDINGS:
-        yield from _lost_rights(view, state, cascade)
+    if kind in GRANTING:
+        yield from rights_gone(view, state, cascade)
 
 
 def _data(view: View, claim: ResourceState) -> Iterator[Finding]:
@@ -165,69 +155,6 @@ def data_lost(view: View, old: ResourceState, new: ResourceState) -> Iterator[Fi
         for claim in _claims(view, old):
             if claim.resource not in kept:
                 yield from _data(view, claim)
-
-
-def rights_lost(view: View, after: View, old: ResourceState, new: ResourceState) -> Iterator[Finding]:
-    """Of an update: living workloads whose account a binding does not name any more, or whose role allows less."""
-    if kind_of(old.resource) in BINDINGS and old.references != new.references:
-        kept = set(_bound(after, new))
-        lost = ((old, account, "") for account in _bound(view, old) if account not in kept)
-    elif kind_of(old.resource) in ROLES and (gone := _allowed_no_more(old, new)):
-        what = f"{gone[0]!r}{f' and {len(gone) - 1} more' if len(gone) > 1 else ''} of "
-        lost = ((binding, account, what) for binding in _bindings(view, old) for account in _bound(view, binding))
-    else:
-        return
-    for binding, account, what in lost:
-        for finding, edge in _rightless(view, binding, account, what):
-            still = after.find(edge.source)
-            if still is not None and edge.reference in still.references:
-                yield finding
-
-
-def _bindings(view: View, role: ResourceState) -> Iterator[ResourceState]:
-    for edge in view.dependents(role.resource, BINDINGS_LOOKED_AT).edges:
-        binding = view.find(edge.source) if kind_of(edge.source) in BINDINGS else None
-        if binding is not None:
-            yield binding
-
-
-def _allowed_no_more(old: ResourceState, new: ResourceState) -> list[str]:
-    """`verb group/resource`, each, perhaps with a name; a wildcard allows what it covers, and no name allows all."""
-    left = set(new.parts.get(RULE, ()))
-    wild = [rule for rule in left if "*" in rule]
-    gone = (one for one in set(old.parts.get(RULE, ())) - left if " ".join(one.split(" ", 2)[:2]) not in left)
-    return sorted(one for one in gone if not any(_covers(rule, one) for rule in wild))
-
-
-def _covers(rule: str, allowed: str) -> bool:
-    """Of a rule with wildcards: no other covers what it is not itself, with or without a name."""
-    (verb, place, name), (wanted_verb, wanted, wanted_name) = ((*one.split(" ", 2), "")[:3] for one in (rule, allowed))
-    if verb not in ("*", wanted_verb) or name not in ("", wanted_name):
-        return False
-    return place in (wanted, "*/*") or (place.endswith("*") and wanted.startswith(place[:-1]))
-
-
-def _lost_rights(view: View, binding: ResourceState, cascade: Cascade) -> Iterator[Finding]:
-    for account in _bound(view, binding):
-        for finding, edge in _rightless(view, binding, account, ""):
-            if edge.source not in cascade.all:
-                yield finding
-
-
-def _bound(view: View, binding: ResourceState) -> Iterator[ResourceId]:
-    """The accounts that it names and that are there."""
-    for reference in binding.references:
-        present = view.targets(binding.resource, reference).present
-        yield from (account for account in present if kind_of(account) == ACCOUNT)
-
-
-def _rightless(view: View, binding: ResourceState, account: ResourceId, what: str) -> Iterator[tuple[Finding, Edge]]:
-    for edge in view.dependents(account).edges:
-        source = view.find(edge.source)
-        living = source is not None and edge.source != binding.resource and use_of(edge, source) in BREAKING
-        if living and owner_of(view, edge.source) is None:
-            message = f"{named(edge.source)} loses {what}what {named(binding.resource)} grants it"
-            yield Finding("W316", message, "presence", edge.source, edge), edge
 
 
 def parts_lost(old: ResourceState, new: ResourceState) -> dict[str, set[str]]:

@@ -16,10 +16,11 @@ from services.resolver.judge.case import Change
 from services.resolver.judge.delete import USERS_LOOKED_AT, Blocks, blocks_by_default
 from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.grants import admitted_from, is_granted, permitted_by
-from services.resolver.judge.losses import data_lost, lost_to, parts_lost, rights_lost
+from services.resolver.judge.losses import data_lost, lost_to, parts_lost
 from services.resolver.judge.makers import made_by, made_less
 from services.resolver.judge.params import PARAM_FACTS, is_only_guessed, parameters_lost
 from services.resolver.judge.restorers import restorer_of
+from services.resolver.judge.rights import rights_lost
 from services.resolver.judge.subsets import said, subsets_lost
 from services.resolver.judge.use import (
     DEFAULT_PARTS,
