@@ -57,14 +57,17 @@ def limits_in(view: View, namespace: str) -> Limits:
 def refusals(limits: Limits, demand: Demand) -> Iterator[tuple[ResourceState, str]]:
     """What a bound refuses: the LimitRange, and why. A default limit is one for who asks for more and names none."""
     pod = pod_of(demand, limits.requests, limits.limits) if demand.containers else None
-    each = [with_defaults(one, limits.requests, limits.limits) for one in (*demand.containers, *demand.first)]
+    owns = (*demand.containers, *demand.first)
+    each = [(one, with_defaults(one, limits.requests, limits.limits)) for one in owns]
     for state, line in limits.bounds:
         if line.about == "PersistentVolumeClaim" and line.resource == "storage" and demand.storage is not None:
             asked: Sequence[Asked] = [_of_storage(demand.storage)]
         elif line.about == "PersistentVolumeClaim" and line.resource == "storage":
             asked = [_of_storage(claim.storage) for claim in demand.claims.values() if claim.storage is not None]
+        elif line.about == "Container" and line.what == DEFAULT:
+            asked = [one for own, one in each if line.resource not in own.limits]
         elif line.about == "Container":
-            asked = each
+            asked = [one for _, one in each]
         else:
             asked = [pod] if line.about == "Pod" and pod is not None else []
         if any(_is_out(one, line) for one in asked):

@@ -1,4 +1,4 @@
-"""Which living workloads may do less: W316, when a binding goes, or its role allows less than before. Pure.
+"""Which living workloads may do less: W316, when a binding goes, its role allows less, or they run as another. Pure.
 
 What an aggregated ClusterRole allows is what those that it selects allow: its controller writes that into `rules`,
 whatever a manifest says there. So it allows less when one of them does, or goes, or is selected no more.
@@ -11,6 +11,7 @@ from typing import Final
 
 from schemas.events import Reference, ResourceState
 from schemas.identity import KindId, ResourceId, kind_of
+from services.resolver.graph.label_index import namespace_of
 from services.resolver.graph.view import Edge, View
 from services.resolver.graph.walk import owner_of
 from services.resolver.judge.cascade import Cascade
@@ -25,6 +26,8 @@ ROLES: Final = frozenset((KindId("rbac.authorization.k8s.io/Role"), KindId("rbac
 GRANTING: Final = BINDINGS | ROLES
 RULE: Final = "rule"  # the part of a role, as rbac.yaml has it
 AGGREGATION: Final = "role.aggregation"  # the rule there
+ROLE: Final = "binding.role"
+RUNS_AS: Final = "podspec.serviceaccount"  # how the names of the rules in podspec.yaml begin
 LOOKED_AT: Final = 128  # bindings of one role, roles that select one
 Lost = tuple[ResourceState, ResourceId, str]  # the binding, an account that it names, and what of it is lost
 
@@ -60,6 +63,40 @@ def rights_lost(view: View, after: View, old: ResourceState, new: ResourceState)
             still = after.find(edge.source)
             if still is not None and edge.reference in still.references:
                 yield finding
+
+
+def rights_left_behind(view: View, after: View, old: ResourceState, new: ResourceState) -> Iterator[Finding]:
+    """Of an update: what pods may do no more since they run as another account, to which nobody grants it."""
+    had, has = _accounts_of(old), _accounts_of(new)
+    if had.keys() & has.keys() or not has or owner_of(view, old.resource) is not None:
+        return
+    kept = {_granted(binding) for account in has for binding in _naming(after, account)}
+    for account, reference in had.items():
+        edge = Edge(old.resource, account, reference)
+        if use_of(edge, new) not in BREAKING:
+            continue
+        for binding in _naming(view, account):
+            if _granted(binding) not in kept:
+                message = f"{named(new.resource)} loses what {named(binding.resource)} grants {named(account)}"
+                yield Finding("W316", message, "presence", new.resource, edge)
+
+
+def _accounts_of(state: ResourceState) -> dict[ResourceId, Reference]:
+    return {one.target: one for one in state.references if one.rule.startswith(RUNS_AS)}
+
+
+def _naming(view: View, account: ResourceId) -> Iterator[ResourceState]:
+    """The bindings that grant it something."""
+    for edge in view.dependents(account).edges:
+        binding = view.find(edge.source) if kind_of(edge.source) in BINDINGS else None
+        if binding is not None:
+            yield binding
+
+
+def _granted(binding: ResourceState) -> tuple[str, frozenset[ResourceId]]:
+    """Where, and which role."""
+    roles = frozenset(one.target for one in binding.references if one.rule == ROLE)
+    return namespace_of(binding.resource), roles
 
 
 def _made_of(view: View, role: ResourceState) -> list[ResourceState]:

@@ -20,7 +20,7 @@ from services.resolver.judge.losses import data_lost, lost_to, parts_lost
 from services.resolver.judge.makers import made_by, made_less
 from services.resolver.judge.params import PARAM_FACTS, is_only_guessed, parameters_lost
 from services.resolver.judge.restorers import restorer_of
-from services.resolver.judge.rights import rights_lost
+from services.resolver.judge.rights import rights_left_behind, rights_lost
 from services.resolver.judge.subsets import said, subsets_lost
 from services.resolver.judge.use import (
     DEFAULT_PARTS,
@@ -69,6 +69,7 @@ def judge_change(view: View, after: View, change: Change, blocks: Blocks = block
     yield from _lost_home(view, after, old, new)
     yield from _lost_grants(view, after, old, new)
     yield from rights_lost(view, after, old, new)
+    yield from rights_left_behind(view, after, old, new)
     yield from data_lost(view, old, new)
     for edge, what in made_less(view, after, old, new):
         source = after.find(edge.source)
