@@ -4,7 +4,8 @@
     ├── TransientError        try again later (redeliver, back off); `retry_after_s` when the other side said so
     │   └── BusUnavailableError   the bus does not answer; the message says what to start
     ├── PermanentError        trying again cannot help: dead letters, exit 1
-    │   └── SettingsError     the caller's set-up is wrong; the message names the field
+    │   ├── SettingsError     the caller's set-up is wrong; the message names the field
+    │   └── TooLargeError     no bus takes a message of that size; the message says both sizes
     └── ConflictError         somebody else was first (optimistic concurrency): read again, decide again
 
 Foreign errors are converted at the adapter and chained.
@@ -35,6 +36,10 @@ class PermanentError(CheopsError):
 
 class SettingsError(PermanentError):
     """The set-up is wrong."""
+
+
+class TooLargeError(PermanentError):
+    """A message that no bus takes."""
 
 
 class ConflictError(CheopsError):

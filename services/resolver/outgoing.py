@@ -23,7 +23,7 @@ from schemas.peers import Part, PeerMessage, Refuse, what_of
 from schemas.verdicts import Verdict
 from services.chassis import metrics
 from services.chassis.bus.port import Bus, Reader, Received, ToStore
-from services.chassis.errors import ConflictError, PermanentError, TransientError
+from services.chassis.errors import ConflictError, PermanentError, TooLargeError, TransientError
 from services.chassis.kubernetes.sealing import SealError
 from services.chassis.peering.courier import Courier
 from services.chassis.peering.letter import Letter, OutboxFullError
@@ -161,7 +161,7 @@ class Outgoing:
         return await self._insist(lambda: self._bus.last("VERDICTS", self._everything), "verdict", "the last")
 
     async def send_operations(self, operations: Sequence[Operation]) -> None:
-        """To the executor of their site, in this order."""
+        """To the executor of their site, in this order. What no bus takes has failed, as if that had said so."""
         messages = [self._leaving(one) for one in operations]
         if len(messages) > 1:
             try:
@@ -170,14 +170,39 @@ class Outgoing:
                 pass
             else:
                 return
-        for message in messages:
-            await self._insist(
-                lambda one=message: self._bus.publish(  # type: ignore[misc]  # mypy cannot infer a default's type
-                    one.subject, one.payload, message_id=one.message_id, headers=one.headers
-                ),
-                "operation",
-                message.message_id,
-            )
+        for operation, message in zip(operations, messages, strict=True):
+            try:
+                await self._publish(message, "operation")
+            except TooLargeError as error:
+                await self._publish(self._unsent(operation, str(error)), "outcome")
+
+    async def _publish(self, message: ToStore, what: str) -> None:
+        subject, payload, headers = message.subject, message.payload, message.headers
+        await self._insist(
+            lambda: self._bus.publish(subject, payload, message_id=message.message_id, headers=headers),
+            what,
+            message.message_id,
+        )
+
+    def _unsent(self, operation: Operation, why: str) -> ToStore:
+        log.error("an operation cannot be sent", site=self._site, operation=operation.id, reason=why)
+        outcome = Outcome(
+            operation=operation.id,
+            intent=operation.intent,
+            revision=operation.revision,
+            step=operation.step,
+            site=operation.site,
+            action=operation.action,
+            resource=operation.resource,
+            state="failed",
+            changed=False,
+            message=f"not sent to the executor: {why}",
+            at=self._now().wall,
+        )
+        message_id = f"{outcome.operation}.{outcome.state}"
+        subject = subjects.outcome(operation.site, operation.intent, f"{operation.revision}-{operation.step}")
+        headers = envelope.headers("outcome", f"resolver/{self._site}", message_id)
+        return ToStore(subject, outcome.to_json(), message_id, headers)
 
     def _leaving(self, operation: Operation) -> ToStore:
         subject = subjects.operation(operation.site, operation.intent, f"{operation.revision}-{operation.step}")
@@ -232,7 +257,7 @@ class Outgoing:
         try:
             letter = Letter.of(sealed_for(message, key), said_at=f"{self._now().wall.timestamp():.6f}")
             await self._insist(lambda: courier.send(letter), letter.what, message.intent)
-        except (OutboxFullError, SealError) as error:
+        except (OutboxFullError, SealError, TooLargeError) as error:
             log.error("not told", site=self._site, peer=message.receiver, error=str(error))
             names = {"sender": message.receiver, "receiver": self._site, "intent": message.intent}
             return Refuse(what=what_of(message), reason=str(error)[:500], **names)

@@ -7,7 +7,7 @@ from typing import Final
 
 from schemas.envelope import MESSAGE_BYTES_MAX
 from services.chassis.bus.streams import HEADERS_BYTES_MAX
-from services.chassis.errors import PermanentError
+from services.chassis.errors import TooLargeError
 
 HEADER_LINE_BYTES: Final = 4  # ": " and the line's end
 SERVER_PAYLOAD_BYTES: Final = MESSAGE_BYTES_MAX + 64 * 1024  # what a server's max_payload should be
@@ -17,11 +17,11 @@ HINT: Final = f"set max_payload: {SERVER_PAYLOAD_BYTES} in the NATS server's con
 def ensure_fits(
     subject: str, payload: bytes, headers: Mapping[str, str], server_bytes_max: int = SERVER_PAYLOAD_BYTES
 ) -> None:
-    """Raise PermanentError with both sizes. `server_bytes_max`: the server takes so much, headers included."""
+    """Raise TooLargeError with both sizes. `server_bytes_max`: the server takes so much, headers included."""
     lines = sum(len(name.encode()) + len(value.encode()) + HEADER_LINE_BYTES for name, value in headers.items())
     if lines > HEADERS_BYTES_MAX:
-        raise PermanentError(f"headers of {lines} bytes for {subject} (at most {HEADERS_BYTES_MAX})")
+        raise TooLargeError(f"headers of {lines} bytes for {subject} (at most {HEADERS_BYTES_MAX})")
     bound = min(MESSAGE_BYTES_MAX, server_bytes_max - HEADERS_BYTES_MAX)
     if len(payload) > bound:
         hint = "" if bound == MESSAGE_BYTES_MAX else f"; this server takes no more: {HINT}"
-        raise PermanentError(f"message of {len(payload)} bytes for {subject} (at most {bound}{hint})")
+        raise TooLargeError(f"message of {len(payload)} bytes for {subject} (at most {bound}{hint})")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from services.chassis.bus.matching import matches
 from services.chassis.bus.port import PENDING_MAX, Received, ToStore
 from services.chassis.bus.streams import DUPLICATE_WINDOW_S, StreamDefinition
-from services.chassis.errors import ConflictError, PermanentError, TransientError
+from services.chassis.errors import ConflictError, TooLargeError, TransientError
 
 
 def headers_of(message: ToStore) -> dict[str, str]:
@@ -64,7 +64,7 @@ class StoredStream:
         fence: Fence | None,
         now_s: float,
     ) -> int:
-        """Its sequence number; the first's when the id is known. Raises ConflictError, PermanentError (too large)."""
+        """Its sequence number; the first's when the id is known. Raises ConflictError, TooLargeError."""
         self.prune(now_s)
         self._ensure_size(subject, payload)
         if fence is not None:
@@ -105,7 +105,7 @@ class StoredStream:
     def _ensure_size(self, subject: str, payload: bytes) -> None:
         most = self.definition.message_bytes_max
         if len(payload) > most:
-            raise PermanentError(f"message of {len(payload)} bytes for {subject} (at most {most})")
+            raise TooLargeError(f"message of {len(payload)} bytes for {subject} (at most {most})")
 
     def _ensure_room(self, subject: str, size: int) -> None:
         if self.definition.work_queue and self._bytes + size > self.definition.max_bytes:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from schemas import subjects
 from schemas.alerts import Alert
-from schemas.identity import SiteName
+from schemas.identity import ResourceId, SiteName
+from schemas.operations import Operation
+from schemas.outcomes import Outcome
 from schemas.peers import Wake
 from services.chassis.bus.memory import MemoryBus
-from services.chassis.bus.streams import ensure_streams
+from services.chassis.bus.port import ToStore
+from services.chassis.bus.sizes import ensure_fits
+from services.chassis.bus.streams import HEADERS_BYTES_MAX, ensure_streams
 from services.chassis.errors import TransientError
 from services.resolver.outgoing import Outgoing
 from services.resolver.signals import Moment
@@ -59,3 +65,64 @@ async def test_what_the_server_does_not_store_is_known_until_it_is_stored() -> N
     bus.is_full = False
     await telling
     assert out.unstored == ""
+
+
+class SmallBus(MemoryBus):
+    """Its server takes so many bytes."""
+
+    bytes_max = 2_000
+
+    async def publish(self, subject: str, payload: bytes, **named: Any) -> int:
+        ensure_fits(subject, payload, {}, self.bytes_max + HEADERS_BYTES_MAX)
+        return await super().publish(subject, payload, **named)
+
+    async def publish_together(self, messages: Sequence[ToStore], **named: Any) -> int:
+        for one in messages:
+            ensure_fits(one.subject, one.payload, {}, self.bytes_max + HEADERS_BYTES_MAX)
+        return await super().publish_together(messages, **named)
+
+
+def _operation(step: str, size: int) -> Operation:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    return Operation(
+        id=f"i-1.1.{step}",
+        intent="i-1",
+        revision=1,
+        step=step,
+        site=LYON,
+        action="create",
+        resource=ResourceId(f"ConfigMap/shop/{step}"),
+        manifest={"data": {"key": size * "x"}},
+        issued_at=now,
+        expires_at=now + timedelta(hours=1),
+    )
+
+
+@virtually
+async def test_an_operation_that_no_bus_takes_has_failed_and_holds_no_other_up() -> None:
+    """A resolver that ended by it would meet it again at each start: its verdict is stored."""
+    bus = SmallBus()
+    await ensure_streams(bus, LYON)
+    out = Outgoing(SiteName(LYON), bus, lambda: Moment(0.0, datetime(2026, 1, 1, tzinfo=UTC)))
+    await out.send_operations([_operation("1", 10), _operation("2", 3_000), _operation("3", 10)])
+    await out.send_operations([_operation("4", 3_000)])
+    sent = [one async for one in bus.scan("OPERATIONS", subjects.filters("OPERATIONS", SiteName(LYON)))]
+    said = [one async for one in bus.scan("OUTCOMES", subjects.filters("OUTCOMES", SiteName(LYON)))]
+    outcomes = [Outcome.from_json(one.payload) for one in said]
+    assert [Operation.from_json(one.payload).step for one in sent] == ["1", "3"]
+    assert [(one.step, one.state, one.changed) for one in outcomes] == [("2", "failed", False), ("4", "failed", False)]
+    assert outcomes[0].message.startswith("not sent to the executor: message of ")
+
+
+@virtually
+async def test_a_word_that_no_bus_takes_is_refused_to_who_wanted_to_say_it() -> None:
+    links = await Links.between(LYON, OSLO)
+    bus = SmallBus()
+    bus.bytes_max = 20
+    await ensure_streams(bus, LYON)
+    out = Outgoing(SiteName(LYON), links.buses[LYON], lambda: Moment(0.0, datetime(2026, 1, 1, tzinfo=UTC)))
+    async with carrying(bus) as courier:
+        refused = await out.tell(courier, Wake(sender=LYON, receiver=OSLO, intent="i-1", round=1), "")
+    assert refused is not None
+    assert (refused.sender, refused.receiver, refused.what) == (OSLO, LYON, "wake")
+    assert refused.reason.startswith("message of ")

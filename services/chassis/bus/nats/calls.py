@@ -16,7 +16,14 @@ import nats.errors
 import nats.js.errors
 from nats.aio.subscription import Subscription
 
-from services.chassis.errors import BusUnavailableError, CheopsError, ConflictError, PermanentError, TransientError
+from services.chassis.errors import (
+    BusUnavailableError,
+    CheopsError,
+    ConflictError,
+    PermanentError,
+    TooLargeError,
+    TransientError,
+)
 
 # nats-server's error codes (server/errors.json)
 WRONG_LAST: Final = (10071, 10164)
@@ -67,12 +74,14 @@ def converted(error: Exception, what: str) -> CheopsError:
             return TransientError(f"{what}: no stream takes it (are the streams made?)")
         case nats.js.errors.APIError(err_code=code) if code in (*WRONG_LAST, KNOWN_ID):
             return ConflictError(f"{what}: {error.description}")
-        case nats.js.errors.APIError(err_code=code) if code in (TOO_LARGE, *NO_BATCHES):
+        case nats.js.errors.APIError(err_code=code) if code == TOO_LARGE:
+            return TooLargeError(f"{what}: {error.description}")
+        case nats.js.errors.APIError(err_code=code) if code in NO_BATCHES:
             return PermanentError(f"{what}: {error.description}")
         case nats.js.errors.APIError():
             return TransientError(f"{what}: {error.description or error!r}")
         case nats.errors.MaxPayloadError():
-            return PermanentError(f"{what}: larger than the server's max_payload")
+            return TooLargeError(f"{what}: larger than the server's max_payload")
         case nats.errors.NoRespondersError():
             return BusUnavailableError(f"{what}: nobody serves it")
         case TimeoutError() | nats.errors.TimeoutError():
