@@ -22,8 +22,9 @@ FILE_BYTES_MAX: Final = 64 * 1024 * 1024
 ALIASES_MAX: Final = 1_000
 DEPTH_MAX: Final = 100
 LARGE_LEN: Final = 1024 * 1024  # from here on JSON is read as JSON: below, the lines of fields are worth more
-_WORDS: Final[dict[type, str]] = {str: "text", list: "a list", bool: "true or false"}
+_WORDS: Final[dict[type, str]] = {str: "text", list: "a list", dict: "a mapping", bool: "true or false"}
 STDIN: Final = Path("-")
+_REMOTE: Final = (("http:",), ("https:",))
 KUSTOMIZE: Final = "kustomize.config.k8s.io/"
 
 _Base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -81,16 +82,30 @@ class Document:
     def check_object(self) -> None:
         """Raise DocumentError when it is not a named Kubernetes object."""
         for field_name in ("apiVersion", "kind"):
-            if not isinstance(self.body.get(field_name), str) or not self.body[field_name]:
-                raise DocumentError(self.file, self.line_of((field_name,)), f"{field_name}: missing (expected text)")
+            if self.body.get(field_name) in (None, ""):
+                raise self._bad((field_name,), "missing (expected text)")
+            if not isinstance(self.body[field_name], str):
+                raise self._bad((field_name,), f"{self.body[field_name]!r:.40} is not text (quote it)")
+        if self.body["apiVersion"].count("/") > 1:
+            raise self._bad(("apiVersion",), f"{self.body['apiVersion']!r:.80} (expected VERSION or GROUP/VERSION)")
+        if self.body["kind"] == "List" and "metadata" not in self.body:
+            raise self._bad(("items",), f"{_named(self.body.get('items'))} (expected a list of objects)")
         metadata = self.body.get("metadata")
         if not isinstance(metadata, Mapping):
-            raise DocumentError(self.file, self.line_of(("metadata",)), "metadata: missing (expected a mapping)")
+            raise self._bad(("metadata",), f"{_named(metadata)} (expected a mapping)")
         name = metadata.get("name")
         name = metadata.get("generateName") if name in (None, "") else name
         if not isinstance(name, str):
             found = "missing (expected text)" if name is None else f"{name!r} is not text (quote it)"
-            raise DocumentError(self.file, self.line_of(("metadata", "name")), f"metadata.name: {found}")
+            raise self._bad(("metadata", "name"), found)
+
+    def _bad(self, path: tuple[str, ...], reason: str) -> DocumentError:
+        return DocumentError(self.file, self.line_of(path), f"{'.'.join(path)}: {reason}")
+
+
+def _named(value: object) -> str:
+    """What stands where something else is expected."""
+    return "missing" if value is None else _WORDS.get(type(value), "a number")
 
 
 def read_documents(path: Path) -> list[Document]:
@@ -100,6 +115,8 @@ def read_documents(path: Path) -> list[Document]:
     """
     if path == STDIN:
         return parse(sys.stdin.buffer.read(FILE_BYTES_MAX + 1), "standard input")
+    if path.parts[:1] in _REMOTE:
+        raise DocumentError(str(path), 0, "an address is not fetched (curl -L it, and read that with -f -)")
     if is_folder(path):
         return objects_in(document for file in manifest_files(path) for document in read_documents(file))
     try:
@@ -192,9 +209,7 @@ def _bodies(text: str, file: str) -> Iterator[Document]:
             if body is None:
                 continue
             if not isinstance(body, dict):
-                raise DocumentError(
-                    file, line, f"{_WORDS.get(type(body), 'a number')} (expected a Kubernetes object, a mapping)"
-                )
+                raise DocumentError(file, line, f"{_named(body)} (expected a Kubernetes object, a mapping)")
             yield Document(file, line, body, node)
     finally:
         loader.dispose()

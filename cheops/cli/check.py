@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from cheops.cli.intents import BoundOption
 from cheops.cli.layout import Command, examples
 from cheops.cli.options import FILES, AsciiOption, NamespaceOption, RulesOption, scope_text
 from cheops.cli.scoping import LatencyOption
@@ -72,7 +73,6 @@ ScopeOption = Annotated[
     typer.Option("--scope", help="Where: lyon, or lyon & oslo.", autocompletion=scope_text, metavar="SCOPE"),
 ]
 CascadeOption = Annotated[str, typer.Option("--cascade", help="none, or dependents: delete what uses it first.")]
-BoundOption = Annotated[float, typer.Option("--bound", help="How old evidence may be, in seconds.", metavar="S")]
 StaleOption = Annotated[Strings, typer.Option("--stale", help="This site's evidence is old.", metavar="SITE")]
 UnreachableOption = Annotated[Strings, typer.Option("--unreachable", help="This site does not answer.", metavar="SITE")]
 GoneOption = Annotated[

@@ -142,7 +142,7 @@ def _paths(pairs: Iterable[str]) -> dict[SiteName, list[Path]]:
     paths: dict[SiteName, list[Path]] = {}
     for pair in pairs:
         name, equals, path = pair.partition("=")
-        if not equals or not path:
+        if not name or not equals or not path:
             raise BadInputError(f"--site {pair}: expected NAME=PATH, for example lyon=clusters/lyon")
         paths.setdefault(site_name(name), []).append(Path(path))
     return paths

@@ -253,6 +253,10 @@ def submit_draft(verb: str, namespace: str, site: str | None, server: str | None
 
     if given.get("override") and not given["reason"]:
         raise BadInputError("--override needs --reason TEXT: it is recorded with the verdict")
+    if given.get("reason") and not given.get("override"):
+        raise BadInputError("--reason says why an override is right: expected --override CODE with it")
+    if given.get("preview") and given.get("no_wait"):
+        raise BadInputError("--preview stores nothing, --no-wait prints what is stored: expected one of them")
     for code in given.get("override") or ():
         if find(code) is None:
             raise BadInputError(f"--override {code}: no code is called so (cheops explain lists them)")

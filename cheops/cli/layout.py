@@ -13,6 +13,7 @@ import textwrap
 from collections.abc import Iterable
 from typing import Any, Final
 
+from typer import TyperException
 from typer.core import TyperCommand, TyperGroup
 
 OTHERS: Final = "Commands"
@@ -105,6 +106,17 @@ class _Page:
         return "\n\n".join("\n".join(lines) for lines in blocks if lines)
 
     epilog_indent = ""  # examples bring their own
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """An option that lacks its value is told as what else is typed wrong: with the command and its usage."""
+        try:
+            rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]  # typer's
+            return rest
+        except TyperException as error:
+            known: Any = error
+            if getattr(known, "ctx", ctx) is None:
+                known.ctx = ctx
+            raise
 
     def blocks(self, ctx: Any) -> Iterable[list[str]]:
         """Arguments, then options."""

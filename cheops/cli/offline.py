@@ -36,6 +36,8 @@ def relations(
     """The relationships of manifests, offline. With -o json one object a line (relation/v1; of --rules rule/v1)."""
     from cheops.cli.failures import BadInputError
 
+    if rules and filename:
+        raise BadInputError("--rules prints the catalogue, -f reads manifests: expected one of them")
     if rules:
         from cheops.cli.relating import print_rules
 

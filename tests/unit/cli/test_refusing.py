@@ -18,6 +18,21 @@ POLICY = "schema: policy/v1\n"
         (("delete", "secret/ca", "--override", "mine", "--reason", "why not"), "--override mine: no code is called so"),
         (("why", "secret", "edge-ca"), "secret: expected KIND/NAME"),
         (("policy", "check", "."), "a folder (expected one file)"),
+        (("rules", "check", "nowhere.yaml"), "cheops: nowhere.yaml: cannot be read (No such file or directory)\n"),
+        (
+            ("rules", "check", "."),
+            "cheops: .: neither rules nor a ConfigMap with the label cheops.io/rules=true",
+        ),
+        (("relations", "--rules", "-f", "policy.yaml"), "--rules prints the catalogue, -f reads manifests"),
+        (("relations", "-f", "https://example.com/a.yaml"), "/example.com/a.yaml: an address is not fetched"),
+        (("check", "--site", "=here", "--delete", "cm/x"), "--site =here: expected NAME=PATH"),
+        (
+            ("check", "--site", "lyon=.", "--delete", "cm/x", "--bound", "0"),
+            "cheops check: invalid value for '--bound'",
+        ),
+        (("delete", "secret/ca", "--reason", "why not"), "--reason says why an override is right: expected --override"),
+        (("delete", "secret/ca", "--preview", "--no-wait"), "--preview stores nothing, --no-wait prints"),
+        (("relations", "-f"), "Usage: cheops relations [OPTIONS]\nHelp: cheops relations --help\n"),
     ],
 )
 def test_a_wrong_word_is_named(tmp_path: Path, words: tuple[str, ...], said: str) -> None:

@@ -76,6 +76,11 @@ def test_relations_says_in_words_what_is_not_there(cheops: Cheops, tmp_path: Pat
     [
         (POD.replace("name: web", 'name: "a\\0b"'), 3, "not a resource identity"),
         (POD.replace("name: web", "name: a/b/c"), 3, "not a resource identity"),
+        (POD.replace("v1", "a/b/c"), 1, "apiVersion: 'a/b/c' (expected VERSION or GROUP/VERSION)"),
+        (POD.replace("kind: Pod", "kind: [Pod]"), 2, "kind: ['Pod'] is not text (quote it)"),
+        ("apiVersion: v1\nkind: Pod\nmetadata: [web]\n", 3, "metadata: a list (expected a mapping)"),
+        ("apiVersion: v1\nkind: List\nitems: {a: b}\n", 3, "items: a mapping (expected a list of objects)"),
+        ("apiVersion: v1\nkind: List\n", 1, "items: missing (expected a list of objects)"),
         (POD.replace("kind: Pod\n", ""), 1, "kind: missing"),
         (POD + "  x: [", 5, "expected"),
     ],
