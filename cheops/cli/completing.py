@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
 from cheops.contexts import load_context
@@ -24,6 +24,16 @@ def sites(incomplete: str) -> list[str]:
         return [name for name in load_context().sites if name.startswith(incomplete)]
     except SettingsError:
         return []
+
+
+def behind_equals(typed: MutableMapping[str, str]) -> None:
+    """bash takes `--site=o` apart, too: the sign is a word of its own, and typer would take it for the value."""
+    words, place = typed.get("COMP_WORDS", "").split("\n"), typed.get("COMP_CWORD", "")
+    if not place.isdigit():
+        return
+    signs = [at for at in range(1, len(words)) if words[at] == "=" and words[at - 1].startswith("-")]
+    typed["COMP_WORDS"] = "\n".join(word for at, word in enumerate(words) if at not in signs or at == int(place))
+    typed["COMP_CWORD"] = str(int(place) - sum(at < int(place) for at in signs))
 
 
 def scope_text(incomplete: str) -> list[str]:
@@ -71,6 +81,8 @@ def _ask(given: Mapping[str, Any], kind: str = "", start: str = "") -> NamesAnsw
 
 async def _answer(given: Mapping[str, Any], kind: str, start: str) -> NamesAnswer:
     from cheops.mesh import connect
+    from services.chassis import logs
 
+    logs.configure("error")
     async with connect(given.get("server"), site=given.get("site")) as mesh:
         return await mesh.names(kind, prefix=start, namespace=given.get("namespace") or "")

@@ -97,7 +97,9 @@ async def mesh_findings(context: Context) -> list[Finding]:
     """Of bus, sites and links, and what their resolvers have raised about the set-up."""
     from cheops.mesh import connect
     from cheops.overview import overview
+    from services.chassis import logs
 
+    logs.configure("warning")  # what the bus complains of is no finding
     try:
         findings = await _servers(context)
         async with connect(context) as mesh:

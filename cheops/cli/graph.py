@@ -188,7 +188,19 @@ def why(
     asked = Asked(filename, site, server, output, ascii_only, rule_file)
     answer = _print(asked, lambda mesh: mesh.why(source, target, namespace=namespace, site=site), path_lines)
     if not answer.edges:
+        _name_missing(answer)
         raise typer.Exit(1)
+
+
+def _name_missing(answer: GraphAnswer) -> None:
+    """No path leads to or from a name that is not there, which may be mistyped."""
+    import sys
+
+    from cheops.cli.render.steps import named
+
+    for node in answer.nodes:
+        if node.state == "missing":
+            sys.stderr.write(f"cheops: {named(node.resource)} is not at {answer.site}\n")
 
 
 def missing(

@@ -90,10 +90,9 @@ def heal(
 
 def _drifted(site: str | None, server: str | None) -> tuple[str, ...]:
     """What the alerts that have not healed say, as far as one intent can name it."""
-    from cheops.cli.running import with_mesh
+    from cheops.cli.running import insist_on_all, with_mesh
     from schemas.identity import site_name
     from schemas.intents import RESOURCES_MAX
-    from services.chassis.errors import TransientError
 
     async def asked(mesh: Mesh) -> list[Alert]:
         if site:
@@ -103,8 +102,7 @@ def _drifted(site: str | None, server: str | None) -> tuple[str, ...]:
             async for alert in mesh.alerts(code=code):
                 last[alert.id] = alert
         found = [one for one in last.values() if one.state == "raised" and _is_of(one, site)]
-        if not found and mesh.unheard:
-            raise TransientError(f"what is to be healed at {', '.join(sorted(mesh.unheard))} is not known")
+        insist_on_all(mesh, len(found), "what is to be healed")
         return found
 
     found: Any = with_mesh(asked, server, site)

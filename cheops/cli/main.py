@@ -5,6 +5,7 @@ Exit codes: 0 allow or done · 1 error · 2 usage or bad input · 3 deny · 4 de
 
 from __future__ import annotations
 
+import os
 import sys
 from io import TextIOWrapper
 from typing import Annotated
@@ -110,6 +111,10 @@ def options(
 def main() -> None:
     """Entry point; never shows a traceback for something that has an explanation."""
     open_closed_streams()
+    if "_CHEOPS_COMPLETE" in os.environ:
+        from cheops.cli.completing import behind_equals
+
+        behind_equals(os.environ)
     if sys.stderr is sys.__stderr__ and sys.stderr is not None:
         sys.stderr = Unread(sys.stderr.buffer, sys.stderr.encoding, "backslashreplace", line_buffering=True)
     if isinstance(sys.stdout, TextIOWrapper):

@@ -126,7 +126,7 @@ def _rows(copies: Sequence[Copy], signs: Signs) -> list[str]:
         sign = signs.allow if one.object is not None else signs.defer if one.is_unknown else signs.deny
         age = f"seen {one.age_s:.1f} s ago" if one.age_s is not None else ""
         word = age if one.object is not None else f"unknown: {one.why}" if one.is_unknown else one.why
-        rows.append(f"  {sign} {one.site:<{width}}  {word}".rstrip())
+        rows += signs.wrapped(f"  {sign} {one.site:<{width}}  {word}".rstrip(), " " * (width + 6))
     return rows
 
 

@@ -19,11 +19,22 @@ def _say_unheard(site: str, why: str) -> None:
     sys.stderr.write(f"cheops: {site} did not answer: {why}\n")
 
 
+def insist_on_all(mesh: Mesh, count: int, what: str) -> None:
+    """Nothing was found: that is no answer where a site was not heard. Raises TransientError."""
+    from services.chassis.errors import TransientError
+
+    if not count and mesh.unheard:
+        raise TransientError(f"{what} at {', '.join(sorted(mesh.unheard))} is not known")
+
+
 def with_mesh(
     use: Callable[[Mesh], Awaitable[Result]], server: str | Context | None = None, site: str | None = None
 ) -> Result:
-    """Connect, use, disconnect; sites that could not be read are named on stderr."""
+    """Connect, use, disconnect; sites that could not be read are named on stderr, as is what the bus complains of."""
     from cheops.mesh import connect
+    from services.chassis import logs
+
+    logs.configure("warning")
 
     async def run() -> Result:
         async with connect(server, site=site) as mesh:

@@ -60,7 +60,7 @@ def verdicts(
     from cheops.cli.render.output import document, say
     from cheops.cli.render.signs import signs_for
     from cheops.cli.render.verdict import one_line
-    from cheops.cli.running import with_mesh
+    from cheops.cli.running import insist_on_all, with_mesh
     from cheops.mesh import Mesh
 
     signs = signs_for(ascii_only)
@@ -76,6 +76,7 @@ def verdicts(
                 is_read = document(verdict.model_dump(mode="json", by_alias=True), output)
             if not is_read:
                 break
+        insist_on_all(mesh, count, "what was decided")
         return count
 
     if not with_mesh(run, server):
@@ -96,7 +97,7 @@ def alerts(
     from cheops.cli.render.alert import render
     from cheops.cli.render.output import document, say
     from cheops.cli.render.signs import signs_for
-    from cheops.cli.running import with_mesh
+    from cheops.cli.running import insist_on_all, with_mesh
     from cheops.mesh import Mesh
 
     signs = signs_for(ascii_only)
@@ -111,6 +112,7 @@ def alerts(
                 is_read = document(alert.model_dump(mode="json", by_alias=True), output)
             if not is_read:
                 break
+        insist_on_all(mesh, count, "what broke")
         return count
 
     if not with_mesh(run, server):

@@ -215,6 +215,9 @@ def test_why_names_the_field_of_every_hop_and_exits_1_when_there_is_no_path(shel
     none = shell("why", "secret/edge-ca", "ingress/shop", *SHOP)
     assert none.code == 1
     assert none.lines[0] == "Secret shop/edge-ca does not depend on Ingress shop/shop @ lyon"
+    assert none.err == ""
+    mistyped = shell("why", "ingress/shop", "secret/edge-cq", *SHOP)
+    assert (mistyped.code, mistyped.err) == (1, "cheops: Secret shop/edge-cq is not at lyon\n")
 
 
 def test_an_order_online_deletes_what_needs_it_first(shell: Shell) -> None:
@@ -400,6 +403,38 @@ def test_no_bus_and_a_wrong_context_are_told_with_what_to_do(shell: Shell) -> No
     assert which.err == "cheops: which site? there are lyon, oslo (say --site NAME, or set CHEOPS_SITE)\n"
 
 
+def test_what_the_bus_complains_of_stands_beside_the_result_never_in_it(shell: Shell) -> None:
+    context = json.loads((shell.folder / ".cheops" / "context.json").read_text())
+    context["servers"]["lyon"] = context["servers"]["oslo"]  # whose user may not read what lyon is answered
+    (shell.folder / "other.json").write_text(json.dumps(context))
+    for command in ("sites", "doctor"):
+        ran = shell(command, "-o", "json", CHEOPS_CONTEXT="other.json")
+        assert ran.code == 1
+        assert "the bus does not permit it" in ran.err
+        assert json.loads(ran.out)["schema"]
+    offered = shell(
+        COMP_WORDS="cheops tree sec", COMP_CWORD="2", _CHEOPS_COMPLETE="complete_bash", CHEOPS_CONTEXT="other.json"
+    )
+    assert (offered.out.strip(), offered.err) == ("", "")
+
+
+def test_a_site_that_is_not_heard_has_not_decided_nothing(shell: Shell) -> None:
+    context = json.loads((shell.folder / ".cheops" / "context.json").read_text())
+    context["servers"]["lyon"]["nats_url"] = "nats://127.0.0.1:1"
+    (shell.folder / "half.json").write_text(json.dumps(context))
+    for words, what in ((("verdicts", "--decision", "defer"), "what was decided"), (("alerts",), "what broke")):
+        ran = shell(*words, CHEOPS_CONTEXT="half.json")
+        assert (ran.code, ran.out) == (1, "")
+        assert ran.err.startswith("cheops: lyon did not answer: no NATS server answers at nats://127.0.0.1:1 ")
+        assert ran.err.endswith(f"cheops: {what} at lyon is not known\n")
+
+
+def test_a_key_that_is_not_there_is_named_once(shell: Shell) -> None:
+    lost = shell("sites", CHEOPS_NATS_URL="nats://127.0.0.1:1", CHEOPS_NATS_KEYS="nowhere")
+    assert lost.code == 2
+    assert lost.err.endswith("nowhere/client.nk: cannot be read (No such file or directory; set CHEOPS_NATS_KEYS)\n")
+
+
 # ── terminals and pipes ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -447,6 +482,11 @@ def test_completion_knows_commands_kinds_names_sites_and_codes(shell: Shell) -> 
 
     assert "tree" in complete("cheops tr")
     assert complete("cheops tree --site o") == ["oslo"]
+    for typed, offered in (("= o", ["oslo"]), ("=", ["lyon", "oslo"]), ("= oslo -o = d", ["dot"])):
+        words = ["cheops", "tree", "--site", *typed.split()]  # bash takes `--site=o` apart at the sign
+        place = str(len(words) - 1)
+        ran = shell(COMP_WORDS="\n".join(words), COMP_CWORD=place, _CHEOPS_COMPLETE="complete_bash")
+        assert ran.out.split() == offered
     assert {"deployment", "secret", "ingress"} <= set(complete("cheops tree "))
     assert complete("cheops delete -n shop deployment/c") == ["deployment/cart", "deployment/checkout"]
     assert complete("cheops delete -n shop secret e") == ["edge-ca"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-from cheops.cli.render.rows import evidence_line
+from cheops.cli.render.rows import evidence_lines
 from cheops.cli.render.signs import Signs
 from cheops.cli.render.steps import named
 from schemas.counting import counted
@@ -36,7 +36,7 @@ def order_lines(answer: OrderAnswer, signs: Signs) -> list[str]:
     lines += [f"{signs.deny} {named(one)} [missing]" for one in answer.missing]
     if answer.more:
         lines.append(f"{signs.ellipsis} and {answer.more} more that the bound left out (-o json)")
-    return [*lines, evidence_line(answer, signs)]
+    return [*lines, *evidence_lines(answer, signs)]
 
 
 def after_text(ids: Sequence[str], room: int) -> str:

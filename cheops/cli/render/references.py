@@ -19,10 +19,10 @@ def path_lines(answer: GraphAnswer, signs: Signs) -> list[str]:
     if not answer.edges:
         ends = [named(node.resource) for node in answer.nodes]
         text = f"{ends[0]} does not depend on {ends[-1]}" if len(ends) > 1 else "no path"
-        return [f"{text} @ {answer.site}", rows.evidence_line(answer, signs)]
+        return [f"{text} @ {answer.site}", *rows.evidence_lines(answer, signs)]
     made = [Row("", f"{named(answer.edges[0].source)} @ {answer.site}", style="bold")]
     made += [_hop(depth, edge, signs) for depth, edge in enumerate(answer.edges)]
-    return [*rows.lines(made, signs), rows.evidence_line(answer, signs)]
+    return [*rows.lines(made, signs), *rows.evidence_lines(answer, signs)]
 
 
 def _hop(depth: int, edge: GraphEdge, signs: Signs) -> Row:
@@ -53,7 +53,7 @@ def missing_lines(answer: GraphAnswer, signs: Signs, namespace: str = "") -> lis
         if count
         else f"nothing is missing at {answer.site}{f' in namespace {namespace}' if namespace else ''}"
     )
-    return [*rows.lines(made, signs), last, rows.evidence_line(answer, signs)]
+    return [*rows.lines(made, signs), *signs.wrapped(last, " " * 4), *rows.evidence_lines(answer, signs)]
 
 
 def _users(edges: Iterable[GraphEdge], nodes: dict[ResourceId, GraphNode]) -> list[tuple[ResourceId, list[GraphEdge]]]:

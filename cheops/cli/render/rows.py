@@ -116,11 +116,13 @@ def style_of(node: GraphNode | None) -> str:
     return {"missing": "red", "terminating": "yellow", "in flight": "cyan"}.get(node.state, "") if node else ""
 
 
-def evidence_line(answer: GraphAnswer | OrderAnswer, signs: Signs) -> str:
+def evidence_lines(answer: GraphAnswer | OrderAnswer, signs: Signs) -> list[str]:
     """Whose knowledge this is and how old."""
     one = answer.evidence
     if one.epoch == 0 and one.age_s == 0:  # manifests: complete and fresh by definition
-        return signs.paint(f"evidence  {counted(one.seq, 'resource')}, those that every cluster has included", "dim")
-    age = "never observed" if one.age_s is None else f"{one.age_s:.1f} s old"
-    doubt = "" if one.fresh else ", not fresh: what is missing may be there"
-    return signs.paint(f"evidence  {answer.site} {one.epoch}:{one.seq}, {age}{doubt}", "dim")
+        text = f"{counted(one.seq, 'resource')}, those that every cluster has included"
+    else:
+        age = "never observed" if one.age_s is None else f"{one.age_s:.1f} s old"
+        doubt = "" if one.fresh else ", not fresh: what is missing may be there"
+        text = f"{answer.site} {one.epoch}:{one.seq}, {age}{doubt}"
+    return [signs.paint(line, "dim") for line in signs.wrapped(f"evidence  {text}", " " * 10)]

@@ -33,7 +33,7 @@ def tree_lines(answer: GraphAnswer, signs: Signs) -> list[str]:
             made += _Side(answer, nodes, signs, forward).rows()
     if answer.more:
         made.append(Row("", f"{signs.ellipsis} and {answer.more} more (--depth, --kinds, or -o json)"))
-    return [*rows.lines(made, signs), rows.evidence_line(answer, signs)]
+    return [*rows.lines(made, signs), *rows.evidence_lines(answer, signs)]
 
 
 class _Side:

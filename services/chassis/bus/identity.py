@@ -30,7 +30,8 @@ class Identity:
         try:
             text = self.seed_file.read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{self.seed_file}: cannot be read ({error}; set CHEOPS_NATS_KEYS)") from error
+            why = error.strerror if isinstance(error, OSError) else "not text"
+            raise SettingsError(f"{self.seed_file}: cannot be read ({why}; set CHEOPS_NATS_KEYS)") from error
         if not _SEED.fullmatch(text):
             raise SettingsError(f"{self.seed_file}: not the seed of a user (expected SU… , 58 letters and digits)")
         return text

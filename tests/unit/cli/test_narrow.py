@@ -105,3 +105,16 @@ def test_a_field_stands_below_its_target_where_both_do_not_fit(
     said = capsys.readouterr().out
     arrow = signs_for(False).arrow
     assert f"  {arrow} Secret shop/edge-ca [not here]\n      spec.volumes[0].secret.secretName (reliance SL)\n" in said
+
+
+def test_that_nothing_is_missing_is_told_within_the_width(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "map.yaml"
+    file.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, namespace: shop}\n")
+    monkeypatch.setenv("COLUMNS", "40")
+    words = ["missing", "-f", str(file), "-n", "shop"]
+    assert explained(lambda: app(words, standalone_mode=False, prog_name="cheops")) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("nothing is missing at manifests in\n    namespace shop\n")
+    assert max(map(len, said.splitlines())) <= 40
