@@ -19,7 +19,7 @@ from schemas.envelope import MessageError
 from schemas.identity import ResourceId, SiteName
 from schemas.relations.carried import BYTES_MAX, said
 from schemas.ruling import FilesInForce, RulesInForce
-from services.chassis.bus.port import Bus
+from services.chassis.bus.port import Bus, Received
 from services.chassis.errors import ConflictError, TransientError
 
 log = structlog.get_logger(__name__)
@@ -42,7 +42,9 @@ class KeptRules:
 
     async def load(self) -> None:
         """What was kept last. Raises TransientError."""
-        found = await self.bus.last("RULES", subjects.rules(self._site))
+        self._take(await self.bus.last("RULES", subjects.rules(self._site)))
+
+    def _take(self, found: Received | None) -> None:
         self._last_seq, self._stored = 0, {}
         if found is not None:
             self._last_seq = found.stream_seq
@@ -105,8 +107,9 @@ class KeptRules:
                 subject, body, message_id=message_id, headers=headers, expected_last_seq=self._last_seq
             )
         except ConflictError as error:
-            here, is_read = self.in_force, self._is_read
-            await self.load()
+            found = await self.bus.last("RULES", subject)
+            here, is_read = self.in_force, self._is_read  # as noted meanwhile
+            self._take(found)
             self.note(here, is_read)
             raise TransientError(f"{subject}: another watcher has kept rules") from error
         self._stored = kept

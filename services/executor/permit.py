@@ -91,9 +91,10 @@ class OperationPermit:
     def handed(self, stream_seq: int, deliveries: int) -> None:
         """The message was given to us, so many times in all; what was given to somebody else in between may be done."""
         known, self._handed[stream_seq] = self._handed.get(stream_seq, 0), deliveries
-        if deliveries > known + 1 and not self.open:
-            self.open, self.basis = True, self._version
-            self._before = (self.open, self.basis)
+        if deliveries > known + 1:
+            self._before = (True, self._version)  # also while a write of ours is under way, which may turn out not done
+            if not self.open:
+                self.open, self.basis = self._before
 
     @property
     def expired(self) -> bool:
@@ -123,3 +124,7 @@ class OperationPermit:
     def settle(self) -> None:
         """The last write was not done. An earlier one that nobody answered stays open."""
         self.open, self.basis = self._before
+
+    def clear(self) -> None:
+        """Neither the last one was, nor any before it."""
+        self.open, self.basis = self._before = (False, "")

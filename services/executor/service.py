@@ -64,11 +64,9 @@ class ExecutorService:
         wall: Callable[[], datetime] = utc_now,
         keys: Keyring | None = None,
     ) -> None:
-        self.site = site
-        self._keys = keys or Keyring(None)
+        self.site, self._keys = site, keys or Keyring(None)
         self._bus, self._target, self._limits = bus, Opening(target, self._keys), limits or Limits()
-        self._clock, self._wall = clock, wall
-        self._stopping = asyncio.Event()
+        self._clock, self._wall, self._stopping = clock, wall, asyncio.Event()
         self._carrier = Carrier(self._target, self._limits, self._stopping, clock, wall)
         self._ledger = Ledger(site, bus, wall, more=lambda: self._carrier.crowded)
         self._taking = Taking(site, self._ledger, self._limits.ack_wait_s, clock)
@@ -270,6 +268,9 @@ class ExecutorService:
         self._ledger.forget(operation)
         try:
             await self._ledger.record(operation, Effect("failed", permit is None or permit.open, reason), 0.0)
+        except TransientError as not_stored:
+            await self._give_back(delivery, self._limits.away_s(delivery.message.deliveries, not_stored.retry_after_s))
+            return
         except CheopsError as not_stored:
             log.warning("a failure could not be recorded", operation=operation.id, error=str(not_stored))
         await self._give_up(delivery, reason)

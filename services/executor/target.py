@@ -96,6 +96,9 @@ class Permit(Protocol):
     def settle(self) -> None:
         """The application has answered that nothing was written."""
 
+    def clear(self) -> None:
+        """What is there proves that no write was done, whoever tried."""
+
 
 class Target(Protocol):
     """One site's application. Raises TransientError where a later try may say more."""

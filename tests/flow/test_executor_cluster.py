@@ -44,6 +44,8 @@ class FreePermit:
     def settle(self) -> None:
         self.open, self.basis = False, ""
 
+    clear = settle
+
 
 class KeysOnly:
     """Enough of a shape to see that no value travels."""

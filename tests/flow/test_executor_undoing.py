@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from services.chassis.bus.memory import MemoryBus
 from services.chassis.bus.port import Bus
 from services.executor.sealing import Keyring
 from tests.flow.executor_engines import Engine, engine, real_kubeconfig
-from tests.flow.executor_proxy import FaultyProxy, lose_answer, lose_request
+from tests.flow.executor_proxy import FaultyProxy, lose_answer, lose_request, pass_on, refuse
 from tests.flow.test_executor_service import executor, final, outcomes, send, until
 from tests.unit.executor.builders import config_map, deployment, operation, secret
 
@@ -127,7 +128,7 @@ async def test_a_deleted_job_is_made_again_though_its_selector_named_the_uid_tha
     assert after["spec"]["template"]["metadata"]["labels"]["app"] == "once"
 
 
-@pytest.mark.parametrize("owner_is", ["there", "made again", "gone"])
+@pytest.mark.parametrize("owner_is", ["there", "made again", "gone", "forbidden", "not served"])
 async def test_what_is_made_again_is_owned_by_its_owner_as_it_is_now(
     engine: Engine, bus: Bus, proxy: FaultyProxy, owner_is: str
 ) -> None:
@@ -142,13 +143,17 @@ async def test_what_is_made_again_is_owned_by_its_owner_as_it_is_now(
     async with executor(bus, proxy):
         await send(bus, gone)
         done = await final(bus, gone)
-        if owner_is != "there":
+        if owner_is in ("made again", "gone"):
             await engine.remove("configmaps", "owner")
         if owner_is == "made again":
             first = await engine.write("configmaps", config_map(engine.namespace, "owner"))
+        refused = {"forbidden": refuse(403, "no", reason="Forbidden"), "not served": refuse(404, "404 page not found")}
+        if owner_is in refused:  # the child is looked at, and then its owner, who is named as before
+            proxy.reads += [pass_on, refused[owner_is]]
         back = undo(gone, done, "create")
         await send(bus, back)
         assert (await final(bus, back)).state == "ready"
+        assert not proxy.reads
     after = await engine.get("configmaps", "child")
     assert after is not None
     named = [one["uid"] for one in after["metadata"].get("ownerReferences", ())]
@@ -179,6 +184,32 @@ async def test_what_a_finalizer_still_holds_is_made_again_once_it_is_gone(
     assert after is not None
     assert after["metadata"]["uid"] != uid
     assert after["data"] == {"colour": "blue"}
+
+
+@pytest.mark.parametrize("lets_go", [True, False])
+async def test_an_executor_that_is_started_anew_while_a_finalizer_holds_makes_it_or_lets_it_expire(
+    engine: Engine, bus: Bus, proxy: FaultyProxy, lets_go: bool
+) -> None:
+    """Nobody has made it while the old one is there, so the one before has not."""
+    held = config_map(engine.namespace)
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    live = await engine.write("configmaps", held)
+    gone = operation("delete", resource=operation("apply", held).resource, uid=live["metadata"]["uid"])
+    gone = gone.model_copy(update={"ready_timeout_s": 0.1, "keep": True})
+    async with executor(bus, proxy):
+        await send(bus, gone)
+        back = undo(gone, await final(bus, gone), "create")
+        if not lets_go:
+            back = back.model_copy(update={"expires_at": datetime.now(UTC) + timedelta(seconds=3)})
+        proxy.seen.clear()
+        await send(bus, back)
+        await until(lambda: _looked(proxy))
+    async with executor(bus, proxy):
+        proxy.seen.clear()
+        await until(lambda: _looked(proxy))
+        if lets_go:
+            await engine.write("configmaps", config_map(engine.namespace))
+        assert (await final(bus, back)).state == ("ready" if lets_go else "expired")
 
 
 async def _looked(proxy: FaultyProxy) -> bool:

@@ -36,7 +36,7 @@ from services.executor.kubernetes.manifests import Object
 from services.executor.kubernetes.owned import changed_since, left, owned
 from services.executor.kubernetes.readiness import assess
 from services.executor.kubernetes.resources import Place
-from services.executor.target import Effect, Permit, RefusedError
+from services.executor.target import Effect, NotServedError, Permit, RefusedError
 
 RACE_PAUSE_S: Final = 0.05
 OVERLOADS: Final = (401, 429, 503)  # and credentials that are being rewritten
@@ -53,6 +53,7 @@ async def apply(cluster: Cluster, operation: Operation, permit: Permit) -> Effec
             return written
     live = await cluster.look(place)
     if is_still_going(operation, live):
+        permit.clear()  # beside it nothing can have been made
         raise TransientError(f"{operation.resource} is still being deleted")
     settled = judge(operation, live, permit)
     if settled is not None:
@@ -115,12 +116,24 @@ def _is_another_world(error: TransientError, live: Object | None) -> bool:
 
 
 async def _anew(cluster: Cluster, key: ResourceKey, before: Object) -> Object:
-    """As it was, and owned by its owners as they are now: of one that names another uid the collector makes an end."""
+    """As it was, and owned by its owners as they are now: of one that names another uid the collector makes an end.
+
+    An owner that cannot be looked at is named as before.
+    """
     body, owners = manifests.anew(before), []
     for one in manifests.owners_of(before):
         group, _, version = str(one.get("apiVersion")).rpartition("/")
         owner = ResourceKey(group, str(one.get("kind")), key.namespace, str(one.get("name")))
-        live = await cluster.look_up(owner, version)
+        try:
+            live = await cluster.look_up(owner, version)
+        except NotServedError:
+            owners.append({**one})
+            continue
+        except ApiError as error:
+            if standing(error) != "final":
+                raise
+            owners.append({**one})
+            continue
         owners += [{**one, "uid": manifests.uid_of(live)}] if live is not None else []
     kept = {name: value for name, value in body["metadata"].items() if name != "ownerReferences"}
     return {**body, "metadata": {**kept, "ownerReferences": owners} if owners else kept}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from schemas.identity import ResourceKey
+from schemas.identity import KindId, ResourceKey
 from services.chassis.errors import TransientError
 from services.chassis.kubernetes.declaration import MANAGER
 from services.executor.kubernetes.client import KubernetesClient
@@ -35,6 +35,7 @@ class Cluster:
         self.seal = seal
         self.seen = Seen()
         self._resources = Resources(client)
+        self._defined: dict[KindId, bool] = {}  # whether a definition of it was seen
 
     async def locate(self, key: ResourceKey, version: str) -> Place:
         """Where the object is or would be; raises NotServedError."""
@@ -52,23 +53,39 @@ class Cluster:
     async def look_up(self, key: ResourceKey, version: str) -> Object | None:
         """The object as it is now; None also when its kind's definition is gone, and with it every object.
 
-        That a kind is not served is less (see above): raises NotServedError.
+        That a kind is not served is less (see above), and one whose definition was never seen may be served by another
+        API server, or at another version: raises NotServedError.
         """
         try:
-            return await self.look(await self.locate(key, version))
+            found = await self.look(await self.locate(key, version))
+            if found is not None and key.kind_id not in self._defined:
+                await self._note_definition(key)
+            return found
         except NotServedError:
             if await self._is_undefined(key):
                 return None
             raise
 
+    async def _note_definition(self, key: ResourceKey) -> None:
+        definition = self._resources.definition_of(key)
+        try:
+            self._defined[key.kind_id] = definition is not None and await self._is_there(definition)
+        except ApiError:
+            self._defined[key.kind_id] = False  # it may not be looked at
+        except TransientError:
+            pass  # the next look may say it
+
     async def _is_undefined(self, key: ResourceKey) -> bool:
         definition = self._resources.definition_of(key)
-        if definition is None:
+        if definition is None or not self._defined.get(key.kind_id):
             return False
         try:
-            return await self.look(await self.locate(definition, "v1")) is None
+            return not await self._is_there(definition)
         except TransientError:
             return False
+
+    async def _is_there(self, definition: ResourceKey) -> bool:
+        return await self.look(await self.locate(definition, "v1")) is not None
 
     async def apply(self, place: Place, manifest: Object, *, dry: bool, forced: bool = False) -> Object:
         """Server-side apply; dry: only what would come of it; forced: over whoever has made the fields theirs."""

@@ -65,7 +65,7 @@ class Resources:
         self._known.clear()
 
     def definition_of(self, key: ResourceKey) -> ResourceKey | None:
-        """What defines a custom kind that was found here before. None of any other: only groups of those have dots."""
+        """What may define a kind that was found before; None of one whose group has no dot: it is no custom one."""
         plural = self._plurals.get(key.kind_id)
         if plural is None or "." not in key.group:
             return None

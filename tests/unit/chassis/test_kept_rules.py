@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from schemas.identity import ResourceId, SiteName
 from schemas.relations.carried import said
 from schemas.ruling import FilesInForce
 from services.chassis.bus.memory import MemoryBus
+from services.chassis.bus.port import Received
 from services.chassis.bus.streams import ensure_streams
 from services.chassis.errors import TransientError
 from services.chassis.kept_rules import KeptRules
@@ -68,3 +72,32 @@ async def test_what_another_watcher_has_kept_of_another_namespace_stays_when_its
     await here.keep()
     await reader.load()
     assert sorted(reader.in_force) == [MINE, theirs]
+
+
+class SlowBus(MemoryBus):
+    """While it says what was kept last, something happens."""
+
+    meanwhile: Callable[[], None] = staticmethod(lambda: None)
+
+    async def last(self, stream: Any, subject: str) -> Received | None:
+        found = await super().last(stream, subject)
+        self.meanwhile()
+        return found
+
+
+async def test_what_is_noted_while_another_watchers_word_is_read_is_what_is_kept() -> None:
+    bus = SlowBus()
+    await ensure_streams(bus)
+    here, other, reader = (KeptRules(bus, LYON) for _ in range(3))
+    await here.load()
+    await other.load()
+    other.note(in_force("one"), MINE.__eq__)
+    await other.keep()
+    here.note(in_force("two"), MINE.__eq__)
+    bus.meanwhile = lambda: here.note(in_force("three"), MINE.__eq__)
+    with pytest.raises(TransientError):
+        await here.keep()
+    bus.meanwhile = lambda: None
+    await here.keep()
+    await reader.load()
+    assert reader.before(MINE, "u") == said({"x": "three"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.executor.permit import OperationPermit
+from services.executor.permit import Lease, OperationPermit
 from tests.unit.executor.builders import NOW, config_map, operation
 
 
@@ -36,3 +36,32 @@ def test_a_second_copy_of_it_is_counted_by_itself() -> None:
     one.handed(40, 1)
     one.handed(12, 2)
     assert not one.open
+
+
+def test_that_somebody_else_had_it_is_not_forgotten_when_a_write_of_ours_was_not_done() -> None:
+    one = permit()
+    one.lease = AlwaysHeld()
+    one.handed(12, 1)
+    one.take(basis="7")
+    one.handed(12, 3)
+    one.settle()
+    assert one.open
+
+
+def test_what_is_there_may_prove_that_nobody_has_done_it() -> None:
+    one = permit()
+    one.lease = AlwaysHeld()
+    one.handed(12, 2)
+    one.clear()
+    assert not one.open
+    one.take(basis="")
+    one.settle()
+    assert not one.open
+
+
+class AlwaysHeld(Lease):
+    def __init__(self) -> None:
+        """Of nothing."""
+
+    def held(self) -> bool:
+        return True
