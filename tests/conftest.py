@@ -11,11 +11,20 @@ os.environ.setdefault("GOGC", "400")
 os.environ.setdefault("GOMEMLIMIT", "1500MiB")
 os.environ.setdefault("CHEOPS_COMPILED", "0")  # tests read the sources; the continuous run tries compiled code, too
 
+import structlog
+
 from tests.kit import examples
 
 pytest_plugins = ["tests.kit.controlplane", "tests.kit.bed", "tests.kit.spread"]
 
 examples.register()
+LOGS = structlog.get_config()
+
+
+def pytest_runtest_teardown() -> None:
+    """A command that a test runs within itself says how its process logs."""
+    structlog.configure(**LOGS)
+
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell's background job; what tests interrupt would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)

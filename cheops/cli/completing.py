@@ -83,6 +83,6 @@ async def _answer(given: Mapping[str, Any], kind: str, start: str) -> NamesAnswe
     from cheops.mesh import connect
     from services.chassis import logs
 
-    logs.configure("error")
+    logs.configure("error", cached=False)
     async with connect(given.get("server"), site=given.get("site")) as mesh:
         return await mesh.names(kind, prefix=start, namespace=given.get("namespace") or "")

@@ -34,7 +34,7 @@ def with_mesh(
     from cheops.mesh import connect
     from services.chassis import logs
 
-    logs.configure("warning")
+    logs.configure("warning", cached=False)
 
     async def run() -> Result:
         async with connect(server, site=site) as mesh:

@@ -44,6 +44,7 @@ OF_A_KIND: Final[Mapping[str, Body]] = {  # in `spec`
     "PersistentVolume": {"volumeMode": "Filesystem"},
     "Namespace": {"finalizers": ["kubernetes"]},
 }
+GENERATION: Final = "deprecated.daemonset.template.generation"
 DECIMAL: Final = ("m", "", "k", "M", "G", "T", "P", "E")
 BINARY: Final = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
 OTHERS: Final = re.compile(
@@ -113,6 +114,12 @@ def _of_a_job(made: dict[str, Any]) -> None:
     made["spec"] = {**spec, "template": {**template, "metadata": {**of_pods, "labels": labels}}}
 
 
+def _of_a_daemon_set(made: dict[str, Any]) -> None:
+    """How often its template was changed stands in an annotation."""
+    metadata = mapping_of(made.get("metadata"))
+    made["metadata"] = {**metadata, "annotations": {GENERATION: "1", **mapping_of(metadata.get("annotations"))}}
+
+
 def _fill_container(container: Any) -> None:
     for name, value in OF_A_CONTAINER.items():
         container.setdefault(name, _copied(value))
@@ -161,4 +168,9 @@ def _copied(value: Any) -> Any:
     return [_copied(one) for one in value] if isinstance(value, list) else value
 
 
-_OF_ONE: Final = {"Secret": _of_a_secret, "Namespace": _of_a_namespace, "Job": _of_a_job}
+_OF_ONE: Final = {
+    "Secret": _of_a_secret,
+    "Namespace": _of_a_namespace,
+    "Job": _of_a_job,
+    "DaemonSet": _of_a_daemon_set,
+}
