@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from datetime import datetime
+from typing import Any, Final, Literal, Self
 
 from pydantic import AwareDatetime, Field
 
 from schemas.envelope import Message
 from schemas.identity import ResourceId, SiteName
+from schemas.operations import Operation
 from schemas.verdicts import Action
 
 OutcomeState = Literal["begun", "applied", "ready", "done", "conflict", "failed", "expired"]
@@ -50,6 +52,22 @@ class Outcome(Message):
     left: str = ""
     at: AwareDatetime
     duration_ms: float = 0.0
+
+    @classmethod
+    def of(cls, operation: Operation, state: OutcomeState, at: datetime, **said: Any) -> Self:
+        """Of an operation; `said`: the other fields."""
+        return cls(
+            operation=operation.id,
+            intent=operation.intent,
+            revision=operation.revision,
+            step=operation.step,
+            site=operation.site,
+            action=operation.action,
+            resource=operation.resource,
+            state=state,
+            at=at,
+            **said,
+        )
 
     @property
     def can_be_undone(self) -> bool:

@@ -99,7 +99,7 @@ async def mesh_findings(context: Context) -> list[Finding]:
     from cheops.overview import overview
     from services.chassis import logs
 
-    logs.configure("warning")  # what the bus complains of is no finding
+    logs.configure("warning", cached=False)  # what the bus complains of is no finding
     try:
         findings = await _servers(context)
         async with connect(context) as mesh:

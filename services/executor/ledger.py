@@ -167,15 +167,10 @@ class Ledger:
             former, before = None, None
         elif former is None and operation.action not in ("delete", "annotate"):
             former = ""  # else it had been kept before it was written
-        return Outcome(
-            operation=operation.id,
-            intent=operation.intent,
-            revision=operation.revision,
-            step=operation.step,
-            site=operation.site,
-            action=operation.action,
-            resource=operation.resource,
-            state=effect.state,
+        return Outcome.of(
+            operation,
+            effect.state,
+            self._wall(),
             changed=effect.changed,
             message=effect.message,
             status=effect.status,
@@ -186,7 +181,6 @@ class Ledger:
             former=former,
             before=before,
             left=effect.left or (known.left if known is not None else ""),
-            at=self._wall(),
             duration_ms=round(duration_ms, 3),
         )
 

@@ -186,19 +186,8 @@ class Outgoing:
 
     def _unsent(self, operation: Operation, why: str) -> ToStore:
         log.error("an operation cannot be sent", site=self._site, operation=operation.id, reason=why)
-        outcome = Outcome(
-            operation=operation.id,
-            intent=operation.intent,
-            revision=operation.revision,
-            step=operation.step,
-            site=operation.site,
-            action=operation.action,
-            resource=operation.resource,
-            state="failed",
-            changed=False,
-            message=f"not sent to the executor: {why}",
-            at=self._now().wall,
-        )
+        words = f"not sent to the executor: {why}"
+        outcome = Outcome.of(operation, "failed", self._now().wall, changed=False, message=words)
         message_id = f"{outcome.operation}.{outcome.state}"
         subject = subjects.outcome(operation.site, operation.intent, f"{operation.revision}-{operation.step}")
         headers = envelope.headers("outcome", f"resolver/{self._site}", message_id)
@@ -212,21 +201,14 @@ class Outgoing:
     async def store_part(self, part: Part, revision: int) -> None:
         """This site's part of an intent of another site, so that a restart can go on with it."""
         headers = envelope.headers("intent", f"resolver/{self._site}", part.id, part.traceparent)
-        subject, message_id = subjects.part(self._site, part.id), f"{part.id}.{revision}.at.{self._site}"
-        await self._insist(
-            lambda: self._bus.publish(subject, part.to_json(), message_id=message_id, headers=headers),
-            "part",
-            part.id,
-        )
+        message_id = f"{part.id}.{revision}.at.{self._site}"
+        await self._publish(ToStore(subjects.part(self._site, part.id), part.to_json(), message_id, headers), "part")
 
     async def enter_intent(self, intent: Intent) -> None:
         """An intent of our own, at our own site."""
         headers = envelope.headers("intent", f"resolver/{self._site}", intent.id, intent.traceparent)
-        subject = subjects.intent(self._site, intent.id)
-        await self._insist(
-            lambda: self._bus.publish(subject, intent.to_json(), message_id=intent.id, headers=headers),
-            "intent",
-            intent.id,
+        await self._publish(
+            ToStore(subjects.intent(self._site, intent.id), intent.to_json(), intent.id, headers), "intent"
         )
 
     async def store_outcome(self, outcome: Outcome) -> None:
@@ -234,20 +216,14 @@ class Outgoing:
         message_id = f"{outcome.operation}.{outcome.state}.at.{self._site}"
         headers = envelope.headers("outcome", f"resolver/{self._site}", message_id)
         subject = subjects.outcome(self._site, outcome.intent, outcome.step)
-        await self._insist(
-            lambda: self._bus.publish(subject, outcome.to_json(), message_id=message_id, headers=headers),
-            "outcome",
-            outcome.intent,
-        )
+        await self._publish(ToStore(subject, outcome.to_json(), message_id, headers), "outcome")
 
     async def send_alert(self, alert: Alert) -> None:
         """To whoever is on watch."""
         message_id = f"{alert.id}.{alert.state}.{alert.last_said().isoformat()}"
         headers = envelope.headers("alert", f"resolver/{self._site}", message_id)
-        payload = alert.to_json()
-        subject = subjects.alert(self._site, alert.code)
-        await self._insist(
-            lambda: self._bus.publish(subject, payload, message_id=message_id, headers=headers), "alert", alert.id
+        await self._publish(
+            ToStore(subjects.alert(self._site, alert.code), alert.to_json(), message_id, headers), "alert"
         )
         say = log.info if alert.again_at is not None else log.warning
         say("alert", site=self._site, code=alert.code, state=alert.state, message=alert.message)

@@ -141,18 +141,8 @@ class _Executor:
                 await delivery.ack_unconfirmed()
 
     async def _report(self, operation: Operation) -> None:
-        outcome = Outcome(
-            operation=operation.id,
-            intent=operation.intent,
-            revision=operation.revision,
-            step=operation.step,
-            site=SITE,
-            action=operation.action,
-            resource=operation.resource,
-            state="ready",
-            resource_version=self._versions[operation.resource],
-            at=datetime.now(UTC),
-        )
+        version = self._versions[operation.resource]
+        outcome = Outcome.of(operation, "ready", datetime.now(UTC), resource_version=version)
         subject = subjects.outcome(SITE, operation.intent, f"{operation.revision}-{operation.step}")
         await self._bus.publish(subject, outcome.to_json(), message_id=f"{operation.id}.ready")
         self._done[operation.intent] += 1

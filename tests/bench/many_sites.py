@@ -230,18 +230,7 @@ class ManySites:
         assert operation.manifest is not None, "only writes here"
         metadata = {**operation.manifest["metadata"], "uid": operation.id, "resourceVersion": WRITTEN_VERSION}
         state = self._extractor.state({**operation.manifest, "metadata": metadata})
-        outcome = Outcome(
-            operation=operation.id,
-            intent=operation.intent,
-            revision=operation.revision,
-            step=operation.step,
-            site=site.name,
-            action=operation.action,
-            resource=operation.resource,
-            state="ready",
-            resource_version=WRITTEN_VERSION,
-            at=self.moment.wall,
-        )
+        outcome = Outcome.of(operation, "ready", self.moment.wall, resource_version=WRITTEN_VERSION)
         self.at(self.now_s, lambda: self._step(site, lambda: OutcomeSeen(outcome), operation.intent))
         for batch in site.told([ResourceEvent("put", state)]):
             self.at(self.now_s, lambda batch=batch: self._step(site, lambda: batch, operation.intent))

@@ -126,15 +126,12 @@ async def _anew(cluster: Cluster, key: ResourceKey, before: Object) -> Object:
         owner = ResourceKey(group, str(one.get("kind")), key.namespace, str(one.get("name")))
         try:
             live = await cluster.look_up(owner, version)
-        except NotServedError:
-            owners.append({**one})
-            continue
-        except ApiError as error:
-            if standing(error) != "final":
+        except (NotServedError, ApiError) as error:
+            if isinstance(error, ApiError) and standing(error) != "final":
                 raise
             owners.append({**one})
-            continue
-        owners += [{**one, "uid": manifests.uid_of(live)}] if live is not None else []
+        else:
+            owners += [{**one, "uid": manifests.uid_of(live)}] if live is not None else []
     kept = {name: value for name, value in body["metadata"].items() if name != "ownerReferences"}
     return {**body, "metadata": {**kept, "ownerReferences": owners} if owners else kept}
 
