@@ -42,8 +42,11 @@ class OverlayView:
         holders: Mapping[ResourceId, str] | None = None,
     ) -> None:
         self._base, self._puts, self._deletes = base, puts, deletes
+        self._changed: AbstractSet[ResourceId] = deletes | puts.keys()
         self._holders = holders or {}
         self._who_is_there_stays: bool | None = None  # not asked yet
+        self._pointed: Pointing | None = None  # likewise: before the changes, and after them
+        self._points: Pointing | None = None
 
     @property
     def site(self) -> SiteName:
@@ -100,7 +103,7 @@ class OverlayView:
         gained = [state.resource for state in self._puts.values() if self._selects(reference.selector, state)]
         gained += self._selected_in(homes, reference.selector)
         away = {one for one in base.present if namespace_of(one) in homes}
-        changed = self._deletes | self._puts.keys() | away
+        changed = self._changed | away
         present = [one for one in base.present if one not in changed] + gained
         return Targets(present[:WALK_MAX], base.count - len(set(lost)) - len(away) + len(gained))
 
@@ -146,14 +149,21 @@ class OverlayView:
     def dependents(self, resource: ResourceId, limit: int = WALK_MAX, which: Which = "all") -> Dependents:
         """Edges that point at a resource after the changes."""
         base = self._base.dependents(resource, limit, which)
-        changed = self._deletes | self._puts.keys()
-        edges = [edge for edge in base.edges if edge.source not in changed and self._holds_still(edge, resource)]
-        by_kind, count = dict(base.by_kind), base.count
-        for source in changed:
-            if self._points_at(self._base.find(source), resource, self._base, which):
+        stay = [edge for edge in base.edges if edge.source not in self._changed]
+        edges, by_kind, count = stay, dict(base.by_kind), base.count
+        if resource in self._changed:
+            edges = [edge for edge in stay if self._holds_still(edge, resource)]
+            for source in {edge.source for edge in stay} - {edge.source for edge in edges}:
                 count -= 1
                 by_kind[kind_of(source)] = by_kind.get(kind_of(source), 1) - 1
-        for state in self._puts.values():
+        if self._pointed is None:
+            before = map(self._base.find, self._changed)
+            self._pointed = Pointing(one for one in before if one is not None)
+        for state in self._pointed.at(resource):
+            if any(True for _ in self._edges_to(state, resource, self._base, which)):
+                count -= 1
+                by_kind[kind_of(state.resource)] = by_kind.get(kind_of(state.resource), 1) - 1
+        for state in self._pointing_at(resource):
             mine = list(self._edges_to(state, resource, self, which))
             edges += mine
             if mine:
@@ -163,9 +173,8 @@ class OverlayView:
 
     def needing(self, resource: ResourceId, granules: AbstractSet[str]) -> list[Edge]:
         """Edges that need one of these parts after the changes."""
-        changed = self._deletes | self._puts.keys()
-        edges = [edge for edge in self._base.needing(resource, granules) if edge.source not in changed]
-        for state in self._puts.values():
+        edges = [edge for edge in self._base.needing(resource, granules) if edge.source not in self._changed]
+        for state in self._pointing_at(resource):
             edges += (
                 edge for edge in self._edges_to(state, resource, self, "users") if edge.reference.granule in granules
             )
@@ -177,13 +186,16 @@ class OverlayView:
 
     def _holds_still(self, edge: Edge, resource: ResourceId) -> bool:
         """A selector edge to a resource that changes lasts only while its labels match."""
-        if edge.reference.selector is None or resource not in (self._deletes | self._puts.keys()):
+        if edge.reference.selector is None:
             return True
         state = self.find(resource)
         return state is not None and self._selects(edge.reference.selector, state)
 
-    def _points_at(self, source: ResourceState | None, target: ResourceId, view: View, which: Which) -> bool:
-        return source is not None and any(True for _ in self._edges_to(source, target, view, which))
+    def _pointing_at(self, resource: ResourceId) -> list[ResourceState]:
+        """Of what is put in place: whoever may point at it."""
+        if self._points is None:
+            self._points = Pointing(self._puts.values())
+        return self._points.at(resource)
 
     def _edges_to(self, source: ResourceState, target: ResourceId, view: View, which: Which) -> Iterator[Edge]:
         state = view.find(target)
@@ -197,3 +209,22 @@ class OverlayView:
                     yield Edge(source.resource, target, reference)
             elif reference.target == target and (state is None or not self._is_another(state, reference.uid)):
                 yield Edge(source.resource, target, reference)
+
+
+class Pointing:
+    """Who of many may point at a resource: by its name, or by whatever labels. In their order."""
+
+    def __init__(self, states: Iterable[ResourceState]) -> None:
+        self._states = [*states]
+        self._naming: dict[ResourceId, list[int]] = {}
+        self._selecting: list[int] = []
+        for place, state in enumerate(self._states):
+            for target in {None if one.selector is not None else one.target for one in state.references}:
+                row = self._selecting if target is None else self._naming.setdefault(target, [])
+                row.append(place)
+
+    def at(self, resource: ResourceId) -> list[ResourceState]:
+        """All that do, and some that do not."""
+        naming = self._naming.get(resource, [])
+        places = sorted({*naming, *self._selecting}) if self._selecting else naming
+        return [self._states[place] for place in places]
