@@ -95,7 +95,8 @@ class Alone:
         if not intake.problems and not intent.preview and self.is_shared(intent):
             return self.hand_over(Asked(intent, intake, settled), moment)
         case = desk.hearing.case(intent, intake, docket.revision(intent.id), moment, elsewhere)
-        verdict = desk.hearing.judge(case, desk.view(intent.id), moment)
+        view = desk.view(intent.id)
+        verdict = desk.hearing.judge(case, view, moment)
         lacking = desk.to_look_up(verdict, moment) if elsewhere is None else ()
         if lacking:
             docket.asked[intent.id] = Asked(intent, intake, settled)
@@ -104,7 +105,7 @@ class Alone:
         if waiting and verdict.decision == "defer" and waiting.says(verdict):
             docket.deferred[intent.id] = replace(waiting, stamp=desk.stamp(moment))
             return []
-        return self._take_up(intent, intake, settled, verdict, basis_of(case, desk.holds), moment)
+        return self._take_up(intent, intake, settled, verdict, basis_of(case, view), moment)
 
     def _take_up(
         self,

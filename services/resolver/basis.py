@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import starmap
 from typing import Any, Final, cast
 
 import msgspec
@@ -13,7 +14,6 @@ from schemas.intents import Override
 from schemas.verdicts import Action, Verdict
 from services.resolver.graph.in_flight import InFlightView
 from services.resolver.graph.view import View
-from services.resolver.holds import Holds
 from services.resolver.judge.case import Case, Change, Problem
 from services.resolver.judge.decide import decide
 from services.resolver.judge.demand import Demand
@@ -22,15 +22,16 @@ from services.resolver.judge.policy import Policy
 ASKED: Final[dict[str, Any]] = {"demand": Demand, "had": Demand, "beyond": dict[str, str], "anew": bool}  # of a Change
 
 
-def basis_of(case: Case, holds: Holds) -> Basis:
-    """Everything that the judge was given, besides what the site's events tell."""
+def basis_of(case: Case, judged: View) -> Basis:
+    """Everything that the decision on `judged` rested on, besides what the site's events tell."""
+    in_flight = judged.consulted() if isinstance(judged, InFlightView) else ()
     return Basis(
         schema="basis/v1",
         expires_at=case.expires_at,
         bound_s=case.bound_s,
         changes=tuple(map(record_of, case.changes)),
         problems=tuple(ProblemRecord(one.code, one.message, one.resource) for one in case.problems),
-        in_flight=tuple(InFlightRecord(resource, intent, state) for resource, intent, state in holds.rows()),
+        in_flight=tuple(starmap(InFlightRecord, in_flight)),
         cascade=case.cascade,
         overrides=tuple((one.code, one.reason) for one in case.overrides),
         elsewhere=dict(case.elsewhere),

@@ -106,16 +106,23 @@ class Holds:
 
     def settle(self, base: View) -> None:
         """Look at what was observed already: an outcome may be heard after its effect was seen."""
-        for resource, held in list(self._held.items()):
-            state = base.find(resource)
-            gone = state is None or (held.old_uid and state.uid != held.old_uid)
-            if held.put is None:
-                seen = bool(gone) and held.done_at_s is not None
-            else:
-                known = self._listed.get(kind_of(resource), "") if state is None else state.resource_version
-                seen = _reached(known, held.resource_version)
-            if seen:
-                self._end(resource)
+        for resource in [*self._held]:
+            self.look_at(resource, base)
+
+    def look_at(self, resource: ResourceId, base: View) -> None:
+        """The same for one resource."""
+        held = self._held.get(resource)
+        if held is None:
+            return
+        state = base.find(resource)
+        gone = state is None or (held.old_uid and state.uid != held.old_uid)
+        if held.put is None:
+            seen = bool(gone) and held.done_at_s is not None
+        else:
+            known = self._listed.get(kind_of(resource), "") if state is None else state.resource_version
+            seen = _reached(known, held.resource_version)
+        if seen:
+            self._end(resource)
 
     def _seen(self, held: _Held, fact: Fact) -> bool:
         if held.put is None:

@@ -263,7 +263,7 @@ class Machine:
             return []
         self.desk.deeds.note(outcome, pursuit.verdict)
         self.holds.report(outcome, moment.monotonic_s)
-        self.holds.settle(self.graph)
+        self.holds.look_at(outcome.resource, self.graph)
         if self.together.participant.engagements.find(outcome.intent) is not None:
             return [*self.together.participant.doing.outcome(outcome, moment), *self._wake(moment)]
         return [*self.alone.go_on(pursuit, moment), *self._wake(moment)]

@@ -25,7 +25,6 @@ from services.resolver.basis import basis_of
 from services.resolver.desk import Desk
 from services.resolver.docket import WAITING_MAX
 from services.resolver.hearing import Elsewhere
-from services.resolver.judge.case import Case
 from services.resolver.signals import AskPeers, AskRehearsal, Effect, Moment, SendPeer
 
 LEASE_S: Final = 60.0
@@ -141,17 +140,15 @@ class Participant:
         return [self._answer(engaged, verdict)]
 
     def _verdict(self, engaged: Engagement, moment: Moment) -> Verdict:
-        case = self._case(engaged, moment)
-        return self.desk.hearing.judge(case, self.desk.view(engaged.part.id), moment)
-
-    def _case(self, engaged: Engagement, moment: Moment) -> Case:
         assert engaged.intake is not None, "taken in before it is judged"
-        hearing = self.desk.hearing
-        return hearing.case(engaged.part, engaged.intake, engaged.revision, moment, engaged.elsewhere)
+        hearing, view = self.desk.hearing, self.desk.view(engaged.part.id)
+        case = hearing.case(engaged.part, engaged.intake, engaged.revision, moment, engaged.elsewhere)
+        verdict = hearing.judge(case, view, moment)
+        engaged.basis = basis_of(case, view) if verdict.decision == "allow" else None
+        return verdict
 
     def _hold(self, engaged: Engagement, verdict: Verdict, moment: Moment) -> None:
         assert engaged.intake is not None, "taken in before it is judged"
-        engaged.basis = basis_of(self._case(engaged, moment), self.desk.holds)
         self.desk.holds.add(verdict, engaged.intake.changes, moment.monotonic_s)
         engaged.state = "held"
         engaged.repeat_at_s = moment.monotonic_s + LEASE_S / 2

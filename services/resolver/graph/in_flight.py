@@ -7,18 +7,16 @@ nothing to rely on. The same holds for what a deletion takes down. `held_by` nam
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Iterator
 
 from msgspec import structs
 
 from schemas.events import ResourceState
 from schemas.identity import ResourceId
 from services.resolver.graph.overlay import OverlayView
-from services.resolver.graph.view import OWNING, View, takes_along
+from services.resolver.graph.view import OWNING, WALK_MAX, View, takes_along
 
 Row = tuple[ResourceId, str, ResourceState | None]  # resource, intent, what it will be (None: it is being deleted)
-OWNERS_MAX: Final = 16  # CustomResource → Deployment → ReplicaSet → Pod is three; a cycle of owners must end, too
 
 
 class InFlightView(OverlayView):
@@ -28,7 +26,9 @@ class InFlightView(OverlayView):
         puts: dict[ResourceId, ResourceState] = {}
         holders: dict[ResourceId, str] = {}
         self._going: dict[ResourceId, str] = {}
-        for resource, intent, after in rows:
+        self._takers: dict[ResourceId, str | None] = {}  # as far as was asked
+        self._rows = [*rows]
+        for resource, intent, after in self._rows:
             before = base.find(resource)
             if after is not None:
                 puts[resource] = _either(before, after) if before is not None and intent != own else after
@@ -39,12 +39,16 @@ class InFlightView(OverlayView):
         super().__init__(base, puts, holders=holders)
         self._own = own
 
+    def consulted(self) -> Iterator[Row]:
+        """The rows that had a say in what was answered: under these alone it would have been the same."""
+        return (row for row in self._rows if row[0] in self._asked)
+
     def find(self, resource: ResourceId) -> ResourceState | None:
         """What is being deleted, and what goes with it, shows as terminating."""
         state = super().find(resource)
         if state is None or state.deleting or not self._going:
             return state
-        return structs.replace(state, deleting=True) if self._taken_by(resource, state, 0) else state
+        return structs.replace(state, deleting=True) if self._taken_by(resource, state) else state
 
     def held_by(self, resource: ResourceId) -> str | None:
         """The intent that changes it, or takes it down with something else."""
@@ -52,26 +56,50 @@ class InFlightView(OverlayView):
         if holder is not None or not self._going:
             return holder
         state = super().find(resource)
-        taker = self._taken_by(resource, state, 0) if state is not None else None
+        taker = self._taken_by(resource, state) if state is not None else None
         return taker if taker != self._own else None
 
-    def _taken_by(self, resource: ResourceId, state: ResourceState, depth: int) -> str | None:
+    def _taken_by(self, resource: ResourceId, state: ResourceState) -> str | None:
         """The intent whose deletion reaches this: by itself, through a container, or through all of its owners."""
-        if resource in self._going:
-            return self._going[resource]
-        if depth >= OWNERS_MAX:
-            return None
-        owners: list[str | None] = []
-        for reference in state.references:
-            above = super().find(reference.target) if reference.relation in OWNING else None
-            if above is None or (reference.uid and above.uid and reference.uid != above.uid):
-                continue
-            taker = self._taken_by(reference.target, above, depth + 1)
-            if reference.relation == "containment" and taker is not None and takes_along(above):
-                return taker
-            if reference.relation == "composition":
-                owners.append(taker)
-        return owners[0] if owners and all(owners) else None
+        if resource not in self._takers:
+            self._look_above(resource, state)
+        return self._takers[resource]
+
+    def _look_above(self, resource: ResourceId, state: ResourceState) -> None:
+        """Who takes this, and all that it belongs to. Owners may stand in circles: nobody is taken by himself."""
+        above: dict[ResourceId, list[tuple[ResourceId, str]]] = {}
+        waiting = [(resource, state)]
+        for one, its_state in waiting:
+            if one in self._going:
+                self._asked.add(one)
+                self._takers[one] = self._going[one]
+            elif one not in self._takers and one not in above and len(above) < WALK_MAX:
+                rows = above[one] = []
+                for reference in its_state.references:
+                    owner = super().find(reference.target) if reference.relation in OWNING else None
+                    if owner is None or (reference.uid and owner.uid and reference.uid != owner.uid):
+                        continue
+                    if reference.relation == "composition" or takes_along(owner):
+                        rows.append((reference.target, reference.relation))
+                        waiting.append((reference.target, owner))
+        found = [*reversed(above)]  # owners before what they own, but in circles
+        more = True
+        while more:
+            more = False
+            for one in found:
+                if self._takers.get(one) is None and self._take(one, above[one]):
+                    more = True
+        for one in found:
+            self._takers.setdefault(one, None)
+
+    def _take(self, resource: ResourceId, rows: list[tuple[ResourceId, str]]) -> bool:
+        """Whether somebody takes it, as far as is known of what it belongs to."""
+        owners = [self._takers.get(owner) for owner, relation in rows if relation == "composition"]
+        taken = [self._takers.get(owner) for owner, relation in rows if relation == "containment"]
+        takers = [one for one in taken if one is not None] or (owners if all(owners) else [])
+        if takers:
+            self._takers[resource] = takers[0]
+        return bool(takers)
 
 
 def _either(before: ResourceState, after: ResourceState) -> ResourceState:

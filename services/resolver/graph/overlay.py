@@ -1,6 +1,7 @@
 """A site as it would be: an observed base with changes laid over it. Pure.
 
-Used for what is in flight, and on top of it for the changes of the bundle under judgement.
+Used for what is in flight, and on top of it for the changes of the bundle under judgement. Which of the changes had a
+say in an answer is kept: with these alone the same questions have the same answers.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class OverlayView:
         self._base, self._puts, self._deletes = base, puts, deletes
         self._changed: AbstractSet[ResourceId] = deletes | puts.keys()
         self._holders = holders or {}
+        self._asked = set[ResourceId]()  # changes that had a say
         self._who_is_there_stays: bool | None = None  # not asked yet
         self._pointed: Pointing | None = None  # likewise: before the changes, and after them
         self._points: Pointing | None = None
@@ -60,10 +62,10 @@ class OverlayView:
 
     def find(self, resource: ResourceId) -> ResourceState | None:
         """The state after the changes."""
-        put = self._puts.get(resource)
-        if put is not None:
-            return put
-        return None if resource in self._deletes else self._base.find(resource)
+        if resource not in self._changed:
+            return self._base.find(resource)
+        self._asked.add(resource)
+        return self._puts.get(resource)
 
     def owner(self, resource: ResourceId) -> ResourceId | None:
         """See View."""
@@ -77,15 +79,22 @@ class OverlayView:
 
     def held_by(self, resource: ResourceId) -> str | None:
         """Whose change it is."""
-        return self._holders.get(resource) or self._base.held_by(resource)
+        holder = self._holders.get(resource)
+        if holder is None:
+            return self._base.held_by(resource)
+        self._asked.add(resource)
+        return holder
 
     def members(self, kind: KindId, namespace: str | None = None) -> Iterator[ResourceId]:
         """Present resources of a kind after the changes."""
         for resource in self._base.members(kind, namespace):
-            if resource not in self._deletes and resource not in self._puts:
+            if resource in self._changed:
+                self._asked.add(resource)
+            else:
                 yield resource
         for resource in self._puts:
             if kind_of(resource) == kind and namespace in (None, namespace_of(resource)):
+                self._asked.add(resource)
                 yield resource
 
     def targets(self, source: ResourceId, reference: Reference) -> Targets:
@@ -103,8 +112,8 @@ class OverlayView:
         gained = [state.resource for state in self._puts.values() if self._selects(reference.selector, state)]
         gained += self._selected_in(homes, reference.selector)
         away = {one for one in base.present if namespace_of(one) in homes}
-        changed = self._changed | away
-        present = [one for one in base.present if one not in changed] + gained
+        self._asked.update(lost, gained)
+        present = [one for one in base.present if one not in self._changed and one not in away] + gained
         return Targets(present[:WALK_MAX], base.count - len(set(lost)) - len(away) + len(gained))
 
     def _homes_relabelled(self) -> frozenset[str]:
@@ -112,14 +121,18 @@ class OverlayView:
         rows = [one for one in self._puts.values() if kind_of(one.resource) == NAMESPACE]
         before = [self._base.find(one.resource) for one in rows]
         pairs = zip(rows, before, strict=True)
-        return frozenset(ResourceKey.parse(one.resource).name for one, was in pairs if was and was.labels != one.labels)
+        found = [one.resource for one, was in pairs if was and was.labels != one.labels]
+        self._asked.update(found)
+        return frozenset(ResourceKey.parse(one).name for one in found)
 
     def _selected_in(self, homes: Iterable[str], selector: Selector) -> list[ResourceId]:
         """What stays as it is in these namespaces, and is selected by their labels of now."""
         served = self._base.surface.served
-        members = (one for home in homes for kind in served for one in self._base.members(kind, home))
-        stay = (one for one in islice(members, WALK_MAX) if one not in self._deletes and one not in self._puts)
-        states = (self._base.find(one) for one in stay)
+        members = [
+            *islice((one for home in homes for kind in served for one in self._base.members(kind, home)), WALK_MAX)
+        ]
+        self._asked.update(one for one in members if one in self._changed)
+        states = (self._base.find(one) for one in members if one not in self._changed)
         return [one.resource for one in states if one is not None and self._selects(selector, one)]
 
     def _named(self, reference: Reference) -> Targets:
@@ -149,7 +162,7 @@ class OverlayView:
     def dependents(self, resource: ResourceId, limit: int = WALK_MAX, which: Which = "all") -> Dependents:
         """Edges that point at a resource after the changes."""
         base = self._base.dependents(resource, limit, which)
-        stay = [edge for edge in base.edges if edge.source not in self._changed]
+        stay = self._staying(base.edges)
         edges, by_kind, count = stay, dict(base.by_kind), base.count
         if resource in self._changed:
             edges = [edge for edge in stay if self._holds_still(edge, resource)]
@@ -161,28 +174,42 @@ class OverlayView:
             self._pointed = Pointing(one for one in before if one is not None)
         for state in self._pointed.at(resource):
             if any(True for _ in self._edges_to(state, resource, self._base, which)):
+                self._asked.add(state.resource)
                 count -= 1
                 by_kind[kind_of(state.resource)] = by_kind.get(kind_of(state.resource), 1) - 1
         for state in self._pointing_at(resource):
             mine = list(self._edges_to(state, resource, self, which))
             edges += mine
             if mine:
+                self._asked.add(state.resource)
                 count += 1
                 by_kind[kind_of(state.resource)] = by_kind.get(kind_of(state.resource), 0) + 1
         return Dependents(edges[:limit], max(count, 0), {kind: one for kind, one in by_kind.items() if one > 0})
 
     def needing(self, resource: ResourceId, granules: AbstractSet[str]) -> list[Edge]:
         """Edges that need one of these parts after the changes."""
-        edges = [edge for edge in self._base.needing(resource, granules) if edge.source not in self._changed]
+        edges = self._staying(self._base.needing(resource, granules))
         for state in self._pointing_at(resource):
-            edges += (
-                edge for edge in self._edges_to(state, resource, self, "users") if edge.reference.granule in granules
-            )
+            found = self._edges_to(state, resource, self, "users")
+            mine = [edge for edge in found if edge.reference.granule in granules]
+            if mine:
+                self._asked.add(state.resource)
+                edges += mine
         return edges
 
     def reach(self, resources: Collection[ResourceId], limit: int = WALK_MAX) -> Reach:
         """How many depend on these after the changes."""
         return reach_by_edges(self, resources, limit)
+
+    def _staying(self, edges: Iterable[Edge]) -> list[Edge]:
+        """Edges of sources that do not change."""
+        staying = []
+        for edge in edges:
+            if edge.source in self._changed:
+                self._asked.add(edge.source)
+            else:
+                staying.append(edge)
+        return staying
 
     def _holds_still(self, edge: Edge, resource: ResourceId) -> bool:
         """A selector edge to a resource that changes lasts only while its labels match."""

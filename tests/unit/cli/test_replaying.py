@@ -19,7 +19,6 @@ from schemas.verdicts import Evidence, Verdict
 from services.chassis.bus.memory import MemoryBus
 from services.resolver.basis import basis_of
 from services.resolver.graph.store import Graph
-from services.resolver.holds import Holds
 from services.resolver.judge.case import Case, Change
 from services.resolver.judge.decide import decide
 from services.resolver.judge.policy import Policy
@@ -51,7 +50,7 @@ async def decided_where_widgets_are_not_observed(bus: MemoryBus, rules: Catalogu
     verdict = decide(case, graph, Policy(), NOW, rules.sources_of)
     batch = encode_batch(EventBatch("event/v1", LYON, evidence.epoch, 1, "", events))
     await bus.publish(subjects.event(LYON), batch, message_id="e-1")
-    headers = {HEADER: pack(basis_of(case, Holds()))}
+    headers = {HEADER: pack(basis_of(case, graph))}
     subject = subjects.verdict(LYON, verdict.decision, "i-1")
     await bus.publish(subject, verdict.to_json(), message_id="v-1", headers=headers)
     return verdict.decision
