@@ -15,7 +15,7 @@ from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, kind_of
 from schemas.outcomes import FINAL_STATES, Outcome
 from schemas.verdicts import Verdict
-from services.resolver.graph.in_flight import InFlightView, Row
+from services.resolver.graph.in_flight import InFlightView, Row, WorkedOut
 from services.resolver.graph.view import View
 from services.resolver.judge.case import Change
 
@@ -39,6 +39,7 @@ class Holds:
     generation: int = 0
     _held: dict[ResourceId, _Held] = field(default_factory=dict)
     _listed: dict[KindId, str] = field(default_factory=dict)  # the version up to which a kind was told as a whole
+    _worked_out: WorkedOut = field(default_factory=WorkedOut)
 
     @property
     def any(self) -> bool:
@@ -59,7 +60,7 @@ class Holds:
 
     def view(self, base: View, own: str = "") -> View:
         """The base with everything that is in flight; the intent `own` does not wait for itself."""
-        return InFlightView(base, self.rows(), own) if self._held else base
+        return InFlightView(base, self.rows(), own, self._worked_out) if self._held else base
 
     def add(self, verdict: Verdict, changes: Sequence[Change], now_s: float) -> None:
         """An allowed plan begins."""
@@ -143,6 +144,7 @@ class Holds:
 
     def _end(self, resource: ResourceId) -> None:
         del self._held[resource]
+        self._worked_out.forget(resource)
         self.generation += 1
 
 

@@ -6,7 +6,7 @@ turns them into one verdict. Values of Secrets and ConfigMaps end here: a state 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from schemas.events import ResourceState, ServedKind
-from schemas.identity import IdentityError, KindId, ResourceId, ResourceKey, SiteName, resource_id
+from schemas.identity import IdentityError, KindId, ResourceId, ResourceKey, SiteName, kind_id, resource_id
 from schemas.intents import Intent
 from schemas.kinds import Surface, UnknownKindError
 from schemas.rehearsals import RehearsalAnswer, RehearsedChange, RehearsedResult
@@ -129,7 +129,9 @@ def _shaped(
     changes: dict[ResourceId, Change] = {}
     manifests: dict[ResourceId, dict[str, Any]] = {}
     problems = []
-    for place, manifest in enumerate((*intent.manifests, *intent.brings)):
+    every = (*intent.manifests, *intent.brings)
+    of_bundle = _served_by_bundle(every)
+    for place, manifest in enumerate(every):
         checked = _check_form(manifest, f"manifests[{place}]")
         if isinstance(checked, Problem):
             problems.append(checked)
@@ -144,7 +146,7 @@ def _shaped(
         if state.resource in changes:
             problems.append(Problem("D010", f"manifests[{place}]: {state.resource} stands twice", state.resource))
             continue
-        unserved = _check_served(state, surface, intent)
+        unserved = _check_served(state, surface, of_bundle)
         if unserved is not None:
             problems.append(unserved)
         action = intent.verb if place < len(intent.manifests) else "apply"
@@ -209,10 +211,12 @@ def _place(manifest: dict[str, Any], namespace: str, surface: Surface, extractor
     return {**manifest, "metadata": {**metadata, "namespace": namespace or "default"}}
 
 
-def _check_served(state: ResourceState, surface: Surface, intent: Intent) -> Problem | None:
+def _check_served(
+    state: ResourceState, surface: Surface, of_bundle: Mapping[KindId, tuple[str, ...]]
+) -> Problem | None:
     key = ResourceKey.parse(state.resource)
     served = surface.find(key.kind_id)
-    brought = _served_by_bundle(key, (*intent.manifests, *intent.brings))
+    brought = of_bundle.get(key.kind_id)
     if brought is not None:
         served = structs.replace(served or ServedKind(key.kind_id, "", ()), versions=brought)
     if served is not None and state.version in served.versions:
@@ -238,16 +242,19 @@ def _not_served(key: ResourceKey, version: str, surface: Surface, served: Served
     return Problem("D001", message, key.id)
 
 
-def _served_by_bundle(key: ResourceKey, manifests: tuple[dict[str, Any], ...]) -> tuple[str, ...] | None:
-    """The versions of this kind that the bundle's own CustomResourceDefinition serves; None when it has none."""
+def _served_by_bundle(manifests: Iterable[Mapping[str, Any]]) -> dict[KindId, tuple[str, ...]]:
+    """The versions of each kind that a CustomResourceDefinition of the bundle serves; the first one says it."""
+    found: dict[KindId, tuple[str, ...]] = {}
     for manifest in manifests:
         spec = manifest.get("spec")
         if manifest.get("kind") != "CustomResourceDefinition" or not isinstance(spec, Mapping):
             continue
-        names = spec.get("names")
-        if spec.get("group") == key.group and isinstance(names, Mapping) and names.get("kind") == key.kind:
-            return tuple(str(one.get("name")) for one in rows_of(spec.get("versions")) if one.get("served") is True)
-    return None
+        names, group = spec.get("names"), spec.get("group")
+        kind = names.get("kind") if isinstance(names, Mapping) else None
+        if isinstance(group, str) and isinstance(kind, str):
+            versions = (str(one.get("name")) for one in rows_of(spec.get("versions")) if one.get("served") is True)
+            found.setdefault(kind_id(group, kind), tuple(versions))
+    return found
 
 
 def _with_result(change: Change, result: RehearsedResult | None) -> Change:

@@ -13,25 +13,55 @@ from msgspec import structs
 
 from schemas.events import ResourceState
 from schemas.identity import ResourceId
+from services.resolver.graph.kept import Record
 from services.resolver.graph.overlay import OverlayView
+from services.resolver.graph.store import Graph
 from services.resolver.graph.view import OWNING, WALK_MAX, View, takes_along
 
+Both = tuple[ResourceState | None, ResourceState]
 Row = tuple[ResourceId, str, ResourceState | None]  # resource, intent, what it will be (None: it is being deleted)
+
+
+class WorkedOut:
+    """What was worked out of changes in flight for one decision, for the next: while the graph has the same record."""
+
+    def __init__(self) -> None:
+        self._known: dict[ResourceId, tuple[Record, ResourceState, Both]] = {}
+
+    def both(self, base: View, resource: ResourceId, after: ResourceState) -> Both:
+        """What it is (None: nothing), and what has to be reckoned with until the change is seen."""
+        record = base.record(resource) if isinstance(base, Graph) else None
+        known = self._known.get(resource) if record is not None else None
+        if known is not None and known[0] is record and known[1] is after:
+            return known[2]
+        before = base.find(resource)
+        both = (before, after if before is None else _either(before, after))
+        if record is not None:
+            self._known[resource] = (record, after, both)
+        return both
+
+    def forget(self, resource: ResourceId) -> None:
+        """It is in flight no more."""
+        self._known.pop(resource, None)
 
 
 class InFlightView(OverlayView):
     """`base` under the changes in `rows`. `own`: the intent under judgement does not wait for itself."""
 
-    def __init__(self, base: View, rows: Iterable[Row], own: str = "") -> None:
+    def __init__(self, base: View, rows: Iterable[Row], own: str = "", worked_out: WorkedOut | None = None) -> None:
+        known = worked_out or WorkedOut()
         puts: dict[ResourceId, ResourceState] = {}
         holders: dict[ResourceId, str] = {}
         self._going: dict[ResourceId, str] = {}
         self._takers: dict[ResourceId, str | None] = {}  # as far as was asked
         self._rows = [*rows]
+        self._were: list[ResourceState] = []  # what is written, as it is yet
         for resource, intent, after in self._rows:
-            before = base.find(resource)
             if after is not None:
-                puts[resource] = _either(before, after) if before is not None and intent != own else after
+                before, either = known.both(base, resource, after)
+                puts[resource] = after if intent == own else either
+                if before is not None:
+                    self._were.append(before)
             else:
                 self._going[resource] = intent
             if intent != own:
@@ -42,6 +72,9 @@ class InFlightView(OverlayView):
     def consulted(self) -> Iterator[Row]:
         """The rows that had a say in what was answered: under these alone it would have been the same."""
         return (row for row in self._rows if row[0] in self._asked)
+
+    def _before(self) -> Iterable[ResourceState]:
+        return self._were
 
     def find(self, resource: ResourceId) -> ResourceState | None:
         """What is being deleted, and what goes with it, shows as terminating."""

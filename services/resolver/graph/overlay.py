@@ -49,6 +49,7 @@ class OverlayView:
         self._who_is_there_stays: bool | None = None  # not asked yet
         self._pointed: Pointing | None = None  # likewise: before the changes, and after them
         self._points: Pointing | None = None
+        self._kinds: dict[KindId, list[ResourceId]] | None = None
 
     @property
     def site(self) -> SiteName:
@@ -92,8 +93,12 @@ class OverlayView:
                 self._asked.add(resource)
             else:
                 yield resource
-        for resource in self._puts:
-            if kind_of(resource) == kind and namespace in (None, namespace_of(resource)):
+        if self._kinds is None:
+            self._kinds = {}
+            for resource in self._puts:
+                self._kinds.setdefault(kind_of(resource), []).append(resource)
+        for resource in self._kinds.get(kind, ()):
+            if namespace in (None, namespace_of(resource)):
                 self._asked.add(resource)
                 yield resource
 
@@ -170,8 +175,7 @@ class OverlayView:
                 count -= 1
                 by_kind[kind_of(source)] = by_kind.get(kind_of(source), 1) - 1
         if self._pointed is None:
-            before = map(self._base.find, self._changed)
-            self._pointed = Pointing(one for one in before if one is not None)
+            self._pointed = Pointing(self._before())
         for state in self._pointed.at(resource):
             if any(True for _ in self._edges_to(state, resource, self._base, which)):
                 self._asked.add(state.resource)
@@ -217,6 +221,10 @@ class OverlayView:
             return True
         state = self.find(resource)
         return state is not None and self._selects(edge.reference.selector, state)
+
+    def _before(self) -> Iterable[ResourceState]:
+        """What changes, as it is without that."""
+        return [state for one in self._changed if (state := self._base.find(one)) is not None]
 
     def _pointing_at(self, resource: ResourceId) -> list[ResourceState]:
         """Of what is put in place: whoever may point at it."""

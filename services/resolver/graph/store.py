@@ -23,6 +23,7 @@ from schemas.kinds import Surface
 from services.resolver.graph.changed import Changed
 from services.resolver.graph.columns import NO_COLUMNS, columns_of
 from services.resolver.graph.digests import Digests
+from services.resolver.graph.kept import Record
 from services.resolver.graph.linking import Linking
 from services.resolver.graph.names import NOWHERE, Names
 from services.resolver.graph.numbers import Numbers
@@ -194,6 +195,11 @@ class Graph:
     def find(self, resource: ResourceId) -> ResourceState | None:
         """The state, or None."""
         return self._states.find(resource)
+
+    def record(self, resource: ResourceId) -> Record | None:
+        """What is kept of it: the very same as long as its state is."""
+        number = self._names.find(resource)
+        return None if number == NOWHERE else self._record[number]
 
     def _present(self, kind: KindId, namespace: str | None = None) -> Iterator[int]:
         for numbers in self._names.members(kind, namespace):

@@ -8,10 +8,11 @@ from typing import Final
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from schemas.events import Reference, ResourceEvent, ResourceState
 from schemas.identity import ResourceId
-from services.resolver.graph.in_flight import InFlightView, Row
+from services.resolver.graph.in_flight import InFlightView, Row, WorkedOut
 from services.resolver.graph.store import Graph
 from services.resolver.judge.case import Case, Change
 from services.resolver.judge.decide import decide
@@ -47,6 +48,25 @@ def test_many_decisions_rest_on_some_of_what_is_in_flight_and_not_on_all() -> No
         decide(_case(sketch, is_deletion=True), view, Policy(), NOW)
         shares.append((len([*view.consulted()]), len(view._rows)))
     assert sum(0 < some < every for some, every in shares) > 50, shares
+
+
+@settings(max_examples=examples(1_000))
+@given(SEEDS)
+def test_what_was_worked_out_for_one_decision_is_used_for_the_next_as_long_as_the_site_says_the_same(seed: int) -> None:
+    sketch, random, known = Sketch(seed), Random(seed), WorkedOut()
+    graph, rows = sketch.graph(), _rows(sketch, random)
+    for _ in range(6):
+        one, fresh = InFlightView(graph, rows, OWN, known), InFlightView(graph, rows, OWN)
+        for name in NAMES:
+            assert one.find(name) == fresh.find(name)
+            assert one.dependents(name) == fresh.dependents(name)
+        for state in sketch.written():
+            graph.apply(ResourceEvent("put", state))
+        graph.apply(ResourceEvent("delete", resource=random.choice(NAMES)))
+        if rows and random.randrange(3) == 0:
+            known.forget(rows.pop(random.randrange(len(rows)))[0])
+        for place, (resource, intent, after) in enumerate(rows[:1]):  # it is decided again, and is to be another
+            rows[place] = (resource, intent, after and structs.replace(sketch.written()[0], resource=resource))
 
 
 def test_owners_in_a_circle_end_though_each_has_many_and_go_with_what_all_of_them_are_in() -> None:
