@@ -17,6 +17,7 @@ from schemas.operations import Operation
 from schemas.outcomes import FINAL_STATES, Outcome, OutcomeState
 from schemas.verdicts import Step, Verdict
 from services.resolver.intake import Intake
+from services.resolver.judge.case import Change
 from services.resolver.signals import Moment
 
 DECISIONS_MAX: Final = 5  # a world that changes faster than we can act is reported, not chased
@@ -28,20 +29,36 @@ class Pursuit:
     """The steps of the current revision, and what earlier revisions already did.
 
     Of a plan over several sites the verdict holds this site's steps; what they come after may be another site's.
+    An outcome costs what follows from it, not a look at the whole plan: plans have thousands of steps.
     """
 
     intent: Intent
     intake: Intake
     verdict: Verdict
-    states: dict[str, OutcomeState] = field(default_factory=dict)
-    sent: set[str] = field(default_factory=set)
     settled: set[ResourceId] = field(default_factory=set)
-    elsewhere: dict[str, OutcomeState] = field(default_factory=dict)  # steps of other sites, as far as was heard
-    is_stopped: bool = False
+    states: dict[str, OutcomeState] = field(default_factory=dict, init=False)
+    sent: set[str] = field(default_factory=set, init=False)
+    elsewhere: dict[str, OutcomeState] = field(default_factory=dict, init=False)  # steps of other sites, as was heard
+    is_stopped: bool = field(default=False, init=False)
+    _steps: dict[str, Step] = field(default_factory=dict, init=False)
+    _places: dict[str, int] = field(default_factory=dict, init=False)
+    _followers: dict[str, list[str]] = field(default_factory=dict, init=False)  # what comes right after a step
+    _changes: dict[ResourceId, Change] = field(default_factory=dict, init=False)
+    _due: set[str] = field(default_factory=set, init=False)  # of these something has changed: may they leave now?
+    _running: set[str] = field(default_factory=set, init=False)  # sent, and not over
+    _bad: set[str] = field(default_factory=set, init=False)  # came to no good end, here or at another site
+
+    def __post_init__(self) -> None:
+        for place, step in enumerate(self.verdict.plan):
+            self._steps[step.id], self._places[step.id] = step, place
+            for before in step.after:
+                self._followers.setdefault(before, []).append(step.id)
+        self._changes = {change.resource: change for change in self.intake.changes}
+        self._due = {*self._steps}
 
     def release(self, moment: Moment) -> list[Operation]:
         """The operations that may leave now; each is given out once."""
-        return [] if self.stopped else self._send(moment)
+        return [] if self.stopped else [self._operation(step, moment) for step in self._leaving()]
 
     def replay(self, outcomes: Iterable[Outcome]) -> None:
         """After a crash: what was heard is heard again, in its order, to know which steps may have left."""
@@ -52,38 +69,48 @@ class Pursuit:
 
     def _mark(self) -> None:
         if not self.stopped:
-            self.sent.update(step.id for step in self.verdict.plan if self._open(step))
+            self._leaving()
 
     def resume(self, moment: Moment) -> list[Operation]:
         """After a replay: what may have left and is not known to be over leaves again; its id makes that harmless."""
-        again = [step for step in self.verdict.plan if step.id in self.sent and not self._is_final(step)]
+        again = [step for step in self.verdict.plan if step.id in self._running]
         return [self._operation(step, moment) for step in again]
 
-    def _is_final(self, step: Step) -> bool:
-        return self.states.get(step.id) in FINAL_STATES
-
-    def _send(self, moment: Moment) -> list[Operation]:
-        ready = [step for step in self.verdict.plan if step.id not in self.sent and self._open(step)]
-        self.sent.update(step.id for step in ready)
-        return [self._operation(step, moment) for step in ready]
+    def _leaving(self) -> list[Step]:
+        """What may leave now, in the order of the plan; it counts as sent."""
+        due, self._due = sorted(self._due - self.sent, key=self._places.__getitem__), set()
+        found = [step for step in map(self._steps.__getitem__, due) if self._open(step)]
+        self.sent.update(step.id for step in found)
+        self._running.update(step.id for step in found)
+        return found
 
     def note(self, outcome: Outcome) -> bool:
         """Take an outcome in; False when it says nothing new (another revision, repeated, late)."""
         known = self.states.get(outcome.step)
         if outcome.revision != self.verdict.revision or known in FINAL_STATES or known == outcome.state:
             return False
-        if all(step.id != outcome.step for step in self.verdict.plan):
+        if outcome.step not in self._steps:
             return False
         self.states[outcome.step] = outcome.state
         self.sent.add(outcome.step)
+        self._running.add(outcome.step)
+        if outcome.state in FINAL_STATES:
+            self._running.discard(outcome.step)
         if outcome.state in GOOD:
             self.settled.add(outcome.resource)
+        self._changed(outcome)
         return True
 
     def hear(self, outcome: Outcome) -> None:
         """What became of another site's step of this revision."""
         if outcome.revision == self.verdict.revision and self.elsewhere.get(outcome.step) not in FINAL_STATES:
             self.elsewhere[outcome.step] = outcome.state
+            self._changed(outcome)
+
+    def _changed(self, outcome: Outcome) -> None:
+        self._due.update(self._followers.get(outcome.step, ()))
+        if _is_bad(outcome.state):
+            self._bad.add(outcome.step)
 
     def stop(self) -> None:
         """Nothing more leaves: another site does not do its part."""
@@ -92,25 +119,24 @@ class Pursuit:
     @property
     def stopped(self) -> bool:
         """Some step, here or at another site, did not do what the verdict allowed: nothing more leaves."""
-        if self.intent.on_failure == "continue":
-            return self.is_stopped
-        return self.is_stopped or any(map(_is_bad, (*self.states.values(), *self.elsewhere.values())))
+        return self.is_stopped or (bool(self._bad) and self.intent.on_failure != "continue")
 
     @property
     def over(self) -> bool:
         """Nothing is under way any more and nothing will leave."""
-        under_way = any(self.states.get(step) not in FINAL_STATES for step in self.sent)
-        return not under_way and (self.stopped or len(self.sent) + len(self._dead) == len(self.verdict.plan))
+        if self._running:
+            return False
+        return self.stopped or len(self.sent) + len(self._dead) == len(self.verdict.plan)
 
     @property
     def _dead(self) -> set[str]:
         """What will never leave, because something before it came to no good end."""
-        states = {**self.elsewhere, **self.states}
-        bad = {step for step, state in states.items() if _is_bad(state)}
-        found: set[str] = set()
-        left = [step for step in self.verdict.plan if step.id not in self.sent]
-        while bad and (more := [step for step in left if step.id not in found and (bad | found) & set(step.after)]):
-            found |= {step.id for step in more}
+        found, waiting = set[str](), [*self._bad]
+        while waiting:
+            for step in self._followers.get(waiting.pop(), ()):
+                if step not in self.sent and step not in found:
+                    found.add(step)
+                    waiting.append(step)
         return found
 
     @property
@@ -139,19 +165,16 @@ class Pursuit:
         state = self.states.get(before, self.elsewhere.get(before))
         if state in GOOD:
             return True
-        container = next((one.resource for one in self.verdict.plan if one.id == before), None)
-        return state == "applied" and (container is None or not self._lives_in(step.resource, container))
+        container = self._steps.get(before)
+        return state == "applied" and (container is None or not self._lives_in(step.resource, container.resource))
 
     def _lives_in(self, resource: ResourceId, container: ResourceId) -> bool:
-        return any(
-            reference.relation == "containment" and reference.target == container
-            for change in self.intake.changes
-            if change.resource == resource and change.after is not None
-            for reference in change.after.references
-        )
+        change = self._changes.get(resource)
+        references = change.after.references if change is not None and change.after is not None else ()
+        return any(one.relation == "containment" and one.target == container for one in references)
 
     def _operation(self, step: Step, moment: Moment) -> Operation:
-        change = next((one for one in self.intake.changes if one.resource == step.resource), None)
+        change = self._changes.get(step.resource)
         return Operation(
             id=operation_id(self.verdict.intent, self.verdict.revision, step.id),
             intent=self.verdict.intent,
