@@ -6,7 +6,7 @@ here: it stands in the outcomes' stream, sealed for the executor that wrote it.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -64,25 +64,47 @@ class Deed:
         )
 
 
+class _Done:
+    """What one intent has done, by operation; and the steps of its last plans, by name."""
+
+    def __init__(self) -> None:
+        self.deeds: dict[str, Deed] = {}
+        self._plans: list[tuple[Sequence[Step], dict[str, Step]]] = []
+
+    def __getstate__(self) -> dict[str, Any]:
+        """As it is put away: without plans, which are read again."""
+        return {"deeds": self.deeds, "_plans": []}
+
+    def steps(self, plan: Sequence[Step]) -> dict[str, Step]:
+        """Of this plan. Two are remembered: the whole, and a site's share of it."""
+        for known, steps in self._plans:
+            if known is plan:
+                return steps
+        steps = {one.id: one for one in plan}
+        self._plans = [*self._plans[-1:], (plan, steps)]
+        return steps
+
+
 class Deeds:
     """By intent and operation."""
 
     def __init__(self) -> None:
-        self._all: Shelf[dict[str, Deed]] = Shelf(REMEMBERED_MAX)
+        self._all: Shelf[_Done] = Shelf(REMEMBERED_MAX)
 
     def note(self, outcome: Outcome, verdict: Verdict | None) -> None:
         """Something became of a step of this verdict."""
         if verdict is None or verdict.undoes is not None or not outcome.can_be_undone:
             return
-        step = next((one for one in verdict.plan if one.id == outcome.step), None)
-        if step is None or outcome.revision != verdict.revision:
+        mine = self._all.get(outcome.intent) or _Done()
+        steps = mine.steps(verdict.plan)
+        if outcome.step not in steps or outcome.revision != verdict.revision:
             return
-        mine = self._all.get(outcome.intent) or {}
-        known = mine.get(outcome.operation)
+        known = mine.deeds.get(outcome.operation)
         if known is not None and known.outcome.before is not None:
             outcome = outcome.model_copy(update={"before": known.outcome.before})
         former = KEPT_AT_ITS_SITE if outcome.former else outcome.former
-        mine[outcome.operation] = Deed(outcome.model_copy(update={"former": former}), _before(step, verdict))
+        before = _before(steps[outcome.step], steps)
+        mine.deeds[outcome.operation] = Deed(outcome.model_copy(update={"former": former}), before)
         self._all.put(outcome.intent, mine)
 
     def recover(
@@ -103,11 +125,13 @@ class Deeds:
 
     def of(self, intent: str) -> Sequence[Deed]:
         """Everything it has done."""
-        return list((self._all.get(intent) or {}).values())
+        mine = self._all.get(intent)
+        return [] if mine is None else [*mine.deeds.values()]
 
     def find(self, intent: str, operation: str) -> Deed | None:
         """One of them."""
-        return (self._all.get(intent) or {}).get(operation)
+        mine = self._all.get(intent)
+        return None if mine is None else mine.deeds.get(operation)
 
     def forget(self, intent: str) -> None:
         """It has ended: nothing of it will be undone."""
@@ -147,9 +171,8 @@ def _place(deed: Deed) -> tuple[int, int, str]:
     return (-deed.outcome.revision, -int(step) if step.isdecimal() else 0, step)
 
 
-def _before(step: Step, verdict: Verdict) -> tuple[str, ...]:
+def _before(step: Step, steps: Mapping[str, Step]) -> tuple[str, ...]:
     """Everything that came before a step, also by way of steps that changed nothing."""
-    steps = {one.id: one for one in verdict.plan}
     found: dict[str, None] = {}
     left = list(step.after)
     while left:

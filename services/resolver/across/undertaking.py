@@ -32,6 +32,13 @@ class Undertaking:
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     over: set[SiteName] = field(default_factory=set)
     refused: dict[SiteName, Verdict] = field(default_factory=dict)
+    _own: dict[SiteName, set[str]] = field(default_factory=dict, init=False)  # a site's steps
+    _awaited: dict[SiteName, set[str]] = field(default_factory=dict, init=False)  # what they come after
+
+    def __post_init__(self) -> None:
+        for step in self.verdict.plan:
+            self._own.setdefault(step.site, set()).add(step.id)
+            self._awaited.setdefault(step.site, set()).update(step.after)
 
     @property
     def sites(self) -> tuple[SiteName, ...]:
@@ -42,7 +49,7 @@ class Undertaking:
         """Why this report cannot be its sender's; empty when it can."""
         if report.sender not in self.sites:
             return f"{report.sender} takes no part in {report.intent}"
-        own = {step.id for step in self.verdict.plan if step.site == report.sender}
+        own = self._own.get(report.sender, ())
         for one in report.outcomes:
             if one.site != report.sender or one.step not in own:
                 return f"outcomes: step {one.step!r} at {one.site!r} (expected a step of {report.sender})"
@@ -68,7 +75,7 @@ class Undertaking:
         for name in self.sites:
             if name == sender or name in self.over:
                 continue
-            awaited = {before for step in self.steps_of(name) for before in step.after}
+            awaited = self._awaited.get(name, ())
             told = tuple(one for one in fresh if one.step in awaited or _is_bad(one))
             if told:
                 yield name, told
