@@ -159,9 +159,11 @@ def reversed_steps(deeds: Iterable[Deed]) -> tuple[Step, ...]:
         )
     ways = networkx.transitive_reduction(ways)
     order = list(networkx.lexicographical_topological_sort(ways, key=lambda name: _place(mine[name])))
-    names = {name: f"u{place + 1}" for place, name in enumerate(order)}
+    places = {name: place for place, name in enumerate(order, 1)}
+    before = (sorted(places[one] for one in ways.predecessors(name)) for name in order)
     return tuple(
-        mine[name].undo(names[name], [names[one] for one in order if ways.has_edge(one, name)]) for name in order
+        mine[name].undo(f"u{places[name]}", [f"u{place}" for place in some])
+        for name, some in zip(order, before, strict=True)
     )
 
 
