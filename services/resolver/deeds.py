@@ -20,6 +20,7 @@ from schemas.verdicts import Preconditions, Step, Verdict
 from services.resolver.pursuit import GOOD
 from services.resolver.shelf import Shelf
 
+PLANS_MAX: Final = 64  # whose steps were looked for last
 REMEMBERED_MAX: Final = 10_000  # intents; of older ones nothing is undone
 BOUND_VOLUME_FACT: Final = "volume"
 
@@ -64,48 +65,36 @@ class Deed:
         )
 
 
-class _Done:
-    """What one intent has done, by operation; and the steps of its last plans, by name."""
-
-    def __init__(self) -> None:
-        self.deeds: dict[str, Deed] = {}
-        self._plans: list[tuple[Sequence[Step], dict[str, Step]]] = []
-
-    def __getstate__(self) -> dict[str, Any]:
-        """As it is put away: without plans, which are read again."""
-        return {"deeds": self.deeds, "_plans": []}
-
-    def steps(self, plan: Sequence[Step]) -> dict[str, Step]:
-        """Of this plan. Two are remembered: the whole, and a site's share of it."""
-        for known, steps in self._plans:
-            if known is plan:
-                return steps
-        steps = {one.id: one for one in plan}
-        self._plans = [*self._plans[-1:], (plan, steps)]
-        return steps
-
-
 class Deeds:
     """By intent and operation."""
 
     def __init__(self) -> None:
-        self._all: Shelf[_Done] = Shelf(REMEMBERED_MAX)
+        self._all: Shelf[dict[str, Deed]] = Shelf(REMEMBERED_MAX)
+        self._plans: dict[int, tuple[Sequence[Step], dict[str, Step]]] = {}  # by their ids: steps by name
 
     def note(self, outcome: Outcome, verdict: Verdict | None) -> None:
         """Something became of a step of this verdict."""
         if verdict is None or verdict.undoes is not None or not outcome.can_be_undone:
             return
-        mine = self._all.get(outcome.intent) or _Done()
-        steps = mine.steps(verdict.plan)
+        steps = self._steps(verdict.plan)
         if outcome.step not in steps or outcome.revision != verdict.revision:
             return
-        known = mine.deeds.get(outcome.operation)
+        mine = self._all.get(outcome.intent) or {}
+        known = mine.get(outcome.operation)
         if known is not None and known.outcome.before is not None:
             outcome = outcome.model_copy(update={"before": known.outcome.before})
         former = KEPT_AT_ITS_SITE if outcome.former else outcome.former
         before = _before(steps[outcome.step], steps)
-        mine.deeds[outcome.operation] = Deed(outcome.model_copy(update={"former": former}), before)
+        mine[outcome.operation] = Deed(outcome.model_copy(update={"former": former}), before)
         self._all.put(outcome.intent, mine)
+
+    def _steps(self, plan: Sequence[Step]) -> dict[str, Step]:
+        known = self._plans.get(id(plan))
+        if known is None:
+            if len(self._plans) >= PLANS_MAX:
+                self._plans.clear()
+            known = self._plans[id(plan)] = (plan, {one.id: one for one in plan})
+        return known[1]
 
     def recover(
         self, verdicts: Iterable[Verdict], outcomes: Iterable[Outcome], entered: Container[str] = frozenset()
@@ -125,13 +114,11 @@ class Deeds:
 
     def of(self, intent: str) -> Sequence[Deed]:
         """Everything it has done."""
-        mine = self._all.get(intent)
-        return [] if mine is None else [*mine.deeds.values()]
+        return list((self._all.get(intent) or {}).values())
 
     def find(self, intent: str, operation: str) -> Deed | None:
         """One of them."""
-        mine = self._all.get(intent)
-        return None if mine is None else mine.deeds.get(operation)
+        return (self._all.get(intent) or {}).get(operation)
 
     def forget(self, intent: str) -> None:
         """It has ended: nothing of it will be undone."""
