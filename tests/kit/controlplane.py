@@ -1,6 +1,7 @@
 """Real control planes for tests: `lyon`, `oslo`, or any name from `control_planes("bern")`.
 
-Each is started when the first test asks for it and serves the whole session, so a test keeps to namespaces of its own.
+Each is started when the first test asks for it and serves all that stay with it in one worker (spread.py), so a test
+keeps to namespaces of its own. Then it is stopped: one that nobody uses takes a twentieth of a processor.
 Where the programs are missing such tests skip and say how to get them; with CHEOPS_REQUIRE_CONTROLPLANE=1 they fail.
 Tests that use one are marked `controlplane` here, so none can be forgotten.
 
@@ -11,11 +12,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Never
 
 import pytest
+
+from tests.kit.spread import unit_of
 
 if TYPE_CHECKING:
     from cheops.sandbox.controlplane import ControlPlane, ControlPlaneMissingError, User
@@ -42,12 +45,19 @@ class ControlPlanes:
             self._running[name] = plane
         return self._running[name]
 
-    def retire(self, name: str) -> None:
-        """Stop one that nobody will ask for again."""
-        self._running.pop(name).stop_sync()
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, None, None]:
+        """After the last test of those that share them."""
+        try:
+            return (yield)
+        finally:
+            if nextitem is not None and unit_of(nextitem.nodeid) != unit_of(item.nodeid):
+                self.stop()
 
     def stop(self) -> None:
-        for plane in self._running.values():
+        """Those that run; who asks for one again starts it anew."""
+        while self._running:
+            _, plane = self._running.popitem()
             plane.stop_sync()
 
 
@@ -87,18 +97,20 @@ def kubectl_program() -> str:
 
 
 @pytest.fixture(scope="session")
-def control_planes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlanes]:
+def control_planes(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlanes]:
     planes = ControlPlanes(tmp_path_factory.mktemp("controlplanes"))
+    pytestconfig.pluginmanager.register(planes)
     yield planes
+    pytestconfig.pluginmanager.unregister(planes)
     planes.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lyon(control_planes: ControlPlanes) -> ControlPlane:
     return control_planes("lyon")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def oslo(control_planes: ControlPlanes) -> ControlPlane:
     return control_planes("oslo")
 

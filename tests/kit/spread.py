@@ -26,6 +26,7 @@ TOGETHER: Final = {
     "tests/e2e/test_real_neighbours.py": REAL,
     "tests/e2e/test_real_shop.py": REAL,
     "tests/e2e/test_real_takeover.py": REAL,
+    "tests/accuracy/test_relations.py": PLANE,
     "tests/contract/api/": PLANE,
     "tests/contract/test_controlplane": PLANE,
     "tests/contract/test_merging.py": PLANE,
