@@ -12,10 +12,13 @@ from services.chassis.lifecycle import ShortRuns
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
+    were_frozen = gc.get_freeze_count() > 0
     gc.collect()
     gc.unfreeze()
     yield
     gc.unfreeze()
+    if were_frozen:
+        gc.freeze()
 
 
 @pytest.mark.parametrize(("took_s", "frozen"), [(0.009, False), (0.011, True)])
