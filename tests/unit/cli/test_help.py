@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from typer.main import get_command
-from typer.testing import CliRunner
 
 from cheops.cli.main import app
 from schemas import compiled
 
+CHEOPS = get_command(app)  # built once: every invocation of the app builds all commands anew
 FAMILIES = ["Intents:", "Verdicts:", "Dependencies:", "Offline:", "The mesh:"]
 
 
@@ -26,14 +28,15 @@ def commands(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...
             yield (*words, name)
 
 
+@cache
 def page(*words: str, width: int = 80) -> str:
     """A help page, on a terminal of so many columns."""
-    ran = CliRunner(env={"COLUMNS": str(width)}).invoke(app, [*words, "--help"], prog_name="cheops")
+    ran = CliRunner(env={"COLUMNS": str(width)}).invoke(CHEOPS, [*words, "--help"], prog_name="cheops")
     assert ran.exit_code == 0
     return ran.stdout
 
 
-@pytest.mark.parametrize("words", list(commands(get_command(app))), ids=" ".join)
+@pytest.mark.parametrize("words", list(commands(CHEOPS)), ids=" ".join)
 def test_every_command_explains_itself(words: tuple[str, ...]) -> None:
     text = page(*words)
     assert text.startswith(f"Usage: cheops {' '.join(words)}")
@@ -53,7 +56,7 @@ def test_the_first_page_stands_in_families_and_cuts_no_sentence() -> None:
 
 
 @pytest.mark.parametrize("width", [40, 60, 79])
-@pytest.mark.parametrize("words", [(), *commands(get_command(app))], ids=" ".join)
+@pytest.mark.parametrize("words", [(), *commands(CHEOPS)], ids=" ".join)
 def test_a_page_is_as_narrow_as_its_terminal_and_breaks_nothing_that_is_typed(
     words: tuple[str, ...], width: int
 ) -> None:
@@ -83,5 +86,5 @@ def test_what_has_to_be_said_stands_without_braces() -> None:
 
 
 def test_the_version_is_printed_without_a_command() -> None:
-    ran = CliRunner().invoke(app, ["--version"], prog_name="cheops")
+    ran = CliRunner().invoke(CHEOPS, ["--version"], prog_name="cheops")
     assert (ran.exit_code, ran.stdout) == (0, f"cheops {version('cheops')} ({compiled.found()})\n")
