@@ -131,9 +131,7 @@ def _extractor(catalogue: Catalogue, served: tuple[ServedKind, ...]) -> Extracto
 
 def _surface(documents: Iterable[Document], kubernetes: str, catalogue: Catalogue) -> Surface:
     definitions = [one.body for one in documents if one.body["kind"] == "CustomResourceDefinition"]
-    surface = builtin_surface(kubernetes)
-    if definitions:
-        surface = surface_with_crds(surface, definitions)
+    surface = surface_with_crds(builtin_surface(kubernetes), definitions)
     held: dict[KindId, ServedKind] = {}
     for one in documents:
         group, _, version = one.body["apiVersion"].rpartition("/")

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-import yaml
-
 from cheops.sandbox.plane.probes import answers_ok
 from cheops.sandbox.process import ChildProcess
 from cheops.sandbox.python import PythonProcess
+from schemas.documents import parse_value
 from schemas.identity import SiteName
 
 READY_TIMEOUT_S: Final = 60.0  # a second or two, but for a machine that is loaded many times over
@@ -34,7 +33,7 @@ class EmbeddedProcess:
     @property
     def server_url(self) -> str:
         """Plain HTTP on loopback."""
-        return str(yaml.safe_load(self.kubeconfig.read_text())["clusters"][0]["cluster"]["server"])
+        return str(parse_value(self.kubeconfig.read_bytes(), "kubeconfig")["clusters"][0]["cluster"]["server"])
 
     async def start(self) -> None:
         """Return when it answers."""

@@ -25,7 +25,7 @@ def _rows() -> tuple[Mapping[str, Any], ...]:
 
 
 @lru_cache(maxsize=4)
-def _builtin(minor: int) -> tuple[ServedKind, ...]:
+def _builtin(minor: int) -> Surface:
     kinds = []
     for row in _rows():
         since, ended = row.get("since", {}), row.get("ended", {})
@@ -42,26 +42,22 @@ def _builtin(minor: int) -> tuple[ServedKind, ...]:
                     tuple(row.get("short", ())),
                 )
             )
-    return tuple(kinds)
+    return Surface(kinds)
 
 
 def builtin_surface(version: str = BUILTIN_VERSION) -> Surface:
-    """The built-in kinds of `1.N`; ValueError for a version that the catalogue does not know."""
+    """The built-in kinds of `1.N`, one for all who ask; ValueError for a version that the catalogue does not know."""
     newest = int(BUILTIN_VERSION.partition(".")[2])
     major, _, minor = version.removeprefix("v").partition(".")
     if major != "1" or not minor.isdecimal() or not FIRST_MINOR <= int(minor) <= newest:
         raise ValueError(f"Kubernetes {version} is not known here (expected 1.{FIRST_MINOR} to {BUILTIN_VERSION})")
-    return Surface(_builtin(int(minor)))
+    return _builtin(int(minor))
 
 
 def surface_with_crds(surface: Surface, definitions: Iterable[Mapping[str, Any]]) -> Surface:
     """The same and what these CustomResourceDefinitions serve."""
-    served = dict(surface.served)
-    for definition in definitions:
-        entry = _of_crd(definition)
-        if entry is not None:
-            served[entry.kind] = entry
-    return Surface(served.values())
+    defined = [entry for entry in map(_of_crd, definitions) if entry is not None]
+    return Surface((*surface.served.values(), *defined)) if defined else surface
 
 
 def _of_crd(definition: Mapping[str, Any]) -> ServedKind | None:

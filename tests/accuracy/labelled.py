@@ -14,8 +14,8 @@ from typing import Any, Final
 from schemas.documents import Document, parse_value, read_documents
 from schemas.relations.edges import records, unconfirmed
 from schemas.relations.extract import Extractor
-from schemas.relations.loader import load_catalogue
 from schemas.relations.surface import builtin_surface, surface_with_crds
+from tests.kit.extractors import extractor_for
 
 LABELS: Final = Path(__file__).parent / "labels"
 INSIDE: Final = "containment"
@@ -88,7 +88,7 @@ def _records(documents: list[Document]) -> list[dict[str, Any]]:
 
 def _extractor(documents: list[Document]) -> Extractor:
     definitions = [one.body for one in documents if one.body["kind"] == "CustomResourceDefinition"]
-    return Extractor(load_catalogue(), surface_with_crds(builtin_surface(), definitions))
+    return extractor_for(surface_with_crds(builtin_surface(), definitions))
 
 
 def _edge(row: dict[str, Any]) -> str:

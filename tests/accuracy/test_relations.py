@@ -14,6 +14,7 @@ from tests.accuracy.golden.measuring import excuses, measure
 from tests.accuracy.golden.objects import corpora, golden_folder, golden_objects
 from tests.accuracy.golden.openapi import served_objects
 from tests.accuracy.labelled import measure_labels, service_links
+from tests.kit.extractors import extractor_for
 
 GOLDEN = golden_folder()
 CORPORA = corpora()
@@ -45,7 +46,7 @@ LINKS = {
 
 
 def extractor() -> Extractor:
-    return Extractor(load_catalogue(), builtin_surface())
+    return extractor_for(builtin_surface())
 
 
 @needs_golden

@@ -18,7 +18,6 @@ from schemas.events import ResourceEvent
 from schemas.identity import KindId, SiteName
 from schemas.intents import Intent, Override, Verb
 from schemas.relations.ambient import ambient_resources
-from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
 from schemas.relations.surface import builtin_surface, surface_with_crds
 from schemas.verdicts import Evidence, Verdict
@@ -28,6 +27,7 @@ from services.resolver.intake import Intake, take_in
 from services.resolver.judge.case import Case
 from services.resolver.judge.decide import decide
 from services.resolver.judge.policy import Policy
+from tests.kit.extractors import extractor_for
 from tests.kit.manifests import Manifest, namespace, without_uid
 
 LYON = SiteName("lyon")
@@ -92,7 +92,7 @@ class Court:
     ) -> None:
         definitions = [one for one in there if one["kind"] == "CustomResourceDefinition"]
         self.surface = surface_with_crds(builtin_surface(), definitions)
-        self.extractor = Extractor(CATALOGUE, self.surface)
+        self.extractor = extractor_for(self.surface)
         self.graph = Graph(LYON)
         self.holds = Holds()
         self._evidence, self._policy, self._unchanged = evidence, policy, unchanged

@@ -11,9 +11,8 @@ from cheops.mesh import Mesh
 from schemas.events import ResourceState, ServedKind
 from schemas.identity import KindId, ResourceId, kind_id
 from schemas.kinds import Surface
-from schemas.relations.extract import Extractor
-from schemas.relations.loader import load_catalogue
 from tests.contract.api.client import Api, Content
+from tests.kit.extractors import extractor_for
 from tests.kit.waiting import eventually
 
 CONVERGED_WITHIN_S: Final = 60.0
@@ -48,7 +47,7 @@ async def differences(mesh: Mesh, api: Api, site: str) -> list[str]:
 async def fresh_states(api: Api) -> AsyncIterator[ResourceState]:
     """Every object that can be listed and watched, read from the API server and shaped anew."""
     kinds = [row async for row in _kinds(api)]
-    extractor = Extractor(load_catalogue(), Surface([served for served, _ in kinds]))
+    extractor = extractor_for(Surface(served for served, _ in kinds))
     for served, path in kinds:
         if not path:
             continue

@@ -11,12 +11,11 @@ from cheops.asking import RefusedError
 from cheops.drafts import Intent
 from cheops.mesh import Mesh
 from schemas.identity import ResourceId, SiteName, split_kind
-from schemas.relations.extract import Extractor
-from schemas.relations.loader import load_catalogue
 from schemas.relations.surface import builtin_surface, surface_with_crds
 from schemas.verdicts import Verdict
 from tests.accuracy.verdicts.cases import Case
 from tests.contract.api.client import Api
+from tests.kit.extractors import extractor_for
 from tests.kit.waiting import eventually
 
 WAIT_S: Final = 40.0
@@ -34,7 +33,7 @@ class Stage:
         bodies = self.given
         definitions = [one for one in bodies if one["kind"] == DEFINITION]
         self._surface = surface_with_crds(builtin_surface(), definitions)
-        extractor = Extractor(load_catalogue(), self._surface)
+        extractor = extractor_for(self._surface)
         self._rows = {extractor.key(one).id: one for one in bodies}
         spaces = {extractor.key(one).namespace for one in bodies} - {"", "default"}
         for name in sorted(spaces):

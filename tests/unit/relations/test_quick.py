@@ -17,7 +17,7 @@ from msgspec import Raw
 
 from schemas.events import Reference, ResourceState
 from schemas.identity import KindId, ResourceId
-from schemas.relations.extract import Extractor
+from schemas.relations.extract import Extractor, with_packs
 from schemas.relations.health import LOOKED_AT, health, is_unwell
 from schemas.relations.loader import load_catalogue
 from schemas.relations.pointers import Source
@@ -34,7 +34,8 @@ from tests.unit.relations.test_hostile_objects import KINDS, WHOLE, spoil
 from tests.unit.relations.test_readers import examples_of
 from tests.unit.relations.test_resting import changes
 
-CATALOGUE, SURFACE = load_catalogue(), builtin_surface()
+CATALOGUE = load_catalogue()
+SURFACE = with_packs(builtin_surface(), CATALOGUE)  # once: each extractor would work it out anew
 PLAIN = Extractor(CATALOGUE, SURFACE)
 QUICK = Extractor(CATALOGUE, SURFACE)
 FLEET = [*Fleet(120).bodies(), *full_pods(10)]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from schemas.events import ResourceEvent, ResourceState
-from schemas.relations.extract import Extractor
+from schemas.relations.extract import Extractor, with_packs
 from schemas.relations.loader import load_catalogue
 from schemas.relations.resting import Resting, changes_by_itself
 from schemas.relations.surface import builtin_surface
@@ -21,7 +21,8 @@ from tests.bench.fleet import Fleet
 from tests.unit.relations.test_hostile_objects import KINDS
 from tests.unit.relations.test_readers import examples_of
 
-CATALOGUE, SURFACE = load_catalogue(), builtin_surface()
+CATALOGUE = load_catalogue()
+SURFACE = with_packs(builtin_surface(), CATALOGUE)  # once: each extractor would work it out anew
 PLAIN = Extractor(CATALOGUE, SURFACE)
 FLEET = list(Fleet(120).bodies())
 STATUSES: dict[str, Any] = {
