@@ -24,7 +24,7 @@ from cheops.sandbox.testbed import Testbed  # starts the site that the client ta
 from tests.kit.bed import bare_client
 
 DOCS = Path(__file__).parents[2] / "docs"
-API: dict[str, Any] = yaml.safe_load((DOCS / "asyncapi.yaml").read_text())
+API: dict[str, Any] = yaml.load((DOCS / "asyncapi.yaml").read_text(), yaml.CSafeLoader)
 WAIT_S = 60.0
 MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "greeting", "namespace": "default"}}
 
