@@ -96,6 +96,29 @@ async def test_last_messages_that_are_too_much_for_one_go_are_all_there_or_an_er
     assert [found[name].payload[:2] for name in asked] == [b"0 ", b"1 ", b"2 ", b"3 "]
 
 
+HOSTILE_HEADERS = {
+    "ends": {"Status": "204"},
+    "fails": {"Status": "500", "Description": "no"},
+    "another": {"Nats-Subject": "x", "Nats-Sequence": "x", "Nats-Stream": "x", "Nats-Time-Stamp": "x"},
+    "none to come": {"Nats-Num-Pending": "0", "Nats-UpTo-Sequence": "1"},
+}
+
+
+async def test_a_message_whose_headers_look_like_the_servers_word_is_read_like_any_other(bus: Bus) -> None:
+    """A publisher gives it what headers he likes. A resolver did not start any more with one of them in a stream."""
+    for place, headers in enumerate(HOSTILE_HEADERS.values()):
+        made = {"message_id": f"id{place}", "headers": headers}
+        await bus.publish(subjects.intent(LYON, f"{place}"), b"%d" % place, **made)  # type: ignore[arg-type]
+    await store(bus, subjects.intent(LYON, "fine"), b"fine")
+    expected = [(place + 1, f"{place}") for place in range(len(HOSTILE_HEADERS))]
+    assert await scanned(bus) == [*expected, (len(expected) + 1, "fine")]
+    asked = [subjects.intent(LYON, f"{place}") for place in range(len(HOSTILE_HEADERS))]
+    found = await bus.last_of_each("INTENTS", asked)
+    assert [found[one].payload for one in asked] == [b"%d" % place for place in range(len(HOSTILE_HEADERS))]
+    reader = await bus.reader("INTENTS", "r", ALL_INTENTS)
+    assert len(await reader.fetch(10, 1.0)) == len(expected) + 1
+
+
 async def test_a_stream_that_is_not_there_is_an_error_that_names_it(bus: Bus) -> None:
     with pytest.raises(PermanentError, match="there is no stream INBOX"):
         await bus.last("INBOX", subjects.filters("INBOX", LYON))

@@ -26,6 +26,7 @@ EMPTY_MAX: Final = 5
 EMPTY_PAUSE_S: Final = 0.1
 END, NOTHING = "204", "404"
 ADDED: Final = ("Stream", "Subject", "Sequence", "Time-Stamp", "Num-Pending", "Last-Sequence", "UpTo-Sequence")
+SEQUENCE: Final = "Nats-Sequence"  # written by the server to each message, and to nothing else
 _ADDED: Final = frozenset(f"Nats-{name}" for name in ADDED)
 
 
@@ -81,10 +82,10 @@ async def _got(link: Link, stream: str, question: dict[str, Any]) -> list[Receiv
 
     async def take(raw: Msg) -> None:
         headers = raw.headers or {}
-        if "Status" not in headers:
+        if SEQUENCE in headers:  # a message, whatever headers its publisher gave it: a `Status`, too
             found.append(stored(raw, headers))
         elif not over.done():
-            over.set_result(headers["Status"])
+            over.set_result(headers.get("Status", ""))
 
     inbox = link.client.new_inbox()
     async with calling(f"{stream} was not read", ANSWER_TIMEOUT_S):
@@ -106,4 +107,4 @@ async def _got(link: Link, stream: str, question: dict[str, Any]) -> list[Receiv
 def stored(raw: Msg, headers: dict[str, str]) -> Received:
     """What a direct get answers, as it was published."""
     kept = {name: value for name, value in headers.items() if name not in _ADDED}
-    return Received(headers["Nats-Subject"], raw.data, without_batch(kept), int(headers["Nats-Sequence"]))
+    return Received(headers["Nats-Subject"], raw.data, without_batch(kept), int(headers[SEQUENCE]))
