@@ -2,7 +2,8 @@
 
     CheopsError
     ├── TransientError        try again later (redeliver, back off); `retry_after_s` when the other side said so
-    │   └── BusUnavailableError   the bus does not answer; the message says what to start
+    │   ├── BusUnavailableError   the bus does not answer; the message says what to start
+    │   └── NoStreamError         a stream is not there: who may make it does so
     ├── PermanentError        trying again cannot help: dead letters, exit 1
     │   ├── SettingsError     the caller's set-up is wrong; the message names the field
     │   └── TooLargeError     no bus takes a message of that size; the message says both sizes
@@ -28,6 +29,10 @@ class TransientError(CheopsError):
 
 class BusUnavailableError(TransientError):
     """The bus does not answer."""
+
+
+class NoStreamError(TransientError):
+    """A stream is not there, or not yet."""
 
 
 class PermanentError(CheopsError):

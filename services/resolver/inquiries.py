@@ -18,7 +18,7 @@ from schemas.queries import GraphAnswer, GraphQuery, Refusal, ResyncAnswer, Sile
 from schemas.rehearsals import Rehearsal, RehearsalAnswer
 from schemas.verdicts import Verdict
 from services.chassis.bus.port import Bus
-from services.chassis.errors import TransientError
+from services.chassis.errors import TooLargeError, TransientError
 from services.resolver.fetching import Fetching
 from services.resolver.hearing import Elsewhere
 from services.resolver.machine import Machine
@@ -126,7 +126,7 @@ class Inquiries:
         try:
             reply = await self._bus.request(subject, rehearsal.to_json(), REHEARSAL_TIMEOUT_S)
             return RehearsalAnswer.from_json(reply.payload)
-        except (TransientError, MessageError) as error:
+        except (TransientError, TooLargeError, MessageError) as error:
             log.warning("the executor did not rehearse", site=self._site, error=str(error))
             return None
 

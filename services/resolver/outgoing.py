@@ -23,7 +23,15 @@ from schemas.peers import Part, PeerMessage, Refuse, what_of
 from schemas.verdicts import Verdict
 from services.chassis import metrics
 from services.chassis.bus.port import Bus, Reader, Received, ToStore
-from services.chassis.errors import ConflictError, PermanentError, TooLargeError, TransientError
+from services.chassis.bus.streams import ensure_streams
+from services.chassis.errors import (
+    CheopsError,
+    ConflictError,
+    NoStreamError,
+    PermanentError,
+    TooLargeError,
+    TransientError,
+)
 from services.chassis.kubernetes.sealing import SealError
 from services.chassis.peering.courier import Courier
 from services.chassis.peering.letter import Letter, OutboxFullError
@@ -146,11 +154,16 @@ class Outgoing:
         try:
             self._fence = await self._insist(publish, "verdict", message.message_id)
         except ConflictError as error:
-            self._fence = await self._own_or_step_down(message, error)
+            last = await self._last()
+            if last is None and self._fence:  # nobody's came between: somebody has emptied the stream, or deleted it
+                log.warning("the verdicts are gone from their stream", site=self._site)
+                self._fence = 0
+                await self._fenced(message)
+            else:
+                self._fence = self._own_or_step_down(message, last, error)
 
-    async def _own_or_step_down(self, message: ToStore, error: ConflictError) -> int:
+    def _own_or_step_down(self, message: ToStore, last: Received | None, error: ConflictError) -> int:
         """A publish whose acknowledgement was lost conflicts with itself; anything else is another resolver's."""
-        last = await self._last()
         if last is not None and last.payload == message.payload:
             return last.stream_seq
         raise SteppedDownError(
@@ -254,6 +267,12 @@ class Outgoing:
         except TransientError as error:
             log.warning("not acknowledged, it will come again", site=self._site, error=str(error))
 
+    async def make_missing(self, error: CheopsError) -> None:
+        """Streams that somebody has deleted, if that is the trouble: nobody else would make them."""
+        if isinstance(error, NoStreamError):
+            with suppress(CheopsError):  # it is tried again
+                await ensure_streams(self._bus, self._site)
+
     async def _insist(self, ask: Callable[[], Awaitable[Answer]], what: str, name: str) -> Answer:
         while True:
             try:
@@ -261,6 +280,7 @@ class Outgoing:
             except TransientError as error:
                 self.unstored = str(error)
                 log.warning("not stored yet", what=what, name=name, error=str(error))
+                await self.make_missing(error)
                 await asyncio.sleep(error.retry_after_s or STORE_RETRY_S)
             else:
                 self.unstored = ""

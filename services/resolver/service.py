@@ -259,6 +259,7 @@ class ResolverService:
             return await reader.fetch(limit, FETCH_WAIT_S)
         except TransientError as error:
             log.warning("the bus does not deliver", site=self.site, error=str(error))
+            await self._out.make_missing(error)
             await asyncio.sleep(error.retry_after_s or STORE_RETRY_S)
             return []
 

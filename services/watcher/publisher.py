@@ -39,7 +39,7 @@ class Publisher:
     """The batcher, drained into the stream EVENTS."""
 
     def __init__(self, bus: Bus, site: SiteName, epoch: int, last_stream_seq: int, randomness: random.Random) -> None:
-        self.batcher = Batcher(site, epoch)
+        self.batcher = Batcher(site, epoch, bus.bytes_max)
         self.retries = 0
         self._bus = bus
         self._site = site

@@ -206,6 +206,8 @@ class Watcher:
             return Refusal(code="400", message=str(error)).to_json()
         if request.site != self.site:
             return Refusal(code="404", message=f"this is the watcher of {self.site}").to_json()
+        if self.publisher.batcher.overfull:
+            return Refusal(code="503", message="the bus takes no events: what was asked before waits for it").to_json()
         try:
             # A later epoch than ours is that of whoever replaced us while we hung, unless the stream was lost.
             if request.epoch_seen > self.publisher.batcher.epoch and await self.publisher.is_replaced():

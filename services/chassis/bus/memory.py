@@ -14,6 +14,7 @@ from itertools import islice
 
 from msgspec import structs
 
+from schemas.envelope import MESSAGE_BYTES_MAX
 from schemas.subjects import AnyStream
 from services.chassis.bus.mailbox import Mailbox
 from services.chassis.bus.matching import matches
@@ -22,8 +23,8 @@ from services.chassis.bus.port import PENDING_MAX, Handler, Reader, Received, To
 from services.chassis.bus.serving import Answering, answering
 from services.chassis.bus.sizes import ensure_fits
 from services.chassis.bus.stored import Consumer, Fence, StoredStream, headers_of
-from services.chassis.bus.streams import STREAMS, StreamDefinition
-from services.chassis.errors import BusUnavailableError, PermanentError, TransientError
+from services.chassis.bus.streams import HEADERS_BYTES_MAX, STREAMS, StreamDefinition
+from services.chassis.errors import BusUnavailableError, NoStreamError, PermanentError, TransientError
 
 
 def _loop_time() -> float:
@@ -33,8 +34,13 @@ def _loop_time() -> float:
 class MemoryBus:
     """The port. `connected` may be set to False: everything then fails as it does without a server."""
 
-    def __init__(self, clock: Callable[[], float] = _loop_time, streams: Iterable[StreamDefinition] = STREAMS) -> None:
-        self.now_s = clock
+    def __init__(
+        self,
+        clock: Callable[[], float] = _loop_time,
+        streams: Iterable[StreamDefinition] = STREAMS,
+        bytes_max: int = MESSAGE_BYTES_MAX,
+    ) -> None:
+        self.now_s, self.bytes_max = clock, bytes_max
         self.connected = True
         self.closed = False
         self._streams = {one.name: StoredStream(one) for one in streams}
@@ -60,7 +66,7 @@ class MemoryBus:
         stream = self._taking(subject)
         fence = None if expected_last_seq is None else Fence(expected_last_seq, expected_subject or subject)
         kept = {**(headers or {}), "Nats-Msg-Id": message_id}
-        ensure_fits(subject, payload, kept)
+        self._ensure_fits(subject, payload, kept)
         before = len(stream.messages)
         seq = stream.append(subject, payload, kept, message_id, fence, self.now_s())
         if len(stream.messages) != before:
@@ -80,7 +86,7 @@ class MemoryBus:
         streams = [self._taking(one.subject) for one in messages]
         assert all(one is streams[0] for one in streams), "messages of one stream"
         for one in messages:
-            ensure_fits(one.subject, one.payload, headers_of(one))
+            self._ensure_fits(one.subject, one.payload, headers_of(one))
         fence = None if expected_last_seq is None else Fence(expected_last_seq, expected_subject or messages[0].subject)
         seqs = streams[0].append_all(messages, fence, self.now_s())
         for seq in seqs:
@@ -148,7 +154,7 @@ class MemoryBus:
     async def emit(self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> None:
         """See port."""
         self.ensure_open()
-        ensure_fits(subject, payload, headers or {})
+        self._ensure_fits(subject, payload, headers or {})
         for stream in self._streams.values():
             if stream.takes(subject):
                 stream.append(subject, payload, dict(headers or {}), "", None, self.now_s())
@@ -168,6 +174,7 @@ class MemoryBus:
 
     async def request(self, subject: str, payload: bytes, timeout_s: float) -> Received:
         """See port."""
+        self._ensure_fits(subject, payload, {})
         servers = self._servers(subject)
         if not servers:
             raise BusUnavailableError(f"nobody serves {subject}")
@@ -181,6 +188,7 @@ class MemoryBus:
 
     async def gather(self, subject: str, payload: bytes, wait_s: float) -> list[Received]:
         """See port."""
+        self._ensure_fits(subject, payload, {})
         servers = self._servers(subject)
         answers: asyncio.Queue[Received] = asyncio.Queue()
         await _ask(servers, Received(subject, payload), answers)
@@ -243,10 +251,13 @@ class MemoryBus:
                 mailbox.put(received)
         self.clock_moved()
 
+    def _ensure_fits(self, subject: str, payload: bytes, headers: Mapping[str, str]) -> None:
+        ensure_fits(subject, payload, headers, self.bytes_max + HEADERS_BYTES_MAX)
+
     def _taking(self, subject: str) -> StoredStream:
         stream = next((one for one in self._streams.values() if one.takes(subject)), None)
         if stream is None:
-            raise TransientError(f"no stream takes {subject} (are the streams made?)")
+            raise NoStreamError(f"no stream takes {subject} (are the streams made?)")
         return stream
 
     def _stream(self, name: AnyStream) -> StoredStream:

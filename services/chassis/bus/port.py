@@ -182,5 +182,9 @@ class Bus(Protocol):
         """Drain and disconnect."""
 
     @property
+    def bytes_max(self) -> int:
+        """The largest payload that this server takes: TooLargeError for what has more."""
+
+    @property
     def connected(self) -> bool:
         """False while the connection is lost (reconnecting)."""

@@ -17,8 +17,10 @@ from schemas.identity import SiteName
 from services.watcher.telling.teller import Teller, Told, join
 
 BATCH_BYTES_MAX: Final = 512 * 1024  # below the 1 MiB that a NATS server takes unless told otherwise
-FACT_BYTES_MAX: Final = MESSAGE_BYTES_MAX - 4096  # a fact that is larger goes alone; the rest is for the envelope
+ENVELOPE_BYTES_MAX: Final = 4096  # of a batch besides its facts
+FACT_BYTES_MAX: Final = MESSAGE_BYTES_MAX - ENVELOPE_BYTES_MAX  # one that is larger than a batch goes alone
 QUEUE_FACTS_MAX: Final = 4_096
+ANSWERS_FACTS_MAX: Final = 4_096  # of answers to questions, on top: who asks cannot be made to wait
 
 
 class OversizedFactError(ValueError):
@@ -46,10 +48,11 @@ class Batch(NamedTuple):
 
 
 class Batcher:
-    """The queue of facts of one site, and the numbers that they get."""
+    """The queue of facts of one site, and the numbers that they get. `bytes_max`: so much the bus takes of a batch."""
 
-    def __init__(self, site: SiteName, epoch: int) -> None:
+    def __init__(self, site: SiteName, epoch: int, bytes_max: int = MESSAGE_BYTES_MAX) -> None:
         self.site = site
+        self._fact_bytes_max = bytes_max - ENVELOPE_BYTES_MAX
         self.epoch = epoch
         self.acknowledged = 0
         self.current: Batch | None = None
@@ -69,6 +72,11 @@ class Batcher:
         return len(self._queue) >= QUEUE_FACTS_MAX
 
     @property
+    def overfull(self) -> bool:
+        """No more questions may be answered by facts until some have left."""
+        return len(self._queue) >= QUEUE_FACTS_MAX + ANSWERS_FACTS_MAX
+
+    @property
     def idle(self) -> bool:
         """Everything is acknowledged."""
         return self.current is None and not self._queue
@@ -76,8 +84,9 @@ class Batcher:
     def add(self, event: ResourceEvent) -> int:
         """Queue a fact; returns its number. Raises OversizedFactError."""
         told = self._tell(event)
-        if told.size > FACT_BYTES_MAX:
-            raise OversizedFactError(f"a fact of {told.size} bytes (at most {FACT_BYTES_MAX} fit into a message)")
+        most = self._fact_bytes_max
+        if told.size > most:
+            raise OversizedFactError(f"a fact of {told.size} bytes (at most {most} fit into a message of this bus)")
         self._queue.append(told)
         return self.numbered
 
@@ -105,7 +114,7 @@ class Batcher:
         waiting, size, count = self._queue[:BATCH_EVENTS_MAX], 0, 0
         for told in waiting:
             size += told.size
-            if count and size > BATCH_BYTES_MAX:
+            if count and size > min(BATCH_BYTES_MAX, self._fact_bytes_max):
                 break
             count += 1
         del self._queue[:count]

@@ -7,21 +7,26 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from schemas import subjects
 from schemas.alerts import Alert
 from schemas.identity import ResourceId, SiteName
 from schemas.operations import Operation
 from schemas.outcomes import Outcome
 from schemas.peers import Wake
+from schemas.subjects import AnyStream
+from schemas.verdicts import Verdict
 from services.chassis.bus.memory import MemoryBus
 from services.chassis.bus.port import ToStore
 from services.chassis.bus.sizes import ensure_fits
-from services.chassis.bus.streams import HEADERS_BYTES_MAX, ensure_streams
+from services.chassis.bus.streams import DAY_S, HEADERS_BYTES_MAX, ensure_streams
 from services.chassis.errors import TransientError
-from services.resolver.outgoing import Outgoing
-from services.resolver.signals import Moment
+from services.resolver.outgoing import Outgoing, SteppedDownError
+from services.resolver.signals import Moment, StoreVerdict
 from tests.kit.linked import Links
 from tests.unit.chassis.letters import LYON, OSLO, carrying, until_arrived, virtually
+from tests.unit.resolver.world import World
 
 
 @virtually
@@ -65,6 +70,69 @@ async def test_what_the_server_does_not_store_is_known_until_it_is_stored() -> N
     bus.is_full = False
     await telling
     assert out.unstored == ""
+
+
+WALL = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def refusals(*names: str) -> list[StoreVerdict]:
+    """Verdicts that need nothing."""
+    machine = World(SiteName(LYON)).machine
+    verdicts = [machine.malformed(name, "for this test", Moment(0.0, WALL)) for name in names]
+    return [StoreVerdict(one) for one in verdicts if one is not None]
+
+
+async def stored_verdicts(bus: MemoryBus) -> list[str]:
+    found = bus.scan("VERDICTS", subjects.filters("VERDICTS", SiteName(LYON)))
+    return [Verdict.from_json(one.payload).intent async for one in found]
+
+
+@pytest.mark.parametrize("names", [("i-2",), ("i-2", "i-3")], ids=["one", "together"])
+@virtually
+async def test_a_site_of_which_all_verdicts_have_aged_out_decides_on(names: tuple[str, ...]) -> None:
+    """Its resolver stepped down for another one that did not exist: nobody had asked anything for a month."""
+    now_s = 0.0
+    bus = MemoryBus(clock=lambda: now_s)
+    await ensure_streams(bus, LYON)
+    out = Outgoing(SiteName(LYON), bus, lambda: Moment(now_s, WALL))
+    await out.begin()
+    await out.store_verdicts(refusals("i-1"))
+    now_s += 31 * DAY_S
+    await out.store_verdicts(refusals(*names))
+    await out.store_verdicts(refusals("i-4"))
+    assert await stored_verdicts(bus) == [*names, "i-4"]
+
+
+@virtually
+async def test_another_resolver_is_noticed_all_the_same() -> None:
+    bus = MemoryBus(clock=lambda: 0.0)
+    await ensure_streams(bus, LYON)
+    one, other = (Outgoing(SiteName(LYON), bus, lambda: Moment(0.0, WALL)) for _ in range(2))
+    await one.begin()
+    await other.begin()
+    await one.store_verdicts(refusals("i-1"))
+    with pytest.raises(SteppedDownError):
+        await other.store_verdicts(refusals("i-2"))
+
+
+@pytest.mark.parametrize("stream", ["VERDICTS", "ALERTS"])
+def test_a_stream_that_somebody_deletes_is_made_again_by_who_stores_in_it(stream: AnyStream) -> None:
+    """Nothing was decided any more until somebody started a resolver."""
+
+    @virtually
+    async def go_on() -> None:
+        bus = MemoryBus()
+        await ensure_streams(bus, LYON)
+        out = Outgoing(SiteName(LYON), bus, lambda: Moment(0.0, WALL))
+        await out.begin()
+        await out.store_verdicts(refusals("i-1"))
+        del bus._streams[stream]
+        await out.send_alert(Alert(id="x", code="A501", state="raised", site=LYON, message="it is broken", at=WALL))
+        await out.store_verdicts(refusals("i-2"))
+        assert (await stored_verdicts(bus))[-1] == "i-2"
+        assert await bus.last("ALERTS", subjects.filters("ALERTS")) is not None
+
+    go_on()
 
 
 class SmallBus(MemoryBus):

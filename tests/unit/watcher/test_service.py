@@ -14,13 +14,16 @@ import pytest
 
 from schemas import subjects
 from schemas.batches import decode_batch
+from schemas.envelope import MESSAGE_BYTES_MAX
 from schemas.events import batch_hash, decode_heartbeat
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.queries import Refusal, ResyncRequest
 from services.chassis.bus.memory import MemoryBus
+from services.chassis.bus.streams import HEADERS_BYTES_MAX
 from services.watcher.service import Watcher
 from services.watcher.source import Health, Unreadable
-from services.watcher.telling.batching import FACT_BYTES_MAX, QUEUE_FACTS_MAX
+from services.watcher.telling import batching
+from services.watcher.telling.batching import ENVELOPE_BYTES_MAX, QUEUE_FACTS_MAX
 from tests.unit.watcher.flaky import FlakyBus
 from tests.unit.watcher.replica import following
 from tests.unit.watcher.shelf import Shelf
@@ -376,12 +379,17 @@ async def test_a_resource_that_cannot_be_read_makes_its_kind_blind_until_it_can(
         assert replica.versions == shelf.versions
 
 
+@pytest.mark.parametrize("bytes_max", [MESSAGE_BYTES_MAX, 1024**2 - HEADERS_BYTES_MAX, 64 * 1024])
 async def test_a_resource_too_large_for_a_message_makes_its_kind_blind_and_the_rest_goes_on(
-    bus: MemoryBus, shelf: Shelf
+    shelf: Shelf, bytes_max: int
 ) -> None:
+    """Also where a server takes less than ours do: the watcher had ended by it, and again at each start."""
+    bus = MemoryBus(bytes_max=bytes_max)
+    for number in range(200):  # more than fit together
+        shelf.put("Pod", f"a-{number}", padding=bytes_max // 20)
     async with running(shelf, bus), following(LYON, bus) as replica:
         await replica.until_fresh()
-        shelf.put("Secret", "db", padding=FACT_BYTES_MAX)
+        shelf.put("Secret", "db", padding=bytes_max - ENVELOPE_BYTES_MAX)
         shelf.put("Pod", "next")
         await replica.until(lambda: "Pod/shop/next" in replica.resources and SECRET in replica.evidence.blind)
         shelf.put("Secret", "db")
@@ -436,3 +444,24 @@ def misfortune(chance: random.Random, shelf: Shelf, flaky: FlakyBus) -> None:
                 shelf.withdraw("Widget")
             else:
                 shelf.serve("Widget")
+
+
+async def test_questions_while_the_bus_takes_nothing_fill_a_bounded_queue_and_are_answered_afterwards(
+    bus: MemoryBus, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A resolver that starts again every few seconds asks each time; each answer waits for the bus."""
+    monkeypatch.setattr(batching, "ANSWERS_FACTS_MAX", 20)
+    monkeypatch.setattr(batching, "QUEUE_FACTS_MAX", 10)
+    subject, flaky = subjects.api("watcher", LYON, "resync"), FlakyBus(bus)
+    question = ResyncRequest(site=LYON, reason="it starts").to_json()
+    async with running(shelf, flaky) as watcher, following(LYON, bus) as replica:
+        await replica.until_fresh()
+        flaky.hold()
+        replies = [await bus.request(subject, question, 5.0) for _ in range(100)]
+        queue_len = watcher.publisher.batcher.numbered - watcher.publisher.batcher.acknowledged
+        assert queue_len < 40
+        assert Refusal.from_json(replies[-1].payload).code == "503"
+        flaky.release()
+        shelf.put("Pod", "next")
+        await replica.until_fresh()
+        assert replica.versions == shelf.versions

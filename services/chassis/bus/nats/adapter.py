@@ -9,7 +9,6 @@ from typing import Final
 
 import nats.errors
 import nats.js.errors
-import structlog
 from nats.aio.msg import Msg
 from nats.js import api
 
@@ -23,15 +22,13 @@ from services.chassis.bus.nats.reading import PULL_EXPIRES_S, PULL_GRACE_S, Nats
 from services.chassis.bus.nats.scanning import last_of_each, scanned
 from services.chassis.bus.port import PENDING_MAX, Handler, Reader, Received, ToStore
 from services.chassis.bus.serving import answering
-from services.chassis.bus.sizes import HINT, SERVER_PAYLOAD_BYTES, ensure_fits
+from services.chassis.bus.sizes import SERVER_PAYLOAD_BYTES, bytes_that_fit, ensure_fits
 from services.chassis.bus.streams import DUPLICATE_WINDOW_S, HEADERS_BYTES_MAX, StreamDefinition
 from services.chassis.errors import BusUnavailableError, PermanentError, TransientError
 
 FORGETTING_POLL_S: Final = 0.1
 AT_ONCE_BYTES: Final = 1024 * 1024  # nats-py waits for the socket, within a time-out, when 2 MiB have not left yet
 WINDOW: Final = 256  # publishes that wait for their acknowledgement at a time
-
-log = structlog.get_logger(__name__)
 
 
 class NatsBus:
@@ -47,6 +44,11 @@ class NatsBus:
     def connected(self) -> bool:
         """See port."""
         return self._link.connected
+
+    @property
+    def bytes_max(self) -> int:
+        """See port."""
+        return bytes_that_fit(self._client.max_payload or SERVER_PAYLOAD_BYTES)
 
     # ── stored ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -127,7 +129,7 @@ class NatsBus:
             if isinstance(error.__cause__, nats.js.errors.BadRequestError):
                 raise PermanentError(str(error)) from error  # a configuration that the server refuses
             raise
-        return await NatsReader(self._link, made).opened()
+        return await NatsReader(self._link, made, wanted).opened()
 
     async def _bind(self, stream: AnyStream, wanted: api.ConsumerConfig, alone: bool) -> api.ConsumerInfo:
         """With leaf links a server holds a killed client's pull request for up to 2 s, and gives it what comes."""
@@ -295,6 +297,4 @@ class NatsBus:
 async def connect(url: str, *, name: str, wait: bool = True, identity: Identity | None = None) -> NatsBus:
     """Connect; with `wait` (services) keep trying, without it (people) fail within 3 s with what to do."""
     link = await linked(url, name=name, wait=wait, identity=identity)
-    if link.client.max_payload < SERVER_PAYLOAD_BYTES:
-        log.warning("the NATS server takes small messages only", max_payload=link.client.max_payload, hint=HINT)
     return NatsBus(link)

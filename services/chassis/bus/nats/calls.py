@@ -20,6 +20,7 @@ from services.chassis.errors import (
     BusUnavailableError,
     CheopsError,
     ConflictError,
+    NoStreamError,
     PermanentError,
     TooLargeError,
     TransientError,
@@ -71,7 +72,7 @@ def converted(error: Exception, what: str) -> CheopsError:
     """An error of nats-py as one of ours."""
     match error:
         case nats.js.errors.NoStreamResponseError():
-            return TransientError(f"{what}: no stream takes it (are the streams made?)")
+            return NoStreamError(f"{what}: no stream takes it (are the streams made?)")
         case nats.js.errors.APIError(err_code=code) if code in (*WRONG_LAST, KNOWN_ID):
             return ConflictError(f"{what}: {error.description}")
         case nats.js.errors.APIError(err_code=code) if code == TOO_LARGE:

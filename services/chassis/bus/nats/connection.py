@@ -22,6 +22,7 @@ from nats.js import JetStreamContext
 from services.chassis.bus.identity import Identity
 from services.chassis.bus.nats.calls import calling
 from services.chassis.bus.nats.headers import QuickClient
+from services.chassis.bus.sizes import HINT, SERVER_PAYLOAD_BYTES
 from services.chassis.errors import (
     BusUnavailableError,
     CheopsError,
@@ -107,6 +108,8 @@ class Link:
             **self.credentials,
         )
         self._impatient = False
+        if self.client.max_payload < SERVER_PAYLOAD_BYTES:
+            log.warning("the NATS server takes small messages only", max_payload=self.client.max_payload, hint=HINT)
 
     async def _note(self, error: Exception) -> None:
         self.reasons = [*self.reasons[-REASONS_MAX:], error]

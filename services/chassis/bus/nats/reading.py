@@ -2,6 +2,9 @@
 soon as it is stored; one that a killed server took with it is repeated when it would have expired.
 
 Each request has an inbox of its own, so that what a former one still says is not taken for the present one's.
+
+A consumer that somebody has deleted is made anew, as soon as its stream is there: what was not answered for comes
+again, and what was, may. Whoever takes a consumer over deletes it, too, and makes it at once, so that is waited for.
 """
 
 from __future__ import annotations
@@ -13,15 +16,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Self
 
+import structlog
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.js.api import ConsumerInfo
+from nats.js.api import ConsumerConfig, ConsumerInfo
 from nats.js.errors import NotFoundError
 
-from services.chassis.bus.nats.calls import calling, drain
+from services.chassis.bus.nats.calls import NO_STREAM, calling, drain
 from services.chassis.bus.nats.connection import ANSWER_TIMEOUT_S, Link
 from services.chassis.bus.port import Delivery, Received
-from services.chassis.errors import CheopsError, TransientError
+from services.chassis.errors import CheopsError, NoStreamError, TransientError
 
 PULL_EXPIRES_S: Final = 2.0
 PULL_GRACE_S: Final = 0.5  # the server's word that a request has expired may take so long
@@ -30,6 +34,8 @@ FORGOTTEN_TIMEOUT_S: Final = 0.5
 REASON_LEN_MAX: Final = 200
 NO_MESSAGES, EXPIRED = "404", "408"
 BATCH_ID, *_ = BATCHED = ("Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit")
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +80,13 @@ class NatsDelivery:
 class NatsReader:
     """Open it with `opened`."""
 
-    def __init__(self, link: Link, made: ConsumerInfo) -> None:
+    def __init__(self, link: Link, made: ConsumerInfo, wanted: ConsumerConfig) -> None:
         self._link = link
-        self._made = made
+        self._made, self._wanted = made, wanted
+        self._stream = made.stream_name
+        self._newest = (wanted.opt_start_seq or 1) - 1  # number of the last message that came
+        self._is_doubted = False  # there was trouble: perhaps the consumer is gone
+        self._gone_since_s: float | None = None
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{made.stream_name}.{made.name}"
         self._inbox = link.client.new_inbox()
         self._subscription: Subscription
@@ -114,6 +124,8 @@ class NatsReader:
         self._link.ensure_open()
         if self._outstanding > 0 and now_s < self._expires_s + PULL_GRACE_S:
             return
+        if self._is_doubted:
+            await self._ensure_made(now_s)
         self._requests += 1
         self._outstanding, self._expires_s = limit, now_s + PULL_EXPIRES_S
         body = json.dumps({"batch": limit, "expires": int(PULL_EXPIRES_S * 1e9)}).encode()
@@ -133,7 +145,9 @@ class NatsReader:
         if status is None or not raw.subject.startswith(self._inbox):
             self._outstanding -= 1
             self._last = raw.reply
-            self._buffer.append(NatsDelivery(received(raw), self._link, raw.reply, self._link.losses))
+            message = received(raw)
+            self._newest = max(self._newest, message.stream_seq)
+            self._buffer.append(NatsDelivery(message, self._link, raw.reply, self._link.losses))
         elif raw.subject == self._reply:
             self._outstanding = 0
             if status not in (NO_MESSAGES, EXPIRED):  # 503 no such consumer or not ready, 409 deleted, moved …
@@ -142,8 +156,41 @@ class NatsReader:
 
     def _raise_trouble(self) -> None:
         trouble, self._trouble = self._trouble, ""
+        self._is_doubted = self._is_doubted or bool(trouble)
         if trouble and not self._buffer:
             raise TransientError(f"{self._next}: {trouble}", retry_after_s=TROUBLE_PAUSE_S)
+
+    async def _ensure_made(self, now_s: float) -> None:
+        """Raises NoStreamError, and TransientError while somebody may be about to make the consumer."""
+        name = self._made.name
+        try:
+            async with calling(f"consumer {name} was not looked at", ANSWER_TIMEOUT_S):
+                await self._link.js.consumer_info(self._stream, name)
+        except NotFoundError as error:
+            if error.err_code == NO_STREAM:
+                raise NoStreamError(f"there is no stream {self._stream}", retry_after_s=TROUBLE_PAUSE_S) from error
+            if self._gone_since_s is None:
+                self._gone_since_s = now_s
+            if now_s - self._gone_since_s < TROUBLE_PAUSE_S:
+                raise TransientError(f"consumer {name} was deleted", retry_after_s=TROUBLE_PAUSE_S) from error
+            await self._make_anew()
+        self._is_doubted, self._gone_since_s = False, None
+
+    async def _make_anew(self) -> None:
+        name, wanted = self._made.name, self._wanted
+        async with calling(f"consumer {name} was not made", 2 * ANSWER_TIMEOUT_S):
+            if wanted.opt_start_seq:
+                last = await self._last_seq()
+                self._newest = self._newest if last >= self._newest else 0  # it is another stream
+                wanted = wanted.evolve(opt_start_seq=self._newest + 1)
+            self._made = await self._link.js.add_consumer(self._stream, wanted)
+        log.warning("a consumer was deleted, it is made anew", stream=self._stream, consumer=name)
+
+    async def _last_seq(self) -> int:
+        try:
+            return (await self._link.js.get_last_msg(self._stream, ">")).seq or 0
+        except NotFoundError:
+            return 0
 
     async def ack_all(self, last: Delivery) -> None:
         """See port."""
@@ -154,7 +201,7 @@ class NatsReader:
         self._link.ensure_open()
         try:
             async with calling(f"consumer {self._made.name} was not looked at", ANSWER_TIMEOUT_S):
-                now = await self._link.js.consumer_info(self._made.stream_name, self._made.name)
+                now = await self._link.js.consumer_info(self._stream, self._made.name)
         except NotFoundError:
             return False
         return bool(now.created != self._made.created)
