@@ -42,9 +42,14 @@ class UnknownVersionError(MessageError):
 
 
 class Message(BaseModel):
-    """A frozen message. Unknown fields are tolerated (a newer minor version may add some)."""
+    """A frozen message. Unknown fields are tolerated (a newer minor version may add some).
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, serialize_by_alias=True)
+    `1e999` is no number: it would be infinite, and who says that on could not be understood.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", populate_by_name=True, serialize_by_alias=True, allow_inf_nan=False
+    )
     bytes_max: ClassVar[int] = MESSAGE_BYTES_MAX
 
     def to_json(self) -> bytes:

@@ -17,7 +17,7 @@ import structlog
 from schemas import subjects
 from schemas.envelope import MessageError
 from schemas.exports import Export, Exported, KeyAnswer
-from schemas.identity import ResourceId, SiteName
+from schemas.identity import ResourceId, ResourceKey, SiteName
 from schemas.peers import Fetch, Fetched
 from schemas.queries import StatusQuery
 from services.chassis.bus.port import Bus
@@ -62,7 +62,7 @@ class Fetching:
         for want in effect.wants:
             for origin in want.origins:
                 body = (found.get((origin, want.site, want.declared)) or {}).get(want.resource)
-                if body is not None:
+                if body is not None and self._is_whole(origin, want.resource, body):
                     bodies[want.site, want.resource] = (origin, body)
                     break
         heard = tuple(sorted({origin for (origin, _, _), body in found.items() if body is not None}))
@@ -86,6 +86,14 @@ class Fetching:
         if fetched.site != origin:
             return None
         return {one: body for one, body in fetched.manifests.items() if one in resources}
+
+    def _is_whole(self, origin: SiteName, resource: ResourceId, body: dict[str, Any]) -> bool:
+        """What another site gives is looked at: the object that was asked for, with words where words are kept."""
+        is_it = self._machine.desk.hearing.placed(body, ResourceKey.parse(resource).namespace) == resource
+        if is_it and all(isinstance(body["metadata"].get(words) or {}, dict) for words in ("labels", "annotations")):
+            return True
+        log.warning("a peer gave something else than it was asked for", site=self._site, peer=origin, resource=resource)
+        return False
 
     # ── for others ──────────────────────────────────────────────────────────────────────────────────────────────────
 

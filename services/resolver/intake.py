@@ -178,6 +178,9 @@ def _check_form(manifest: Manifest, where: str) -> Problem | None:
         return Problem("D010", f"{where}.metadata.name: missing (expected text)")
     if not isinstance(metadata.get("namespace") or "", str):
         return Problem("D010", f"{where}.metadata.namespace: expected text")
+    for words in ("labels", "annotations"):  # those who share and replicate it read and write there
+        if not isinstance(metadata.get(words) or {}, Mapping):
+            return Problem("D010", f"{where}.metadata.{words}: expected a mapping")
     if manifest["kind"] == "Secret" and (hidden := _without_value(manifest)):
         return Problem("D010", f"{where}.{hidden}: no value (expected text; a Secret is printed without its values)")
     try:

@@ -57,6 +57,20 @@ def test_a_scope_that_makes_no_sense_is_denied_with_its_place_and_nothing_is_don
     assert_nothing_was_done(mesh, before)
 
 
+@pytest.mark.parametrize("scope", ["", "lyon & oslo", "lyon % oslo", "secret: oslo"])
+@pytest.mark.parametrize("words", ["labels", "annotations"])
+@pytest.mark.parametrize("value", [0.5, True, "x", [1]], ids=repr)
+def test_words_that_are_no_mapping_are_denied_by_their_name(scope: str, words: str, value: Any) -> None:
+    """A number for labels, in a scope of several sites, ended the resolver where it was entered, five times."""
+    mesh = VirtualMesh(["lyon", "oslo", "nice"])
+    mesh.settle()
+    mesh.enter("lyon", "create", scope, manifests=({**NEW, "metadata": {**NEW["metadata"], words: value}},))
+    mesh.pump()
+    verdict = mesh.verdict("lyon")
+    assert [one.code for one in verdict.reasons] == ["D010"]
+    assert f"metadata.{words}: expected a mapping" in verdict.summary
+
+
 @pytest.mark.parametrize("verb", ["delete", "read"])
 def test_names_in_a_scope_that_makes_no_sense_are_denied_with_its_place(verb: Any) -> None:
     mesh = VirtualMesh(["lyon", "oslo"])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from schemas.envelope import MESSAGE_BYTES_MAX, Message, MessageError, StrictMessage, UnknownVersionError
 from schemas.intents import INTENT_BYTES_MAX, Intent
@@ -108,6 +108,20 @@ def test_a_wrong_value_anywhere_is_an_error_and_never_a_crash(kind: type[Message
             assert str(error)
 
     check()
+
+
+class _Lease(Message):
+    schema_: Literal["lease/v1"] = Field("lease/v1", alias="schema")
+    lease_s: float
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity"])
+def test_a_number_that_is_none_is_refused_where_it_is_read(number: str) -> None:
+    """It was said on as `null`, which nobody understood: a report with it never arrived."""
+    said = b'{"schema":"lease/v1","lease_s":%s}'
+    assert _Lease.from_json(said % b"1.5").lease_s == 1.5
+    with pytest.raises(MessageError, match=r"lease_s|message"):
+        _Lease.from_json(said % number.encode())
 
 
 @every_message
