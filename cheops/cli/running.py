@@ -19,11 +19,11 @@ def _say_unheard(site: str, why: str) -> None:
     sys.stderr.write(f"cheops: {site} did not answer: {why}\n")
 
 
-def insist_on_all(mesh: Mesh, count: int, what: str) -> None:
-    """Nothing was found: that is no answer where a site was not heard. Raises TransientError."""
+def insist_on_all(mesh: Mesh, what: str) -> None:
+    """What was found, or nothing, is not the whole answer where a site was not heard. Raises TransientError."""
     from services.chassis.errors import TransientError
 
-    if not count and mesh.unheard:
+    if mesh.unheard:
         raise TransientError(f"{what} at {', '.join(sorted(mesh.unheard))} is not known")
 
 

@@ -76,7 +76,7 @@ def verdicts(
                 is_read = document(verdict.model_dump(mode="json", by_alias=True), output)
             if not is_read:
                 break
-        insist_on_all(mesh, count, "what was decided")
+        insist_on_all(mesh, "what was decided")
         return count
 
     if not with_mesh(run, server):
@@ -112,7 +112,7 @@ def alerts(
                 is_read = document(alert.model_dump(mode="json", by_alias=True), output)
             if not is_read:
                 break
-        insist_on_all(mesh, count, "what broke")
+        insist_on_all(mesh, "what broke")
         return count
 
     if not with_mesh(run, server):

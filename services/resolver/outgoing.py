@@ -15,6 +15,7 @@ import structlog
 from schemas import envelope, subjects
 from schemas.alerts import Alert
 from schemas.basis import HEADER, pack
+from schemas.envelope import MessageError
 from schemas.identity import SiteName
 from schemas.intents import Intent
 from schemas.operations import Operation
@@ -23,15 +24,8 @@ from schemas.peers import Part, PeerMessage, Refuse, what_of
 from schemas.verdicts import Verdict
 from services.chassis import metrics
 from services.chassis.bus.port import Bus, Reader, Received, ToStore
-from services.chassis.bus.streams import ensure_streams
-from services.chassis.errors import (
-    CheopsError,
-    ConflictError,
-    NoStreamError,
-    PermanentError,
-    TooLargeError,
-    TransientError,
-)
+from services.chassis.bus.streams import make_missing
+from services.chassis.errors import ConflictError, PermanentError, TooLargeError, TransientError
 from services.chassis.kubernetes.sealing import SealError
 from services.chassis.peering.courier import Courier
 from services.chassis.peering.letter import Letter, OutboxFullError
@@ -39,6 +33,7 @@ from services.chassis.poison import bury
 from services.resolver.hearing import DEFECT
 from services.resolver.judge.written import WrittenVerdict
 from services.resolver.sealed import sealed_for
+from services.resolver.shortening import shortened
 from services.resolver.signals import Moment, StoreVerdict
 
 STORE_RETRY_S: Final = 0.5
@@ -88,8 +83,12 @@ class Outgoing:
         assert all(one.verdict.site == self._site for one in effects), "nobody speaks for another site"
         messages = [self._message(one) for one in effects]
         if len(messages) == 1 or not await self._stored_together(messages):
-            for message in messages:
-                await self._fenced(message)
+            for effect, message in zip(effects, messages, strict=True):
+                try:
+                    await self._fenced(message)
+                except TooLargeError as error:
+                    log.warning("a verdict is shortened", site=self._site, intent=effect.verdict.intent, why=str(error))
+                    await self._fenced(self._message(shortened(effect, str(error))))
         for verdict in [one.verdict for one in effects]:
             metrics.VERDICTS.labels(site=self._site, decision=verdict.decision).inc()
             (log.error if DEFECT in verdict.summary else log.info)(
@@ -125,7 +124,9 @@ class Outgoing:
     async def known_verdict(self, intent_id: str) -> Verdict | None:
         """The last one that the stream holds on an intent."""
         stored = await self._insist(lambda: self._stored(intent_id), "verdict", intent_id)
-        return Verdict.from_json(stored.payload) if stored is not None else None
+        with suppress(MessageError):  # somebody else's word: as if it had been left out at the start
+            return Verdict.from_json(stored.payload) if stored is not None else None
+        return None
 
     async def repeat_verdict(self, verdict: Verdict) -> None:
         """Say it again: what is said under a verdict's subject is stored, so it is a copy, and the fence moves on."""
@@ -267,12 +268,6 @@ class Outgoing:
         except TransientError as error:
             log.warning("not acknowledged, it will come again", site=self._site, error=str(error))
 
-    async def make_missing(self, error: CheopsError) -> None:
-        """Streams that somebody has deleted, if that is the trouble: nobody else would make them."""
-        if isinstance(error, NoStreamError):
-            with suppress(CheopsError):  # it is tried again
-                await ensure_streams(self._bus, self._site)
-
     async def _insist(self, ask: Callable[[], Awaitable[Answer]], what: str, name: str) -> Answer:
         while True:
             try:
@@ -280,7 +275,7 @@ class Outgoing:
             except TransientError as error:
                 self.unstored = str(error)
                 log.warning("not stored yet", what=what, name=name, error=str(error))
-                await self.make_missing(error)
+                await make_missing(self._bus, self._site, error)
                 await asyncio.sleep(error.retry_after_s or STORE_RETRY_S)
             else:
                 self.unstored = ""

@@ -22,7 +22,7 @@ from schemas.intents import Intent
 from schemas.outcomes import Outcome
 from schemas.peers import PeerMessage
 from services.chassis.bus.port import Bus, Delivery, Reader, Received
-from services.chassis.bus.streams import ensure_streams
+from services.chassis.bus.streams import ensure_streams, make_missing
 from services.chassis.errors import TransientError
 from services.chassis.lifecycle import begin
 from services.chassis.peering.liaison import Liaison
@@ -259,7 +259,7 @@ class ResolverService:
             return await reader.fetch(limit, FETCH_WAIT_S)
         except TransientError as error:
             log.warning("the bus does not deliver", site=self.site, error=str(error))
-            await self._out.make_missing(error)
+            await make_missing(self._bus, self.site, error)
             await asyncio.sleep(error.retry_after_s or STORE_RETRY_S)
             return []
 

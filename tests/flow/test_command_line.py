@@ -427,6 +427,10 @@ def test_a_site_that_is_not_heard_has_not_decided_nothing(shell: Shell) -> None:
         assert (ran.code, ran.out) == (1, "")
         assert ran.err.startswith("cheops: lyon did not answer: no NATS server answers at nats://127.0.0.1:1 ")
         assert ran.err.endswith(f"cheops: {what} at lyon is not known\n")
+    shell("delete", "secret/nobodys", "--site", "oslo")
+    some = shell("verdicts", "-o", "json", CHEOPS_CONTEXT="half.json")
+    assert [line for line in some.out.splitlines() if "nobodys" in line], "what is known is told"
+    assert (some.code, some.err.splitlines()[-1]) == (1, "cheops: what was decided at lyon is not known")
 
 
 def test_a_key_that_is_not_there_is_named_once(shell: Shell) -> None:

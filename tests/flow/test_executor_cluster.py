@@ -379,6 +379,18 @@ async def test_a_denial_of_a_rehearsal_is_the_answer_whatever_its_status_is(
     assert (one.status, one.message) == (503, DENIAL)
 
 
+async def test_a_webhook_that_cannot_be_asked_has_not_denied_a_rehearsal(
+    engine: Engine, target: KubernetesTarget, proxy: FaultyProxy
+) -> None:
+    """It is down for a moment: an intent is deferred, as while the API server is, not denied."""
+    asked = change(config_map(engine.namespace))
+    await target.rehearse((asked,))  # what is served is known
+    words = 'Internal error occurred: failed calling webhook "hosts.example.com": connection refused'
+    proxy.reads += [pass_on, refuse(500, words, reason="InternalError")]
+    with pytest.raises(TransientError, match="failed calling webhook"):
+        await target.rehearse((asked,))
+
+
 # ── delete, read ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -6,14 +6,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from schemas.envelope import MessageError
+from schemas.identity import ResourceId
 from schemas.operations import Operation
 from schemas.ties import DECLARATION, REPLICA_SET
 from services.chassis.errors import TransientError
 from services.chassis.kubernetes.connection import connect
 from services.chassis.kubernetes.declaration import declared_manifest, drift_of
+from services.executor.kubernetes import adapter
 from services.executor.kubernetes.adapter import KubernetesTarget
 from services.executor.kubernetes.client import KubernetesClient
 from services.executor.target import Effect
@@ -57,6 +61,23 @@ async def edited(engine: Engine, plural: str, name: str, root: str, *path: str, 
     if value is not None:
         parent[path[-1]] = value
     return await engine.update(plural, live, root)
+
+
+async def test_an_export_that_no_message_holds_is_refused_before_all_of_it_is_read(
+    engine: Engine, target: KubernetesTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand objects were read side by side, and all kept, to find that no answer can hold them."""
+    monkeypatch.setattr(adapter, "TAKEN_AT_ONCE_MAX", 2)
+    monkeypatch.setattr(adapter, "TAKEN_BYTES_MAX", 2_000)
+    wanted = {ResourceId(f"ConfigMap/{engine.namespace}/wide-{number}"): "v1" for number in range(6)}
+    for number in range(6):
+        await engine.write("configmaps", config_map(engine.namespace, f"wide-{number}", colour="x" * 700))
+    one, *_ = wanted
+    assert set(await target.take({one: "v1"})) == {one}
+    asked = mock.AsyncMock(wraps=target._take)
+    with mock.patch.object(target, "_take", asked), pytest.raises(MessageError, match="more than 2000 bytes"):
+        await target.take(wanted)
+    assert asked.await_count == 4
 
 
 async def test_what_is_tied_carries_what_was_declared_as_the_server_says_it(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
@@ -9,6 +10,7 @@ from schemas import subjects
 from schemas.envelope import MESSAGE_BYTES_MAX
 from schemas.identity import SiteName
 from schemas.subjects import AnyStream, StreamName
+from services.chassis.errors import CheopsError, NoStreamError
 
 if TYPE_CHECKING:
     from services.chassis.bus.port import Bus
@@ -75,3 +77,10 @@ async def ensure_streams(bus: Bus, site: SiteName | None = None, *, update: bool
     """
     for definition in (*STREAMS, *(site_streams(site) if site else ())):
         await bus.ensure_stream(definition, update=update)
+
+
+async def make_missing(bus: Bus, site: SiteName, error: CheopsError) -> None:
+    """Streams that somebody has deleted, if that is the trouble: nobody else makes them while services run."""
+    if isinstance(error, NoStreamError):
+        with suppress(CheopsError):  # the trouble is met again
+            await ensure_streams(bus, site)

@@ -20,6 +20,7 @@ from schemas.identity import SiteName
 from services.chassis import metrics
 from services.chassis.backoff import Backoff
 from services.chassis.bus.port import Bus, Delivery, Reader, Received
+from services.chassis.bus.streams import make_missing
 from services.chassis.errors import PermanentError, TransientError
 from services.chassis.peering.backlog import Backlog, Lag
 from services.chassis.peering.letter import wire_id
@@ -92,6 +93,7 @@ class Carrier:
             try:
                 await self._carry()
             except TransientError as error:  # of our own bus: take up the oldest again
+                await make_missing(self._bus, self._site, error)
                 await self._failed(error)
 
     async def _carry(self) -> None:

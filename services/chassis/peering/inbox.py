@@ -22,6 +22,7 @@ from schemas.identity import SiteName
 from schemas.peers import STORED, PeerMessage, Refuse
 from services.chassis import metrics
 from services.chassis.bus.port import Bus, Delivery, Received
+from services.chassis.bus.streams import make_missing
 from services.chassis.errors import PermanentError, TransientError
 from services.chassis.peering.courier import Courier
 from services.chassis.peering.letter import MESSAGE_ID, Letter, OutboxFullError
@@ -94,6 +95,7 @@ class Inbox:
                 await self._read()
             except TransientError as error:
                 log.warning("the bus does not deliver what peers said", site=self._site, error=str(error))
+                await make_missing(self._bus, self._site, error)
                 await asyncio.sleep(error.retry_after_s or RETRY_S)
 
     async def _read(self) -> None:

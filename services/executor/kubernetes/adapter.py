@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
+from schemas.counting import counted
+from schemas.envelope import MESSAGE_BYTES_MAX, MessageError
 from schemas.identity import KindId, ResourceId, ResourceKey
 from schemas.kinds import Surface
 from schemas.operations import Operation
@@ -32,6 +34,8 @@ from services.executor.kubernetes.secrecy import without_values
 from services.executor.kubernetes.surface import Surfaces
 from services.executor.target import Effect, Manifest, NotServedError, Permit, Progress, RefusedError
 
+TAKEN_AT_ONCE_MAX: Final = 16
+TAKEN_BYTES_MAX: Final = MESSAGE_BYTES_MAX
 STORAGE_CLASS: Final = ("storage.k8s.io", "StorageClass")
 Step = Callable[[Cluster, Operation, Permit], Awaitable[Effect]]
 
@@ -103,9 +107,22 @@ class KubernetesTarget:
         return await rehearse(self._cluster, changes, shapes)
 
     async def take(self, resources: dict[ResourceId, str], declared: bool = False) -> dict[ResourceId, Manifest]:
-        """Whole objects without what servers set; what is not there, or was not declared, is left out."""
-        found = await asyncio.gather(*(self._take(one, version, declared) for one, version in resources.items()))
-        return {one: body for one, body in zip(resources, found, strict=True) if body is not None}
+        """Whole objects without what servers set; what is not there, or was not declared, is left out.
+
+        Raises MessageError when they are more than one message may hold: no more are read then.
+        """
+        found: dict[ResourceId, Manifest] = {}
+        size, asked = 0, [*resources.items()]
+        for first in range(0, len(asked), TAKEN_AT_ONCE_MAX):
+            some = asked[first : first + TAKEN_AT_ONCE_MAX]
+            bodies = await asyncio.gather(*(self._take(one, version, declared) for one, version in some))
+            found |= {one: body for (one, _), body in zip(some, bodies, strict=True) if body is not None}
+            size += sum(len(msgspec.json.encode(body)) for body in bodies if body is not None)
+            if size > TAKEN_BYTES_MAX:
+                raise MessageError(
+                    f"more than {TAKEN_BYTES_MAX} bytes (of {counted(len(asked), 'resource')}; fewer fit)"
+                )
+        return found
 
     async def _take(self, resource: ResourceId, version: str, declared: bool) -> Manifest | None:
         key = ResourceKey.parse(resource)

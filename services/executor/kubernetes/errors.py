@@ -67,6 +67,11 @@ class ApiError(TransientError):
         return self.words.startswith("admission webhook ") and " denied the request" in self.words
 
     @property
+    def is_unasked_webhook(self) -> bool:
+        """Who was to be asked could not be: nobody has said no, and nothing is stored."""
+        return self.status == 500 and "failed calling webhook" in self.words
+
+    @property
     def is_unserved_path(self) -> bool:
         """Nobody serves this path: the kind, or its version, is not there (or not there yet)."""
         return self.status == 404 and not self.details.get("name")
@@ -110,8 +115,7 @@ def _standing_5xx(error: ApiError) -> Standing:
         return "again"
     if error.status != 500 or error.reason in ("Timeout", "ServerTimeout"):
         return "unknown"  # somebody between us and the answer gave up, perhaps after passing it on
-    called_webhook = "failed calling webhook" in error.words  # before anything is stored
-    return "unknown" if not called_webhook and any(sign in error.words for sign in _UNSURE) else "again"
+    return "unknown" if not error.is_unasked_webhook and any(sign in error.words for sign in _UNSURE) else "again"
 
 
 def failed(error: ApiError) -> Effect:

@@ -103,7 +103,8 @@ async def _rehearse_one(
 def _refused(resource: ResourceId, error: ApiError, brought: _Brought) -> RehearsedResult:
     if NO_DRY_RUN in error.words:
         return RehearsedResult(resource=resource)  # a webhook cannot say without doing it: no word is no refusal
-    if not error.is_denial and (error.status in OVERLOADS or standing(error) == "unknown"):
+    unasked = error.status in OVERLOADS or error.is_unasked_webhook
+    if not error.is_denial and (unasked or standing(error) == "unknown"):
         raise error
     blocked = error.status in (403, 404) and brought.explains(resource, error.words)
     return RehearsedResult(

@@ -32,4 +32,7 @@ def _nothing_selected(view: View, state: ResourceState, reference: Reference) ->
         return f"no {kind} is the default at {view.site}, and {named(state.resource)} names none"
     if reference.selector.kind == NODE:
         return f"no Node is as {named(state.resource)} asks"
-    return f"{named(state.resource)} selects nothing yet"
+    before = view.find(state.resource)
+    former = [one for one in before.references if one.rule == reference.rule and one.selector] if before else []
+    selected = any(selects_something(view, state.resource, one) for one in former)
+    return f"{named(state.resource)} selects nothing {'any more' if selected else 'yet'}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,11 +17,11 @@ from schemas.peers import Wake
 from schemas.subjects import AnyStream
 from schemas.verdicts import Verdict
 from services.chassis.bus.memory import MemoryBus
-from services.chassis.bus.port import ToStore
-from services.chassis.bus.sizes import ensure_fits
-from services.chassis.bus.streams import DAY_S, HEADERS_BYTES_MAX, ensure_streams
+from services.chassis.bus.streams import DAY_S, ensure_streams
 from services.chassis.errors import TransientError
+from services.resolver.judge.written import WrittenVerdict
 from services.resolver.outgoing import Outgoing, SteppedDownError
+from services.resolver.shortening import REASONS_MAX
 from services.resolver.signals import Moment, StoreVerdict
 from tests.kit.linked import Links
 from tests.unit.chassis.letters import LYON, OSLO, carrying, until_arrived, virtually
@@ -104,6 +103,15 @@ async def test_a_site_of_which_all_verdicts_have_aged_out_decides_on(names: tupl
 
 
 @virtually
+async def test_a_word_that_is_no_verdict_is_not_known_as_one() -> None:
+    """Whoever entered the intent again, long after it was decided, ended the resolver."""
+    bus = MemoryBus()
+    await ensure_streams(bus, LYON)
+    await bus.publish(subjects.verdict(SiteName(LYON), "allow", "i-1"), b"{", message_id="x")
+    assert await Outgoing(SiteName(LYON), bus, lambda: Moment(0.0, WALL)).known_verdict("i-1") is None
+
+
+@virtually
 async def test_another_resolver_is_noticed_all_the_same() -> None:
     bus = MemoryBus(clock=lambda: 0.0)
     await ensure_streams(bus, LYON)
@@ -135,21 +143,6 @@ def test_a_stream_that_somebody_deletes_is_made_again_by_who_stores_in_it(stream
     go_on()
 
 
-class SmallBus(MemoryBus):
-    """Its server takes so many bytes."""
-
-    bytes_max = 2_000
-
-    async def publish(self, subject: str, payload: bytes, **named: Any) -> int:
-        ensure_fits(subject, payload, {}, self.bytes_max + HEADERS_BYTES_MAX)
-        return await super().publish(subject, payload, **named)
-
-    async def publish_together(self, messages: Sequence[ToStore], **named: Any) -> int:
-        for one in messages:
-            ensure_fits(one.subject, one.payload, {}, self.bytes_max + HEADERS_BYTES_MAX)
-        return await super().publish_together(messages, **named)
-
-
 def _operation(step: str, size: int) -> Operation:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     return Operation(
@@ -169,7 +162,7 @@ def _operation(step: str, size: int) -> Operation:
 @virtually
 async def test_an_operation_that_no_bus_takes_has_failed_and_holds_no_other_up() -> None:
     """A resolver that ended by it would meet it again at each start: its verdict is stored."""
-    bus = SmallBus()
+    bus = MemoryBus(bytes_max=2_000)
     await ensure_streams(bus, LYON)
     out = Outgoing(SiteName(LYON), bus, lambda: Moment(0.0, datetime(2026, 1, 1, tzinfo=UTC)))
     await out.send_operations([_operation("1", 10), _operation("2", 3_000), _operation("3", 10)])
@@ -183,10 +176,30 @@ async def test_an_operation_that_no_bus_takes_has_failed_and_holds_no_other_up()
 
 
 @virtually
+async def test_a_verdict_that_no_bus_takes_is_stored_with_fewer_findings() -> None:
+    """The resolver ended by it, and its intent came again, five times."""
+    bus = MemoryBus(bytes_max=60_000)
+    await ensure_streams(bus, LYON)
+    out = Outgoing(SiteName(LYON), bus, lambda: Moment(0.0, WALL))
+    await out.begin()
+    (small,), (other,) = refusals("i-1"), refusals("i-2")
+    (reason,) = small.verdict.whole().reasons if isinstance(small.verdict, WrittenVerdict) else small.verdict.reasons
+    rows = [reason] * 1_000 + [reason.model_copy(update={"code": "D310"})]
+    wide = Verdict.from_json(small.verdict.to_json()).model_copy(update={"reasons": tuple(rows)})
+    await out.store_verdicts([StoreVerdict(wide), other])
+    await out.repeat_verdict(wide)
+    found = [one async for one in bus.scan("VERDICTS", subjects.filters("VERDICTS", SiteName(LYON)))]
+    assert [Verdict.from_json(one.payload).intent for one in found] == ["i-1", "i-2", "i-1"]
+    stored = Verdict.from_json(found[0].payload)
+    assert (stored.decision, stored.plan) == (wide.decision, wide.plan)
+    assert [one.code for one in stored.reasons] == ["D010"] * REASONS_MAX + ["D310"]
+    assert f"({1_000 - REASONS_MAX} findings are left out: message of " in stored.summary
+
+
+@virtually
 async def test_a_word_that_no_bus_takes_is_refused_to_who_wanted_to_say_it() -> None:
     links = await Links.between(LYON, OSLO)
-    bus = SmallBus()
-    bus.bytes_max = 20
+    bus = MemoryBus(bytes_max=20)
     await ensure_streams(bus, LYON)
     out = Outgoing(SiteName(LYON), links.buses[LYON], lambda: Moment(0.0, datetime(2026, 1, 1, tzinfo=UTC)))
     async with carrying(bus) as courier:
