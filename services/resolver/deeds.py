@@ -34,9 +34,17 @@ class Deed:
 
     @property
     def before(self) -> ResourceState | None:
-        """What was replaced; None when nothing was there, or at another site."""
+        """What was replaced; None when nothing was there, or at another site, or it cannot be read."""
         known: dict[str, Any] | None = self.outcome.before
-        return msgspec.convert(known, ResourceState) if known else None
+        try:
+            return msgspec.convert(known, ResourceState) if known else None
+        except msgspec.ValidationError:
+            return None
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Another version has written what was replaced, in another form."""
+        return bool(self.outcome.before) and self.before is None
 
     @property
     def is_lost(self) -> bool:

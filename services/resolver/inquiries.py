@@ -7,10 +7,12 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import msgspec
 import structlog
 
 from schemas import subjects
 from schemas.envelope import MessageError
+from schemas.events import ResourceState
 from schemas.identity import ResourceId, SiteName
 from schemas.intents import Intent
 from schemas.peers import Found, Lookup
@@ -125,7 +127,7 @@ class Inquiries:
         subject = subjects.api("executor", self._site, "rehearse")
         try:
             reply = await self._bus.request(subject, rehearsal.to_json(), REHEARSAL_TIMEOUT_S)
-            return RehearsalAnswer.from_json(reply.payload)
+            return _checked(RehearsalAnswer.from_json(reply.payload))
         except (TransientError, TooLargeError, MessageError) as error:
             log.warning("the executor did not rehearse", site=self._site, error=str(error))
             return None
@@ -183,6 +185,18 @@ class Inquiries:
             log.warning("the watcher did not answer", site=self._site, error=str(error))
             return
         await self._step(ResyncAnswered(answer))
+
+
+def _checked(answer: RehearsalAnswer) -> RehearsalAnswer:
+    """Its states are states, of what they are said to be. Raises MessageError: another version may write others."""
+    for one in answer.results:
+        try:
+            state = msgspec.convert(one.after, ResourceState) if one.after else None
+        except msgspec.ValidationError as error:
+            raise MessageError(f"results: {one.resource[:80]!r}: after: {error}") from error
+        if state is not None and state.resource != one.resource:
+            raise MessageError(f"results: {one.resource[:80]!r}: after: is of {state.resource[:80]!r}")
+    return answer
 
 
 def _refused(payload: bytes) -> str:

@@ -178,6 +178,8 @@ class Undoing:
         deed = self.deeds.find(intent_id, step.undoes)
         if deed is None:
             return f"nothing is known here of {step.undoes}"
+        if deed.is_unreadable:
+            return "what was there before was told in another form, and cannot be read"
         if deed.is_lost:
             return "the volume that it was bound to is gone, or may be; made anew it would be empty"
         return ""

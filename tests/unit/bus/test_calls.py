@@ -1,13 +1,14 @@
-"""A cancellation that comes together with the answer, and one that the client swallows, are still cancellations."""
+"""A cancellation that comes with the answer, or that the client swallows, is one; foreign errors say what is wrong."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
 
+import nats.js.errors
 import pytest
 
-from services.chassis.bus.nats.calls import calling
+from services.chassis.bus.nats.calls import calling, converted
 from services.chassis.errors import TransientError
 
 
@@ -59,3 +60,9 @@ async def test_a_swallowed_time_out_is_a_transient_error_and_no_cancellation() -
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
+
+
+def test_a_server_without_jetstream_is_said_to_be_one() -> None:
+    said = converted(nats.js.errors.ServiceUnavailableError(), "stream EVENTS was not made")
+    assert isinstance(said, TransientError)
+    assert str(said).startswith("stream EVENTS was not made: JetStream does not answer (is it on?")

@@ -98,6 +98,28 @@ def test_what_was_changed_before_a_refused_step_is_put_back(world: World) -> Non
     assert [(one.action, one.preconditions.left != "") for one in last(world).plan] == [("update", True)]
 
 
+def test_what_was_replaced_and_cannot_be_read_stays_and_is_named(world: World) -> None:
+    """An executor of another version has told it: the resolver ended by the undo, and at each start again."""
+    for body in (secret("ca"), secret("other"), deployment("web", mounts_secret("ca"), app="web")):
+        world.see(ResourceEvent("put", world.cluster.put(body)))
+    goes_on(world)
+    enter(world, "delete", resources=("deployment/web", "secret/ca", "secret/other"))
+    tell = world.report
+
+    def report() -> bool:
+        outcome = world.outcomes.popleft()
+        unreadable = {**outcome.before, "labels": "none"} if outcome.before and outcome.resource == WEB else None
+        world.outcomes.appendleft(outcome.model_copy(update={"before": unreadable}) if unreadable else outcome)
+        return tell()
+
+    world.report = report  # type: ignore[method-assign]
+    goes_on(world, refuse=CA)
+    assert WEB not in world.cluster.objects
+    kept = [one for one in last(world).reasons if one.resource == WEB]
+    assert ["cannot be read" in one.message for one in kept] == [True]
+    assert {CA, ResourceId("Secret/shop/other")} <= world.cluster.objects.keys()
+
+
 def test_what_was_deleted_before_a_refused_step_is_made_again_and_what_needs_it_comes_after_it(world: World) -> None:
     other = ResourceId("Secret/shop/other")
     for body in (secret("ca"), secret("other"), deployment("web", mounts_secret("ca"), app="web")):

@@ -79,6 +79,8 @@ def converted(error: Exception, what: str) -> CheopsError:
             return TooLargeError(f"{what}: {error.description}")
         case nats.js.errors.APIError(err_code=code) if code in NO_BATCHES:
             return PermanentError(f"{what}: {error.description}")
+        case nats.js.errors.ServiceUnavailableError(description=None):
+            return TransientError(f"{what}: JetStream does not answer (is it on? jetstream {{}} in the configuration)")
         case nats.js.errors.APIError():
             return TransientError(f"{what}: {error.description or error!r}")
         case nats.errors.MaxPayloadError():
