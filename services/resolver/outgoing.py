@@ -33,7 +33,7 @@ from services.chassis.poison import bury
 from services.resolver.hearing import DEFECT
 from services.resolver.judge.written import WrittenVerdict
 from services.resolver.sealed import sealed_for
-from services.resolver.shortening import shortened
+from services.resolver.shortening import shortened, without_objects
 from services.resolver.signals import Moment, StoreVerdict
 
 STORE_RETRY_S: Final = 0.5
@@ -219,11 +219,13 @@ class Outgoing:
         await self._publish(ToStore(subjects.part(self._site, part.id), part.to_json(), message_id, headers), "part")
 
     async def enter_intent(self, intent: Intent) -> None:
-        """An intent of our own, at our own site."""
+        """An intent of our own, at our own site. One that no bus takes is not entered: nobody waits for it."""
         headers = envelope.headers("intent", f"resolver/{self._site}", intent.id, intent.traceparent)
-        await self._publish(
-            ToStore(subjects.intent(self._site, intent.id), intent.to_json(), intent.id, headers), "intent"
-        )
+        message = ToStore(subjects.intent(self._site, intent.id), intent.to_json(), intent.id, headers)
+        try:
+            await self._publish(message, "intent")
+        except TooLargeError as error:
+            log.error("an intent of our own cannot be entered", site=self._site, intent=intent.id, error=str(error))
 
     async def store_outcome(self, outcome: Outcome) -> None:
         """What another site has done for an intent that was entered here: the record of the whole is here."""
@@ -245,13 +247,18 @@ class Outgoing:
     async def tell(self, courier: Courier, message: PeerMessage, key: str) -> Refuse | None:
         """To another site's resolver, Secrets sealed with `key`. Instead of what cannot be sent: a refusal of it."""
         try:
-            letter = Letter.of(sealed_for(message, key), said_at=f"{self._now().wall.timestamp():.6f}")
-            await self._insist(lambda: courier.send(letter), letter.what, message.intent)
+            await self._send(courier, message, key)
         except (OutboxFullError, SealError, TooLargeError) as error:
+            if isinstance(error, TooLargeError) and (report := without_objects(message, str(error))) is not None:
+                return await self.tell(courier, report, key)
             log.error("not told", site=self._site, peer=message.receiver, error=str(error))
             names = {"sender": message.receiver, "receiver": self._site, "intent": message.intent}
             return Refuse(what=what_of(message), reason=str(error)[:500], **names)
         return None
+
+    async def _send(self, courier: Courier, message: PeerMessage, key: str) -> None:
+        letter = Letter.of(sealed_for(message, key), said_at=f"{self._now().wall.timestamp():.6f}")
+        await self._insist(lambda: courier.send(letter), letter.what, message.intent)
 
     async def bury(self, stream: subjects.StreamName, received: Received, reason: str) -> None:
         """Keep what was not understood, with the reason."""

@@ -11,9 +11,10 @@ import pytest
 from schemas import subjects
 from schemas.alerts import Alert
 from schemas.identity import ResourceId, SiteName
+from schemas.intents import Intent
 from schemas.operations import Operation
 from schemas.outcomes import Outcome
-from schemas.peers import Wake
+from schemas.peers import Report, Wake
 from schemas.subjects import AnyStream
 from schemas.verdicts import Verdict
 from services.chassis.bus.memory import MemoryBus
@@ -207,3 +208,36 @@ async def test_a_word_that_no_bus_takes_is_refused_to_who_wanted_to_say_it() -> 
     assert refused is not None
     assert (refused.sender, refused.receiver, refused.what) == (OSLO, LYON, "wake")
     assert refused.reason.startswith("message of ")
+
+
+@virtually
+async def test_a_report_that_no_bus_takes_is_told_without_what_was_read() -> None:
+    """The site where the intent was entered had asked again and again what became of it."""
+    bus = MemoryBus(bytes_max=2_000)
+    await ensure_streams(bus, LYON)
+    out = Outgoing(SiteName(LYON), bus, lambda: Moment(0.0, WALL))
+    done, read = (Outcome.of(_operation(step, 0), "done", WALL) for step in ("1", "2"))
+    read = read.model_copy(update={"object": {"data": {"key": 3_000 * "x"}}})
+    names = {"sender": LYON, "receiver": OSLO, "intent": "i-1"}
+    async with carrying(bus) as courier:
+        assert await out.tell(courier, Report(revision=1, outcomes=(done, read), over=True, **names), "") is None
+    stored = await bus.last(subjects.outbox_stream(SiteName(LYON)), ">")
+    assert stored is not None
+    report = Report.from_json(stored.payload)
+    assert (report.over, report.outcomes[0]) == (True, done)
+    assert (report.outcomes[1].state, report.outcomes[1].object) == ("done", None)
+    assert report.outcomes[1].message.startswith("not told: message of ")
+
+
+@virtually
+async def test_an_intent_of_our_own_that_no_bus_takes_is_said_and_ends_nobody() -> None:
+    """A copy that follows its original may be that large: its resolver ended by it."""
+    bus = MemoryBus(bytes_max=2_000)
+    await ensure_streams(bus, LYON)
+    out = Outgoing(SiteName(LYON), bus, lambda: Moment(0.0, WALL))
+    for size in (10, 3_000):
+        manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": size * "x"}}
+        times = {"created_at": WALL, "expires_at": WALL + timedelta(hours=1)}
+        await out.enter_intent(Intent(id=f"i-{size}", site=LYON, verb="apply", manifests=(manifest,), **times))
+    found = [one.subject async for one in bus.scan("INTENTS", subjects.filters("INTENTS"))]
+    assert [*map(subjects.last_name, found)] == ["i-10"]
