@@ -109,6 +109,8 @@ class MemoryBus:
     ) -> Reader:
         """See port."""
         self.ensure_open()
+        if stream not in self._streams:
+            raise NoStreamError(f"there is no stream {stream}")
         held = self._stream(stream)
         known = held.consumers.get(durable)
         if known is None or start_seq is not None or new_only:

@@ -153,6 +153,9 @@ class Bus(Protocol):
     ) -> Reader:
         """Bind to the durable consumer, making it if needed; a changed configuration is applied, not ignored.
 
+        NoStreamError when its stream is not there, or not any more: `fetch` says so, too. One that somebody deletes is
+        made anew while it is read.
+
         `pending_max`: so many messages may wait for their answer at a time. With 1 the order is kept through crashes:
         what a killed reader had taken comes again, after `ack_wait_s`, before anything newer.
         `alone`: first wait, some seconds at most, until the bus has forgotten what a killed reader had asked for.

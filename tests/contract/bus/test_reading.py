@@ -8,7 +8,7 @@ import pytest
 
 from schemas import subjects
 from services.chassis.bus.port import Bus, Reader
-from services.chassis.errors import PermanentError
+from services.chassis.errors import NoStreamError
 from tests.contract.bus.words import (
     ALL_INTENTS,
     EVENT,
@@ -265,7 +265,7 @@ async def test_two_durables_each_get_everything(bus: Bus) -> None:
 
 
 async def test_a_reader_of_a_stream_that_is_not_there_is_an_error_that_names_it(bus: Bus) -> None:
-    with pytest.raises(PermanentError, match="there is no stream INBOX"):
+    with pytest.raises(NoStreamError, match="there is no stream INBOX"):
         await bus.reader("INBOX", "r", subjects.filters("INBOX", LYON))
 
 

@@ -87,6 +87,23 @@ async def test_messages_are_handed_on_in_order_and_gone_afterwards() -> None:
 
 
 @virtually
+async def test_an_inbox_that_is_not_there_is_made() -> None:
+    """A store that was lost had ended the resolver, which makes it."""
+    links = await Links.between(LYON, OSLO)
+    heard: list[PeerMessage] = []
+
+    async def handle(message: PeerMessage, received: Received) -> None:
+        heard.append(message)
+
+    del links.buses[LYON]._streams[subjects.inbox_stream(LYON)]
+    async with reading(links, handle):
+        await asyncio.sleep(1)
+        await tell(links, wake(1))
+        await asyncio.sleep(1)
+    assert heard == [wake(1)]
+
+
+@virtually
 async def test_the_next_message_waits_while_one_cannot_be_handled_yet() -> None:
     links = await Links.between(LYON, OSLO)
     heard: list[str] = []

@@ -24,7 +24,7 @@ from services.chassis.bus.port import PENDING_MAX, Handler, Reader, Received, To
 from services.chassis.bus.serving import answering
 from services.chassis.bus.sizes import SERVER_PAYLOAD_BYTES, bytes_that_fit, ensure_fits
 from services.chassis.bus.streams import DUPLICATE_WINDOW_S, HEADERS_BYTES_MAX, StreamDefinition
-from services.chassis.errors import BusUnavailableError, PermanentError, TransientError
+from services.chassis.errors import BusUnavailableError, NoStreamError, PermanentError, TransientError
 
 FORGETTING_POLL_S: Final = 0.1
 AT_ONCE_BYTES: Final = 1024 * 1024  # nats-py waits for the socket, within a time-out, when 2 MiB have not left yet
@@ -124,7 +124,7 @@ class NatsBus:
                         await self._js.delete_consumer(stream, durable)
                 made = await self._bind(stream, wanted, alone)
         except nats.js.errors.NotFoundError as error:
-            raise PermanentError(f"there is no stream {stream}") from error
+            raise NoStreamError(f"there is no stream {stream}") from error
         except TransientError as error:
             if isinstance(error.__cause__, nats.js.errors.BadRequestError):
                 raise PermanentError(str(error)) from error  # a configuration that the server refuses
