@@ -1,9 +1,10 @@
-"""Streams and consumers that somebody deletes or empties under a site at work: no service ends, and life goes on."""
+"""Streams and consumers that somebody deletes or empties, a store that is lost: no service ends, and life goes on."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import shutil
 from collections.abc import AsyncIterator
 
 import pytest
@@ -13,7 +14,9 @@ from cheops.drafts import Intent
 from cheops.mesh import connect
 from cheops.sandbox.testbed import Testbed
 from schemas.identity import SiteName
-from tests.kit.bed import bare_client
+from services.chassis.errors import PermanentError
+from tests.kit.bed import bare_client, witness
+from tests.kit.waiting import eventually
 
 LYON = SiteName("lyon")
 WAIT_S = 60.0
@@ -57,4 +60,23 @@ async def test_a_stream_that_is_emptied(bed: Testbed, jetstream: JetStreamContex
 @pytest.mark.parametrize("stream", ["EVENTS", "OPERATIONS", "ALERTS", "INBOX-lyon", "OUTBOX-lyon"])
 async def test_a_stream_that_is_deleted(bed: Testbed, jetstream: JetStreamContext, stream: str) -> None:
     await jetstream.delete_stream(stream)
+    await assert_at_work(bed)
+
+
+async def test_a_server_that_comes_back_with_an_empty_store(bed: Testbed, jetstream: JetStreamContext) -> None:
+    """What was in it is lost; the cluster says what is there."""
+    bed.nats.kill()
+    shutil.rmtree(bed.nats.directory / "store")
+    await bed.nats.restart()
+    bus = await witness(bed)
+
+    async def made() -> bool:
+        try:
+            return await bus.last("INTENTS", "cheops.v1.intent.lyon.*") is None
+        except PermanentError:
+            return False
+
+    await eventually(made, "nobody makes the streams again", WAIT_S)
+    await bus.close()
+    await bed.wait_fresh()
     await assert_at_work(bed)
