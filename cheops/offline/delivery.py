@@ -5,7 +5,7 @@ place ──▶ whole or divided bodies per site ──▶ judged there ──�
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -134,15 +134,22 @@ class Delivery:
 
     def _unfound(self, want: Want) -> bool:
         """Whether what is not found is not known to be missing: its site is not heard, or does not observe the kind."""
-        origin, kind = want.origins[0], kind_of(want.resource)
-        evidence = self.court.sites[origin].evidence(self.act.bound_s)
-        if evidence.fresh and kind not in evidence.blind:
+        origin, kind = next(self._silent(want), None), kind_of(want.resource)
+        if origin is None:
             return False
+        evidence = self.court.sites[origin].evidence(self.act.bound_s)
         code, why = _SILENT if evidence.age_s is None else _OLD
         if evidence.fresh:
             code, why = "F503", f"does not observe {kind}"
         self.unfound[want.site, want.resource] = _awaited(want, origin, code, why)
         return True
+
+    def _silent(self, want: Want) -> Iterator[SiteName]:
+        """The sites that the scope names for it of which it is not known whether they have it."""
+        for name in want.meant:
+            evidence = self.court.sites[name].evidence(self.act.bound_s)
+            if not evidence.fresh or kind_of(want.resource) in evidence.blind:
+                yield name
 
     def _unsettled(self, verdict: Verdict, name: SiteName) -> Verdict:
         """The same without denials for what is only not known to be missing."""
@@ -182,10 +189,11 @@ class Delivery:
         return True
 
     def _found(self, want: Want) -> tuple[SiteName, Body] | None:
-        """Where it is taken from: the bundle first, then the sites of its part, then any other."""
+        """Where it is taken from: the bundle first, then the sites of its part, then any other if these have none."""
         if want.resource in self.bundle:
             return want.origins[0], self.bundle[want.resource]
-        for name in want.origins:
+        is_open = any(True for _ in self._silent(want))
+        for name in want.origins if not is_open else want.meant:
             site = self.court.sites[name]
             body = site.bodies.get(want.resource)
             if body is not None:

@@ -140,6 +140,11 @@ class Want:
     among: tuple[SiteName, ...] = ()
     declared: bool = False
 
+    @property
+    def meant(self) -> tuple[SiteName, ...]:
+        """The sites that the scope names for it, besides its own."""
+        return self.origins if self.shared else tuple(one for one in self.among if one != self.site)
+
 
 @dataclass(frozen=True, slots=True)
 class Supplied:

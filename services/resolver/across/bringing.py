@@ -84,14 +84,15 @@ class Bringer:
             if found is None and want.resource.startswith("Namespace/"):
                 at = [one for one in want.origins if one in signal.heard]
                 found = (at[0], bare_namespace(want.resource)) if at else None
-            if found is not None:
+            silent = [one for one in want.meant if one not in signal.heard]
+            if found is not None and (found[0] in want.meant or not silent):
                 origin, body = found
                 bringing.supplies.bring(want, origin, body, self.desk.hearing.knows)
                 bringing.supplies.leave_out(self.desk.neighbours.gone)
                 bringing.supplies.mark(want, origin)
                 brought = True
-            elif not self._reachable(want.origins[0], moment):
-                self._wait_for(asked, want, moment)
+            elif silent:
+                self._wait_for(asked, want, silent[0], moment)
         bringing.wanted = ()
         return brought
 
@@ -106,10 +107,10 @@ class Bringer:
     def _reachable(self, name: SiteName, moment: Moment) -> bool:
         return name == self.desk.site or self.desk.neighbours.reachable(name, moment.monotonic_s)
 
-    def _wait_for(self, asked: Asking, want: Want, moment: Moment) -> None:
+    def _wait_for(self, asked: Asking, want: Want, origin: SiteName, moment: Moment) -> None:
         """A new sharing from a site that is out of reach is deferred: unknown is not absent."""
-        origin = want.origins[0]
-        message = f"{named(want.resource)} is to come from {origin}, which is unreachable"
+        why = "does not give what it has" if self._reachable(origin, moment) else "is unreachable"
+        message = f"{named(want.resource)} is to come from {origin}, which {why}"
         verdict = self.desk.hearing.unheard(asked.parts[want.site], "F501", message, None, moment)
         asked.answers[want.site] = verdict.model_copy(update={"waits_for": (Wait(site=origin),)})
 

@@ -68,16 +68,20 @@ class Naming:
     known: Sequence[SiteName]
 
     def wants(self, answers: Mapping[SiteName, Verdict]) -> Iterator[Want]:
-        """What is missing at the sites and named by a part."""
+        """What is missing at the sites and named by a part.
+
+        A copy is made of what a site of the part has: elsewhere there may be another one of the same name. What is to
+        be the same at the sites of the part may come from anywhere, when none of them has it.
+        """
         for name, verdict in answers.items():
             lacking = {one.resource: one.at for one in verdict.reasons if one.code in MISSING and one.resource}
             for resource, at in lacking.items():
                 number = part_of(self.scope, resource, self.surface, is_root=False)
                 if number is not None:
                     shares = self.way.shares[number]
-                    origins = dict.fromkeys((*shares, *at, *self.known))
-                    origins.pop(name, None)
                     shared = name not in shares
+                    origins = dict.fromkeys(shares if shared else (*shares, *at, *self.known))
+                    origins.pop(name, None)
                     yield Want(name, resource, shared, tuple(origins), () if shared else tuple(shares))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from schemas.identity import ResourceId, ResourceKey, kind_of
+from schemas.scope.parse import parse_scope
 from schemas.verdicts import Reason, Remedy, Verdict
 from services.resolver.intake import Intake
 from services.resolver.judge.findings import named
@@ -60,14 +61,15 @@ def widenings(scope: str, verdict: Verdict) -> list[Widening]:
 
 
 def _scope(scope: str, missing: list[ResourceId], denials: list[Reason], whole: bool) -> str:
-    parts = [scope]
+    parts = []
     for resource in missing:
         key = ResourceKey.parse(resource)
         mine = [one for one in denials if one.resource == resource]
         users = [one.site for one in mine] if whole or key.kind == "Namespace" else []
         places = dict.fromkeys((*(one.at[0] for one in mine[:1]), *users))
         parts.append(f"{_selector(key)}/{key.name}: {' & '.join(places)}")
-    return ", ".join(parts)
+    says_more = any(one.selector is not None for one in parse_scope(scope).parts)  # the first that selects it wins
+    return ", ".join((*parts, scope) if says_more else (scope, *parts))
 
 
 def _selector(key: ResourceKey) -> str:

@@ -169,6 +169,23 @@ def test_a_kind_of_which_an_object_is_held_is_served(tmp_path: Path) -> None:
     assert (verdict.decision, _codes(verdict)) == ("deny", ["D001"])
 
 
+@pytest.mark.parametrize("scope", ["deployment: lyon, configmap: oslo", "deployment: lyon, configmap: lyon & oslo"])
+@pytest.mark.parametrize("flaw", [Flaws(unreachable=True), Flaws(blind=("configmaps",))])
+def test_what_a_silent_site_of_the_scope_may_have_is_not_taken_from_a_third(
+    tmp_path: Path, scope: str, flaw: Flaws
+) -> None:
+    sites = {"lyon": [_settings("else")], "oslo": [_settings("else")], "rome": [_settings(a="1")]}
+    verdict = _judged(tmp_path, Act(manifests=(_web("a"),)), sites, scope, oslo=flaw)
+    assert (verdict.decision, {one.site for one in verdict.waits_for}) == ("defer", {"oslo"}), verdict.summary
+
+
+def test_nothing_is_shared_from_a_site_that_the_scope_does_not_name(tmp_path: Path) -> None:
+    sites = {"lyon": [_settings("else")], "oslo": [_settings("else")], "rome": [_settings(a="1")]}
+    verdict = _judged(tmp_path, Act(manifests=(_web("a"),)), sites, "deployment: lyon, configmap: oslo")
+    assert (verdict.decision, _codes(verdict)) == ("deny", ["D113"])
+    assert "'configmap/settings: rome, deployment: lyon, configmap: oslo'" in verdict.remedies[0].command
+
+
 def test_an_unknown_site_in_the_scope_is_a_verdict_that_names_near_ones(tmp_path: Path) -> None:
     verdict = _judged(tmp_path, Act(manifests=(_settings("new"),)), {"lyon": [_settings()]}, "lion")
     assert (verdict.decision, _codes(verdict)) == ("deny", ["D601"])

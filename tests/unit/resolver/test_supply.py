@@ -106,6 +106,53 @@ def test_a_new_sharing_from_a_site_that_is_cut_off_is_deferred_until_it_is_back(
     assert labels(mesh, "lyon")[SHARED_FROM] == "nice"
 
 
+def test_nothing_is_shared_from_a_site_that_the_scope_does_not_name(mesh: VirtualMesh) -> None:
+    """Of the same name there may be another one, with other values."""
+    mesh.enter("lyon", "create", "lyon, secret: oslo", manifests=(web(),))
+    mesh.pump()
+    verdict = mesh.verdict("lyon")
+    assert (verdict.decision, [(one.code, one.at) for one in verdict.reasons]) == ("deny", [("D113", ("nice",))])
+    assert verdict.remedies[0].command == "cheops create -f FILE --scope 'secret/ca: nice, lyon, secret: oslo'"
+    assert not mesh["lyon"].operations
+
+
+@pytest.mark.parametrize("scope", ["lyon, secret: oslo", "lyon, secret: lyon & oslo"])
+def test_what_is_to_come_from_a_site_that_is_cut_off_is_not_taken_from_a_third(mesh: VirtualMesh, scope: str) -> None:
+    mesh["oslo"].see(ResourceEvent("put", mesh["oslo"].cluster.put(secret("ca", "oslo"))))
+    mesh.settle()
+    mesh.sever("oslo")
+    mesh.settle(6)
+    mesh.enter("lyon", "create", scope, manifests=(web(),))
+    mesh.pump()
+    verdict = mesh.verdict("lyon")
+    assert (verdict.decision, {one.site for one in verdict.waits_for}) == ("defer", {"oslo"}), verdict
+    mesh.mend()
+    mesh.settle(2)
+    assert mesh.verdict("lyon").decision == "allow"
+    assert mesh["lyon"].cluster.objects[CA]["data"] == secret("ca", "oslo")["data"]
+
+
+def test_what_is_nowhere_in_the_sites_of_its_part_is_replicated_from_where_it_is(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "create", "lyon, *: lyon & oslo", manifests=(web(),))
+    mesh.pump()
+    assert mesh.verdict("lyon").decision == "allow", mesh.verdict("lyon")
+    assert CA in mesh["lyon"].cluster.objects
+
+
+def test_a_site_that_is_heard_and_does_not_give_what_it_has_is_waited_for(mesh: VirtualMesh) -> None:
+    """Its executor is away, or too slow: that is not nothing."""
+    mesh.withholding.add(SiteName("nice"))
+    mesh.enter("lyon", "create", "lyon, secret: nice", manifests=(web(),))
+    mesh.pump()
+    verdict = mesh.verdict("lyon")
+    assert (verdict.decision, [one.code for one in verdict.reasons]) == ("defer", ["F501"]), verdict
+    assert {one.site for one in verdict.waits_for} == {"nice"}
+    assert "does not give" in verdict.summary
+    mesh.withholding.clear()
+    mesh.settle(35)
+    assert mesh.verdict("lyon").decision == "allow", mesh.verdict("lyon")
+
+
 def test_what_the_bundle_holds_for_another_site_is_shared_from_there(mesh: VirtualMesh) -> None:
     mesh["nice"].cluster.remove(CA)
     mesh["nice"].see(ResourceEvent("delete", resource=CA))

@@ -36,6 +36,7 @@ class VirtualMesh:
         self.wires: dict[Wire, deque[bytes]] = {(a, b): deque() for a in sites for b in sites if a != b}
         self.cut: set[Wire] = set()
         self.lost: set[SiteName] = set()  # cut off for good
+        self.withholding: set[SiteName] = set()  # their executors give nothing of what is there
         self.told: list[PeerMessage] = []
         self.arrived: deque[tuple[Wire, bytes]] = deque(maxlen=AGAIN_MAX)
         self.heard_s: Counter[Wire] = Counter()  # when the second has last heard of the first
@@ -187,7 +188,7 @@ class VirtualMesh:
         while world.supplies:
             asked = world.supplies.popleft()
             cut = {name for name in self.worlds if {(name, world.site), (world.site, name)} & self.cut}
-            near = {name: one for name, one in self.worlds.items() if name not in cut}
+            near = {name: one for name, one in self.worlds.items() if name not in {*cut, *self.withholding}}
             bodies = {}
             for want in asked.wants:
                 at = [one for one in want.origins if one in near and want.resource in near[one].cluster.objects]
