@@ -38,9 +38,9 @@ TAKING_AWAY: Final = (
         "W",
         "240",
         "its owner will revert this",
-        "Another object composes this one, or a GitOps tool applies it.",
+        "Another object composes this one, a GitOps tool applies it, or it is a copy of what another site has.",
         "The change does not last.",
-        "Change the owner instead, or its source.",
+        "Change the owner instead, its source, or the original.",
         "scaling a ReplicaSet of a Deployment",
     ),
     Code(

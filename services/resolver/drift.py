@@ -16,7 +16,7 @@ from typing import Final
 
 from schemas.alerts import Alert
 from schemas.events import ResourceState
-from schemas.identity import KindId, ResourceId, ResourceKey, SiteName
+from schemas.identity import KindId, ResourceId, ResourceKey, SiteName, kind_of
 from schemas.ties import DRIFT_FACT, declared, drift, first_stamp, is_declared, replicas_at, shared_from, shared_to
 from schemas.verdicts import Verdict
 from services.resolver.evidence import SiteEvidence
@@ -57,6 +57,7 @@ class Drifts:
         self._raised: dict[str, Alert] = {}
         self._settled: set[ResourceId] = set()  # raised, and an intent has done something about them since
         self._deleted: set[ResourceId] = set()  # and this is what
+        self._taken: set[ResourceId] = set()  # namespaces that intents have deleted: what was in them is told later
         self._next_check_s = 0.0
 
     def recover(self, alerts: Iterable[Alert]) -> None:
@@ -77,6 +78,8 @@ class Drifts:
     def observe(self, changed: Changed, cause: str, now_s: float) -> None:
         """A resource changed; asked before what is in flight is told of it."""
         new = changed.new
+        if new is None and kind_of(changed.resource) == NAMESPACE and self._is_held(changed.resource):
+            self._taken.update((changed.resource,) if len(self._taken) < SUSPICIONS_MAX else ())
         if new is not None and DRIFT_FACT in new.facts:
             self.suspect(new, cause, now_s)
         elif changed.may_take_away and (new is None or not is_declared(new)):
@@ -96,9 +99,14 @@ class Drifts:
 
     def _is_ours(self, resource: ResourceId) -> bool:
         """An intent does it, or takes away what it lives in."""
-        namespace = ResourceKey.parse(resource).namespace
-        around = ResourceKey("", NAMESPACE, "", namespace).id if namespace else resource
-        return self._is_held(resource) or self._is_held(around)
+        return self._is_held(resource) or self._is_held(_around(resource))
+
+    def _went_along(self, view: View, resource: ResourceId) -> bool:
+        """An intent has taken away what it lived in, which is not there again."""
+        around = _around(resource)
+        if around in self._taken and view.find(around) is not None:
+            self._taken.discard(around)
+        return around in self._taken
 
     def heed(self, effects: list[Effect]) -> list[Effect]:
         """The same. What an intent does is nobody's drift any more; what another room raises is noted."""
@@ -180,6 +188,8 @@ class Drifts:
 
     def _differs(self, view: View, resource: ResourceId, suspicion: _Suspicion) -> str:
         state = view.find(resource)
+        if state is None and self._went_along(view, resource):
+            return ""
         if suspicion.is_original:
             stay = f"its copies at {', '.join(suspicion.sites)} stay as they are until it is there again"
             return "" if state is not None else f"it is gone, and no intent has deleted it; {stay}"
@@ -212,6 +222,7 @@ class Drifts:
         is_settled = alert.resource in self._settled
         if state is None:
             is_deleted = alert.resource in self._deleted and not self._is_held(alert.resource)
+            is_deleted = is_deleted or self._went_along(view, alert.resource)
             return f"{what} was deleted by an intent" if is_deleted else ""
         if drift(state) or not (is_declared(state) or is_settled):
             return ""
@@ -226,3 +237,9 @@ class Drifts:
 
     def _id(self, resource: ResourceId) -> str:
         return f"{self._site}:{CODE}:{resource}"
+
+
+def _around(resource: ResourceId) -> ResourceId:
+    """The namespace that it lives in; itself when it lives in none."""
+    namespace = ResourceKey.parse(resource).namespace
+    return ResourceKey("", NAMESPACE, "", namespace).id if namespace else resource

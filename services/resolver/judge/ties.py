@@ -81,6 +81,10 @@ def judge_membership(view: View, change: Change) -> Iterator[Finding]:
     if sharing:
         message = f"{named(change.resource)} is shared to {', '.join(sharing)}: its copies are updated, too"
         yield Finding(COPIES_FOLLOW, message, "presence", change.resource, at=sharing)
+    origin = shared_from(state)
+    if origin is not None and shared_from(after) is None and not (change.unchanged or is_member(after)):
+        message = f"{named(change.resource)} is a copy from {origin}, whose next write replaces it: change that"
+        yield Finding("W240", message, "presence", change.resource)
     if not is_member(state):
         return
     if change.unchanged:

@@ -10,13 +10,13 @@ from schemas.alerts import Alert
 from schemas.events import ResourceEvent
 from schemas.identity import ResourceId
 from schemas.ties import REPLICA_SET, REPLICAS
-from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
+from tests.kit.manifests import deployment, mounts_secret, namespace, secret, without_uid
 from tests.unit.resolver.test_sets import NEW, WEB, do, forget_all, keys, mesh, new, web, words
 from tests.unit.resolver.virtual_mesh import VirtualMesh
 
 __all__ = ["mesh"]
 DECLARATION_PATH = ("metadata", "annotations", "cheops.io/declaration")
-LOAD = ResourceId("apps/Deployment/shop/load")
+LOAD, SHOP = ResourceId("apps/Deployment/shop/load"), ResourceId("Namespace/shop")
 
 
 def drifts(mesh: VirtualMesh, site: str) -> list[tuple[str, str]]:
@@ -89,6 +89,41 @@ def test_a_replica_that_somebody_deletes_is_a_drift_and_one_that_an_intent_delet
     mesh.settle(3)
     assert drifts(mesh, "lyon") == []
     assert [state for state, _ in drifts(mesh, "oslo")] == ["raised", "healed"], "who deletes it wants it gone"
+
+
+def test_what_goes_with_a_namespace_that_an_intent_deletes_is_no_drift(mesh: VirtualMesh) -> None:
+    """Each kind is told for itself: what was in it may be told after it."""
+    replicated(mesh)
+    assert do(mesh, "oslo", "delete", "oslo", "i-2", resources=("namespace/shop",)).decision == "allow"
+    mesh["oslo"].wipe(WEB)
+    mesh.settle(3)
+    assert drifts(mesh, "oslo") == []
+
+
+def test_what_goes_with_a_namespace_that_somebody_deletes_is_a_drift(mesh: VirtualMesh) -> None:
+    replicated(mesh)
+    mesh["oslo"].wipe(SHOP)
+    mesh["oslo"].wipe(WEB)
+    mesh.settle(3)
+    assert [state for state, _ in drifts(mesh, "oslo")] == ["raised"]
+
+
+def test_a_drift_ends_when_an_intent_deletes_what_it_was_in(mesh: VirtualMesh) -> None:
+    replicated(mesh)
+    mesh["oslo"].wipe(WEB)
+    mesh.settle(3)
+    assert do(mesh, "oslo", "delete", "oslo", "i-2", resources=("namespace/shop",)).decision == "allow"
+    assert [state for state, _ in drifts(mesh, "oslo")] == ["raised", "healed"]
+
+
+def test_a_namespace_that_is_made_anew_is_looked_after_again(mesh: VirtualMesh) -> None:
+    replicated(mesh)
+    assert do(mesh, "oslo", "delete", "oslo", "i-2", resources=("namespace/shop",)).decision == "allow"
+    mesh["oslo"].see(ResourceEvent("put", mesh["oslo"].cluster.put(namespace("shop"))))
+    mesh.settle()
+    mesh["oslo"].wipe(WEB)
+    mesh.settle(3)
+    assert [state for state, _ in drifts(mesh, "oslo")] == ["raised"]
 
 
 @pytest.mark.parametrize("word", [("labels", REPLICA_SET), ("annotations", REPLICAS)])

@@ -266,6 +266,21 @@ def test_a_copy_follows_its_original_and_keeps_its_words(mesh: VirtualMesh) -> N
     assert notes(mesh, "nice")[SHARED_TO] == "lyon,oslo"
 
 
+def test_who_writes_on_a_copy_is_told_that_its_original_replaces_it(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "create", "lyon, secret: nice", manifests=(web(),))
+    mesh.pump()
+    mesh.settle()
+    mesh.enter("lyon", "apply", "", "u-1", manifests=(without_uid(secret("ca", "crt", "more")),))
+    mesh.pump()
+    mesh.settle()
+    verdict = mesh.verdict("lyon", "u-1")
+    said = [(one.code, one.message) for one in verdict.reasons if one.code == "W240"]
+    assert said == [("W240", "Secret shop/ca is a copy from nice, whose next write replaces it: change that")]
+    mesh.enter("nice", "apply", "", "u-2", manifests=(without_uid(secret("ca", "crt", "other")),))
+    mesh.pump()
+    assert "W240" not in {one.code for one in mesh.verdict("nice", "u-2").reasons}, "that is the original's own word"
+
+
 def test_an_update_of_an_original_is_judged_with_the_users_of_its_copies(mesh: VirtualMesh) -> None:
     user = without_uid(deployment("web", mounts_secret("ca", "crt"), app="web"))
     mesh.enter("lyon", "create", "deployment: lyon, secret: nice", manifests=(user,))
