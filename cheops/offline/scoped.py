@@ -58,11 +58,11 @@ def check(court: Court, act: Act, scope: str = "", latencies: Latencies | None =
         verdict = judge_at(court, act, court.sites[entry])
     if court.gone:
         verdict = told(verdict, named_in(said, court.gone) if said is not None else (), court.gone)
-    wider = _wider(court, act, scope.strip() or entry, verdict, near)
+    wider = _wider(court, act, scope.strip() or own or entry, verdict, near)
     return verdict.model_copy(update={"remedies": (*verdict.remedies, wider)}) if wider is not None else verdict
 
 
-def _wider(court: Court, act: Act, scope: str, verdict: Verdict, latencies: Latencies) -> Remedy | None:
+def _wider(court: Court, act: Act, scope: str | Scope, verdict: Verdict, latencies: Latencies) -> Remedy | None:
     """The smallest change to the scope that makes it an allow, where all that is missing is at other sites."""
     for offer in widenings(scope, verdict):
         if check_scoped(court, act, parse_scope(offer.scope), latencies).decision == "allow":

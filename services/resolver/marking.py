@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import structs
 
 from schemas.events import ResourceState
-from schemas.identity import ResourceKey, SiteName
+from schemas.identity import ResourceId, ResourceKey, SiteName
 from schemas.intents import Mark
 from schemas.scope.errors import ScopeError
 from schemas.scope.parse import parse_scope
@@ -40,6 +40,7 @@ from schemas.ties import (
 )
 from services.resolver.graph.view import View
 from services.resolver.intake import Intake
+from services.resolver.judge.case import Change
 from services.resolver.placing import widened
 
 
@@ -59,11 +60,19 @@ class Words:
 
 
 def marked(intake: Intake, marks: Sequence[Mark], view: View, gone: Set[SiteName] = frozenset()) -> Intake:
-    """The words on what is to be marked, by what is known of it now. `gone`: for good, no word names them."""
+    """The words on what is to be marked, by what is known of it now. `gone`: for good, no word names them.
+
+    What is written anyway gets them with that.
+    """
     by_resource = {one.resource: one for one in marks}
     manifests = dict(intake.manifests)
     changes = []
+    written = {one.resource for one in intake.changes if one.action != "annotate" and one.after is not None}
     for change in intake.changes:
+        if change.resource in written and change.resource in by_resource:
+            if change.action != "annotate":
+                changes.append(_written(change, by_resource[change.resource], view, gone, manifests))
+            continue
         mark = by_resource.get(change.resource) if change.action == "annotate" else None
         state = view.find(change.resource) if mark is not None else None
         if mark is not None and state is None and not (mark.add or (mark.joins and mark.seen)):
@@ -82,6 +91,19 @@ def marked(intake: Intake, marks: Sequence[Mark], view: View, gone: Set[SiteName
         else:
             changes.append(change)
     return structs.replace(intake, changes=tuple(changes), manifests=manifests)
+
+
+def _written(
+    change: Change, mark: Mark, view: View, gone: Set[SiteName], manifests: dict[ResourceId, dict[str, Any]]
+) -> Change:
+    """Of what is written, the sites that have a copy are named with it; who is of its set its manifest says."""
+    state = view.find(change.resource)
+    text = words_of(state, mark, view.site, gone).annotations.get(SHARED_TO) if state is not None else None
+    if text is None or change.after is None:
+        return change
+    manifests[change.resource] = with_words(manifests[change.resource], annotations={SHARED_TO: text})
+    facts = {**change.after.facts, SHARED_TO_FACT: text}
+    return structs.replace(change, after=structs.replace(change.after, facts=facts))
 
 
 def words_of(state: ResourceState, mark: Mark, here: SiteName, gone: Set[SiteName] = frozenset()) -> Words:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -94,9 +95,14 @@ def _sites_together(verdict: Verdict) -> tuple[Reason, ...]:
         alike.setdefault((reason.code, reason.message), []).append(reason)
     said = []
     for (_, message), reasons in alike.items():
-        sites = [one for one in dict.fromkeys(reason.site for reason in reasons) if one not in message]
+        sites = [one for one in dict.fromkeys(reason.site for reason in reasons) if not _says(message, one)]
         said.append(reasons[0].model_copy(update={"message": f"{message} @ {', '.join(sites)}"} if sites else {}))
     return tuple(said)
+
+
+def _says(message: str, site: str) -> bool:
+    """Whether a message names a site, and not what is called nearly so (`oslo-ca`)."""
+    return re.search(rf"(?<![\w./-]){re.escape(site)}(?![\w/-]|\.\w)", message) is not None
 
 
 def _notes_together(reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
@@ -181,10 +187,11 @@ def _evidence(one: Evidence, signs: Signs) -> str:
 
 
 def _waits(verdict: Verdict) -> list[str]:
-    return [
+    lines = (
         f"intent {wait.intent}" if wait.intent else f"{wait.kind} at {wait.site}" if wait.kind else f"site {wait.site}"
         for wait in verdict.waits_for
-    ]
+    )
+    return list(dict.fromkeys(lines))
 
 
 def _next(verdict: Verdict) -> list[str]:

@@ -38,8 +38,7 @@ class Bringer:
             return [] if self._tied(asked, moment) else None
         if asked.intent.verb == "read" or asked.intent.heal:
             return None
-        is_left, is_followed = self._leaving(asked), self._following(asked, moment)
-        if is_left or is_followed:
+        if self._leaving(asked) or self._left_behind(asked, moment) or self._following(asked, moment):
             return []
         known = [self.desk.site, *self.desk.neighbours.all_but(self.desk.site)]
         naming = Naming(asked.scope, asked.way, self.desk.evidence.surface, known)
@@ -158,6 +157,17 @@ class Bringer:
                         new = True
         return new
 
+    def _left_behind(self, asked: Asking, moment: Moment) -> bool:
+        """Originals of copies that leave with their users are told. True: something is new."""
+        bringing, new = asked.bringing, False
+        for name, verdict in asked.answers.items():
+            for resource, sites in told_of(verdict, LEFT_BEHIND) if name in bringing.leaving else ():
+                for origin in (one for one in sites if self._reachable(one, moment)):
+                    told = bringing.unmarks.setdefault(origin, {}).setdefault(resource, [])
+                    new = new or name not in told
+                    told += [name] if name not in told else []
+        return new
+
     def _following(self, asked: Asking, moment: Moment) -> bool:
         """Copies of what is written follow it, where their sites can be heard. True: something is new."""
         new = False
@@ -166,7 +176,7 @@ class Bringer:
                 for name in sites:
                     want = Want(name, resource, True, (origin,))
                     is_new = bool(asked.bringing.supplies.fresh((want,))) and not _is_written(asked, want)
-                    if is_new and self._reachable(name, moment):
+                    if is_new and self._reachable(name, moment) and not _goes(asked, want):
                         new = self._from_bundle(asked, want) or new
         return new
 
@@ -245,6 +255,14 @@ def _is_asked(asked: Asking, name: SiteName, resource: ResourceId) -> bool:
     part = asked.parts.get(name)
     verdict = asked.answers.get(name)
     return part is not None and (resource in part.resources or (verdict is not None and resource in verdict.targets))
+
+
+def _goes(asked: Asking, want: Want) -> bool:
+    """Whether a copy goes with its users, which leave; so it is until its site has been asked about that."""
+    if want.site not in asked.bringing.leaving:
+        return False
+    verdict = asked.answers.get(want.site)
+    return verdict is None or verdict.verb != "delete" or want.resource in dict(told_of(verdict, LEFT_BEHIND))
 
 
 def _is_written(asked: Asking, want: Want) -> bool:

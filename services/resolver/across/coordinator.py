@@ -263,7 +263,7 @@ class Coordinator:
         )
         if asked.trial is not None:
             return effects + self._tried(asked, False, moment)
-        offers = widenings(asked.intent.scope.strip() or self.desk.site, verdict) if not asked.intent.heal else []
+        offers = widenings(asked.intent.scope.strip() or asked.scope, verdict) if not asked.intent.heal else []
         return effects + self._try_next(asked.intent, Trial(verdict, asked.intake, offers), moment)
 
     # ── a wider scope ───────────────────────────────────────────────────────────────────────────────────────────────

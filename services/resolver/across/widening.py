@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from schemas.identity import ResourceId, ResourceKey, kind_of
 from schemas.scope.parse import parse_scope
+from schemas.scope.printing import print_scope, print_selector
+from schemas.scope.tree import Scope
 from schemas.verdicts import Reason, Remedy, Verdict
 from services.resolver.intake import Intake
 from services.resolver.judge.findings import named
@@ -44,8 +46,14 @@ class Trial:
         return self.verdict.model_copy(update={"remedies": (offer, *self.verdict.remedies)})
 
 
-def widenings(scope: str, verdict: Verdict) -> list[Widening]:
-    """The smallest first: shared from where it is; else the same at both. None where anything else is wrong, too."""
+def widenings(said: str | Scope, verdict: Verdict) -> list[Widening]:
+    """The smallest first: shared from where it is; else the same at both. None where anything else is wrong, too.
+
+    `said`: as it was written; else what no scope means, which is not to be narrowed.
+    """
+    scope = said if isinstance(said, str) else print_scope(said)
+    if not isinstance(said, str) and len({print_selector(one.selector) for one in said.parts}) < len(said.parts):
+        return []  # the language has no namespaces: one of the same name would be taken for the other
     denials = [one for one in verdict.reasons if one.severity == "deny"]
     missing = list(dict.fromkeys(one.resource for one in denials if one.resource is not None))
     if verdict.decision != "deny" or verdict.verb in ("delete", "read") or not missing:

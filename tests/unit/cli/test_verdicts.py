@@ -151,6 +151,24 @@ def test_what_is_not_known_is_said_and_what_waits_names_how_to_follow_and_to_giv
     assert f"{' ' * 15}cheops cancel i-5d0e12ab90" in lines
 
 
+def test_a_finding_of_two_sites_names_both_whatever_the_resource_is_called() -> None:
+    oslo = SiteName("oslo")
+    alike = [reason("N102", "ConfigMap only-lyon/lyon.conf is unchanged", site=one) for one in (LYON, oslo)]
+    evidence = (EVIDENCE, EVIDENCE.model_copy(update={"site": oslo}))
+    lines = render(verdict(decision="allow", reasons=alike, evidence=evidence), ASCII)
+    assert "ConfigMap only-lyon/lyon.conf is unchanged @ lyon, oslo" in "\n".join(lines)
+    said = ("replicas of ConfigMap shop/a stay at lyon", "Secret shop/b @ lyon is there")
+    reasons = [reason("N102", one) for one in said]
+    lines = render(verdict(decision="allow", reasons=reasons, evidence=evidence), ASCII)
+    assert not any("@ lyon @" in one or "lyon @ lyon" in one for one in lines)
+
+
+def test_an_intent_that_is_waited_for_at_several_sites_is_one_line() -> None:
+    waits = [Wait(site=SiteName(one), intent="i-1") for one in ("lyon", "oslo")]
+    lines = render(verdict(decision="defer", waits_for=waits), ASCII)
+    assert sum("intent i-1" in one for one in lines) == 1
+
+
 def test_a_stream_of_verdicts_is_one_line_each_and_keeps_the_id() -> None:
     line = one_line(verdict(summary="delete " + "x" * 200), Signs(width=80))
     assert len(line) == 80

@@ -192,6 +192,28 @@ def test_a_namespace_is_brought_where_the_scope_names_it(mesh: VirtualMesh) -> N
     assert ResourceId("Secret/shop/other") in mesh["lyon"].cluster.objects
 
 
+def test_an_offer_for_what_is_of_a_set_leaves_nobody_out(mesh: VirtualMesh) -> None:
+    other, space = ResourceId("Secret/shop/other"), ResourceId("Namespace/shop")
+    mesh.enter("lyon", "create", "lyon & oslo & nice", manifests=(without_uid(secret("other")),))
+    mesh.pump()
+    mesh.settle()
+    for resource in (other, space):
+        mesh["oslo"].wipe(resource)
+    mesh.settle()
+    update = without_uid(secret("other", "crt", "more"))
+    mesh.enter("lyon", "apply", "", "i-2", manifests=(update,))
+    mesh.pump()
+    offers = mesh.verdict("lyon", "i-2").remedies
+    assert [one.command for one in offers] == [
+        "cheops apply -f FILE --scope 'namespace/shop: lyon & oslo, secret/other: lyon & nice & oslo, lyon'"
+    ]
+    mesh.enter("lyon", "apply", offers[0].command.split("'")[1], "i-3", manifests=(update,))
+    mesh.pump()
+    assert mesh.verdict("lyon", "i-3").decision == "allow", mesh.verdict("lyon", "i-3")
+    for site in ("lyon", "oslo", "nice"):
+        assert set(mesh[site].cluster.objects[other]["data"]) == {"crt", "more"}
+
+
 def test_the_original_goes_with_its_copies_and_not_while_one_is_in_use(mesh: VirtualMesh) -> None:
     mesh.enter("lyon", "create", "deployment: lyon, secret: nice", manifests=(web(),))
     mesh.pump()
@@ -264,6 +286,39 @@ def test_a_copy_follows_its_original_and_keeps_its_words(mesh: VirtualMesh) -> N
         assert set(mesh[site].cluster.objects[CA]["data"]) == {"crt", "more"}
         assert labels(mesh, site)[SHARED_FROM] == "nice"
     assert notes(mesh, "nice")[SHARED_TO] == "lyon,oslo"
+
+
+@pytest.mark.parametrize("keys", [(), ("crt", "more")])
+def test_an_original_is_told_of_a_copy_that_leaves_with_its_user_by_a_narrower_scope(
+    mesh: VirtualMesh, keys: tuple[str, ...]
+) -> None:
+    """Whether it comes along in the bundle or not: else its next write would make the copy again."""
+    mesh.enter("lyon", "create", "lyon & oslo, secret: nice", manifests=(web(),))
+    mesh.pump()
+    mesh.settle()
+    assert notes(mesh, "nice")[SHARED_TO] == "lyon,oslo"
+    bundle = (web(), without_uid(secret("ca", *keys))) if keys else (web(),)
+    mesh.enter("lyon", "apply", "lyon, secret: nice", "i-2", manifests=bundle)
+    mesh.pump()
+    mesh.settle()
+    assert mesh.verdict("lyon", "i-2").decision == "allow", mesh.verdict("lyon", "i-2").summary
+    assert CA not in mesh["oslo"].cluster.objects
+    assert notes(mesh, "nice")[SHARED_TO] == "lyon"
+    for site in ("nice", "lyon"):
+        assert mesh[site].cluster.objects[CA]["data"] == secret("ca", *keys)["data"], site
+    assert not any(len(world.machine.holds) for world in mesh.worlds.values())
+
+
+def test_a_copy_that_others_use_is_no_reason_to_leave_it_as_it_was(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "create", "lyon & oslo, secret: nice", manifests=(web(),))
+    mesh.pump()
+    mesh.settle()
+    used(mesh, "oslo", "oslo", "other")
+    bundle = (web(), without_uid(secret("ca", "crt", "more")))
+    mesh.enter("lyon", "apply", "lyon, secret: nice", "i-2", manifests=bundle)
+    mesh.pump()
+    verdict = mesh.verdict("lyon", "i-2")
+    assert (verdict.decision, verdict.reasons[0].code) == ("deny", "D600"), "one part of an intent cannot do both"
 
 
 def test_who_writes_on_a_copy_is_told_that_its_original_replaces_it(mesh: VirtualMesh) -> None:
