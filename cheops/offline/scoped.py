@@ -13,7 +13,15 @@ from typing import Any, Final
 
 from cheops.offline.check import Act, Court, judge_at, verb_of
 from cheops.offline.delivery import Delivery
-from cheops.offline.sets import follow, leave, named_by, put_off, scope_of_set, with_sites_named
+from cheops.offline.sets import (
+    follow,
+    is_only_called_so,
+    leave,
+    named_by,
+    put_off,
+    scope_of_set,
+    with_sites_named,
+)
 from cheops.offline.sites import OfflineSite
 from schemas.identity import ResourceId, SiteName
 from schemas.scope.errors import ScopeError
@@ -142,7 +150,7 @@ def deleted_at(court: Court, acts: Mapping[SiteName, Act]) -> Verdict:
     lost: list[Reason] = []
     gone: list[str] = []
     for origin, resource, other in [one for name, act in acts.items() for one in _copies(court.sites[name], act)]:
-        if other in court.gone:
+        if other in court.gone or is_only_called_so(court, other, resource):
             continue
         if other not in court.sites:
             message = f"{named(resource)} is shared to {other}, which does not answer"

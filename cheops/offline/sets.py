@@ -16,7 +16,7 @@ from cheops.offline.sites import Flaws, OfflineSite, placed, site_of
 from schemas.identity import IdentityError, ResourceId, SiteName
 from schemas.scope.sites import site_names
 from schemas.scope.tree import Scope
-from schemas.ties import replicas_at, shared_to
+from schemas.ties import is_declared, replicas_at, shared_to
 from schemas.verdicts import Reason, Verdict
 from services.resolver.across.asking import FOLLOWS, LEAVES, is_torn, told_of
 from services.resolver.across.pending import is_unheard, only_misses_an_update, open_for
@@ -77,12 +77,13 @@ def follow(delivery: Delivery, verdicts: Mapping[SiteName, Verdict]) -> bool:
 
 
 def leave(delivery: Delivery, verdicts: Mapping[SiteName, Verdict]) -> dict[SiteName, Verdict]:
-    """Sites that a new scope leaves out delete what they have of the set."""
+    """Sites that a new scope leaves out delete what they have of the set, and not what only has the name."""
     going: dict[SiteName, list[ResourceId]] = {}
     for verdict in verdicts.values():
         for resource, sites in told_of(verdict, LEAVES):
             for name in sites:
-                going.setdefault(name, []).append(resource)
+                if not is_only_called_so(delivery.court, name, resource):
+                    going.setdefault(name, []).append(resource)
     court, act, made = delivery.court, delivery.act, dict(verdicts)
     together = tuple(dict.fromkeys((*verdicts, *going)))
     for name, found in going.items():
@@ -93,6 +94,12 @@ def leave(delivery: Delivery, verdicts: Mapping[SiteName, Verdict]) -> dict[Site
             gone = replace(act, verb="delete", manifests=(), resources=resources, together=together)
             made[name] = judge_at(court, gone, court.sites[name])
     return made
+
+
+def is_only_called_so(court: Court, name: SiteName, resource: ResourceId) -> bool:
+    """Whether what a site has by this name is of no set, and no copy."""
+    state = court.sites[name].graph.find(resource) if name in court.sites else None
+    return state is not None and not is_declared(state)
 
 
 def put_off(delivery: Delivery, verdicts: Mapping[SiteName, Verdict]) -> tuple[Reason, ...]:

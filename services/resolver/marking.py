@@ -32,6 +32,7 @@ from schemas.ties import (
     SCOPE_FACT,
     SHARED_TO,
     SHARED_TO_FACT,
+    is_declared,
     listed,
     replicas_at,
     set_id,
@@ -62,13 +63,18 @@ class Words:
 def marked(intake: Intake, marks: Sequence[Mark], view: View, gone: Set[SiteName] = frozenset()) -> Intake:
     """The words on what is to be marked, by what is known of it now. `gone`: for good, no word names them.
 
-    What is written anyway gets them with that.
+    What is written anyway gets them with that. What is to go because it is of a set, or a copy (its own site leaves),
+    stays when it is neither: it only has the same name.
     """
     by_resource = {one.resource: one for one in marks}
     manifests = dict(intake.manifests)
     changes = []
     written = {one.resource for one in intake.changes if one.action != "annotate" and one.after is not None}
+    leaving = {one.resource for one in marks if view.site in one.leaves}
     for change in intake.changes:
+        if change.resource in leaving:
+            changes += _leaving(change, view)
+            continue
         if change.resource in written and change.resource in by_resource:
             if change.action != "annotate":
                 changes.append(_written(change, by_resource[change.resource], view, gone, manifests))
@@ -91,6 +97,14 @@ def marked(intake: Intake, marks: Sequence[Mark], view: View, gone: Set[SiteName
         else:
             changes.append(change)
     return structs.replace(intake, changes=tuple(changes), manifests=manifests)
+
+
+def _leaving(change: Change, view: View) -> list[Change]:
+    state = view.find(change.resource)
+    if change.action != "delete":
+        return [change] if change.unchanged else []
+    stays = state is not None and not is_declared(state)
+    return [structs.replace(change, action="annotate", unchanged=True) if stays else change]
 
 
 def _written(

@@ -6,17 +6,19 @@ answers ──▶ wants ──▶ from the bundle, or AskSupply ──▶ Suppli
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from schemas.identity import ResourceId, SiteName
+from schemas.intents import Mark
 from schemas.peers import Part
 from schemas.scope.parse import parse_scope
 from schemas.ties import SHARED_FROM
 from schemas.verdicts import Step, Verdict, Wait
 from services.resolver.across.asking import COPIES, FOLLOWS, LEAVES, LEFT_BEHIND, STAY, Asking, told_of
 from services.resolver.across.gone import named_in, told
+from services.resolver.across.parts import resolved
 from services.resolver.across.supply import SUPPLIES_MAX, Naming, bare_namespace, shared_to_more
 from services.resolver.desk import Desk
 from services.resolver.judge.findings import named
@@ -192,9 +194,10 @@ class Bringer:
         for name in dict.fromkeys(names):
             part = parts.get(name)
             marks = supplies.marks.get(name, {})
+            said = (*(part.marks if part else ()), *bringing.marks_at(name, asked.bundle))
             more: dict[str, Any] = {
                 "brings": supplies.brought_to(name),
-                "marks": (*(part.marks if part else ()), *bringing.marks_at(name, asked.bundle)),
+                "marks": _if_tied(name, self._by_words(asked, name), said),
                 "resources": tuple(dict.fromkeys((*(part.resources if part else ()), *bringing.deletes.get(name, ())))),
             }
             if part is not None:
@@ -205,7 +208,8 @@ class Bringer:
         for name, leaving in bringing.leaving.items():
             got = made.get(name)
             if got is None or not (got.manifests or got.brings):  # words of ours go along with a deletion
-                gone = {**common, "verb": "delete", "resources": tuple(leaving), "marks": got.marks if got else ()}
+                said = _if_tied(name, leaving, got.marks if got else ())
+                gone = {**common, "verb": "delete", "resources": tuple(leaving), "marks": said}
                 made[name] = Part(**gone, site=name, entry=self.desk.site)
         if asked.intent.verb == "delete" or bringing.leaving:
             together = tuple(name for name, part in made.items() if part.resources or name not in bringing.departed)
@@ -213,6 +217,13 @@ class Bringer:
         left_out = self.desk.neighbours.gone & made.keys()
         bringing.left_out |= dict.fromkeys(left_out)
         return {name: part for name, part in made.items() if name not in left_out}
+
+    def _by_words(self, asked: Asking, name: SiteName) -> list[ResourceId]:
+        """What a site is to delete since words elsewhere say that it has it: of a set, or as a copy."""
+        said, surface = asked.intent.scope.strip(), self.desk.evidence.surface
+        texts = asked.intent.resources if asked.intent.verb == "delete" and not said and name != self.desk.site else ()
+        own = (resolved(surface, one, asked.intent.namespace) for one in texts)
+        return [*(one for one in own if one is not None), *asked.bringing.deletes.get(name, ())]
 
     def _marked(self, body: Body, marks: Mapping[ResourceId, Sequence[SiteName]]) -> Body:
         """An original that comes with the bundle carries the word from the start."""
@@ -255,6 +266,13 @@ def _is_asked(asked: Asking, name: SiteName, resource: ResourceId) -> bool:
     part = asked.parts.get(name)
     verdict = asked.answers.get(name)
     return part is not None and (resource in part.resources or (verdict is not None and resource in verdict.targets))
+
+
+def _if_tied(name: SiteName, resources: Iterable[ResourceId], marks: Sequence[Mark]) -> tuple[Mark, ...]:
+    """The marks of a part, with what it is to delete only where it is of a set or a copy."""
+    marked = {one.resource for one in marks}
+    fresh = (one for one in dict.fromkeys(resources) if one not in marked)
+    return (*marks, *(Mark(resource=one, leaves=(name,)) for one in fresh))
 
 
 def _goes(asked: Asking, want: Want) -> bool:

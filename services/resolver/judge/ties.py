@@ -57,6 +57,8 @@ def judge_mark(view: View, change: Change) -> Iterator[Finding]:
         yield Finding("D111", f"{named(resource)} is being deleted", "presence", resource)
     elif change.refused:  # what is brought elsewhere would not be what is here
         yield Finding("F502", f"{named(resource)} @ {view.site} {change.refused}", "nothing", resource)
+    elif change.unchanged and change.after is None:
+        yield Finding("N102", f"{named(resource)} is neither of a set nor a copy: it stays", "presence", resource)
     elif change.after is not None and _says_the_same(change.after, state):
         yield Finding("N102", f"{named(resource)} is marked already", "presence", resource)
 

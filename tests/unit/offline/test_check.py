@@ -186,6 +186,20 @@ def test_nothing_is_shared_from_a_site_that_the_scope_does_not_name(tmp_path: Pa
     assert "'configmap/settings: rome, deployment: lyon, configmap: oslo'" in verdict.remedies[0].command
 
 
+def test_what_only_has_the_name_of_a_replica_or_a_copy_stays(tmp_path: Path) -> None:
+    own = _settings(a="1")
+    tied = {"labels": {"cheops.io/replica-set": "x"}, "annotations": {"cheops.io/replicas": "lyon,oslo,rome"}}
+    replica = {**own, "metadata": {**own["metadata"], **tied}}
+    sites = {"lyon": [replica], "oslo": [replica], "rome": [own]}
+    narrower = _judged(tmp_path, Act(manifests=(_settings(a="2"),)), sites, "lyon & oslo")
+    assert (narrower.decision, {one.site for one in narrower.plan}) == ("allow", {"lyon", "oslo"})
+    (tmp_path / "shared").mkdir()
+    shared = {**own, "metadata": {**own["metadata"], "annotations": {"cheops.io/shared-to": "oslo"}}}
+    delete = Act(verb="delete", resources=("configmap/settings",), namespace="shop")
+    gone = _judged(tmp_path / "shared", delete, {"lyon": [shared], "oslo": [own]})
+    assert (gone.decision, {one.site for one in gone.plan}) == ("allow", {"lyon"})
+
+
 def test_an_unknown_site_in_the_scope_is_a_verdict_that_names_near_ones(tmp_path: Path) -> None:
     verdict = _judged(tmp_path, Act(manifests=(_settings("new"),)), {"lyon": [_settings()]}, "lion")
     assert (verdict.decision, _codes(verdict)) == ("deny", ["D601"])

@@ -18,7 +18,7 @@ from cheops.offline.sites import Flaws, site_of
 from schemas.documents import Document
 from schemas.identity import SiteName
 from schemas.relations.loader import load_catalogue
-from schemas.ties import REPLICA_SET, REPLICAS, SHARED_TO
+from schemas.ties import REPLICA_SET, REPLICAS, SHARED_FROM, SHARED_TO
 from schemas.verdicts import Verdict
 from services.resolver.judge.policy import Policy
 from tests.kit.manifests import Manifest, namespace, settings
@@ -72,7 +72,9 @@ def test_replicas_are_written_without_one_that_is_gone_whoever_names_it(scope: s
 def test_an_original_is_deleted_without_copies_that_are_gone() -> None:
     assert said(judged(DELETE, [original("rome")], gone=())) == ("defer", {"F501"})
     assert said(judged(DELETE, [original("rome")])) == ("allow", {"W511"})
-    verdict = judged(DELETE, [original("oslo", "rome")], [settings("settings")])
+    copy = settings("settings")
+    copy["metadata"]["labels"] = {SHARED_FROM: "lyon"}
+    verdict = judged(DELETE, [original("oslo", "rome")], [copy])
     assert said(verdict) == ("allow", {"W511"})
     assert {step.site for step in verdict.plan} == {LYON, OSLO}
 

@@ -274,3 +274,30 @@ def test_a_namespace_that_a_scope_brings_along_is_of_a_set(mesh: VirtualMesh) ->
     gone = do(mesh, "nice", "delete", "", "i-2", resources=("namespace/mall",))
     assert gone.decision == "allow", gone
     assert body(mesh, "lyon", mall) is body(mesh, "nice", mall) is None
+
+
+@pytest.mark.parametrize(("verb", "scope"), [("delete", ""), ("apply", "lyon & oslo"), ("apply", "oslo")])
+def test_what_only_has_the_name_of_a_replica_is_not_deleted_with_its_set(
+    mesh: VirtualMesh, verb: Any, scope: str
+) -> None:
+    """It was somebody's own when `min` left its site out: the words of the set name that all the same."""
+    mine = secret("new", "mine")
+    mesh["nice"].see(ResourceEvent("put", mesh["nice"].cluster.put(mine)))
+    mesh.settle()
+    made = do(mesh, "lyon", "create", "lyon & oslo & nice {min: 2}", "i-1", manifests=(new(),))
+    assert (made.decision, {one.site for one in made.plan}) == ("allow", {"lyon", "oslo"})
+    what = {"resources": ("secret/new",)} if verb == "delete" else {"manifests": (new("crt", "more"),)}
+    verdict = do(mesh, "lyon", verb, scope, "i-2", **what)
+    assert verdict.decision == "allow", verdict.summary
+    assert set((body(mesh, "nice", NEW) or {})["data"]) == {"mine"}
+    assert "nice" not in {one.site for one in verdict.plan}
+    said = [(one.code, one.site) for one in verdict.reasons if "neither of a set" in one.message]
+    assert said == [("N102", "nice")]
+
+
+def test_a_deletion_that_names_a_site_means_whatever_is_there(mesh: VirtualMesh) -> None:
+    mesh["nice"].see(ResourceEvent("put", mesh["nice"].cluster.put(secret("new", "mine"))))
+    mesh.settle()
+    do(mesh, "lyon", "create", "lyon & oslo", "i-1", manifests=(new(),))
+    do(mesh, "lyon", "delete", "lyon & oslo & nice", "i-2", resources=("secret/new",))
+    assert [body(mesh, one, NEW) for one in ("lyon", "oslo", "nice")] == [None] * 3
