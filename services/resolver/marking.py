@@ -33,10 +33,12 @@ from schemas.ties import (
     SHARED_TO,
     SHARED_TO_FACT,
     is_declared,
+    is_member,
     listed,
     replicas_at,
     set_id,
     shared_to,
+    sites_in,
     with_words,
 )
 from services.resolver.graph.view import View
@@ -115,6 +117,7 @@ def _written(
     text = words_of(state, mark, view.site, gone).annotations.get(SHARED_TO) if state is not None else None
     if text is None or change.after is None:
         return change
+    text = _without_members(text, change.after)
     manifests[change.resource] = with_words(manifests[change.resource], annotations={SHARED_TO: text})
     facts = {**change.after.facts, SHARED_TO_FACT: text}
     return structs.replace(change, after=structs.replace(change.after, facts=facts))
@@ -173,15 +176,25 @@ def _is_of_sites(location: Location) -> bool:
 
 
 def keeping_words(intake: Intake, view: View) -> Intake:
-    """Whoever applies an original anew does not take the word away that it is shared."""
+    """Whoever applies an original anew does not take the word away that it is shared.
+
+    What has become the same at several sites has no copy at any of them.
+    """
     manifests, changes = dict(intake.manifests), []
     for change in intake.changes:
         state = view.find(change.resource) if change.after is not None and change.action != "annotate" else None
         text = state.facts.get(SHARED_TO_FACT) if state is not None else None
         if text and change.after is not None and not change.after.facts.get(SHARED_TO_FACT):
-            manifests[change.resource] = with_words(manifests[change.resource], annotations={SHARED_TO: str(text)})
+            text = _without_members(str(text), change.after)
+            manifests[change.resource] = with_words(manifests[change.resource], annotations={SHARED_TO: text})
             after = structs.replace(change.after, facts={**change.after.facts, SHARED_TO_FACT: text})
             changes.append(structs.replace(change, after=after))
         else:
             changes.append(change)
     return structs.replace(intake, changes=tuple(changes), manifests=manifests)
+
+
+def _without_members(text: str, after: ResourceState) -> str:
+    """The sites that have a copy, without those that are of its set."""
+    members = replicas_at(after) if is_member(after) else ()
+    return listed(one for one in sites_in(text) if one not in members)

@@ -321,6 +321,23 @@ def test_a_copy_that_others_use_is_no_reason_to_leave_it_as_it_was(mesh: Virtual
     assert (verdict.decision, verdict.reasons[0].code) == ("deny", "D600"), "one part of an intent cannot do both"
 
 
+def test_a_copy_that_becomes_a_replica_is_none_to_its_original_any_more(mesh: VirtualMesh) -> None:
+    """When the set leaves its site later, the next write on the original would make it a copy again."""
+    mesh.enter("lyon", "create", "lyon & oslo, secret: nice", manifests=(web(),))
+    mesh.pump()
+    mesh.settle()
+    mesh.enter("nice", "apply", "nice & lyon", "i-2", manifests=(without_uid(secret("ca", "crt", "more")),))
+    mesh.pump()
+    mesh.settle()
+    assert mesh.verdict("nice", "i-2").decision == "allow", mesh.verdict("nice", "i-2").summary
+    assert SHARED_FROM not in labels(mesh, "lyon")
+    assert notes(mesh, "nice")[SHARED_TO] == "oslo"
+    mesh.enter("nice", "apply", "nice & lyon & oslo", "i-3", manifests=(without_uid(secret("ca", "crt", "more")),))
+    mesh.pump()
+    mesh.settle()
+    assert not notes(mesh, "nice").get(SHARED_TO)
+
+
 def test_who_writes_on_a_copy_is_told_that_its_original_replaces_it(mesh: VirtualMesh) -> None:
     mesh.enter("lyon", "create", "lyon, secret: nice", manifests=(web(),))
     mesh.pump()
