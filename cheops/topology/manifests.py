@@ -5,7 +5,7 @@
     router   a Deployment, and a Service that the sites reach it by
 
 The watcher may read everything and write nothing, the executor may write what an intent can name, the resolver may not
-speak to the API server at all.
+speak to the API server at all; none of them reaches anybody through it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Final
 from msgspec import Struct
 
 from cheops.topology import webhook
+from cheops.topology.confinement import confinement
 from cheops.topology.objects import Naming, Object, Volume, claim, pod_of
 from cheops.topology.permissions import AUDITOR
 from cheops.topology.plan import FOLDER_OF_ROUTERS, Plan, Router, Site
@@ -129,6 +130,7 @@ def of_site(plan: Plan, site: Site, files: Files, choices: Choices) -> list[Obje
             settings |= {"CHEOPS_GONE": ",".join(plan.gone)} if plan.gone else {}
         read = _gate_certificate(site, files, choices) if service == "resolver" and choices.gate else {}
         made += _service(names, service, settings, _keys(plan, files, site, service), read, choices)
+    made += confinement(_user(choices, service) for service, rules in RIGHTS.items() if rules)
     return [*made, *_gate(names, site, files, choices)] if choices.gate else made
 
 
@@ -194,12 +196,16 @@ def _gate(names: Naming, site: Site, files: Files, choices: Choices) -> list[Obj
     texts = _gate_certificate(site, files, choices)
     bundle = b64encode(_file(files, f"{site.name}/{choices.gate_folder}/tls/ca.pem").encode()).decode()
     where = {"service": {"name": GATE, "namespace": choices.namespace, "port": HTTPS}, "caBundle": bundle}
-    executor = f"system:serviceaccount:{choices.namespace}:cheops-executor"
     return [
         names.secret(f"{GATE}-tls", "resolver", texts),
         names.service(GATE, {"gate": HTTPS}, component="resolver"),
-        webhook.configuration(where, (choices.namespace,), (executor,)),
+        webhook.configuration(where, (choices.namespace,), (_user(choices, "executor"),)),
     ]
+
+
+def _user(choices: Choices, service: str) -> str:
+    """As which it comes to the API server."""
+    return f"system:serviceaccount:{choices.namespace}:cheops-{service}"
 
 
 def _gate_certificate(site: Site, files: Files, choices: Choices) -> dict[str, str]:

@@ -20,6 +20,9 @@ import yaml
 from cheops.sandbox.controlplane import ControlPlane
 from cheops.sandbox.process import ChildProcess
 from cheops.sandbox.python import PythonProcess
+from services.chassis.kubernetes import connection
+from services.executor.kubernetes.client import KubernetesClient
+from services.executor.kubernetes.errors import ApiError
 from tests.kit.command import MANIFESTS, Shell
 from tests.kit.controlplane import kubectl
 from tests.kit.ports import free_ports
@@ -27,6 +30,11 @@ from tests.kit.waiting import eventually
 
 SERVICES = ("watcher", "resolver", "executor")
 FOR_PODS_ONLY = ("CHEOPS_METRICS_PORT", "CHEOPS_METRICS_HOST", "CHEOPS_GATE_PORT", "CHEOPS_GATE_HOST")
+THROUGH = (  # a kubelet runs commands in any pod
+    "/api/v1/nodes/lyon-node-1/proxy/pods",
+    "/api/v1/namespaces/default/services/kubernetes/proxy/",
+    "/api/v1/namespaces/kube-system/pods/any/proxy/",
+)
 ROLE = """
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
@@ -108,6 +116,17 @@ class Cluster:
         file.write_text(yaml.safe_dump(made))
         return file
 
+    async def asked(self, account: str, path: str) -> str:
+        """What the API server answers it, with its token alone."""
+        client = KubernetesClient(await connection.connect(self._kubeconfig(account)))
+        try:
+            await client.get(path)
+        except ApiError as error:
+            return f"{error.status} {error}"
+        finally:
+            await client.close()
+        return ""
+
     def may(self, account: str, verb: str, resource: str) -> bool:
         """What the API server says."""
         review = {
@@ -166,6 +185,10 @@ async def test_a_site_runs_in_a_cluster_by_its_manifests_with_their_rights_alone
     assert granted.code == 0, granted.out + granted.err
     gone = shell("delete", "namespace/shop", "--cascade", "dependents")
     assert gone.code == 0, gone.out + gone.err
+    for account in ("cheops-watcher", "cheops-executor"):
+        for path in THROUGH:
+            said = await cluster.asked(account, path)
+            assert (said[:3], "connects to no pod" in said) == ("403", True), f"{account} {path}: {said}"
     assert not cluster.may("cheops-watcher", "delete", "secrets")
     assert not cluster.may("cheops-watcher", "create", "pods")
     assert not cluster.may("cheops-resolver", "get", "pods")

@@ -70,6 +70,17 @@ def test_only_who_speaks_to_the_api_server_has_a_token_and_a_role(folder: MeshFo
     assert {*rule["verbs"]} == {"get", "list", "watch"}
 
 
+def test_who_has_a_token_reaches_nobody_through_the_api_server(folder: MeshFolder) -> None:
+    objects = by_name(folder.manifests("lyon", Choices(namespace="platform")))
+    policy = objects["ValidatingAdmissionPolicy", "cheops-connects-to-nobody"]["spec"]
+    assert policy["matchConstraints"]["resourceRules"][0]["operations"] == ["CONNECT"]
+    (condition,) = policy["matchConditions"]
+    for service in ("watcher", "executor"):
+        assert f'"system:serviceaccount:platform:cheops-{service}"' in condition["expression"]
+    binding = objects["ValidatingAdmissionPolicyBinding", "cheops-connects-to-nobody"]["spec"]
+    assert binding == {"policyName": "cheops-connects-to-nobody", "validationActions": ["Deny"]}
+
+
 def test_a_server_listens_in_its_pod_wherever_others_reach_it_and_services_find_it_by_its_service(
     folder: MeshFolder,
 ) -> None:
@@ -169,7 +180,7 @@ def test_the_command_prints_what_kubectl_reads_and_cheops_itself_finds_nothing_w
     assert (unknown.code, unknown.out) == (2, "")
     assert "no site or router is called 'paris' (there are lyon, oslo, router-1, router-2)" in unknown.err
     listed = shell("mesh", "manifests", "lyon", "-o", "json").body
-    assert (listed["kind"], len(listed["items"])) == ("List", 18)
+    assert (listed["kind"], len(listed["items"])) == ("List", 20)
     printed = shell("mesh", "manifests", "lyon", "--storage-class", "fast")
     assert "  server.conf: |\n    # The server of site lyon.\n" in printed.out
     (tmp_path / "there").mkdir()
