@@ -21,6 +21,7 @@ SERVERS_OWN: Final = (  # as services/resolver/gate.py knows them; said here, th
     'request.userInfo.username.startsWith("system:kube-")',
     'request.userInfo.username.startsWith("system:node:")',
     'request.userInfo.username == "system:apiserver"',
+    'request.userInfo.username == "system:cloud-controller-manager"',
 )
 UNRELATED: Final = (  # kinds that nothing depends on, and that come often
     'request.resource.group in ["coordination.k8s.io", "events.k8s.io"]',

@@ -29,7 +29,7 @@ from services.chassis.kubernetes.declaration import MANAGER
 from services.resolver.desk import Desk
 from services.resolver.judge.findings import named
 from services.resolver.judge.ties import COPIES, OF_OTHERS
-from services.resolver.judge.use import ends, namespace_ends
+from services.resolver.judge.use import ends, lives, namespace_ends
 from services.resolver.judge.written import WrittenReason, WrittenVerdict
 from services.resolver.plain import decided_at_once
 from services.resolver.reviews import Request, answered, request_in
@@ -49,8 +49,14 @@ ELSEWHERE: Final = "F341"  # as a verdict defers what another site has to say; a
 USERS: Final = ("D310", "D311", "D312", "D313", "W310", "W311", "W312")  # whose reason names who uses it
 BREAKING: Final = ("D2", "D3")  # numbers about what others need (schemas/codes)
 OF_INTENTS: Final = ("D0", "D6")  # about an intent's own form and scope: of what an API server takes they say nothing
-OF_CHILDREN: Final = "D313"
-SERVERS_OWN: Final = ("system:serviceaccount:kube-system:", "system:kube-", "system:node:", "system:apiserver")
+OF_CHILDREN: Final = ("D313", "W314")
+SERVERS_OWN: Final = (
+    "system:serviceaccount:kube-system:",
+    "system:kube-",
+    "system:node:",
+    "system:apiserver",
+    "system:cloud-controller-manager",
+)
 SERVERS_TO_SET: Final = ("managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink")
 
 
@@ -96,7 +102,7 @@ class Gate:
         if verdict is None:
             case = hearing.case(intent, hearing.take_in(intent, moment), 1, moment)
             verdict = hearing.judge(case, self._desk.view(), moment)
-        said = self._said(verdict, request, body, moment)
+        said = self._said(verdict, request, resource, body, moment)
         if said.allowed and request.operation == "DELETE" and not request.dry_run:
             self._let_go.pop(resource, None)
             self._let_go[resource] = moment.monotonic_s, str(_metadata(body).get("uid") or "")
@@ -122,13 +128,20 @@ class Gate:
                 return True
         return mapping_of(request.options).get("fieldManager") == MANAGER or self._desk.holds.holds(resource)
 
-    def _said(self, verdict: Verdict | WrittenVerdict, request: Request, body: dict[str, Any], moment: Moment) -> Said:
+    def _said(
+        self,
+        verdict: Verdict | WrittenVerdict,
+        request: Request,
+        resource: ResourceId,
+        body: dict[str, Any],
+        moment: Moment,
+    ) -> Said:
         self._forget(moment.monotonic_s)
         overridden = {*_words(request.old_object), *_words(body)}
-        kept = _orphaned(request)
+        orphans = _orphans(request)
         blocking, more = list[Because](), list[Because]()
         for reason in verdict.reasons:
-            if reason.code in kept or reason.code.startswith(OF_INTENTS):
+            if reason.code.startswith(OF_INTENTS) or (orphans and self._stays(reason, resource)):
                 continue
             if reason.code in USERS and reason.resource is not None and self._goes(reason.resource):
                 continue
@@ -148,6 +161,20 @@ class Gate:
             return Said(False, message)
         warnings = tuple(_warnings([*blocking, *more])) if _is_person(request.user_info.username) else ()
         return Said(True, message, warnings)
+
+    def _stays(self, reason: Because, resource: ResourceId) -> bool:
+        """What it says to be missed is there when what the resource owns stays: it was that, or does as well."""
+        edge = reason.relation
+        if reason.code in OF_CHILDREN or edge is None or reason.code not in USERS:
+            return reason.code in OF_CHILDREN
+        if edge.target != resource:
+            return True
+        view = self._desk.view()
+        user = view.find(edge.source)
+        rows = user.references if user is not None else ()
+        ways = [one for one in rows if one.selector is not None and (one.rule, one.path) == (edge.rule, edge.path)]
+        found = (one for way in ways for one in view.targets(edge.source, way).present)
+        return any(one != resource and lives(view, one) for one in found)
 
     def _goes(self, resource: ResourceId) -> bool:
         """It, or who owns it, was let go a moment ago, ends, or is there no more: what it owned is collected then."""
@@ -228,10 +255,10 @@ def _words(body: dict[str, Any] | None) -> list[str]:
     return [word.strip() for word in text.split(",")] if isinstance(text, str) else []
 
 
-def _orphaned(request: Request) -> tuple[str, ...]:
-    """What is not so when what it owns stays."""
-    stays = mapping_of(request.options).get("propagationPolicy") == "Orphan"
-    return (OF_CHILDREN, "W314") if stays else ()
+def _orphans(request: Request) -> bool:
+    """Whether what it owns stays."""
+    options = mapping_of(request.options)
+    return options.get("propagationPolicy") == "Orphan" or options.get("orphanDependents") is True
 
 
 def _unasked(reason: Because, sites: Sequence[SiteName]) -> WrittenReason:

@@ -78,6 +78,8 @@ def use_by(reference: Reference, kind: KindId, traits: ResourceState, makes_pods
         return "over" if is_over else "lifetime"
     if reference.optional or reference.soft or reference.confidence == "inferred":
         return "weak"
+    if reference.rule == "podspec.node" and facts.get("maker") == "DaemonSet":  # it was made for that node alone
+        return "weak"
     if may_be_needed_to_end(reference) and (traits.deleting or _has_mounted(kind, facts)):
         return "lifetime"
     if reference.once or _is_over(reference, kind, facts, makes_pods):

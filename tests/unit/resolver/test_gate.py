@@ -189,7 +189,13 @@ def test_what_is_made_anew_is_not_held_to_the_one_before_it_that_was_not_seen_to
 
 
 @pytest.mark.parametrize(
-    "user", ["system:serviceaccount:kube-system:generic-garbage-collector", "system:node:n1", "system:kube-scheduler"]
+    "user",
+    [
+        "system:serviceaccount:kube-system:generic-garbage-collector",
+        "system:node:n1",
+        "system:kube-scheduler",
+        "system:cloud-controller-manager",
+    ],
 )
 def test_what_runs_the_cluster_is_never_stopped(user: str) -> None:
     assert Site(namespace(), USED, WEB).delete(USED, user=user) == Said(True, judged=False)
@@ -256,14 +262,38 @@ def test_who_was_let_go_and_made_anew_uses_it_again() -> None:
     assert not site.delete(USED).allowed
 
 
-def test_what_owns_nothing_any_more_takes_nothing_with_it() -> None:
-    replicas = workload("ReplicaSet", "web-1", {}, owners=(deployment("web"),))
-    held = service("web", "web")
-    site = Site(namespace(), deployment("web"), replicas, held)
-    refused = site.delete(deployment("web"))
-    orphaning = site.delete(deployment("web"), options={"propagationPolicy": "Orphan"})
-    assert "D313" not in orphaning.message + " ".join(orphaning.warnings)
-    assert refused.message.count("D310") >= orphaning.message.count("D310")
+@pytest.mark.parametrize("options", [{"propagationPolicy": "Orphan"}, {"orphanDependents": True}])
+def test_what_leaves_its_pods_behind_takes_nothing_from_who_selects_them(options: Manifest) -> None:
+    web, held = deployment("web"), service("web", "web")
+    replicas = workload("ReplicaSet", "web-1", {}, app="web", owners=(web,))
+    running = pod("web-1-a", owners=(replicas,))
+    mounted = workload("StatefulSet", "db", {}, app="db")
+    site = Site(namespace(), web, replicas, running, held, mounted, service("db", "db"))
+    assert "D310 selected by Service shop/web" in site.delete(web).message
+    assert site.delete(web, options=options).allowed
+    assert "D310 selected by Service shop/db" in site.delete(mounted, options=options).message, "no pod of it stays"
+
+
+def test_what_leaves_what_it_owns_behind_is_kept_from_those_who_name_it_and_not_from_those_who_name_that() -> None:
+    web = deployment("web")
+    owned = secret("made", owners=(web,))
+    scaled = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}
+    scaler = thing("HorizontalPodAutoscaler", "web", api="autoscaling/v2", spec=scaled)
+    site = Site(namespace(), web, owned, deployment("other", mounts_secret("made")), scaler)
+    assert "D313" in site.delete(web).message
+    said = site.delete(web, options={"propagationPolicy": "Orphan"})
+    assert (said.message.count("\n  D310"), "HorizontalPodAutoscaler shop/web" in said.message) == (1, True)
+    assert "D313" not in said.message
+
+
+def test_a_drained_node_goes_with_the_pods_that_were_made_for_it() -> None:
+    """kubectl drain leaves those of a DaemonSet where they are."""
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "rack-1", "uid": "n"}}
+    agents = workload("DaemonSet", "agent", {}, api="apps/v1")
+    agent = pod("agent-1", {"nodeName": "rack-1"}, app="agent", owners=(agents,))
+    assert Site(namespace(), node, agents, agent).delete(node).allowed
+    said = Site(namespace(), node, agents, agent, pod("web-1", {"nodeName": "rack-1"})).delete(node)
+    assert (said.message.count("\n  D310"), "Pod shop/web-1" in said.message) == (1, True)
 
 
 def test_a_person_may_say_that_a_reason_does_not_count() -> None:
