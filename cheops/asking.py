@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
+from pydantic import ValidationError
 
 from cheops.contexts import Context
 from cheops.lines import Lines, NoSiteError
 from schemas import subjects
-from schemas.envelope import Message, MessageError
+from schemas.envelope import Message, MessageError, describe
 from schemas.events import ResourceState
 from schemas.identity import SiteName, site_name
 from schemas.queries import (
@@ -59,8 +60,8 @@ class Questions:
     """What can be asked of sites.
 
     `site` may be left out where the context names one or where there is only one. Raises NoSiteError when it is not
-    clear which site is meant, WrongQuestionError for a kind or name that the site cannot read, BusUnavailableError when
-    no resolver answers for it.
+    clear which site is meant, MessageError for a field that is wrong whoever is asked, WrongQuestionError for a kind or
+    name that the site cannot read, BusUnavailableError when no resolver answers for it.
     """
 
     def __init__(self, lines: Lines, context: Context) -> None:
@@ -96,7 +97,7 @@ class Questions:
         `nodes` carry their state (present, missing, terminating, in flight), `edges` the field that makes them;
         `direct_dependents` and `direct_dependencies` are exact, `more` counts what the bound left out.
         """
-        query = GraphQuery(resource=resource, namespace=namespace, direction=direction, depth=depth)
+        query = _question(GraphQuery, resource=resource, namespace=namespace, direction=direction, depth=depth)
         return await self.graph(query, site=site)
 
     async def dependents(self, resource: str, *, namespace: str = "", site: str | None = None) -> GraphAnswer:
@@ -109,12 +110,12 @@ class Questions:
 
     async def why(self, source: str, target: str, *, namespace: str = "", site: str | None = None) -> GraphAnswer:
         """The shortest path by which `source` depends on `target`; no edges when there is none."""
-        query = WhyQuery(source=source, target=target, namespace=namespace)
+        query = _question(WhyQuery, source=source, target=target, namespace=namespace)
         return await self._ask(await self.entry_site(site), "why", query, GraphAnswer)
 
     async def missing(self, *, namespace: str = "", site: str | None = None, optional: bool = False) -> GraphAnswer:
         """Dangling references, of one namespace or of the site; a node's `made_by` is the top of its owners."""
-        query = MissingQuery(namespace=namespace, optional=optional)
+        query = _question(MissingQuery, namespace=namespace, optional=optional)
         return await self._ask(await self.entry_site(site), "missing", query, GraphAnswer)
 
     async def order(self, query: OrderQuery, *, site: str | None = None) -> OrderAnswer:
@@ -125,14 +126,16 @@ class Questions:
         self, kind: str = "", *, prefix: str = "", namespace: str = "", site: str | None = None
     ) -> NamesAnswer:
         """The names of one kind at a site (`resources`), or the kinds that have objects (`kinds`)."""
-        query = NamesQuery(kind=kind, prefix=prefix, namespace=namespace)
+        query = _question(NamesQuery, kind=kind, prefix=prefix, namespace=namespace)
         return await self._ask(await self.entry_site(site), "names", query, NamesAnswer)
 
     async def states(self, *, kinds: Iterable[str] = (), site: str | None = None) -> AsyncIterator[ResourceState]:
         """Everything that the site's graph holds (of these kinds), in the order of identities; page by page."""
         where, after, more = await self.entry_site(site), "", True
         while more:
-            page = await self._ask(where, "states", StatesQuery(kinds=tuple(kinds), after=after), StatesAnswer)
+            page = await self._ask(
+                where, "states", _question(StatesQuery, kinds=tuple(kinds), after=after), StatesAnswer
+            )
             for one in page.states:
                 state = msgspec.convert(one, ResourceState)
                 after = state.resource
@@ -216,6 +219,14 @@ class Questions:
                 raise
             wrong = refusal.code == WRONG_QUESTION
             raise (WrongQuestionError if wrong else RefusedError)(refusal.message) from None
+
+
+def _question(model: type[Answer], **fields: Any) -> Answer:
+    """Raises MessageError that names the field."""
+    try:
+        return model(**fields)
+    except ValidationError as error:
+        raise MessageError(describe(error)) from error
 
 
 def _refusal(payload: bytes) -> Refusal | None:

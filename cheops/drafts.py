@@ -13,13 +13,15 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError, to_json
 
-from schemas.envelope import MessageError, describe
+from schemas.envelope import MessageError, describe, field_path
 from schemas.identity import SiteName
-from schemas.intents import BOUND_DEFAULT_S, LIFETIME_DEFAULT_S, OnFailure, Override, Verb
+from schemas.intents import BOUND_DEFAULT_S, INTENT_BYTES_MAX, LIFETIME_DEFAULT_S, OnFailure, Override, Verb
 from schemas.intents import Intent as EnteredIntent
 
 Manifest = Mapping[str, Any]
+Steps = tuple[int | str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,19 +75,31 @@ class Intent:
         return cls(verb="read", resources=resources, **options)
 
     def entered(self, *, intent_id: str, site: SiteName, requester: str, now: datetime) -> EnteredIntent:
-        """The message for the bus; raises MessageError that names the field."""
+        """The message for the bus; raises MessageError that names the field, also when a message cannot hold it."""
+        manifests = [one for one in self.manifests if one is not None]  # as YAML gives an empty document
+        for place, one in enumerate(manifests):
+            if not isinstance(one, Mapping):
+                raise MessageError(
+                    f"manifests.{place}: {one!r:.40} (expected a list of mappings, as yaml.safe_load_all gives)"
+                )
+        if not isinstance(self.overrides, Mapping):
+            raise MessageError(f"overrides: {self.overrides!r:.40} (expected code → reason)")
         try:
-            return EnteredIntent(
+            expires_at = now + timedelta(seconds=self.lifetime_s)
+        except (OverflowError, ValueError, TypeError) as error:
+            raise MessageError(f"lifetime_s: {self.lifetime_s!r:.40} (expected seconds, as 3600)") from error
+        try:
+            made = EnteredIntent(
                 id=intent_id,
                 site=site,
                 verb=self.verb,
                 resources=self.resources,
-                manifests=tuple(dict(one) for one in self.manifests),
+                manifests=tuple(dict(one) for one in manifests),
                 namespace=self.namespace,
                 scope=self.scope,
                 requester=requester,
                 created_at=now,
-                expires_at=now + timedelta(seconds=self.lifetime_s),
+                expires_at=expires_at,
                 bound_s=self.bound_s,
                 cascade=self.cascade,
                 on_failure=self.on_failure,
@@ -93,5 +107,26 @@ class Intent:
                 heal=self.heal,
                 overrides=tuple(Override(code=code, reason=why) for code, why in self.overrides.items()),
             )
+            size = len(made.to_json())
         except ValidationError as error:
             raise MessageError(describe(error)) from error
+        except PydanticSerializationError as error:
+            where = field_path(_unsayable(manifests, ("manifests",)))
+            raise MessageError(f"{where}: not what JSON can say (expected text, numbers, lists, mappings)") from error
+        if size > INTENT_BYTES_MAX:
+            raise MessageError(
+                f"manifests: {size / 1e6:.1f} MB together (expected at most {INTENT_BYTES_MAX / 1e6:.1f} MB): "
+                "split them into several intents"
+            )
+        return made
+
+
+def _unsayable(value: Any, path: Steps) -> Steps:
+    """Where the first value stands that cannot be written."""
+    rows = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, (list, tuple)) else ()
+    for step, inner in rows:
+        try:
+            to_json({step: inner})
+        except PydanticSerializationError:
+            return _unsayable(inner, (*path, step))
+    return path

@@ -18,9 +18,9 @@ from cheops.lines import Lines
 from cheops.merging import as_they_come, in_order
 from schemas import envelope, subjects
 from schemas.alerts import Alert
-from schemas.envelope import Message, MessageError
+from schemas.envelope import Message
 from schemas.identity import SiteName, site_name
-from schemas.intents import INTENT_BYTES_MAX, INTENT_ID
+from schemas.intents import INTENT_ID
 from schemas.intents import Intent as EnteredIntent
 from schemas.queries import CancelRequest
 from schemas.verdicts import Verdict
@@ -57,19 +57,12 @@ class Mesh(Questions):
     async def enter(self, draft: Intent, *, site: str | None = None, intent_id: str | None = None) -> EnteredIntent:
         """Give a draft its id, site, requester and time; nothing is sent.
 
+        `intent_id`: of one that may have been sent before; a second draft of that id is answered as the first was.
         Raises MessageError that names the field, also when a message cannot hold it.
         """
         entry = await self.entry_site(site, scope=draft.scope)
-        intent = draft.entered(
-            intent_id=intent_id or new_id(), site=entry, requester=requester_name(), now=datetime.now(UTC)
-        )
-        size = len(intent.to_json())
-        if size > INTENT_BYTES_MAX:
-            raise MessageError(
-                f"manifests: {size / 1e6:.1f} MB together (expected at most {INTENT_BYTES_MAX / 1e6:.1f} MB): "
-                "split them into several intents"
-            )
-        return intent
+        made = intent_id or new_id()
+        return draft.entered(intent_id=made, site=entry, requester=requester_name(), now=datetime.now(UTC))
 
     async def submit(self, draft: Intent, *, site: str | None = None, intent_id: str | None = None) -> Verdict:
         """Publish an intent and wait for its first verdict (a preview asks without publishing).

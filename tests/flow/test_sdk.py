@@ -122,6 +122,10 @@ async def test_mistakes_are_exceptions_that_say_what_was_expected(mesh: Mesh) ->
         await mesh.ensure_site((await mesh.enter(Intent.read("secret/x"), site="paris")).site)
     with pytest.raises(WrongQuestionError, match="no kind is called 'deplyment'"):
         await mesh.tree("deplyment/web", site="lyon")
+    with pytest.raises(MessageError, match=r"^depth: "):
+        await mesh.tree("deployment/web", site="lyon", depth=-1)
+    with pytest.raises(MessageError, match=r"^direction: "):
+        await mesh.tree("deployment/web", site="lyon", direction="up")  # type: ignore[arg-type]  # a mistake
     with pytest.raises(MessageError, match="needs 'resources'"):
         await mesh.submit(Intent.delete(), site="lyon")
     with pytest.raises(NoSiteError, match=r"no site is called 'paris' \(there are lyon, oslo\)"):
