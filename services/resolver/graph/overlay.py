@@ -176,13 +176,13 @@ class OverlayView:
                 by_kind[kind_of(source)] = by_kind.get(kind_of(source), 1) - 1
         if self._pointed is None:
             self._pointed = Pointing(self._before())
-        for state in self._pointed.at(resource):
-            if any(True for _ in self._edges_to(state, resource, self._base, which)):
+        for state, references in self._pointed.at(resource):
+            if any(True for _ in self._edges_to(state, references, resource, self._base, which)):
                 self._asked.add(state.resource)
                 count -= 1
                 by_kind[kind_of(state.resource)] = by_kind.get(kind_of(state.resource), 1) - 1
-        for state in self._pointing_at(resource):
-            mine = list(self._edges_to(state, resource, self, which))
+        for state, references in self._pointing_at(resource):
+            mine = list(self._edges_to(state, references, resource, self, which))
             edges += mine
             if mine:
                 self._asked.add(state.resource)
@@ -193,8 +193,8 @@ class OverlayView:
     def needing(self, resource: ResourceId, granules: AbstractSet[str]) -> list[Edge]:
         """Edges that need one of these parts after the changes."""
         edges = self._staying(self._base.needing(resource, granules))
-        for state in self._pointing_at(resource):
-            found = self._edges_to(state, resource, self, "users")
+        for state, references in self._pointing_at(resource):
+            found = self._edges_to(state, references, resource, self, "users")
             mine = [edge for edge in found if edge.reference.granule in granules]
             if mine:
                 self._asked.add(state.resource)
@@ -226,15 +226,18 @@ class OverlayView:
         """What changes, as it is without that."""
         return [state for one in self._changed if (state := self._base.find(one)) is not None]
 
-    def _pointing_at(self, resource: ResourceId) -> list[ResourceState]:
+    def _pointing_at(self, resource: ResourceId) -> list[tuple[ResourceState, list[Reference]]]:
         """Of what is put in place: whoever may point at it."""
         if self._points is None:
             self._points = Pointing(self._puts.values())
         return self._points.at(resource)
 
-    def _edges_to(self, source: ResourceState, target: ResourceId, view: View, which: Which) -> Iterator[Edge]:
+    def _edges_to(
+        self, source: ResourceState, references: Iterable[Reference], target: ResourceId, view: View, which: Which
+    ) -> Iterator[Edge]:
+        """By those of its references that may lead there."""
         state = view.find(target)
-        for reference in source.references:
+        for reference in references:
             if which != "all" and (reference.relation in OWNING) != (which == "children"):
                 continue
             if which == "selectors" and reference.selector is None:
@@ -250,16 +253,24 @@ class Pointing:
     """Who of many may point at a resource: by its name, or by whatever labels. In their order."""
 
     def __init__(self, states: Iterable[ResourceState]) -> None:
-        self._states = [*states]
+        self._rows: list[tuple[ResourceState, Reference]] = []
         self._naming: dict[ResourceId, list[int]] = {}
         self._selecting: list[int] = []
-        for place, state in enumerate(self._states):
-            for target in {None if one.selector is not None else one.target for one in state.references}:
-                row = self._selecting if target is None else self._naming.setdefault(target, [])
-                row.append(place)
+        for state in states:
+            for reference in state.references:
+                found = self._selecting
+                if reference.selector is None:
+                    found = self._naming.setdefault(reference.target, [])
+                found.append(len(self._rows))
+                self._rows.append((state, reference))
 
-    def at(self, resource: ResourceId) -> list[ResourceState]:
-        """All that do, and some that do not."""
+    def at(self, resource: ResourceId) -> list[tuple[ResourceState, list[Reference]]]:
+        """All that do, and some that do not, each with those of its references by which it may."""
         naming = self._naming.get(resource, [])
-        places = sorted({*naming, *self._selecting}) if self._selecting else naming
-        return [self._states[place] for place in places]
+        found: list[tuple[ResourceState, list[Reference]]] = []
+        for place in sorted([*naming, *self._selecting]) if self._selecting else naming:
+            state, reference = self._rows[place]
+            if not found or found[-1][0] is not state:
+                found.append((state, []))
+            found[-1][1].append(reference)
+        return found

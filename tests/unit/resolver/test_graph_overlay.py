@@ -1,21 +1,27 @@
-"""What is laid over a site answers as the site would after the changes, which is the naive model."""
+"""What is laid over a site answers as the site would after the changes, and is read in proportion to what it names."""
 
 from __future__ import annotations
 
-from typing import Final, get_args
+from collections.abc import Iterator
+from typing import Any, Final, get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from schemas.events import ResourceEvent, ResourceState
+from schemas.events import Reference, ResourceEvent, ResourceState
+from schemas.identity import ResourceId
 from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.view import WALK_MAX, Dependents, Which
 from tests.kit.examples import examples
+from tests.kit.manifests import deployment, namespace, pod
+from tests.unit.resolver.naive_cluster import EXTRACTOR
 from tests.unit.resolver.sketches import NAMES, Sketch
+from tests.unit.resolver.test_gate import Site
 
 NEEDED: Final = frozenset(("key",))
-KINDS: Final = get_args(Which)
+FEW: Final = 16
+MANY: Final = 640
 
 
 @settings(max_examples=examples(1_000))
@@ -57,3 +63,46 @@ def _told(found: Dependents) -> set[str]:
 def _is_exact(found: Dependents) -> bool:
     """They count, too, where they stand in no edge."""
     return found.count == len({edge.source for edge in found.edges if edge.reference.uid != "u2"})
+
+
+class Counted(tuple[Reference, ...]):
+    """References that know how often one of them was looked at."""
+
+    looked_at = 0
+
+    def __iter__(self) -> Iterator[Reference]:
+        for one in super().__iter__():
+            self.looked_at += 1
+            yield one
+
+
+def reading(many: int) -> dict[str, Any]:
+    env = [{"name": f"E{one}", "valueFrom": {"secretKeyRef": {"name": f"s{one}", "key": "k"}}} for one in range(many)]
+    return {"containers": [{"name": "a", "image": "b", "env": env}]}
+
+
+def test_a_bundle_of_one_object_with_very_many_references_is_read_in_proportion_to_them() -> None:
+    site, state = Site(namespace()), EXTRACTOR.state(deployment("web", reading(MANY)))
+    references = Counted(state.references)
+    view = OverlayView(site.machine.desk.view(), {state.resource: structs.replace(state, references=references)})
+    for one in range(MANY):
+        (edge,) = view.dependents(ResourceId(f"Secret/shop/s{one}")).edges
+        assert (edge.source, f"env[{one}]" in edge.reference.path) == (state.resource, True)
+    assert references.looked_at < 5 * MANY
+
+
+def test_of_many_references_those_by_labels_are_found_with_those_by_name_in_their_order() -> None:
+    rows = [{"matchLabels": {"app": f"a{one}"}} for one in range(2 * FEW)]
+    peers = [{"podSelector": one} for one in rows]
+    policy = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "n", "namespace": "shop", "uid": "n"},
+        "spec": {"podSelector": {}, "ingress": [{"from": [*peers, *peers]}]},
+    }
+    chosen = pod("one", app="a3")
+    site, state = Site(namespace(), chosen), EXTRACTOR.state(policy)
+    view = OverlayView(site.machine.desk.view(), {state.resource: state})
+    paths = [edge.reference.path for edge in view.dependents(ResourceId("Pod/shop/one")).edges]
+    twice = (f"spec.ingress[0].from[{one}].podSelector" for one in (3, 3 + 2 * FEW))
+    assert paths == ["spec.podSelector", *twice]
