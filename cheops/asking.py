@@ -211,6 +211,8 @@ class Questions:
             reply = await bus.request(subject, question.to_json(), ANSWER_TIMEOUT_S)
         except BusUnavailableError as error:
             raise BusUnavailableError(f"no resolver answers for site {site} (cheops sites, cheops doctor)") from error
+        except TransientError as error:
+            raise TransientError(f"of site {site} there is no answer: {error} (cheops doctor)") from error
         try:
             return model.from_json(reply.payload)
         except MessageError:

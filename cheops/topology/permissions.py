@@ -32,6 +32,8 @@ SHARED_STREAMS: Final[tuple[StreamName, ...]] = (
     "ALERTS",
     "DEAD",
 )
+# What stories and replays are read from; an operation repeats what a manifest holds, and belongs to the executor.
+TOLD_TO_PEOPLE: Final[tuple[StreamName, ...]] = ("EVENTS", "INTENTS", "PARTS", "VERDICTS", "OUTCOMES", "ALERTS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ def _client(site: SiteName) -> Permissions:
             subjects.filters("INTENTS", site),
             subjects.api_family("resolver", site),
             subjects.api_family("resolver", subjects.EVERY_SITE),
-            *(one for stream in SHARED_STREAMS for one in _getting(stream)),
+            *(one for stream in TOLD_TO_PEOPLE for one in _getting(stream)),
         ),
         subscribe=(
             _inbox(site, CLIENT),

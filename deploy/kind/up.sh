@@ -35,7 +35,7 @@ for site in $(echo "$sites" | tr , ' '); do
   fi
   cheops mesh manifests "$site" --out "$folder/mesh" --image "$image" --storage 1Gi \
     | kubectl --kubeconfig "$folder/kubeconfig" --context "kind-cheops-$site" apply --server-side -f -
-  servers="$servers${servers:+, }\"$site\": {\"nats_url\": \"nats://127.0.0.1:$port\", \"keys\": \"$folder/mesh/$site/keys\"}"
+  servers="$servers${servers:+, }\"$site\": {\"nats_url\": \"nats://127.0.0.1:$port\", \"keys\": \"mesh/$site/keys\"}"  # from where this file is
   names="$names${names:+, }\"$site\""
   port=$((port + 1))
 done

@@ -16,7 +16,7 @@ from cheops.demo.stage import MANIFESTS
 from cheops.sandbox.testbed import Testbed
 from schemas.documents import read_documents
 from schemas.envelope import MessageError
-from services.chassis.errors import BusUnavailableError
+from services.chassis.errors import BusUnavailableError, TransientError
 from tests.kit.waiting import eventually
 
 WAIT_S = 60.0
@@ -143,6 +143,8 @@ async def test_the_context_file_says_where_the_bus_is(
     (tmp_path / ".cheops" / "context.json").write_bytes(bed.context_file.read_bytes())
     async with connect(site="lyon") as found:
         assert (await found.names("namespace", prefix="sho")).resources == ("Namespace/shop",)
+    with pytest.raises(TransientError, match="of site lyon there is no answer: the bus is closed"):
+        await found.status("lyon")
 
 
 async def test_no_user_of_a_site_was_refused_what_it_needs(bed: Testbed, mesh: Mesh) -> None:
