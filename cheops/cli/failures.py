@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Callable
@@ -153,7 +154,21 @@ def _told(error: Exception) -> tuple[str, int] | None:
         return str(error), EXIT_USAGE
     if isinstance(error, OSError) and error.strerror:  # a path and its reason, which is all that there is to know
         return (f"{error.filename}: {error.strerror}" if error.filename else error.strerror), EXIT_ERROR
+    if isinstance(error, ModuleNotFoundError):
+        return _lacking(error.name or "")
     return (str(error), EXIT_ERROR) if isinstance(error, CheopsError) else None
+
+
+def _lacking(module: str) -> tuple[str, int] | None:
+    """Which extras bring a library that is not installed; None where none does."""
+    from importlib.metadata import requires
+
+    name = module.partition(".")[0]
+    rows = [one for one in requires("cheops") or () if re.match(rf"{re.escape(name)}\b", one)]
+    extras = dict.fromkeys(found for one in rows for found in re.findall(r"extra == '(\w+)'", one.replace('"', "'")))
+    if not extras:
+        return None
+    return f"{name} is not installed (pip install 'cheops[EXTRA]', EXTRA one of {', '.join(extras)})", EXIT_ERROR
 
 
 def _scope_shown(error: ScopeError) -> str:

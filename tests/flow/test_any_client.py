@@ -6,6 +6,7 @@ So this test imports only those. Subjects, the headers to send, the forms of mes
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import re
 import uuid
@@ -14,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import nats
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
@@ -166,6 +168,33 @@ async def test_questions_are_asked_as_the_document_says(client: Client) -> None:
         CONTRACT.validator(f"{channel}Answer", expected).validate(json.loads(reply.data))
     reply = await client.request(CONTRACT.address("graph", site="lyon"), b"no question", timeout=WAIT_S)
     CONTRACT.validator("graphAnswer", "refusal").validate(json.loads(reply.data))
+
+
+async def test_a_program_with_the_key_of_people_is_answered_where_the_document_says(bed: Testbed) -> None:
+    prefix, reading = (
+        re.sub(r"\{(\w+)\}", lambda found: {"site": "lyon", "stream": "VERDICTS"}[found[1]], text)
+        for text in re.findall(r"`((?:_INBOX|\$JS)\.[^`]*)`", API["info"]["description"])
+    )
+    seed = str(Path(bed.context.servers["lyon"].keys) / "client.nk")
+    made = await nats.connect(bed.context.servers["lyon"].nats_url, nkeys_seed=seed, inbox_prefix=prefix)
+    asked = intent("read", resources=["configmap/kube-root-ca.crt"])
+    try:
+        verdicts = await made.subscribe(CONTRACT.address("verdicts", site="lyon", decision="*", intent=asked["id"]))
+        await made.jetstream().publish(
+            CONTRACT.address("intents", site="lyon", intent=asked["id"]),
+            json.dumps(asked).encode(),
+            headers=CONTRACT.headers("intents", "a-program", asked["id"]),
+        )
+        verdict = CONTRACT.check(await verdicts.next_msg(WAIT_S), "verdicts")
+        at = CONTRACT.address("verdicts", site="lyon", decision="*", intent=asked["id"])
+        stored = await made.request(reading, json.dumps({"last_by_subj": at}).encode(), timeout=WAIT_S)
+        assert json.loads(base64.b64decode(json.loads(stored.data)["message"]["data"])) == verdict
+        reply = await made.request(
+            CONTRACT.address("status", site="lyon"), b'{"schema": "statusquery/v1"}', timeout=WAIT_S
+        )
+        assert json.loads(reply.data)["site"] == "lyon"
+    finally:
+        await made.close()
 
 
 async def test_every_site_is_found_by_one_question(client: Client) -> None:
