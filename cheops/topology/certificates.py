@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from cheops.private_files import write_private
+from cheops.topology.plan import FOLDER_OF_AUTHORITY
 from services.chassis.errors import SettingsError
 
 VALID_DAYS: Final = 3650  # replaced by deleting the files and `cheops mesh init` again
@@ -31,7 +32,8 @@ class Authority:
     """The one of a mesh folder, made when it is first needed."""
 
     def __init__(self, mesh: Path) -> None:
-        self._certificate_file, self._key_file = mesh / "ca" / "ca.pem", mesh / "ca" / "ca.key"
+        home = mesh / FOLDER_OF_AUTHORITY
+        self._certificate_file, self._key_file = home / "ca.pem", home / "ca.key"
 
     def certify(self, folder: Path, host: str) -> None:
         """A certificate for the server in `folder`, which others reach at `host`; kept when it is there."""

@@ -5,6 +5,7 @@ Sites are joined by routers, each site dialling every router; without routers th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, Self
 
@@ -18,6 +19,12 @@ CLIENTS_PORT: Final = 4222  # nats-server's own habit
 LINKS_PORT: Final = 7422  # the same
 SERVERS_MAX: Final = 1_000
 FOLDER_OF_ROUTERS: Final = "routers"
+FOLDER_OF_AUTHORITY: Final = "ca"
+TAKEN: Final = {
+    FOLDER_OF_ROUTERS: "the folder of the routers",
+    FOLDER_OF_AUTHORITY: "the folder of the certificates' authority",
+}
+ROUTER: Final = re.compile(r"router-[1-9][0-9]*")
 
 Port = int  # -1: the kernel chooses
 
@@ -91,8 +98,8 @@ class Plan(_Frozen):
             name = site_name(text)
             if name in plan.names:
                 raise SettingsError(f"a site is called {name!r} already (cheops mesh remove {name}, or another name)")
-            if name == FOLDER_OF_ROUTERS:
-                raise SettingsError(f"{name!r} is the folder of the routers, take another name")
+            if name in TAKEN or ROUTER.fullmatch(name):
+                raise SettingsError(f"{name!r} is {TAKEN.get(name, 'the name of a router')}, take another name")
             host, port = addresses.get(name, (LOOPBACK, 0))
             made = Site(
                 name=name,

@@ -98,6 +98,13 @@ def test_what_a_server_has_stored_is_never_removed(folder: MeshFolder) -> None:
     assert not (folder.path / "oslo" / "keys").exists()
 
 
+@pytest.mark.parametrize("name", ["ca", "routers", "router-1", "router-12"])
+def test_no_site_is_called_as_another_folder_of_the_mesh_or_as_a_router(folder: MeshFolder, name: str) -> None:
+    with pytest.raises(SettingsError, match=f"'{name}' is the .*, take another name"):
+        folder.add(name, {})
+    assert name not in folder.plan().names
+
+
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(SettingsError, match="holds something else"):
