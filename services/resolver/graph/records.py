@@ -206,12 +206,12 @@ class Records:
 
     def naming(self, record: Record, number: int, *, owning: bool) -> list[Reference]:
         """Its references that name the resource of this number: those to an owner, or the others."""
-        targets = record.targets
-        return [
-            self.whole(form, targets, place)
-            for form, place in zip(record.shape.forms, record.shape.places, strict=True)
-            if targets[place] == number and form.owning == owning
-        ]
+        targets, at, found, place = record.targets, record.shape.at, list[Reference](), -1
+        for _ in range(targets.count(number)):  # the interpreter looks for it: some records name thousands
+            place = targets.index(number, place + 1)
+            if (form := at[place]) is not None and form.owning == owning:
+                found.append(self.whole(form, targets, place))
+        return found
 
     def uid(self, record: Record) -> Short:
         """Its uid, as it is kept."""
