@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from schemas.basis import Basis
-from schemas.identity import ResourceId
+from schemas.identity import KindId, ResourceId
 from schemas.intents import Intent
 from schemas.rehearsals import RehearsalAnswer
 from schemas.verdicts import Verdict
 from services.resolver.basis import basis_of
 from services.resolver.desk import Desk
-from services.resolver.docket import Asked, Stamp, Waiting
+from services.resolver.docket import Asked, Waiting, World
 from services.resolver.hearing import Elsewhere
 from services.resolver.intake import Intake
 from services.resolver.plain import basis_at_once, decided_at_once
@@ -36,7 +36,7 @@ from services.resolver.signals import (
 from services.resolver.undoing import Undoing, has_failed, lasting, way_back
 
 NOTHING: Final[Set[ResourceId]] = frozenset()
-NEVER: Final[Stamp] = (False, (), -1)  # no world is like it: judged at the next look
+NEVER: Final = World(False, (KindId(""),), -1, lambda _: -1)  # none is like it: judged at the next look
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Alone:
             return [AskPeers(intent.id, lacking)]
         waiting = docket.deferred.get(intent.id)
         if waiting and verdict.decision == "defer" and waiting.says(verdict):
-            docket.deferred[intent.id] = replace(waiting, stamp=desk.stamp(moment))
+            docket.deferred[intent.id] = waiting.again(desk.world(moment))
             return []
         return self._take_up(intent, intake, settled, verdict, basis_of(case, view), moment)
 
@@ -121,7 +121,7 @@ class Alone:
         docket.record(verdict)
         effects: list[Effect] = [StoreVerdict(verdict, basis)]
         if verdict.decision == "defer":
-            docket.deferred[intent.id] = Waiting.on(intent, verdict, desk.stamp(moment), settled)
+            docket.deferred[intent.id] = Waiting.on(intent, verdict, desk.world(moment), settled)
         elif verdict.decision == "allow" and not intent.preview and verdict.plan:
             pursuit = docket.active[intent.id] = Pursuit(intent, intake, verdict, settled=set(settled))
             desk.holds.add(verdict, intake.changes, moment.monotonic_s)

@@ -15,7 +15,7 @@ from schemas.peers import LOOKUP_MAX
 from schemas.queries import ResyncRequest
 from schemas.verdicts import Verdict
 from services.resolver.deeds import Deeds
-from services.resolver.docket import Docket, Stamp
+from services.resolver.docket import Docket, World
 from services.resolver.drift import Drifts
 from services.resolver.evidence import SiteEvidence
 from services.resolver.graph.store import Graph
@@ -116,7 +116,7 @@ class Desk:
         request = ResyncRequest(site=self.site, reason=reason, epoch_seen=self.evidence.epoch_seen, kinds=kinds)
         return [AskResync(request)]
 
-    def stamp(self, moment: Moment) -> Stamp:
-        """The world as it is now, for who waits for a change of it."""
+    def world(self, moment: Moment) -> World:
+        """As it is now, for who waits for a change of it."""
         claim = self.evidence.claim(BOUND_FOR_WAKING_S, moment.monotonic_s)
-        return claim.fresh, claim.blind, self.holds.generation
+        return World(claim.fresh, claim.blind, self.holds.generation, self.holds.changed)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -21,13 +21,46 @@ REPEAT_S: Final = 1.0
 WAITING_MAX: Final = 10_000  # deferred or rehearsing intents; of more the API server is asked nothing
 WOKEN_MAX: Final = 128  # deferred intents that are judged again in one step: some ten milliseconds
 
-Stamp = tuple[bool, tuple[KindId, ...], int]
+Stamp = tuple[bool, tuple[KindId, ...], tuple[int, ...]]
+Awaited = tuple[str | None, ...]  # intents by name; SITE; None: whatever begins or ends at the site
+SITE: Final = ""  # what begins or ends there while it is fresh
+ANYTHING: Final[Awaited] = (None,)
+
+
+def awaited(waits: Sequence[Wait]) -> Awaited:
+    """What has to change before a deferred intent is judged again, besides how fresh and how complete its site is.
+
+    Who waits until a kind is observed waits for nothing else; who does not say for what, for anything.
+    """
+    found = {one.intent or SITE: None for one in waits if one.kind is None or one.intent is not None}
+    return tuple(found) if waits else ANYTHING
+
+
+class World:
+    """A site as it is now, for those who wait for a change of it.
+
+    generation  of what is in flight       changed  by intent: the one in which it took or let go of something last
+    """
+
+    def __init__(self, fresh: bool, blind: tuple[KindId, ...], generation: int, changed: Callable[[str], int]) -> None:
+        self._fresh, self._blind, self._generation, self._changed = fresh, blind, generation, changed
+        self._known: dict[Awaited, Stamp] = {}
+
+    def stamp(self, for_these: Awaited = ANYTHING) -> Stamp:
+        """Another one when any of these has changed."""
+        found = self._known.get(for_these)
+        if found is None:
+            seen = (one for one in for_these if one != SITE or self._fresh)
+            versions = tuple(self._changed(one) if one else self._generation for one in seen)
+            found = self._known[for_these] = (self._fresh, self._blind, versions)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """An intent whose verdict is `defer`, and the world as it was then: it is judged again when that has changed.
 
+    awaits    what of the world matters to it
     stamp     None: it is for several sites, which say themselves when their world has changed
     findings  a digest of what the verdict says
     packed    intent, verdict, and what earlier revisions did already: they are ten times as much as objects
@@ -36,17 +69,23 @@ class Waiting:
     id: str
     expires_at: datetime
     waits_for: tuple[Wait, ...]
+    awaits: Awaited
     stamp: Stamp | None
     findings: bytes
     packed: bytes
 
     @classmethod
     def on(
-        cls, intent: Intent, verdict: Verdict, stamp: Stamp | None, settled: Set[ResourceId] = frozenset()
+        cls, intent: Intent, verdict: Verdict, world: World | None, settled: Set[ResourceId] = frozenset()
     ) -> Waiting:
-        """It is deferred now."""
-        packed = squeezed(pickled((intent, verdict, settled)))
-        return cls(intent.id, intent.expires_at, verdict.waits_for, stamp, _findings(verdict), packed)
+        """It is deferred in this world. None: in those of several sites."""
+        packed, awaits = squeezed(pickled((intent, verdict, settled))), awaited(verdict.waits_for)
+        stamp = None if world is None else world.stamp(awaits)
+        return cls(intent.id, intent.expires_at, verdict.waits_for, awaits, stamp, _findings(verdict), packed)
+
+    def again(self, world: World) -> Waiting:
+        """It still says the same in this world."""
+        return replace(self, stamp=world.stamp(self.awaits))
 
     def says(self, verdict: Verdict) -> bool:
         """Nothing new: the same findings about the same resources, waiting for the same."""
@@ -148,7 +187,7 @@ class Docket:
         """Too many intents wait."""
         return len(self.deferred) + len(self.asked) >= WAITING_MAX
 
-    def due(self, stamp: Stamp, now: datetime) -> list[Waiting]:
+    def due(self, world: World, now: datetime) -> list[Waiting]:
         """Deferred intents whose time is over, then those whose world has changed since they were judged.
 
         Some of them; the others have their turn first the next time.
@@ -157,7 +196,7 @@ class Docket:
         for one in self.deferred.values():
             if one.expires_at <= now:
                 expired.append(one)
-            elif one.stamp is not None and one.stamp != stamp:
+            elif one.stamp is not None and one.stamp != world.stamp(one.awaits):
                 changed.append(one)
         found = [*expired, *changed][:WOKEN_MAX]
         for one in found if len(expired) + len(changed) > WOKEN_MAX else ():

@@ -6,6 +6,7 @@ longer serves anyone (in_flight.py). So of two conflicting intents at most one i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -40,6 +41,8 @@ class Holds:
     _held: dict[ResourceId, _Held] = field(default_factory=dict)
     _listed: dict[KindId, str] = field(default_factory=dict)  # the version up to which a kind was told as a whole
     _worked_out: WorkedOut = field(default_factory=WorkedOut)
+    _many: Counter[str] = field(default_factory=Counter)  # by intent: how many it holds
+    _changed: dict[str, int] = field(default_factory=dict)  # by intent: the generation of its last change
 
     @property
     def any(self) -> bool:
@@ -52,6 +55,10 @@ class Holds:
     def holds(self, resource: ResourceId) -> bool:
         """Whether something is in flight on it."""
         return resource in self._held
+
+    def changed(self, intent: str) -> int:
+        """The generation in which last something came or went of what this intent holds; 0: it holds nothing."""
+        return self._changed.get(intent, 0)
 
     def rows(self) -> Iterator[Row]:
         """(resource, intent, what it will be; None when it is being deleted), oldest first."""
@@ -68,8 +75,13 @@ class Holds:
         for step in verdict.plan:
             put = after.get(step.resource) if step.action != "delete" else None
             if step.action == "delete" or put is not None:
+                if step.resource in self._held:
+                    self._end(step.resource)
                 self._held[step.resource] = _Held(verdict.intent, put, step.preconditions.uid)
+                self._many[verdict.intent] += 1
         self.generation += 1
+        if verdict.intent in self._many:
+            self._changed[verdict.intent] = self.generation
 
     def report(self, outcome: Outcome, now_s: float) -> None:
         """An outcome: what was not done holds nothing; what was done waits to be seen.
@@ -143,9 +155,14 @@ class Holds:
                 self._end(resource)
 
     def _end(self, resource: ResourceId) -> None:
-        del self._held[resource]
+        intent = self._held.pop(resource).intent
         self._worked_out.forget(resource)
         self.generation += 1
+        self._many[intent] -= 1
+        if self._many[intent]:
+            self._changed[intent] = self.generation
+        else:
+            del self._many[intent], self._changed[intent]
 
 
 def _reached(seen: str, wanted: str) -> bool:

@@ -237,7 +237,7 @@ class Machine:
         effects = [*self.together.participant.look_again(moment), *self.undoing.look_again(moment)]
         if not self.docket.deferred:
             return effects
-        for waiting in self.docket.due(self.desk.stamp(moment), moment.wall):
+        for waiting in self.docket.due(self.desk.world(moment), moment.wall):
             if waiting.stamp is None:
                 effects += self.together.coordinator.waking.wake(waiting.id, moment)
             elif not self.undecided(waiting.id):

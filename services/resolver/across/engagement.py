@@ -11,7 +11,7 @@ from schemas.identity import ResourceId, SiteName
 from schemas.outcomes import Outcome
 from schemas.peers import Decide, Part
 from schemas.verdicts import Verdict
-from services.resolver.docket import Stamp
+from services.resolver.docket import ANYTHING, Awaited, Stamp
 from services.resolver.hearing import Elsewhere
 from services.resolver.intake import Intake
 from services.resolver.shelf import Shelf
@@ -47,6 +47,7 @@ class Engagement:
     basis: Basis | None = None
     lease_until_s: float = 0.0
     repeat_at_s: float = 0.0
+    awaits: Awaited = ANYTHING
     stamp: Stamp | None = None
     late: Decide | None = None
     elsewhere: Elsewhere | None = None  # None: other sites were not asked yet for what is missing

@@ -23,7 +23,7 @@ from services.resolver.across.precedence import ask_to_yield, younger_holders
 from services.resolver.across.sets import spread_at
 from services.resolver.basis import basis_of
 from services.resolver.desk import Desk
-from services.resolver.docket import WAITING_MAX
+from services.resolver.docket import ANYTHING, WAITING_MAX, Awaited, awaited
 from services.resolver.hearing import Elsewhere
 from services.resolver.signals import AskPeers, AskRehearsal, Effect, Moment, SendPeer
 
@@ -130,7 +130,8 @@ class Participant:
             younger = younger_holders(self.engagements, engaged, verdict)
             if younger:
                 return self._block(engaged, younger, moment)
-            engaged.state, engaged.stamp = "watching", self.desk.stamp(moment)
+            engaged.state = "watching"
+            self._await(engaged, moment, awaited(verdict.waits_for))
             engaged.lease_until_s = moment.monotonic_s + WATCH_S
         elif verdict.decision == "deny" or engaged.part.preview:
             self.engagements.end(engaged, "denied")
@@ -159,7 +160,8 @@ class Participant:
         return answer(engaged, verdict, LEASE_S, spread_at(self.desk.graph, written))
 
     def _block(self, engaged: Engagement, younger: Sequence[Engagement], moment: Moment) -> list[Effect]:
-        engaged.state, engaged.stamp = "blocked", self.desk.stamp(moment)
+        engaged.state = "blocked"
+        self._await(engaged, moment)
         return ask_to_yield(self.desk.site, engaged, younger)
 
     # ── decided ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -211,7 +213,8 @@ class Participant:
     def _judged_late(self, engaged: Engagement, late: Decide, verdict: Verdict, moment: Moment) -> list[Effect]:
         """What is only unknown, as after a restart, or waits for others, is put off for as long as a lease."""
         if verdict.decision == "defer" and moment.monotonic_s < engaged.lease_until_s:
-            engaged.state, engaged.stamp = "late", self.desk.stamp(moment)
+            engaged.state = "late"
+            self._await(engaged, moment)
             return []
         engaged.late = None
         if verdict.decision == "allow" and self._is_consented(late, verdict):
@@ -229,18 +232,24 @@ class Participant:
         """What waits here is judged on the world as it is now, the oldest intent first."""
         effects: list[Effect] = []
         for engaged in self.engagements.in_state("blocked", "watching", "late"):
+            now = self.desk.world(moment).stamp(engaged.awaits)
             is_put_off = engaged.state != "late" or moment.monotonic_s < engaged.lease_until_s
-            if engaged.stamp == self.desk.stamp(moment) and is_put_off:
+            if engaged.stamp == now and is_put_off:
                 continue
             if engaged.state != "watching":
                 effects += (self._judge if self._is_as_it_was(engaged) else self._consider)(engaged, moment)
                 continue
             engaged.intake = self.desk.take_in(engaged.part, moment).without(engaged.settled)
-            engaged.stamp = self.desk.stamp(moment)
-            if self._verdict(engaged, moment).decision != "defer" or engaged.part.expires_at <= moment.wall:
+            verdict = self._verdict(engaged, moment)
+            self._await(engaged, moment, awaited(verdict.waits_for))
+            if verdict.decision != "defer" or engaged.part.expires_at <= moment.wall:
                 self.engagements.end(engaged, "denied")
                 effects.append(self._wake(engaged))
         return effects
+
+    def _await(self, engaged: Engagement, moment: Moment, these: Awaited = ANYTHING) -> None:
+        """It is judged again when any of these has changed."""
+        engaged.awaits, engaged.stamp = these, self.desk.world(moment).stamp(these)
 
     def _is_as_it_was(self, engaged: Engagement) -> bool:
         """Whether what it waited for has only let go: then what the API server said of it stands."""
