@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from schemas.intents import Intent
 from schemas.peers import Decide
 from services.resolver import docket, shelf
 from services.resolver.shelf import Shelf
-from services.resolver.signals import IntentSeen, PreviewSeen, Tick
+from services.resolver.signals import IntentSeen, PreviewSeen, Rehearsed, Tick
 from tests.kit.manifests import secret as secret_of
 from tests.kit.manifests import without_uid
 from tests.unit.resolver.test_sets import WEB, do, mesh, web
@@ -91,17 +92,20 @@ def test_of_many_that_wait_some_are_judged_in_a_step_and_all_in_the_end(monkeypa
     world = World()
     world.cluster.put(secret_of("ca"))
     world.settle()
-    world.now_s += 60.0  # nothing is heard of the watcher
-    waiting = world.machine.docket.deferred
+    waiting, now = world.machine.docket.deferred, world.moment.wall
+
+    def enter(name: str, lasts: timedelta, **what: Any) -> None:
+        intent = Intent(id=name, site=world.site, created_at=now, expires_at=now + lasts, **what)
+        world.machine.step(IntentSeen(intent), world.moment)
+        world.machine.step(Rehearsed(name, None), world.moment)
+
+    enter("i-first", timedelta(hours=1), verb="update", manifests=(without_uid(secret_of("ca", "key")),))
     for number in range(10):
-        now = world.moment.wall
-        lasts = now + timedelta(hours=1 if number else 0.01)
-        ours = {"verb": "read", "resources": (CA,), "created_at": now, "expires_at": lasts}
-        world.machine.step(IntentSeen(Intent(id=f"i-{number}", site=world.site, **ours)), world.moment)
+        enter(f"i-{number}", timedelta(hours=1 if number else 0.01), verb="delete", resources=(CA,))
     assert len(waiting) == 10
     judged = []
-    for _ in range(12):
-        world.machine.holds.generation += 1  # the world goes on changing meanwhile
+    for turn in range(12):
+        world.machine.holds._changed["i-first"] = 100 + turn  # it goes on meanwhile
         before = {name: one.stamp for name, one in waiting.items()}
         world.machine.step(Tick(), world.moment)
         judged.append({name for name, one in waiting.items() if one.stamp != before[name]})
