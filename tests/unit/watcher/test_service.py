@@ -22,8 +22,7 @@ from services.chassis.bus.memory import MemoryBus
 from services.chassis.bus.streams import HEADERS_BYTES_MAX
 from services.watcher.service import Watcher
 from services.watcher.source import Health, Unreadable
-from services.watcher.telling import batching
-from services.watcher.telling.batching import ENVELOPE_BYTES_MAX, QUEUE_FACTS_MAX
+from services.watcher.telling.batching import ANSWERS_FACTS_MAX, ENVELOPE_BYTES_MAX, QUEUE_FACTS_MAX
 from tests.unit.watcher.flaky import FlakyBus
 from tests.unit.watcher.replica import following
 from tests.unit.watcher.shelf import Shelf
@@ -447,19 +446,18 @@ def misfortune(chance: random.Random, shelf: Shelf, flaky: FlakyBus) -> None:
 
 
 async def test_questions_while_the_bus_takes_nothing_fill_a_bounded_queue_and_are_answered_afterwards(
-    bus: MemoryBus, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    bus: MemoryBus, shelf: Shelf
 ) -> None:
     """A resolver that starts again every few seconds asks each time; each answer waits for the bus."""
-    monkeypatch.setattr(batching, "ANSWERS_FACTS_MAX", 20)
-    monkeypatch.setattr(batching, "QUEUE_FACTS_MAX", 10)
+    most = QUEUE_FACTS_MAX + ANSWERS_FACTS_MAX
     subject, flaky = subjects.api("watcher", LYON, "resync"), FlakyBus(bus)
     question = ResyncRequest(site=LYON, reason="it starts").to_json()
     async with running(shelf, flaky) as watcher, following(LYON, bus) as replica:
         await replica.until_fresh()
         flaky.hold()
-        replies = [await bus.request(subject, question, 5.0) for _ in range(100)]
+        replies = [await bus.request(subject, question, 5.0) for _ in range(most + 100)]
         queue_len = watcher.publisher.batcher.numbered - watcher.publisher.batcher.acknowledged
-        assert queue_len < 40
+        assert queue_len < most + 20
         assert Refusal.from_json(replies[-1].payload).code == "503"
         flaky.release()
         shelf.put("Pod", "next")
