@@ -20,7 +20,7 @@ from msgspec import Struct
 from pydantic import ValidationError
 
 from schemas.envelope import describe
-from schemas.identity import KindId, ResourceId, SiteName, kind_of, resource_id
+from schemas.identity import KindId, ResourceId, SiteName, kind_id, kind_of, resource_id
 from schemas.intents import Intent
 from schemas.ties import OVERRIDE, PROTECTED
 from schemas.untyped import mapping_of
@@ -31,6 +31,7 @@ from services.resolver.judge.findings import named
 from services.resolver.judge.ties import COPIES, OF_OTHERS
 from services.resolver.judge.use import ends, lives, namespace_ends
 from services.resolver.judge.written import WrittenReason, WrittenVerdict
+from services.resolver.placing import HOLDERS
 from services.resolver.plain import decided_at_once
 from services.resolver.reviews import Request, answered, request_in
 from services.resolver.signals import Moment
@@ -167,8 +168,8 @@ class Gate:
         edge = reason.relation
         if reason.code in OF_CHILDREN or edge is None or reason.code not in USERS:
             return reason.code in OF_CHILDREN
-        if edge.target != resource:
-            return True
+        if edge.target != resource:  # of what goes along with it a denial is D313: this is what its own going does
+            return not reason.code.startswith("D")
         view = self._desk.view()
         user = view.find(edge.source)
         rows = user.references if user is not None else ()
@@ -256,7 +257,9 @@ def _words(body: dict[str, Any] | None) -> list[str]:
 
 
 def _orphans(request: Request) -> bool:
-    """Whether what it owns stays."""
+    """Whether what it owns stays. What lives in a namespace, or is of a definition, goes whatever is asked for."""
+    if kind_id(request.kind.group, request.kind.kind) in HOLDERS:
+        return False
     options = mapping_of(request.options)
     return options.get("propagationPolicy") == "Orphan" or options.get("orphanDependents") is True
 

@@ -7,7 +7,7 @@ nothing to rely on. The same holds for what a deletion takes down. `held_by` nam
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from msgspec import structs
 
@@ -69,9 +69,12 @@ class InFlightView(OverlayView):
         super().__init__(base, puts, holders=holders)
         self._own = own
 
-    def consulted(self) -> Iterator[Row]:
-        """The rows that had a say in what was answered: under these alone it would have been the same."""
-        return (row for row in self._rows if row[0] in self._asked)
+    def consulted(self) -> list[Row]:
+        """The rows that had a say in what was answered: under these alone it would have been the same.
+
+        One of them when none had: under nothing the site itself is asked, which counts further at hubs.
+        """
+        return [row for row in self._rows if row[0] in self._asked] or self._rows[:1]
 
     def _before(self) -> Iterable[ResourceState]:
         return self._were
@@ -109,30 +112,28 @@ class InFlightView(OverlayView):
             elif one not in self._takers and one not in above and len(above) < WALK_MAX:
                 rows = above[one] = []
                 for reference in its_state.references:
-                    owner = super().find(reference.target) if reference.relation in OWNING else None
-                    if owner is None or (reference.uid and owner.uid and reference.uid != owner.uid):
+                    holder = super().find(reference.target) if reference.relation in OWNING else None
+                    if holder is None or (reference.uid and holder.uid and reference.uid != holder.uid):
                         continue
-                    if reference.relation == "composition" or takes_along(owner):
+                    if reference.relation == "composition" or takes_along(holder):
                         rows.append((reference.target, reference.relation))
-                        waiting.append((reference.target, owner))
-        found = [*reversed(above)]  # owners before what they own, but in circles
-        more = True
-        while more:
-            more = False
-            for one in found:
-                if self._takers.get(one) is None and self._take(one, above[one]):
-                    more = True
-        for one in found:
+                        waiting.append((reference.target, holder))
+        owned: dict[ResourceId, list[tuple[ResourceId, str]]] = {}
+        staying: dict[ResourceId, int] = {}  # how many of its owners
+        for one, rows in above.items():
+            staying[one] = 0
+            for owner, relation in rows:
+                staying[one] += relation == "composition"
+                owned.setdefault(owner, []).append((one, relation))
+        going = [owner for owner in owned if self._takers.get(owner) is not None]
+        for owner in going:
+            for one, relation in owned.get(owner, ()):
+                staying[one] -= relation == "composition"
+                if self._takers.get(one) is None and (relation == "containment" or not staying[one]):
+                    self._takers[one] = self._takers[owner]
+                    going.append(one)
+        for one in above:
             self._takers.setdefault(one, None)
-
-    def _take(self, resource: ResourceId, rows: list[tuple[ResourceId, str]]) -> bool:
-        """Whether somebody takes it, as far as is known of what it belongs to."""
-        owners = [self._takers.get(owner) for owner, relation in rows if relation == "composition"]
-        taken = [self._takers.get(owner) for owner, relation in rows if relation == "containment"]
-        takers = [one for one in taken if one is not None] or (owners if all(owners) else [])
-        if takers:
-            self._takers[resource] = takers[0]
-        return bool(takers)
 
 
 def _either(before: ResourceState, after: ResourceState) -> ResourceState:

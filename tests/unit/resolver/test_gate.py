@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as some
 from schemas.events import BlindKind, Heartbeat, ResourceEvent
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.queries import ResyncAnswer
+from schemas.relations.extract import Extractor, with_packs
 from schemas.relations.surface import builtin_surface
 from schemas.verdicts import Step, Verdict
 from services.chassis.kubernetes.declaration import MANAGER
@@ -284,6 +286,33 @@ def test_what_leaves_what_it_owns_behind_is_kept_from_those_who_name_it_and_not_
     said = site.delete(web, options={"propagationPolicy": "Orphan"})
     assert (said.message.count("\n  D310"), "HorizontalPodAutoscaler shop/web" in said.message) == (1, True)
     assert "D313" not in said.message
+
+
+def test_what_owns_nothing_leaves_nothing_behind_and_what_lives_in_a_namespace_goes_whatever_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    orphan, known = {"propagationPolicy": "Orphan"}, with_packs(builtin_surface(), CATALOGUE)
+    monkeypatch.setattr(sys.modules[__name__], "SURFACE", tuple(known.served.values()))
+    monkeypatch.setattr(sys.modules[__name__], "EXTRACTOR", Extractor(CATALOGUE, known))
+    rule = {"host": "web", "subsets": [{"name": "v1", "labels": {"app": "web"}}]}
+    subset = {"destination": {"host": "web", "subset": "v1"}}
+    istio = "networking.istio.io/v1"
+    defines = thing("DestinationRule", "d", api=istio, spec=rule)
+    routes = thing("VirtualService", "v", api=istio, spec={"hosts": ["web"], "http": [{"route": [subset]}]})
+    web = (service("web", "web"), pod("web-1", app="web"))
+    said = Site(namespace(), *web, defines, routes).delete(defines, options=orphan)
+    assert not said.allowed
+    assert "D310" in said.message
+    called = {"service": {"name": "web", "namespace": "shop"}}
+    hook = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": "v", "uid": "v"},
+        "webhooks": [{"name": "a.example.org", "clientConfig": called, "failurePolicy": "Fail"}],
+    }
+    said = Site(namespace(), *web, hook).delete(namespace(), options=orphan)
+    assert not said.allowed
+    assert "D313" in said.message
 
 
 def test_a_drained_node_goes_with_the_pods_that_were_made_for_it() -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from random import Random
 from typing import Final
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
@@ -34,7 +35,7 @@ def test_a_decision_is_the_same_under_those_changes_alone_that_had_a_say_in_it(s
     case = _case(sketch, is_deletion=is_deletion)
     view = InFlightView(graph, rows, OWN)
     verdict = decide(case, view, Policy(), NOW)
-    consulted = [*view.consulted()]
+    consulted = view.consulted()
     again = decide(case, _under(graph, consulted), Policy(), NOW)
     assert again.to_json() == verdict.to_json()
     assert consulted == [row for row in rows if row in consulted], "in their order"
@@ -46,8 +47,23 @@ def test_many_decisions_rest_on_some_of_what_is_in_flight_and_not_on_all() -> No
         sketch = Sketch(seed)
         view = InFlightView(sketch.graph(), _rows(sketch, Random(seed)), OWN)
         decide(_case(sketch, is_deletion=True), view, Policy(), NOW)
-        shares.append((len([*view.consulted()]), len(view._rows)))
+        shares.append((len(view.consulted()), len(view._rows)))
     assert sum(0 < some < every for some, every in shares) > 50, shares
+
+
+@pytest.mark.parametrize(("users", "times"), [(70, 2), (1_001, 1)])
+def test_a_hub_gets_the_same_verdict_when_nothing_that_is_in_flight_had_a_say_in_it(users: int, times: int) -> None:
+    """Under nothing the site itself would be asked, which counts further than a walk over edges does."""
+    graph, secret, other = Graph(LYON), ResourceId("Secret/shop/s"), ResourceId("ConfigMap/other/x")
+    named = (Reference("podspec.secret", f"spec.volumes[{n}]", "requirement", "S", secret) for n in range(times))
+    references = tuple(named)
+    pods = [ResourceState(ResourceId(f"Pod/shop/{n}"), uid="u1", references=references) for n in range(users)]
+    for state in (ResourceState(secret, uid="u1"), ResourceState(other, uid="u1"), *pods):
+        graph.apply(ResourceEvent("put", state))
+    case = Case(OWN, "delete", LYON, (Change(secret, "delete"),), FRESH, NOW + timedelta(hours=1), 10.0)
+    view = InFlightView(graph, [(other, "i-2", None)], OWN)
+    verdict = decide(case, view, Policy(), NOW)
+    assert decide(case, _under(graph, view.consulted()), Policy(), NOW).to_json() == verdict.to_json()
 
 
 @settings(max_examples=examples(1_000))
