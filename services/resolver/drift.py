@@ -104,9 +104,7 @@ class Drifts:
     def _went_along(self, view: View, resource: ResourceId) -> bool:
         """An intent has taken away what it lived in, which is not there again."""
         around = _around(resource)
-        if around in self._taken and view.find(around) is not None:
-            self._taken.discard(around)
-        return around in self._taken
+        return around in self._taken and view.find(around) is None
 
     def heed(self, effects: list[Effect]) -> list[Effect]:
         """The same. What an intent does is nobody's drift any more; what another room raises is noted."""
@@ -163,6 +161,9 @@ class Drifts:
             return []
         many = max(len(self._suspicions), len(self._raised)) > LOOK_MAX
         self._next_check_s = moment.monotonic_s + (0.0 if many else CHECK_S)
+        self._taken -= {
+            one for one in self._taken if view.find(one) is not None
+        }  # who deletes them again is asked anew
         return [*self._raise(view, moment), *(self._heal(view, moment) if evidence.synced else ())]
 
     def _raise(self, view: View, moment: Moment) -> Iterator[Alert]:

@@ -126,6 +126,25 @@ def test_a_namespace_that_is_made_anew_is_looked_after_again(mesh: VirtualMesh) 
     assert [state for state, _ in drifts(mesh, "oslo")] == ["raised"]
 
 
+def test_a_namespace_that_was_made_anew_and_that_somebody_deletes_later_takes_replicas_away(mesh: VirtualMesh) -> None:
+    replicated(mesh)
+    oslo = mesh["oslo"]
+    assert do(mesh, "oslo", "delete", "oslo", "i-2", resources=("namespace/shop",)).decision == "allow"
+    oslo.wipe(WEB)
+    mesh.settle(3)
+    oslo.see(
+        ResourceEvent("put", oslo.cluster.put(namespace("shop"))), ResourceEvent("put", oslo.cluster.put(secret("ca")))
+    )
+    mesh.settle(3)
+    assert do(mesh, "lyon", "apply", "lyon & oslo", "i-3", manifests=(web(),)).decision == "allow"
+    mesh.settle(3)
+    assert drifts(mesh, "oslo") == []
+    oslo.wipe(SHOP)
+    oslo.wipe(WEB)
+    mesh.settle(3)
+    assert [state for state, _ in drifts(mesh, "oslo")] == ["raised"]
+
+
 @pytest.mark.parametrize("word", [("labels", REPLICA_SET), ("annotations", REPLICAS)])
 def test_a_word_of_a_set_that_somebody_takes_away_is_a_drift(mesh: VirtualMesh, word: tuple[str, str]) -> None:
     replicated(mesh)
