@@ -90,7 +90,7 @@ class KeptRules:
     async def recall(self) -> None:
         """Whether the bus still has what was kept: one that has lost its streams is to be told again.
 
-        Raises TransientError, and PermanentError where there is no stream.
+        Raises TransientError, also where there is no stream.
         """
         async with self._lock:
             if self._stored and await self.bus.last("RULES", subjects.rules(self._site)) is None:

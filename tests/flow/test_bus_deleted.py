@@ -14,7 +14,7 @@ from cheops.drafts import Intent
 from cheops.mesh import connect
 from cheops.sandbox.testbed import Testbed
 from schemas.identity import SiteName
-from services.chassis.errors import PermanentError
+from services.chassis.errors import NoStreamError
 from tests.kit.bed import bare_client, witness
 from tests.kit.waiting import eventually
 
@@ -73,7 +73,7 @@ async def test_a_server_that_comes_back_with_an_empty_store(bed: Testbed, jetstr
     async def made() -> bool:
         try:
             return await bus.last("INTENTS", "cheops.v1.intent.lyon.*") is None
-        except PermanentError:
+        except NoStreamError:
             return False
 
     await eventually(made, "nobody makes the streams again", WAIT_S)

@@ -24,7 +24,7 @@ from services.chassis.bus.serving import Answering, answering
 from services.chassis.bus.sizes import ensure_fits
 from services.chassis.bus.stored import Consumer, Fence, StoredStream, headers_of
 from services.chassis.bus.streams import HEADERS_BYTES_MAX, STREAMS, StreamDefinition
-from services.chassis.errors import BusUnavailableError, NoStreamError, PermanentError, TransientError
+from services.chassis.errors import BusUnavailableError, NoStreamError, TransientError
 
 
 def _loop_time() -> float:
@@ -264,7 +264,7 @@ class MemoryBus:
 
     def _stream(self, name: AnyStream) -> StoredStream:
         if name not in self._streams:
-            raise PermanentError(f"there is no stream {name}")
+            raise NoStreamError(f"there is no stream {name}")
         return self._streams[name]
 
     def _servers(self, subject: str) -> list[Answering]:

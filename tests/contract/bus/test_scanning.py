@@ -6,7 +6,7 @@ import pytest
 
 from schemas import subjects
 from services.chassis.bus.port import Bus
-from services.chassis.errors import PermanentError, TransientError
+from services.chassis.errors import NoStreamError, TransientError
 from tests.contract.bus.words import ALL_INTENTS, EVENT, LYON, OSLO, store, store_intents
 
 
@@ -120,7 +120,7 @@ async def test_a_message_whose_headers_look_like_the_servers_word_is_read_like_a
 
 
 async def test_a_stream_that_is_not_there_is_an_error_that_names_it(bus: Bus) -> None:
-    with pytest.raises(PermanentError, match="there is no stream INBOX"):
+    with pytest.raises(NoStreamError, match="there is no stream INBOX"):
         await bus.last("INBOX", subjects.filters("INBOX", LYON))
-    with pytest.raises(PermanentError, match="there is no stream INBOX"):
+    with pytest.raises(NoStreamError, match="there is no stream INBOX"):
         _ = [one async for one in bus.scan("INBOX", subjects.filters("INBOX", LYON))]

@@ -241,3 +241,18 @@ async def test_an_intent_of_our_own_that_no_bus_takes_is_said_and_ends_nobody() 
         await out.enter_intent(Intent(id=f"i-{size}", site=LYON, verb="apply", manifests=(manifest,), **times))
     found = [one.subject async for one in bus.scan("INTENTS", subjects.filters("INTENTS"))]
     assert [*map(subjects.last_name, found)] == ["i-10"]
+
+
+@virtually
+async def test_a_verdict_is_looked_for_again_when_somebody_has_deleted_the_stream() -> None:
+    bus = MemoryBus()
+    await ensure_streams(bus, SiteName(LYON))
+    out = Outgoing(SiteName(LYON), bus, lambda: Moment(0.0, WALL))
+    await out.begin()
+    (decided,) = refusals("i-1")
+    await out.store_verdicts([decided])
+    del bus._streams["VERDICTS"]
+    assert await out.known_verdict("i-1") is None
+    assert isinstance(decided.verdict, Verdict)
+    await out.repeat_verdict(decided.verdict)
+    assert await out.known_verdict("i-1") == decided.verdict

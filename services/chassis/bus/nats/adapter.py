@@ -157,7 +157,7 @@ class NatsBus:
                 raw = await self._js.get_last_msg(stream, subject)
         except nats.js.errors.NotFoundError as error:
             if error.err_code == NO_STREAM:
-                raise PermanentError(f"there is no stream {stream}") from error
+                raise NoStreamError(f"there is no stream {stream}") from error
             return None
         assert raw.subject is not None and raw.seq is not None, "a stored message has both"  # noqa: PT018
         return Received(raw.subject, raw.data or b"", without_batch(raw.headers or {}), raw.seq)
