@@ -145,7 +145,8 @@ Verdicts before damage: what a client of a site sends and receives over NATS, as
 * A question is a request to its subject, without headers; the reply's body is the answer or a refusal.
 * Where a server has users (cheops mesh, cheops sandbox), a program is that of `client.nk` and takes replies below
   `_INBOX.{site}.client` only (`inbox_prefix` in most clients): else they are refused, and nobody seems to answer.
-  What a stream holds it reads by `$JS.API.STREAM.MSG.GET.{stream}`; it makes no consumers.
+  What a stream holds it reads by `$JS.API.STREAM.MSG.GET.{stream}` (of EVENTS, INTENTS, PARTS, VERDICTS, OUTCOMES and
+  ALERTS); it makes no consumers.
 * `send` and `receive` are the client's. A verdict of revision n replaces the one before.
 * Receivers ignore fields that they do not know. Intents and questions with an unknown field, and messages of another
   major version, are refused: kept in DEAD with the reason, and answered where somebody waits.

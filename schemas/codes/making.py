@@ -65,7 +65,7 @@ MAKING: Final = (
         "N",
         "102",
         "unchanged",
-        "What is wanted is there already.",
+        "What is wanted is there already; or it only has the name of a replica or copy that is to go, and stays.",
         "Nothing is written.",
         "Nothing.",
         "apply of a manifest twice",

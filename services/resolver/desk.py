@@ -61,11 +61,14 @@ class Desk:
             intake = keeping_words(intake, self.graph)
         if part.heal and part.entry is not None:
             intake = structs.replace(intake, problems=(*intake.problems, *self._shares_that_stay(intake, moment)))
-        return marked(intake, part.marks, self.graph, self.neighbours.gone) if part.marks else intake
+        return self._marked(part, intake) if part.marks else intake
 
     def marked_anew(self, part: Intent, intake: Intake) -> Intake:
         """The same; what is to be marked is as it is known now: others may have written it since it was taken in."""
-        return marked(intake, part.marks, self.graph, self.neighbours.gone) if part.marks else intake
+        return self._marked(part, intake) if part.marks else intake
+
+    def _marked(self, part: Intent, intake: Intake) -> Intake:
+        return marked(intake, part.marks, self.graph, self.neighbours.gone, lambda one: bool(self.drifts.sites_of(one)))
 
     def versions(self, intake: Intake) -> tuple[str, ...]:
         """Of what an intent is about, as they are known now."""

@@ -7,7 +7,7 @@ A word that is to say nothing any more is "" in the manifest: the executor takes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,11 +62,17 @@ class Words:
         return structs.replace(state, labels=kept, facts={**state.facts, **facts})
 
 
-def marked(intake: Intake, marks: Sequence[Mark], view: View, gone: Set[SiteName] = frozenset()) -> Intake:
+def marked(
+    intake: Intake,
+    marks: Sequence[Mark],
+    view: View,
+    gone: Set[SiteName] = frozenset(),
+    was_tied: Callable[[ResourceId], bool] = lambda _: False,
+) -> Intake:
     """The words on what is to be marked, by what is known of it now. `gone`: for good, no word names them.
 
     What is written anyway gets them with that. What is to go because it is of a set, or a copy (its own site leaves),
-    stays when it is neither: it only has the same name.
+    stays when it is neither: it only has the same name. `was_tied`: it was one, and somebody took its words away.
     """
     by_resource = {one.resource: one for one in marks}
     manifests = dict(intake.manifests)
@@ -75,7 +81,7 @@ def marked(intake: Intake, marks: Sequence[Mark], view: View, gone: Set[SiteName
     leaving = {one.resource for one in marks if view.site in one.leaves}
     for change in intake.changes:
         if change.resource in leaving:
-            changes += _leaving(change, view)
+            changes += _leaving(change, view, was_tied)
             continue
         if change.resource in written and change.resource in by_resource:
             if change.action != "annotate":
@@ -101,11 +107,11 @@ def marked(intake: Intake, marks: Sequence[Mark], view: View, gone: Set[SiteName
     return structs.replace(intake, changes=tuple(changes), manifests=manifests)
 
 
-def _leaving(change: Change, view: View) -> list[Change]:
+def _leaving(change: Change, view: View, was_tied: Callable[[ResourceId], bool]) -> list[Change]:
     state = view.find(change.resource)
     if change.action != "delete":
         return [change] if change.unchanged else []
-    stays = state is not None and not is_declared(state)
+    stays = state is not None and not is_declared(state) and not was_tied(change.resource)
     return [structs.replace(change, action="annotate", unchanged=True) if stays else change]
 
 

@@ -145,6 +145,19 @@ def test_a_namespace_that_was_made_anew_and_that_somebody_deletes_later_takes_re
     assert [state for state, _ in drifts(mesh, "oslo")] == ["raised"]
 
 
+def test_a_replica_whose_words_somebody_took_away_goes_with_its_set(mesh: VirtualMesh) -> None:
+    """Else what it holds would stay where nobody looks for it."""
+    replicated(mesh)
+    oslo = mesh["oslo"]
+    oslo.edit(WEB, *DECLARATION_PATH)
+    oslo.edit(WEB, "metadata", "labels", REPLICA_SET)
+    mesh.settle(3)
+    assert [state for state, _ in drifts(mesh, "oslo")] == ["raised"]
+    assert do(mesh, "lyon", "delete", "", "i-2", resources=(WEB,)).decision == "allow"
+    mesh.settle(3)
+    assert WEB not in oslo.cluster.objects
+
+
 @pytest.mark.parametrize("word", [("labels", REPLICA_SET), ("annotations", REPLICAS)])
 def test_a_word_of_a_set_that_somebody_takes_away_is_a_drift(mesh: VirtualMesh, word: tuple[str, str]) -> None:
     replicated(mesh)
