@@ -19,7 +19,7 @@ from services.resolver.shelf import pickled, released, squeezed, unpickled
 
 REPEAT_S: Final = 1.0
 WAITING_MAX: Final = 10_000  # deferred or rehearsing intents; of more the API server is asked nothing
-WOKEN_MAX: Final = 128  # deferred intents that are judged again in one step: some ten milliseconds
+WOKEN_MAX: Final = 128  # deferred intents that are judged again in one step: up to a tenth of a second
 
 Stamp = tuple[bool, tuple[KindId, ...], tuple[int, ...]]
 Awaited = tuple[str | None, ...]  # intents by name; SITE; None: whatever begins or ends at the site

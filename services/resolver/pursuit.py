@@ -53,7 +53,7 @@ class Pursuit:
             self._steps[step.id], self._places[step.id] = step, place
             for before in step.after:
                 self._followers.setdefault(before, []).append(step.id)
-        self._changes = {change.resource: change for change in self.intake.changes}
+        self._changes = {change.resource: change for change in reversed(self.intake.changes)}  # of two the first
         self._due = {*self._steps}
 
     def release(self, moment: Moment) -> list[Operation]:
