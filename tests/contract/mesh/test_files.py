@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import socket
 import sys
@@ -93,6 +94,13 @@ async def test_with_tls_nobody_speaks_in_the_clear_and_a_server_of_another_autho
         shutil.copy(other.keys_of(LYON) / "ca.pem", stranger)
         with pytest.raises(SettingsError, match="certificate"):
             await mesh.connect(LYON, stranger)
+
+
+async def test_a_connection_with_tls_is_closed_without_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with running(tmp_path, "--tls") as mesh:
+        await (await mesh.connect(LYON)).close()
+        await asyncio.sleep(0)  # a turn: the transport hears of its end
+    assert not caplog.records
 
 
 def test_certificates_name_the_host_and_are_kept(tmp_path: Path) -> None:

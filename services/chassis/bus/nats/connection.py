@@ -8,6 +8,7 @@ closes it for good, and every later use says so. So does one whose key is refuse
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -41,6 +42,14 @@ REASONS_MAX: Final = 8
 REFUSALS_MAX: Final = 3  # one a second, while the connection is sought again
 
 log = structlog.get_logger(__name__)
+
+
+def _tells_something(record: logging.LogRecord) -> bool:
+    """nats-py makes a stream encrypted behind asyncio's back, which then wonders at each end of one."""
+    return "eof_received" not in record.getMessage()
+
+
+logging.getLogger("asyncio").addFilter(_tells_something)
 
 
 @dataclass
