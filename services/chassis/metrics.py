@@ -12,15 +12,25 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from prometheus_client import REGISTRY, Counter, start_http_server
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import REGISTRY, Counter, Histogram, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from services.chassis.errors import SettingsError
 
 READ_TIMEOUT_S: Final = 2.0
+TIMES_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 VERDICTS: Final = Counter("cheops_verdicts", "Verdicts stored.", ["site", "decision"])
+ALERTS: Final = Counter("cheops_alerts", "Alerts sent.", ["site", "code", "state"])
+PREVIEW_S: Final = Histogram("cheops_preview_seconds", "From a preview to its answer.", ["site"], buckets=TIMES_S)
+STEP_S: Final = Histogram(
+    "cheops_step_seconds",
+    "One step of a resolver: nothing else happens meanwhile.",
+    ["site", "signal"],
+    buckets=TIMES_S,
+)
+OPERATIONS: Final = Counter("cheops_operations", "Operations that are over.", ["site", "action", "state"])
 GATE_ANSWERS: Final = Counter("cheops_gate_answers", "What the API server was answered.", ["site", "answer"])
 DEAD_LETTERS: Final = Counter("cheops_dead_letters", "Messages kept in dead letters.", ["by", "stream"])
 PEER_RECEIVED: Final = Counter("cheops_peer_messages", "Messages of peers that were handled.", ["site", "peer", "what"])
@@ -30,27 +40,33 @@ LETTERS_DELIVERED: Final = Counter("cheops_letters_delivered", "Letters that a p
 LETTERS_RETRIED: Final = Counter("cheops_letters_retried", "Attempts that failed.", ["site", "peer"])
 LETTERS_REFUSED: Final = Counter("cheops_letters_refused", "Letters for which there was no room.", ["site", "peer"])
 
+Family = GaugeMetricFamily | CounterMetricFamily
 Figure = tuple[str, str, tuple[str, ...], float]  # name, what it is, the values of its labels, value
 
 
 class Figures(Collector):
-    """Gauges that are worked out when somebody reads, in the loop that this is made in. `labels`: of all of them."""
+    """What is worked out when somebody reads, in the loop that this is made in. `labels`: of all of them.
+
+    Gauges; a name that ends with `_total` is a counter's.
+    """
 
     def __init__(self, labels: tuple[str, ...], read: Callable[[], Iterable[Figure]]) -> None:
         self._labels = labels
         self._read = read
         self._loop = asyncio.get_running_loop()
 
-    def describe(self) -> list[GaugeMetricFamily]:
+    def describe(self) -> list[Family]:
         """Nothing beforehand: what there is depends on the peers."""
         return []
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Family]:
         """One family a name."""
-        families: dict[str, GaugeMetricFamily] = {}
+        families: dict[str, Family] = {}
         for name, what, values, value in self._rows():
-            family = families.setdefault(name, GaugeMetricFamily(name, what, labels=self._labels))
-            family.add_metric(values, value)
+            if name not in families:
+                made = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+                families[name] = made(name, what, labels=self._labels)
+            families[name].add_metric(values, value)
         yield from families.values()
 
     def _rows(self) -> list[Figure]:

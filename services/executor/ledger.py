@@ -20,6 +20,7 @@ from schemas.envelope import MessageError
 from schemas.identity import SiteName
 from schemas.operations import Operation
 from schemas.outcomes import FINAL_STATES, Outcome
+from services.chassis import metrics
 from services.chassis.bus.port import Bus, Received, ToStore
 from services.chassis.bus.together import Together
 from services.chassis.errors import CheopsError, ConflictError, PermanentError, TransientError
@@ -114,7 +115,10 @@ class Ledger:
         if entry.final and entry.outcome is not None:
             return entry.outcome
         entry.outcome, entry.stored = self._outcome(operation, effect, duration_ms, entry.outcome), False
-        return await self._store(operation, entry)
+        outcome = await self._store(operation, entry)
+        if outcome.state in FINAL_STATES:
+            metrics.OPERATIONS.labels(self._site, operation.action, outcome.state).inc()
+        return outcome
 
     async def repeat(self, operation: Operation, entry: Entry) -> None:
         """Say again what is stored: somebody asked again. Within the bus's memory for ids this stores nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -34,6 +35,7 @@ from schemas.queries import (
 )
 from schemas.release import release
 from schemas.verdicts import Evidence
+from services.chassis import metrics
 from services.chassis.bus.port import Bus, Handler, Received
 from services.resolver import questions
 from services.resolver.evidence import SiteEvidence
@@ -108,15 +110,22 @@ class Answers:
             await asyncio.Event().wait()
 
     def _preview(self, payload: bytes) -> bytes | Awaitable[bytes]:
+        begun_s = time.perf_counter()
         found = self._inquiries.at_once(payload)
-        if found is not None:
-            return found
-        intent = Intent.from_json(payload)
-        verdict = self._inquiries.known(intent)
-        return self._asked(intent) if verdict is None else verdict.to_json()
+        if found is None:
+            intent = Intent.from_json(payload)
+            verdict = self._inquiries.known(intent)
+            if verdict is None:
+                return self._asked(intent, begun_s)
+            found = verdict.to_json()
+        return self._answered(found, begun_s)
 
-    async def _asked(self, intent: Intent) -> bytes:
-        return (await self._inquiries.ask_all(intent)).to_json()
+    async def _asked(self, intent: Intent, begun_s: float) -> bytes:
+        return self._answered((await self._inquiries.ask_all(intent)).to_json(), begun_s)
+
+    def _answered(self, answer: bytes, begun_s: float) -> bytes:
+        metrics.PREVIEW_S.labels(self._machine.site).observe(time.perf_counter() - begun_s)
+        return answer
 
     def _graph(self, payload: bytes) -> bytes:
         return questions.graph(self._view(), GraphQuery.from_json(payload), self._evidence()).to_json()

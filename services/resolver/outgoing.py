@@ -241,6 +241,8 @@ class Outgoing:
         await self._publish(
             ToStore(subjects.alert(self._site, alert.code), alert.to_json(), message_id, headers), "alert"
         )
+        if alert.again_at is None:
+            metrics.ALERTS.labels(self._site, alert.code, alert.state).inc()
         say = log.info if alert.again_at is not None else log.warning
         say("alert", site=self._site, code=alert.code, state=alert.state, message=alert.message)
 

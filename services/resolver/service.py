@@ -21,6 +21,7 @@ from schemas.identity import SiteName
 from schemas.intents import Intent
 from schemas.outcomes import Outcome
 from schemas.peers import PeerMessage
+from services.chassis import metrics
 from services.chassis.bus.port import Bus, Delivery, Reader, Received
 from services.chassis.bus.streams import ensure_streams, make_missing
 from services.chassis.errors import TransientError
@@ -31,6 +32,7 @@ from services.resolver.auditing import Auditing
 from services.resolver.beginning import Beginning
 from services.resolver.carrying import Carrying
 from services.resolver.fetching import Fetching
+from services.resolver.figures import figures
 from services.resolver.inquiries import Inquiries
 from services.resolver.machine import Machine
 from services.resolver.outgoing import STORE_RETRY_S, Outgoing, ensure_ours, events_reader
@@ -109,21 +111,27 @@ class ResolverService:
         await ensure_streams(self._bus, self.site)
         begun = await self._beginning.run(self._now())
         self._preserving.begin(begun.cursor_seq, begun.kept, begun.outcome_seq)
-        async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
-            letters = asyncio.Event()
-            tasks.create_task(self._liaison.run(letters))
-            await letters.wait()
-            await self._stepping.say(begun.effects)
-            for reading in (self._beats(), self._events(begun.event_seq), self._intents(), self._outcomes()):
-                tasks.create_task(reading)
-            besides = (self._fetching.run(), self._ticks(), self._preserving.run(), self._auditing.run())
-            for task in (*besides, self._answers().run(ready)):
-                tasks.create_task(task)
+        with metrics.showing(metrics.Figures(("site",), self._figures)):
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                letters = asyncio.Event()
+                tasks.create_task(self._liaison.run(letters))
+                await letters.wait()
+                await self._stepping.say(begun.effects)
+                for reading in (self._beats(), self._events(begun.event_seq), self._intents(), self._outcomes()):
+                    tasks.create_task(reading)
+                besides = (self._fetching.run(), self._ticks(), self._preserving.run(), self._auditing.run())
+                for task in (*besides, self._answers().run(ready)):
+                    tasks.create_task(task)
 
     def _answers(self) -> Answers:
         asked = (self._asked_step, self._liaison.asked_links, lambda: self._out.unstored)
         return Answers(self.machine, self._bus, self._now, self._inquiries, *asked)
+
+    def _figures(self) -> Iterable[metrics.Figure]:
+        silent = self._fetching.executor_silent
+        now_s = self._now().monotonic_s
+        return figures(self.machine, now_s, is_unstored=bool(self._out.unstored), is_executor_silent=silent)
 
     # ── what comes in ───────────────────────────────────────────────────────────────────────────────────────────────
 

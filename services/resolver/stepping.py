@@ -10,14 +10,40 @@ taken in meanwhile: it waits for nothing by itself, and what follows from it lea
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from typing import Final
 
+from services.chassis import metrics
 from services.resolver.carrying import Carrying
 from services.resolver.machine import Machine
-from services.resolver.signals import BatchSeen, Effect, Moment, Signal, SweepOn
+from services.resolver.signals import (
+    BatchSeen,
+    BeatSeen,
+    Effect,
+    IntentSeen,
+    Moment,
+    OutcomeSeen,
+    PeerBeat,
+    PeerSeen,
+    Signal,
+    SweepOn,
+    Tick,
+)
 from services.resolver.turns import TOGETHER_MAX, Turns
+
+SHOWN_AS: Final[dict[type, str]] = {  # in metrics; all others are answers to what was asked
+    BatchSeen: "events",
+    SweepOn: "events",
+    BeatSeen: "heartbeat",
+    IntentSeen: "intent",
+    OutcomeSeen: "outcome",
+    PeerBeat: "peer",
+    PeerSeen: "peer",
+    Tick: "tick",
+}
 
 
 class _Asked:
@@ -65,12 +91,19 @@ class Stepping:
             if asked is None:
                 return
             try:
-                self._carrying.decided(self._machine.step(asked.left.popleft(), self._now()))
+                self._carrying.decided(self._take(asked.left.popleft()))
             except Exception as error:
                 asked.left.clear()
                 asked.error = error
                 break
         self._next()
+
+    def _take(self, signal: Signal) -> list[Effect]:
+        begun_s = time.perf_counter()
+        effects = self._machine.step(signal, self._now())
+        shown = metrics.STEP_S.labels(self._machine.site, SHOWN_AS.get(type(signal), "answer"))
+        shown.observe(time.perf_counter() - begun_s)
+        return effects
 
     def _next(self) -> _Asked | None:
         """Whose signal is the next one; who waits before with none left has what he wants."""
@@ -81,7 +114,7 @@ class Stepping:
     async def observe(self, signal: BatchSeen | SweepOn) -> bool:
         """Take it in now; whether something followed, which is stored then. Raises MessageError for what is none."""
         await self._unless_failed()
-        effects = self._machine.step(signal, self._now())
+        effects = self._take(signal)
         if effects:
             await self.say(effects)
         return bool(effects)

@@ -21,8 +21,10 @@ from schemas.envelope import MessageError
 from schemas.events import ResourceEvent, ResourceState, ServedKind, encode
 from schemas.identity import KindId, SiteName, split_kind
 from schemas.queries import Refusal, ResyncAnswer, ResyncRequest
+from services.chassis import metrics
 from services.chassis.bus.port import Bus, Received
 from services.chassis.errors import CheopsError, TransientError
+from services.watcher.figures import figures
 from services.watcher.health import WatchHealth
 from services.watcher.heart import HEARTBEAT_S, PULSE_S, Heart
 from services.watcher.publisher import Publisher
@@ -77,16 +79,18 @@ class Watcher:
         log.info("watching", site=self.site, epoch=self.publisher.batcher.epoch)
         present = self._bus.serve(status_subject(self.site), self._status, name="watcher")
         serving = self._bus.serve(subjects.api("watcher", self.site, "resync"), self._resync, name="watcher")
+        showing = metrics.showing(metrics.Figures(("site",), lambda: figures(self.heart, self.publisher.batcher)))
         try:
-            async with present, serving, asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
-                tasks.create_task(self.publisher.run())
-                tasks.create_task(self.heart.beat())
-                tasks.create_task(self.heart.feel_pulse())
-                tasks.create_task(self._follow_surfaces())
-                tasks.create_task(self._supervise())
-                if ready is not None:
-                    ready.set()
+            with showing:
+                async with present, serving, asyncio.TaskGroup() as tasks:
+                    self._tasks = tasks
+                    tasks.create_task(self.publisher.run())
+                    tasks.create_task(self.heart.beat())
+                    tasks.create_task(self.heart.feel_pulse())
+                    tasks.create_task(self._follow_surfaces())
+                    tasks.create_task(self._supervise())
+                    if ready is not None:
+                        ready.set()
         except BaseExceptionGroup as group:
             raise _first(group) from group
         finally:

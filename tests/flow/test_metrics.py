@@ -12,6 +12,7 @@ from cheops.sandbox.process import ChildProcess
 from tests.kit.ports import free_ports
 
 READY_TIMEOUT_S = 60.0
+STEP = 'cheops_step_seconds_bucket{le="0.05",signal="tick",site="lyon"}'
 
 
 def read(port: int) -> str:
@@ -23,7 +24,8 @@ async def test_a_resolver_that_is_told_a_port_serves_its_links_and_counters_ther
     port = free_ports(1)[0]
 
     async def there() -> bool:
-        return 'cheops_peer_up{peer="oslo",site="lyon"}' in await asyncio.to_thread(read, port)
+        text = await asyncio.to_thread(read, port)
+        return 'cheops_peer_up{peer="oslo",site="lyon"}' in text and STEP in text
 
     async with NatsServer(tmp_path / "nats", "lyon", sync="2m") as server:
         settings = {
@@ -37,5 +39,7 @@ async def test_a_resolver_that_is_told_a_port_serves_its_links_and_counters_ther
             await resolver.wait_ready(there, READY_TIMEOUT_S)
             text = await asyncio.to_thread(read, port)
     assert 'cheops_peer_up{peer="oslo",site="lyon"} 0.0' in text
+    assert 'cheops_site_fresh{site="lyon"} 0.0' in text, "no watcher has told anything"
+    assert 'cheops_resyncs_total{site="lyon"}' in text
     assert 'cheops_outbox_letters{peer="oslo",site="lyon"} 0.0' in text
     assert "# TYPE cheops_verdicts_total counter" in text
