@@ -7,6 +7,7 @@ Counting is one addition in this process, whether anybody reads it or not. What 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -42,6 +43,12 @@ LETTERS_REFUSED: Final = Counter("cheops_letters_refused", "Letters for which th
 
 Family = GaugeMetricFamily | CounterMetricFamily
 Figure = tuple[str, str, tuple[str, ...], float]  # name, what it is, the values of its labels, value
+
+
+def from_zero(counter: Counter, *values: Iterable[str]) -> None:
+    """Show it before anything is counted, for all values of its labels: what was not there has not grown by one."""
+    for labels in itertools.product(*values):
+        counter.labels(*labels)
 
 
 class Figures(Collector):

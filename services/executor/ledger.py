@@ -13,13 +13,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from schemas import envelope, subjects
 from schemas.envelope import MessageError
 from schemas.identity import SiteName
 from schemas.operations import Operation
 from schemas.outcomes import FINAL_STATES, Outcome
+from schemas.verdicts import Action
 from services.chassis import metrics
 from services.chassis.bus.port import Bus, Received, ToStore
 from services.chassis.bus.together import Together
@@ -54,6 +55,8 @@ class Ledger:
         self._site, self._bus, self._wall = site, bus, wall
         self._storing = Together(bus, more)
         self._entries: OrderedDict[str, Entry] = OrderedDict()
+        metrics.from_zero(metrics.OPERATIONS, [site], get_args(Action), sorted(FINAL_STATES))
+        metrics.from_zero(metrics.DEAD_LETTERS, [f"executor/{site}"], ["OPERATIONS"])
 
     async def look_ahead(self, operations: Sequence[Operation]) -> dict[str, Entry]:
         """What `look_up` would read of each that is not known yet, in one question for all; {} when there is no answer.

@@ -8,20 +8,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Final, TypeVar
+from typing import Final, TypeVar, get_args
 
 import structlog
 
 from schemas import envelope, subjects
-from schemas.alerts import Alert
+from schemas.alerts import Alert, AlertState
 from schemas.basis import HEADER, pack
+from schemas.codes.alerts import ALERTS
 from schemas.envelope import MessageError
 from schemas.identity import SiteName
 from schemas.intents import Intent
 from schemas.operations import Operation
 from schemas.outcomes import Outcome
 from schemas.peers import Part, PeerMessage, Refuse, what_of
-from schemas.verdicts import Verdict
+from schemas.verdicts import Decision, Verdict
 from services.chassis import metrics
 from services.chassis.bus.port import Bus, Reader, Received, ToStore
 from services.chassis.bus.streams import make_missing
@@ -72,6 +73,9 @@ class Outgoing:
         self._everything = subjects.filters("VERDICTS", site)
         self._fence = 0
         self.unstored = ""  # what the server does not store, and why
+        metrics.from_zero(metrics.VERDICTS, [site], get_args(Decision))
+        metrics.from_zero(metrics.ALERTS, [site], (f"A{one.number}" for one in ALERTS), get_args(AlertState))
+        metrics.from_zero(metrics.DEAD_LETTERS, [f"resolver/{site}"], get_args(subjects.StreamName))
 
     async def begin(self) -> None:
         """Take the last verdict as the fence: whoever publishes one after it, other than us, takes the site over."""

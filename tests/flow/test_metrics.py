@@ -42,4 +42,5 @@ async def test_a_resolver_that_is_told_a_port_serves_its_links_and_counters_ther
     assert 'cheops_site_fresh{site="lyon"} 0.0' in text, "no watcher has told anything"
     assert 'cheops_resyncs_total{site="lyon"}' in text
     assert 'cheops_outbox_letters{peer="oslo",site="lyon"} 0.0' in text
-    assert "# TYPE cheops_verdicts_total counter" in text
+    assert 'cheops_verdicts_total{decision="deny",site="lyon"} 0.0' in text, "the first one is an increase"
+    assert 'cheops_alerts_total{code="A310",site="lyon",state="raised"} 0.0' in text

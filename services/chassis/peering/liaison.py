@@ -58,6 +58,7 @@ class Liaison:
         self._pulse = Pulse(site, bus, self.contacts, self.courier.wake, heard, now_s=now_s, key=key)
         self._inbox = Inbox(site, bus, self.courier, handle) if handle else None
         self._numbers = itertools.count(1)
+        metrics.from_zero(metrics.LETTERS_REFUSED, [site], self.contacts.peers)
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
         """Until cancelled. `ready`: letters may be sent."""
