@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Optional
 
 import typer
 
+from cheops.cli.durations import age, duration
 from cheops.cli.layout import Command, examples
 from cheops.cli.options import (
     FILES,
@@ -74,10 +75,12 @@ ScopeOption = Annotated[
     ),
 ]
 BoundOption = Annotated[
-    float, typer.Option("--bound", help="How old evidence may be, in seconds.", min=0.1, max=3600.0, metavar="S")
+    float,
+    typer.Option("--bound", help="How old evidence may be: seconds, or 500ms, 2m.", parser=age, metavar="DURATION"),
 ]
 TimeoutOption = Annotated[
-    float, typer.Option("--timeout", help="How long to wait for a verdict, in seconds.", min=0.1, metavar="S")
+    float,
+    typer.Option("--timeout", help="How long to wait for a verdict: likewise.", parser=duration, metavar="DURATION"),
 ]
 OverrideOption = Annotated[
     Optional[list[str]],  # noqa: UP045 – as above

@@ -30,6 +30,13 @@ POLICY = "schema: policy/v1\n"
             ("check", "--site", "lyon=.", "--delete", "cm/x", "--bound", "0"),
             "cheops check: invalid value for '--bound'",
         ),
+        (
+            ("delete", "secret/ca", "--bound", "soon"),
+            "'--bound': 'soon' is no duration (expected seconds, as 30, or 500ms, 1.5s, 2m, 1h)",
+        ),
+        (("delete", "secret/ca", "--timeout", "1e3"), "'--timeout': '1e3' is no duration"),
+        (("delete", "secret/ca", "--bound", "61m"), "'--bound': 61m is more than an hour"),
+        (("delete", "secret/ca", "--bound", "10ms"), "'--bound': 10ms is less than 0.1 s"),
         (("delete", "secret/ca", "--reason", "why not"), "--reason says why an override is right: expected --override"),
         (("delete", "secret/ca", "--preview", "--no-wait"), "--preview stores nothing, --no-wait prints"),
         (("relations", "-f"), "Usage: cheops relations [OPTIONS]\nHelp: cheops relations --help\n"),
