@@ -22,6 +22,7 @@ pytest_plugins = ["tests.kit.spread", "tests.kit.controlplane", "tests.kit.bed"]
 
 examples.register()
 LOGS = structlog.get_config()
+COLLECT_AFTER = (50_000, 20, 100)  # objects made, then rounds: what a test makes mostly goes without Python's collector
 
 
 @pytest.hookimpl(wrapper=True)
@@ -32,6 +33,7 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(*COLLECT_AFTER)
         gc.enable()
 
 
