@@ -7,16 +7,12 @@ import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from schemas.identity import KindId, SiteName, resource_id
-from schemas.kinds import Surface
-from schemas.relations.extract import Extractor
-from schemas.relations.loader import Catalogue, load_catalogue
 from services.chassis.bus.port import Bus
 from services.chassis.kubernetes.connection import Connection, connect
 from services.watcher.kubernetes.circumstances import Circumstances, LoopTiming
@@ -25,6 +21,7 @@ from services.watcher.kubernetes.discovery import discover
 from services.watcher.kubernetes.shaping import Shaping
 from services.watcher.kubernetes.transport import Timing, Transport
 from services.watcher.service import Watcher
+from tests.kit.extractors import extractor_for
 from tests.kit.waiting import lasting
 from tests.unit.watcher.replica import Replica, following
 
@@ -107,16 +104,6 @@ async def api_of(kubeconfig: Path) -> AsyncIterator[Api]:
     connector = aiohttp.TCPConnector(ssl=connection.ssl_context or False)
     async with aiohttp.ClientSession(connector=connector) as session:
         yield Api(connection, session)
-
-
-def extractor_for(surface: Surface) -> Extractor:
-    """The real one, for the real catalogue."""
-    return Extractor(_catalogue(), surface)
-
-
-@cache
-def _catalogue() -> Catalogue:
-    return load_catalogue()
 
 
 @asynccontextmanager

@@ -11,15 +11,15 @@ import msgspec
 
 from schemas.events import ResourceState
 from schemas.identity import ResourceId
-from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
 from schemas.relations.surface import builtin_surface
 from schemas.ties import DECLARATION, DRIFT_FACT, WORDS_IN, is_tied_body, with_words
 from services.chassis.kubernetes.declaration import MANAGER, drift_of, with_declaration, with_other_words
+from tests.kit.extractors import extractor_for
 from tests.kit.manifests import Manifest, without_uid
 
 CATALOGUE = load_catalogue()
-EXTRACTOR = Extractor(CATALOGUE, builtin_surface())
+EXTRACTOR = extractor_for(builtin_surface())
 
 
 @dataclass

@@ -11,12 +11,11 @@ from hypothesis import given
 
 from schemas.events import ResourceEvent
 from schemas.identity import KindId, SiteName
-from schemas.relations.extract import Extractor
-from schemas.relations.loader import load_catalogue
 from schemas.relations.surface import builtin_surface
 from services.resolver.graph.restoring import ChunkError, Restoring
 from services.resolver.graph.snapshot import Chunk, Copying
 from services.resolver.graph.store import Graph
+from tests.kit.extractors import extractor_for
 from tests.unit.resolver.test_graph_model import EVENTS, LOGS, NAMES, POD
 
 SITE = SiteName("lyon")
@@ -110,7 +109,7 @@ def test_a_restored_graph_takes_what_comes_as_the_first_one_does(
 def test_what_recurs_is_shared_again() -> None:
     body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "shop", "labels": {"app": "web"}}}
     body["spec"] = {"volumes": [{"name": "ca", "secret": {"secretName": "ca"}}], "containers": []}  # type: ignore[assignment]  # a tree
-    extractor = Extractor(load_catalogue(), builtin_surface())
+    extractor = extractor_for(builtin_surface())
     pods = [{**body, "metadata": {**body["metadata"], "name": f"web-{place}"}} for place in range(5)]  # type: ignore[dict-item]  # as above
     graph = built([ResourceEvent("put", extractor.state(pod)) for pod in pods])
     records = [one for one in restored(*copied(graph, 3, iter(()))).parts.records.rows if one is not None]
@@ -119,7 +118,7 @@ def test_what_recurs_is_shared_again() -> None:
 
 
 def test_a_snapshot_holds_no_value_of_a_secret_or_a_config_map() -> None:
-    extractor = Extractor(load_catalogue(), builtin_surface())
+    extractor = extractor_for(builtin_surface())
     meta = {"name": "ca", "namespace": "shop"}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": {"key.pem": "a-word-to-hide"}}
     secret["data"] = {"crt.pem": "YS13b3JkLXRvLWhpZGU="}
@@ -143,7 +142,7 @@ def test_a_chunk_that_is_missing_or_out_of_its_place_is_refused() -> None:
 
 
 def _states() -> list:  # type: ignore[type-arg]  # states
-    extractor = Extractor(load_catalogue(), builtin_surface())
+    extractor = extractor_for(builtin_surface())
     metas = [{"name": f"m-{place}", "namespace": "shop"} for place in range(4)]
     return [extractor.state({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta}) for meta in metas]
 
