@@ -55,7 +55,7 @@ def up(
 ) -> None:
     """Start for each site a nats-server, a cluster and its services; and routers between.
 
-    Returns when all sites are fresh. When the same sandbox runs already, it says where.
+    Returns when all sites are fresh. Where the same sandbox runs already, what has ended of it is started again.
     """
     from cheops.sandbox import background
 
@@ -90,7 +90,8 @@ def status(
     found = with_mesh(lambda mesh: mesh.sites(), read_context(Path(state["context"])))
     if output is Output.TEXT:
         silent = sorted(set(state["sites"]) - {one.site for one in found})
-        say(["", *table(found, silent, signs_for(ascii_only))])
+        hint = [f"{name}: nobody answers (cheops sandbox up starts again what has ended)" for name in silent]
+        say(["", *table(found, silent, signs_for(ascii_only)), *hint])
     else:
         rows = [one.model_dump(mode="json", by_alias=True) for one in found]
         document({"schema": "sandbox/v1", **state, "status": rows}, output)

@@ -16,11 +16,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
 from cheops.cli.failures import EXIT_ERROR, BadInputError
 from cheops.sandbox import forkserver
+from cheops.sandbox.again import start_again
 from cheops.sandbox.buses import ROUTERS, Kind, SiteBuses
 from cheops.sandbox.claim import Claim, mark_of, others_in, remove, take
 from cheops.sandbox.python import FORKS
@@ -86,8 +88,29 @@ def _up_already(directory: Path, state: dict[str, Any], sites: list[SiteName], w
             f"another sandbox runs in {directory} ({has}); end it first (cheops sandbox down), or take another --dir"
         )
     sys.stderr.write(f"runs already in {directory}\n")
+    error = _made_whole(directory, state)
     sys.stdout.write(where(state))
-    return 0
+    return EXIT_ERROR if error else 0
+
+
+def _made_whole(directory: Path, state: dict[str, Any]) -> bool:
+    """Have the supervisor start again what has ended, and say what that was; True: it could not."""
+    if "whole" not in state:  # the supervisor is of a version that would end at the signal
+        return False
+    before = state["whole"]["times"]
+    os.kill(state["pid"], signal.SIGUSR1)
+    end_s = time.monotonic() + UP_TIMEOUT_S
+    while (now := running(directory)) is not None and now["whole"]["times"] == before:
+        if time.monotonic() > end_s:
+            raise CheopsError(f"the sandbox (pid {state['pid']}) does not answer; see {directory / LOG}")
+        time.sleep(POLL_INTERVAL_S)
+    if now is None:
+        raise CheopsError(f"the sandbox in {directory} has ended (cheops sandbox up starts another one)")
+    for name in now["whole"]["again"]:
+        sys.stderr.write(f"started again: {name}\n")
+    if now["whole"]["error"]:
+        sys.stderr.write(f"cheops: {now['whole']['error']}\n")
+    return bool(now["whole"]["error"])
 
 
 def _up_in_background(claim: Claim, sites: list[SiteName], wanted: Wanted) -> int:
@@ -216,12 +239,17 @@ async def _supervise(
         except CheopsError as error:
             tell(f"cheops: {error}")
             return EXIT_ERROR
-        state = {**_state_of(bed), "wanted": asdict(wanted)}
+        state = {**_state_of(bed), "wanted": asdict(wanted), "whole": {"times": 0, "again": [], "error": ""}}
+        again = asyncio.Event()
+        loop.add_signal_handler(signal.SIGUSR1, again.set)
         write_state(directory, state)
         if announce:
             sys.stdout.write(where(state))
             sys.stdout.flush()
-        await stopping
+        async with asyncio.TaskGroup() as tasks:
+            mending = tasks.create_task(_make_whole(bed, again, state))
+            await stopping
+            mending.cancel()
         return 0
     finally:
         stopping.cancel()
@@ -229,6 +257,18 @@ async def _supervise(
         await bed.stop()
         if (read_state(directory) or {}).get("pid") == os.getpid():
             (directory / STATE).unlink(missing_ok=True)
+
+
+async def _make_whole(bed: Testbed, asked: asyncio.Event, state: dict[str, Any]) -> None:
+    """Whenever it is asked for; `state.json` then says what was started again, or why that was not to be done."""
+    for times in count(1):
+        await asked.wait()
+        asked.clear()
+        try:
+            said = {"again": await start_again(bed), "error": ""}
+        except (CheopsError, OSError) as error:
+            said = {"again": [], "error": str(error)}
+        write_state(bed.directory, {**state, "whole": {"times": times, **said}})
 
 
 def _state_of(bed: Testbed) -> dict[str, Any]:

@@ -29,6 +29,9 @@ class Buses(Protocol):
     async def start(self) -> None:
         """Return when each answers."""
 
+    async def start_again(self) -> list[str]:
+        """What has ended; the names of that."""
+
     async def stop(self) -> None:
         """Harmless when they do not run."""
 
@@ -50,6 +53,10 @@ class SharedBus:
         """See Buses."""
         await self._server.start()
         self._tell(f"nats-server {self._server.url}")
+
+    async def start_again(self) -> list[str]:
+        """See Buses."""
+        return await self._server.start_again()
 
     async def stop(self) -> None:
         """See Buses."""
@@ -86,6 +93,14 @@ class SiteBuses:
             self._tell(f"nats-server {name} {server.url}")
         if self.servers.routers:
             self._tell(f"routers {', '.join(self.servers.routers)}")
+
+    async def start_again(self) -> list[str]:
+        """See Buses."""
+        servers = await self.servers.start_again()
+        links = await self.links.start_again()
+        if links:
+            await self.servers.dial_anew()
+        return [*links, *servers]
 
     async def stop(self) -> None:
         """See Buses."""

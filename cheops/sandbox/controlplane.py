@@ -121,6 +121,16 @@ class ControlPlane:
         """SIGKILL; clients see their connections reset."""
         self._started.apiserver.kill()
 
+    async def start_again(self) -> list[str]:
+        """Programs that have ended, on the ports and data that they had; their names."""
+        programs = self._started
+        ended = [child for child in programs.all if child.returncode is not None]
+        for child in ended:
+            await child.start()
+        if ended:
+            await programs.apiserver.wait_ready(self._questions().is_ready, READY_TIMEOUT_S)
+        return [child.name for child in ended]
+
     async def restart_apiserver(self) -> None:
         self.kill_apiserver()
         await self.start_apiserver()

@@ -16,7 +16,7 @@ STOP_GRACE_S: Final = 5.0
 
 
 class EmbeddedProcess:
-    """`python -m cheops.sandbox.apiserver`, on a port that the kernel chooses."""
+    """`python -m cheops.sandbox.apiserver`, on a port that the kernel chooses at its first start."""
 
     def __init__(self, name: SiteName, directory: Path, *, forked: bool = True) -> None:
         """`forked`: see Testbed."""
@@ -24,6 +24,7 @@ class EmbeddedProcess:
         self._forked = forked
         self.directory = directory.absolute()
         self._child: ChildProcess | None = None
+        self._port = 0
 
     @property
     def kubeconfig(self) -> Path:
@@ -42,12 +43,20 @@ class EmbeddedProcess:
         self._child = PythonProcess(
             f"{self.name} apiserver",
             "cheops.sandbox.apiserver",
-            ["--name", self.name, "--port", "0", "--kubeconfig", str(self.kubeconfig)],
+            ["--name", self.name, "--port", str(self._port), "--kubeconfig", str(self.kubeconfig)],
             self.directory / "logs" / "apiserver.log",
             forked=self._forked,
         )
         await self._child.start()
         await self._child.wait_ready(self._answers, READY_TIMEOUT_S)
+        self._port = int(self.server_url.rpartition(":")[2])
+
+    async def start_again(self) -> list[str]:
+        """When it has ended: at the same address, without what it held. The name of what had ended."""
+        if self._child is None or self._child.running:
+            return []
+        await self.start()
+        return [f"{self._child.name} (empty: it keeps its objects in memory)"]
 
     async def _answers(self) -> bool:
         if not self.kubeconfig.exists() or not self.kubeconfig.read_text().endswith("\n"):

@@ -48,6 +48,13 @@ class Links:
         await self._child.start()
         await self._child.wait_ready(self._answers, READY_TIMEOUT_S)
 
+    async def start_again(self) -> list[str]:
+        """When it has ended: without any link. The name of what had."""
+        if self._child is None or self._child.running:
+            return []
+        await self.start()
+        return [f"{self._child.name} (none is cut any more)"]
+
     async def stop(self) -> None:
         """Harmless when it does not run."""
         if self._child is not None:

@@ -149,6 +149,13 @@ class NatsServer:
         found = LINKS_LINE.findall(self.process.log_tail(LOG_LINES))
         return int(found[-1]) if found else CHOSEN
 
+    async def start_again(self) -> list[str]:
+        """When it has ended: on the same ports and folder. The name of what had."""
+        if self._child is None or self._child.running:
+            return []
+        await self.start()
+        return [self._child.name]
+
     async def stop(self) -> None:
         """Harmless when it does not run."""
         if self._child is not None:

@@ -56,6 +56,17 @@ class Servers:
             for server in (*self.sites.values(), *self.routers.values()):
                 tasks.create_task(server.stop())
 
+    async def start_again(self) -> list[str]:
+        """Those that have ended; their names."""
+        return [name for one in (*self.routers.values(), *self.sites.values()) for name in await one.start_again()]
+
+    async def dial_anew(self) -> None:
+        """The ways that links led through are gone: each site gets others, and is restarted to take them."""
+        self._dialled.clear()
+        for name, server in self.sites.items():
+            await self._find_ways(name)
+            await server.restart()
+
     async def take(self, steps: Iterable[Step]) -> None:
         """Do what a change of the folder asks for, routers first, so that who dials is expected."""
         self._plan = self.folder.plan()

@@ -14,12 +14,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Protocol, Self
-
-import yaml
+from typing import Final, Literal, Protocol, Self
 
 from cheops.contexts import Context
 from cheops.mesh import Mesh, connect
+from cheops.sandbox import kubeconfigs
 from cheops.sandbox.buses import ROUTERS, Buses, Kind, SharedBus, SiteBuses, context_of
 from cheops.sandbox.embedded import EmbeddedProcess
 from cheops.sandbox.faults import CUT, NO_FAULT, Fault
@@ -51,6 +50,9 @@ class Cluster(Protocol):
 
     async def start(self) -> None:
         """Return when it answers."""
+
+    async def start_again(self) -> list[str]:
+        """What has ended; the names of that."""
 
     async def stop(self) -> None:
         """Harmless when it does not run."""
@@ -148,7 +150,7 @@ class Testbed:
         async with asyncio.TaskGroup() as tasks:
             for site in self.sites.values():
                 tasks.create_task(self._start_cluster(site))
-        self._write_kubeconfig()
+        kubeconfigs.written(self.kubeconfig, {site.name: site.cluster.kubeconfig for site in self.sites.values()})
         self._write_context()
         if self._layout == "none":
             return
@@ -157,7 +159,11 @@ class Testbed:
         await self.wait_fresh()
         await self.wait_linked()
         for site in self.sites.values():
-            await self._gates.register(site.name, site.cluster.kubeconfig, self._tell)
+            await self.put_gate(site)
+
+    async def put_gate(self, site: Site) -> None:
+        """A site's cluster asks before it writes, where that is wanted."""
+        await self._gates.register(site.name, site.cluster.kubeconfig, self._tell)
 
     async def _start_cluster(self, site: Site) -> None:
         await site.cluster.start()
@@ -265,16 +271,6 @@ class Testbed:
         name, log = f"{site.name} {service}", self.directory / site.name / "logs" / f"{service}.log"
         return PythonProcess(name, "cheops", ["serve", service], log, environment=more, forked=self._forked)
 
-    def _write_kubeconfig(self) -> None:
-        whole: dict[str, Any] = {"apiVersion": "v1", "kind": "Config", "clusters": [], "users": [], "contexts": []}
-        for site in self.sites.values():
-            one = yaml.safe_load(site.cluster.kubeconfig.read_text())
-            for part in ("clusters", "users", "contexts"):
-                whole[part] += [_renamed(entry, part, site.name) for entry in one[part]]
-        whole["current-context"] = next(iter(self.sites))
-        self.kubeconfig.write_text(yaml.safe_dump(whole, sort_keys=False))
-        self.kubeconfig.chmod(0o600)
-
     def _write_context(self) -> None:
         self.context_file.write_text(self.context.model_dump_json(indent=2, exclude={"origin"}) + "\n")
 
@@ -293,10 +289,3 @@ def _cluster(engine: Engine, name: SiteName, directory: Path, run_pods: bool, fo
     from cheops.sandbox.controlplane import ControlPlane
 
     return ControlPlane(name, directory, run_pods=run_pods)
-
-
-def _renamed(entry: dict[str, Any], part: str, site: SiteName) -> dict[str, Any]:
-    """Users and clusters of several files may have the same name."""
-    if part == "contexts":
-        return {"name": site, "context": {**entry["context"], "cluster": site, "user": site}}
-    return {**entry, "name": site}

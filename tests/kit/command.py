@@ -125,13 +125,13 @@ def api(shell: Shell, site: str, method: str, path: str, body: Any = None) -> in
         return int(response.status)
 
 
-def processes_of(shell: Shell, site: str) -> list[int]:
+def processes_of(shell: Shell, site: str, program: str = "site") -> list[int]:
     """The processes that serve a site, which the sandbox's supervisor, or one that it started, has started."""
     pids = [int(json.loads((shell.folder / ".cheops" / "state.json").read_text())["pid"])]
     for pid in pids:  # it grows meanwhile
         for children in Path(f"/proc/{pid}/task").glob("*/children"):
             pids += map(int, children.read_text().split())
-    return [pid for pid in pids if Path(f"/proc/{pid}/comm").read_text() == f"{site} site\n"]
+    return [pid for pid in pids if Path(f"/proc/{pid}/comm").read_text() == f"{site} {program}"[:15] + "\n"]
 
 
 def on_a_terminal(shell: Shell, *words: str, **environment: str) -> str:
