@@ -89,6 +89,15 @@ KNOWING: Final = (
         "two updates of one replica set while its sites could not hear each other",
     ),
     Code(
+        "D",
+        "512",
+        "overtaken while it waited",
+        "A replica that it is about was declared by an intent that was entered later, while this one was deferred.",
+        "The later word stays, and a bundle is done whole or not at all.",
+        "Enter it again if it is still wanted.",
+        "a deletion that waits for a site which is cut off, and an update of what it would delete",
+    ),
+    Code(
         "N",
         "505",
         "the first choice failed",

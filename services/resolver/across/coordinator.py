@@ -82,17 +82,17 @@ class Coordinator:
         """
         self.retries.begun(intent.id, moment.monotonic_s, pause_s)
         intake = self.reading.take_in(intent, moment)
-        read = self.reading.ways(intent, intake)
+        since = self.finishing.waits_since(intent)
+        read = self.reading.overtaken(intent, intake, since) or self.reading.ways(intent, intake)
         if not isinstance(read, tuple):
             verdict = self.reading.wrong(intent, read, moment)
             return [*behind(intent, intake, only, verdict, moment), *self.finishing.finish(intent, verdict, moment)]
-        scope, ways = read
-        ways = going_on(ways, self.following.done(intent.id))
+        scope, ways = read[0], going_on(read[1], self.following.done(intent.id))
         there = max((stamp for stamp, _ in self.reading.declared(intake)), default=0)
         is_followed = self.clock.hear(there, moment.wall)  # what is decided now is later than what is there
         number = self.clock.stamp(moment.wall)
-        age = self.finishing.ages.setdefault(intent.id, number)
-        asked = Round(intent, intake, scope, ways, number, age, moment.monotonic_s, only=only)
+        age = self.finishing.ages.setdefault(intent.id, since or number)
+        asked = Round(intent, intake, scope, ways, number, age, moment.monotonic_s, only=only, declared=since)
         if not is_followed:  # written by a clock that was days ahead: else nothing would be later than that for days
             asked.declared = there + 1
         if only:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from schemas.identity import SiteName
 from schemas.intents import Intent
+from schemas.ties import first_stamp
 from schemas.verdicts import Verdict
 from services.resolver.across.following import Following
 from services.resolver.across.healing import as_healing
@@ -66,6 +67,13 @@ class Finishing:
         if verdict.decision == "deny" and self.undoing.is_due(intent, verdict):
             effects += self.undoing.begin(intent, moment)
         return effects
+
+    def waits_since(self, intent: Intent) -> int:
+        """The stamp of a deferred intent that declares something: of its first round, as far as that is remembered."""
+        waiting = self.desk.docket.deferred.get(intent.id)
+        if waiting is None or intent.heal or intent.verb == "read":
+            return 0
+        return self.ages.get(intent.id) or first_stamp(waiting.whole()[1].decided_at)
 
     def close_for_gone(self, moment: Moment) -> list[Effect]:
         """What is done but for sites that are gone for good is done."""
