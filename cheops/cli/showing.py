@@ -9,11 +9,11 @@ from cheops.cli.options import Output
 from cheops.cli.render.moments import moment
 from cheops.cli.render.output import document, say
 from cheops.cli.render.signs import Signs, signs_for
-from cheops.cli.render.steps import outcome_line
+from cheops.cli.render.steps import open_lines, open_steps, outcome_line
 from cheops.cli.render.verdict import render
 from cheops.mesh import Mesh
 from schemas.intents import Intent
-from schemas.outcomes import FINAL_STATES, Outcome
+from schemas.outcomes import Outcome
 from schemas.verdicts import Verdict
 
 
@@ -27,7 +27,7 @@ async def show(mesh: Mesh, intent_id: str, follow: bool, site: str | None, outpu
     if follow and chain.intent is not None:
         chain = await _followed(mesh, chain, signs if is_text else None)
     elif is_text:
-        _say_chain(chain, signs)
+        say_chain(chain, signs)
     if not is_text:
         document(_body(chain), output)
     outcomes = {(one.revision, one.step): one for one in chain.outcomes}
@@ -49,13 +49,15 @@ async def _followed(mesh: Mesh, chain: Chain, signs: Signs | None) -> Chain:
     return Chain(chain.intent, tuple(verdicts[one] for one in sorted(verdicts)), tuple(outcomes))
 
 
-def _say_chain(chain: Chain, signs: Signs) -> None:
-    """Each decision, and what was done by it; of a step that is not over, what is known last."""
+def say_chain(chain: Chain, signs: Signs) -> None:
+    """Each decision, and what was done by it; of a step that is not over, what is known last, and how many are not."""
     last = {(one.revision, one.step): one for one in chain.outcomes}
     for verdict in chain.verdicts:
         say(_revision(verdict, signs))
         mine = [one for one in chain.outcomes if one.revision == verdict.revision]
         say(outcome_line(one, signs) for one in mine if one.state != "begun" or last[one.revision, one.step] is one)
+        if verdict is chain.verdicts[-1]:
+            say(open_lines(verdict, mine, signs))
 
 
 def _revision(verdict: Verdict, signs: Signs) -> list[str]:
@@ -70,8 +72,7 @@ def _code(last: Verdict | None, outcomes: Mapping[tuple[int, str], Outcome]) -> 
     if last is None:
         return CODES["defer"]
     mine = [one for (revision, _), one in outcomes.items() if revision == last.revision]
-    is_over = {one.step for one in mine if one.state in FINAL_STATES} >= {step.id for step in last.plan}
-    return exit_code(last, mine) if is_over else CODES[last.decision]
+    return CODES[last.decision] if open_steps(last, mine) else exit_code(last, mine)
 
 
 def _intent_line(intent: Intent) -> str:

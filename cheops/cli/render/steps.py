@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from cheops.cli.render.signs import Signs
+from schemas.counting import counted
 from schemas.identity import ResourceId, ResourceKey
 
 if TYPE_CHECKING:  # `relations` shows names only, and starts sooner without these
     from schemas.outcomes import Outcome
-    from schemas.verdicts import Step
+    from schemas.verdicts import Step, Verdict
 
 STEPS_SHOWN_MAX: Final = 30
 STEPS_FOLLOWED_MAX: Final = 8  # of a plan that is carried out: each step is told again as it ends
@@ -49,6 +50,24 @@ def _given(step: Step) -> str:
     given = " ".join(part for part in parts if part)
     after = f"after {', '.join(step.after)}" if step.after else ""
     return "  ".join(part for part in (f"if {given}" if given else "", after) if part)
+
+
+def open_steps(verdict: Verdict, outcomes: Iterable[Outcome]) -> list[Step]:
+    """Those of its plan that have not ended. `outcomes`: of this revision."""
+    from schemas.outcomes import FINAL_STATES
+
+    ended = {one.step for one in outcomes if one.state in FINAL_STATES}
+    return [step for step in verdict.plan if step.id not in ended]
+
+
+def open_lines(verdict: Verdict, outcomes: Iterable[Outcome], signs: Signs) -> list[str]:
+    """How many of them are where; nothing when all have ended."""
+    at = Counter(step.site for step in open_steps(verdict, outcomes))
+    if not at or verdict.preview:
+        return []
+    where = ", ".join(f"{count} at {site}" for site, count in at.items())
+    of, are = counted(len(verdict.plan), "step"), "is" if at.total() == 1 else "are"
+    return [f"  {signs.ellipsis} {at.total()} of {of} {are} not over: {where}  (cheops plan {verdict.intent})"]
 
 
 def outcome_line(outcome: Outcome, signs: Signs) -> str:
