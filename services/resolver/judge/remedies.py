@@ -18,7 +18,7 @@ from schemas.verdicts import EdgeRef, Reason, Remedy, Touch
 from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.view import View
 from services.resolver.judge.case import Case, Change
-from services.resolver.judge.create import judge_needs
+from services.resolver.judge.create import DEFINITION, judge_needs
 from services.resolver.judge.delete import blocks_by_default, is_hub, judge_delete, with_dependents
 from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.fitting import MODE_PART, SCALE_PART
@@ -53,6 +53,8 @@ def remedies_for(case: Case, view: View, reasons: Sequence[Reason], denies: Deny
     if case.verb in ("create", "update", "apply") and numbers:
         if any(map(_is_for_a_listener, blocking)) or any(map(_is_for_good, blocking)):
             return ()  # whom a listener admits is its owner's to say
+        if numbers == {"001"} and case.verb != "update":
+            return tuple(_define(case, view, blocking))
         if numbers <= CAN_BE_BROUGHT and len(blocking) <= TOUCHED_MAX:
             return (_bring(case, blocking),)
         if numbers <= PART_IN_USE:
@@ -170,6 +172,21 @@ def _bring(case: Case, blocking: Sequence[Reason]) -> Remedy:
         effect=f"bring it along: {names}",
         changes=tuple(touched),
     )
+
+
+def _define(case: Case, view: View, blocking: Sequence[Reason]) -> Iterator[Remedy]:
+    """What nobody defines here, by any version or in another group, with its definition: then it is served first."""
+    keys = [ResourceKey.parse(reason.resource) for reason in blocking if reason.resource is not None]
+    served = view.surface
+    if any(served.find_named(one.kind_id) or served.find_named(one.kind) for one in keys):
+        return  # a version or a group that is mistaken
+    has_definitions = any(kind_of(one.resource) == DEFINITION for one in case.changes)
+    if has_definitions or any(served.is_built_in(one.group) for one in keys):
+        return  # which say what they serve
+    kinds = list(dict.fromkeys(one.kind_id for one in keys))
+    whose = "its CustomResourceDefinition" if len(kinds) == 1 else "their CustomResourceDefinitions"
+    command = f"cheops {case.verb} -f FILE -f DEFINITION.yaml --site {case.site}"
+    yield Remedy(command=command, effect=f"bring along what defines {', '.join(kinds)}: {whose}")
 
 
 def _parts_of(case: Case, missing: ResourceId, edge: Cited | None) -> list[str]:

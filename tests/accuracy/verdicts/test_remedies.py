@@ -50,6 +50,8 @@ def _after(case: Case, remedy: Remedy) -> Verdict:
     if words[1] == "delete":
         assert verdict_on(case, Act(verb="delete", resources=tuple(one.resource for one in remedy.changes))).decision
         return verdict_on(case, act, _site_without(case, remedy.changes))
+    if "DEFINITION.yaml" in words:
+        return verdict_on(case, replace(act, manifests=(*act.manifests, *map(_definition, act.manifests))))
     if words[1] == "apply" and not remedy.changes:
         return verdict_on(case, replace(act, verb="apply"))
     return _with_changes(case, act, remedy.changes, together="-f" in words and words.count("-f") > 1)
@@ -83,6 +85,21 @@ def test_most_denials_offer_a_way_out() -> None:
     allowed |= {"D600", "D601", "D610", "D620"}
     assert set(without) <= allowed, without
     assert sum(len(_typed_here(case, remedies)) for case, remedies in offered) > 40
+
+
+@pytest.mark.parametrize(
+    ("name", "effects"),
+    [
+        ("a kind that nobody serves", ["bring along what defines example.org/Widget: its CustomResourceDefinition"]),
+        ("a version that the definition does not serve", []),
+        ("a removed version of a built-in kind", []),
+    ],
+)
+def test_a_custom_kind_that_is_not_served_is_offered_with_its_definition_a_wrong_version_is_not(
+    name: str, effects: list[str]
+) -> None:
+    case = next(one for one in DENIED if one.name == name)
+    assert [one.effect for one in verdict_on(case).remedies] == effects
 
 
 def _site_without(case: Case, changes: tuple[Touch, ...]) -> list[Body]:
@@ -131,6 +148,22 @@ def _id(body: Body) -> ResourceId:
     group = body["apiVersion"].rpartition("/")[0]
     metadata = body["metadata"]
     return ResourceKey(group, body["kind"], metadata.get("namespace", ""), metadata["name"]).id
+
+
+def _definition(body: Body) -> Body:
+    """What serves a custom kind, as somebody would have it in a file beside."""
+    (group, version), kind = body["apiVersion"].split("/"), body["kind"]
+    plural = f"{kind.lower()}s"
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    spec = {
+        "group": group,
+        "scope": "Namespaced" if body["metadata"].get("namespace") else "Cluster",
+        "names": {"plural": plural, "singular": kind.lower(), "kind": kind, "listKind": f"{kind}List"},
+        "versions": [{"name": version, "served": True, "storage": True, "schema": schema}],
+    }
+    metadata = {"name": f"{plural}.{group}"}
+    kind_of_definitions = "CustomResourceDefinition"
+    return {"apiVersion": "apiextensions.k8s.io/v1", "kind": kind_of_definitions, "metadata": metadata, "spec": spec}
 
 
 def _stub(resource: ResourceId, part: str) -> Body:
