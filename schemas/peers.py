@@ -48,6 +48,7 @@ class Ask(PeerMessage):
     round   grows with every asking of the same intent: an answer belongs to one round, a newer one replaces older ones
     age     the intent's place in the order of all intents (hybrid logical clock): the smaller one goes first
     part    what this site is asked to do, as an intent of its own; its `entry` is the sender
+    since   of an intent that was deferred before: when it was entered, by the same clock; what was declared later stays
     """
 
     schema_: Literal["ask/v1"] = Field("ask/v1", alias="schema")
@@ -55,6 +56,7 @@ class Ask(PeerMessage):
     age: int
     part: Part
     revision: int = 1
+    since: int = 0
 
 
 class Answer(PeerMessage):

@@ -28,6 +28,7 @@ from services.resolver.across.pending import Backlog, behind, lost_since, moot, 
 from services.resolver.across.reading import Reading
 from services.resolver.across.retries import TRY_AGAIN_S, Retries
 from services.resolver.across.round import Round, for_all, going_on, next_trial
+from services.resolver.across.sets import still_wanted
 from services.resolver.across.splitting import Divides
 from services.resolver.across.waking import TRYING_MAX_S, Waking
 from services.resolver.across.widening import Trial, widenings
@@ -82,17 +83,17 @@ class Coordinator:
         """
         self.retries.begun(intent.id, moment.monotonic_s, pause_s)
         intake = self.reading.take_in(intent, moment)
-        since = self.finishing.waits_since(intent)
-        read = self.reading.overtaken(intent, intake, since) or self.reading.ways(intent, intake)
+        since = self.finishing.waits_since(intent, self.reading.declared(intake))
+        read = self.reading.ways(intent, still_wanted(self.desk.graph, intent.id, intake, since))
         if not isinstance(read, tuple):
-            verdict = self.reading.wrong(intent, read, moment)
+            verdict = self.reading.wrong(intent, read, moment, intake.changes if since else ())
             return [*behind(intent, intake, only, verdict, moment), *self.finishing.finish(intent, verdict, moment)]
         scope, ways = read[0], going_on(read[1], self.following.done(intent.id))
         there = max((stamp for stamp, _ in self.reading.declared(intake)), default=0)
         is_followed = self.clock.hear(there, moment.wall)  # what is decided now is later than what is there
         number = self.clock.stamp(moment.wall)
-        age = self.finishing.ages.setdefault(intent.id, since or number)
-        asked = Round(intent, intake, scope, ways, number, age, moment.monotonic_s, only=only, declared=since)
+        age = self.finishing.ages.setdefault(intent.id, number if is_followed else there + 1)
+        asked = Round(intent, intake, scope, ways, number, age, moment.monotonic_s, only=only, since=since)
         if not is_followed:  # written by a clock that was days ahead: else nothing would be later than that for days
             asked.declared = there + 1
         if only:
@@ -105,7 +106,7 @@ class Coordinator:
         """Ask the sites of the way that is to be tried, all at once."""
         if asked.intent.heal and not asked.healing.is_known:
             return self.healer.fetch(asked, moment)
-        age, told = asked.declared or asked.number, (asked.bringing.sets, asked.bringing.gone)
+        age, told = asked.declared or asked.since or asked.number, (asked.bringing.sets, asked.bringing.gone)
         parts, problems = self.reading.parts(asked.intent, asked.intake, asked.scope, asked.way, age, *told)
         parts = {name: part for name, part in parts.items() if not asked.only or name in asked.only}
         if asked.only and not parts and not (asked.bringing.departed or asked.bringing.supplies.brought):
@@ -258,9 +259,8 @@ class Coordinator:
         verdict = asked.best_of_failed(self.desk.site)
         if asked.only and verdict.decision == "defer":  # still open: what is in force says so
             return effects + (self.begin(asked.intent, moment) if self.following.late(asked.intent.id) else [])
-        effects += behind(
-            asked.intent, asked.intake, asked.only or self.following.late(asked.intent.id), verdict, moment
-        )
+        late = asked.only or self.following.late(asked.intent.id)
+        effects += behind(asked.intent, asked.intake, late, verdict, moment)
         if asked.trial is not None:
             return effects + self._tried(asked, False, moment)
         offers = widenings(asked.intent.scope.strip() or asked.scope, verdict) if not asked.intent.heal else []
@@ -280,9 +280,9 @@ class Coordinator:
         trial, intent = asked.trial, asked.original
         assert trial is not None, "a round that tries something"
         assert intent is not None, "a trial knows what was asked"
-        return (
-            self.finishing.finish(intent, trial.offered(), moment) if allowed else self._try_next(intent, trial, moment)
-        )
+        if not allowed:
+            return self._try_next(intent, trial, moment)
+        return self.finishing.finish(intent, trial.offered(), moment)
 
     def reported(self, message: Report, moment: Moment) -> list[Effect]:
         """How far a site is; when all are over, and the world had changed, it is decided again (where it was late)."""

@@ -40,6 +40,7 @@ class Engagement:
     age: int
     revision: int = 1
     decided: int = 0
+    since: int = 0  # of an intent that has waited: when it was entered
     state: State = "rehearsing"
     intake: Intake | None = None
     versions: tuple[str, ...] = ()  # of what it is about, when it was taken in

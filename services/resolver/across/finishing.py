@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from schemas.identity import SiteName
@@ -68,12 +69,20 @@ class Finishing:
             effects += self.undoing.begin(intent, moment)
         return effects
 
-    def waits_since(self, intent: Intent) -> int:
-        """The stamp of a deferred intent that declares something: of its first round, as far as that is remembered."""
+    def waits_since(self, intent: Intent, there: Sequence[tuple[int, str]]) -> int:
+        """The stamp of a deferred intent that changes something: of its first round; 0 for any other.
+
+        After a restart: later than what is `there` (stamp, by whom) and was decided before it at this site.
+        """
         waiting = self.desk.docket.deferred.get(intent.id)
         if waiting is None or intent.heal or intent.verb == "read":
             return 0
-        return self.ages.get(intent.id) or first_stamp(waiting.whole()[1].decided_at)
+        if intent.id not in self.ages:
+            since, known = waiting.whole()[1].decided_at, self.desk.docket.known
+            decided = ((stamp, known(by)) for stamp, by in there if by != intent.id)
+            before = (stamp + 1 for stamp, verdict in decided if verdict is None or verdict.decided_at <= since)
+            self.ages[intent.id] = max(first_stamp(since), *before, 0)
+        return self.ages[intent.id]
 
     def close_for_gone(self, moment: Moment) -> list[Effect]:
         """What is done but for sites that are gone for good is done."""

@@ -24,6 +24,7 @@ def ask(asked: Round, part: Part, revision: int) -> SendPeer:
             age=asked.age,
             part=part,
             revision=revision,
+            since=asked.since,
         )
     )
 

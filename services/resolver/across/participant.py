@@ -20,7 +20,7 @@ from services.resolver.across.doing import Doing
 from services.resolver.across.engagement import Engagement, Engagements
 from services.resolver.across.letters import answer, refuse
 from services.resolver.across.precedence import ask_to_yield, younger_holders
-from services.resolver.across.sets import spread_at
+from services.resolver.across.sets import spread_at, still_wanted
 from services.resolver.basis import basis_of
 from services.resolver.desk import Desk
 from services.resolver.docket import ANYTHING, WAITING_MAX, Awaited, awaited
@@ -57,6 +57,7 @@ class Participant:
         if len(self.engagements) >= WAITING_MAX:
             return [self._busy(message, f"{self.desk.site} judges {WAITING_MAX} intents of other sites", moment)]
         engaged = Engagement(message.sender, message.part, message.round, message.age, message.revision)
+        engaged.since = message.since
         engaged.settled |= self.engagements.done_before.get(message.intent, set())
         if known is not None:
             self.desk.holds.drop(message.intent)
@@ -143,7 +144,8 @@ class Participant:
     def _verdict(self, engaged: Engagement, moment: Moment) -> Verdict:
         assert engaged.intake is not None, "taken in before it is judged"
         hearing, view = self.desk.hearing, self.desk.view(engaged.part.id)
-        case = hearing.case(engaged.part, engaged.intake, engaged.revision, moment, engaged.elsewhere)
+        intake = still_wanted(self.desk.graph, engaged.part.id, engaged.intake, engaged.since)
+        case = hearing.case(engaged.part, intake, engaged.revision, moment, engaged.elsewhere)
         verdict = hearing.judge(case, view, moment)
         engaged.basis = basis_of(case, view) if verdict.decision == "allow" else None
         return verdict

@@ -26,8 +26,7 @@ from services.resolver.across.splitting import Divides, Gone, Splitter
 from services.resolver.desk import Desk
 from services.resolver.graph.remembered import RememberedView
 from services.resolver.intake import Intake
-from services.resolver.judge.case import Problem
-from services.resolver.judge.findings import named
+from services.resolver.judge.case import Change, Problem
 from services.resolver.judge.ties import is_tied
 from services.resolver.placing import Alternative, alternatives, part_of, unknown_kinds
 from services.resolver.signals import Moment
@@ -65,19 +64,6 @@ class Reading:
     def declared_by(self, intent: Intent, intake: Intake) -> int:
         """When an intent was done here, as the objects say; earlier than all when another one has overtaken it."""
         return max((stamp for stamp, declarer in self.declared(intake) if declarer == intent.id), default=1)
-
-    def overtaken(self, intent: Intent, intake: Intake, since: int) -> list[Problem]:
-        """What others have declared here of it since this stamp, while it waited; nothing for 0: it is new."""
-        if not since:
-            return []
-        found = (
-            (one.resource, *declared(one)) for one in members(self.desk.graph, (c.resource for c in intake.changes))
-        )
-        return [
-            Problem("D512", f"{named(resource)} was declared later, by intent {by}: that stays", resource)
-            for resource, stamp, by in found
-            if stamp > since and by != intent.id
-        ]
 
     def scope_of(self, intent: Intent, intake: Intake) -> Scope:
         """What it says, or what no scope means. Raises ScopeError."""
@@ -183,9 +169,11 @@ class Reading:
         """Whether every site that a verdict rests on is a site of ours still."""
         return {claim.site for claim in verdict.evidence} <= {*self._sites()}
 
-    def wrong(self, intent: Intent, problems: Sequence[Problem], moment: Moment) -> Verdict:
-        """The verdict on an intent that is not worth asking about."""
-        intake = Intake((), tuple(problems), {})
+    def wrong(
+        self, intent: Intent, problems: Sequence[Problem], moment: Moment, changes: Sequence[Change] = ()
+    ) -> Verdict:
+        """The verdict on an intent that is not worth asking about. `changes`: what it names, where that is known."""
+        intake = Intake(tuple(changes), tuple(problems), {})
         case = self.desk.hearing.case(intent, intake, 1, moment)
         return self.desk.hearing.judge(case, self.desk.view(), moment)
 

@@ -45,7 +45,8 @@ class Round:
     trial: Trial | None = None
     original: Intent | None = None  # what was asked, when this is a trial
     only: tuple[SiteName, ...] = ()  # of an intent that is done but for these: they alone are asked
-    declared: int = 0  # when it was done at the others, or began to wait; else it is later than all that is there
+    since: int = 0  # of one that has waited: when it was entered
+    declared: int = 0  # when it was done at the others; else it is later than all that is there
     is_stale: bool = False  # a site that has answered would answer differently now
 
     @property

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
+from msgspec import structs
+
 from schemas.events import ResourceState
 from schemas.identity import ResourceId, ResourceKey, SiteName
 from schemas.scope.errors import ScopeError
@@ -39,6 +41,7 @@ from schemas.ties import (
     REPLICAS,
     SCOPE,
     SCOPE_FACT,
+    declared,
     is_member,
     listed,
     replicas_at,
@@ -46,6 +49,9 @@ from schemas.ties import (
     with_words,
 )
 from services.resolver.graph.view import View
+from services.resolver.intake import Intake
+from services.resolver.judge.case import Problem
+from services.resolver.judge.findings import named
 from services.resolver.placing import Sets, is_crossed
 
 PLACEMENTS_REMEMBERED: Final = 1_024
@@ -160,3 +166,20 @@ def _read(text: str) -> Part | None:
 
 def _is_plain(location: Location) -> bool:
     return isinstance(location, Site | Replicate | Cross) and all(map(_is_plain, operands(location)))
+
+
+def still_wanted(view: View, intent_id: str, intake: Intake, since: int) -> Intake:
+    """What an intent that has waited since this stamp is about; wrong (D512) where another has declared it since.
+
+    since   0: it has not waited
+    """
+    if not since:
+        return intake
+    changed = (one.resource for one in intake.changes if one.action != "annotate")
+    later = ((one.resource, by) for one in members(view, changed) for stamp, by in (declared(one),) if stamp > since)
+    problems = (
+        Problem("D512", f"{named(resource)} was declared later, by intent {by}: that stays", resource)
+        for resource, by in later
+        if by != intent_id
+    )
+    return structs.replace(intake, problems=(*intake.problems, *problems))

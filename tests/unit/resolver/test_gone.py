@@ -529,6 +529,26 @@ def test_one_that_is_let_in_again_has_what_is_applied_to_it(mesh: VirtualMesh) -
 
 
 @pytest.mark.parametrize("verb", ["delete", "apply"])
+def test_what_had_waited_at_one_that_is_let_in_again_does_nothing_to_what_was_declared_since(
+    mesh: VirtualMesh, verb: Any
+) -> None:
+    do(mesh, "lyon", "create", THREE, "i-1", manifests=(new("a", "b"),))
+    lose(mesh)
+    what: Any = {"manifests": (new("a"),)} if verb == "apply" else {"resources": ("secret/new",)}
+    assert do(mesh, "rome", verb, "", "i-2", **what).decision == "defer"
+    give_up(mesh)
+    do(mesh, "lyon", "apply", "", "i-3", manifests=(new("a", "b", "c"),))
+    mesh.mend()
+    mesh.settle(20)
+    for name in ("lyon", "oslo"):
+        mesh[name].gone = ()
+        mesh[name].kill()
+    mesh.settle(120)
+    assert {one.code for one in mesh.verdict("rome", "i-2").reasons} == {"D512"}
+    assert (keys(mesh, "lyon"), keys(mesh, "oslo"), keys(mesh, "rome")) == (*[{"a", "b", "c"}] * 2, {"a", "b"})
+
+
+@pytest.mark.parametrize("verb", ["delete", "apply"])
 @pytest.mark.parametrize("effect", range(10))
 @pytest.mark.parametrize("site", ["lyon", "oslo"])
 def test_whenever_a_resolver_is_killed_it_is_done_at_all_that_are_left(

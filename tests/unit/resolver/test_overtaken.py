@@ -11,12 +11,10 @@ __all__ = ["mesh"]
 
 
 def is_overtaken(mesh: VirtualMesh) -> None:
-    """The verdict on i-2 says by whom."""
+    """The verdict on i-2 says of what and by whom."""
     late = mesh.verdict("lyon", "i-2")
-    assert (late.decision, [(one.code, "by intent i-3" in one.message) for one in late.reasons]) == (
-        "deny",
-        [("D512", True)],
-    )
+    assert (late.decision, late.targets, [one.code for one in late.reasons]) == ("deny", (NEW,), ["D512"])
+    assert late.reasons[0].message == "Secret shop/new was declared later, by intent i-3: that stays"
 
 
 def one_that_waits(mesh: VirtualMesh) -> None:
@@ -81,3 +79,75 @@ def test_a_deletion_that_waited_does_not_take_what_was_declared_since(mesh: Virt
     mesh.settle(60)
     assert keys(mesh, "lyon") == keys(mesh, "nice") == {"a", "b"}
     is_overtaken(mesh)
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+@pytest.mark.parametrize("ahead_s", [-3600.0, -300.0, 300.0, 3600.0])
+def test_what_was_declared_before_by_another_clock_overtakes_nobody(
+    mesh: VirtualMesh, ahead_s: float, is_killed: bool
+) -> None:
+    """The clock of its site is behind the one that the replicas were declared by, or ahead of it."""
+    mesh["lyon"].ahead_s = ahead_s
+    do(mesh, "oslo", "create", "lyon & oslo & nice", "i-1", manifests=(new("a", "b"),), lifetime_s=1e5)
+    mesh.sever("nice")
+    mesh.settle(6)
+    assert do(mesh, "lyon", "apply", "", "i-2", manifests=(new("a"),), lifetime_s=1e5).decision == "defer"
+    if is_killed:
+        mesh["lyon"].kill()
+    mesh.settle(2)
+    mesh.mend()
+    mesh.settle(60)
+    assert [keys(mesh, site) for site in ("lyon", "oslo", "nice")] == [{"a"}] * 3, mesh.verdict("lyon", "i-2")
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+@pytest.mark.parametrize("ahead_s", [-300.0, 300.0])
+def test_what_is_declared_later_stays_whatever_the_clock_of_the_site_that_waits(
+    mesh: VirtualMesh, ahead_s: float, is_killed: bool
+) -> None:
+    mesh["lyon"].ahead_s = ahead_s
+    do(mesh, "oslo", "create", "lyon & oslo & nice", "i-1", manifests=(new("a", "b"),), lifetime_s=1e5)
+    mesh.sever("nice")
+    mesh.settle(6)
+    assert do(mesh, "lyon", "apply", "", "i-2", manifests=(new("a"),), lifetime_s=1e5).decision == "defer"
+    mesh.settle(2)
+    assert do(mesh, "oslo", "apply", "", "i-3", manifests=(new("a", "b", "c"),), lifetime_s=1e5).decision == "allow"
+    if is_killed:
+        mesh["lyon"].kill()
+    mesh.settle(2)
+    mesh.mend()
+    mesh.settle(60)
+    assert [keys(mesh, site) for site in ("lyon", "oslo", "nice")] == [{"a", "b", "c"}] * 3
+    is_overtaken(mesh)
+
+
+@pytest.mark.parametrize("entry", ["lyon", "nice"])
+@pytest.mark.parametrize("verb", ["apply", "delete"])
+def test_what_was_declared_at_the_other_side_of_a_cut_stays_too(mesh: VirtualMesh, entry: str, verb: str) -> None:
+    other = {"lyon": "nice", "nice": "lyon"}[entry]
+    do(mesh, "lyon", "create", "lyon & nice", "i-1", manifests=(new("a", "b"),))
+    mesh.sever("nice")
+    mesh.settle(6)
+    what = {"manifests": (new("a"),)} if verb == "apply" else {"resources": ("secret/new",)}
+    assert do(mesh, entry, verb, "", "i-2", **what).decision == "defer"
+    mesh.settle(2)
+    assert do(mesh, other, "apply", "", "i-3", manifests=(new("a", "b", "c"),)).decision == "allow"
+    mesh.settle(2)
+    mesh.mend()
+    mesh.settle(60)
+    assert keys(mesh, "lyon") == keys(mesh, "nice") == {"a", "b", "c"}
+    assert [one.code for one in mesh.verdict(entry, "i-2").reasons] == ["D512"]
+
+
+def test_what_a_clock_that_was_days_ahead_had_declared_before_overtakes_nobody(mesh: VirtualMesh) -> None:
+    mesh["lyon"].ahead_s = 400 * 24 * 3600.0
+    do(mesh, "lyon", "create", "lyon & nice", "i-1", manifests=(new("a", "b"),), lifetime_s=1e9)
+    mesh["lyon"].ahead_s = 0.0
+    mesh["lyon"].kill()
+    mesh.settle(5)
+    mesh.sever("nice")
+    mesh.settle(6)
+    assert do(mesh, "lyon", "apply", "", "i-2", manifests=(new("a"),)).decision == "defer"
+    mesh.mend()
+    mesh.settle(60)
+    assert keys(mesh, "lyon") == keys(mesh, "nice") == {"a"}
