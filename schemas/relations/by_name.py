@@ -237,7 +237,7 @@ class NearNameReader(RuleReader):
 
     def _flat_part(self) -> tuple[str, str]:
         """The only granule and the field that it is; "" when it is more or less than one."""
-        rows = [(part, path) for part, paths in self._rule.parts.items() for path in paths]
+        rows = [(part, path) for part, paths in self.rule.parts.items() for path in paths]
         return (rows[0][0], only_field(rows[0][1])) if len(rows) == 1 else ("", "")
 
     def _adding(self) -> Add:

@@ -6,7 +6,7 @@ plain way: an object is decoded, and its values are read (extract.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Sequence
 
 from schemas.events import Reference
 from schemas.identity import ResourceId
@@ -37,9 +37,27 @@ def listed(item: bytes) -> Written | None:
     return None
 
 
-def unplaced(references: Iterable[Reference], known: Set[str]) -> list[ResourceId]:
-    """The targets that are in none of these places (a kind, and a namespace)."""
-    return [one.target for one in references if one.target.rpartition("/")[0] not in known]
+class Places:
+    """Places (a kind, and a namespace) that are known."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def add(self, place: str) -> None:
+        """It is known from now on."""
+        self._known.add(place)
+
+    def clear(self) -> None:
+        """None is."""
+        self._known.clear()
+
+    def unplaced(self, references: tuple[Reference, ...]) -> list[ResourceId]:
+        """The targets that are in none of them."""
+        known = self._known
+        return [one.target for one in references if one.target.rpartition("/")[0] not in known]
 
 
 class Quick:

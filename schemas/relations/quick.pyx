@@ -28,7 +28,7 @@ import msgspec
 
 from schemas.events import Reference
 from schemas.identity import NAME_LEN_MAX
-from schemas.relations.by_name import NearNameReader, TypedNameReader
+from schemas.relations.by_name import NameReader, NearNameReader, TypedNameReader
 from schemas.relations.by_text import NAMESPACES_MAX, OwnNamespaceReader, TextReader
 from schemas.relations.hosts import QUICK
 from schemas.relations.places import Slot
@@ -43,7 +43,7 @@ cdef extern from "Python.h":
     object PyUnicode_New(Py_ssize_t, Py_UCS4)
     void *PyUnicode_1BYTE_DATA(object) noexcept
     Py_ssize_t PyUnicode_GET_LENGTH(object) noexcept
-    Py_ssize_t PyUnicode_FindChar(object, Py_UCS4, Py_ssize_t, Py_ssize_t, int) except -2
+    bint PyUnicode_IS_COMPACT_ASCII(object) noexcept
     object PyUnicode_Substring(object, Py_ssize_t, Py_ssize_t)
 
 cdef enum:
@@ -54,10 +54,14 @@ cdef enum:
     HEARD_EACH = 512  # bytes that it takes at most, nearly always, to remember one reference
     HEARD_BYTES_MAX = 16777216
     LINE_BYTES_MAX = 16777216
+    PLACES_LATELY = 1024
+    LABELS_LATELY = 1024
+    LABELS_MAX = 512  # bytes; longer ones are not remembered
 
 cdef dict _heard = {}  # what readers said of values, which is the same wherever these bytes stand in a namespace
 cdef Py_ssize_t _heard_bytes = 0
 cdef dict _granules = {}  # by part and text: what shares them is found by them (telling/teller.pyx)
+cdef list _labels_lately = [None] * LABELS_LATELY  # by a hash of their bytes: these, and what they say
 cdef object _numbers = count(1)  # of those who ask
 cdef object _decode = msgspec.json.Decoder().decode
 cdef object _encode = msgspec.json.Encoder().encode
@@ -71,6 +75,7 @@ cdef uint32_t DECLARATION_SIZE = <uint32_t>PyBytes_GET_SIZE(_declaration)
 cdef tuple _QUICK_ENDINGS = tuple([_ending.encode() for _ending in QUICK])
 
 include "schemas/native/fields.pxi"
+include "schemas/native/hashing.pxi"
 include "native/tape.pxi"
 include "native/written.pxi"
 include "native/canonical.pxi"
@@ -78,22 +83,10 @@ include "native/glances.pxi"
 include "native/ways.pxi"
 include "native/naming.pxi"
 include "native/spots.pxi"
+include "native/known_places.pxi"
 
 
-cdef Py_ssize_t REFERENCE_TARGET = offset_of(Reference.target)
-assert REFERENCE_TARGET > 0 and NAME_LEN_MAX == 253  # glances.pxi
-
-def unplaced(tuple references not None, set known not None):
-    """The targets that are in none of these places (a kind, and a namespace)."""
-    cdef Py_ssize_t at, slash
-    cdef object target
-    cdef list found = []
-    for at in range(PyTuple_GET_SIZE(references)):
-        target = <object>field_at(PyTuple_GET_ITEM(references, at), REFERENCE_TARGET)
-        slash = PyUnicode_FindChar(target, 47, 0, PyUnicode_GET_LENGTH(target), -1)
-        if PyUnicode_Substring(target, 0, max(slash, 0)) not in known:
-            found.append(target)
-    return found
+assert NAME_LEN_MAX == 253  # glances.pxi
 
 
 @cython.final
@@ -162,7 +155,7 @@ cdef class Quick:
         cdef uint32_t at = _child(one, 0, key)
         if at == 0:
             return key not in self.root.keys
-        return one.nodes[at].kind == TEXT and not one.nodes[at].flags and _ascii(one, at) == word
+        return one.nodes[at].kind == TEXT and not one.nodes[at].flags and _is_written(one, at, word)
 
     def digest(self, version, kind, Written one not None):
         """Of its content, as extract.py's."""
@@ -197,7 +190,7 @@ cdef class Quick:
                 course.fill()
             at = one.child(one.metadata, b"labels", 6)
             if at and _holds_texts(one, at):
-                run.labels = course.value(at)
+                run.labels = _labels(course, at)
             elif at:
                 run.metadata["labels"] = course.value(at)
             at = one.child(one.metadata, b"finalizers", 10)

@@ -38,6 +38,7 @@ class Goal(NamedTuple):
 class RuleReader(ABC):
     """A rule, compiled for the surface of a site, the objects of a kind, and one place in them.
 
+    rule     as it is written
     where    the place, and its path as it is shown
     needs    a mapping without this field says nothing, and is not read at all; "": it always is
     lacks    one with any of these says nothing either
@@ -50,7 +51,7 @@ class RuleReader(ABC):
         to = rule.to
         self.where = where
         self.paths: dict[At, str] = {}
-        self._rule, self._to, self._source, self._surface = rule, to, source, surface
+        self.rule, self._to, self._source, self._surface = rule, to, source, surface
         self._id, self._confidence = rule.rule, rule.confidence
         self._relation, self._phases, self._once = rule.kind_of_relation, rule.phase_letters, not rule.recurs
         self._kind = KindId(to.kind)
@@ -113,7 +114,7 @@ class RuleReader(ABC):
         return self._is_optional if self._optional is None else self._optional(value) is True
 
     def _soft_in(self, value: Any) -> bool:
-        return self._is_soft if self._soft is None else str(self._soft(value)) in self._rule.soft_when
+        return self._is_soft if self._soft is None else str(self._soft(value)) in self.rule.soft_when
 
     def _granules(self, value: Any) -> Sequence[str]:
         if self._always:
@@ -124,7 +125,7 @@ class RuleReader(ABC):
             part, at = self._only_part
             one = at(value)
             return WHOLE if one is None else (f"{part}:{one}",)
-        texts_only = self._rule.named_parts
+        texts_only = self.rule.named_parts
         rows = [
             f"{part}:{one}"
             for part, every in self._parts
@@ -196,7 +197,7 @@ class RuleReader(ABC):
 
     def _permitted(self, namespace: str, run: Run) -> bool:
         """Whether it needs a permission."""
-        how = self._rule.permission
+        how = self.rule.permission
         return how == "target" or (how == "grant" and namespace != run.namespace)
 
     # ── the reference ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -202,6 +202,22 @@ class Rule(_Model):
         return "".join(phase for phase in PHASE_ORDER if phase in self.phases)
 
     @property
+    def looked_at(self) -> frozenset[str] | None:
+        """The fields of what stands at its place that a reader by name looks at; None: at all of it, or it is no field.
+
+        A rule that looks around it (`called`: `{…}`) looks at more than these.
+        """
+        to = self.to
+        beside = [one for one in (self.optional, self.soft) if isinstance(one, str)]
+        if not to.namespace.startswith("="):
+            beside.append(to.namespace)  # one of its words is no path; it does no harm as one
+        conditions = (*self.when, *self.unless, *self.absent, self.repeats)
+        granules = (path for paths in self.parts.values() for path in paths)
+        paths = (to.name, to.uid, to.kind_from, to.group_from, *beside, *conditions, *granules)
+        fields = {(*steps_of(path), None)[0] for path in paths if path}
+        return None if None in fields else frozenset(one for one in fields if one is not None)
+
+    @property
     def is_policy(self) -> bool:
         """An edge of it uses nothing."""
         return set(self.phases) <= {"P"}

@@ -26,6 +26,14 @@ cdef bytes _raw(Written one, uint32_t at):
 cdef inline uint32_t _child(Written one, uint32_t parent, bytes key) noexcept:
     return one.child(parent, PyBytes_AS_STRING(key), <uint32_t>PyBytes_GET_SIZE(key))
 
+cdef inline bint _is_written(Written one, uint32_t at, str word) noexcept:
+    """Whether a plain text is this one."""
+    cdef Node *node = &one.nodes[at]
+    cdef Py_ssize_t size = node.end - node.start
+    if not PyUnicode_IS_COMPACT_ASCII(word) or PyUnicode_GET_LENGTH(word) != size:
+        return False
+    return memcmp(PyUnicode_1BYTE_DATA(word), one.text + node.start, size) == 0
+
 cdef object _identity(
     const char *head, Py_ssize_t head_size, const char *near, Py_ssize_t near_size, const char *name, Py_ssize_t size
 ):
@@ -89,6 +97,8 @@ cdef bint _names_no_alone(Written one, uint32_t at):
                         return False
         row = one.nodes[row].after
     return True
+
+cdef tuple TOKENS_LOOK_AT = ("serviceAccountName", "serviceAccount", "volumes")  # of a Pod's specification
 
 cdef bytes _tokens(Written one, uint32_t at):
     """All that _pod_tokens of readers.py looks at: the account, and where its tokens stand; None: too much."""

@@ -1,5 +1,9 @@
 """The tree of places (places.py), and the way through an object that walking.py writes as a function."""
 
+cdef enum:
+    FIRST_ITEMS = 64
+cdef tuple _first_items = tuple([(_number,) for _number in range(FIRST_ITEMS)])  # which lead to most of what is in lists
+
 @cython.final
 cdef class Spot:
     """A place in objects: what is done here, and what lies deeper."""
@@ -51,8 +55,13 @@ cdef class Spot:
                 if one.nodes[inner].key_flags:
                     return 1
                 if one.nodes[inner].kind != NOTHING:
-                    item = number if node.kind == LIST else _item_of(one, inner)
-                    if self.each.go(course, inner, items + (item,)):
+                    if node.kind == OBJECT:
+                        deeper = items + (_item_of(one, inner),)
+                    elif number < FIRST_ITEMS and PyTuple_GET_SIZE(items) == 0:
+                        deeper = _first_items[number]
+                    else:
+                        deeper = items + (number,)
+                    if self.each.go(course, inner, deeper):
                         return 1
                 number += 1
                 inner = one.nodes[inner].after

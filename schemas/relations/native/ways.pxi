@@ -36,6 +36,23 @@ cdef class Course:
         return 0
 
 
+cdef dict _labels(Course course, uint32_t at):
+    """A map of texts. Replicas have the same labels: what their bytes say is remembered, and nobody changes it."""
+    cdef Node *node = &course.one.nodes[at]
+    cdef const char *text = <const char *>course.one.text + node.start
+    cdef Py_ssize_t size = node.end - node.start
+    cdef uint64_t bucket
+    cdef tuple known
+    if size > LABELS_MAX:
+        return course.value(at)
+    bucket = hashed(text, size, SEED, FACTOR) & (LABELS_LATELY - 1)
+    known = <tuple>_labels_lately[bucket]
+    if known is None or PyBytes_GET_SIZE(known[0]) != size or memcmp(PyBytes_AS_STRING(known[0]), text, size) != 0:
+        known = (PyBytes_FromStringAndSize(text, size), course.value(at))
+        _labels_lately[bucket] = known
+    return <dict>known[1]
+
+
 cdef class Way:
     """What is done at a place."""
 
@@ -49,10 +66,11 @@ cdef class Asking(Way):
 
     cdef object read, number
     cdef str reads
+    cdef list fields  # of a mapping, that it looks at; None: all of them
     cdef bint is_around, is_elsewhere, needs_metadata, forgets
 
     def __init__(self, row, confidential):
-        self.read, self.number = row.read, next(_numbers)
+        self.read, self.number, self.fields = row.read, next(_numbers), _fields_of(row.by)
         self.reads = row.by.reads if isinstance(row.by, TextReader) else ""
         self.forgets = confidential or (self.reads and self.reads not in SAYS_BY_VALUE)
         self.needs_metadata = self.reads in LOOKS_AT_METADATA
@@ -75,12 +93,29 @@ cdef class Asking(Way):
             self.read(course.value(at), items, course.run)
             return 0
         looked_at = None
-        if not self.forgets:
-            looked_at = _tokens(course.one, at) if self.reads == "pod-tokens" else _raw(course.one, at)
+        if not self.forgets and self.reads == "pod-tokens":
+            looked_at = _tokens(course.one, at)
+        elif not self.forgets and self.fields is None:
+            looked_at = _raw(course.one, at)
         if looked_at is None:
-            self.read(course.value(at), items, course.run)
+            self.read(self.part(course, at), items, course.run)
             return 0
         return self.recall(course, at, items, looked_at)
+
+    cdef object part(self, Course course, uint32_t at):
+        """As much of a value as it looks at."""
+        cdef bytes name
+        cdef str field
+        cdef uint32_t inner
+        cdef dict found
+        if self.fields is None or course.one.nodes[at].kind != OBJECT:
+            return course.value(at)
+        found = {}
+        for name, field in self.fields:
+            inner = _child(course.one, at, name)
+            if inner:
+                found[field] = course.value(inner)
+        return found
 
     cdef int recall(self, Course course, uint32_t at, object items, bytes looked_at) except -1:
         """What it said of these very bytes, of an object of that namespace. Of the bytes a hash is kept, as of marks."""
@@ -93,7 +128,7 @@ cdef class Asking(Way):
         if known is not NULL:
             found.extend(<object>known)
             return 0
-        self.read(course.value(at), items, course.run)
+        self.read(self.part(course, at), items, course.run)
         size = HEARD_EACH * (1 + PyList_GET_SIZE(found) - before)
         _heard_bytes += size
         if _heard_bytes > HEARD_BYTES_MAX:
@@ -101,6 +136,18 @@ cdef class Asking(Way):
             _heard_bytes = size
         _heard[key] = tuple(found[before:])
         return 0
+
+
+cdef list _fields_of(reader):
+    """The fields that a reader of names looks at, and one of tokens: of a Pod's specification all else is much."""
+    if isinstance(reader, TextReader) and reader.reads == "pod-tokens":
+        beside = TOKENS_LOOK_AT
+    elif isinstance(reader, NameReader) and not reader.looks_around:
+        beside = ()
+    else:
+        return None
+    found = reader.rule.looked_at
+    return None if found is None else [(one.encode(), one) for one in sorted(found.union(beside))]
 
 
 cdef class Namespaced(Way):

@@ -36,6 +36,7 @@ cdef class Written:
             if _spare is NULL:
                 raise MemoryError
         tape.text, tape.at, tape.nodes, tape.room, tape.count = self.text, at, _spare, _spare_room, 0
+        tape.stop = self.text + PyBytes_GET_SIZE(line)
         tape.is_metadata = tape.is_status = tape.is_strange = False
         tape.strange = 0
         _spare = NULL
@@ -53,7 +54,9 @@ cdef class Written:
             return False
         self.name, self.namespace = self._own(b"name", 4), self._own(b"namespace", 9)
         self.uid, self.resource_version = self._own(b"uid", 3), self._own(b"resourceVersion", 15)
-        return bool(self.name) and None not in (self.namespace, self.uid, self.resource_version)
+        if not self.name or self.namespace is None or self.uid is None:
+            return False
+        return self.resource_version is not None
 
     cdef uint32_t child(self, uint32_t parent, const char *key, uint32_t size) noexcept:
         """A field of an object; 0: there is none."""

@@ -23,10 +23,18 @@ class LineSplitter:
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The lines that end in this chunk; blank ones are left out."""
-        *complete, rest = chunk.split(b"\n")
-        lines = [line for line in self._finish(complete) if line and self._fits(line)]
-        if rest:
-            self._hold(rest)
+        lines = []
+        start, end = 0, chunk.find(b"\n")  # which looks at many bytes at a time, where `split` looks at each
+        while end >= 0:
+            line = chunk[start:end]
+            if start == 0:
+                line = self._finish(line)
+            if line and self._fits(line):
+                lines.append(line)
+            start = end + 1
+            end = chunk.find(b"\n", start)
+        if start < len(chunk):
+            self._hold(chunk[start:])
         return lines
 
     def _fits(self, line: bytes) -> bool:
@@ -35,13 +43,12 @@ class LineSplitter:
         self.overlong += 1  # begun and ended within one chunk
         return False
 
-    def _finish(self, complete: list[bytes]) -> list[bytes]:
-        if not complete:
-            return complete
-        self._hold(complete[0])
-        complete[0] = b"" if self._dropping else b"".join(self._parts)
+    def _finish(self, part: bytes) -> bytes:
+        """The line that ends with this; empty where it was dropped."""
+        self._hold(part)
+        line = b"" if self._dropping else b"".join(self._parts)
         self._parts, self._size, self._dropping = [], 0, False
-        return complete
+        return line
 
     def _hold(self, part: bytes) -> None:
         self._size += len(part)

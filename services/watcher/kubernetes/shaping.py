@@ -19,7 +19,7 @@ from schemas.events import ResourceState
 from schemas.identity import KindId, ResourceId, kind_id, kind_of, resource_id
 from schemas.kinds import Surface
 from schemas.relations.carried import Rulebook, carries, fact_of
-from schemas.relations.quick import Written, unplaced
+from schemas.relations.quick import Places, Written
 from schemas.ties import DECLARATION, DRIFT_FACT, RULES_FACT
 from services.chassis.kubernetes.declaration import drift_of
 from services.watcher.kubernetes.decoding import UndecodableError, decode
@@ -118,7 +118,7 @@ class Shaping:
         self._extractor: Extracts | None = None
         self._guesses: dict[KindId, set[KindId]] = {}
         self._unread: set[KindId] = set()
-        self._served_places: set[str] = set()  # kinds in namespaces that were found to be served
+        self._served_places = Places()  # kinds in namespaces that were found to be served
 
     def use(self, surface: Surface) -> frozenset[KindId]:
         """Read with this surface from now on; returns the kinds that guessed what it now knows."""
@@ -186,7 +186,7 @@ class Shaping:
         self._unread.add(kind_id(resource.group, resource.kind))
 
     def _note_guesses(self, resource: Resource, state: ResourceState) -> None:
-        for found in unplaced(state.references, self._served_places):
+        for found in self._served_places.unplaced(state.references):
             place = found.rpartition("/")[0]
             if place and (target := kind_of(found)) not in self._surface.served:
                 self._guesses.setdefault(kind_id(resource.group, resource.kind), set()).add(target)

@@ -17,13 +17,17 @@ from msgspec import Raw
 
 from schemas.events import Reference, ResourceState
 from schemas.identity import KindId, ResourceId
+from schemas.relations.by_name import NameReader
 from schemas.relations.extract import Extractor, with_packs
 from schemas.relations.health import LOOKED_AT, health, is_unwell
 from schemas.relations.loader import load_catalogue
+from schemas.relations.path import ROOT, compile_values, steps_of
+from schemas.relations.plan import reader_of
 from schemas.relations.pointers import Source
-from schemas.relations.quick import listed, unplaced, written
+from schemas.relations.quick import Places, listed, written
 from schemas.relations.readers import READERS
 from schemas.relations.resting import Resting, kept_of, mark_of
+from schemas.relations.run import Run
 from schemas.relations.silence import SAYS_BY_VALUE
 from schemas.relations.surface import builtin_surface
 from schemas.ties import DECLARATION
@@ -41,7 +45,8 @@ QUICK = Extractor(CATALOGUE, SURFACE)
 FLEET = [*Fleet(120).bodies(), *full_pods(10)]
 IS_COMPILED: Final = written(b'{"type":"ADDED","object":{"metadata":{"name":"a"}}}') is not None
 MANAGED = [{"manager": "kubelet", "fieldsV1": {'k:{"type":"Ready"}': {".": {}}, "f:spec": {}}}]
-ONE = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop", "uid": "u"}}
+TOKEN = {"sources": [{"configMap": {"name": "ca"}}, {"serviceAccountToken": {"path": "token"}}]}
+ONE: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop", "uid": "u"}}
 
 
 def as_sent(value: Any) -> bytes:
@@ -466,7 +471,54 @@ def test_health_looks_at_no_more_of_a_status_than_it_says(kind: str, status: dic
 )
 def test_targets_are_in_the_places_that_are_known_or_not(targets: list[str], known: set[str]) -> None:
     references = tuple(Reference("a", "b", "reliance", "L", ResourceId(one)) for one in targets)
-    assert unplaced(references, known) == [one for one in targets if one.rpartition("/")[0] not in known]
+    places = Places()
+    for place in known:
+        places.add(place)
+    for _ in range(2):
+        assert places.unplaced(references) == [one for one in targets if one.rpartition("/")[0] not in known]
+    assert len(places) == len(known)
+    places.clear()
+    assert (places.unplaced(references), len(places)) == (targets, 0)
+
+
+ACCOUNTS = st.none() | st.sampled_from(["default", "web", "a/b", "\u00e9", 7])
+
+
+@given(ACCOUNTS, ACCOUNTS, st.lists(st.sampled_from([{}, {"name": "t", "projected": TOKEN}, None]), max_size=3))
+def test_of_a_long_pod_that_names_its_account_in_both_ways_all_is_read(
+    name: Any, legacy: Any, volumes: list[Any]
+) -> None:
+    spec: dict[str, Any] = {"containers": [{"name": "web", "args": ["x" * 3000]}], "volumes": volumes}
+    said = {"serviceAccountName": name, "serviceAccount": legacy}
+    for _ in range(2):
+        assert_alike({**ONE, "spec": {**spec, **{field: one for field, one in said.items() if one is not None}}})
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "Pod"])
+def test_a_reader_of_names_looks_at_no_more_of_a_value_than_its_rule_says(kind: str) -> None:
+    for mounted in CATALOGUE.rules.get(KindId(kind), ()):
+        for place in mounted.at:
+            reader = reader_of(mounted.rule, ROOT.deeper(place), KindId(kind), SURFACE)
+            fields, items = mounted.rule.looked_at, (0,) * steps_of(place).count(None)
+            if not isinstance(reader, NameReader) or reader.looks_around or fields is None:
+                continue
+            for body in (*examples_of(kind), *FLEET):
+                for value in compile_values(place)(body):
+                    if isinstance(value, dict):
+                        part = {name: one for name, one in value.items() if name in fields}
+                        ways = [Run("shop", "web", body, [], [], ResourceId(""), {}, {}) for _ in "ab"]
+                        for run, one in zip(ways, (value, part), strict=True):
+                            reader.reading()(one, items, run)
+                        assert ways[0].found == ways[1].found, mounted.rule.rule
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["app", "tier", "x" * 600]), st.sampled_from("ab")), max_size=8))
+def test_labels_that_were_met_before_say_what_they_say(labels: list[dict[str, str]]) -> None:
+    for one in labels:
+        body = {**ONE, "metadata": {**ONE["metadata"], "labels": one}}
+        assert_read(body)
+        state = read(QUICK, body)
+        assert state is None or state.labels == one
 
 
 def test_plain_python_leaves_everything() -> None:

@@ -28,6 +28,13 @@ def test_a_line_over_the_cap_is_counted_and_the_next_one_is_found(size: int, len
     assert splitter.overlong == 1
 
 
+@given(st.lists(texts.map(b"".join) | st.just(b"")), st.binary(max_size=9).filter(lambda rest: b"\n" not in rest))
+def test_of_chunks_with_blank_lines_between_them_only_others_are_given(lines: list[bytes], rest: bytes) -> None:
+    splitter = LineSplitter()
+    assert splitter.feed(b"".join(line + b"\n" for line in lines) + rest) == [line for line in lines if line]
+    assert splitter.feed(b"end\n") == [rest + b"end"]
+
+
 def test_blank_lines_and_an_unfinished_line_give_nothing() -> None:
     splitter = LineSplitter()
     assert splitter.feed(b"\n\nabc") == []

@@ -126,6 +126,21 @@ def test_a_watch_is_read_from_its_bytes_as_it_is_read_when_it_is_decoded(
     assert quick.shaping.use(LATER) == plain.shaping.use(LATER)
 
 
+VERSIONS = st.text("0189", max_size=3) | st.text("09a\u0660\u0669", max_size=3)
+
+
+@given(VERSIONS, VERSIONS)
+def test_a_watch_goes_back_in_time_when_both_versions_are_numbers_and_the_later_one_is_less(
+    position: str, version: str
+) -> None:
+    watch = Watch()
+    watch.of(OBJECTS[0]).position = position
+    body = {**OBJECTS[0], "metadata": {**OBJECTS[0]["metadata"], "resourceVersion": version}}
+    found = watch.sees("ADDED", body, as_sent({"type": "ADDED", "object": body}), listing=False)
+    is_older = version.isdecimal() and position.isdecimal() and int(version) < int(position)
+    assert (found == "the watch went back in time") == is_older
+
+
 def test_an_item_that_is_no_object_ends_the_listing() -> None:
     watch = Watch()
     said = b'{"metadata":{"resourceVersion":"7"},"items":[7]}'
