@@ -161,11 +161,14 @@ cdef class Quick:
         """Of its content, as extract.py's."""
         cdef Out out
         cdef int is_plain
+        cdef tuple words = (_encode(version), _encode(kind))  # there until all is copied
         out.text, out.size, out.room = NULL, 0, 0
+        out.since = out.until = one.text + one.nodes[0].start
         try:
-            is_plain = _put_object(one, &out, _encode(version), _encode(kind), self.confidential)
+            is_plain = _put_object(one, &out, words[0], words[1], self.confidential)
             if is_plain:
                 return None
+            _flush(&out)
             hashed = _new_hash()
             hashed.update(PyBytes_FromStringAndSize(out.text, out.size))
             return hashed.hexdigest()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 import msgspec
@@ -479,6 +480,24 @@ def test_targets_are_in_the_places_that_are_known_or_not(targets: list[str], kno
     assert len(places) == len(known)
     places.clear()
     assert (places.unplaced(references), len(places)) == (targets, 0)
+
+
+SAID = st.recursive(
+    st.sampled_from(["", "a", "<b>", "a & b", '"', "\\", "a\nb", "\u2028", 7, True, None]),
+    lambda deeper: (
+        st.lists(deeper, max_size=3)
+        | st.dictionaries(st.sampled_from(["", "a", "ab", "b", "Z", "kind", "metadata", "!"]), deeper, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["aa", "data", "kinds", "spec", "status", "z", "apiV"]), SAID), st.randoms())
+def test_the_digest_is_of_fields_in_order_however_they_come(fields: dict[str, Any], randomness: Random) -> None:
+    body = {**ONE, **fields}
+    names = list(body)
+    randomness.shuffle(names)
+    assert_alike({name: body[name] for name in names})
 
 
 ACCOUNTS = st.none() | st.sampled_from(["default", "web", "a/b", "\u00e9", 7])
