@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from schemas.among import is_among
+
 KEY: Final = "key"
 TEXT: Final = "text"  # the keys of a ConfigMap that are in `data`: no variable reads `binaryData`
 OF_TEXT: Final = ("podspec.env.configmap", "podspec.envfrom.configmap")
@@ -21,4 +23,4 @@ def sort_of(rule: str, granule: str, parts: Parts) -> str:
 def is_offered(rule: str, granule: str, parts: Parts) -> bool:
     """A target with these parts has the one that is needed, or parts of that sort are not known of it."""
     sort = sort_of(rule, granule, parts)
-    return not granule or sort not in parts or granule.partition(":")[2] in parts[sort]
+    return not granule or sort not in parts or is_among(granule.partition(":")[2], parts[sort])

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from msgspec import structs
 
+from schemas.among import is_among
 from schemas.events import ResourceState
 from schemas.identity import ResourceId
 from services.resolver.graph.kept import Record
@@ -55,13 +56,13 @@ class InFlightView(OverlayView):
         self._going: dict[ResourceId, str] = {}
         self._takers: dict[ResourceId, str | None] = {}  # as far as was asked
         self._rows = [*rows]
-        self._were: list[ResourceState] = []  # what is written, as it is yet
+        self._written: list[ResourceState] = []  # what is written, as it is yet
         for resource, intent, after in self._rows:
             if after is not None:
                 before, either = known.both(base, resource, after)
                 puts[resource] = after if intent == own else either
                 if before is not None:
-                    self._were.append(before)
+                    self._written.append(before)
             else:
                 self._going[resource] = intent
             if intent != own:
@@ -77,7 +78,7 @@ class InFlightView(OverlayView):
         return [row for row in self._rows if row[0] in self._asked] or self._rows[:1]
 
     def _before(self) -> Iterable[ResourceState]:
-        return self._were
+        return self._written
 
     def find(self, resource: ResourceId) -> ResourceState | None:
         """What is being deleted, and what goes with it, shows as terminating."""
@@ -139,13 +140,13 @@ class InFlightView(OverlayView):
 def _either(before: ResourceState, after: ResourceState) -> ResourceState:
     """What may be taken from it is what both offer, what it may need is what either needs."""
     parts = {
-        part: tuple(one for one in offered if one in after.parts.get(part, ()))
+        part: tuple(one for one in offered if is_among(one, after.parts.get(part, ())))
         for part, offered in before.parts.items()
     }
     facts = dict(after.facts)
     if before.facts.get("recurs") is True:
         facts["recurs"] = True
-    needed = [one for one in before.references if one not in after.references]
+    needed = [one for one in before.references if not is_among(one, after.references)]
     return structs.replace(
         after,
         uid=before.uid,

@@ -43,7 +43,7 @@ class Numbers:
         self.find = names.find
         self.resource = names.resource
         self.kind = names.kind
-        self.records, self.rows, self.place = records, records.rows, names.place
+        self.records, self.rows, self.place, self.standing = records, records.rows, names.place, records.standing
         self._links, self._selecting = links, selecting
         self.user_rows, self.child_rows = links.users.rows, links.children.rows
         self._owners: dict[int, int] = {}
@@ -95,14 +95,11 @@ class Numbers:
     def places(self, number: int, record: Record, *, owning: bool) -> list[int]:
         """Where among its targets a source names this very object: as its owner or container, or in another way."""
         targets, at, found = record.targets, record.shape.at, []
-        place = targets.index(number)
-        for left in range(targets.count(number) - 1, -1, -1):
+        for place in self.standing.places(targets, number):
             form = at[place]
             assert form is not None, "a number is a target's"
             if form.owning is owning and not (form.pinned and self.is_another(number, targets[place + 1])):
                 found.append(place)
-            if left:
-                place = targets.index(number, place + 1)
         return found
 
     def is_another(self, number: int, uid: object) -> bool:

@@ -16,6 +16,7 @@ from schemas.identity import KindId, ResourceId, ResourceKey, SiteName, kind_of
 from schemas.kinds import Surface
 from schemas.relations.selector import matches, selects
 from services.resolver.graph.label_index import namespace_of
+from services.resolver.graph.pointing import Pointing, Selectable
 from services.resolver.graph.view import (
     OWNING,
     WALK_MAX,
@@ -49,6 +50,9 @@ class OverlayView:
         self._who_is_there_stays: bool | None = None  # not asked yet
         self._pointed: Pointing | None = None  # likewise: before the changes, and after them
         self._points: Pointing | None = None
+        self._were: Selectable | None = None  # likewise
+        self._are: Selectable | None = None
+        self._homes: frozenset[str] | None = None  # namespaces that are labelled otherwise
         self._kinds: dict[KindId, list[ResourceId]] | None = None
 
     @property
@@ -108,27 +112,33 @@ class OverlayView:
             return self._named(reference)
         base = self._base.targets(source, reference)
         homes = self._homes_relabelled() if reference.selector.namespace_labels is not None else frozenset()
+        if self._were is None or self._are is None:
+            before = (self._base.find(one) for one in dict.fromkeys((*self._deletes, *self._puts)))
+            self._were = Selectable(one for one in before if one is not None)
+            self._are = Selectable(self._puts.values())
         lost = [
-            one
-            for one in (*self._deletes, *self._puts)
-            if namespace_of(one) not in homes
-            if (state := self._base.find(one)) is not None and self._selects(reference.selector, state)
+            one.resource
+            for one in self._were.by(reference.selector)
+            if namespace_of(one.resource) not in homes and self._selects(reference.selector, one)
         ]
-        gained = [state.resource for state in self._puts.values() if self._selects(reference.selector, state)]
+        gained = [one.resource for one in self._are.by(reference.selector) if self._selects(reference.selector, one)]
         gained += self._selected_in(homes, reference.selector)
         away = {one for one in base.present if namespace_of(one) in homes}
         self._asked.update(lost, gained)
         present = [one for one in base.present if one not in self._changed and one not in away] + gained
-        return Targets(present[:WALK_MAX], base.count - len(set(lost)) - len(away) + len(gained))
+        return Targets(present[:WALK_MAX], base.count - len(lost) - len(away) + len(gained))
 
     def _homes_relabelled(self) -> frozenset[str]:
         """Namespaces of which a selector may see other labels than before."""
+        if self._homes is not None:
+            return self._homes
         rows = [one for one in self._puts.values() if kind_of(one.resource) == NAMESPACE]
         before = [self._base.find(one.resource) for one in rows]
         pairs = zip(rows, before, strict=True)
         found = [one.resource for one, was in pairs if was and was.labels != one.labels]
         self._asked.update(found)
-        return frozenset(ResourceKey.parse(one).name for one in found)
+        self._homes = frozenset(ResourceKey.parse(one).name for one in found)
+        return self._homes
 
     def _selected_in(self, homes: Iterable[str], selector: Selector) -> list[ResourceId]:
         """What stays as it is in these namespaces, and is selected by their labels of now."""
@@ -176,7 +186,7 @@ class OverlayView:
                 by_kind[kind_of(source)] = by_kind.get(kind_of(source), 1) - 1
         if self._pointed is None:
             self._pointed = Pointing(self._before())
-        for state, references in self._pointed.at(resource):
+        for state, references in self._pointed.at(resource, self._base):
             if any(True for _ in self._edges_to(state, references, resource, self._base, which)):
                 self._asked.add(state.resource)
                 count -= 1
@@ -230,7 +240,7 @@ class OverlayView:
         """Of what is put in place: whoever may point at it."""
         if self._points is None:
             self._points = Pointing(self._puts.values())
-        return self._points.at(resource)
+        return self._points.at(resource, self)
 
     def _edges_to(
         self, source: ResourceState, references: Iterable[Reference], target: ResourceId, view: View, which: Which
@@ -247,30 +257,3 @@ class OverlayView:
                     yield Edge(source.resource, target, reference)
             elif reference.target == target and (state is None or not self._is_another(state, reference.uid)):
                 yield Edge(source.resource, target, reference)
-
-
-class Pointing:
-    """Who of many may point at a resource: by its name, or by whatever labels. In their order."""
-
-    def __init__(self, states: Iterable[ResourceState]) -> None:
-        self._rows: list[tuple[ResourceState, Reference]] = []
-        self._naming: dict[ResourceId, list[int]] = {}
-        self._selecting: list[int] = []
-        for state in states:
-            for reference in state.references:
-                found = self._selecting
-                if reference.selector is None:
-                    found = self._naming.setdefault(reference.target, [])
-                found.append(len(self._rows))
-                self._rows.append((state, reference))
-
-    def at(self, resource: ResourceId) -> list[tuple[ResourceState, list[Reference]]]:
-        """All that do, and some that do not, each with those of its references by which it may."""
-        naming = self._naming.get(resource, [])
-        found: list[tuple[ResourceState, list[Reference]]] = []
-        for place in sorted([*naming, *self._selecting]) if self._selecting else naming:
-            state, reference = self._rows[place]
-            if not found or found[-1][0] is not state:
-                found.append((state, []))
-            found[-1][1].append(reference)
-        return found

@@ -20,6 +20,7 @@ from services.resolver.graph.kept import Form, Record, Shape, Short, Target
 from services.resolver.graph.names import Names
 from services.resolver.graph.packing import pack, pack_line, pack_traits, unpack_line, unpack_traits
 from services.resolver.graph.pool import Pool, remembered
+from services.resolver.graph.standing import Standing
 
 RECENT_MAX: Final = 2_048  # references that are remembered for the next resource
 SWEEP_MIN: Final = 8_192  # interned values; fewer are not worth a look
@@ -40,6 +41,7 @@ class Records:
     def __init__(self, names: Names) -> None:
         self.crowded = False  # `tidy` is due
         self.rows: list[Record | None] = []  # by number; None: only named
+        self.standing = Standing()
         self._names = names
         self._bytes: Pool[bytes, bytes] = Pool()
         self._forms: Pool[tuple[Reference, bool, bool], Form] = Pool()
@@ -158,6 +160,7 @@ class Records:
         """The recent references: their numbers may mean something else now."""
         self._recent.clear()
         self._wholes.clear()
+        self.standing.forget()
 
     @property
     def _shared_len(self) -> int:
@@ -206,12 +209,9 @@ class Records:
 
     def naming(self, record: Record, number: int, *, owning: bool) -> list[Reference]:
         """Its references that name the resource of this number: those to an owner, or the others."""
-        targets, at, found, place = record.targets, record.shape.at, list[Reference](), -1
-        for _ in range(targets.count(number)):  # the interpreter looks for it: some records name thousands
-            place = targets.index(number, place + 1)
-            if (form := at[place]) is not None and form.owning == owning:
-                found.append(self.whole(form, targets, place))
-        return found
+        targets, at = record.targets, record.shape.at
+        rows = ((place, at[place]) for place in self.standing.places(targets, number))
+        return [self.whole(form, targets, place) for place, form in rows if form is not None and form.owning == owning]
 
     def uid(self, record: Record) -> Short:
         """Its uid, as it is kept."""

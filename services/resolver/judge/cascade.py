@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import Final
 
 from schemas.identity import ResourceId
@@ -19,18 +18,18 @@ CHAIN_MAX: Final = 1_000
 TAKEN_MAX: Final = 1_000  # more are left to the walk over states
 
 
-@dataclass(frozen=True, slots=True)
 class Cascade:
-    """What goes: the targets, and their children with the edge by which each was reached."""
+    """What goes: the targets, and their children with the edge by which each was reached. Nobody changes it.
 
-    targets: tuple[ResourceId, ...]
-    children: dict[ResourceId, Edge]
-    whole: bool = True
+    all     targets and children
+    whole   it is not larger than what can be judged
+    """
 
-    @property
-    def all(self) -> frozenset[ResourceId]:
-        """Targets and children."""
-        return frozenset((*self.targets, *self.children))
+    def __init__(
+        self, targets: tuple[ResourceId, ...], children: dict[ResourceId, Edge], *, whole: bool = True
+    ) -> None:
+        self.targets, self.children, self.whole = targets, children, whole
+        self.all = frozenset((*targets, *children))  # once: whoever walks over children asks for it each time
 
     def chain(self, resource: ResourceId) -> tuple[Edge, ...]:
         """From a target down to a child."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec import structs
 
+from schemas.among import is_among
 from schemas.events import Reference, ResourceState
 from schemas.identity import ResourceId, ResourceKey, kind_of, resource_id
 from schemas.relations.ambient import is_ambient
@@ -273,7 +274,7 @@ def _weak(view: View, after: View, state: ResourceState, reference: Reference) -
         is_missing = kind_of(state.resource) == CLAIM and after.find(reference.target) is None
         if is_missing and is_laid_out(view, after, state, reference.target):
             return True
-    if reference.once and (there := view.find(state.resource)) is not None and reference in there.references:
+    if reference.once and (there := view.find(state.resource)) is not None and is_among(reference, there.references):
         return True
     if state.facts.get("recurs") is not False:
         return False

@@ -15,7 +15,7 @@ from services.resolver.judge.cascade import CASCADE_MAX, Cascade, cascade_of
 from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.going import STORAGE_CLASS, Going, going_of
 from services.resolver.judge.grants import is_granted, permitted_by_this_alone
-from services.resolver.judge.losses import about_itself, content, held_with_it
+from services.resolver.judge.losses import about_itself, content, held_with_it, lost_with_it
 from services.resolver.judge.makers import left_by, unmade
 from services.resolver.judge.params import is_only_guessed, parameters_of, still_found
 from services.resolver.judge.subsets import subsets_going, subsets_lost
@@ -93,9 +93,11 @@ def _would_break(view: View, after: View, edge: Edge, tops: dict[ResourceId, Res
 
 def judge_delete(view: View, targets: list[ResourceId], blocks: Blocks = blocks_by_default) -> Iterator[Finding]:
     """Findings about deleting these together. `blocks`: whether a finding decides, under the policy in force."""
-    present = [one for one in targets if traits_of(view, one) is not None]
+    present: list[ResourceId] = []
     for resource in targets:
-        if resource not in present:
+        if traits_of(view, resource) is not None:
+            present.append(resource)
+        else:
             yield from _absent(view, resource)
     going = going_of(view, present)
     cascade = going.cascade(present) if going is not None else cascade_of(view, present)
@@ -123,6 +125,7 @@ def judge_delete(view: View, targets: list[ResourceId], blocks: Blocks = blocks_
     for resource in present:
         yield from about_itself(view, resource, cascade)
         yield from _permitted_no_more(view, after, resource, cascade)
+    yield from lost_with_it(view, cascade)
     yield from held_with_it(view, cascade)
     yield from unmade(view, after, cascade.all)
     yield from content(view, present, cascade)

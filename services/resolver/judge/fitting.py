@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from schemas.among import is_among
 from schemas.events import Reference, ResourceState
 from schemas.identity import KindId, ResourceId, ResourceKey, kind_of, split_kind
 from services.resolver.graph.view import View
@@ -39,7 +40,7 @@ def misfit_of(
     if reference.rule == SCALE_RULE:
         return None if _scales(after, found) else Misfit(f"{SCALE_PART}:scale", "cannot be scaled")
     now = view.find(state.resource)
-    if reference.rule != VOLUME_RULE or (now is not None and reference in now.references):
+    if reference.rule != VOLUME_RULE or (now is not None and is_among(reference, now.references)):
         return None  # a claim that has its volume
     keeper = _keeper(state, found, now)
     if keeper:

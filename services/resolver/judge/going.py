@@ -69,12 +69,13 @@ class Going(Taken):
                 continue
             record = rows[source]
             assert record is not None, "who refers to something is there"
-            place = record.targets.index(number)
+            places = numbers.standing.places(record.targets, number)
+            place = places[0]
             known, _, sleeps = ranks(numbers, source, record)
             if sleeps and may_be_woken(numbers, source):
                 return None
             rank = known[place]
-            if rank == ASK or record.targets.count(number) > 1:
+            if rank == ASK or len(places) > 1:
                 rank, place = self._strongest(number, source, record)
             if rank < NONE:
                 strongest[source] = rank, place
@@ -201,8 +202,8 @@ class Going(Taken):
                 if not breaks:
                     settled.add(source)
                     continue
-                targets = record.targets
-                rank = known[targets.index(number)] if targets.count(number) == 1 else ASK
+                places = numbers.standing.places(record.targets, number)
+                rank = known[places[0]] if len(places) == 1 else ASK
                 if rank == ASK:
                     rank, _ = self._strongest(number, source, record)
                 if rank < WEAKER:

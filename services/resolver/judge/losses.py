@@ -37,7 +37,7 @@ KUBERNETES: Final = ("kubernetes.io", ".k8s.io")  # whose own controllers releas
 
 
 def about_itself(view: View, resource: ResourceId, cascade: Cascade) -> Iterator[Finding]:
-    """All of it, with what goes with it."""
+    """All of it, without what goes with it."""
     state = traits_of(view, resource)
     assert state is not None, "asked for what is there"
     holder = view.held_by(resource)
@@ -45,8 +45,7 @@ def about_itself(view: View, resource: ResourceId, cascade: Cascade) -> Iterator
         yield Finding("F510", f"intent {holder} changes {named(resource)}", "presence", resource, waits_for=holder)
     owner, restorer = top_owner_of(view, resource), restorer_of(view, resource)
     yield from itself(resource, state, owner, restorer, cascade, is_held=holder is not None)
-    for one in (resource, *cascade.children):
-        yield from _data_and_rights(view, one, cascade)
+    yield from _data_and_rights(view, resource, cascade)
 
 
 def itself(
@@ -84,6 +83,12 @@ def waits_for_others(state: ResourceState) -> list[str]:
     """Finalizers that somebody besides Kubernetes itself must release: `example.org/guard`, `guard.example.org`."""
     owners = [(one, one.partition("/")[0]) for one in state.finalizers]
     return [one for one, owner in owners if "." in owner and not owner.endswith(KUBERNETES)]
+
+
+def lost_with_it(view: View, cascade: Cascade) -> Iterator[Finding]:
+    """Data and rights of what goes with something."""
+    for child in cascade.children:
+        yield from _data_and_rights(view, child, cascade)
 
 
 def held_with_it(view: View, cascade: Cascade) -> Iterator[Finding]:

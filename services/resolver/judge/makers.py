@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Final
 
+from schemas.among import is_among
 from schemas.events import Reference, ResourceState
 from schemas.identity import KindId, ResourceId, ResourceKey, kind_of, resource_id
 from schemas.relations.rule import fills, makes
@@ -102,7 +103,11 @@ def _made_without(view: View, after: View, old: ResourceState, new: ResourceStat
             granule, source = edge.reference.granule, after.find(edge.source)
             if granule.removeprefix(KEY) not in lost or will_have(after, makers, granule):
                 continue
-            if source is not None and edge.reference in source.references and owner_of(after, edge.source) is None:
+            if (
+                source is not None
+                and is_among(edge.reference, source.references)
+                and owner_of(after, edge.source) is None
+            ):
                 yield edge
 
 

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from msgspec import structs
 
+from schemas.among import is_among
 from schemas.events import Reference, ResourceState
 from schemas.identity import KindId, ResourceId, ResourceKey, kind_id, kind_of, resource_id
 from services.resolver.graph.view import Edge, View
@@ -88,7 +89,7 @@ def parameters_lost(view: View, after: View, change: Change) -> Iterator[tuple[E
     """Bindings that find a parameter now and none afterwards: the kind or the label by which they found it changes."""
     for binding in _concerned(view, change):
         now = after.find(binding.resource)
-        for row in () if now is None else [one for one in binding.references if one in now.references]:
+        for row in () if now is None else [one for one in binding.references if is_among(one, now.references)]:
             before, then = as_policy_says(view, binding, row), as_policy_says(after, binding, row)
             if row.rule not in PARAM_RULES or before.confidence != "declared":
                 continue

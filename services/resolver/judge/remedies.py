@@ -121,7 +121,8 @@ def deleting(site: SiteName, targets: Sequence[ResourceId]) -> str:
 
 def taking_along(site: SiteName, targets: Sequence[ResourceId], chosen: Sequence[ResourceId]) -> Offer:
     """Delete all that are chosen, too: the targets' dependents."""
-    more = [one for one in chosen if one not in targets]
+    asked = {*targets}
+    more = [one for one in chosen if one not in asked]
     command = f"{deleting(site, targets)} --cascade dependents --preview"
     return Offer(command, f"delete its {counted(len(more), 'dependent')} too", [(one, "delete", "") for one in more])
 

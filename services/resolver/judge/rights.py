@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
+from schemas.among import is_among
 from schemas.events import Reference, ResourceState
 from schemas.identity import KindId, ResourceId, kind_of
 from services.resolver.graph.label_index import namespace_of
@@ -61,7 +62,7 @@ def rights_lost(view: View, after: View, old: ResourceState, new: ResourceState)
     for binding, account, what in lost:
         for finding, edge in _rightless(view, binding, account, what):
             still = after.find(edge.source)
-            if still is not None and edge.reference in still.references:
+            if still is not None and is_among(edge.reference, still.references):
                 yield finding
 
 

@@ -70,7 +70,7 @@ def _turning(
         for reference in state.references:
             if reference.selector is not None and "L" in reference.phases and reference not in known:
                 matched = set(after.targets(source, reference).present)
-                yield from ((source, target) for target in states if target in matched and target != source)
+                yield from ((source, target) for target in matched if target in states and target != source)
 
 
 def _permitted(view: View, states: Collection[ResourceId]) -> Iterator[tuple[ResourceId, ResourceId]]:
@@ -87,4 +87,4 @@ def _selecting(
         for reference in state.references if state is not None else ():
             if reference.selector is not None:
                 matched = set(view.targets(source, reference).present)
-                yield from ((source, target) for target in states if target in matched and target != source)
+                yield from ((source, target) for target in matched if target in states and target != source)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from schemas.among import is_among
 from schemas.events import Reference, ResourceState
 from schemas.identity import KindId, ResourceId, ResourceKey, kind_of
 from services.resolver.graph.view import Edge, View
@@ -45,7 +46,11 @@ def subsets_lost(view: View, after: View, rule: ResourceId) -> Iterator[Edge]:
             if edge.reference.rule != SUBSET_RULE or not _is_defined(view, edge.reference):
                 continue
             still = after.find(edge.source)
-            if still is not None and edge.reference in still.references and not _is_defined(after, edge.reference):
+            if (
+                still is not None
+                and is_among(edge.reference, still.references)
+                and not _is_defined(after, edge.reference)
+            ):
                 yield edge
 
 
