@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
 from itertools import pairwise
 from typing import Any, Final
 
 import msgspec
-import networkx
 
 from schemas.events import ResourceState
 from schemas.outcomes import KEPT_AT_ITS_SITE, Outcome
 from schemas.verdicts import Preconditions, Step, Verdict
+from services.resolver.plan import reduced
 from services.resolver.pursuit import GOOD
 from services.resolver.shelf import Shelf
 
@@ -139,27 +140,47 @@ def reversed_steps(deeds: Iterable[Deed]) -> tuple[Step, ...]:
     Between revisions everything waits: a later one was planned on what the earlier ones had done.
     """
     mine = {deed.outcome.operation: deed for deed in deeds}
-    ways: networkx.DiGraph[str] = networkx.DiGraph()
-    ways.add_nodes_from(mine)
     by_step = {(deed.outcome.revision, deed.outcome.step): name for name, deed in mine.items()}
+    waiting: dict[str, set[str]] = {name: set() for name in mine}  # after what each of them is undone
+    revisions: dict[int, list[str]] = {}
+    ends = dict.fromkeys(mine)  # after whom nothing of the same revision is undone
     for name, deed in mine.items():
-        needed = (by_step.get((deed.outcome.revision, one)) for one in deed.after)
-        ways.add_edges_from((name, one) for one in needed if one is not None)
-    for earlier, later in pairwise(sorted({deed.outcome.revision for deed in mine.values()})):
-        ways.add_edges_from(
-            (name, one)
-            for name in mine
-            for one in mine
-            if (mine[name].outcome.revision, mine[one].outcome.revision) == (later, earlier)
-        )
-    ways = networkx.transitive_reduction(ways)
-    order = list(networkx.lexicographical_topological_sort(ways, key=lambda name: _place(mine[name])))
+        revisions.setdefault(deed.outcome.revision, []).append(name)
+        for one in (by_step.get((deed.outcome.revision, each)) for each in deed.after):
+            if one is not None:
+                waiting[one].add(name)
+                ends.pop(name, None)
+    for earlier, later in pairwise(sorted(revisions)):
+        last = [name for name in revisions[later] if name in ends]
+        for one in [one for one in revisions[earlier] if not waiting[one]]:
+            waiting[one].update(last)
+    waiting = reduced(waiting)
+    order = _in_order(waiting, {name: _place(deed) for name, deed in mine.items()})
     places = {name: place for place, name in enumerate(order, 1)}
-    before = (sorted(places[one] for one in ways.predecessors(name)) for name in order)
     return tuple(
-        mine[name].undo(f"u{places[name]}", [f"u{place}" for place in some])
-        for name, some in zip(order, before, strict=True)
+        mine[name].undo(f"u{places[name]}", [f"u{place}" for place in sorted(places[one] for one in waiting[name])])
+        for name in order
     )
+
+
+def _in_order(waiting: Mapping[str, set[str]], places: Mapping[str, tuple[int, int, str]]) -> list[str]:
+    """Whoever may go next, the first by its place."""
+    behind: dict[str, list[str]] = {name: [] for name in waiting}
+    for name, some in waiting.items():
+        for one in some:
+            behind[one].append(name)
+    left = {name: len(some) for name, some in waiting.items()}
+    free = [(places[name], name) for name, count in left.items() if not count]
+    heapify(free)
+    order = []
+    while free:
+        _, name = heappop(free)
+        order.append(name)
+        for one in behind[name]:
+            left[one] -= 1
+            if not left[one]:
+                heappush(free, (places[one], one))
+    return order
 
 
 def _place(deed: Deed) -> tuple[int, int, str]:

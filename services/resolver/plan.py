@@ -1,4 +1,4 @@
-"""Changes → ordered steps. Pure; networkx, because these graphs are small.
+"""Changes → ordered steps. Pure.
 
 What is needed at admission or start comes first, and a container (namespace, definition) before what lives in it;
 deletions go the other way round. Lifetime edges order, too, where they make no cycle: an Ingress after its Service.
@@ -6,9 +6,9 @@ deletions go the other way round. Lifetime edges order, too, where they make no 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import networkx
 
@@ -18,6 +18,8 @@ from schemas.verdicts import Action, Preconditions, Step
 
 STRONG: Final = frozenset("AS")
 Pair = tuple[ResourceId, ResourceId]  # a dependent, and what it depends on
+Ahead = dict[ResourceId, dict[ResourceId, None]]  # what each depends on, in order
+N = TypeVar("N", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ def cycle(states: Mapping[ResourceId, ResourceState], waiting: Iterable[Pair] = 
     `waiting`: dependents with what a selector has them wait for.
     """
     pairs = [*_pairs(states, _is_strong), *((source, target) for source, target in waiting if source != target)]
-    return [source for source, _ in _one_cycle(_graph(states, pairs))] if pairs else []
+    return [source for source, _ in next(_circles(_ahead(states, pairs)), [])] if pairs else []
 
 
 def plan(site: SiteName, changes: Sequence[Planned], selecting: Iterable[Pair] = ()) -> tuple[Step, ...]:
@@ -72,31 +74,38 @@ def _before(
     """What has to be done before each change."""
     if len(changes) == 1:  # most intents: no graph is worth its making
         return {changes[0].resource: set()}
-    order = _order(states, [change.resource for change in changes], selecting)
-    before = {resource: set(order.successors(resource)) for resource in order}  # what a resource depends on
+    before = reduced(_order(states, [change.resource for change in changes], selecting))
+    behind: dict[ResourceId, set[ResourceId]] = {resource: set() for resource in before}
+    for resource, needs in before.items():
+        for one in needs:
+            behind[one].add(resource)
     for change in changes:
         if change.action == "delete":
-            before[change.resource] = set(order.predecessors(change.resource))  # dependents go first
+            before[change.resource] = behind[change.resource]  # dependents go first
     return before
 
 
 def _order(
-    states: Mapping[ResourceId, ResourceState],
-    resources: Iterable[ResourceId],
-    selecting: Iterable[Pair],
-) -> networkx.DiGraph[ResourceId]:
-    """Edges dependent → dependency without cycles and without shortcuts."""
-    order = _graph(states, _pairs(states, _is_strong))
-    order.add_nodes_from(resources)
-    for cycle_edges in iter(lambda: _one_cycle(order), []):
-        order.remove_edges_from(cycle_edges[-1:])
+    states: Mapping[ResourceId, ResourceState], resources: Iterable[ResourceId], selecting: Iterable[Pair]
+) -> Ahead:
+    """What each depends on, without cycles."""
+    order = _ahead([*states, *resources], _pairs(states, _is_strong))
+    for circle in _circles({one: needs.copy() for one, needs in order.items()}):
+        source, target = circle[-1]
+        del order[source][target]
     lasting = set(_pairs(states, lambda reference: "L" in reference.phases))
-    for source, target in (*sorted(lasting), *sorted(selecting)):
-        if not order.has_edge(source, target) and not networkx.has_path(order, target, source):
-            order.add_edge(source, target)
-    reduced = networkx.transitive_reduction(order)
-    reduced.add_nodes_from(order.nodes)
-    return reduced
+    pairs = (*sorted(lasting), *sorted(selecting))
+    if not pairs:
+        return order
+    graph: networkx.DiGraph[ResourceId] = networkx.DiGraph(order)
+    whole: networkx.DiGraph[ResourceId] = networkx.DiGraph([*graph.edges, *pairs])
+    # Who stands in no circle, whatever is added, stands in a component of his own.
+    circles = {one: place for place, some in enumerate(networkx.strongly_connected_components(whole)) for one in some}
+    for source, target in pairs:
+        if circles[source] != circles[target] or not networkx.has_path(graph, target, source):
+            graph.add_edge(source, target)
+            order[source][target] = None
+    return order
 
 
 def _is_strong(reference: Reference) -> bool:
@@ -111,30 +120,79 @@ def _pairs(states: Mapping[ResourceId, ResourceState], wanted: Callable[[Referen
                 yield resource, reference.target
 
 
-def _graph(resources: Iterable[ResourceId], pairs: Iterable[Pair]) -> networkx.DiGraph[ResourceId]:
-    graph: networkx.DiGraph[ResourceId] = networkx.DiGraph()
-    graph.add_nodes_from(sorted(resources))
-    graph.add_edges_from(pairs)
-    return graph
+def _ahead(resources: Iterable[ResourceId], pairs: Iterable[Pair]) -> Ahead:
+    ahead: Ahead = {one: {} for one in sorted({*resources})}
+    for source, target in pairs:
+        ahead[source][target] = None
+    return ahead
 
 
-def _one_cycle(graph: networkx.DiGraph[ResourceId]) -> list[Pair]:
-    try:
-        return list(networkx.find_cycle(graph))
-    except networkx.NetworkXNoCycle:
-        return []
+def _circles(ahead: Ahead) -> Iterator[list[Pair]]:
+    """A cycle; and, without its last edge, the next one, until there is none. `ahead` is used up."""
+    behind: dict[ResourceId, list[ResourceId]] = {one: [] for one in ahead}
+    for source, needs in ahead.items():
+        for target in needs:
+            behind[target].append(source)
+    ends = [one for one, needs in ahead.items() if not needs]
+    while True:
+        for one in ends:  # grows while it is read: who leads nowhere leads to no cycle
+            del ahead[one]
+            for source in behind[one]:
+                needs = ahead.get(source, {})
+                if one in needs:
+                    del needs[one]
+                    if not needs:
+                        ends.append(source)
+        if not ahead:
+            return
+        path: dict[ResourceId, None] = {}
+        one = next(iter(ahead))
+        while one not in path:  # everybody who is left leads to one, by whatever way
+            path[one] = None
+            one = next(iter(ahead[one]))
+        circle = [*path][[*path].index(one) :]
+        yield [*zip(circle, (*circle[1:], one), strict=True)]
+        last = circle[-1]
+        del ahead[last][one]
+        ends = [] if ahead[last] else [last]
 
 
-def _sequence(before: Mapping[ResourceId, set[ResourceId]]) -> list[ResourceId]:
+def reduced(ahead: Mapping[N, Collection[N]]) -> dict[N, set[N]]:
+    """The same without shortcuts: who is reached by way of another one is left out. There are no cycles."""
+    found: dict[N, set[N]] = {}
+    reach: dict[N, int] = {}  # a bit each: few for who stands at the end
+    numbers: dict[N, int] = {}
+    for one in _sequence(ahead):
+        numbers[one] = len(numbers)
+        beyond = 0
+        for needed in ahead[one]:
+            beyond |= reach[needed]
+        found[one] = {needed for needed in ahead[one] if not beyond >> numbers[needed] & 1}
+        for needed in found[one]:
+            beyond |= 1 << numbers[needed]
+        reach[one] = beyond
+    return {one: found[one] for one in ahead}
+
+
+def _sequence(before: Mapping[N, Collection[N]]) -> list[N]:
     """Kahn's order, names deciding where the edges do not."""
-    left = {resource: set(needs) for resource, needs in before.items()}
-    sequence: list[ResourceId] = []
-    while left:
-        free = sorted(resource for resource, needs in left.items() if not needs & left.keys())
-        assert free, "the order has no cycles"
-        for resource in free:
-            del left[resource]
-        sequence += free
+    left = {one: len(needs) for one, needs in before.items()}
+    behind: dict[N, list[N]] = {one: [] for one in before}
+    for one, needs in before.items():
+        for needed in needs:
+            behind[needed].append(one)
+    sequence: list[N] = []
+    free = [one for one, count in left.items() if not count]
+    while free:
+        sequence += sorted(free)  # type: ignore[type-var]  # names
+        more = []
+        for one in free:
+            for other in behind[one]:
+                left[other] -= 1
+                if not left[other]:
+                    more.append(other)
+        free = more
+    assert len(sequence) == len(left), "the order has no cycles"
     return sequence
 
 

@@ -45,6 +45,7 @@ class Pursuit:
     _followers: dict[str, list[str]] = field(default_factory=dict, init=False)  # what comes right after a step
     _changes: dict[ResourceId, Change] = field(default_factory=dict, init=False)
     _due: set[str] = field(default_factory=set, init=False)  # of these something has changed: may they leave now?
+    _waits_at: dict[str, int] = field(default_factory=dict, init=False)  # where in its `after` stands for whom it waits
     _running: set[str] = field(default_factory=set, init=False)  # sent, and not over
     _bad: set[str] = field(default_factory=set, init=False)  # came to no good end, here or at another site
 
@@ -159,7 +160,12 @@ class Pursuit:
         return self.verdict.undoes is None and self.verdict.revision < DECISIONS_MAX
 
     def _open(self, step: Step) -> bool:
-        return all(self._lets_pass(before, step) for before in step.after)
+        """Asked whenever one of many before it has changed: the first that did not let it pass is asked first."""
+        after, place = step.after, self._waits_at.get(step.id, 0)
+        while place < len(after) and self._lets_pass(after[place], step):
+            place += 1
+        self._waits_at[step.id] = place
+        return place == len(after) and all(self._lets_pass(before, step) for before in after)
 
     def _lets_pass(self, before: str, step: Step) -> bool:
         state = self.states.get(before, self.elsewhere.get(before))

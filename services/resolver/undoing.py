@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from operator import itemgetter
 from typing import Final, Protocol
 
 from msgspec import structs
@@ -212,11 +213,19 @@ def has_failed(pursuit: Pursuit) -> bool:
 def with_what_waits(kept: Mapping[str, str], steps: Sequence[Step]) -> dict[str, str]:
     """The same with what would have to come after something that stays."""
     found = dict(kept)
-    by_id = {step.id: step for step in steps}
-    while more := [one for one in steps if one.id not in found and any(name in found for name in one.after)]:
-        for step in more:
+    by_id = {step.id: (place, step) for place, step in enumerate(steps)}
+    behind: dict[str, list[str]] = {}
+    for step in steps:
+        for name in step.after:
+            behind.setdefault(name, []).append(step.id)
+    new = [*found]
+    while new:
+        more = {by_id[one] for name in new for one in behind.get(name, ()) if one not in found}
+        new = []
+        for _, step in sorted(more, key=itemgetter(0)):
             first = next(name for name in step.after if name in found)
-            found[step.id] = f"{named(by_id[first].resource)}, which would have to go before it, stays"
+            found[step.id] = f"{named(by_id[first][1].resource)}, which would have to go before it, stays"
+            new.append(step.id)
     return found
 
 

@@ -152,9 +152,11 @@ def cascade_of(view: View, targets: Sequence[ResourceId], so_far: Cascade | None
 
 
 def goes_by_itself(view: View, resource: ResourceId, going: AbstractSet[ResourceId]) -> bool:
-    """Its container or all of its owners are among what goes, so that nobody needs to delete it."""
+    """Its container or all of its owners are among what goes besides it, so that nobody needs to delete it."""
     state = view.find(resource)
     rows = [one for one in state.references if one.relation in OWNING] if state is not None else []
+    if any(one.target == resource for one in rows):
+        going = going - {resource}  # it does not take itself
     return any(one.target in going and _goes(view, Edge(resource, one.target, one), going) for one in rows)
 
 

@@ -44,7 +44,7 @@ def steps_of(case: Case, view: View, targets: Sequence[ResourceId], findings: It
 def _of_delete(case: Case, view: View, targets: Sequence[ResourceId]) -> tuple[Step, ...]:
     present = [one for one in targets if view.find(one) is not None]
     going = cascade_of(view, present).all
-    states = {one: view.find(one) for one in present if not goes_by_itself(view, one, going - {one})}
+    states = {one: view.find(one) for one in present if not goes_by_itself(view, one, going)}
     planned = [Planned(one, "delete", preconditions_of(state), state) for one, state in states.items()]
     return plan(case.site, planned, (*_selecting(view, states), *_permitted(view, states)))
 

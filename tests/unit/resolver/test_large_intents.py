@@ -6,7 +6,6 @@ pieces' own tests (among, standing, overlay, plan) say the same of each.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
@@ -18,6 +17,7 @@ from schemas.identity import ResourceId
 from schemas.intents import Intent
 from services.resolver.graph.view import Edge
 from services.resolver.judge.cascade import Cascade
+from tests.kit.calls import calls_of
 from tests.kit.manifests import Manifest, deployment, namespace, secret, settings, thing, without_uid
 from tests.unit.resolver.sketches import NOW
 from tests.unit.resolver.test_gate import Site
@@ -30,19 +30,7 @@ Asked = tuple[Site, Intent]
 def work(asked: Asked) -> int:
     """Calls of a preview."""
     site, intent = asked
-    calls = 0
-
-    def count(_: Any, event: str, __: Any) -> None:
-        nonlocal calls
-        calls += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(count)
-    try:
-        site.machine.preview(intent, site.moment)
-    finally:
-        sys.setprofile(before)
-    return calls
+    return calls_of(lambda: site.machine.preview(intent, site.moment))
 
 
 def intent(site: Site, **what: Any) -> Asked:

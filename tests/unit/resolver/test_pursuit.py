@@ -20,6 +20,7 @@ from services.resolver.intake import Intake
 from services.resolver.judge.case import Change
 from services.resolver.pursuit import GOOD, Pursuit, end_of
 from services.resolver.signals import Moment
+from tests.kit.calls import calls_of
 from tests.kit.examples import examples
 
 LYON: Final = SiteName("lyon")
@@ -68,6 +69,27 @@ def test_what_lives_in_something_waits_until_that_is_ready_and_all_else_until_it
     assert [one.step for one in pursuit.release(MOMENT)] == ["s0"]
     pursuit.note(end_of(verdict, plan[0], state, "", MOMENT))
     assert [one.step for one in pursuit.release(MOMENT)] == (["s2"] if state == "applied" else ["s1", "s2"])
+
+
+def test_of_many_that_wait_for_many_each_wait_is_looked_at_a_few_times() -> None:
+    def gone_through(many: int) -> int:
+        plan = [_step(one) for one in range(many)]
+        plan += [_step(many + one, *range(many)) for one in range(many)]
+        verdict = _verdict(plan)
+        pursuit = Pursuit(_intent("continue"), Intake((), (), {}), verdict)
+        outcomes = [end_of(verdict, step, "ready", "", MOMENT) for step in plan[:many]]
+        assert len(pursuit.release(MOMENT)) == many
+
+        def go() -> None:
+            for outcome in outcomes:
+                pursuit.note(outcome)
+                pursuit.release(MOMENT)
+
+        calls = calls_of(go)
+        assert len(pursuit.sent) == 2 * many
+        return calls
+
+    assert gone_through(40) < 1.25 * 16 * gone_through(10), "there are sixteen times as many pairs"
 
 
 @dataclass
