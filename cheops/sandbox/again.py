@@ -20,4 +20,5 @@ async def start_again(bed: Testbed) -> list[str]:
         names += [child.name for child in site.services.values() if not child.running]
         await bed.start_services(site.name)
     await bed.wait_fresh()
+    await bed.wait_linked()
     return names

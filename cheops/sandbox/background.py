@@ -266,8 +266,8 @@ async def _make_whole(bed: Testbed, asked: asyncio.Event, state: dict[str, Any])
         asked.clear()
         try:
             said = {"again": await start_again(bed), "error": ""}
-        except (CheopsError, OSError) as error:
-            said = {"again": [], "error": str(error)}
+        except Exception as error:  # whatever it is: all else of the sandbox goes on
+            said = {"again": [], "error": str(error) or type(error).__name__}
         write_state(bed.directory, {**state, "whole": {"times": times, **said}})
 
 

@@ -78,6 +78,7 @@ class SiteBuses:
         self.folder = MeshFolder(directory / FOLDER)
         self.links = Links(directory / LINKS_FOLDER)
         self.servers = Servers(self.folder, via=self.links.open)
+        self._must_dial = False  # the ways of before are gone
         self._sites = sites
         self._routers = routers
         self._tell = tell
@@ -98,8 +99,10 @@ class SiteBuses:
         """See Buses."""
         servers = await self.servers.start_again()
         links = await self.links.start_again()
-        if links:
+        self._must_dial = self._must_dial or bool(links)
+        if self._must_dial:  # also where that had failed in the midst
             await self.servers.dial_anew()
+            self._must_dial = False
         return [*links, *servers]
 
     async def stop(self) -> None:

@@ -28,8 +28,9 @@ async def bury(bus: Bus, stream: StreamName, received: Received, reason: str, *,
         at=now,
     )
     digest = hashlib.blake2b(received.payload, digest_size=8).hexdigest()
-    metrics.DEAD_LETTERS.labels(by=by, stream=stream).inc()
     message_id = f"{stream}.{received.stream_seq}.{digest}"
-    return await bus.publish(
+    stored = await bus.publish(
         subjects.dead(stream), letter.to_json(), message_id=message_id, headers=envelope.headers("dead", by, message_id)
     )
+    metrics.DEAD_LETTERS.labels(by=by, stream=stream).inc()
+    return stored

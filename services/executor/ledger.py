@@ -118,10 +118,7 @@ class Ledger:
         if entry.final and entry.outcome is not None:
             return entry.outcome
         entry.outcome, entry.stored = self._outcome(operation, effect, duration_ms, entry.outcome), False
-        outcome = await self._store(operation, entry)
-        if outcome.state in FINAL_STATES:
-            metrics.OPERATIONS.labels(self._site, operation.action, outcome.state).inc()
-        return outcome
+        return await self._store(operation, entry)
 
     async def repeat(self, operation: Operation, entry: Entry) -> None:
         """Say again what is stored: somebody asked again. Within the bus's memory for ids this stores nothing."""
@@ -164,6 +161,8 @@ class Ledger:
                     return entry.outcome or outcome
                 entry.seq = found.seq
             else:
+                if outcome.state in FINAL_STATES and not entry.stored:
+                    metrics.OPERATIONS.labels(self._site, operation.action, outcome.state).inc()
                 entry.stored = True
                 return outcome
         raise TransientError(f"the outcome of {operation.id} could not be stored: others store on its subject")

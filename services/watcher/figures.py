@@ -14,10 +14,10 @@ def figures(heart: Heart, batcher: Batcher) -> Iterator[Figure]:
     beat, site = heart.heartbeat(), (batcher.site,)
     yield "cheops_watcher_kinds_observed", "Kinds that are watched, and seen as they are.", site, beat.observed
     yield "cheops_watcher_kinds_blind", "Kinds that are not seen as they are.", site, len(beat.blind)
-    yield "cheops_watcher_events_total", "Events that were told in this epoch.", site, batcher.numbered
+    yield "cheops_watcher_events_total", "Events that the bus has stored.", site, batcher.acknowledged
     yield (
         "cheops_watcher_events_unstored",
-        "Of these, what the bus has not stored.",
+        "Events that it has not stored yet.",
         site,
         batcher.numbered - batcher.acknowledged,
     )

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Set
-from typing import Final
+from typing import Final, get_args
 
 from schemas import subjects
 from schemas.envelope import MessageError
@@ -22,7 +22,7 @@ from services.chassis.metrics import Figure, Figures
 from services.chassis.peering.backlog import Lag
 from services.chassis.peering.contacts import Contacts
 from services.chassis.peering.courier import Courier
-from services.chassis.peering.inbox import Handle, Inbox
+from services.chassis.peering.inbox import Handle, Inbox, Reason
 from services.chassis.peering.parcel import unpack
 from services.chassis.peering.pulse import Heard, Pulse
 
@@ -59,6 +59,8 @@ class Liaison:
         self._inbox = Inbox(site, bus, self.courier, handle) if handle else None
         self._numbers = itertools.count(1)
         metrics.from_zero(metrics.LETTERS_REFUSED, [site], self.contacts.peers)
+        metrics.from_zero(metrics.PEER_REFUSED, [site], get_args(Reason))
+        metrics.from_zero(metrics.DEAD_LETTERS, [f"courier/{site}"], ["OUTBOX"])
 
     async def run(self, ready: asyncio.Event | None = None) -> None:
         """Until cancelled. `ready`: letters may be sent."""

@@ -92,7 +92,7 @@ class Coordinator:
         there = max((stamp for stamp, _ in self.reading.declared(intake)), default=0)
         is_followed = self.clock.hear(there, moment.wall)  # what is decided now is later than what is there
         number = self.clock.stamp(moment.wall)
-        age = self.finishing.ages.setdefault(intent.id, number if is_followed else there + 1)
+        age = self.finishing.age(intent.id, number if is_followed else there + 1)
         asked = Round(intent, intake, scope, ways, number, age, moment.monotonic_s, only=only, since=since)
         if not is_followed:  # written by a clock that was days ahead: else nothing would be later than that for days
             asked.declared = there + 1

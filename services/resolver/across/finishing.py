@@ -77,12 +77,18 @@ class Finishing:
         waiting = self.desk.docket.deferred.get(intent.id)
         if waiting is None or intent.heal or intent.verb == "read":
             return 0
-        if intent.id not in self.ages:
-            since, known = waiting.whole()[1].decided_at, self.desk.docket.known
-            decided = ((stamp, known(by)) for stamp, by in there if by != intent.id)
-            before = (stamp + 1 for stamp, verdict in decided if verdict is None or verdict.decided_at <= since)
-            self.ages[intent.id] = max(first_stamp(since), *before, 0)
-        return self.ages[intent.id]
+        if intent.id in self.ages:
+            return self.ages[intent.id]
+        since, known = waiting.whole()[1].decided_at, self.desk.docket.known
+        decided = ((stamp, known(by)) for stamp, by in there if by != intent.id)
+        before = (stamp + 1 for stamp, verdict in decided if verdict is None or verdict.decided_at <= since)
+        return self.age(intent.id, max(first_stamp(since), *before, 0))
+
+    def age(self, intent_id: str, new: int) -> int:
+        """When it was entered, as far as that is remembered; else this, which is kept when what is there is known."""
+        if intent_id not in self.ages and not self.desk.evidence.synced:
+            return new
+        return self.ages.setdefault(intent_id, new)
 
     def close_for_gone(self, moment: Moment) -> list[Effect]:
         """What is done but for sites that are gone for good is done."""

@@ -175,7 +175,7 @@ def still_wanted(view: View, intent_id: str, intake: Intake, since: int) -> Inta
     """
     if not since:
         return intake
-    changed = (one.resource for one in intake.changes if one.action != "annotate")
+    changed = (one.resource for one in intake.changes if one.action != "annotate" and not one.unchanged)
     later = ((one.resource, by) for one in members(view, changed) for stamp, by in (declared(one),) if stamp > since)
     problems = (
         Problem("D512", f"{named(resource)} was declared later, by intent {by}: that stays", resource)

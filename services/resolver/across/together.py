@@ -65,7 +65,7 @@ class Together:
         """Another resolver says something."""
         match message:
             case Ask():
-                self.coordinator.clock.hear(message.age, moment.wall)
+                self.coordinator.clock.hear(max(message.age, message.round), moment.wall)  # replicas bear the round's
                 return self.participant.ask(message, moment)
             case Decide() if message.undoes is not None:
                 return self.back.decide(message, moment)

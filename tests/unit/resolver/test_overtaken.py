@@ -53,6 +53,45 @@ def test_of_two_that_wait_the_later_is_done_last(mesh: VirtualMesh, is_killed: b
     assert keys(mesh, "lyon") == keys(mesh, "nice") == {"b"}
 
 
+def letters_only(mesh: VirtualMesh) -> None:
+    """What was decided is told, and nothing of it is carried out."""
+    for _ in range(6):
+        for world in mesh.worlds.values():
+            world.read_again()
+            mesh.catches_up(world)
+        mesh.exchange()
+
+
+@pytest.mark.parametrize("ahead_s", [0.0, 0.2])
+def test_what_was_on_its_way_when_it_was_entered_does_not_overtake_it(mesh: VirtualMesh, ahead_s: float) -> None:
+    mesh["nice"].ahead_s = ahead_s
+    do(mesh, "lyon", "create", "lyon & oslo", "i-1", manifests=(new("a", "b"),), lifetime_s=1e5)
+    mesh.settle(100)
+    mesh.enter("nice", "apply", "nice & lyon", "i-0", manifests=(new("a", "b", "c"),), lifetime_s=1e5)
+    letters_only(mesh)  # it hears of oslo by the first round, and asks again
+    for world in mesh.worlds.values():
+        world.now_s += 0.1
+    mesh.enter("lyon", "apply", "", "i-2", manifests=(new("a", "b", "d"),), lifetime_s=1e5)
+    letters_only(mesh)
+    assert mesh.verdict("lyon", "i-2").decision == "defer"
+    mesh.pump()
+    mesh.settle(100)
+    assert mesh.verdict("lyon", "i-2").decision == "allow"
+    assert keys(mesh, "lyon") == keys(mesh, "nice") == {"a", "b", "d"}
+
+
+def test_what_was_there_before_a_restart_overtakes_nobody_who_comes_before_all_is_known(mesh: VirtualMesh) -> None:
+    mesh["lyon"].ahead_s = -5.0
+    do(mesh, "oslo", "create", "lyon & oslo & nice", "i-1", manifests=(new("a", "b"),), lifetime_s=1e5)
+    mesh["lyon"].kill()
+    mesh.enter("lyon", "apply", "lyon & oslo & nice", "i-2", manifests=(new("a"),), lifetime_s=1e5)
+    mesh["lyon"].read_again()
+    mesh.pump()
+    mesh.settle(60)
+    assert mesh.verdict("lyon", "i-2").decision == "allow"
+    assert keys(mesh, "lyon") == keys(mesh, "nice") == {"a"}
+
+
 def test_an_update_that_waited_is_done_over_what_kubectl_has_changed_since(mesh: VirtualMesh) -> None:
     one_that_waits(mesh)
     body = mesh["lyon"].cluster.objects[NEW]
