@@ -2,8 +2,6 @@
 
     each worker collects → nodes become units of work, in the order of the command line → who is free takes the next
 
-A clean checkout is compiled once for all: each worker begins to load the files at another one.
-
 A file stays with one worker, so what it starts for itself is started once; files that share more than that (three
 sites, two real clusters, one control plane) stay together, too. What waits for other processes comes first, what only
 computes comes last, so the workers end together. Ids of tests are as without workers: what is printed can be pasted.
@@ -11,10 +9,6 @@ computes comes last, so the workers end together. Ids of tests are as without wo
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -46,33 +40,6 @@ def unit_of(test: str) -> str:
     """What one worker does: a file, or what several files share."""
     shared = (unit for start, unit in TOGETHER.items() if test.startswith(start))
     return next(shared, test.partition("::")[0])
-
-
-def in_turn(files: Sequence[Path], worker: int, workers: int) -> list[Path]:
-    """All files, from one on at which no other worker begins."""
-    first = len(files) * worker // workers
-    return [*files[first:], *files[:first]]
-
-
-def _files(config: pytest.Config) -> Iterable[Path]:
-    """What the command line asks for."""
-    for one in config.args:
-        path = config.invocation_params.dir / one.partition("::")[0]
-        yield from sorted(path.rglob("test_*.py")) if path.is_dir() else [path]
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection(session: pytest.Session) -> None:
-    """Who comes to a file that another worker has loaded finds it compiled, its assertions rewritten.
-
-    All would do so with all files at once, which takes as long as the rest of collecting.
-    """
-    config = session.config
-    if mine := getattr(config, "workerinput", None):  # what pytest-xdist tells a worker
-        number = int(mine["workerid"].removeprefix("gw"))
-        for file in in_turn([*_files(config)], number, mine["workercount"]):
-            with suppress(Exception, pytest.skip.Exception):  # collecting says it
-                importlib.import_module(".".join(file.relative_to(config.rootpath).with_suffix("").parts))
 
 
 @pytest.hookimpl(optionalhook=True)  # known only where pytest-xdist is

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
-from tests.kit.spread import in_turn, unit_of
+from tests.kit.spread import unit_of
 
 
 def test_a_file_stays_whole() -> None:
@@ -27,11 +23,3 @@ def test_a_control_plane_that_only_some_files_use_is_started_in_one_worker() -> 
     plane = {unit_of(f"tests/contract/{file}.py::test_it") for file in ("api/test_kubectl", "test_merging")}
     assert len(plane) == 1
     assert len({unit_of(f"tests/flow/{file}.py::test_it") for file in ("test_executor_words", "test_sdk")}) == 2
-
-
-@pytest.mark.parametrize("workers", [1, 2, 4, 7])
-def test_each_worker_loads_all_files_and_begins_elsewhere(workers: int) -> None:
-    files = [Path(f"test_{number}.py") for number in range(10)]
-    turns = [in_turn(files, worker, workers) for worker in range(workers)]
-    assert all(sorted(turn) == sorted(files) for turn in turns)
-    assert len({turn[0] for turn in turns}) == workers
