@@ -19,6 +19,7 @@ SHOWN_ELSEWHERE = {
     "506": "two updates at both sides of a cut: unit/resolver/test_sets.py, e2e/faults/test_links.py",
     "510": "two intents at one time: flow/test_conflicting_intents.py",
     "511": "a setting of a resolver: unit/resolver/test_gone.py",
+    "512": "one that waited, and a later one: unit/resolver/test_overtaken.py",
     "520": "something was done before: unit/resolver/test_undoing_together.py",
     "521": "a step failed: unit/resolver/test_undoing.py",
     "522": "a step failed: unit/resolver/test_undoing.py",

@@ -26,6 +26,7 @@ class Deciding:
     """A machine of which only the order matters: a signal brings as many verdicts as it says."""
 
     decided: list[int] = field(default_factory=list)
+    site: str = "lyon"
 
     def step(self, signal: Signal, _: Moment) -> list[Effect]:
         wanted = cast("int", signal.payload if isinstance(signal, BatchSeen) else cast("IntentSeen", signal).intent)
