@@ -94,6 +94,7 @@ def status(
         say(["", *table(found, silent, signs_for(ascii_only)), *hint])
     else:
         rows = [one.model_dump(mode="json", by_alias=True) for one in found]
+        state.pop("whole", None)  # between `up` and who supervises
         document({"schema": "sandbox/v1", **state, "status": rows}, output)
 
 

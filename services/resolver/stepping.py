@@ -22,23 +22,27 @@ from services.resolver.machine import Machine
 from services.resolver.signals import (
     BatchSeen,
     BeatSeen,
+    CancelSeen,
     Effect,
     IntentSeen,
     Moment,
     OutcomeSeen,
     PeerBeat,
     PeerSeen,
+    PreviewSeen,
     Signal,
     SweepOn,
     Tick,
 )
 from services.resolver.turns import TOGETHER_MAX, Turns
 
-SHOWN_AS: Final[dict[type, str]] = {  # in metrics; all others are answers to what was asked
+SHOWN_AS: Final[dict[type, str]] = {  # in metrics; all others are answers of somebody who was asked
     BatchSeen: "events",
     SweepOn: "events",
     BeatSeen: "heartbeat",
     IntentSeen: "intent",
+    PreviewSeen: "intent",
+    CancelSeen: "intent",
     OutcomeSeen: "outcome",
     PeerBeat: "peer",
     PeerSeen: "peer",

@@ -359,7 +359,9 @@ def test_sites_doctor_and_status_agree_that_all_is_well(shell: Shell) -> None:
     status = shell("sandbox", "status")
     assert status.code == 0
     assert f"export KUBECONFIG={shell.folder / '.cheops' / 'kubeconfig'}" in status.out
-    assert shell("sandbox", "status", "-o", "json").body["schema"] == "sandbox/v1"
+    body = shell("sandbox", "status", "-o", "json").body
+    assert body["schema"] == "sandbox/v1"
+    assert "whole" not in body, "it is no news of the sandbox"
 
 
 def test_a_site_that_nobody_knows_is_told_by_doctor_and_by_heal(shell: Shell) -> None:
