@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from schemas.events import ResourceState
@@ -123,6 +123,11 @@ def declared(state: ResourceState) -> tuple[int, str]:
 def first_stamp(wall: datetime) -> int:
     """The first stamp of a moment (services/resolver/across/order.py)."""
     return int(wall.timestamp() * 1000) << COUNTER_BITS
+
+
+def time_of(stamp: int) -> datetime:
+    """The moment that a stamp was made in, by the clock that made it."""
+    return datetime.fromtimestamp((stamp >> COUNTER_BITS) / 1000, UTC)
 
 
 def listed(sites: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ from schemas.envelope import IN_KEY_ORDER, Message
 from schemas.events import Relation
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.intents import Verb
+from schemas.ties import first_stamp
 
 Decision = Literal["allow", "deny", "defer"]
 Severity = Literal["deny", "defer", "warning", "note"]
@@ -136,6 +137,7 @@ class Verdict(Message):
 
     policy   digest of the policy in force, or `default`
     undoes   the revision that failed; the plan takes back what it, and those before it, had done
+    since    the stamp (hybrid clock, schemas/ties.py) of the first decision on it; 0: this one, or nobody knows
     """
 
     schema_: Literal["verdict/v1"] = Field("verdict/v1", alias="schema")
@@ -159,3 +161,9 @@ class Verdict(Message):
     remedies: tuple[Remedy, ...] = ()
     waits_for: tuple[Wait, ...] = ()
     expires_at: AwareDatetime | None = None
+    since: int = 0
+
+    @property
+    def first_stamp(self) -> int:
+        """Of the first decision on its intent."""
+        return self.since or first_stamp(self.decided_at)

@@ -92,7 +92,7 @@ KNOWING: Final = (
         "D",
         "512",
         "overtaken while it waited",
-        "A replica that it is about was declared by an intent that was entered later, while this one was deferred.",
+        "What it would change was declared or deleted by an intent that was entered later, while this one waited.",
         "The later word stays, and a bundle is done whole or not at all.",
         "Enter it again if it is still wanted.",
         "a deletion that waits for a site which is cut off, and an update of what it would delete",

@@ -36,6 +36,7 @@ from services.resolver.signals import (
 from services.resolver.undoing import Undoing, has_failed, lasting, way_back
 
 NOTHING: Final[Set[ResourceId]] = frozenset()
+GONE_BOTH: Final = ("delete", "delete")
 NEVER: Final = World(False, (KindId(""),), -1, lambda _: -1)  # none is like it: judged at the next look
 
 
@@ -94,7 +95,8 @@ class Alone:
         desk.holds.drop(intent.id)  # of an earlier revision, which is decided again
         if not intake.problems and not intent.preview and self.is_shared(intent):
             return self.hand_over(Asked(intent, intake, settled), moment)
-        case = desk.hearing.case(intent, intake, docket.revision(intent.id), moment, elsewhere)
+        revision, since = docket.revision(intent.id), docket.since(intent.id)
+        case = desk.hearing.case(intent, intake, revision, moment, elsewhere, since)
         view = desk.view(intent.id)
         verdict = desk.hearing.judge(case, view, moment)
         lacking = desk.to_look_up(verdict, moment) if elsewhere is None else ()
@@ -156,13 +158,27 @@ class Alone:
         intent = pursuit.intent
         del self.desk.docket.active[intent.id]
         if pursuit.conflicted and pursuit.may_decide_again:
-            return self.consider(intent, frozenset(pursuit.settled), moment)
+            return [*self.consider(intent, frozenset(pursuit.settled), moment), *self._overtake(pursuit, moment)]
         self.desk.holds.drop(intent.id)
         effects += map(StoreOutcome, pursuit.ends("another step did not do what was allowed", moment))
         if not has_failed(pursuit) or not self.undoing.is_due(intent, pursuit.verdict):
             self.desk.deeds.forget(intent.id)
-            return effects
+            return [*effects, *self._overtake(pursuit, moment)]
         return [*effects, *self.undoing.begin(intent, moment)]
+
+    def _overtake(self, pursuit: Pursuit, moment: Moment) -> list[Effect]:
+        """What waits since before this was first decided would write over what it did: that is denied (D512)."""
+        if not self.desk.docket.deferred or pursuit.verdict.undoes is not None:
+            return []
+        done, effects = pursuit.done, list[Effect]()
+        for waiting in self.desk.docket.before(pursuit.verdict.first_stamp, done.keys()):
+            intent, _, settled = waiting.whole()
+            later = {one: done[one] for one in waiting.writes if one in done and (done[one], intent.verb) != GONE_BOTH}
+            if later and not self.is_shared(intent):  # in sets the later one is known by what its members carry
+                self.desk.docket.asked.pop(intent.id, None)
+                intake = self.desk.hearing.overtaken(intent, later, pursuit.intent.id, moment).without(settled)
+                effects += self._decide(intent, intake, settled, moment)
+        return effects
 
     def lay(self, unseen: Sequence[Unfinished], moment: Moment) -> None:
         """After a crash: what was done and may not be seen yet lies over the site until it is."""

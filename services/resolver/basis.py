@@ -92,6 +92,7 @@ def decide_again(
         problems=tuple(Problem(one.code, one.message, one.resource) for one in basis.problems),
         preview=verdict.preview,
         revision=verdict.revision,
+        since=verdict.since,
         decided_by=verdict.decided_by,
         elsewhere=basis.elsewhere,
         together=basis.together,

@@ -63,6 +63,8 @@ class Waiting:
     awaits    what of the world matters to it
     stamp     None: it is for several sites, which say themselves when their world has changed
     findings  a digest of what the verdict says
+    since     the stamp of the first decision on it
+    writes    what it would change, as it was entered
     packed    intent, verdict, and what earlier revisions did already: they are ten times as much as objects
     """
 
@@ -72,6 +74,8 @@ class Waiting:
     awaits: Awaited
     stamp: Stamp | None
     findings: bytes
+    since: int
+    writes: tuple[ResourceId, ...]
     packed: bytes
 
     @classmethod
@@ -81,7 +85,9 @@ class Waiting:
         """It is deferred in this world. None: in those of several sites."""
         packed, awaits = squeezed(pickled((intent, verdict, settled))), awaited(verdict.waits_for)
         stamp = None if world is None else world.stamp(awaits)
-        return cls(intent.id, intent.expires_at, verdict.waits_for, awaits, stamp, _findings(verdict), packed)
+        writes = () if intent.verb == "read" or intent.heal else verdict.targets
+        waits, said, since = verdict.waits_for, _findings(verdict), verdict.first_stamp
+        return cls(intent.id, intent.expires_at, waits, awaits, stamp, said, since, writes, packed)
 
     def again(self, world: World) -> Waiting:
         """It still says the same in this world."""
@@ -181,6 +187,16 @@ class Docket:
         """The number that the next verdict on this intent gets."""
         known = self.known(intent_id)
         return known.revision + 1 if known else 1
+
+    def since(self, intent_id: str) -> int:
+        """The stamp of the first decision on this intent; 0: there is none yet."""
+        known = self.known(intent_id)
+        return known.first_stamp if known else 0
+
+    def before(self, since: int, done: Set[ResourceId]) -> list[Waiting]:
+        """What this site alone has deferred since before then, and would write over some of what was done."""
+        alone = (one for one in self.deferred.values() if one.stamp is not None)
+        return [one for one in alone if one.since < since and not done.isdisjoint(one.writes)]
 
     @property
     def full(self) -> bool:

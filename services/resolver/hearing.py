@@ -24,7 +24,7 @@ from schemas.verdicts import Evidence, Verdict
 from services.resolver.evidence import SiteEvidence
 from services.resolver.graph.store import Graph
 from services.resolver.graph.view import View
-from services.resolver.intake import Intake, take_in
+from services.resolver.intake import Intake, overtaken, take_in
 from services.resolver.judge.case import Case, Change, Problem
 from services.resolver.judge.decide import decide
 from services.resolver.judge.policy import Policy
@@ -85,9 +85,18 @@ class Hearing:
         return structs.replace(intake, problems=problems)
 
     def case(
-        self, intent: Intent, intake: Intake, revision: int, moment: Moment, elsewhere: Elsewhere | None = None
+        self,
+        intent: Intent,
+        intake: Intake,
+        revision: int,
+        moment: Moment,
+        elsewhere: Elsewhere | None = None,
+        since: int = 0,
     ) -> Case:
-        """What is to be judged now. Time may have passed since the intent was taken in: it may have expired."""
+        """What is to be judged now. Time may have passed since the intent was taken in: it may have expired.
+
+        since   the stamp of the first decision on it, as far as there was one
+        """
         problems = intake.problems
         if intent.expires_at <= moment.wall and all(one.code != "D012" for one in problems):
             problems = (*problems, Problem("D012", "expired while the API server was asked"))
@@ -104,6 +113,7 @@ class Hearing:
             problems=problems,
             preview=intent.preview,
             revision=revision,
+            since=since,
             decided_by=self.decided_by,
             elsewhere=elsewhere or {},
             together=intent.together,
@@ -162,6 +172,12 @@ class Hearing:
         intake = self.take_in(intent, moment)
         problem = Problem("D012", f"given up by {requester or 'somebody'}")
         return structs.replace(intake, problems=(*intake.problems, problem))
+
+    def overtaken(self, intent: Intent, later: Mapping[ResourceId, str], by: str, moment: Moment) -> Intake:
+        """A deferred intent on what a later one has done something to meanwhile, taken in once more to be denied."""
+        intake = self.take_in(intent, moment)
+        problems = (overtaken(resource, by, is_gone=action == "delete") for resource, action in later.items())
+        return structs.replace(intake, problems=(*intake.problems, *problems))
 
     def rehearsal(self, intake: Intake) -> Rehearsal | None:
         """What the API server should try before the intent is judged; None when there is nothing to try."""

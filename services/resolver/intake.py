@@ -23,6 +23,7 @@ from schemas.ties import is_declared
 from schemas.untyped import rows_of
 from services.resolver.judge.case import Change, Problem
 from services.resolver.judge.demand import demand_of
+from services.resolver.judge.findings import named
 from services.resolver.judge.standards import beyond
 
 Manifest = Mapping[str, Any]
@@ -80,6 +81,13 @@ class Intake(Struct, frozen=True):
         results = {result.resource: result for result in answer.results}
         changes = tuple(_with_result(change, results.get(change.resource)) for change in self.changes)
         return Intake(changes, self.problems, self.manifests)
+
+
+def overtaken(resource: ResourceId, by: str, *, is_gone: bool = False) -> Problem:
+    """What a deferred intent is about, and another one that was entered later has declared or deleted since."""
+    what = "deleted later" if is_gone else "declared later"
+    stays = "it stays away" if is_gone else "that stays"
+    return Problem("D512", f"{named(resource)} was {what}, by intent {by}: {stays}", resource)
 
 
 def take_in(intent: Intent, site: SiteName, surface: Surface, extractor: Extractor, now: datetime) -> Intake:

@@ -15,7 +15,7 @@ from schemas.identity import ResourceId
 from schemas.intents import Intent
 from schemas.operations import Operation
 from schemas.outcomes import FINAL_STATES, Outcome, OutcomeState
-from schemas.verdicts import Step, Verdict
+from schemas.verdicts import Action, Step, Verdict
 from services.resolver.intake import Intake
 from services.resolver.judge.case import Change
 from services.resolver.signals import Moment
@@ -39,6 +39,7 @@ class Pursuit:
     states: dict[str, OutcomeState] = field(default_factory=dict, init=False)
     sent: set[str] = field(default_factory=set, init=False)
     elsewhere: dict[str, OutcomeState] = field(default_factory=dict, init=False)  # steps of other sites, as was heard
+    done: dict[ResourceId, Action] = field(default_factory=dict, init=False)  # in this revision; words do not count
     is_stopped: bool = field(default=False, init=False)
     _steps: dict[str, Step] = field(default_factory=dict, init=False)
     _places: dict[str, int] = field(default_factory=dict, init=False)
@@ -99,6 +100,8 @@ class Pursuit:
             self._running.discard(outcome.step)
         if outcome.state in GOOD:
             self.settled.add(outcome.resource)
+            if outcome.action != "annotate":
+                self.done[outcome.resource] = outcome.action
         self._changed(outcome)
         return True
 

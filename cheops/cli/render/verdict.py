@@ -14,11 +14,13 @@ from cheops.cli.render.signs import Signs
 from cheops.cli.render.steps import named, plan_lines
 from schemas.codes import find
 from schemas.counting import counted
+from schemas.ties import time_of
 from schemas.verdicts import Evidence, Reason, Verdict
 
 REASONS_SHOWN_MAX: Final = 12
 NOTES_SHOWN_MAX: Final = 3
 LABEL_WIDTH: Final = 11
+WAITED_SHOWN_S: Final = 5.0
 INDENT: Final = " " * (LABEL_WIDTH + 2)
 TOGETHER: Final = "\N{NO-BREAK SPACE}"  # no line ends here
 Place = Callable[[Reason], str]
@@ -197,9 +199,12 @@ def _waits(verdict: Verdict) -> list[str]:
 def _next(verdict: Verdict) -> list[str]:
     if verdict.decision != "defer" or verdict.preview or verdict.expires_at is None:
         return []
-    left_s = (verdict.expires_at - datetime.now(UTC)).total_seconds()
+    now = datetime.now(UTC)
+    waited_s = (now - time_of(verdict.first_stamp)).total_seconds()
+    waited = f", has waited {_seconds(waited_s)}" if waited_s >= WAITED_SHOWN_S else ""
+    left = _seconds((verdict.expires_at - now).total_seconds())
     return [
-        f"decided by itself when that changes, expires in {_seconds(left_s)}",
+        f"decided by itself when that changes{waited}, expires in {left}",
         f"  cheops show {verdict.intent} --follow",
         f"  cheops cancel {verdict.intent}",
     ]

@@ -51,7 +51,8 @@ class Finishing:
         if waiting is not None and verdict.decision == "defer" and waiting.says(verdict):
             docket.deferred[intent.id] = replace(waiting, stamp=None)
             return []
-        verdict = verdict.model_copy(update={"revision": docket.revision(intent.id)})
+        since = self.ages.get(intent.id, 0) if waiting is not None or verdict.decision == "defer" else 0
+        verdict = verdict.model_copy(update={"revision": docket.revision(intent.id), "since": since})
         docket.record(verdict)
         effects: list[Effect] = [StoreVerdict(verdict)]
         self.backlog.keep(intent, verdict.reasons if verdict.decision == "allow" else (), moment.monotonic_s)
@@ -72,14 +73,16 @@ class Finishing:
     def waits_since(self, intent: Intent, there: Sequence[tuple[int, str]]) -> int:
         """The stamp of a deferred intent that changes something: of its first round; 0 for any other.
 
-        After a restart: later than what is `there` (stamp, by whom) and was decided before it at this site.
+        Of one that was deferred before all was known, after a restart: later than what is `there` (stamp, by whom) and
+        was decided before it at this site.
         """
         waiting = self.desk.docket.deferred.get(intent.id)
         if waiting is None or intent.heal or intent.verb == "read":
             return 0
-        if intent.id in self.ages:
-            return self.ages[intent.id]
-        since, known = waiting.whole()[1].decided_at, self.desk.docket.known
+        held = waiting.whole()[1]
+        if held.since or intent.id in self.ages:
+            return self.ages.setdefault(intent.id, held.since)
+        since, known = held.decided_at, self.desk.docket.known
         decided = ((stamp, known(by)) for stamp, by in there if by != intent.id)
         before = (stamp + 1 for stamp, verdict in decided if verdict is None or verdict.decided_at <= since)
         return self.age(intent.id, max(first_stamp(since), *before, 0))

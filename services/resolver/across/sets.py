@@ -49,9 +49,7 @@ from schemas.ties import (
     with_words,
 )
 from services.resolver.graph.view import View
-from services.resolver.intake import Intake
-from services.resolver.judge.case import Problem
-from services.resolver.judge.findings import named
+from services.resolver.intake import Intake, overtaken
 from services.resolver.placing import Sets, is_crossed
 
 PLACEMENTS_REMEMBERED: Final = 1_024
@@ -177,9 +175,5 @@ def still_wanted(view: View, intent_id: str, intake: Intake, since: int) -> Inta
         return intake
     changed = (one.resource for one in intake.changes if one.action != "annotate" and not one.unchanged)
     later = ((one.resource, by) for one in members(view, changed) for stamp, by in (declared(one),) if stamp > since)
-    problems = (
-        Problem("D512", f"{named(resource)} was declared later, by intent {by}: that stays", resource)
-        for resource, by in later
-        if by != intent_id
-    )
+    problems = (overtaken(resource, by) for resource, by in later if by != intent_id)
     return structs.replace(intake, problems=(*intake.problems, *problems))

@@ -59,6 +59,7 @@ class Problem(Struct, frozen=True):
 class Case(Struct, frozen=True):
     """An intent at one site, ready to be decided.
 
+    since       the stamp of the first decision on it; 0: this is the first
     elsewhere   resource → the other sites that are known to have it (asked for what is missing here)
     together    all sites that are asked about the whole
     going       what goes in the same change, after this: nobody asks what it will miss
@@ -77,6 +78,7 @@ class Case(Struct, frozen=True):
     problems: tuple[Problem, ...] = ()
     preview: bool = False
     revision: int = 1
+    since: int = 0
     decided_by: str = ""
     elsewhere: Mapping[ResourceId, tuple[SiteName, ...]] = field(default_factory=dict)
     together: tuple[SiteName, ...] = ()

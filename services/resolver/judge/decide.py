@@ -89,6 +89,7 @@ def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: So
         remedies=remedies_for(case, view, reasons, _blocks(case, view, policy)) if decision == "deny" else (),
         waits_for=_waits(case, findings) if decision == "defer" else (),
         expires_at=case.expires_at if decision == "defer" else None,
+        since=case.since,
     )
 
 

@@ -127,6 +127,7 @@ class WrittenVerdict(Struct, frozen=True, gc=False):
     remedies: tuple[WrittenRemedy, ...] = ()
     waits_for: tuple[()] = ()
     expires_at: None = None
+    since: int = 0
 
     def to_json(self) -> bytes:
         """What `Verdict.to_json` gives."""

@@ -10,6 +10,7 @@ from cheops.cli.render.verdict import one_line, render
 from cheops.cli.submitting import exit_code
 from schemas.identity import ResourceId, SiteName
 from schemas.outcomes import Outcome, OutcomeState
+from schemas.ties import first_stamp
 from schemas.verdicts import EdgeRef, Evidence, Preconditions, Reason, Remedy, Step, Verdict, Wait
 
 LYON = SiteName("lyon")
@@ -149,6 +150,14 @@ def test_what_is_not_known_is_said_and_what_waits_names_how_to_follow_and_to_giv
     assert "  waits for  site lyon" in lines
     assert f"{' ' * 15}cheops show i-5d0e12ab90 --follow" in lines
     assert f"{' ' * 15}cheops cancel i-5d0e12ab90" in lines
+
+
+def test_of_what_has_waited_for_long_it_is_said_since_when() -> None:
+    now = datetime.now(UTC)
+    since = first_stamp(now - timedelta(minutes=42))
+    given = verdict(decision="defer", decided_at=now, since=since, expires_at=now + timedelta(hours=24))
+    (line,) = (one for one in render(given, Signs()) if "decided by itself" in one)
+    assert line.endswith("decided by itself when that changes, has waited 42 min, expires in 24 h")
 
 
 def test_a_finding_of_two_sites_names_both_whatever_the_resource_is_called() -> None:

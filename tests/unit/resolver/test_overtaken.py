@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.events import BlindKind
+from schemas.identity import KindId, ResourceId
+from tests.kit.manifests import deployment, mounts_secret, secret, service, without_uid
 from tests.unit.resolver.test_sets import NEW, do, keys, mesh, new
 from tests.unit.resolver.virtual_mesh import VirtualMesh
 
@@ -190,3 +193,127 @@ def test_what_a_clock_that_was_days_ahead_had_declared_before_overtakes_nobody(m
     mesh.mend()
     mesh.settle(60)
     assert keys(mesh, "lyon") == keys(mesh, "nice") == {"a"}
+
+
+def test_since_when_it_waits_outlasts_restarts_in_which_it_is_deferred_in_other_words(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon & oslo & nice", "i-1", manifests=(new("a", "b"),))
+    mesh.sever("nice")
+    mesh.settle(6)
+    first = do(mesh, "lyon", "apply", "", "i-2", manifests=(new("a"),))
+    assert (first.decision, first.since > 0) == ("defer", True)
+    mesh.settle(2)
+    assert do(mesh, "nice", "apply", "", "i-3", manifests=(new("a", "b", "c"),)).decision == "allow"
+    mesh.sever("oslo")
+    mesh["lyon"].kill()
+    mesh.settle(20)
+    again = mesh.verdict("lyon", "i-2")
+    assert (again.decision, again.revision) == ("defer", 2), "it waits for oslo as well"
+    assert (again.since, again.decided_at > first.decided_at) == (first.since, True)
+    mesh["lyon"].kill()
+    mesh.mend()
+    mesh.settle(100)
+    assert [keys(mesh, site) for site in ("lyon", "oslo", "nice")] == [{"a", "b", "c"}] * 3
+    is_overtaken(mesh)
+
+
+# ── at one site ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def look_away(mesh: VirtualMesh, *kinds: str) -> None:
+    """From now on the watcher at lyon cannot see these kinds."""
+    mesh["lyon"].blind = {KindId(kind): BlindKind("failing", 1.0) for kind in kinds}
+    mesh["lyon"].beat()
+
+
+def uses(mesh: VirtualMesh, name: str) -> list[str]:
+    """The Secrets that a Deployment at lyon mounts."""
+    pod = mesh["lyon"].cluster.objects[ResourceId(f"apps/Deployment/shop/{name}")]["spec"]["template"]["spec"]
+    return [volume["secret"]["secretName"] for volume in pod.get("volumes", ())]
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_what_is_declared_at_one_site_while_a_deletion_of_it_waits_there_stays(
+    mesh: VirtualMesh, is_killed: bool
+) -> None:
+    do(mesh, "lyon", "create", "", "i-1", manifests=(new("a"),))
+    look_away(mesh, "apps/Deployment")
+    assert do(mesh, "lyon", "delete", "", "i-2", resources=("secret/new",)).decision == "defer"
+    mesh.settle(2)
+    if is_killed:
+        mesh["lyon"].kill()
+    assert do(mesh, "lyon", "apply", "", "i-3", manifests=(new("a", "b"),)).decision == "allow"
+    is_overtaken(mesh)
+    look_away(mesh)
+    mesh.settle(5)
+    assert keys(mesh, "lyon") == {"a", "b"}
+
+
+def test_a_write_that_waits_at_one_site_does_not_replace_what_was_declared_there_since(mesh: VirtualMesh) -> None:
+    look_away(mesh, "Secret")
+    old = without_uid(deployment("shop", mounts_secret("ca")))
+    waits = do(mesh, "lyon", "apply", "", "i-2", manifests=(old,))
+    assert waits.decision == "defer"
+    mesh.settle(2)
+    assert do(mesh, "lyon", "apply", "", "i-3", manifests=(without_uid(deployment("shop")),)).decision == "allow"
+    late = mesh.verdict("lyon", "i-2")
+    assert (late.decision, late.reasons[0].message) == (
+        "deny",
+        "Deployment shop/shop was declared later, by intent i-3: that stays",
+    )
+    assert late.since == waits.first_stamp
+    look_away(mesh)
+    mesh.settle(5)
+    assert uses(mesh, "shop") == []
+
+
+def test_what_waits_at_one_site_does_not_bring_back_what_was_deleted_since(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "", "i-1", manifests=(without_uid(deployment("shop")),))
+    look_away(mesh, "Secret")
+    changed = without_uid(deployment("shop", mounts_secret("ca")))
+    assert do(mesh, "lyon", "apply", "", "i-2", manifests=(changed,)).decision == "defer"
+    mesh.settle(2)
+    assert do(mesh, "lyon", "delete", "", "i-3", resources=("deployment/shop",)).decision == "allow"
+    late = mesh.verdict("lyon", "i-2")
+    assert [one.message for one in late.reasons] == [
+        "Deployment shop/shop was deleted later, by intent i-3: it stays away"
+    ]
+
+
+def test_of_two_deletions_of_one_thing_at_one_site_neither_overtakes_the_other(mesh: VirtualMesh) -> None:
+    both = (without_uid(secret("one")), without_uid(service("two", "none")))
+    do(mesh, "lyon", "create", "", "i-1", manifests=both)
+    look_away(mesh, "Secret")
+    names = ("service/two", "secret/one")
+    assert do(mesh, "lyon", "delete", "", "i-2", resources=names).decision == "defer"
+    mesh.settle(2)
+    assert do(mesh, "lyon", "delete", "", "i-3", resources=("service/two",)).decision == "allow"
+    assert mesh.verdict("lyon", "i-2").decision == "defer"
+
+
+def test_what_waits_at_one_site_is_not_overtaken_by_what_was_undone(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "", "i-1", manifests=(new("a"),))
+    look_away(mesh, "apps/Deployment")
+    assert do(mesh, "lyon", "delete", "", "i-2", resources=("secret/new",)).decision == "defer"
+    mesh.settle(2)
+    other = without_uid(secret("other"))
+    mesh["lyon"].refuses = {ResourceId("Secret/shop/other")}
+    do(mesh, "lyon", "apply", "", "i-3", manifests=(new("a", "b"), other), on_failure="undo")
+    assert mesh.verdict("lyon", "i-2").decision == "defer"
+    look_away(mesh)
+    mesh.settle(20)
+    assert mesh.verdict("lyon", "i-3").undoes == 1
+    assert (mesh.verdict("lyon", "i-2").decision, keys(mesh, "lyon")) == ("allow", set())
+
+
+def test_who_waits_longer_overtakes_nobody_who_came_later(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "", "i-1", manifests=(without_uid(secret("cb")),))
+    look_away(mesh, "Secret")
+    first = without_uid(deployment("shop", mounts_secret("ca")))
+    assert do(mesh, "lyon", "apply", "", "i-2", manifests=(first,)).decision == "defer"
+    mesh.settle(2)
+    second = (without_uid(deployment("shop", mounts_secret("cb"))), without_uid(service("shop", "shop")))
+    assert do(mesh, "lyon", "apply", "", "i-3", manifests=second).decision == "defer"
+    look_away(mesh)
+    mesh.settle(20)
+    assert [mesh.verdict("lyon", name).decision for name in ("i-2", "i-3")] == ["allow", "allow"]
+    assert uses(mesh, "shop") == ["cb"]
