@@ -31,6 +31,7 @@ from cheops.cli import (
 )
 from cheops.cli.failures import Unread, explained, flushed, open_closed_streams
 from cheops.cli.layout import Families, examples
+from cheops.cli.typed import App
 
 HELP = "Verdicts before damage: can this create, update, delete or read be satisfied, and if not, why not?"
 EPILOG = f"""{
@@ -47,7 +48,7 @@ Exit codes: 0 allow or done, 1 error, 2 usage or bad input, 3 deny, 4 defer, 5 p
 Every command: cheops COMMAND --help
 """
 
-app = typer.Typer(
+app = App(
     name="cheops",
     cls=Families,
     help=HELP,
