@@ -8,22 +8,21 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 from cheops.sandbox.apiserver.options import WriteOptions
 from cheops.sandbox.apiserver.realm import Realm
 from cheops.sandbox.apiserver.store import Object
 from cheops.sandbox.apiserver.targets import Target
 from cheops.sandbox.apiserver.writing.create import prepare_create
 from cheops.sandbox.apiserver.writing.draft import commit
+from schemas.documents import parse
 
 BOOTSTRAP_FILE = Path(__file__).with_name("bootstrap.yaml")
 MANAGER = "kube-apiserver"
 
 
 def make_first_objects(realm: Realm) -> None:
-    for content in yaml.safe_load_all(_text().replace("SITE", realm.name)):
-        _create(realm, content)
+    for one in parse(_text().replace("SITE", realm.name).encode(), BOOTSTRAP_FILE.name):
+        _create(realm, one.body)
 
 
 @cache
