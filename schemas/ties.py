@@ -47,6 +47,7 @@ REPLICAS_FACT: Final = "replicas_at"
 PARTS_FACT: Final = "parts_at"
 SCOPE_FACT: Final = "declared_scope"
 DECLARED_FACT: Final = "declared"
+LAST_S: Final = 253_402_300_799.0  # the end of the year 9999, where a datetime ends
 COUNTER_BITS: Final = 16  # of a stamp: below them a counter, above them the milliseconds of a wall clock
 RULES_FACT: Final = "rules"  # the watcher's own: the rule files of a ConfigMap (schemas/relations/carried.py)
 RULES_BEFORE_FACT: Final = "rules_before"  # and what of them holds in place of files that cannot be used any more
@@ -126,8 +127,8 @@ def first_stamp(wall: datetime) -> int:
 
 
 def time_of(stamp: int) -> datetime:
-    """The moment that a stamp was made in, by the clock that made it."""
-    return datetime.fromtimestamp((stamp >> COUNTER_BITS) / 1000, UTC)
+    """The moment that a stamp was made in, by the clock that made it; the last of all for what no clock can say."""
+    return datetime.fromtimestamp(min((stamp >> COUNTER_BITS) / 1000, LAST_S), UTC)
 
 
 def listed(sites: Iterable[str]) -> str:
