@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from schemas.events import Reference, ResourceState, ServedKind
+from schemas.events import ResourceState, ServedKind
 from schemas.identity import KindId, ResourceKey
 from schemas.kinds import Surface
 from schemas.relations.fixed import FixedFields
@@ -22,11 +22,9 @@ from schemas.relations.loader import Catalogue
 from schemas.relations.plan import Plan
 from schemas.relations.quick import Written
 from schemas.relations.reading import KINDS_MAX
-from schemas.relations.resting import Rested, Resting, kept_of, mark_of
-from schemas.relations.run import Run
-from schemas.relations.selector import NAME_LABEL, labels_of
+from schemas.relations.resting import Resting, kept_of, mark_of
+from schemas.relations.run import Rested, Run
 
-NAMESPACE: Final = KindId("Namespace")
 _MAPPINGS: Final = (dict, Mapping)  # nearly all are dicts, and that is asked for in no time
 _NOTHING: Final[dict[str, Any]] = {}
 _encode: Final = msgspec.json.Encoder(order="sorted").encode
@@ -123,13 +121,13 @@ class Extractor:
     def _keep(self, plan: Plan, run: Run, digest: str, mark: int) -> ResourceState:
         """The state of an object that was read up to what changes by itself."""
         resting = self._resting if plan.rests else None
-        values = plan.facts.said(run) if resting is not None else ()
+        values = plan.stating.said(run) if resting is not None else ()
         found, run.found = run.found, []
         plan.read_moving(run)
-        rested = _rested(plan, run, digest, found, values, mark)
+        rested = plan.stating.rested(run, digest, found, values, plan.grants(run), mark)
         if resting is not None:
             resting.keep(run.resource, rested)
-        return _told(plan, run, rested)
+        return plan.stating.told(run, rested)
 
     def fixed(self, old: Mapping[str, Any], new: Mapping[str, Any], *, whole: bool = False) -> tuple[str, ...]:
         """Paths of immutable fields that `new` would change; `whole`: it is all that the object would say."""
@@ -161,48 +159,11 @@ class Extractor:
         return found
 
 
-def _rested(plan: Plan, run: Run, digest: str, found: list[Reference], values: tuple[Any, ...], mark: int) -> Rested:
-    finalizers = run.metadata.get("finalizers")
-    labels = labels_of(run.metadata.get("labels")) if run.labels is None else run.labels
-    if plan.head == NAMESPACE:
-        labels = {**labels, NAME_LABEL: run.name}  # the API server sets it on every one
-    return Rested(
-        digest,
-        tuple(found),
-        values,
-        labels,
-        plan.facts.template_labels(run),
-        plan.facts.parts(run),
-        tuple(map(str, finalizers)) if isinstance(finalizers, list) else (),
-        plan.grants(run),
-        mark,
-    )
-
-
 def _again(plan: Plan, run: Run, rested: Rested) -> ResourceState:
     """The state of an object of which this is known: what changes by itself is read now."""
     run.values = [*rested.values]
     plan.read_moving(run)
-    return _told(plan, run, rested)
-
-
-def _told(plan: Plan, run: Run, rested: Rested) -> ResourceState:
-    metadata = run.metadata
-    return ResourceState(
-        run.resource,
-        plan.version,
-        str(metadata.get("uid") or ""),
-        str(metadata.get("resourceVersion") or ""),
-        rested.digest,
-        metadata.get("deletionTimestamp") is not None,
-        rested.labels,
-        rested.template_labels,
-        (*rested.references, *run.found) if run.found else rested.references,
-        rested.parts,
-        plan.facts.read(run),
-        rested.finalizers,
-        rested.grants,
-    )
+    return plan.stating.told(run, rested)
 
 
 def _begun(plan: Plan, body: Mapping[str, Any]) -> Run:

@@ -10,15 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from itertools import islice, product
 from typing import Any, Final
 
-from schemas.events import Scalar
 from schemas.identity import KindId, split_kind
-from schemas.relations.health import health, is_unwell
 from schemas.relations.kind_facts import Condition, KindFacts
 from schemas.relations.made_keys import annotated_keys, certificate_keys, external_keys, labelled_keys, token_keys
 from schemas.relations.path import First, Step, compile_values, steps_of
 from schemas.relations.places import Keeps, Row, Slot
-from schemas.relations.run import Run
-from schemas.relations.selector import labels_of
 
 WITH_HEALTH: Final = frozenset(
     ("Deployment", "StatefulSet", "ReplicaSet", "DaemonSet", "Pod", "Job", "PersistentVolumeClaim")
@@ -34,18 +30,18 @@ class Facts:
         self.rows: list[Row] = []
         self.slots_count = 0
         self._taken: dict[str, int] = {}
-        self._template = self._first(known.template_labels) if known.template_labels else None
-        self._parts = tuple((part, tuple(map(self._offered, paths))) for part, paths in known.parts.items())
-        self._open = frozenset(known.open)
+        self.template = self._first(known.template_labels) if known.template_labels else None
+        self.parts = tuple((part, tuple(map(self._offered, paths))) for part, paths in known.parts.items())
+        self.open = frozenset(known.open)
         facts = {**(every.facts if every else {}), **known.facts}
-        self._facts = tuple((name, self._first(path)) for name, path in facts.items())
-        self._never = known.recurs is False
+        self.facts = tuple((name, self._first(path)) for name, path in facts.items())
+        self.never = known.recurs is False
         recurs = known.recurs if isinstance(known.recurs, tuple) else () if known.recurs else None
         flags = {"recurs": recurs, "takes": known.takes or None, "restores": known.restores or None}
-        self._flags = tuple((name, self._conditions(rows)) for name, rows in flags.items() if rows is not None)
-        self._offers = {slot for _, many in self._parts for slot in many}  # whole values, unlike facts
-        self._kind = split_kind(kind)[1]
-        self._replicas = self._first("spec.replicas") if self._kind in WITH_HEALTH else None
+        self.flags = tuple((name, self._conditions(rows)) for name, rows in flags.items() if rows is not None)
+        self.offers = {slot for _, many in self.parts for slot in many}  # whole values, unlike facts
+        self.kind = split_kind(kind)[1]
+        self.replicas = self._first("spec.replicas") if self.kind in WITH_HEALTH else None
 
     # ── where things stand ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -97,63 +93,7 @@ class Facts:
 
     def offers_from(self, slots: Set[int]) -> bool:
         """Whether labels of a template or a part are made of one of these."""
-        return not (self._offers | {self._template}).isdisjoint(slots)
-
-    def said(self, run: Run) -> tuple[Any, ...]:
-        """The slots without those of parts, which lie among values that nobody is to keep."""
-        values = run.values.copy()
-        for slot in self._offers:
-            values[slot] = None
-        return tuple(values)
-
-    # ── what was found there ────────────────────────────────────────────────────────────────────────────────────────
-
-    def template_labels(self, run: Run) -> dict[str, str] | None:
-        """Labels of the pods that it makes; None when it makes none."""
-        return None if self._template is None else labels_of(run.values[self._template])
-
-    def parts(self, run: Run) -> dict[str, tuple[str, ...]]:
-        """What others can need of it; a map at a path offers its keys."""
-        made: dict[str, tuple[str, ...]] = {}
-        for part, slots in self._parts:
-            found: dict[str, None] = {}
-            for slot in slots:
-                for value in run.values[slot] or ():
-                    if isinstance(value, (str, int)):
-                        found[str(value)] = None
-                    else:
-                        rows = map(str, value) if isinstance(value, (dict, Mapping)) else (str(value),)
-                        found.update(dict.fromkeys(rows))
-            if found or part not in self._open:
-                made[part] = tuple(found)
-        return made
-
-    def read(self, run: Run) -> dict[str, Scalar]:
-        """The facts; what is absent is left out."""
-        made: dict[str, Scalar] = {}
-        values = run.values
-        for name, slot in self._facts:
-            value = values[slot]
-            if value is None:
-                continue
-            if isinstance(value, (str, int, float, bool)):
-                made[name] = value
-            elif isinstance(value, dict):
-                made.update((f"{name}.{key}", one) for key, one in value.items() if isinstance(one, (str, int)))
-        if self._never:
-            made["recurs"] = False
-        for name, conditions in self._flags:
-            flag = True
-            for slot, holds, anyway, words in conditions:
-                flag = flag and (holds(values[slot]) or (anyway is not None and values[anyway] in words))
-            made[name] = flag
-        if "status" in run.body:
-            status = run.body["status"]
-            if self._replicas is not None:
-                made["health"] = health(self._kind, values[self._replicas], run.metadata, status)
-            if is_unwell(self._kind, status):
-                made["unwell"] = True
-        return made
+        return not (self.offers | {self.template}).isdisjoint(slots)
 
 
 def _served_versions(body: Any) -> Iterator[Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
 Health = Literal["current", "progressing", "failed", "terminating"]
-Map = Mapping[Any, Any]
+Map = dict[Any, Any]  # which compiled code looks into without asking what it is
 ByKind = Callable[[Any, Map, Map], Health]  # how many replicas are wanted, status, its conditions → health
 _NOTHING: Final[Map] = {}
 # All that is looked at in a status here.
@@ -23,19 +23,20 @@ LOOKED_AT: Final = (
 WELL: Final = ("Ready", "Available", "Accepted", "Programmed", "Established")
 
 
-def health(kind: str, replicas: Any, metadata: Map, status: Any) -> Health:
+def health(kind: str, replicas: Any, metadata: Mapping[Any, Any], status: Any) -> Health:
     """terminating → progressing or failed by conditions and counts → current when nothing speaks against it.
 
     replicas   how many are wanted; None: one, as the API server fills it in
     """
     if metadata.get("deletionTimestamp"):
         return "terminating"
-    if not isinstance(status, (dict, Mapping)):  # a dict first: that is known at once
-        status = _NOTHING
-    observed, generation = status.get("observedGeneration"), metadata.get("generation")
-    if isinstance(observed, int) and isinstance(generation, int) and observed < generation:
-        return "progressing"
-    conditions = _conditions(status.get("conditions"))
+    said = _map_of(status)
+    observed = said.get("observedGeneration")
+    if isinstance(observed, int):
+        generation = metadata.get("generation")
+        if isinstance(generation, int) and observed < generation:
+            return "progressing"
+    conditions = _conditions(said.get("conditions"))
     if conditions:
         if conditions.get("Stalled") == "True" or conditions.get("Failed") == "True":
             return "failed"
@@ -43,14 +44,16 @@ def health(kind: str, replicas: Any, metadata: Map, status: Any) -> Health:
             return "progressing"
     by_kind = BY_KIND.get(kind)
     if by_kind is not None:
-        return by_kind(1 if replicas is None else replicas, status, conditions)
+        return by_kind(1 if replicas is None else replicas, said, conditions)
     return "progressing" if conditions.get("Ready") == "False" else "current"
 
 
 def is_unwell(kind: str, status: Any) -> bool:
     """One of its conditions says that nobody should build on it; a pod that is not ready yet is nothing unusual."""
-    rows = status.get("conditions") if isinstance(status, (dict, Mapping)) else None
-    if not rows or kind == "Pod":
+    if kind == "Pod":
+        return False
+    rows = _map_of(status).get("conditions")
+    if not rows:
         return False
     conditions = _conditions(rows)
     if kind == "Node" and conditions.get("Ready") == "Unknown":
@@ -58,10 +61,23 @@ def is_unwell(kind: str, status: Any) -> bool:
     return any(conditions.get(one) == "False" for one in WELL)
 
 
+def _map_of(value: Any) -> Map:
+    if isinstance(value, dict):
+        return value
+    return {**value} if isinstance(value, Mapping) else _NOTHING
+
+
 def _conditions(rows: Any) -> Map:
     if not isinstance(rows, list):
         return _NOTHING
-    return {str(row.get("type")): row.get("status") for row in rows if isinstance(row, (dict, Mapping))}
+    found: Map = {}
+    for row in rows:
+        if isinstance(row, dict):
+            name = row.get("type")
+            found[name if isinstance(name, str) else str(name)] = row.get("status")
+        elif isinstance(row, Mapping):
+            found[str(row.get("type"))] = row.get("status")
+    return found
 
 
 def _deployment(replicas: Any, status: Map, conditions: Map) -> Health:

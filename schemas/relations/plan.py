@@ -28,6 +28,7 @@ from schemas.relations.resting import changes_by_itself
 from schemas.relations.rule import Rule
 from schemas.relations.run import Run
 from schemas.relations.silence import can_speak
+from schemas.relations.stating import Stating
 from schemas.relations.walking import compiled
 
 
@@ -38,6 +39,7 @@ class Plan:
     namespaced  None: nobody serves it
     rests       what `read` finds is the same when the object's digest is
     rests_in_bytes   then metadata and status are all that need be decoded
+    stating     makes states of what was found
     quick       reads objects from their bytes
     """
 
@@ -50,6 +52,7 @@ class Plan:
         known = catalogue.kinds.get(self.head)
         self.confidential = known is not None and known.confidential
         self.facts = Facts(self.head, known, catalogue.kinds.get(KindId(ANY_KIND)))
+        self.stating = Stating(self.head, self.version, self.facts)
         self._grants = grants_reader(known.grants or "" if known else "")
         mine = catalogue.rules.get(self.head, ())
         rules = (*mine, *catalogue.rules.get(KindId(ANY_KIND), ()))

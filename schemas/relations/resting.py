@@ -16,11 +16,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
-from schemas.events import Grant, Reference
 from schemas.identity import ResourceId
 from schemas.relations.path import Step
+from schemas.relations.run import Rested
 
 SERVER_SET: Final = (
     "uid",
@@ -32,20 +32,6 @@ SERVER_SET: Final = (
     "deletionTimestamp",
 )
 _encode: Final = msgspec.json.Encoder().encode
-
-
-class Rested(Struct, frozen=True, gc=False):
-    """What was found outside of the status of one object."""
-
-    digest: str
-    references: tuple[Reference, ...]
-    values: Sequence[Any]
-    labels: dict[str, str]
-    template_labels: dict[str, str] | None
-    parts: dict[str, tuple[str, ...]]
-    finalizers: tuple[str, ...]
-    grants: tuple[Grant, ...]
-    mark: int = 0
 
 
 class Resting:
