@@ -147,6 +147,6 @@ def down(
     preview: Annotated[bool, typer.Option("--preview", help="Only say what would be stopped and removed.")] = False,
 ) -> None:
     """Stop everything and remove the sandbox's folder."""
-    from cheops.sandbox import background
+    from cheops.sandbox.down import down as ended
 
-    raise typer.Exit(background.down(directory, keep=keep, preview=preview))
+    raise typer.Exit(ended(directory, keep=keep, preview=preview))

@@ -1,4 +1,4 @@
-"""The sandbox in the background: `up` leaves a supervisor behind, `down` ends it.
+"""The sandbox in the background: `up` leaves a supervisor behind, `down` ends it (down.py).
 
 The supervisor holds the testbed; everything it started dies with it (process.py). What it says goes to
 `supervisor.log`, and `state.json` (standing.py) tells how far it is: starting, or running with addresses.
@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +25,8 @@ from cheops.cli.failures import EXIT_ERROR, BadInputError
 from cheops.sandbox import forkserver
 from cheops.sandbox.again import start_again
 from cheops.sandbox.buses import ROUTERS, Kind, SiteBuses
-from cheops.sandbox.claim import Claim, mark_of, others_in, remove, take
+from cheops.sandbox.claim import Claim, take
+from cheops.sandbox.down import end
 from cheops.sandbox.python import FORKS
 from cheops.sandbox.standing import LOG, STATE, alive, born, read_state, running, where, write_state
 from cheops.sandbox.testbed import Engine, Testbed
@@ -33,10 +35,7 @@ from schemas.identity import SiteName, site_name
 from services.chassis.errors import CheopsError
 
 UP_TIMEOUT_S: Final = 120.0
-DOWN_TIMEOUT_S: Final = 30.0
-KILL_TIMEOUT_S: Final = 5.0
 POLL_INTERVAL_S: Final = 0.05
-SHOWN_MAX: Final = 5
 RESERVED: Final = ("kubeconfig", "links", "nats", "routers")
 
 
@@ -116,24 +115,30 @@ def _made_whole(directory: Path, state: dict[str, Any]) -> bool:
 def _up_in_background(claim: Claim, sites: list[SiteName], wanted: Wanted) -> int:
     directory = claim.directory.absolute()
     (directory / STATE).unlink(missing_ok=True)
-    given = json.dumps(asdict(wanted))
-    command = [sys.executable, "-m", "cheops.sandbox.background", str(directory), ",".join(sites), given]
-    with (directory / LOG).open("wb") as log:
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    write_state(directory, {"state": "starting", "pid": child.pid, "born": born(child.pid), "sites": sites})
+    child = _supervisor(directory, sites, wanted)
+    write_state(directory, {"state": "starting", "pid": child, "born": born(child), "sites": sites})
     try:
         with _told_to_end():
             return _wait_up(directory, child)
     except BaseException as error:
-        child.terminate()
-        child.wait(DOWN_TIMEOUT_S)
+        end(child)
         if isinstance(error, KeyboardInterrupt):
             claim.give_back()
             kept = f", and {claim.directory} is kept" if claim.before else ""
             sys.stderr.write(f"\ncheops: interrupted; nothing is left running{kept}\n")
         raise
+
+
+def _supervisor(directory: Path, sites: list[SiteName], wanted: Wanted) -> int:
+    """One that outlives this process, with a session of its own; its process id."""
+    module, words = "cheops.sandbox.background", [str(directory), ",".join(sites), json.dumps(asdict(wanted))]
+    with (directory / LOG).open("wb") as log, Path(os.devnull).open("rb") as nothing:
+        if not FORKS:
+            command = [sys.executable, "-m", module, *words]
+            return subprocess.Popen(command, stdin=nothing, stdout=log, stderr=log, start_new_session=True).pid
+        itself = forkserver.Wanted("supervisor", module, words, dict(os.environ), os.getcwd())
+        run = partial(_run, directory, sites, wanted)
+        return forkserver.leave_behind(itself, [nothing.fileno(), log.fileno(), log.fileno()], run)
 
 
 @contextmanager
@@ -150,11 +155,11 @@ def _told_to_end() -> Iterator[None]:
         signal.signal(signal.SIGTERM, former)
 
 
-def _wait_up(directory: Path, child: subprocess.Popen[bytes]) -> int:
+def _wait_up(directory: Path, child: int) -> int:
     shown = 0
     end_s = time.monotonic() + UP_TIMEOUT_S
     while time.monotonic() < end_s:
-        ended = child.poll() is not None
+        ended = not alive(child)
         text = (directory / LOG).read_text(errors="replace")
         if sys.stderr.isatty() or ended:  # progress is for people; what went wrong is for everybody
             sys.stderr.write(text[shown:])
@@ -170,51 +175,11 @@ def _wait_up(directory: Path, child: subprocess.Popen[bytes]) -> int:
     raise CheopsError(f"the sandbox was not ready within {UP_TIMEOUT_S:g} s; see {directory / LOG}")
 
 
-def down(directory: Path, *, keep: bool, preview: bool) -> int:
-    """End the supervisor, and with it everything; then remove what a sandbox made here, and say so."""
-    state, mark = running(directory), None if keep else mark_of(directory)
-    if preview:
-        stops = f"stop the supervisor (pid {state['pid']}) and all it started" if state else "stop nothing"
-        removes = f", remove {_removed(directory, others_in(directory, mark))}" if mark else ""
-        sys.stdout.write(f"would {stops}{removes}\n")
-        return 0
-    if state is None:
-        sys.stderr.write(f"no sandbox runs in {directory}\n")
-    else:
-        _end(state["pid"])
-        sys.stderr.write(f"stopped {', '.join(state['sites'])}\n")
-    if mark is not None:
-        sys.stderr.write(f"removed {_removed(directory, remove(directory, mark))}\n")
-    elif not keep and directory.exists():
-        sys.stderr.write(f"nothing is removed: {directory} does not say that a sandbox made it\n")
-    return 0
-
-
-def _removed(directory: Path, left: list[str]) -> str:
-    if not left:
-        return str(directory)
-    shown = ", ".join(left[:SHOWN_MAX]) + (f" and {len(left) - SHOWN_MAX} more" if len(left) > SHOWN_MAX else "")
-    return f"what a sandbox made in {directory}; no sandbox made {shown}: left there"
-
-
-def _end(pid: int) -> None:
-    """SIGTERM, and SIGKILL when that did not help: what a supervisor started dies with it."""
-    for number, timeout_s in ((signal.SIGTERM, DOWN_TIMEOUT_S), (signal.SIGKILL, KILL_TIMEOUT_S)):
-        os.kill(pid, number)
-        end_s = time.monotonic() + timeout_s
-        while alive(pid):
-            if time.monotonic() > end_s:
-                break
-            time.sleep(POLL_INTERVAL_S)
-        else:
-            return
-    raise CheopsError(f"the sandbox (pid {pid}) does not end")
-
-
 def _run(directory: Path, sites: list[SiteName], wanted: Wanted, *, announce: bool = False) -> int:
     if FORKS:
         forkserver.use(forkserver.ForkServer.split_off())
-    return asyncio.run(_supervise(directory, sites, wanted, _to_stderr, announce=announce))
+    tell = partial(print, file=sys.stderr, flush=True)
+    return asyncio.run(_supervise(directory, sites, wanted, tell, announce=announce))
 
 
 async def _supervise(
@@ -283,11 +248,6 @@ def _state_of(bed: Testbed) -> dict[str, Any]:
         "sites": list(bed.sites),
         "engine": bed.engine,
     }
-
-
-def _to_stderr(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Never, TextIO
 
@@ -154,9 +154,17 @@ class ForkServer:
 
 
 def import_all(more: Sequence[str] = ()) -> None:
-    """What services, clusters and their supervisor need; the collector need not walk over it, nor copy its pages."""
+    """What services, clusters and their supervisor need; the collector need not walk over it, nor copy its pages.
+
+    With the shipped rules and kinds: nearly each of them reads those, and gets on the way what was read once.
+    """
     for name in (*MODULES, *more):
         importlib.import_module(name)
+    from schemas.relations.loader import load_catalogue
+    from schemas.relations.surface import builtin_surface
+
+    load_catalogue()
+    builtin_surface()
     gc.collect()
     gc.freeze()
 
@@ -203,7 +211,7 @@ def _become_warden(owner: socket.socket, files: Sequence[int]) -> Never:
         owner.close()
         os.setsid()
         die_with(warden)
-        _become(wanted, files)
+        _become(wanted, files, lambda: runpy.run_module(wanted.module, run_name="__main__", alter_sys=True))
     call_ourselves("warden", f"cheops sandbox: warden of {wanted.name}")
     for one in files:
         os.close(one)
@@ -213,11 +221,11 @@ def _become_warden(owner: socket.socket, files: Sequence[int]) -> Never:
     os._exit(0)
 
 
-def _become(wanted: Wanted, files: Sequence[int]) -> Never:
+def _become(wanted: Wanted, files: Sequence[int], run: Callable[[], object]) -> Never:
     call_ourselves(wanted.name, " ".join([sys.executable, "-m", wanted.module, *wanted.arguments]))
     for place, file in enumerate(files):
         os.dup2(file, place)
-        os.close(file)
+    os.closerange(FILES, os.sysconf("SC_OPEN_MAX"))  # whatever else whoever forked had open
     os.chdir(wanted.folder)
     os.environ.clear()
     os.environ.update(wanted.environment)
@@ -225,7 +233,7 @@ def _become(wanted: Wanted, files: Sequence[int]) -> Never:
     sys.argv = [wanted.module, *wanted.arguments]
     code: Any = 0
     try:
-        runpy.run_module(wanted.module, run_name="__main__", alter_sys=True)
+        run()
     except SystemExit as ended:
         code = ended.code
     except BaseException:
@@ -249,6 +257,24 @@ def _leave(code: Any) -> Never:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code or 0)
+
+
+# ── without a server ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def leave_behind(wanted: Wanted, files: Sequence[int], run: Callable[[], int]) -> int:
+    """Fork from this process, which has one thread and no loop, one that outlives it; its process id.
+
+    It has imported what this one has, and ends with what `run` gives. `wanted`: what it calls itself, its environment
+    and its folder.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    process = os.fork()
+    if process == 0:
+        os.setsid()
+        _become(wanted, files, lambda: sys.exit(run()))
+    return process
 
 
 # ── in the owner ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,7 +60,9 @@ def where(state: dict[str, Any]) -> str:
 
 
 def alive(pid: int) -> bool:
-    """A process that is not a zombie."""
+    """A process that is not a zombie; a child of ours that has ended is not one any more."""
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

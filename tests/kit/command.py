@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 
 from tests.kit import forked
+from tests.kit.traces import MARK
 
 TIMEOUT_S = 90.0
 MANIFESTS = Path(__file__).parents[2] / "cheops" / "demo" / "manifests"
@@ -60,7 +61,7 @@ class Shell:
         """`shell("tree", "deployment/web")`; named arguments are environment variables."""
         given = stdin.encode() if isinstance(stdin, str) else stdin
         whole = self.environment(**environment)
-        if any(name.startswith("PYTHON") for name in environment):  # the interpreter reads it when it starts
+        if any(name.startswith("PYTHON") or name == MARK for name in environment):  # read where a program starts
             done = subprocess.run(
                 [*COMMAND, *map(str, words)],
                 cwd=self.folder, env=whole, input=given, capture_output=True, timeout=TIMEOUT_S, check=False,

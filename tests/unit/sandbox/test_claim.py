@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cheops.sandbox.background import Wanted, down, up
+from cheops.sandbox.background import Wanted, up
 from cheops.sandbox.claim import MARK, mark_of, take
+from cheops.sandbox.down import down
 from services.chassis.errors import SettingsError
 
 
