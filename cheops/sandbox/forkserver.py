@@ -156,15 +156,17 @@ class ForkServer:
 def import_all(more: Sequence[str] = ()) -> None:
     """What services, clusters and their supervisor need; the collector need not walk over it, nor copy its pages.
 
-    With the shipped rules and kinds: nearly each of them reads those, and gets on the way what was read once.
+    With the shipped rules and kinds, and the shape of what has pods: nearly each of them reads those.
     """
     for name in (*MODULES, *more):
         importlib.import_module(name)
+    from cheops.sandbox.apiserver.schema.builtin import shape_of_model
     from schemas.relations.loader import load_catalogue
     from schemas.relations.surface import builtin_surface
 
     load_catalogue()
     builtin_surface()
+    shape_of_model("V1Deployment")
     gc.collect()
     gc.freeze()
 
