@@ -45,11 +45,12 @@ class ChangeRecord(Struct, frozen=True, omit_defaults=True):
 
 
 class ProblemRecord(Struct, frozen=True, omit_defaults=True):
-    """Something that was wrong with the intent itself."""
+    """Something that was wrong with the intent itself, or the intent that has to end before it is judged."""
 
     code: str
     message: str
     resource: ResourceId | None = None
+    waits_for: str = ""
 
 
 class InFlightRecord(Struct, frozen=True, omit_defaults=True):

@@ -23,7 +23,7 @@ from schemas.events import Relation
 
 Setting = Literal["deny", "warn", "note", "ignore"]
 RULES_MAX: Final = 1_000
-FIXED: Final = frozenset(("001", "010", "011", "012", "101", "102", "600", "601"))  # about the intent itself
+FIXED: Final = frozenset(("001", "010", "011", "012", "101", "102", "512", "600", "601"))  # about the intent itself
 SETTABLE: Final = tuple(sorted({code.number for code in CODES if code.letter in "DWN"} - FIXED))
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=253)]
 

@@ -6,7 +6,7 @@ outcome ──▶ pursuit ──▶ next SendOperation, or judge again
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,19 +14,19 @@ from schemas.basis import Basis
 from schemas.identity import KindId, ResourceId
 from schemas.intents import Intent
 from schemas.rehearsals import RehearsalAnswer
-from schemas.verdicts import Verdict
+from schemas.verdicts import Action, Verdict
 from services.resolver.basis import basis_of
 from services.resolver.desk import Desk
 from services.resolver.docket import Asked, Waiting, World
 from services.resolver.hearing import Elsewhere
-from services.resolver.intake import Intake
+from services.resolver.intake import Intake, overtaken, overtaking
+from services.resolver.judge.case import Problem
 from services.resolver.plain import basis_at_once, decided_at_once
 from services.resolver.pursuit import Pursuit
 from services.resolver.recovery import Unfinished
 from services.resolver.signals import (
     AskPeers,
     AskRehearsal,
-    CancelSeen,
     Effect,
     Moment,
     SendOperation,
@@ -44,14 +44,18 @@ NEVER: Final = World(False, (KindId(""),), -1, lambda _: -1)  # none is like it:
 class Alone:
     """One site's own intents.
 
-    is_shared   whether an intent turned out to be about a set: what it names is known better now than when it came
-    hand_over   such a one is decided with the other sites from here on
+    is_shared     whether an intent turned out to be about a set: what it names is known better now than when it came
+    hand_over     such a one is decided with the other sites from here on
+    is_asked      whether other sites are being asked about it now
+    deny_shared   what waits for several sites, or is being asked about, is denied
     """
 
     desk: Desk
     undoing: Undoing
     is_shared: Callable[[Intent], bool]
     hand_over: Callable[[Asked, Moment], list[Effect]]
+    is_asked: Callable[[str], bool]
+    deny_shared: Callable[[Intent, list[Problem], Moment], list[Effect]]
 
     def at_once(self, intent: Intent, moment: Moment) -> list[Effect]:
         """The first decision on a plain question, as `consider` would make it; nothing when it is to be considered."""
@@ -95,6 +99,10 @@ class Alone:
         desk.holds.drop(intent.id)  # of an earlier revision, which is decided again
         if not intake.problems and not intent.preview and self.is_shared(intent):
             return self.hand_over(Asked(intent, intake, settled), moment)
+        waiting = docket.deferred.get(intent.id)
+        if waiting and not intake.problems and (later := docket.overtaking(waiting)) is not None:
+            of_both = [one for one in waiting.writes if later.changes_any([one])]
+            intake = intake.but([overtaking(one, later.intent.id) for one in of_both])
         revision, since = docket.revision(intent.id), docket.since(intent.id)
         case = desk.hearing.case(intent, intake, revision, moment, elsewhere, since)
         view = desk.view(intent.id)
@@ -103,7 +111,6 @@ class Alone:
         if lacking:
             docket.asked[intent.id] = Asked(intent, intake, settled)
             return [AskPeers(intent.id, lacking)]
-        waiting = docket.deferred.get(intent.id)
         if waiting and verdict.decision == "defer" and waiting.says(verdict):
             docket.deferred[intent.id] = waiting.again(desk.world(moment))
             return []
@@ -130,7 +137,18 @@ class Alone:
             effects += map(SendOperation, pursuit.release(moment))
         if verdict.decision == "deny" and not intent.preview and self.undoing.is_due(intent, verdict):
             effects += self.undoing.begin(intent, moment)  # what earlier revisions did
+        elif intent.id not in docket.active:
+            effects += self.overtake(verdict, self._stands(intent, verdict, settled), moment)
         return effects
+
+    def _stands(self, intent: Intent, verdict: Verdict, settled: Set[ResourceId]) -> Mapping[ResourceId, Action]:
+        """What an intent declares of which nothing is under way: all of it is so already, or only this was done."""
+        if intent.preview or intent.verb == "read":
+            return {}
+        if verdict.decision == "defer" and intent.on_failure == "undo":
+            return {}
+        whole = verdict.targets if verdict.decision == "allow" else ()
+        return dict.fromkeys((*settled, *whole), intent.verb)
 
     # ── waiting and waking ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -139,13 +157,17 @@ class Alone:
         if waiting.id not in self.desk.docket.deferred or waiting.id in self.desk.docket.asked:
             return []
         intent, _, settled = waiting.whole()
+        if self.desk.docket.overtaking(waiting) is not None:  # the API server is not asked what may never be done
+            return self._decide(intent, self.desk.take_in(intent, moment).without(settled), settled, moment)
         return self.consider(intent, settled, moment)
 
-    def cancel(self, waiting: Waiting, signal: CancelSeen, moment: Moment) -> list[Effect]:
-        """Somebody gives it up: an answer that comes now is for nobody."""
-        self.desk.docket.asked.pop(signal.intent, None)
+    def deny(self, waiting: Waiting, problems: list[Problem], moment: Moment) -> list[Effect]:
+        """It is given up, or overtaken: an answer that comes now is for nobody."""
+        self.desk.docket.asked.pop(waiting.id, None)
         intent, _, settled = waiting.whole()
-        intake = self.desk.hearing.given_up(intent, signal.requester, moment).without(settled)
+        if waiting.stamp is None or self.is_asked(waiting.id):
+            return self.deny_shared(intent, problems, moment)
+        intake = self.desk.take_in(intent, moment).but(problems).without(settled)
         return self._decide(intent, intake, settled, moment)
 
     # ── being done ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -158,26 +180,25 @@ class Alone:
         intent = pursuit.intent
         del self.desk.docket.active[intent.id]
         if pursuit.conflicted and pursuit.may_decide_again:
-            return [*self.consider(intent, frozenset(pursuit.settled), moment), *self._overtake(pursuit, moment)]
+            return self.consider(intent, frozenset(pursuit.settled), moment)
         self.desk.holds.drop(intent.id)
         effects += map(StoreOutcome, pursuit.ends("another step did not do what was allowed", moment))
         if not has_failed(pursuit) or not self.undoing.is_due(intent, pursuit.verdict):
             self.desk.deeds.forget(intent.id)
-            return [*effects, *self._overtake(pursuit, moment)]
+            return [*effects, *self.overtake(pursuit.verdict, pursuit.declared, moment)]
         return [*effects, *self.undoing.begin(intent, moment)]
 
-    def _overtake(self, pursuit: Pursuit, moment: Moment) -> list[Effect]:
-        """What waits since before this was first decided would write over what it did: that is denied (D512)."""
-        if not self.desk.docket.deferred or pursuit.verdict.undoes is not None:
+    def overtake(self, by: Verdict, declared: Mapping[ResourceId, Action], moment: Moment) -> list[Effect]:
+        """What waits since before this was first decided would write over what it declares: that is denied (D512)."""
+        if not (declared and self.desk.docket.deferred) or by.undoes is not None:
             return []
-        done, effects = pursuit.done, list[Effect]()
-        for waiting in self.desk.docket.before(pursuit.verdict.first_stamp, done.keys()):
-            intent, _, settled = waiting.whole()
-            later = {one: done[one] for one in waiting.writes if one in done and (done[one], intent.verb) != GONE_BOTH}
-            if later and not self.is_shared(intent):  # in sets the later one is known by what its members carry
-                self.desk.docket.asked.pop(intent.id, None)
-                intake = self.desk.hearing.overtaken(intent, later, pursuit.intent.id, moment).without(settled)
-                effects += self._decide(intent, intake, settled, moment)
+        effects = list[Effect]()
+        for waiting in self.desk.docket.before(by.first_stamp, declared.keys()):
+            verb, of_both = waiting.intent.verb, {one: declared[one] for one in waiting.writes if one in declared}
+            later = {one: action for one, action in of_both.items() if (action, verb) != GONE_BOTH}
+            problems = [overtaken(one, by.intent, is_gone=action == "delete") for one, action in later.items()]
+            if problems:
+                effects += self.deny(waiting, problems, moment)
         return effects
 
     def lay(self, unseen: Sequence[Unfinished], moment: Moment) -> None:

@@ -122,4 +122,8 @@ class Desk:
     def world(self, moment: Moment) -> World:
         """As it is now, for who waits for a change of it."""
         claim = self.evidence.claim(BOUND_FOR_WAKING_S, moment.monotonic_s)
-        return World(claim.fresh, claim.blind, self.holds.generation, self.holds.changed)
+        return World(claim.fresh, claim.blind, self.holds.generation, self._changed)
+
+    def _changed(self, intent_id: str) -> int:
+        """Another number when an intent takes or lets go of something, and when it ends."""
+        return self.holds.changed(intent_id) or -(intent_id in self.docket.active)

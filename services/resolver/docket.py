@@ -39,7 +39,8 @@ def awaited(waits: Sequence[Wait]) -> Awaited:
 class World:
     """A site as it is now, for those who wait for a change of it.
 
-    generation  of what is in flight       changed  by intent: the one in which it took or let go of something last
+    generation  of what is in flight
+    changed     by intent: the one in which it took or let go of something last, and another number when it has ended
     """
 
     def __init__(self, fresh: bool, blind: tuple[KindId, ...], generation: int, changed: Callable[[str], int]) -> None:
@@ -194,9 +195,13 @@ class Docket:
         return known.first_stamp if known else 0
 
     def before(self, since: int, done: Set[ResourceId]) -> list[Waiting]:
-        """What this site alone has deferred since before then, and would write over some of what was done."""
-        alone = (one for one in self.deferred.values() if one.stamp is not None)
-        return [one for one in alone if one.since < since and not done.isdisjoint(one.writes)]
+        """What was entered here, is deferred since before then, and would write over some of what was done."""
+        return [one for one in self.deferred.values() if one.since < since and not done.isdisjoint(one.writes)]
+
+    def overtaking(self, waiting: Waiting) -> Pursuit | None:
+        """What was decided later at this site, is under way, and would be written over by what waits."""
+        later = (one for one in self.active.values() if waiting.since < one.verdict.first_stamp)
+        return next((one for one in later if one.verdict.undoes is None and one.changes_any(waiting.writes)), None)
 
     @property
     def full(self) -> bool:

@@ -24,7 +24,7 @@ from schemas.verdicts import Evidence, Verdict
 from services.resolver.evidence import SiteEvidence
 from services.resolver.graph.store import Graph
 from services.resolver.graph.view import View
-from services.resolver.intake import Intake, overtaken, take_in
+from services.resolver.intake import Intake, take_in
 from services.resolver.judge.case import Case, Change, Problem
 from services.resolver.judge.decide import decide
 from services.resolver.judge.policy import Policy
@@ -166,18 +166,6 @@ class Hearing:
             evidence=Evidence(site=part.site, epoch=0, seq=0, age_s=age_s, bound_s=part.bound_s),
         )
         return self.judge(case, EMPTY, moment)
-
-    def given_up(self, intent: Intent, requester: str, moment: Moment) -> Intake:
-        """A deferred intent that somebody cancels, taken in once more to be denied."""
-        intake = self.take_in(intent, moment)
-        problem = Problem("D012", f"given up by {requester or 'somebody'}")
-        return structs.replace(intake, problems=(*intake.problems, problem))
-
-    def overtaken(self, intent: Intent, later: Mapping[ResourceId, str], by: str, moment: Moment) -> Intake:
-        """A deferred intent on what a later one has done something to meanwhile, taken in once more to be denied."""
-        intake = self.take_in(intent, moment)
-        problems = (overtaken(resource, by, is_gone=action == "delete") for resource, action in later.items())
-        return structs.replace(intake, problems=(*intake.problems, *problems))
 
     def rehearsal(self, intake: Intake) -> Rehearsal | None:
         """What the API server should try before the intent is judged; None when there is nothing to try."""

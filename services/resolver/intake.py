@@ -6,7 +6,7 @@ turns them into one verdict. Values of Secrets and ConfigMaps end here: a state 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, Final
 
@@ -76,6 +76,10 @@ class Intake(Struct, frozen=True):
             return self
         return structs.replace(self, changes=tuple(change for change in self.changes if change.resource not in settled))
 
+    def but(self, problems: Sequence[Problem]) -> Intake:
+        """The same, to be denied or put off for these."""
+        return structs.replace(self, problems=(*self.problems, *problems))
+
     def rehearsed(self, answer: RehearsalAnswer) -> Intake:
         """The same with the API server's word taken in."""
         results = {result.resource: result for result in answer.results}
@@ -88,6 +92,16 @@ def overtaken(resource: ResourceId, by: str, *, is_gone: bool = False) -> Proble
     what = "deleted later" if is_gone else "declared later"
     stays = "it stays away" if is_gone else "that stays"
     return Problem("D512", f"{named(resource)} was {what}, by intent {by}: {stays}", resource)
+
+
+def overtaking(resource: ResourceId, by: str) -> Problem:
+    """The same while that one is under way: how it ends decides."""
+    return Problem("F510", f"intent {by}, which was entered later, changes {named(resource)}", resource, by)
+
+
+def given_up(requester: str) -> Problem:
+    """Somebody cancels a deferred intent."""
+    return Problem("D012", f"given up by {requester or 'somebody'}")
 
 
 def take_in(intent: Intent, site: SiteName, surface: Surface, extractor: Extractor, now: datetime) -> Intake:

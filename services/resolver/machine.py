@@ -31,7 +31,7 @@ from services.resolver.graph.store import Graph
 from services.resolver.graph.view import View
 from services.resolver.hearing import Elsewhere, Hearing
 from services.resolver.holds import Holds
-from services.resolver.intake import Intake
+from services.resolver.intake import Intake, given_up
 from services.resolver.judge.policy import Policy
 from services.resolver.neighbours import Neighbours
 from services.resolver.pursuit import latest
@@ -85,7 +85,9 @@ class Machine:
         self.undoing = Undoing(self.desk)
         self.vigil = Vigil(site, drifts, shares, ruling, near.gone)
         self.together = Together(self.desk, self._hearing.divides, self.undoing, self.vigil.returning)
-        self.alone = Alone(self.desk, self.undoing, self.together.coordinator.reading.concerns, self.together.take_over)
+        many = self.together.coordinator
+        concerns, take_over, is_asked = many.reading.concerns, self.together.take_over, self.together.undecided
+        self.alone = Alone(self.desk, self.undoing, concerns, take_over, is_asked, many.deny)
         self._recovering, self._unseen = list[Unfinished](), list[Unfinished]()
         self._early, self._was_synced = list[Outcome](), False
 
@@ -246,11 +248,7 @@ class Machine:
 
     def _cancel(self, signal: CancelSeen, moment: Moment) -> list[Effect]:
         waiting = self.docket.deferred.get(signal.intent)
-        if waiting is None:
-            return []
-        if waiting.stamp is None or self.together.undecided(signal.intent):
-            return self.together.coordinator.cancel(waiting.intent, signal.requester, moment)
-        return self.alone.cancel(waiting, signal, moment)
+        return [] if waiting is None else self.alone.deny(waiting, [given_up(signal.requester)], moment)
 
     # ── outcomes ────────────────────────────────────────────────────────────────────────────────────────────────────
 

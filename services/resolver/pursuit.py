@@ -39,12 +39,13 @@ class Pursuit:
     states: dict[str, OutcomeState] = field(default_factory=dict, init=False)
     sent: set[str] = field(default_factory=set, init=False)
     elsewhere: dict[str, OutcomeState] = field(default_factory=dict, init=False)  # steps of other sites, as was heard
-    done: dict[ResourceId, Action] = field(default_factory=dict, init=False)  # in this revision; words do not count
+    written: dict[ResourceId, Action] = field(default_factory=dict, init=False)  # in this revision; words do not count
     is_stopped: bool = field(default=False, init=False)
     _steps: dict[str, Step] = field(default_factory=dict, init=False)
     _places: dict[str, int] = field(default_factory=dict, init=False)
     _followers: dict[str, list[str]] = field(default_factory=dict, init=False)  # what comes right after a step
     _changes: dict[ResourceId, Change] = field(default_factory=dict, init=False)
+    _about: set[ResourceId] = field(default_factory=set, init=False)
     _due: set[str] = field(default_factory=set, init=False)  # of these something has changed: may they leave now?
     _waits_at: dict[str, int] = field(default_factory=dict, init=False)  # where in its `after` stands for whom it waits
     _running: set[str] = field(default_factory=set, init=False)  # sent, and not over
@@ -56,6 +57,7 @@ class Pursuit:
             for before in step.after:
                 self._followers.setdefault(before, []).append(step.id)
         self._changes = {change.resource: change for change in reversed(self.intake.changes)}  # of two the first
+        self._about = {*self._changes, *(step.resource for step in self.verdict.plan)}
         self._due = {*self._steps}
 
     def release(self, moment: Moment) -> list[Operation]:
@@ -100,8 +102,8 @@ class Pursuit:
             self._running.discard(outcome.step)
         if outcome.state in GOOD:
             self.settled.add(outcome.resource)
-            if outcome.action != "annotate":
-                self.done[outcome.resource] = outcome.action
+        if outcome.action != "annotate" and (outcome.state in GOOD or outcome.state == "applied"):
+            self.written[outcome.resource] = outcome.action  # though it may not get ready
         self._changed(outcome)
         return True
 
@@ -151,6 +153,17 @@ class Pursuit:
     def ends(self, why: str, moment: Moment) -> list[Outcome]:
         """What did not leave gets an outcome, too: the end of each step stands in the streams."""
         return [end_of(self.verdict, step, "expired", f"not begun: {why}", moment) for step in self.never_begun]
+
+    def changes_any(self, resources: Iterable[ResourceId]) -> bool:
+        """Whether it changes one of these, or has, if it is not one that reads."""
+        return self.intent.verb != "read" and any(one in self._about or one in self.settled for one in resources)
+
+    @property
+    def declared(self) -> dict[ResourceId, Action]:
+        """What stands there by its word: what was written, by earlier revisions too, and what was so already."""
+        planned = {step.resource for step in self.verdict.plan}
+        others = [one for one in (*self.settled, *self.verdict.targets) if one not in planned]
+        return {} if self.intent.verb == "read" else {**dict.fromkeys(others, self.intent.verb), **self.written}
 
     @property
     def conflicted(self) -> bool:

@@ -292,9 +292,9 @@ class Coordinator:
         effects, again = followed
         return effects + (self.begin(again, moment, only=self.following.late(again.id)) if again is not None else [])
 
-    def cancel(self, intent: Intent, requester: str, moment: Moment) -> list[Effect]:
-        """Somebody gives up a deferred intent, perhaps while it is asked again."""
+    def deny(self, intent: Intent, problems: list[Problem], moment: Moment) -> list[Effect]:
+        """A deferred intent is given up or overtaken, perhaps while it is asked again."""
         asked = self.rounds.pop(intent.id, None)
         drops = [drop(asked, name) for name in asked.parts] if asked is not None else []
-        problem = Problem("D012", f"given up by {requester or 'somebody'}")
-        return [*drops, *self.finishing.finish(intent, self.reading.wrong(intent, [problem], moment), moment)]
+        verdict = self.reading.wrong(intent, problems, moment, self.reading.take_in(intent, moment).changes)
+        return [*drops, *self.finishing.finish(intent, verdict, moment)]

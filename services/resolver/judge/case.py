@@ -49,11 +49,15 @@ class Change(Struct, frozen=True):
 
 
 class Problem(Struct, frozen=True):
-    """Something that was wrong before the judge saw a state: `code` is the default-letter code (D001, D010 …)."""
+    """Something that was wrong before the judge saw a state: `code` is the default-letter code (D001, D010 …).
+
+    waits_for   of what is only put off: the intent that has to end first
+    """
 
     code: str
     message: str
     resource: ResourceId | None = None
+    waits_for: str = ""
 
 
 class Case(Struct, frozen=True):

@@ -19,7 +19,7 @@ from schemas.verdicts import Decision, Reason, Severity, Verdict, Wait
 from services.resolver.graph.overlay import OverlayView
 from services.resolver.graph.remembered import RememberedView
 from services.resolver.graph.view import View
-from services.resolver.judge.case import Case
+from services.resolver.judge.case import Case, Problem
 from services.resolver.judge.create import judge_needs, judge_presence, waiting
 from services.resolver.judge.delete import Blocks, blocks_by_default, judge_delete, with_dependents
 from services.resolver.judge.doubt import SourcesOf, doubts, unknown
@@ -48,7 +48,7 @@ def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: So
     targets = [change.resource for change in case.changes if change.action != "annotate"]
     copies: list[ResourceId] = []
     if case.problems:
-        findings = [Finding(one.code, one.message, "nothing", one.resource) for one in case.problems]
+        findings = [_of_problem(one) for one in case.problems]
     else:
         if case.cascade == "dependents" and case.verb == "delete":
             targets = with_dependents(view, targets)
@@ -91,6 +91,10 @@ def decide(case: Case, view: View, policy: Policy, now: datetime, sources_of: So
         expires_at=case.expires_at if decision == "defer" else None,
         since=case.since,
     )
+
+
+def _of_problem(one: Problem) -> Finding:
+    return Finding(one.code, one.message, "nothing", one.resource, waits_for=one.waits_for)
 
 
 def _findings(case: Case, view: View, policy: Policy, targets: list[ResourceId]) -> list[Finding]:
@@ -156,6 +160,8 @@ def _letters(case: Case, view: View, policy: Policy) -> Callable[[Finding], str]
         return state.labels if state is not None else {}
 
     def letter(finding: Finding) -> str:
+        if case.problems:  # nothing else was judged: whoever lets one of these pass would let pass all
+            return finding.letter
         found = policy.letter(finding, case.site, labels_of)
         return "W" if found == "D" and finding.number in overridden else found
 
