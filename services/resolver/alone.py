@@ -201,6 +201,11 @@ class Alone:
                 effects += self.deny(waiting, problems, moment)
         return effects
 
+    def overtake_late(self, ended: Sequence[Unfinished], moment: Moment) -> list[Effect]:
+        """After a crash: what has ended meanwhile, or as the last process was killed, was perhaps told to nobody."""
+        pursuits = [one.pursuit(Intake((), (), {})) for one in ended]
+        return [effect for one in pursuits for effect in self.overtake(one.verdict, one.declared, moment)]
+
     def lay(self, unseen: Sequence[Unfinished], moment: Moment) -> None:
         """After a crash: what was done and may not be seen yet lies over the site until it is."""
         for one in unseen:

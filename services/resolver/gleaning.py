@@ -12,6 +12,7 @@ from __future__ import annotations
 import zlib
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
+from datetime import datetime
 from typing import Final, Literal, TypeVar
 
 import msgspec
@@ -19,7 +20,9 @@ from msgspec import Struct
 
 from schemas.alerts import AlertState
 from schemas.envelope import MessageError
+from schemas.identity import ResourceId
 from schemas.outcomes import OutcomeState
+from schemas.ties import first_stamp
 from schemas.verdicts import Decision
 from services.resolver.across.engagement import OVER_MAX
 from services.resolver.across.pending import PENDING
@@ -41,9 +44,20 @@ class _Verdict(Struct, gc=False):
     intent: str
     revision: int
     decision: Decision
+    decided_at: datetime
     preview: bool = False
     plan: tuple[_Step, ...] = ()
     reasons: tuple[_Reason, ...] = ()
+    since: int = 0
+
+
+class _On(Struct, gc=False):
+    resource: ResourceId
+
+
+class _About(Struct, gc=False):
+    targets: tuple[ResourceId, ...]
+    plan: tuple[_On, ...] = ()
 
 
 class _Outcome(Struct, gc=False):
@@ -61,12 +75,18 @@ class _Alert(Struct, gc=False):
 
 
 class Standing(Struct, gc=False):
-    """How far an intent is. `left`: steps in force that have not ended well; `open`: it waits for other sites."""
+    """How far an intent is.
+
+    left    steps in force that have not ended well
+    open    it waits for other sites
+    first   the stamp of the first decision on it
+    """
 
     revision: int
     decision: Decision
     left: tuple[str, ...]
     open: bool
+    first: int
     lacks_outcomes: bool = False  # some were let go of
 
     @property
@@ -77,6 +97,7 @@ class Standing(Struct, gc=False):
 
 Messages = tuple[list[bytes], list[tuple[int, bytes]]]  # verdicts; outcomes with their number in the stream
 _Head = TypeVar("_Head", bound=Struct)
+_about: Final = msgspec.json.Decoder(_About)
 _verdict: Final = msgspec.json.Decoder(_Verdict)
 _outcome: Final = msgspec.json.Decoder(_Outcome)
 _alert: Final = msgspec.json.Decoder(_Alert)
@@ -109,7 +130,8 @@ class Gleaning:
         steps = tuple(one.id for one in head.plan)
         is_open = any(one.code == PENDING for one in head.reasons)
         decision: Decision = "deny" if head.preview else head.decision
-        self.standing[head.intent] = Standing(head.revision, decision, steps, is_open)
+        first = head.since or first_stamp(head.decided_at)
+        self.standing[head.intent] = Standing(head.revision, decision, steps, is_open, first)
         self.verdicts.setdefault(head.intent, []).append(squeezed(payload))
         self.verdicts.move_to_end(head.intent)
         if len(self.verdicts) > KNOWN_MAX:
@@ -142,7 +164,7 @@ class Gleaning:
         """The intents that are to be read whole; parts in the order in which they were taken over."""
         goes_on = {name for name in self.standing if self._goes_on(name)}
         ended = [name for name in self.parts if name in self.standing and name not in goes_on]
-        wanted = goes_on.union(ended[-OVER_MAX:])
+        wanted = goes_on.union(ended[-OVER_MAX:], self._overtaking())
         return {name: None for name in (*self.parts, *self.standing) if name in wanted}
 
     def _goes_on(self, name: str) -> bool:
@@ -150,6 +172,21 @@ class Gleaning:
         if standing.decision == "deny":  # what it had done is to be taken back
             return name in self.outcomes or name in self.recent
         return not standing.is_over or name in self.recent
+
+    def _overtaking(self) -> Iterator[str]:
+        """What is over and about the same as something that waits since before it: perhaps nobody was told (D512)."""
+        waiting = {name: one.first for name, one in self.standing.items() if one.decision == "defer"}
+        held = {resource for name in waiting for resource in self._about(name)}
+        since = min(waiting.values(), default=0)
+        for name, one in self.standing.items() if held else ():
+            if one.is_over and one.first > since and not held.isdisjoint(self._about(name)):
+                yield name
+
+    def _about(self, name: str) -> Iterator[ResourceId]:
+        """What an intent is about, as far as its verdict is one of the newest."""
+        if name in self.verdicts:
+            found = _read(_about, zlib.decompress(self.verdicts[name][-1]))
+            yield from (*found.targets, *(step.resource for step in found.plan))
 
     def of(self, name: str) -> Messages:
         """The messages of one intent, for `needed` ones that nothing is `lacking` of."""

@@ -35,7 +35,7 @@ from services.resolver.intake import Intake, given_up
 from services.resolver.judge.policy import Policy
 from services.resolver.neighbours import Neighbours
 from services.resolver.pursuit import latest
-from services.resolver.recovery import Unfinished, unfinished, unseen
+from services.resolver.recovery import Unfinished, overtaking, unfinished, unseen
 from services.resolver.ruling import Ruling
 from services.resolver.shares import Shares
 from services.resolver.signals import (
@@ -88,7 +88,7 @@ class Machine:
         many = self.together.coordinator
         concerns, take_over, is_asked = many.reading.concerns, self.together.take_over, self.together.undecided
         self.alone = Alone(self.desk, self.undoing, concerns, take_over, is_asked, many.deny)
-        self._recovering, self._unseen = list[Unfinished](), list[Unfinished]()
+        self._recovering, self._unseen, self._ended = list[Unfinished](), list[Unfinished](), list[Unfinished]()
         self._early, self._was_synced = list[Outcome](), False
 
     def step(self, signal: Signal, moment: Moment) -> list[Effect]:
@@ -281,6 +281,7 @@ class Machine:
         self.vigil.recover(alerts)
         self.docket.remember(verdicts)
         self._recovering = list(unfinished(verdicts, outcomes, intents))
+        self._ended = list(overtaking(verdicts, outcomes, intents))
         self.undoing.recover(verdicts, outcomes, intents)
         self.together.remember(latest(verdicts), outcomes, intents, {one.intent.id for one in self._recovering})
 
@@ -288,10 +289,11 @@ class Machine:
         """The site is known again: go on with what was under way."""
         self._was_synced = True
         (recovering, self._recovering), (early, self._early) = (self._recovering, []), (self._early, [])
+        ended, self._ended = self._ended, []
         self.alone.lay(self._unseen, moment)
         shared = {one.intent.id for one in recovering if self.together.concerns(one.intent, one.verdict)}
         effects = self.alone.resume([one for one in recovering if one.intent.id not in shared], moment)
         for one in (one for one in recovering if one.intent.id in shared):
             effects += self.together.resume(one, moment)
-        effects += self.together.tell_ended(moment)
+        effects += [*self.together.tell_ended(moment), *self.alone.overtake_late(ended, moment)]
         return effects + [effect for outcome in early for effect in self._outcome(outcome, moment)]

@@ -34,9 +34,7 @@ def unfinished(
     verdicts: Iterable[Verdict], outcomes: Iterable[Outcome], intents: Mapping[str, Intent]
 ) -> Iterator[Unfinished]:
     """Deferred intents, and allowed ones of which a step is not over or has to be decided again."""
-    by_intent: defaultdict[str, list[Outcome]] = defaultdict(list)
-    for outcome in outcomes:
-        by_intent[outcome.intent].append(outcome)
+    by_intent = _by_intent(outcomes)
     for intent_id, verdict in latest(verdicts).items():
         intent = intents.get(intent_id)
         if intent is None or verdict.decision == "deny" or verdict.preview:
@@ -45,8 +43,26 @@ def unfinished(
         now = tuple(outcome for outcome in mine if outcome.revision == verdict.revision)
         if verdict.decision == "allow" and _is_over(verdict, now):
             continue
-        earlier = (one for one in mine if one.revision < verdict.revision and one.state in GOOD)
-        yield Unfinished(intent, verdict, now, frozenset(outcome.resource for outcome in earlier))
+        yield Unfinished(intent, verdict, now, _settled(verdict, mine))
+
+
+def overtaking(
+    verdicts: Iterable[Verdict], outcomes: Sequence[Outcome], intents: Mapping[str, Intent]
+) -> Iterator[Unfinished]:
+    """What is over and is about the same as something that waits since before it: perhaps nobody was told (D512)."""
+    in_force = latest(verdicts)
+    waiting = [one for name, one in in_force.items() if one.decision == "defer" and name in intents]
+    held = {resource for one in waiting for resource in one.targets}
+    since = min((one.first_stamp for one in waiting), default=0)
+    by_intent = _by_intent(outcomes if held else ())
+    for name, verdict in in_force.items() if held else ():
+        intent, about = intents.get(name), (*verdict.targets, *(step.resource for step in verdict.plan))
+        if intent is None or verdict.first_stamp <= since or held.isdisjoint(about):
+            continue
+        mine, is_done = by_intent[name], verdict.decision == "allow" and not verdict.preview
+        now = tuple(one for one in mine if one.revision == verdict.revision)
+        if is_done and _is_alone(intent, verdict) and _is_over(verdict, now):
+            yield Unfinished(intent, verdict, now, _settled(verdict, mine))
 
 
 def unseen(
@@ -57,10 +73,7 @@ def unseen(
     names: Container[str],
 ) -> Iterator[Unfinished]:
     """Of the intents of these names the steps that were done at this site: its graph may not show them yet."""
-    by_intent: defaultdict[str, list[Outcome]] = defaultdict(list)
-    for outcome in outcomes:
-        if outcome.intent in names:
-            by_intent[outcome.intent].append(outcome)
+    by_intent = _by_intent(one for one in outcomes if one.intent in names)
     for intent_id, verdict in latest(verdicts).items():
         intent = intents.get(intent_id)
         if intent_id not in by_intent or intent is None or verdict.decision != "allow" or verdict.preview:
@@ -71,6 +84,23 @@ def unseen(
         if _is_over(verdict, mine) and plan:
             here = tuple(one for one in mine if one.site == site)  # a version of another site is never seen here
             yield Unfinished(intent, verdict.model_copy(update={"plan": plan}), here, frozenset())
+
+
+def _by_intent(outcomes: Iterable[Outcome]) -> defaultdict[str, list[Outcome]]:
+    found: defaultdict[str, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        found[outcome.intent].append(outcome)
+    return found
+
+
+def _settled(verdict: Verdict, outcomes: Iterable[Outcome]) -> frozenset[ResourceId]:
+    """What earlier revisions did."""
+    return frozenset(one.resource for one in outcomes if one.revision < verdict.revision and one.state in GOOD)
+
+
+def _is_alone(intent: Intent, verdict: Verdict) -> bool:
+    """It was entered here, and no other site had a say."""
+    return intent.entry is None and all(claim.site == verdict.site for claim in verdict.evidence)
 
 
 def _is_over(verdict: Verdict, outcomes: Iterable[Outcome]) -> bool:

@@ -57,6 +57,7 @@ def known(machine: Machine, needed: Collection[str]) -> dict[str, Any]:
     return {
         "recovering": machine._recovering,
         "unseen": machine._unseen,
+        "overtaking": machine._ended,
         "deeds": [one for one in _all(machine.undoing.deeds._all) if one[0] in needed],
         "way back": machine.undoing.waiting,
         "open": participant.engagements._open,

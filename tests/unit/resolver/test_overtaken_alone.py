@@ -102,6 +102,27 @@ def test_what_waited_is_not_done_over_a_later_one_that_is_not_ready_yet(mesh: Vi
     assert uses(mesh, "shop") == []
 
 
+def test_what_ended_while_no_resolver_ran_overtakes_what_waits_all_the_same(mesh: VirtualMesh) -> None:
+    a_write_that_waits(mesh)
+    under_way(mesh)
+    lyon = mesh["lyon"]
+    lyon.stored_outcomes.append(lyon.ledger["i-3.1.1"][-1])
+    lyon.kill()
+    mesh.settle(5)
+    assert codes(mesh) == ["D512"]
+    assert uses(mesh, "shop") == []
+
+
+def test_what_ended_before_it_was_entered_overtakes_nobody_after_a_restart(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "", "i-1", manifests=(without_uid(deployment("shop")),))
+    a_write_that_waits(mesh)
+    mesh["lyon"].kill()
+    mesh.settle(2)
+    look_away(mesh)
+    mesh.settle(5)
+    assert mesh.verdict("lyon", "i-2").decision == "allow"
+
+
 def test_what_waits_for_a_later_one_goes_on_when_that_has_failed(mesh: VirtualMesh) -> None:
     a_write_that_waits(mesh)
     mesh.enter("lyon", "apply", "", "i-3", manifests=(without_uid(deployment("shop")),))
