@@ -53,16 +53,16 @@ def say_chain(chain: Chain, signs: Signs) -> None:
     """Each decision, and what was done by it; of a step that is not over, what is known last, and how many are not."""
     last = {(one.revision, one.step): one for one in chain.outcomes}
     for verdict in chain.verdicts:
-        say(_revision(verdict, signs))
+        say(_revision(verdict, signs, in_force=verdict is chain.verdicts[-1]))
         mine = [one for one in chain.outcomes if one.revision == verdict.revision]
         say(outcome_line(one, signs) for one in mine if one.state != "begun" or last[one.revision, one.step] is one)
         if verdict is chain.verdicts[-1]:
             say(open_lines(verdict, mine, signs))
 
 
-def _revision(verdict: Verdict, signs: Signs) -> list[str]:
+def _revision(verdict: Verdict, signs: Signs, *, in_force: bool = True) -> list[str]:
     at = f"{verdict.decided_at.astimezone():%Y-%m-%d %H:%M:%S}"
-    return [f"revision {verdict.revision}, {at} by {verdict.decided_by}", *render(verdict, signs)]
+    return [f"revision {verdict.revision}, {at} by {verdict.decided_by}", *render(verdict, signs, in_force=in_force)]
 
 
 def _code(last: Verdict | None, outcomes: Mapping[tuple[int, str], Outcome]) -> int:

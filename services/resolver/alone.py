@@ -37,7 +37,7 @@ from services.resolver.undoing import Undoing, has_failed, lasting, way_back
 
 NOTHING: Final[Set[ResourceId]] = frozenset()
 GONE_BOTH: Final = ("delete", "delete")
-NEVER: Final = World(False, (KindId(""),), -1, lambda _: -1)  # none is like it: judged at the next look
+NEVER: Final = World(lambda _: False, (KindId(""),), -1, lambda _: -1)  # none is like it: judged at the next look
 
 
 @dataclass(frozen=True, slots=True)

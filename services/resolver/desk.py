@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import structs
 
 from schemas.identity import ResourceId, SiteName
-from schemas.intents import Intent
+from schemas.intents import BOUND_DEFAULT_S, Intent
 from schemas.kinds import Surface
 from schemas.peers import LOOKUP_MAX
 from schemas.queries import ResyncRequest
@@ -32,7 +32,6 @@ from services.resolver.shares import whole_of_state
 from services.resolver.signals import AskResync, Effect, Moment
 
 MISSING: Final = ("D110", "D140")
-BOUND_FOR_WAKING_S: Final = 10.0  # deferred intents are looked at again when this freshness comes or goes
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +120,9 @@ class Desk:
 
     def world(self, moment: Moment) -> World:
         """As it is now, for who waits for a change of it."""
-        claim = self.evidence.claim(BOUND_FOR_WAKING_S, moment.monotonic_s)
-        return World(claim.fresh, claim.blind, self.holds.generation, self._changed)
+        claim, now_s = self.evidence.written_claim, moment.monotonic_s
+        blind = claim(BOUND_DEFAULT_S, now_s).blind
+        return World(lambda bound_s: claim(bound_s, now_s).fresh, blind, self.holds.generation, self._changed)
 
     def _changed(self, intent_id: str) -> int:
         """Another number when an intent takes or lets go of something, and when it ends."""

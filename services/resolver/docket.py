@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from schemas.identity import KindId, ResourceId
-from schemas.intents import Intent
+from schemas.intents import BOUND_DEFAULT_S, Intent
 from schemas.verdicts import Verdict, Wait
 from services.resolver.decided import Decided
 from services.resolver.intake import Intake
@@ -39,21 +39,25 @@ def awaited(waits: Sequence[Wait]) -> Awaited:
 class World:
     """A site as it is now, for those who wait for a change of it.
 
+    fresh       whether its evidence is, by a bound
     generation  of what is in flight
     changed     by intent: the one in which it took or let go of something last, and another number when it has ended
     """
 
-    def __init__(self, fresh: bool, blind: tuple[KindId, ...], generation: int, changed: Callable[[str], int]) -> None:
+    def __init__(
+        self, fresh: Callable[[float], bool], blind: tuple[KindId, ...], generation: int, changed: Callable[[str], int]
+    ) -> None:
         self._fresh, self._blind, self._generation, self._changed = fresh, blind, generation, changed
-        self._known: dict[Awaited, Stamp] = {}
+        self._known: dict[tuple[Awaited, float], Stamp] = {}
 
-    def stamp(self, for_these: Awaited = ANYTHING) -> Stamp:
-        """Another one when any of these has changed."""
-        found = self._known.get(for_these)
+    def stamp(self, for_these: Awaited = ANYTHING, bound_s: float = BOUND_DEFAULT_S) -> Stamp:
+        """Another one when any of these has changed, or whether evidence is as fresh as that."""
+        found = self._known.get((for_these, bound_s))
         if found is None:
-            seen = (one for one in for_these if one != SITE or self._fresh)
+            fresh = self._fresh(bound_s)
+            seen = (one for one in for_these if one != SITE or fresh)
             versions = tuple(self._changed(one) if one else self._generation for one in seen)
-            found = self._known[for_these] = (self._fresh, self._blind, versions)
+            found = self._known[for_these, bound_s] = (fresh, self._blind, versions)
         return found
 
 
@@ -62,6 +66,7 @@ class Waiting:
     """An intent whose verdict is `defer`, and the world as it was then: it is judged again when that has changed.
 
     awaits    what of the world matters to it
+    bound_s   how old evidence may be for it
     stamp     None: it is for several sites, which say themselves when their world has changed
     findings  a digest of what the verdict says
     since     the stamp of the first decision on it
@@ -73,6 +78,7 @@ class Waiting:
     expires_at: datetime
     waits_for: tuple[Wait, ...]
     awaits: Awaited
+    bound_s: float
     stamp: Stamp | None
     findings: bytes
     since: int
@@ -85,14 +91,14 @@ class Waiting:
     ) -> Waiting:
         """It is deferred in this world. None: in those of several sites."""
         packed, awaits = squeezed(pickled((intent, verdict, settled))), awaited(verdict.waits_for)
-        stamp = None if world is None else world.stamp(awaits)
+        stamp = None if world is None else world.stamp(awaits, intent.bound_s)
         writes = () if intent.verb == "read" or intent.heal else verdict.targets
         waits, said, since = verdict.waits_for, _findings(verdict), verdict.first_stamp
-        return cls(intent.id, intent.expires_at, waits, awaits, stamp, said, since, writes, packed)
+        return cls(intent.id, intent.expires_at, waits, awaits, intent.bound_s, stamp, said, since, writes, packed)
 
     def again(self, world: World) -> Waiting:
         """It still says the same in this world."""
-        return replace(self, stamp=world.stamp(self.awaits))
+        return replace(self, stamp=world.stamp(self.awaits, self.bound_s))
 
     def says(self, verdict: Verdict) -> bool:
         """Nothing new: the same findings about the same resources, waiting for the same."""
@@ -217,7 +223,7 @@ class Docket:
         for one in self.deferred.values():
             if one.expires_at <= now:
                 expired.append(one)
-            elif one.stamp is not None and one.stamp != world.stamp(one.awaits):
+            elif one.stamp is not None and one.stamp != world.stamp(one.awaits, one.bound_s):
                 changed.append(one)
         found = [*expired, *changed][:WOKEN_MAX]
         for one in found if len(expired) + len(changed) > WOKEN_MAX else ():

@@ -31,8 +31,10 @@ def nowhere(reason: Reason) -> str:
     return ""
 
 
-def render(verdict: Verdict, signs: Signs, took_ms: float | None = None, place: Place = nowhere) -> list[str]:
-    """The whole verdict. `place` says which line of which manifest a reason is about."""
+def render(
+    verdict: Verdict, signs: Signs, took_ms: float | None = None, place: Place = nowhere, *, in_force: bool = True
+) -> list[str]:
+    """The whole verdict. `place` says which line of which manifest a reason is about; what is past has no next."""
     lines = _head(verdict, signs, took_ms)
     lines += _block("because", _reasons(verdict, signs, place), signs)
     lines += _block("impact", _impact(verdict, signs), signs)
@@ -40,7 +42,7 @@ def render(verdict: Verdict, signs: Signs, took_ms: float | None = None, place: 
     lines += _block("evidence", evidence, signs)
     lines += _block("plan", plan_lines(verdict.plan, signs, followed=not verdict.preview, used=len(INDENT)), signs)
     lines += _block("waits for", _waits(verdict), signs)
-    lines += _block("next", _next(verdict), signs)
+    lines += _block("next", _next(verdict) if in_force else [], signs)
     for remedy in verdict.remedies:
         lines += _block("help", [*_fitting(f"{remedy.effect}:", signs), f"  {remedy.command}"], signs)
     return lines

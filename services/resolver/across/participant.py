@@ -234,7 +234,7 @@ class Participant:
         """What waits here is judged on the world as it is now, the oldest intent first."""
         effects: list[Effect] = []
         for engaged in self.engagements.in_state("blocked", "watching", "late"):
-            now = self.desk.world(moment).stamp(engaged.awaits)
+            now = self.desk.world(moment).stamp(engaged.awaits, engaged.part.bound_s)
             is_put_off = engaged.state != "late" or moment.monotonic_s < engaged.lease_until_s
             if engaged.stamp == now and is_put_off:
                 continue
@@ -251,7 +251,7 @@ class Participant:
 
     def _await(self, engaged: Engagement, moment: Moment, these: Awaited = ANYTHING) -> None:
         """It is judged again when any of these has changed."""
-        engaged.awaits, engaged.stamp = these, self.desk.world(moment).stamp(these)
+        engaged.awaits, engaged.stamp = these, self.desk.world(moment).stamp(these, engaged.part.bound_s)
 
     def _is_as_it_was(self, engaged: Engagement) -> bool:
         """Whether what it waited for has only let go: then what the API server said of it stands."""

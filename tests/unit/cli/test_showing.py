@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from cheops.chains import Chain
@@ -28,3 +30,10 @@ def test_a_plan_that_is_over_and_one_that_was_replaced_have_no_such_line(capsys:
     later = verdict(revision=2, verb="apply", targets=(WEB,))
     for chain in (Chain(None, (ALLOWED,), ended), Chain(None, (ALLOWED, later), ())):
         assert not [line for line in shown(capsys, chain) if "not over" in line]
+
+
+def test_what_is_to_be_done_next_is_said_of_the_verdict_in_force_only(capsys: pytest.CaptureFixture[str]) -> None:
+    deferred = verdict(decision="defer", expires_at=datetime.now(UTC) + timedelta(hours=1))
+    denied = verdict(revision=2, decision="deny")
+    for verdicts, count in (((deferred,), 1), ((deferred, denied), 0)):
+        assert sum("decided by itself" in line for line in shown(capsys, Chain(None, verdicts, ()))) == count

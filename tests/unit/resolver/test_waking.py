@@ -54,6 +54,18 @@ def test_who_waits_for_an_intent_is_judged_again_at_the_first_thing_that_it_lets
     assert docket.active.keys() == {"i-first", "i-waits"}, "the other half of the first is under way yet"
 
 
+def test_who_wants_evidence_younger_than_others_is_judged_again_when_it_is(mesh: VirtualMesh) -> None:
+    """It was looked at again only when what is fresh for a bound of ten seconds came or went."""
+    lyon = mesh["lyon"]
+    lyon.now_s += 0.4
+    mesh.enter("lyon", "create", "", "i-1", manifests=(without_uid(secret("new")),), bound_s=0.2)
+    mesh.catches_up(lyon)
+    assert [one.code for one in lyon.latest()["i-1"].reasons] == ["F502"]
+    lyon.beat()
+    mesh.pump()
+    assert lyon.latest()["i-1"].decision == "allow"
+
+
 @pytest.mark.parametrize(
     ("waits", "expected"),
     [
@@ -72,7 +84,7 @@ def test_a_world_is_another_one_for_those_to_whom_it_matters() -> None:
     changed = {"i-1": 3}
 
     def world(generation: int, *, fresh: bool = True) -> World:
-        return World(fresh, blind, generation, lambda intent: changed.get(intent, 0))
+        return World(lambda bound_s: fresh and bound_s > 1, blind, generation, lambda intent: changed.get(intent, 0))
 
     before, stale = world(3), world(3, fresh=False)
     assert world(4).stamp(("i-1",)) == before.stamp(("i-1",))
@@ -83,5 +95,6 @@ def test_a_world_is_another_one_for_those_to_whom_it_matters() -> None:
     assert world(4, fresh=False).stamp() != stale.stamp()
     for these in ((), (SITE,), ("i-1",), ANYTHING):
         assert stale.stamp(these) != before.stamp(these)
+    assert world(3).stamp(ANYTHING, 0.5) == stale.stamp(ANYTHING), "it has to be fresher for that one"
     changed["i-1"] = 4
     assert world(4).stamp(("i-1",)) != before.stamp(("i-1",))
