@@ -142,7 +142,8 @@ def _basis(received: Received, verdict: Verdict) -> Basis:
         )
     if any(one.site != verdict.site for one in verdict.evidence):
         raise DecidedTogetherError(verdict)
-    raise ReplayError(f"{verdict.intent} carries no basis: it was too large, or an earlier version decided it")
+    why = "no site was asked about it, it was too large, or an earlier version decided it"
+    raise ReplayError(f"{verdict.intent} carries no basis: {why}")
 
 
 async def parts_of(buses: Sequence[Bus], verdict: Verdict) -> list[SiteName]:

@@ -84,6 +84,13 @@ async def test_an_undo_names_the_revision_that_can_be_run_again() -> None:
         await replay(bus, "i-1", load_catalogue(), Policy())
 
 
+async def test_of_what_was_denied_before_any_site_was_asked_that_is_said() -> None:
+    bus = MemoryBus()
+    await stored(bus, LYON, (FRESH,))
+    with pytest.raises(ReplayError, match=r"^i-1 carries no basis: no site was asked about it, "):
+        await replay(bus, "i-1", load_catalogue(), Policy())
+
+
 async def test_of_a_decision_of_several_sites_only_those_that_stored_their_part_are_named() -> None:
     bus = MemoryBus()
     evidence = (FRESH, FRESH.model_copy(update={"site": OSLO}))
