@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
@@ -109,11 +110,15 @@ def test_of_what_clusters_hold_both_ways_say_the_same() -> None:
     assert_of_each([*Fleet(120).bodies(), *full_pods(5)])
 
 
+@cache
+def plan_of(version: str, kind: str) -> Plan:
+    """Made once: it takes much longer than what is done with it."""
+    return Plan(version, kind, CATALOGUE, SURFACE)
+
+
 def assert_of_each(bodies: Iterable[dict[str, Any]]) -> None:
-    plans: dict[tuple[str, str], Plan] = {}
     for body in bodies:
-        key = (body["apiVersion"], body["kind"])
-        plan = plans.setdefault(key, Plan(*key, CATALOGUE, SURFACE))
+        plan = plan_of(body["apiVersion"], body["kind"])
         values = [None] * plan.facts.slots_count
         run = Run("shop", "web", body, [], values, ResourceId("a/b"), body["metadata"], body["metadata"])
         plan.read(run)
