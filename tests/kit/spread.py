@@ -3,8 +3,9 @@
     each worker collects → nodes become units of work, in the order of the command line → who is free takes the next
 
 A file stays with one worker, so what it starts for itself is started once; files that share more than that (three
-sites, two real clusters, one control plane) stay together, too. What waits for other processes comes first, what only
-computes comes last, so the workers end together. Ids of tests are as without workers: what is printed can be pasted.
+sites, two real clusters, one control plane, what was worked out) stay together, too. What waits for other processes
+comes first, what only computes comes last, so the workers end together. Ids of tests are as without workers: what is
+printed can be pasted.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
 
 FAULTS, REAL = "three sites", "two real clusters"
+RULES = "what the rules say about every kind"
 PLANE, WRITTEN = "a control plane", "a control plane that an executor writes to"
 TOGETHER: Final = {
     "tests/e2e/faults/": FAULTS,
@@ -33,6 +35,7 @@ TOGETHER: Final = {
     "tests/flow/test_executor_": WRITTEN,
     "tests/flow/test_watcher_cluster.py": WRITTEN,
     "tests/e2e/test_manifests_on_a_real_cluster.py": WRITTEN,
+    "tests/unit/relations/": RULES,
 }
 
 

@@ -23,3 +23,7 @@ def test_a_control_plane_that_only_some_files_use_is_started_in_one_worker() -> 
     plane = {unit_of(f"tests/contract/{file}.py::test_it") for file in ("api/test_kubectl", "test_merging")}
     assert len(plane) == 1
     assert len({unit_of(f"tests/flow/{file}.py::test_it") for file in ("test_executor_words", "test_sdk")}) == 2
+
+
+def test_what_the_rules_say_about_every_kind_is_worked_out_in_one_worker() -> None:
+    assert len({unit_of(f"tests/unit/relations/{file}.py::test_it") for file in ("test_quick", "test_stating")}) == 1

@@ -9,6 +9,7 @@ from schemas.relations.extract import Extractor
 from schemas.relations.loader import load_catalogue
 from schemas.relations.surface import builtin_surface
 
+# One for all files of this folder: to work out what the rules say about every kind takes seconds.
 EXTRACTOR = Extractor(load_catalogue(), builtin_surface())
 
 

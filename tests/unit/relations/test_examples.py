@@ -7,12 +7,10 @@ from pathlib import Path
 import pytest
 
 from schemas.relations.examples import examples_of, failures, untested
-from schemas.relations.extract import Extractor
 from schemas.relations.loader import CATALOGUE, load_catalogue
-from schemas.relations.surface import builtin_surface
+from tests.unit.relations.reading import EXTRACTOR
 
 SHIPPED = load_catalogue()
-EXTRACTOR = Extractor(SHIPPED, builtin_surface())
 
 
 @pytest.mark.parametrize("path", SHIPPED.files, ids=lambda path: path.stem)

@@ -35,14 +35,13 @@ from schemas.ties import DECLARATION
 from tests.bench.fleet import Fleet
 from tests.bench.full_pods import full_pods
 from tests.kit.examples import examples
+from tests.unit.relations.reading import EXTRACTOR
 from tests.unit.relations.test_hostile_objects import KINDS, WHOLE, spoil
 from tests.unit.relations.test_readers import examples_of
 from tests.unit.relations.test_resting import changes
 
 CATALOGUE = load_catalogue()
 SURFACE = with_packs(builtin_surface(), CATALOGUE)  # once: each extractor would work it out anew
-PLAIN = Extractor(CATALOGUE, SURFACE)
-QUICK = Extractor(CATALOGUE, SURFACE)
 FLEET = [*Fleet(120).bodies(), *full_pods(10)]
 IS_COMPILED: Final = written(b'{"type":"ADDED","object":{"metadata":{"name":"a"}}}') is not None
 MANAGED = [{"manager": "kubelet", "fieldsV1": {'k:{"type":"Ready"}': {".": {}}, "f:spec": {}}}]
@@ -67,15 +66,15 @@ def read(extractor: Extractor, body: dict[str, Any], line: bytes | None = None) 
     return None if state is None else state[0]
 
 
-def assert_alike(body: dict[str, Any], extractor: Extractor = QUICK) -> None:
+def assert_alike(body: dict[str, Any], extractor: Extractor = EXTRACTOR) -> None:
     state = read(extractor, body)
     if state is not None:
-        assert state == PLAIN.state(copy.deepcopy(body))
+        assert state == EXTRACTOR.state(copy.deepcopy(body))
 
 
 def assert_read(body: dict[str, Any]) -> None:
     """Alike, and where it can be it is not left."""
-    assert (read(QUICK, body) is not None) == IS_COMPILED, body
+    assert (read(EXTRACTOR, body) is not None) == IS_COMPILED, body
     assert_alike(body)
 
 
@@ -129,12 +128,12 @@ def test_a_line_that_is_broken_anywhere_is_left_or_is_no_less_than_it_was_read_f
         metadata.get(name, "") for name in ("name", "namespace", "uid", "resourceVersion")
     )
     if (said.get("apiVersion"), said.get("kind")) == (body["apiVersion"], body["kind"]):
-        state = QUICK.written(body["apiVersion"], body["kind"], one)
-        assert state is None or state[0] == PLAIN.state(said)
+        state = EXTRACTOR.written(body["apiVersion"], body["kind"], one)
+        assert state is None or state[0] == EXTRACTOR.state(said)
 
 
 def test_all_that_clusters_hold_is_read_from_its_bytes() -> None:
-    left = {body["kind"] for body in FLEET if read(QUICK, body) is None}
+    left = {body["kind"] for body in FLEET if read(EXTRACTOR, body) is None}
     assert left == (set() if IS_COMPILED else {body["kind"] for body in FLEET})
 
 
@@ -158,7 +157,7 @@ def test_no_example_of_any_kind_is_left(kind: str) -> None:
 )
 def test_a_text_is_read_however_it_is_escaped(text: str) -> None:
     body = {**ONE, "spec": {"containers": [{"name": text, "args": [text]}]}}
-    assert read(QUICK, body) == (PLAIN.state(copy.deepcopy(body)) if IS_COMPILED else None)
+    assert read(EXTRACTOR, body) == (EXTRACTOR.state(copy.deepcopy(body)) if IS_COMPILED else None)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +178,7 @@ def test_a_text_is_read_however_it_is_escaped(text: str) -> None:
 def test_what_is_written_in_another_way_is_left_to_be_decoded(spec: bytes) -> None:
     line = line_of(ONE)[:-2] + b',"spec":' + spec + b"}}"
     assert msgspec.json.decode(line)
-    assert read(QUICK, ONE, line) is None
+    assert read(EXTRACTOR, ONE, line) is None
 
 
 @pytest.mark.parametrize(
@@ -216,14 +215,14 @@ def test_an_item_of_a_list_says_neither_version_nor_kind() -> None:
         bare = {name: one for name, one in body.items() if name not in ("apiVersion", "kind")}
         one = listed(as_sent(bare))
         assert (one is not None) == IS_COMPILED
-        state = None if one is None else QUICK.written(body["apiVersion"], body["kind"], one)
-        assert state is None or state[0] == PLAIN.state(copy.deepcopy(body))
+        state = None if one is None else EXTRACTOR.written(body["apiVersion"], body["kind"], one)
+        assert state is None or state[0] == EXTRACTOR.state(copy.deepcopy(body))
 
 
 def test_an_object_that_calls_itself_something_else_is_left() -> None:
     one = written(line_of(ONE))
     assert (one is not None) == IS_COMPILED
-    assert one is None or QUICK.written("v1", "ConfigMap", one) is None
+    assert one is None or EXTRACTOR.written("v1", "ConfigMap", one) is None
 
 
 def test_what_a_reader_said_of_a_value_is_not_taken_for_what_it_says_of_another_object() -> None:
@@ -329,8 +328,8 @@ def test_what_msgspec_refuses_or_reads_in_its_own_way_is_left_or_read_alike(text
         said = msgspec.json.decode(line)["object"]
     except msgspec.MsgspecError:
         said = None
-    state = read(QUICK, ONE, line)
-    assert state is None or state == PLAIN.state(said)
+    state = read(EXTRACTOR, ONE, line)
+    assert state is None or state == EXTRACTOR.state(said)
 
 
 @pytest.mark.parametrize(
@@ -353,12 +352,12 @@ def test_metadata_that_says_something_twice_or_strangely_is_left(metadata: bytes
             b'"name"',
             b'"resourceVersion"',
         )  # which are known before it is read
-        assert read(QUICK, body, line) is None
+        assert read(EXTRACTOR, body, line) is None
 
 
 def test_a_secret_with_numbers_or_maps_at_its_top_is_left() -> None:
     for more in ({"foo": {"k": 1.5}}, {"foo": {"k": {}}}):
-        assert read(QUICK, {**ONE, "kind": "Secret", **more}) is None
+        assert read(EXTRACTOR, {**ONE, "kind": "Secret", **more}) is None
     assert_read({**ONE, "kind": "Secret", "data": {"b": "x", "a": "y"}, "type": "Opaque"})
 
 
@@ -375,7 +374,7 @@ def test_objects_that_differ_in_whose_field_it_is_or_in_their_version_are_not_th
     for version in ("apps/v1", "apps/v1beta1"):
         one = listed(as_sent(spec))
         state = None if one is None else resting.written(version, "Deployment", one)
-        assert state is None or state[0] == PLAIN.state({"apiVersion": version, "kind": "Deployment", **spec})
+        assert state is None or state[0] == EXTRACTOR.state({"apiVersion": version, "kind": "Deployment", **spec})
 
 
 def test_a_rule_that_looks_in_the_namespace_called_like_its_object_says_something_of_each(
@@ -436,7 +435,7 @@ def test_a_change_of_the_status_alone_gives_the_very_same_references() -> None:
     first, second = read(resting, body), read(resting, again)
     if first is not None and second is not None:
         assert second.references is first.references
-        assert second == PLAIN.state(again)
+        assert second == EXTRACTOR.state(again)
 
 
 STATUS_FIELDS = st.sampled_from([*LOOKED_AT, "replicas", "message"])
@@ -536,7 +535,7 @@ def test_labels_that_were_met_before_say_what_they_say(labels: list[dict[str, st
     for one in labels:
         body = {**ONE, "metadata": {**ONE["metadata"], "labels": one}}
         assert_read(body)
-        state = read(QUICK, body)
+        state = read(EXTRACTOR, body)
         assert state is None or state.labels == one
 
 

@@ -18,12 +18,12 @@ from schemas.relations.resting import Resting, changes_by_itself
 from schemas.relations.surface import builtin_surface
 from services.watcher.telling.teller import Teller
 from tests.bench.fleet import Fleet
+from tests.unit.relations.reading import EXTRACTOR
 from tests.unit.relations.test_hostile_objects import KINDS
 from tests.unit.relations.test_readers import examples_of
 
 CATALOGUE = load_catalogue()
 SURFACE = with_packs(builtin_surface(), CATALOGUE)  # once: each extractor would work it out anew
-PLAIN = Extractor(CATALOGUE, SURFACE)
 FLEET = list(Fleet(120).bodies())
 STATUSES: dict[str, Any] = {
     "phase": ["Running", "Failed", None],
@@ -102,7 +102,7 @@ def test_what_is_kept_says_what_reading_all_of_it_says(
         for body in bodies:
             how = data.draw(st.sampled_from(["bytes", "bytes", "turned", "decoded"]))
             kept = resting.state(body) if how == "decoded" else _seen(resting, body, turned=how == "turned")
-            plain = PLAIN.state(body)
+            plain = EXTRACTOR.state(body)
             assert kept == plain
             told, fresh = (one.tell(ResourceEvent("put", kept)) for one in (teller, Teller()))
             assert told.shape[1] == fresh.shape[1]
@@ -121,7 +121,7 @@ def test_an_example_of_any_kind_is_read_from_its_bytes_as_it_is_read_whole(kind:
     for body in examples_of(kind):
         for status in (body.get("status"), {"phase": "Failed"}, None):
             seen = {**body, "status": status} if status is not None else body
-            assert _seen(resting, seen) == PLAIN.state(seen)
+            assert _seen(resting, seen) == EXTRACTOR.state(seen)
 
 
 def test_a_change_of_the_status_alone_gives_the_very_same_references() -> None:
