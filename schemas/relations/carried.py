@@ -15,13 +15,14 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 from schemas.documents import Document
 from schemas.identity import KindId, ResourceId, resource_id
 from schemas.kinds import Surface
-from schemas.relations.loader import ANY_KIND, STRANGE_KIND, Catalogue, assembled
+from schemas.relations.loader import ANY_KIND, STRANGE_KIND, Catalogue, assembled, shipped_files
 from schemas.relations.rule_file import ReadFile, RuleError, RuleText, Source, read
 from schemas.release import release
 from schemas.ties import RULES, RULES_BEFORE_FACT, RULES_FACT
@@ -219,10 +220,23 @@ class _Room:
 
 
 def _edition(files: Iterable[Path]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for part in (release().encode(), *(path.read_bytes() for path in sorted(files))):
-        digest.update(len(part).to_bytes(8, "big") + part)
+    shipped, digest = _shipped_edition()
+    digest = digest.copy()
+    _take_in(digest, (path.read_bytes() for path in sorted({*files} - shipped)))
     return digest.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _shipped_edition() -> tuple[frozenset[Path], hashlib.blake2b]:
+    """The shipped files, and a digest to which others are added: they are read once, as for the catalogue."""
+    files, digest = shipped_files(), hashlib.blake2b(digest_size=16)
+    _take_in(digest, (release().encode(), *(path.read_bytes() for path in files)))
+    return frozenset(files), digest
+
+
+def _take_in(digest: hashlib.blake2b, parts: Iterable[bytes]) -> None:
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
 
 
 def texts_of(resource: ResourceId, fact: object) -> list[RuleText]:

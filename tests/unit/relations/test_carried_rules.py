@@ -287,3 +287,13 @@ def test_who_reads_by_the_same_files_has_the_same_edition_whatever_config_maps_c
     assert book_of(a={"widgets.yaml": GOOD}).edition == Rulebook().edition
     one.write_text("area: three\n")
     assert Rulebook((one,)).edition not in by_files
+
+
+def test_the_shipped_files_are_read_once_and_those_of_a_user_by_each_book(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, edition, seen = tmp_path / "mine.yaml", Rulebook().edition, list[Path]()
+    mine.write_text("area: mine\n")
+    monkeypatch.setattr(Path, "read_bytes", lambda path, read=Path.read_bytes: seen.append(path) or read(path))
+    assert Rulebook().edition == edition != Rulebook((mine,)).edition
+    assert set(seen) == {mine}
