@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import islice
 from typing import Any, Final
 
@@ -43,25 +43,26 @@ LIFETIME_S: Final = 45.0  # what could not be done by then is looked at anew
 WHOLES_MAX: Final = 10_000
 LOOK_MAX: Final = 256  # wholes that are looked at in one step: some milliseconds
 PLACEMENTS_REMEMBERED: Final = 1_024
+WHOLES_REMEMBERED: Final = 1_024
 ID_BYTES: Final = 12
 PREFIX: Final = "share-"
 Numbers = Mapping[SiteName, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Whole:
     """What a part says of the whole: how it was divided, and what each site has of it now."""
 
     part: Part
     numbers: Numbers
 
-    @property
+    @cached_property
     def sites(self) -> tuple[SiteName, ...]:
         """Of the whole: the prime site first, the others as the scope names them."""
         names = [one.name for one in leaves(self.part.location) if isinstance(one, Site)]
         return tuple(dict.fromkeys(sorted(names, key=lambda name: name != self.part.options.prime)))
 
-    @property
+    @cached_property
     def moved(self) -> frozenset[SiteName]:
         """The sites that have nothing now and would have something."""
         return frozenset(name for name, number in self.without(()).items() if number and not self.numbers.get(name))
@@ -92,8 +93,13 @@ class Whole:
 
 def whole_of(scope: object, parts: object) -> Whole | None:
     """The words of a part (cheops.io/scope, cheops.io/parts) → the whole, if shares of it may move."""
-    part = _read(scope) if isinstance(scope, str) else None
-    numbers = _numbers(parts) if isinstance(parts, str) else None
+    return _whole_of(scope, parts) if isinstance(scope, str) and isinstance(parts, str) else None
+
+
+@lru_cache(WHOLES_REMEMBERED)
+def _whole_of(scope: str, parts: str) -> Whole | None:
+    """Each part is looked at every second, and mostly says what it said before."""
+    part, numbers = _read(scope), _numbers(parts)
     if part is None or not numbers or not part.options.rebalance or not has_shares(part.location):
         return None
     found = Whole(part, numbers)
