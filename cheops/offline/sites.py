@@ -203,9 +203,11 @@ def _fill_in(graph: Graph, namespaces: set[str]) -> None:
     implied = [
         ResourceState(resource_id("", "Namespace", "", one), labels={NAME_LABEL: one}) for one in sorted(namespaces)
     ]
+    more: dict[ResourceId, ResourceState] = {}
     for state in (*implied, *ambient_resources(namespaces)):
         if graph.find(state.resource) is None:
-            _put(graph, state)
+            more.setdefault(state.resource, state)
+    graph.put(more.values())
 
 
 def _put(graph: Graph, state: ResourceState) -> None:

@@ -10,7 +10,7 @@ Inside, a resource is a number: `names` numbers it, `records` holds what is know
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -74,7 +74,7 @@ class Graph:
         match event.op:
             case "put":
                 assert event.state is not None, "a put carries a state"
-                return self._put(event.state)
+                return self.put((event.state,))
             case "delete":
                 self._make_room()
                 return self._delete(event.resource, event.uid)
@@ -115,10 +115,11 @@ class Graph:
                 yield place, self.apply(event_of(facts[place]))
             first = place + 1
 
-    def _put(self, state: ResourceState) -> Sequence[Changed]:
+    def put(self, states: Iterable[ResourceState]) -> Sequence[Changed]:
+        """As so many events would, quicker."""
         if self._records.crowded or self._is_full(UNUSED_MAX):
             self._tidy()  # also before what says nothing new: a listing names as many references as the first one
-        added, changed = self._taking.put(state)
+        added, changed = self._taking.put(states)
         self.resource_count += added
         return changed
 

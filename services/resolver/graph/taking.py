@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from schemas.events import ResourceState
@@ -70,20 +70,27 @@ class Taking:
         self._digests.put_all(told, self._names.place)
         return added, seen
 
-    def put(self, state: ResourceState) -> tuple[int, Sequence[Changed]]:
-        """One alone: how many are new, and what changed."""
-        number = self._names.number(state.resource)
-        new = self._records.pack(state)
-        self.grow()
-        if self._listings.under_way:
-            self._listings.name(self._names.kind(number), number)
-        old = self._rows[number]
-        if old == new:
-            return 0, ()
-        self._digests.put_all([(number, state.uid, state.resource_version, old is None)], self._names.place)
+    def put(self, states: Iterable[ResourceState]) -> tuple[int, list[Changed]]:
+        """Plain ones: how many are new, and what changed."""
+        told: list[Told] = []
         fresh: dict[Same, Record] = {}
-        added = self._replace(number, old, new, fresh) + self._link(fresh)
-        return added, (Changed(state.resource, old, new, self._records),)
+        changed: list[Changed] = []
+        added = 0
+        for state in states:
+            number = self._names.number(state.resource)
+            new = self._records.pack(state)
+            self.grow()
+            if self._listings.under_way:
+                self._listings.name(self._names.kind(number), number)
+            old = self._rows[number]
+            if old == new:
+                continue
+            told.append((number, state.uid, state.resource_version, old is None))
+            added += self._replace(number, old, new, fresh)
+            changed.append(Changed(state.resource, old, new, self._records))
+        added += self._link(fresh)
+        self._digests.put_all(told, self._names.place)
+        return added, changed
 
     def _replace(self, number: Same, old: Record | None, new: Record, fresh: dict[Same, Record]) -> int:
         """`fresh`: what is there, and not linked yet."""

@@ -116,6 +116,20 @@ def test_the_graph_holds_what_the_log_says(log: list[ResourceEvent]) -> None:
     assert graph.edge_count == sum(len(state.references) for state in model.there.values())
 
 
+@given(LOGS, st.lists(STATES, max_size=20))
+def test_what_is_put_at_once_is_what_it_is_one_by_one(log: list[ResourceEvent], states: list[ResourceState]) -> None:
+    whole, single = both(log)[0], both(log)[0]
+    changed = whole.put(states)
+    one_by_one = [each for state in states for each in single.apply(ResourceEvent("put", state))]
+    assert [one.resource for one in changed] == [one.resource for one in one_by_one]
+    assert [*whole.resources()] == [*single.resources()]
+    assert (whole.resource_count, whole.edge_count) == (single.resource_count, single.edge_count)
+    for name in NAMES:
+        assert whole.dependents(name) == single.dependents(name)
+    for kind in map(KindId, ("Pod", "Secret")):
+        assert whole.digest(kind) == single.digest(kind)
+
+
 @given(LOGS)
 def test_dependents_and_their_counts_are_exact_by_name_and_by_selector(log: list[ResourceEvent]) -> None:
     graph, model = both(log)
