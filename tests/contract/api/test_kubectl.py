@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -68,6 +69,7 @@ async def kubectl(kubeconfig: Path, request: pytest.FixtureRequest, tmp_path: Pa
         give_up(error)
     namespace = re.sub("[^a-z0-9]+", "-", request.node.originalname.removeprefix("test_").lower())[:50].strip("-")
     home = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}  # no cache of another run
+    home |= {name: os.environ[name] for name in ("GOGC", "GOMEMLIMIT")}  # as all programs in Go here: see conftest.py
 
     async def run(*arguments: str, stdin: str = "") -> Said:
         command = [f"--kubeconfig={kubeconfig}", f"--namespace={namespace}", *arguments]
