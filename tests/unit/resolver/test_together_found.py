@@ -186,7 +186,7 @@ def test_what_was_done_is_named_even_when_the_entry_site_was_killed_meanwhile(me
 
 
 def test_a_site_does_not_watch_for_ever_for_an_asker_that_has_forgotten(mesh: VirtualMesh) -> None:
-    """Its evidence is never young enough, so nothing changes that would wake anybody."""
+    """Its cluster is not heard of any more, so nothing changes that would wake anybody."""
     oslo = mesh["oslo"]
     mesh.enter("lyon", "delete", "lyon & oslo", resources=("secret/ca",), bound_s=0.001)
     mesh.collect()
@@ -198,7 +198,6 @@ def test_a_site_does_not_watch_for_ever_for_an_asker_that_has_forgotten(mesh: Vi
     mesh["lyon"].kill()
     for _ in range(449):
         oslo.now_s += 2.0
-        oslo.beat()
         oslo.step(Tick())
     assert len(engagements) == 1
     oslo.now_s += 3.0
