@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from cheops.drafts import Intent
@@ -48,14 +48,16 @@ class Part:
 
 
 async def everywhere(
-    mesh: Mesh, resource: str, namespace: str, sites: Sequence[SiteName], entry: str | None, timeout_s: float
+    mesh: Mesh, draft: Intent, sites: Sequence[SiteName], entry: str | None, timeout_s: float
 ) -> list[Copy]:
-    """Every site's word, side by side; who cannot be heard is among them."""
-    return list(await asyncio.gather(*(_ask(mesh, resource, namespace, site, entry, timeout_s) for site in sites)))
+    """Every site's word on a read, side by side; who cannot be heard is among them."""
+    asked = replace(draft, lifetime_s=READ_LIFETIME_S)
+    return list(await asyncio.gather(*(_ask(mesh, replace(asked, scope=site), entry, timeout_s) for site in sites)))
 
 
-async def _ask(mesh: Mesh, resource: str, namespace: str, site: SiteName, entry: str | None, timeout_s: float) -> Copy:
-    draft = Intent.read(resource, namespace=namespace, scope=site, lifetime_s=READ_LIFETIME_S)
+async def _ask(mesh: Mesh, draft: Intent, entry: str | None, timeout_s: float) -> Copy:
+    """`draft`: its scope is one site."""
+    site = SiteName(draft.scope)
     body, verdict = None, None
     try:
         intent = await mesh.enter(draft, site=entry)

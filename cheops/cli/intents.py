@@ -216,7 +216,7 @@ def get(
         from cheops.cli.reading import Everywhere, print_everywhere
 
         names = _named(resources, filename, namespace)
-        asked = Everywhere(names, namespace, scope or "", site, server, output, ascii_only, timeout)
+        asked = Everywhere(names, namespace, scope or "", site, server, output, ascii_only, bound, timeout)
         raise typer.Exit(print_everywhere(asked))
     submit_draft("read", namespace, resources=_named(resources, filename, namespace), **given)
 

@@ -14,6 +14,7 @@ from cheops.cli.render.output import document, say
 from cheops.cli.render.signs import Signs, signs_for
 from cheops.cli.render.steps import named
 from cheops.cli.running import with_mesh
+from cheops.drafts import Intent
 from cheops.lines import NoSiteError
 from cheops.mesh import Mesh
 from cheops.reading import Copy, differences, everywhere, parts_of
@@ -40,6 +41,7 @@ class Everywhere:
     server: str | None
     output: Output
     ascii_only: bool
+    bound_s: float
     timeout_s: float
 
 
@@ -53,7 +55,8 @@ async def print_all(mesh: Mesh, wanted: Everywhere) -> int:
     entry, sites = await _sites(mesh, wanted)
     codes = []
     for resource in wanted.resources:
-        copies = await everywhere(mesh, resource, wanted.namespace, sites, entry, wanted.timeout_s)
+        draft = Intent.read(resource, namespace=wanted.namespace, bound_s=wanted.bound_s)
+        copies = await everywhere(mesh, draft, sites, entry, wanted.timeout_s)
         place = await _place(mesh, copies, wanted, entry)
         codes.append(_one(resource, copies, wanted, place))
     return max(codes)

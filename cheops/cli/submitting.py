@@ -134,6 +134,7 @@ class _Submission:
                 server=wanted.server,
                 output=wanted.output,
                 ascii_only=wanted.ascii_only,
+                bound_s=wanted.draft.bound_s,
                 timeout_s=wanted.timeout_s,
             )
             for one in self._objects()

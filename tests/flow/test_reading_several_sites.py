@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -82,6 +83,17 @@ def test_all_replicas_are_compared_by_what_was_declared(shell: Shell) -> None:
     assert differ.body["differences"] == {"data.colour": {"nice": "green", "oslo": "pink"}}
     where = {one["site"]: one["object"] is not None for one in differ.body["copies"]}
     assert where == {"lyon": False, "oslo": True, "nice": True}
+
+
+def test_every_site_is_held_to_the_age_that_was_asked_for(shell: Shell) -> None:
+    scope = ("--scope", "oslo & nice")
+    assert _done(shell("get", "configmap/settings", "-n", "default", *scope, "--all", "--bound", "77s"))
+    assert _done(shell("get", "deployment/load", "-n", "default", "--bound", "2m"))
+    held: dict[float, set[str]] = {}
+    for verdict in map(json.loads, shell("verdicts", "-o", "json").lines):
+        for one in verdict["evidence"]:
+            held.setdefault(one["bound_s"], set()).add(one["site"])
+    assert (held[77.0], held[120.0]) == ({"oslo", "nice"}, {"lyon", "oslo", "nice"})
 
 
 def test_the_parts_of_one_add_up_and_the_part_of_a_site_that_is_cut_off_is_named(shell: Shell) -> None:
