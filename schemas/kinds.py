@@ -1,13 +1,13 @@
 """The surface of a site: which kinds it serves, and how people call them. Pure.
 
-`secret/edge-ca`, `deploy/web`, `deployments.apps/web` and `apps/Deployment/shop/web` all name a resource; a surface
-turns them into the one identity.
+`secret/edge-ca`, `deploy/web`, `deployments.apps/web`, `deployments.v1.apps/web` and `apps/Deployment/shop/web` all
+name a resource; a surface turns them into the one identity.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from schemas.events import ServedKind
@@ -62,12 +62,21 @@ def one_group(group: str, kind: str) -> str:
     return _MOVED.get((group, kind), group)
 
 
-class UnknownKindError(IdentityError):
-    """A kind that the surface does not serve; `near` are names that look like it."""
+def not_served_at(served: ServedKind, version: str) -> str:
+    """That a kind is not served at a version, and at which it is."""
+    if not served.versions:
+        return f"{served.kind} is served at no version"
+    group, _ = split_kind(served.kind)
+    *offered, wanted = (f"{group}/{one}" if group else one for one in (*served.versions, version))
+    return f"{served.kind} is served as {', '.join(offered)}, not as {wanted}"
 
-    def __init__(self, text: str, near: list[str]) -> None:
+
+class UnknownKindError(IdentityError):
+    """A kind, or a version of one, that the surface does not serve; `near` are names that look like it."""
+
+    def __init__(self, message: str, near: Sequence[str] = ()) -> None:
         hint = f"; did you mean {', '.join(near)}?" if near else ""
-        super().__init__(f"no kind is called {text[:80]!r} here{hint}")
+        super().__init__(f"{message}{hint}")
         self.near = near
 
 
@@ -102,10 +111,25 @@ class Surface:
         return KindId(name) if KindId(name) in self.served else self._names.get(name.lower())
 
     def kind(self, name: str) -> KindId:
-        """What a person calls a kind (`deploy`, `Deployment`, `deployments.apps`, `apps/Deployment`) → its id."""
-        found = self.find_named(name)
+        """What a person calls a kind (`deploy`, `Deployment`, `deployments.apps`, `apps/Deployment`) → its id.
+
+        With a version as kubectl takes one, too (`deployments.v1.apps`, `pods.v1.`): it has to be served.
+        """
+        found = self.find_named(name) or self._at_version(name.lower())
         if found is None:
-            raise UnknownKindError(name, difflib.get_close_matches(name.lower(), self._names, NEAR_NAMES_MAX))
+            near = difflib.get_close_matches(name.lower(), self._names, NEAR_NAMES_MAX)
+            raise UnknownKindError(f"no kind is called {name[:80]!r} here", near)
+        return found
+
+    def _at_version(self, name: str) -> KindId | None:
+        plural, _, rest = name.partition(".")
+        version, dot, group = rest.partition(".")
+        found = self._names.get(f"{plural}.{group}" if group else plural)
+        if not dot or found is None or split_kind(found)[0] != group:
+            return None
+        served = self.served[found]
+        if version not in served.versions:
+            raise UnknownKindError(not_served_at(served, version[:80]))
         return found
 
     def resolve(self, text: str, namespace: str = "") -> ResourceId:

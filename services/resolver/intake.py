@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 from schemas.events import ResourceState, ServedKind
 from schemas.identity import IdentityError, KindId, ResourceId, ResourceKey, SiteName, kind_id, resource_id
 from schemas.intents import Intent
-from schemas.kinds import Surface, UnknownKindError
+from schemas.kinds import Surface, UnknownKindError, not_served_at
 from schemas.rehearsals import RehearsalAnswer, RehearsedChange, RehearsedResult
 from schemas.relations.extract import Extractor
 from schemas.ties import is_declared
@@ -250,12 +250,8 @@ def _check_served(
 
 
 def _not_served(key: ResourceKey, version: str, surface: Surface, served: ServedKind | None = None) -> Problem:
-    group = f"{key.group}/" if key.group else ""
-    if served is not None and not served.versions:
-        message = f"{key.kind_id} is served at no version"
-    elif served is not None:
-        offered = ", ".join(f"{group}{one}" for one in served.versions)
-        message = f"{key.kind_id} is served as {offered}, not as {group}{version}"
+    if served is not None:
+        message = not_served_at(served, version)
     elif key.kind_id in NEVER_KEPT:
         message = f"{key.kind_id} is nothing that an API server keeps: answered at once, it cannot be judged here"
     else:
