@@ -114,7 +114,10 @@ class Questions:
         return await self._ask(await self.entry_site(site), "why", query, GraphAnswer)
 
     async def missing(self, *, namespace: str = "", site: str | None = None, optional: bool = False) -> GraphAnswer:
-        """Dangling references, of one namespace or of the site; a node's `made_by` is the top of its owners."""
+        """Dangling references, of one namespace or of the site; a node's `made_by` is the top of its owners.
+
+        Raises RefusedError for a namespace that is not there.
+        """
         query = _question(MissingQuery, namespace=namespace, optional=optional)
         return await self._ask(await self.entry_site(site), "missing", query, GraphAnswer)
 

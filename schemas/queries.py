@@ -87,7 +87,7 @@ class StatesAnswer(Message):
 
 
 class MissingQuery(StrictMessage):
-    """Dangling references, of one namespace or of the site."""
+    """Dangling references, of one namespace or of the site; a Refusal (404) for a namespace that is not there."""
 
     schema_: Literal["missingquery/v1"] = Field("missingquery/v1", alias="schema")
     namespace: str = ""

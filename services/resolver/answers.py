@@ -45,6 +45,9 @@ from services.resolver.machine import Machine
 from services.resolver.signals import CancelSeen, Moment
 
 SERVICE: Final = "resolver"
+UNREADABLE: Final = "D010"  # the question
+NOT_FOUND: Final = "404"  # what it is about
+REFUSED: Final = (MessageError, IdentityError, questions.NoNamespaceError)
 NAMES_SLICE: Final = 4_096  # names that are looked at between two turns of everybody else: some milliseconds
 Links = Callable[[], Awaitable[SiteLinks]]
 Cancel = Callable[[CancelSeen], Awaitable[None]]
@@ -162,7 +165,7 @@ class Answers:
         if request.intent not in self._machine.docket.deferred:
             known = self._machine.docket.known(request.intent)
             state = f"its verdict is {known.decision}" if known else "no verdict on it is known"
-            return Refusal(code="D010", message=f"intent {request.intent} does not wait: {state}").to_json()
+            return Refusal(code=UNREADABLE, message=f"intent {request.intent} does not wait: {state}").to_json()
         await self._give_up(CancelSeen(request.intent, request.requester))
         verdict = self._machine.docket.known(request.intent)
         assert verdict is not None, "a deferred intent has a verdict"
@@ -246,18 +249,19 @@ def _refusing(handler: Callable[[bytes], Awaitable[bytes] | bytes]) -> Handler:
     def answer(received: Received) -> Awaitable[bytes] | bytes:
         try:
             found = handler(received.payload)
-        except (MessageError, IdentityError) as error:
+        except REFUSED as error:
             return _refusal(error)
         return found if isinstance(found, bytes) else late(found)
 
     async def late(found: Awaitable[bytes]) -> bytes:
         try:
             return await found
-        except (MessageError, IdentityError) as error:
+        except REFUSED as error:
             return _refusal(error)
 
     return answer
 
 
 def _refusal(error: Exception) -> bytes:
-    return Refusal(code="D010", message=str(error)).to_json()
+    code = NOT_FOUND if isinstance(error, questions.NoNamespaceError) else UNREADABLE
+    return Refusal(code=code, message=str(error)).to_json()

@@ -6,9 +6,12 @@ Names in a question are what people call things; IdentityError says which of the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from itertools import islice
 
 from schemas.events import ResourceState
-from schemas.identity import ResourceId
+from schemas.identity import ResourceId, ResourceKey, resource_id
+from schemas.kinds import NEAR_NAMES_MAX
 from schemas.queries import (
     GraphAnswer,
     GraphQuery,
@@ -21,7 +24,9 @@ from schemas.queries import (
 )
 from schemas.relations.ambient import is_ambient
 from schemas.verdicts import Evidence, Preconditions
+from services.chassis.errors import PermanentError
 from services.resolver.graph import walk
+from services.resolver.graph.selecting import NAMESPACE
 from services.resolver.graph.store import Graph
 from services.resolver.graph.view import View
 from services.resolver.plan import Planned, cycle, plan
@@ -47,15 +52,38 @@ def why(view: View, query: WhyQuery, evidence: Evidence) -> GraphAnswer:
     return walk.why(view, source, target, evidence=evidence)
 
 
+class NoNamespaceError(PermanentError):
+    """A namespace is asked about that is known not to be there."""
+
+
 def missing(view: View, live: Graph, query: MissingQuery, evidence: Evidence) -> Iterator[GraphAnswer | None]:
-    """What leads nowhere, of all that is there: None when others may have a turn, and then the answer."""
-    return walk.missing(
+    """What leads nowhere, of all that is there: None when others may have a turn, and then the answer.
+
+    Raises NoNamespaceError.
+    """
+    if query.namespace and _is_known_not_to_be_there(view, live, query.namespace, evidence):
+        near: list[str] = []
+        there = (ResourceKey.parse(one).name for one in live.members(NAMESPACE))
+        while some := [*islice(there, walk.SLICE)]:
+            near = get_close_matches(query.namespace, [*near, *some], NEAR_NAMES_MAX)
+            yield None
+        hint = f"; did you mean {', '.join(near)}?" if near else ""
+        raise NoNamespaceError(f"no namespace is called {query.namespace[:80]!r} at {view.site}{hint}")
+    yield from walk.missing(
         view,
         optional=query.optional,
         limit=query.limit,
         evidence=evidence,
         sources=live.identities(query.namespace or None),
     )
+
+
+def _is_known_not_to_be_there(view: View, live: Graph, namespace: str, evidence: Evidence) -> bool:
+    """Nothing is known where namespaces are not observed; what is in one proves it, though it was not seen itself."""
+    served = view.surface.find(NAMESPACE)
+    is_seen = served is not None and served.watched and evidence.fresh and NAMESPACE not in evidence.blind
+    is_there = view.find(resource_id("", NAMESPACE, "", namespace)) is not None
+    return is_seen and not is_there and next(live.identities(namespace), None) is None
 
 
 def names(live: Graph, query: NamesQuery) -> NamesAnswer:

@@ -236,6 +236,13 @@ def test_a_mistyped_name_exits_1_and_says_that_nothing_refers_to_it(shell: Shell
     assert ran.err == "cheops: Deployment shop/wbe is not at lyon, and nothing refers to it\n"
 
 
+def test_a_mistyped_namespace_exits_1_and_those_that_are_near_are_named(shell: Shell) -> None:
+    for ran in (shell("missing", "-n", "shopp"), shell("missing", "-n", "shopp", "-f", MANIFESTS, "--site", "lyon")):
+        assert (ran.code, ran.out) == (1, "")
+        assert ran.err == "cheops: no namespace is called 'shopp' at lyon; did you mean shop?\n"
+    assert shell("missing", *SHOP).code == 0
+
+
 @pytest.mark.parametrize(
     ("form", "first", "holds"),
     [

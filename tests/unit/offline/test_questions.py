@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -11,6 +12,14 @@ from typer.testing import CliRunner
 from cheops.cli.failures import BadInputError
 from cheops.cli.main import app
 from cheops.demo.stage import MANIFESTS
+from cheops.offline.sites import site_of
+from schemas.documents import Document
+from schemas.identity import SiteName
+from schemas.queries import MissingQuery
+from schemas.relations.loader import load_catalogue
+from services.resolver import questions
+from services.resolver.graph.walk import SLICE
+from services.resolver.questions import NoNamespaceError
 
 
 def typed(*words: str | Path, code: int = 0) -> str:
@@ -48,6 +57,34 @@ def test_why_and_missing_exit_as_online() -> None:
     assert alone[0] == "✗ ConfigMap shop/checkout-settings"
     assert alone[-2] == "1 missing at manifests, needed by 1"
     assert typed("missing", "-f", MANIFESTS).startswith("nothing is missing")
+
+
+def test_a_namespace_that_is_not_there_is_named_with_those_that_are_near() -> None:
+    with pytest.raises(NoNamespaceError, match=r"^no namespace is called 'shopp' at manifests; did you mean shop\?$"):
+        typed("missing", "-n", "shopp", "-f", MANIFESTS)
+    with pytest.raises(NoNamespaceError, match=r"^no namespace is called 'zz' at manifests$"):
+        typed("missing", "-n", "zz", "-f", MANIFESTS, "-o", "json")
+    for there in ("shop", "default", "kube-system"):
+        said = typed("missing", "-n", there, "-f", MANIFESTS)
+        assert said.startswith(f"nothing is missing at manifests in namespace {there}")
+
+
+@pytest.mark.parametrize("unknown", [{"blind": ("Namespace",)}, {"fresh": False}])
+def test_of_a_namespace_nothing_is_claimed_where_none_is_observed(unknown: dict[str, Any]) -> None:
+    site = site_of(SiteName("lyon"), [], load_catalogue())
+    evidence = site.evidence(10.0).model_copy(update=unknown)
+    (answer,) = questions.missing(site.graph, site.graph, MissingQuery(namespace="shopp"), evidence)
+    assert answer is not None
+    assert answer.edges == ()
+
+
+def test_a_namespace_that_is_not_there_is_found_among_many_without_holding_up_others() -> None:
+    bodies = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": f"team-{one}"}} for one in range(1_000)]
+    site = site_of(SiteName("lyon"), [Document("many.yaml", 1, one) for one in bodies], load_catalogue())
+    turns = questions.missing(site.graph, site.graph, MissingQuery(namespace="team-77x"), site.evidence(10.0))
+    assert [next(turns) for _ in range(len(bodies) // SLICE)] == [None] * (len(bodies) // SLICE)
+    with pytest.raises(NoNamespaceError, match="; did you mean team-77, "):
+        list(turns)
 
 
 def test_what_every_cluster_has_is_not_missing(tmp_path: Path) -> None:
