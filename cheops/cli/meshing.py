@@ -30,12 +30,26 @@ AtOption = Annotated[
         "--at", help="Where a server is: NAME=HOST[:PORT] (a site's clients, a router's links).", metavar="AT"
     ),
 ]
+ListenOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--listen",
+        help="Where it listens instead, as behind NAT: NAME=ADDRESS[:PORT]; 0.0.0.0 or :: is everywhere.",
+        metavar="LISTEN",
+    ),
+]
 SiteArgument = Annotated[str, typer.Argument(help="Name of the site.", metavar="SITE")]
 INIT_EXAMPLES = examples(
     "cheops mesh init --sites lyon,oslo,nice --routers 2 --out mesh",
     "cheops mesh init --sites lyon,oslo --routers 0 --out mesh      (sites dial each other)",
     "cheops mesh init --sites lyon,oslo --tls                       (needs the extra: sandbox)",
     "cheops mesh init --sites lyon --at lyon=10.1.0.5:4222 --at router-1=relay.example:7422",
+    "cheops mesh init --sites lyon --at router-1=203.0.113.7 --listen router-1=0.0.0.0       (behind NAT)",
+)
+ADD_EXAMPLES = examples(
+    "cheops mesh add rome --out mesh",
+    "cheops mesh add rome --at rome=10.2.0.5",
+    "cheops mesh add rome --at rome=203.0.113.9 --listen rome=0.0.0.0       (behind NAT)",
 )
 MANIFESTS_EXAMPLES = examples(
     "cheops mesh manifests lyon --image registry.example/cheops:0.1.0 | kubectl apply --server-side -f -",
@@ -46,7 +60,7 @@ MANIFESTS_EXAMPLES = examples(
 WHAT_TO_DO = {
     "start": "start it in its folder: nats-server -c server.conf",
     "reload": "reload it: nats-server --signal reload=PID",
-    "restart": "restart it: a link was taken away",
+    "restart": "restart it: a link was taken away, or it listens elsewhere",
     "stop": "stop it: it is no longer part of the mesh",
 }
 
@@ -59,6 +73,7 @@ def init(
     ] = None,
     folder: FolderOption = Path("mesh"),
     at: AtOption = None,
+    listen: ListenOption = None,
     tls: Annotated[
         bool, typer.Option("--tls", help="Encrypt links and clients; an authority is made in DIR/ca.")
     ] = False,
@@ -71,17 +86,22 @@ def init(
     from cheops.topology.folder import MeshFolder
 
     names = [name.strip() for name in sites.split(",") if name.strip()]
-    _tell(MeshFolder(folder).init(names, routers, _addresses(at), tls=tls), folder, output)
+    steps = MeshFolder(folder).init(names, routers, _addresses(at), tls=tls, listening=_addresses(listen, "--listen"))
+    _tell(steps, folder, output)
 
 
-@app.command(cls=Command, epilog=examples("cheops mesh add rome --out mesh", "cheops mesh add rome --at rome=10.2.0.5"))
+@app.command(cls=Command, epilog=ADD_EXAMPLES)
 def add(
-    site: SiteArgument, folder: FolderOption = Path("mesh"), at: AtOption = None, output: OutputOption = Output.TEXT
+    site: SiteArgument,
+    folder: FolderOption = Path("mesh"),
+    at: AtOption = None,
+    listen: ListenOption = None,
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Add a site while the others run."""
     from cheops.topology.folder import MeshFolder
 
-    _tell(MeshFolder(folder).add(site, _addresses(at)), folder, output)
+    _tell(MeshFolder(folder).add(site, _addresses(at), _addresses(listen, "--listen")), folder, output)
 
 
 @app.command(cls=Command, epilog=examples("cheops mesh remove rome --out mesh"))
@@ -147,10 +167,10 @@ def manifests(
     kubernetes_objects(MeshFolder(folder).manifests(server, choices), output)
 
 
-def _addresses(at: list[str] | None) -> dict[str, Address]:
+def _addresses(said: list[str] | None, option: str = "--at") -> dict[str, Address]:
     from cheops.topology.plan import parse_address
 
-    return dict(parse_address(text) for text in at or [])
+    return dict(parse_address(text, option) for text in said or [])
 
 
 def _tell(steps: Iterable[Step], folder: Path, output: Output, none: str = NO_STEP) -> None:

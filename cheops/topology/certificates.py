@@ -24,6 +24,7 @@ from cheops.private_files import write_private
 from cheops.topology.plan import FOLDER_OF_AUTHORITY
 from services.chassis.errors import SettingsError
 
+ANYWHERE: Final = ("0.0.0.0", "::")  # listened at, never dialled
 VALID_DAYS: Final = 3650  # replaced by deleting the files and `cheops mesh init` again
 CLOCK_SKEW: Final = timedelta(hours=1)
 
@@ -35,15 +36,16 @@ class Authority:
         home = mesh / FOLDER_OF_AUTHORITY
         self._certificate_file, self._key_file = home / "ca.pem", home / "ca.key"
 
-    def certify(self, folder: Path, host: str) -> None:
-        """A certificate for the server in `folder`, which others reach at `host`; kept when it is there."""
+    def certify(self, folder: Path, *hosts: str) -> None:
+        """A certificate for the server in `folder`, which is reached at these hosts; kept when it is there."""
         files = folder / "tls"
         if (files / "cert.pem").exists():
             return
         files.mkdir(parents=True, exist_ok=True, mode=0o700)
         issuer, signing = self._own()
         key = ec.generate_private_key(ec.SECP256R1())
-        names = [*dict.fromkeys(map(_alternative, (host, "localhost", "127.0.0.1")))]
+        reached = (one for one in (*hosts, "localhost", "127.0.0.1") if one not in ANYWHERE)
+        names = [*dict.fromkeys(map(_alternative, reached))]
         made = (
             _builder(folder.name, issuer.subject, key.public_key())
             .add_extension(x509.SubjectAlternativeName(names), critical=False)

@@ -7,9 +7,9 @@
     DIR/routers/router-1/server.conf
     DIR/ca, DIR/*/tls                      with TLS (certificates.py)
 
-Running servers take most changes by a reload (SIGHUP). Only a link that is taken away needs a restart of who accepted
-it: nats-server 2.15 drops clients whose user is gone, not links (measured). A router holds nothing, so that costs a
-second, and nobody is cut while another router runs.
+Running servers take most changes by a reload (SIGHUP). A link that is taken away needs a restart of who accepted it:
+nats-server 2.15 drops clients whose user is gone, not links (measured); so does another address to listen at. A router
+holds nothing, so that costs a second, and nobody is cut while another router runs.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ SERVER_FILE: Final = "server.conf"
 KEYS_FOLDER: Final = "keys"
 SEALING: Final = "sealing"  # not a user: what Secrets from other sites are sealed with
 DEFAULT_ROUTERS: Final = 2
+
+NOWHERE_ELSE: Final[Mapping[str, Address]] = {}  # than where others reach it
 
 Action = Literal["start", "reload", "restart", "stop"]
 
@@ -81,11 +83,17 @@ class MeshFolder:
 
     @_files_told()
     def init(
-        self, sites: list[str], routers: int | None, addresses: Mapping[str, Address], *, tls: bool = False
+        self,
+        sites: list[str],
+        routers: int | None,
+        addresses: Mapping[str, Address],
+        *,
+        tls: bool = False,
+        listening: Mapping[str, Address] = NOWHERE_ELSE,
     ) -> list[Step]:
         """A new mesh, or further sites and another number of routers for the one that is here; keys are kept.
 
-        `tls` encrypts links and clients from then on.
+        `tls` encrypts links and clients from then on. `listening`: where servers listen, those that are here, too.
         """
         twice = sorted({name for name in sites if sites.count(name) > 1})
         if twice:
@@ -97,16 +105,20 @@ class MeshFolder:
         count = routers if routers is not None else (len(before.routers) if there else DEFAULT_ROUTERS)
         known = {*before.names}
         plan = before.with_routers(count, addresses).with_sites([one for one in sites if one not in known], addresses)
-        _refuse_unknown(addresses, plan)
-        return self._write(before, plan.model_copy(update={"tls": before.tls or tls}))
+        _refuse_unknown("--at", addresses, plan)
+        _refuse_unknown("--listen", listening, plan)
+        return self._write(before, plan.listening(listening).model_copy(update={"tls": before.tls or tls}))
 
     @_files_told()
-    def add(self, name: str, addresses: Mapping[str, Address]) -> list[Step]:
-        """One site more."""
+    def add(
+        self, name: str, addresses: Mapping[str, Address], listening: Mapping[str, Address] = NOWHERE_ELSE
+    ) -> list[Step]:
+        """One site more. `listening`: as for `init`."""
         before = self.plan()
         plan = before.with_sites([name], addresses)
-        _refuse_unknown(addresses, plan)
-        return self._write(before, plan)
+        _refuse_unknown("--at", addresses, plan)
+        _refuse_unknown("--listen", listening, plan)
+        return self._write(before, plan.listening(listening))
 
     @_files_told()
     def remove(self, name: str) -> list[Step]:
@@ -189,9 +201,9 @@ class MeshFolder:
 
         authority = Authority(self.path)
         for router in plan.routers:
-            authority.certify(self.path / FOLDER_OF_ROUTERS / router.name, router.host)
+            authority.certify(self.path / FOLDER_OF_ROUTERS / router.name, router.host, router.own_host)
         for site in plan.sites:
-            authority.certify(self.path / site.name, site.host)
+            authority.certify(self.path / site.name, site.host, site.own_host)
             (self.keys_of(site.name) / "ca.pem").write_bytes(authority.trusted())
 
     def _routers(self, before: Plan, plan: Plan, dropping: bool) -> Iterable[Step]:
@@ -231,13 +243,16 @@ class MeshFolder:
 
 
 def _action(before: Iterable[Site | Router], server: Site | Router, dropping: bool) -> Action:
-    if server.name not in {one.name for one in before}:
+    was = next((one for one in before if one.name == server.name), None)
+    if was is None:
         return "start"
-    return "restart" if dropping else "reload"
+    is_moved = (was.own_host, was.listen_port) != (server.own_host, server.listen_port)
+    return "restart" if dropping or is_moved else "reload"
 
 
-def _refuse_unknown(addresses: Mapping[str, Address], plan: Plan) -> None:
+def _refuse_unknown(option: str, addresses: Mapping[str, Address], plan: Plan) -> None:
     known = {*plan.names, *(one.name for one in plan.routers)}
     unknown = sorted(set(addresses) - known)
     if unknown:
-        raise SettingsError(f"--at: no server is called {', '.join(unknown)} (there are {', '.join(sorted(known))})")
+        there = ", ".join(sorted(known))
+        raise SettingsError(f"{option}: no server is called {', '.join(unknown)} (there are {there})")

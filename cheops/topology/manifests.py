@@ -106,7 +106,7 @@ def of_site(plan: Plan, site: Site, files: Files, choices: Choices) -> list[Obje
     """
     names = Naming(choices.namespace, site.name)
     host = _host(plan, site, choices)
-    text = as_text(site_configuration(plan, site, bound=WITHIN_THE_POD), f"The server of site {site.name}.")
+    text = as_text(site_configuration(plan, site.listening(WITHIN_THE_POD)), f"The server of site {site.name}.")
     texts = {CONFIGURATION: text, LINK: _file(files, f"{site.name}/keys/{LINK}")}
     certificates = _certificates(plan, files, site.name)
     store = Volume("store", f"{HOME}/store")
@@ -137,7 +137,7 @@ def of_site(plan: Plan, site: Site, files: Files, choices: Choices) -> list[Obje
 def of_router(plan: Plan, router: Router, files: Files, choices: Choices) -> list[Object]:
     """Everything of a router; it holds nothing. Raises SettingsError for a file that is missing."""
     names = Naming(choices.namespace, router.name)
-    text = as_text(router_configuration(plan, router, bound=WITHIN_THE_POD), f"Router {router.name}.")
+    text = as_text(router_configuration(plan, router.listening(WITHIN_THE_POD)), f"Router {router.name}.")
     texts = {CONFIGURATION: text}
     certificates = _certificates(plan, files, f"{FOLDER_OF_ROUTERS}/{router.name}")
     ports = {"links": router.links_port}

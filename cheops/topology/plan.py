@@ -25,6 +25,7 @@ TAKEN: Final = {
     FOLDER_OF_AUTHORITY: "the folder of the certificates' authority",
 }
 ROUTER: Final = re.compile(r"router-[1-9][0-9]*")
+_BRACKETED: Final = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::(.*))?")  # an address of IPv6, and its port
 
 Port = int  # -1: the kernel chooses
 
@@ -33,22 +34,35 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Site(_Frozen):
-    """A site's own server. `keys`: role → public nkey."""
-
-    name: SiteName
-    host: str = LOOPBACK
-    port: Port = CLIENTS_PORT
-    links_port: Port = LINKS_PORT
-    keys: Mapping[str, str] = Field(default_factory=dict)
-
-
-class Router(_Frozen):
-    """A server that holds nothing and passes on."""
+class _Server(_Frozen):
+    """`host`: where others reach it. `listen_host`, `listen_port`: where it listens; "" and 0: there as well."""
 
     name: str
     host: str = LOOPBACK
     links_port: Port = LINKS_PORT
+    listen_host: str = ""
+    listen_port: Port = 0
+
+    @property
+    def own_host(self) -> str:
+        """The address that it listens at."""
+        return self.listen_host or self.host
+
+    def listening(self, host: str, port: Port = 0) -> Self:
+        """The same, listening there."""
+        return self.model_copy(update={"listen_host": host, "listen_port": port})
+
+
+class Site(_Server):
+    """A site's own server. `listen_port`: for `port`. `keys`: role → public nkey."""
+
+    name: SiteName
+    port: Port = CLIENTS_PORT
+    keys: Mapping[str, str] = Field(default_factory=dict)
+
+
+class Router(_Server):
+    """A server that holds nothing and passes on. `listen_port`: for `links_port`."""
 
 
 class Plan(_Frozen):
@@ -125,6 +139,12 @@ class Plan(_Frozen):
             plan = plan.model_copy(update={"routers": (*plan.routers, made)})
         return plan
 
+    def listening(self, addresses: Mapping[str, Address]) -> Plan:
+        """These servers listen there; the others where they did."""
+        sites = tuple(one.listening(*addresses[one.name]) if one.name in addresses else one for one in self.sites)
+        routers = tuple(one.listening(*addresses[one.name]) if one.name in addresses else one for one in self.routers)
+        return self.model_copy(update={"sites": sites, "routers": routers})
+
     def without(self, name: str) -> Plan:
         """One site less; raises SettingsError when it is not there, or the last."""
         gone = self.site(name)
@@ -148,13 +168,23 @@ class Plan(_Frozen):
 Address = tuple[str, int]  # host, port; port 0: choose
 
 
-def parse_address(text: str) -> tuple[str, Address]:
-    """`lyon=10.0.0.1:4222` or `lyon=nats.lyon.example` → name, address. Raises SettingsError."""
+def parse_address(text: str, option: str = "--at") -> tuple[str, Address]:
+    """`lyon=10.0.0.1:4222`, `lyon=[fd00::5]:4222`, `lyon=nats.lyon.example` → name, address. Raises SettingsError."""
     name, equals, rest = text.partition("=")
-    host, _, port = rest.partition(":") if rest.count(":") == 1 else (rest, "", "")
-    if not (name and equals and host) or (port and not (port.isdigit() and 0 < int(port) < 65536)):
-        raise SettingsError(f"--at {text!r}: expected NAME=HOST or NAME=HOST:PORT")
+    bracketed = _BRACKETED.fullmatch(rest)
+    if bracketed:
+        host, port = bracketed.groups("")
+    else:
+        host, _, port = rest.partition(":") if rest.count(":") == 1 else (rest, "", "")
+    is_host = host and "[" not in host and "]" not in host
+    if not (name and equals and is_host) or (port and not (port.isdigit() and 0 < int(port) < 65536)):
+        raise SettingsError(f"{option} {text!r}: expected NAME=HOST or NAME=HOST:PORT")
     return name, (host, int(port or 0))
+
+
+def host_port(host: str, port: Port) -> str:
+    """`10.0.0.1:4222`, `[fd00::5]:4222`."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _free(first: int, host: str, taken: Iterable[tuple[str, int]]) -> int:

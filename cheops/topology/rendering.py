@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from cheops.topology.permissions import AUDITOR, LINK, ROLES, Permissions, Role, never_crossing, of_link, of_role
-from cheops.topology.plan import LOOPBACK, Plan, Router, Site
+from cheops.topology.plan import LOOPBACK, Plan, Router, Site, host_port
 from services.chassis.bus.sizes import SERVER_PAYLOAD_BYTES
 
 SEED_VARIABLE: Final = "link_seed"
@@ -27,17 +27,13 @@ ANSWER_WITHIN: Final = "2m"  # how long a question may be answered; the longest 
 Configuration = dict[str, Any]
 
 
-def site_configuration(plan: Plan, site: Site, *, sync: str = "always", bound: str = "") -> Configuration:
-    """A site's own server. `sync`: when acknowledged messages reach the disk.
-
-    `bound`: the address that it listens at where that is not the one that others reach it at.
-    """
-    bound = bound or site.host
+def site_configuration(plan: Plan, site: Site, *, sync: str = "always") -> Configuration:
+    """A site's own server. `sync`: when acknowledged messages reach the disk."""
     users = _users(site, [role for role in ROLES if role not in (LINK, AUDITOR)])
     dialling = [_user(one.keys[LINK], of_link(one.name, site.name), link=True) for one in plan.accepted_by(site.name)]
     links: Configuration = {"no_advertise": True, "reconnect": REDIAL}
     if not plan.routers:
-        links["listen"] = f"{bound}:{site.links_port}"
+        links["listen"] = host_port(site.own_host, site.links_port)
         links["isolate_leafnode_interest"] = True  # a site passes nothing on between two others
         links |= _tls(plan)
     links["remotes"] = [
@@ -46,7 +42,7 @@ def site_configuration(plan: Plan, site: Site, *, sync: str = "always", bound: s
     ]
     return {
         "server_name": site.name,
-        "listen": f"{bound}:{site.port}",
+        "listen": host_port(site.own_host, site.listen_port or site.port),
         **_limits(SITE_PING),
         **_tls(plan),
         "jetstream": {"store_dir": "store", "domain": site.name, "sync_interval": sync},
@@ -56,14 +52,15 @@ def site_configuration(plan: Plan, site: Site, *, sync: str = "always", bound: s
     }
 
 
-def router_configuration(plan: Plan, router: Router, *, bound: str = "") -> Configuration:
-    """A router: no JetStream, no users but the sites' links. `bound`: as for a site."""
+def router_configuration(plan: Plan, router: Router) -> Configuration:
+    """A router: no JetStream, no users but the sites' links."""
+    links = host_port(router.own_host, router.listen_port or router.links_port)
     return {
         "server_name": router.name,
         "listen": f"{LOOPBACK}:-1",  # nobody is a client of a router
         **_limits(ROUTER_PING),
         "authorization": {"users": [_user(one.keys[LINK], of_link(one.name), link=True) for one in plan.sites]},
-        "leafnodes": {"listen": f"{bound or router.host}:{router.links_port}", "no_advertise": True, **_tls(plan)},
+        "leafnodes": {"listen": links, "no_advertise": True, **_tls(plan)},
     }
 
 
@@ -93,7 +90,7 @@ def _remote(plan: Plan, site: Site, there: Router | Site, sender: Site | None = 
     never = never_crossing(site.name, plan.names, sender.name if sender else None)
     trusting = {"tls": {"ca_file": TLS_FILES["ca_file"], "handshake_first": True}} if plan.tls else {}
     return {
-        "url": f"{'tls' if plan.tls else 'nats-leaf'}://{there.host}:{there.links_port}",
+        "url": f"{'tls' if plan.tls else 'nats-leaf'}://{host_port(there.host, there.links_port)}",
         **trusting,
         "nkey": f"${SEED_VARIABLE}",
         "deny_imports": list(never),

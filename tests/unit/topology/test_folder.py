@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -105,6 +107,36 @@ def test_no_site_is_called_as_another_folder_of_the_mesh_or_as_a_router(folder: 
     assert name not in folder.plan().names
 
 
+def listening(folder: MeshFolder, server: str) -> list[str]:
+    """Where its file says that it takes clients and links."""
+    text = (folder.path / server / "server.conf").read_text()
+    return re.findall(r'"listen": "(.*)"', text)
+
+
+def test_where_a_server_listens_is_kept_by_whatever_changes_the_mesh_later(folder: MeshFolder) -> None:
+    folder.init(["lyon", "oslo"], 2, {}, listening={"lyon": ("0.0.0.0", 0), "router-1": ("::", 7000)})
+    changes: list[Callable[[], object]] = [
+        lambda: folder.add("nice", {}, {"nice": ("10.0.0.7", 4300)}),
+        lambda: folder.revoke("lyon", "client"),
+        lambda: folder.init(["lyon", "rome"], None, {}),
+        lambda: folder.remove("oslo"),
+    ]
+    for change in changes:
+        change()
+        assert listening(folder, "lyon") == ["0.0.0.0:4222"]
+        assert listening(folder, "nice") == ["10.0.0.7:4300"]
+        assert listening(folder, "routers/router-1") == ["127.0.0.1:-1", "[::]:7000"]
+        assert listening(folder, "routers/router-2") == ["127.0.0.1:-1", "127.0.0.1:7423"]
+    assert '"nats-leaf://127.0.0.1:7422"' in (folder.path / "lyon" / "server.conf").read_text()
+
+
+def test_a_server_that_is_to_listen_elsewhere_is_restarted_and_nobody_else(folder: MeshFolder) -> None:
+    there = {"lyon": ("0.0.0.0", 0), "router-2": ("0.0.0.0", 0)}
+    assert actions(folder.init(["lyon"], None, {}, listening=there)) == {"router-2": "restart", "lyon": "restart"}
+    assert folder.init(["lyon"], None, {}, listening=there) == []
+    assert actions(folder.add("nice", {}, {"oslo": ("::", 0)}))["oslo"] == "restart"
+
+
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(SettingsError, match="holds something else"):
@@ -129,7 +161,9 @@ def test_on_the_command_line_bad_input_exits_2_and_says_what_was_expected(tmp_pa
         (("remove", "rome"), "no site is called 'rome'"),
         (("revoke", "lyon", "--role", "king"), "no role is called 'king'"),
         (("init", "--sites", "lyon,lyon"), "a name stands twice: lyon"),
-        (("init", "--sites", "lyon", "--at", "rome=here"), "no server is called rome"),
+        (("init", "--sites", "lyon", "--at", "rome=here"), "--at: no server is called rome"),
+        (("init", "--sites", "lyon", "--listen", "rome=0.0.0.0"), "--listen: no server is called rome"),
+        (("add", "nice", "--listen", "nice"), "--listen 'nice': expected NAME=HOST or NAME=HOST:PORT"),
         (("init", "--sites", "lyon", "--routers", "-1"), "-1 routers"),
     ):
         found = shell("mesh", *words, *out)

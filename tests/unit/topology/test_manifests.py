@@ -119,6 +119,12 @@ def test_a_router_has_its_configuration_and_no_secret_of_a_site(folder: MeshFold
     assert objects["Deployment", "router-1"]["spec"]["replicas"] == 1
 
 
+def test_where_a_server_listens_outside_of_a_cluster_says_nothing_of_one_in_it(folder: MeshFolder) -> None:
+    before = {name: folder.manifests(name, Choices()) for name in ("lyon", "router-1")}
+    folder.init(["lyon"], None, {}, listening={"lyon": ("10.0.0.5", 4301), "router-1": ("10.0.0.6", 7500)})
+    assert {name: folder.manifests(name, Choices()) for name in before} == before
+
+
 def test_whose_files_change_is_started_again_and_nobody_else(folder: MeshFolder) -> None:
     before = checksums(by_name(folder.manifests("lyon", Choices())))
     folder.revoke("lyon", "watcher")

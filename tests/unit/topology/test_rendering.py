@@ -124,7 +124,13 @@ def test_a_name_that_exists_or_is_none_is_refused(names: list[str], error: type[
         planned(1).with_sites(names, {})
 
 
-@pytest.mark.parametrize("text", ["lyon", "lyon=", "=host", "lyon=host:0", "lyon=host:x", "lyon=host:70000"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("lyon", "lyon=", "=host", "lyon=host:0", "lyon=host:x", "lyon=host:70000"),
+        *("lyon=[::1", "lyon=[::1]4222", "lyon=[::1]:x", "lyon=[]"),
+    ],
+)
 def test_an_address_that_is_none_says_what_was_expected(text: str) -> None:
     with pytest.raises(SettingsError, match=r"NAME=HOST"):
         parse_address(text)
@@ -133,6 +139,17 @@ def test_an_address_that_is_none_says_what_was_expected(text: str) -> None:
 def test_an_address_may_leave_out_the_port() -> None:
     assert parse_address("lyon=nats.lyon.example") == ("lyon", ("nats.lyon.example", 0))
     assert parse_address("lyon=10.0.0.1:4300") == ("lyon", ("10.0.0.1", 4300))
+    assert parse_address("lyon=fd00::5") == parse_address("lyon=[fd00::5]") == ("lyon", ("fd00::5", 0))
+
+
+def test_an_address_of_ipv6_stands_in_brackets_before_its_port() -> None:
+    name, address = parse_address("router-1=[fd00::5]:7400")
+    plan = Plan(schema="mesh/v1", sites=()).with_routers(1, {name: address})
+    plan = plan.with_sites(["lyon"], {"lyon": ("fd00::6", 0)})
+    plan = plan.with_keys("lyon", {role: f"U-lyon-{role}" for role in ROLES})
+    (site,) = sites_of(plan)
+    assert (site["listen"], site["leafnodes"]["remotes"][0]["url"]) == ("[fd00::6]:4222", "nats-leaf://[fd00::5]:7400")
+    assert router_configuration(plan, plan.routers[0])["leafnodes"]["listen"] == "[fd00::5]:7400"
 
 
 @pytest.mark.parametrize("name", ["site.conf", "router.conf"])
