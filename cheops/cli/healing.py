@@ -79,6 +79,10 @@ def heal(
 
     if bool(resources) == everything:
         raise BadInputError("what? (KIND/NAME …, or --all)")
+    if everything and namespace:
+        raise BadInputError(
+            f"--all is of every namespace, -n {namespace} of the names that are given: expected one of them"
+        )
     wanted = tuple(joined(resources)) if resources else _drifted(site, server)
     if everything and not wanted:
         _say_nothing(output)

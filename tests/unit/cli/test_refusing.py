@@ -17,6 +17,7 @@ POLICY = "schema: policy/v1\n"
         (("delete", "secret/ca", "--override", "D399", "--reason", "why not"), "--override D399: no code is called so"),
         (("delete", "secret/ca", "--override", "mine", "--reason", "why not"), "--override mine: no code is called so"),
         (("why", "secret", "edge-ca"), "secret: expected KIND/NAME"),
+        (("heal", "--all", "-n", "shop"), "--all is of every namespace, -n shop of the names that are given:"),
         (("policy", "check", "."), "a folder (expected one file)"),
         (("rules", "check", "nowhere.yaml"), "cheops: nowhere.yaml: cannot be read (No such file or directory)\n"),
         (
