@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, MutableMapping
+import sys
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from typing import Any, Final
 
 from cheops.contexts import load_context
@@ -16,6 +19,12 @@ from schemas.queries import NamesAnswer
 from services.chassis.errors import CheopsError, SettingsError
 
 PATIENCE_S: Final = 1.5
+_BEHIND_EQUALS: Final = re.compile(r"\s(--[a-z-]+=)\S*$")
+# Where each that is offered begins, in what typer says to the shell.
+_FIRST: Final = {
+    "complete_fish": re.compile(r"^(?=.)", re.MULTILINE),
+    "complete_zsh": re.compile(r'(?:^|\(\()"', re.MULTILINE),
+}
 
 
 def sites(incomplete: str) -> list[str]:
@@ -34,6 +43,22 @@ def behind_equals(typed: MutableMapping[str, str]) -> None:
     signs = [at for at in range(1, len(words)) if words[at] == "=" and words[at - 1].startswith("-")]
     typed["COMP_WORDS"] = "\n".join(word for at, word in enumerate(words) if at not in signs or at == int(place))
     typed["COMP_CWORD"] = str(int(place) - sum(at < int(place) for at in signs))
+
+
+@contextmanager
+def whole_words(typed: Mapping[str, str]) -> Iterator[None]:
+    """zsh and fish put what is offered in place of all of `--site=o`: then each begins with `--site=`, too."""
+    first = _FIRST.get(typed.get("_CHEOPS_COMPLETE", ""))
+    option = _BEHIND_EQUALS.search(typed.get("_TYPER_COMPLETE_ARGS", ""))
+    if first is None or option is None:
+        yield
+        return
+    offered = StringIO()
+    try:
+        with redirect_stdout(offered):
+            yield
+    finally:
+        sys.stdout.write(first.sub(rf"\g<0>{option[1]}", offered.getvalue()))
 
 
 def scope_text(incomplete: str) -> list[str]:

@@ -112,12 +112,18 @@ def options(
 def main() -> None:
     """Entry point; never shows a traceback for something that has an explanation."""
     open_closed_streams()
-    if "_CHEOPS_COMPLETE" in os.environ:
-        from cheops.cli.completing import behind_equals
-
-        behind_equals(os.environ)
     if sys.stderr is sys.__stderr__ and sys.stderr is not None:
         sys.stderr = Unread(sys.stderr.buffer, sys.stderr.encoding, "backslashreplace", line_buffering=True)
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without our signs shows ? instead of nothing at all
-    sys.exit(flushed(explained(lambda: app(standalone_mode=False, prog_name="cheops"))))
+    sys.exit(flushed(explained(_run)))
+
+
+def _run() -> object:
+    if "_CHEOPS_COMPLETE" not in os.environ:
+        return app(standalone_mode=False, prog_name="cheops")
+    from cheops.cli.completing import behind_equals, whole_words
+
+    behind_equals(os.environ)
+    with whole_words(os.environ):
+        return app(standalone_mode=False, prog_name="cheops")

@@ -514,6 +514,12 @@ def test_completion_knows_commands_kinds_names_sites_and_codes(shell: Shell) -> 
         assert complete(f"cheops tree {before} : ca : r") == ["reader"]
     assert complete("cheops explain D31") == ["D310", "D311", "D312", "D313"]
     assert complete("cheops tree -o d") == ["dot"]
+    fish = {"_CHEOPS_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    for typed, offered in (("--site=", ["--site=lyon", "--site=oslo"]), ("-o mermaid --site=o", ["--site=oslo"])):
+        assert shell(**fish, _TYPER_COMPLETE_ARGS=f"cheops tree {typed}").lines == offered
+        for_zsh = shell(_CHEOPS_COMPLETE="complete_zsh", _TYPER_COMPLETE_ARGS=f"cheops tree {typed}").out
+        assert for_zsh.split("((")[1].split("))")[0].split() == [f'"{one}"' for one in offered]
+    assert shell(**fish, _TYPER_COMPLETE_ARGS="cheops tree --site=oslo -o d").lines == ["dot"]
     for name, value in (("SITE", "no site"), ("NATS_URL", "nats://127.0.0.1:1"), ("CONTEXT", "nosuch.json")):
         assert complete("cheops tree sec", **{f"CHEOPS_{name}": value}) == []
 
