@@ -116,7 +116,7 @@ class Graph:
             first = place + 1
 
     def put(self, states: Iterable[ResourceState]) -> Sequence[Changed]:
-        """As so many events would, quicker."""
+        """As so many events would, quicker. (Dependents may be met in another order where one is told twice.)"""
         if self._records.crowded or self._is_full(UNUSED_MAX):
             self._tidy()  # also before what says nothing new: a listing names as many references as the first one
         added, changed = self._taking.put(states)
