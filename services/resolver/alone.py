@@ -6,12 +6,12 @@ outcome ──▶ pursuit ──▶ next SendOperation, or judge again
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Final
 
 from schemas.basis import Basis
-from schemas.identity import KindId, ResourceId
+from schemas.identity import KindId, ResourceId, SiteName
 from schemas.intents import Intent
 from schemas.rehearsals import RehearsalAnswer
 from schemas.verdicts import Action, Verdict
@@ -22,7 +22,7 @@ from services.resolver.hearing import Elsewhere
 from services.resolver.intake import Intake, overtaken, overtaking
 from services.resolver.judge.case import Problem
 from services.resolver.plain import basis_at_once, decided_at_once
-from services.resolver.pursuit import Pursuit
+from services.resolver.pursuit import Pursuit, written
 from services.resolver.recovery import Unfinished
 from services.resolver.signals import (
     AskPeers,
@@ -48,6 +48,7 @@ class Alone:
     hand_over     such a one is decided with the other sites from here on
     is_asked      whether other sites are being asked about it now
     deny_shared   what waits for several sites, or is being asked about, is denied
+    writes_at     what an intent of several sites would change at which of them
     """
 
     desk: Desk
@@ -56,6 +57,7 @@ class Alone:
     hand_over: Callable[[Asked, Moment], list[Effect]]
     is_asked: Callable[[str], bool]
     deny_shared: Callable[[Intent, list[Problem], Moment], list[Effect]]
+    writes_at: Callable[[Intent, Moment], Mapping[SiteName, Set[ResourceId]]]
 
     def at_once(self, intent: Intent, moment: Moment) -> list[Effect]:
         """The first decision on a plain question, as `consider` would make it; nothing when it is to be considered."""
@@ -138,7 +140,7 @@ class Alone:
         if verdict.decision == "deny" and not intent.preview and self.undoing.is_due(intent, verdict):
             effects += self.undoing.begin(intent, moment)  # what earlier revisions did
         elif intent.id not in docket.active:
-            effects += self.overtake(verdict, self._stands(intent, verdict, settled), moment)
+            effects += self.overtake(verdict, {desk.site: self._stands(intent, verdict, settled)}, moment)
         return effects
 
     def _stands(self, intent: Intent, verdict: Verdict, settled: Set[ResourceId]) -> Mapping[ResourceId, Action]:
@@ -185,26 +187,47 @@ class Alone:
         effects += map(StoreOutcome, pursuit.ends("another step did not do what was allowed", moment))
         if not has_failed(pursuit) or not self.undoing.is_due(intent, pursuit.verdict):
             self.desk.deeds.forget(intent.id)
-            return [*effects, *self.overtake(pursuit.verdict, pursuit.declared, moment)]
+            return [*effects, *self.overtake(pursuit.verdict, {self.desk.site: pursuit.declared}, moment)]
         return [*effects, *self.undoing.begin(intent, moment)]
 
-    def overtake(self, by: Verdict, declared: Mapping[ResourceId, Action], moment: Moment) -> list[Effect]:
-        """What waits since before this was first decided would write over what it declares: that is denied (D512)."""
-        if not (declared and self.desk.docket.deferred) or by.undoes is not None:
+    def overtake(
+        self, by: Verdict, declared: Mapping[SiteName, Mapping[ResourceId, Action]], moment: Moment, age: int = 0
+    ) -> list[Effect]:
+        """What waits since before this was first decided would write over what it declares: that is denied (D512).
+
+        declared   at which sites     age   of an intent of several sites: the stamp that its replicas bear
+        """
+        about = {resource for here in declared.values() for resource in here}
+        if not (about and self.desk.docket.deferred) or by.undoes is not None:
             return []
         effects = list[Effect]()
-        for waiting in self.desk.docket.before(by.first_stamp, declared.keys()):
-            verb, of_both = waiting.intent.verb, {one: declared[one] for one in waiting.writes if one in declared}
-            later = {one: action for one, action in of_both.items() if (action, verb) != GONE_BOTH}
-            problems = [overtaken(one, by.intent, is_gone=action == "delete") for one, action in later.items()]
+        for waiting in self.desk.docket.before(max(age, by.first_stamp), about):
+            problems = [
+                overtaken(one, by.intent, is_gone=action == "delete")
+                for one, action in self._of_both(waiting, declared, moment).items()
+                if (action, waiting.intent.verb) != GONE_BOTH
+            ]
             if problems:
                 effects += self.deny(waiting, problems, moment)
         return effects
 
+    def _of_both(
+        self, waiting: Waiting, declared: Mapping[SiteName, Mapping[ResourceId, Action]], moment: Moment
+    ) -> Mapping[ResourceId, Action]:
+        """What was declared, of what waits to be changed at the same site."""
+        writes: Mapping[SiteName, Collection[ResourceId]] = {self.desk.site: waiting.writes}
+        if waiting.stamp is None:
+            writes = self.writes_at(waiting.intent, moment)
+        return {one: here[one] for name, here in declared.items() for one in writes.get(name, ()) if one in here}
+
     def overtake_late(self, ended: Sequence[Unfinished], moment: Moment) -> list[Effect]:
         """After a crash: what has ended meanwhile, or as the last process was killed, was perhaps told to nobody."""
-        pursuits = [one.pursuit(Intake((), (), {})) for one in ended]
-        return [effect for one in pursuits for effect in self.overtake(one.verdict, one.declared, moment)]
+        effects = list[Effect]()
+        for one in ended:
+            is_alone = all(claim.site == self.desk.site for claim in one.verdict.evidence)
+            here = {self.desk.site: one.pursuit(Intake((), (), {})).declared} if is_alone else written(one.outcomes)
+            effects += self.overtake(one.verdict, here, moment)
+        return effects
 
     def lay(self, unseen: Sequence[Unfinished], moment: Moment) -> None:
         """After a crash: what was done and may not be seen yet lies over the site until it is."""

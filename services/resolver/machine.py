@@ -87,7 +87,8 @@ class Machine:
         self.together = Together(self.desk, self._hearing.divides, self.undoing, self.vigil.returning)
         many = self.together.coordinator
         concerns, take_over, is_asked = many.reading.concerns, self.together.take_over, self.together.undecided
-        self.alone = Alone(self.desk, self.undoing, concerns, take_over, is_asked, many.deny)
+        self.alone = Alone(self.desk, self.undoing, concerns, take_over, is_asked, many.deny, many.reading.writes_at)
+        self.together.back.overtake = self.alone.overtake
         self._recovering, self._unseen, self._ended = list[Unfinished](), list[Unfinished](), list[Unfinished]()
         self._early, self._was_synced = list[Outcome](), False
 

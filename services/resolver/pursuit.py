@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.identity import ResourceId
+from schemas.identity import ResourceId, SiteName
 from schemas.intents import Intent
 from schemas.operations import Operation
 from schemas.outcomes import FINAL_STATES, Outcome, OutcomeState
@@ -102,8 +102,8 @@ class Pursuit:
             self._running.discard(outcome.step)
         if outcome.state in GOOD:
             self.settled.add(outcome.resource)
-        if outcome.action != "annotate" and (outcome.state in GOOD or outcome.state == "applied"):
-            self.written[outcome.resource] = outcome.action  # though it may not get ready
+        if has_written(outcome):
+            self.written[outcome.resource] = outcome.action
         self._changed(outcome)
         return True
 
@@ -219,6 +219,19 @@ class Pursuit:
 
 def _is_bad(state: OutcomeState) -> bool:
     return state in FINAL_STATES and state not in GOOD
+
+
+def has_written(outcome: Outcome) -> bool:
+    """Something stands there by its word, though it may not get ready; our marks on it do not count."""
+    return outcome.action != "annotate" and (outcome.state in GOOD or outcome.state == "applied")
+
+
+def written(outcomes: Iterable[Outcome]) -> dict[SiteName, dict[ResourceId, Action]]:
+    """What was written, or deleted, at each site."""
+    found: dict[SiteName, dict[ResourceId, Action]] = {}
+    for one in filter(has_written, outcomes):
+        found.setdefault(one.site, {})[one.resource] = one.action
+    return found
 
 
 def end_of(verdict: Verdict, step: Step, state: OutcomeState, message: str, moment: Moment) -> Outcome:

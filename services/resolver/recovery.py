@@ -61,7 +61,7 @@ def overtaking(
             continue
         mine, is_done = by_intent[name], verdict.decision == "allow" and not verdict.preview
         now = tuple(one for one in mine if one.revision == verdict.revision)
-        if is_done and _is_alone(intent, verdict) and _is_over(verdict, now):
+        if is_done and intent.entry is None and not intent.heal and _is_over(verdict, now):
             yield Unfinished(intent, verdict, now, _settled(verdict, mine))
 
 
@@ -96,11 +96,6 @@ def _by_intent(outcomes: Iterable[Outcome]) -> defaultdict[str, list[Outcome]]:
 def _settled(verdict: Verdict, outcomes: Iterable[Outcome]) -> frozenset[ResourceId]:
     """What earlier revisions did."""
     return frozenset(one.resource for one in outcomes if one.revision < verdict.revision and one.state in GOOD)
-
-
-def _is_alone(intent: Intent, verdict: Verdict) -> bool:
-    """It was entered here, and no other site had a say."""
-    return intent.entry is None and all(claim.site == verdict.site for claim in verdict.evidence)
 
 
 def _is_over(verdict: Verdict, outcomes: Iterable[Outcome]) -> bool:

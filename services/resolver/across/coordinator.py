@@ -28,7 +28,6 @@ from services.resolver.across.pending import Backlog, behind, lost_since, moot, 
 from services.resolver.across.reading import Reading
 from services.resolver.across.retries import TRY_AGAIN_S, Retries
 from services.resolver.across.round import Round, for_all, going_on, next_trial
-from services.resolver.across.sets import still_wanted
 from services.resolver.across.splitting import Divides
 from services.resolver.across.waking import TRYING_MAX_S, Waking
 from services.resolver.across.widening import Trial, widenings
@@ -84,7 +83,7 @@ class Coordinator:
         self.retries.begun(intent.id, moment.monotonic_s, pause_s)
         intake = self.reading.take_in(intent, moment)
         since = self.finishing.waits_since(intent, self.reading.declared(intake))
-        read = self.reading.ways(intent, still_wanted(self.desk.graph, intent.id, intake, since))
+        read = self.reading.ways(intent, self.finishing.wanted.members(intent.id, intake, since), is_late=bool(only))
         if not isinstance(read, tuple):
             verdict = self.reading.wrong(intent, read, moment, intake.changes if since else ())
             return [*behind(intent, intake, only, verdict, moment), *self.finishing.finish(intent, verdict, moment)]
@@ -97,7 +96,7 @@ class Coordinator:
         if not is_followed:  # written by a clock that was days ahead: else nothing would be later than that for days
             asked.declared = there + 1
         if only:
-            asked.declared = self.reading.declared_by(intent, intake)
+            asked.declared = self.reading.declared_by(intent, intake, self.desk.docket.since(intent.id))
             asked.bringing.departed = self.backlog.departed(intent, only)
         self.rounds[intent.id] = asked
         return self._ask(asked, moment)

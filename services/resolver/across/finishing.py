@@ -14,6 +14,7 @@ from services.resolver.across.healing import as_healing
 from services.resolver.across.pending import Backlog, without_gone
 from services.resolver.across.retries import Retries
 from services.resolver.across.round import Round
+from services.resolver.across.wanted import Wanted
 from services.resolver.desk import Desk
 from services.resolver.docket import Waiting
 from services.resolver.signals import Effect, Moment, StoreVerdict, TellPreview
@@ -31,6 +32,14 @@ class Finishing:
     following: Following
     backlog: Backlog
     ages: dict[str, int] = field(default_factory=dict)
+    wanted: Wanted = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.wanted = Wanted(self.desk, self._may_be_undone)
+
+    def _may_be_undone(self, intent_id: str) -> bool:
+        """Whether it is under way at several sites, or waits to be taken back there."""
+        return self.following.is_open(intent_id) or intent_id in self.undoing.waiting
 
     def finish(
         self,
@@ -51,7 +60,11 @@ class Finishing:
         if waiting is not None and verdict.decision == "defer" and waiting.says(verdict):
             docket.deferred[intent.id] = replace(waiting, stamp=None)
             return []
-        since = self.ages.get(intent.id, 0) if waiting is not None or verdict.decision == "defer" else 0
+        since = (
+            self.ages.get(intent.id, 0)
+            if waiting is not None or verdict.decision == "defer"
+            else docket.since(intent.id)
+        )
         verdict = verdict.model_copy(update={"revision": docket.revision(intent.id), "since": since})
         docket.record(verdict)
         effects: list[Effect] = [StoreVerdict(verdict)]

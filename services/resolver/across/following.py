@@ -47,6 +47,10 @@ class Following:
         """Whether it was committed to and is not over."""
         return intent_id in self._all
 
+    def is_open(self, intent_id: str) -> bool:
+        """The same, also of what the last process has committed to."""
+        return intent_id in self._all or intent_id in self.expected
+
     def undertaking(self, intent_id: str) -> Undertaking | None:
         """What was committed to and is not over."""
         return self._all.get(intent_id)

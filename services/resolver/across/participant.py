@@ -20,7 +20,8 @@ from services.resolver.across.doing import Doing
 from services.resolver.across.engagement import Engagement, Engagements
 from services.resolver.across.letters import answer, refuse
 from services.resolver.across.precedence import ask_to_yield, younger_holders
-from services.resolver.across.sets import spread_at, still_wanted
+from services.resolver.across.sets import spread_at
+from services.resolver.across.wanted import Wanted
 from services.resolver.basis import basis_of
 from services.resolver.desk import Desk
 from services.resolver.docket import ANYTHING, WAITING_MAX, Awaited, awaited
@@ -36,6 +37,7 @@ class Participant:
     """Judges and holds this site's parts. `doing`: what becomes of them after the commit."""
 
     desk: Desk
+    wanted: Wanted
     engagements: Engagements = field(default_factory=Engagements)
     doing: Doing = field(init=False)
 
@@ -144,7 +146,7 @@ class Participant:
     def _verdict(self, engaged: Engagement, moment: Moment) -> Verdict:
         assert engaged.intake is not None, "taken in before it is judged"
         hearing, view = self.desk.hearing, self.desk.view(engaged.part.id)
-        intake = still_wanted(self.desk.graph, engaged.part.id, engaged.intake, engaged.since)
+        intake = self.wanted.part(engaged.part.id, engaged.intake, engaged.since)
         case = hearing.case(engaged.part, intake, engaged.revision, moment, engaged.elsewhere)
         verdict = hearing.judge(case, view, moment)
         engaged.basis = basis_of(case, view) if verdict.decision == "allow" else None

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from msgspec import structs
 
-from schemas.identity import SiteName
+from schemas.identity import ResourceId, SiteName
 from schemas.intents import Intent
 from schemas.peers import Part
 from schemas.scope.errors import ScopeError
 from schemas.scope.offered import check_offered
 from schemas.scope.parse import parse_scope, part_columns, site_columns
 from schemas.scope.sites import check_sites
-from schemas.scope.tree import Scope
+from schemas.scope.tree import Part as ScopePart
+from schemas.scope.tree import Scope, Site, replicate
 from schemas.ties import REPLICA_SET, declared, is_member, shared_to
 from schemas.verdicts import Verdict
 from services.resolver.across.gone import scope_without
 from services.resolver.across.nearest import nearest_first
 from services.resolver.across.parts import parts_of, resolved
+from services.resolver.across.pending import PENDING
 from services.resolver.across.sets import Told, members, scope_without_words, sets_of
 from services.resolver.across.splitting import Divides, Gone, Splitter
 from services.resolver.desk import Desk
@@ -61,9 +63,13 @@ class Reading:
         """When the replicas and parts here were declared that an intent is about, and by whom."""
         return [declared(one) for one in members(self.desk.graph, (one.resource for one in intake.changes))]
 
-    def declared_by(self, intent: Intent, intake: Intake) -> int:
-        """When an intent was done here, as the objects say; earlier than all when another one has overtaken it."""
-        return max((stamp for stamp, declarer in self.declared(intake) if declarer == intent.id), default=1)
+    def declared_by(self, intent: Intent, intake: Intake, unseen: int = 1) -> int:
+        """When an intent was done here, as the objects say; earlier than all when another one has overtaken it.
+
+        unseen   when nothing is here that says so
+        """
+        here = self.declared(intake)
+        return max((stamp for stamp, declarer in here if declarer == intent.id), default=1 if here else unseen)
 
     def scope_of(self, intent: Intent, intake: Intake) -> Scope:
         """What it says, or what no scope means. Raises ScopeError."""
@@ -72,6 +78,26 @@ class Reading:
             return scope_without(parse_scope(text), self._gone)
         here = [one.resource for one in intake.changes]
         return scope_without_words(self.desk.graph, here, self.desk.site, self._gone)
+
+    def _late_scope(self, intent: Intent, intake: Intake) -> Scope | None:
+        """Of an update that is open for some sites: the set as it is now, which others may have left meanwhile.
+
+        Where this site has left it, what was asked says who else is of it; None: the scope is what it was.
+        """
+        here, in_force = [one.resource for one in intake.changes], self.desk.docket.known(intent.id)
+        known, text = sum(1 for _ in members(self.desk.graph, here)), intent.scope.strip()
+        if intent.heal or intent.verb == "delete" or in_force is None:
+            return None
+        if known == len(here):
+            return scope_without_words(self.desk.graph, here, self.desk.site, self._gone)
+        if known or (not text and len(here) > 1):
+            return None
+        left = {*self._gone, self.desk.site}
+        pending = (one.site for one in in_force.reasons if one.code == PENDING)
+        others = sorted({*(one.site for one in in_force.evidence), *pending} - left)
+        if text:
+            return scope_without(parse_scope(text), left)
+        return Scope((ScopePart(None, replicate(map(Site, others))),)) if others else None
 
     @property
     def _gone(self) -> set[SiteName]:
@@ -85,13 +111,19 @@ class Reading:
         except ScopeError:
             return None
 
-    def ways(self, intent: Intent, intake: Intake) -> tuple[Scope, Sequence[Alternative]] | list[Problem]:
-        """The scope and the ways to read it, best first; or what is wrong with the intent wherever it is done."""
+    def ways(
+        self, intent: Intent, intake: Intake, *, is_late: bool = False
+    ) -> tuple[Scope, Sequence[Alternative]] | list[Problem]:
+        """The scope and the ways to read it, best first; or what is wrong with the intent wherever it is done.
+
+        is_late   it is done but for some sites
+        """
         if intake.problems:
             return list(intake.problems)
         try:
-            scope, text = self.scope_of(intent, intake), intent.scope.strip()
-            if text and not intent.heal:  # what objects carry was taken in before
+            late = self._late_scope(intent, intake) if is_late else None
+            scope, text = late or self.scope_of(intent, intake), intent.scope.strip()
+            if text and late is None and not intent.heal:  # what objects carry was taken in before
                 check_offered(scope, text)
             unknown = check_sites(scope, self.desk.neighbours.known | {self.desk.site})
             if unknown and text:  # of what objects say, somebody may have written a word, or a site is not known yet
@@ -137,6 +169,23 @@ class Reading:
         begin, percent = part_columns(text)[number]
         message = f"column {percent or begin} of the scope: {problem.message}"
         return structs.replace(problem, message=message)
+
+    def writes_at(self, intent: Intent, moment: Moment) -> Mapping[SiteName, Set[ResourceId]]:
+        """What it would change at which sites, in any way to read its scope as it is now."""
+        intake, found = self.take_in(intent, moment), dict[SiteName, set[ResourceId]]()
+        read = self.ways(intent, intake)
+        if not isinstance(read, tuple):
+            return {}
+        for way in read[1]:
+            for name, part in self.parts(intent, intake, read[0], way, 0, Told(), {})[0].items():
+                found.setdefault(name, set()).update(self.named_in(part))
+        return found
+
+    def named_in(self, part: Intent) -> Iterator[ResourceId]:
+        """What a part names, as it is called here."""
+        yield from map(self.desk.hearing.identity, part.manifests)
+        named = (resolved(self.desk.evidence.surface, text, part.namespace) for text in part.resources)
+        yield from (one for one in named if one is not None)
 
     def parts_again(self, intent: Intent, verdict: Verdict, moment: Moment) -> Mapping[SiteName, Part]:
         """What each site was asked that a verdict rests on, as far as the intent says it.

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-from msgspec import structs
-
 from schemas.events import ResourceState
 from schemas.identity import ResourceId, ResourceKey, SiteName
 from schemas.scope.errors import ScopeError
@@ -41,7 +39,6 @@ from schemas.ties import (
     REPLICAS,
     SCOPE,
     SCOPE_FACT,
-    declared,
     is_member,
     listed,
     replicas_at,
@@ -49,7 +46,6 @@ from schemas.ties import (
     with_words,
 )
 from services.resolver.graph.view import View
-from services.resolver.intake import Intake, overtaken
 from services.resolver.placing import Sets, is_crossed
 
 PLACEMENTS_REMEMBERED: Final = 1_024
@@ -164,16 +160,3 @@ def _read(text: str) -> Part | None:
 
 def _is_plain(location: Location) -> bool:
     return isinstance(location, Site | Replicate | Cross) and all(map(_is_plain, operands(location)))
-
-
-def still_wanted(view: View, intent_id: str, intake: Intake, since: int) -> Intake:
-    """What an intent that has waited since this stamp is about; wrong (D512) where another has declared it since.
-
-    since   0: it has not waited
-    """
-    if not since:
-        return intake
-    changed = (one.resource for one in intake.changes if one.action != "annotate" and not one.unchanged)
-    later = ((one.resource, by) for one in members(view, changed) for stamp, by in (declared(one),) if stamp > since)
-    problems = (overtaken(resource, by) for resource, by in later if by != intent_id)
-    return structs.replace(intake, problems=(*intake.problems, *problems))

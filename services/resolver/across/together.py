@@ -31,9 +31,9 @@ class Together:
     def __init__(self, desk: Desk, divides: Divides, undoing: Undoing, returning: Returning) -> None:
         self.neighbours, self._returning = desk.neighbours, returning
         self.coordinator = Coordinator(desk, divides, undoing)
-        self.participant = Participant(desk)
-        following, doing = self.coordinator.following, self.participant.doing
-        self.back = WayBack(desk, undoing, following, doing, self.coordinator.reading.concerns)
+        self.participant = Participant(desk, self.coordinator.finishing.wanted)
+        following, doing, reading = self.coordinator.following, self.participant.doing, self.coordinator.reading
+        self.back = WayBack(desk, undoing, following, doing, reading.concerns, reading.named_in)
         undoing.across = self.back
         originals = desk.drifts.originals
         originals.is_near, originals.gone = desk.neighbours.reachable, desk.neighbours.gone

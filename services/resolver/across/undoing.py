@@ -9,33 +9,43 @@ a site does not take back gets an outcome that says why, and what would have to 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from schemas.identity import ResourceId, SiteName
 from schemas.intents import Intent
 from schemas.peers import Decide, Part, Refuse
-from schemas.verdicts import Step
+from schemas.verdicts import Action, Step, Verdict
 from services.resolver.across.doing import Doing
 from services.resolver.across.engagement import Engagement
 from services.resolver.across.following import Following
 from services.resolver.across.undertaking import Undertaking
 from services.resolver.deeds import reversed_steps
 from services.resolver.desk import Desk
-from services.resolver.pursuit import GOOD, end_of
+from services.resolver.pursuit import GOOD, end_of, written
 from services.resolver.recovery import Unfinished
 from services.resolver.signals import Effect, Moment, SendAlert, SendPeer, StoreOutcome, StoreVerdict
 from services.resolver.undoing import Undoing, way_back, with_what_waits
 
+Declared = Mapping[SiteName, Mapping[ResourceId, Action]]
+
 
 @dataclass(slots=True)
 class WayBack:
-    """Both roles of one site in it. `asked`: orders that wait until enough is known of this site."""
+    """Both roles of one site in it.
+
+    named_in   what a part is about
+    overtake   what waits here since before it gives way to what was declared, and not taken back
+    asked      orders that wait until enough is known of this site
+    """
 
     desk: Desk
     undoing: Undoing
     following: Following
     doing: Doing
     is_for_several: Callable[[Intent], bool]
+    named_in: Callable[[Intent], Iterable[ResourceId]]
+    overtake: Callable[[Verdict, Declared, Moment, int], list[Effect]] = lambda *_: []
     asked: dict[str, Decide] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -56,8 +66,21 @@ class WayBack:
         whole = all(states.get(step.id) in GOOD for step in verdict.plan)
         if whole or not self.undoing.is_due(intent, verdict):
             self.desk.deeds.forget(intent.id)
-            return list(map(SendAlert, self.desk.drifts.worked(verdict, moment))) if whole else []
+            age = max(order.age for order in undertaking.orders.values()) if verdict.revision == 1 else 0
+            later = self.overtake(verdict, self._declared(undertaking), moment, age)
+            return [*(map(SendAlert, self.desk.drifts.worked(verdict, moment)) if whole else ()), *later]
         return self.begin(intent, moment)
+
+    def _declared(self, undertaking: Undertaking) -> Declared:
+        """What stands at each site by its word: what was written, and what was so already."""
+        intent, plan = undertaking.intent, undertaking.verdict.plan
+        if intent.heal or intent.verb == "read":
+            return {}
+        planned, found = {(one.site, one.resource) for one in plan}, written(undertaking.outcomes.values())
+        for name, order in undertaking.orders.items():
+            others = (one for one in self.named_in(order.part) if (name, one) not in planned) if order.part else ()
+            found.setdefault(name, {}).update(dict.fromkeys(others, intent.verb))
+        return found
 
     def begin(self, intent: Intent, moment: Moment) -> list[Effect]:
         """Decide the way back, store it, tell everybody. This site's own part is judged here, the others' at theirs."""
