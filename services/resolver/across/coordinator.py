@@ -96,7 +96,7 @@ class Coordinator:
         if not is_followed:  # written by a clock that was days ahead: else nothing would be later than that for days
             asked.declared = there + 1
         if only:
-            asked.declared = self.reading.declared_by(intent, intake, self.desk.docket.since(intent.id))
+            asked.declared = self.reading.declared_by(intent, intake, is_late=True)
             asked.bringing.departed = self.backlog.departed(intent, only)
         self.rounds[intent.id] = asked
         return self._ask(asked, moment)

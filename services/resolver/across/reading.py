@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from msgspec import structs
 
-from schemas.identity import ResourceId, SiteName
+from schemas.identity import ResourceId, ResourceKey, SiteName
 from schemas.intents import Intent
 from schemas.peers import Part
 from schemas.scope.errors import ScopeError
@@ -30,7 +30,7 @@ from services.resolver.graph.remembered import RememberedView
 from services.resolver.intake import Intake
 from services.resolver.judge.case import Change, Problem
 from services.resolver.judge.ties import is_tied
-from services.resolver.placing import Alternative, alternatives, part_of, unknown_kinds
+from services.resolver.placing import Alternative, alternatives, is_crossed, part_of, unknown_kinds
 from services.resolver.signals import Moment
 
 
@@ -63,13 +63,13 @@ class Reading:
         """When the replicas and parts here were declared that an intent is about, and by whom."""
         return [declared(one) for one in members(self.desk.graph, (one.resource for one in intake.changes))]
 
-    def declared_by(self, intent: Intent, intake: Intake, unseen: int = 1) -> int:
+    def declared_by(self, intent: Intent, intake: Intake, *, is_late: bool = False) -> int:
         """When an intent was done here, as the objects say; earlier than all when another one has overtaken it.
 
-        unseen   when nothing is here that says so
+        is_late   it is open for other sites: this one may have left the set since
         """
-        here = self.declared(intake)
-        return max((stamp for stamp, declarer in here if declarer == intent.id), default=1 if here else unseen)
+        unseen = self.desk.docket.since(intent.id) if is_late and self._has_left(intent, intake) else 1
+        return max((stamp for stamp, declarer in self.declared(intake) if declarer == intent.id), default=unseen)
 
     def scope_of(self, intent: Intent, intake: Intake) -> Scope:
         """What it says, or what no scope means. Raises ScopeError."""
@@ -85,19 +85,27 @@ class Reading:
         Where this site has left it, what was asked says who else is of it; None: the scope is what it was.
         """
         here, in_force = [one.resource for one in intake.changes], self.desk.docket.known(intent.id)
-        known, text = sum(1 for _ in members(self.desk.graph, here)), intent.scope.strip()
         if intent.heal or intent.verb == "delete" or in_force is None:
             return None
-        if known == len(here):
+        if len(list(members(self.desk.graph, here))) == len(here):
             return scope_without_words(self.desk.graph, here, self.desk.site, self._gone)
-        if known or (not text and len(here) > 1):
+        if not self._has_left(intent, intake):
             return None
         left = {*self._gone, self.desk.site}
+        if text := intent.scope.strip():
+            return scope_without(parse_scope(text), left)
         pending = (one.site for one in in_force.reasons if one.code == PENDING)
         others = sorted({*(one.site for one in in_force.evidence), *pending} - left)
-        if text:
-            return scope_without(parse_scope(text), left)
         return Scope((ScopePart(None, replicate(map(Site, others))),)) if others else None
+
+    def _has_left(self, intent: Intent, intake: Intake) -> bool:
+        """Nothing here is of a set any more; what an intent names is known to be the same at all sites of one."""
+        keys, text = [ResourceKey.parse(one.resource) for one in intake.changes], intent.scope.strip()
+        if self.declared(intake):
+            return False
+        if text:
+            return not any(is_crossed(part.location) for part in parse_scope(text).parts)
+        return len(keys) == 1 and bool(keys[0].namespace) and not self.divides(keys[0].kind_id)
 
     @property
     def _gone(self) -> set[SiteName]:

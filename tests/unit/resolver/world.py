@@ -171,7 +171,8 @@ class World:
         match effect:
             case StoreVerdict():
                 assert effect.verdict.site == self.site, "nobody speaks for another site"
-                self.verdicts.append(effect.verdict)
+                verdict = effect.verdict  # a plain one is read back as any other
+                self.verdicts.append(verdict if isinstance(verdict, Verdict) else verdict.whole())
             case SendOperation():
                 if all(one.id != effect.operation.id for one in self.operations):  # the bus knows the message id
                     self.operations.append(effect.operation)
