@@ -66,8 +66,8 @@ class WayBack:
         whole = all(states.get(step.id) in GOOD for step in verdict.plan)
         if whole or not self.undoing.is_due(intent, verdict):
             self.desk.deeds.forget(intent.id)
-            age = max(order.age for order in undertaking.orders.values()) if verdict.revision == 1 else 0
-            later = self.overtake(verdict, self._declared(undertaking), moment, age)
+            ages = (order.age for order in undertaking.orders.values() if verdict.revision == 1)
+            later = self.overtake(verdict, self._declared(undertaking), moment, max(ages, default=0))
             return [*(map(SendAlert, self.desk.drifts.worked(verdict, moment)) if whole else ()), *later]
         return self.begin(intent, moment)
 
