@@ -121,16 +121,9 @@ async def test_many_large_ones_are_stored_so_many_at_a_time_that_a_server_takes_
     assert bus.stores == [20, 20, 20, 1]
 
 
-async def test_where_more_is_on_its_way_it_is_waited_for_until_enough_have_come() -> None:
-    bus = Slow()
-    await ensure_streams(bus)
-    publisher = Together(bus, more=lambda: True)
-    tasks = []
-    for step in range(TOGETHER_MAX):
-        tasks.append(asyncio.create_task(publisher.publish(message(step, 0, None))))
-        await asyncio.sleep(0)
-    await asyncio.gather(*tasks)
-    assert bus.stores == [TOGETHER_MAX]
+def test_where_more_is_on_its_way_it_is_waited_for_until_enough_have_come() -> None:
+    _, stores = run_virtually(_times_s(left=TOGETHER_MAX + 1, comes=TOGETHER_MAX))
+    assert stores == [TOGETHER_MAX]
 
 
 async def _times_s(left: int, comes: int) -> tuple[float, list[int]]:
