@@ -1,13 +1,11 @@
 """Questions to a site's resolver and their answers (request-reply, nothing stored).
 
 `api.resolver.<site>.<verb>`: preview (an Intent → a Verdict), graph (GraphQuery → GraphAnswer), why (WhyQuery →
-GraphAnswer), missing (MissingQuery → GraphAnswer), names (NamesQuery → NamesAnswer), order (OrderQuery →
-OrderAnswer), status (StatusQuery → SiteStatus), sites (StatusQuery → SiteLinks), states
-(StatesQuery → StatesAnswer), cancel (CancelRequest → Verdict).
-Between sites `peer.<to>.<from>.sites.<number>`: StatusQuery → SiteStatus.
+GraphAnswer), missing (MissingQuery → GraphAnswer), names (NamesQuery → NamesAnswer), order (OrderQuery → OrderAnswer),
+status (StatusQuery → SiteStatus), sites (StatusQuery → SiteLinks), states (StatesQuery → StatesAnswer), cancel
+(CancelRequest → Verdict). Between sites `peer.<to>.<from>.sites.<number>`: StatusQuery → SiteStatus.
 `api.watcher.<site>.resync`: ResyncRequest → ResyncAnswer; `…status`: StatusQuery → Heartbeat (events.py).
-`api.executor.<site>.rehearse`: Rehearsal → RehearsalAnswer (rehearsals.py).
-An answer that could not be given is a `Refusal` with a sentence.
+`api.executor.<site>.rehearse`: Rehearsal → RehearsalAnswer (rehearsals.py). A `Refusal` says why none is given.
 """
 
 from __future__ import annotations

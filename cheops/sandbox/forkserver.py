@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import atexit
 import ctypes
-import gc
-import importlib
 import json
 import os
 import runpy
@@ -27,17 +25,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Never, TextIO
 
-MODULES: Final = (
-    "cheops.cli.main",
-    "cheops.cli.serve",
-    "cheops.sandbox.apiserver",
-    "cheops.site",
-    "kubernetes.aio.config",
-    "services.executor.__main__",
-    "services.resolver.__main__",
-    "services.watcher.__main__",
-    "uvloop",
-)
+from cheops.sandbox.common import import_all
+
 FILES: Final = 3  # standard input, output, error
 PR_SET_PDEATHSIG: Final = 1
 PR_SET_NAME: Final = 15
@@ -151,24 +140,6 @@ class ForkServer:
 
 
 # ── in the server and what it forks ─────────────────────────────────────────────────────────────────────────────────
-
-
-def import_all(more: Sequence[str] = ()) -> None:
-    """What services, clusters and their supervisor need; the collector need not walk over it, nor copy its pages.
-
-    With the shipped rules and kinds, and the shape of what has pods: nearly each of them reads those.
-    """
-    for name in (*MODULES, *more):
-        importlib.import_module(name)
-    from cheops.sandbox.apiserver.schema.builtin import shape_of_model
-    from schemas.relations.loader import load_catalogue
-    from schemas.relations.surface import builtin_surface
-
-    load_catalogue()
-    builtin_surface()
-    shape_of_model("V1Deployment")
-    gc.collect()
-    gc.freeze()
 
 
 def become_server(control: socket.socket) -> Never:

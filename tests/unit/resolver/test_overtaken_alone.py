@@ -14,6 +14,7 @@ from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
 from tests.unit.resolver.test_overtaken import look_away, uses
 from tests.unit.resolver.test_sets import NEW, do, keys, mesh, new
 from tests.unit.resolver.virtual_mesh import VirtualMesh
+from tests.unit.resolver.world import World
 
 __all__ = ["mesh"]
 SHOP = ResourceId("apps/Deployment/shop/shop")
@@ -147,12 +148,16 @@ def test_what_waits_for_a_later_one_expires_all_the_same(mesh: VirtualMesh) -> N
     assert "D012" in codes(mesh)
 
 
+def a_later_bundle(mesh: VirtualMesh) -> World:
+    """What waits, and another Secret that is new, declared since by one intent; its site."""
+    mesh.enter("lyon", "apply", "", "i-3", manifests=(new("a", "b"), without_uid(secret("other"))), on_failure="undo")
+    mesh.catches_up(mesh["lyon"])
+    return mesh["lyon"]
+
+
 def test_what_conflicted_and_is_undone_in_the_end_overtakes_nobody(mesh: VirtualMesh) -> None:
     a_deletion_that_waits(mesh)
-    both = (new("a", "b"), without_uid(secret("other")))
-    mesh.enter("lyon", "apply", "", "i-3", manifests=both, on_failure="undo")
-    lyon = mesh["lyon"]
-    mesh.catches_up(lyon)
+    lyon = a_later_bundle(mesh)
     lyon.cluster.put(secret("other"))  # somebody is faster: it is decided again
     mesh.pump()
     assert mesh.verdict("lyon", "i-3").revision > 1
@@ -165,10 +170,7 @@ def test_what_conflicted_and_is_undone_in_the_end_overtakes_nobody(mesh: Virtual
 
 def test_what_earlier_revisions_of_a_later_one_did_overtakes_when_it_ends(mesh: VirtualMesh) -> None:
     a_deletion_that_waits(mesh)
-    both = (new("a", "b"), without_uid(secret("other")))
-    mesh.enter("lyon", "apply", "", "i-3", manifests=both, on_failure="undo")
-    lyon = mesh["lyon"]
-    mesh.catches_up(lyon)
+    lyon = a_later_bundle(mesh)
     made = lyon.cluster.put(secret("other"))
     mesh.goes_on(lyon)
     lyon.cluster.remove(made.resource)

@@ -1,0 +1,38 @@
+"""What programs of a sandbox have in common, made once before they are forked (forkserver.py)."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+from collections.abc import Sequence
+from typing import Final
+
+MODULES: Final = (
+    "cheops.cli.main",
+    "cheops.cli.serve",
+    "cheops.sandbox.apiserver",
+    "cheops.site",
+    "kubernetes.aio.config",
+    "services.executor.__main__",
+    "services.resolver.__main__",
+    "services.watcher.__main__",
+    "uvloop",
+)
+
+
+def import_all(more: Sequence[str] = ()) -> None:
+    """What services, clusters and their supervisor need; the collector need not walk over it, nor copy its pages.
+
+    With the shipped rules and kinds, and the shape of what has pods: nearly each of them reads those.
+    """
+    for name in (*MODULES, *more):
+        importlib.import_module(name)
+    from cheops.sandbox.apiserver.schema.builtin import shape_of_model
+    from schemas.relations.loader import load_catalogue
+    from schemas.relations.surface import builtin_surface
+
+    load_catalogue()
+    builtin_surface()
+    shape_of_model("V1Deployment")
+    gc.collect()
+    gc.freeze()
