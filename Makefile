@@ -12,9 +12,14 @@ unexport PYTHONDONTWRITEBYTECODE  # every verb starts many processes, and each w
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
+# Of these there are no wheels for musl (Alpine), and a lock cannot ask which C library there is: what needs them says so there.
+NOT_ON_MUSL := cel-expr-python|pygraphviz
+SOABI := import sysconfig; print(sysconfig.get_config_var("SOABI"))
+
 $(READY): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@awk -v soabi="$$($(BIN)/python -c '$(SOABI)')" '/^[^ #]/ {left = soabi ~ /musl/ && /^($(NOT_ON_MUSL))==/} !left' requirements.lock >$(VENV)/requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
 
