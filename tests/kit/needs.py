@@ -20,4 +20,4 @@ def _lacks_graphviz() -> str:
 
 NO_GRAPHVIZ: Final = _lacks_graphviz()
 GRAPHVIZ: Final = pytest.mark.skipif(bool(NO_GRAPHVIZ), reason=f"no picture can be drawn here: {NO_GRAPHVIZ}")
-CEL: Final = pytest.mark.skipif(not cel.is_installed(), reason="cel-expr-python has no wheel for this Python or C library")
+CEL: Final = pytest.mark.skipif(not cel.is_installed(), reason="cel-expr-python has no wheel for this Python (or libc)")
