@@ -25,6 +25,7 @@ from services.chassis.bus.port import Bus
 from services.chassis.errors import ConflictError, PermanentError, TransientError
 from services.watcher.telling.batching import Batch, Batcher
 
+TURN_MAX = 64  # facts, or observations of a listing, after which everything else in this process has its turn
 RETRY_MIN_S = 0.05
 RETRY_MAX_S = 5.0
 
@@ -58,10 +59,12 @@ class Publisher:
 
     async def send(self, events: Iterable[ResourceEvent]) -> None:
         """Queue facts, waiting for room between them: a ledger that yields them stays in step with the queue."""
-        for event in events:
+        for number, event in enumerate(events, 1):
             self.add(event)
             if self.batcher.full:
                 await self.room()
+            elif number % TURN_MAX == 0:
+                await asyncio.sleep(0)
 
     async def room(self) -> None:
         """Wait until the queue takes more."""

@@ -27,7 +27,7 @@ from services.chassis.errors import CheopsError, TransientError
 from services.watcher.figures import figures
 from services.watcher.health import WatchHealth
 from services.watcher.heart import HEARTBEAT_S, PULSE_S, Heart
-from services.watcher.publisher import Publisher
+from services.watcher.publisher import TURN_MAX, Publisher
 from services.watcher.seat import status_subject, take_seat
 from services.watcher.source import Health, Listed, Observation, Source, Unreadable
 from services.watcher.telling.batching import OversizedFactError
@@ -169,9 +169,13 @@ class Watcher:
         if before is not None:
             await asyncio.wait({before})
         while True:
+            taken = 0
             async with aclosing(self._source.observe(follower.served, follower.wants)) as observations:
                 async for observation in observations:
                     await self._take(follower, observation)
+                    taken += 1
+                    if taken % TURN_MAX == 0:  # a listing that is there already awaits nothing by itself
+                        await asyncio.sleep(0)
                     if isinstance(observation, Listed) and follower.needs_listing:
                         follower.announce()
                         break

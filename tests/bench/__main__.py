@@ -28,7 +28,7 @@ from tests.bench import growth, history
 from tests.bench.measuring import Row, parse_sizes, shown_size
 
 NAMES = (
-    *("extraction", "watching", "ingest", "streaming", "memory", "pauses", "verdicts", "restart", "decided"),
+    *("extraction", "watching", "listing", "ingest", "streaming", "memory", "pauses", "verdicts", "restart", "decided"),
     *("compared", "hubs", "gate", "plans", "bus", "acts", "bundles", "backlog", "beside", "letters", "starting"),
     *("applying", "lineage", "freshness"),
 )
@@ -50,6 +50,7 @@ AT_ONE_SIZE = {
 WITHOUT_HISTORY = (
     "extraction",
     "watching",
+    "listing",
     "decided",
     "hubs",
     "plans",

@@ -7,6 +7,7 @@ that seems to go back in time is not believed, and the kind is listed again. Tha
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 import msgspec
 from msgspec import Raw
@@ -87,11 +88,13 @@ class WatchReading:
             self._counters["lines_unreadable"] += 1
             raise HoleError(f"a line that cannot be read: {error}") from error
 
-    def page(self, body: bytes) -> tuple[list[Observation], str, str]:
-        """One page of a list → its objects, the token of the next page ("" = the last), the list's version."""
+    def page(self, body: bytes) -> tuple[Iterator[Observation], str, str]:
+        """One page of a list → its objects, the token of the next page ("" = the last), the list's version.
+
+        Objects are read as they are asked for: 500 of 7 kB take a quarter of a second on a small machine.
+        """
         read = _page(body)
-        observations = [self._item(item) for item in read.items or ()]
-        return observations, read.metadata.continue_, read.metadata.resource_version
+        return map(self._item, read.items or ()), read.metadata.continue_, read.metadata.resource_version
 
     def _item(self, item: Raw) -> Observation:
         one = listed(bytes(item))

@@ -34,7 +34,7 @@ class KindFollower:
         self.reread = False  # until the next listing ends: what is known may read differently now
         self.unreadable: dict[ResourceId, str] = {}
         self.version = ""  # everything up to here was observed
-        self._unseen: set[ResourceId] | None = None  # of the listing under way: known and not yet named
+        self._unseen: dict[ResourceId, object] | None = None  # of the listing under way: known and not yet named
         self._announcing = False
         self._asked: str | None = _EVERYTHING if announce else None
 
@@ -113,7 +113,7 @@ class KindFollower:
         if self.unreadable:
             self.unreadable.pop(resource, None)
         if self._unseen is not None:
-            self._unseen.discard(resource)
+            self._unseen.pop(resource, None)
         difference = self.ledger.put(state)
         if difference == "recreated":
             return self._recreate(state)
@@ -132,7 +132,7 @@ class KindFollower:
         """Known at this version, or not to be published: the version alone is kept."""
         self._reach(seen.resource_version)
         if self._unseen is not None:
-            self._unseen.discard(seen.resource)
+            self._unseen.pop(seen.resource, None)
         if self.ledger.has(seen.resource, seen.uid, seen.resource_version):
             return ()
         known = self.ledger.find(seen.resource)
@@ -154,7 +154,7 @@ class KindFollower:
         return (self._delete(gone.resource, gone.resource_version),)
 
     def _begin(self) -> Iterable[ResourceEvent]:
-        self._unseen = set(self.ledger)
+        self._unseen = self.ledger.names()
         self.unreadable.clear()
         if not self._announcing and self._asked != _EVERYTHING:
             return ()
@@ -162,7 +162,7 @@ class KindFollower:
         return (ResourceEvent("sync_start", kind=self.served.kind),)
 
     def _end(self, version: str) -> Iterator[ResourceEvent]:
-        for resource in sorted(self._unseen or ()):
+        for resource in list(self._unseen or ()):
             yield self._delete(resource)
         self._unseen, self.listed, self.reread, self.version = None, True, False, version
         if self._announcing:
@@ -181,13 +181,13 @@ class KindFollower:
     def _delete(self, resource: ResourceId, version: str = "") -> ResourceEvent:
         known = self.ledger.remove(resource)
         if self._unseen is not None:
-            self._unseen.discard(resource)
+            self._unseen.pop(resource, None)
         uid, known_version = (known.uid, known.version) if known else ("", "")
         return ResourceEvent("delete", resource=resource, uid=uid, resource_version=version or known_version)
 
     def _note_unreadable(self, observation: Unreadable) -> None:
         if self._unseen is not None:
-            self._unseen.discard(observation.resource)  # it exists: not being understood is not being absent
+            self._unseen.pop(observation.resource, None)  # it exists: not being understood is not being absent
         self.ledger.note(observation.resource, Entry(observation.uid))
         if len(self.unreadable) < UNREADABLE_MAX or observation.resource in self.unreadable:
             self.unreadable[observation.resource] = observation.reason

@@ -138,6 +138,10 @@ cdef class KindLedger:
     def __iter__(self):
         return iter(self._lines)
 
+    def names(self):
+        """All of them, to be crossed out."""
+        return self._lines.copy()
+
     def find(self, resource):
         """What was last published of a resource."""
         line = self._lines.get(resource)

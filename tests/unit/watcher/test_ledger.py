@@ -45,9 +45,17 @@ def test_both_ways_say_the_same_of_whatever_was_done(done_one_by_one: list[tuple
     for act in done_one_by_one:
         assert done(mine, Entry, act) == done(other, PLAIN_WAY.Entry, act)
         assert (mine.digest(), len(mine), [*mine]) == (other.digest(), len(other), [*other])
+        assert [*mine.names()] == [*other.names()] == [*mine]
         known = {one: mine.find(one) for one in mine}
         assert known == {one: other.find(one) for one in other}
         assert mine.digest() == kind_digest([(one.uid, one.version) for one in known.values() if one is not None])
+
+
+def test_names_that_are_crossed_out_stay_in_the_ledger() -> None:
+    ledger = KindLedger()
+    ledger.note(POD, Entry("uid-a", "1"))
+    ledger.names().clear()
+    assert [*ledger] == [*ledger.names()] == [POD]
 
 
 @pytest.mark.parametrize("uid", [*range(0, 140, 3), 126, 127, 128])

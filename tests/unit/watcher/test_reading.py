@@ -63,7 +63,7 @@ class Watch:
     def sees(self, what: str, body: dict[str, Any], line: bytes, *, listing: bool) -> list[Observation] | str:
         try:
             if what == "page":
-                return self.of(body).page(line)[0]
+                return [*self.of(body).page(line)[0]]
             return self.of(body).line(line, listing=listing)
         except HoleError as error:
             return str(error)
@@ -145,4 +145,4 @@ def test_an_item_that_is_no_object_ends_the_listing() -> None:
     watch = Watch()
     said = b'{"metadata":{"resourceVersion":"7"},"items":[7]}'
     with pytest.raises(HoleError, match="a list that cannot be read"):
-        watch.of(OBJECTS[0]).page(said)
+        list(watch.of(OBJECTS[0]).page(said)[0])

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -15,14 +16,16 @@ import pytest
 from schemas import subjects
 from schemas.batches import decode_batch
 from schemas.envelope import MESSAGE_BYTES_MAX
-from schemas.events import batch_hash, decode_heartbeat
+from schemas.events import BATCH_EVENTS_MAX, batch_hash, decode_heartbeat
 from schemas.identity import KindId, ResourceId, SiteName
 from schemas.queries import Refusal, ResyncRequest
 from services.chassis.bus.memory import MemoryBus
 from services.chassis.bus.streams import HEADERS_BYTES_MAX
+from services.watcher.publisher import TURN_MAX
 from services.watcher.service import Watcher
 from services.watcher.source import Health, Unreadable
 from services.watcher.telling.batching import ANSWERS_FACTS_MAX, ENVELOPE_BYTES_MAX, QUEUE_FACTS_MAX
+from tests.kit.waiting import eventually
 from tests.unit.watcher.flaky import FlakyBus
 from tests.unit.watcher.replica import following
 from tests.unit.watcher.shelf import Shelf
@@ -92,6 +95,28 @@ async def test_a_burst_travels_in_full_batches(bus: MemoryBus, shelf: Shelf) -> 
         await replica.until(lambda: replica.versions == shelf.versions)
         batches = [decode_batch(payload) for payload in replica.payloads[before:] if b'"event/v1"' in payload]
         assert len(batches) <= 30
+
+
+@pytest.mark.parametrize("vanished", [False, True])
+async def test_everything_else_has_its_turns_while_a_long_listing_is_taken_in(
+    bus: MemoryBus, shelf: Shelf, *, vanished: bool
+) -> None:
+    for number in range(20 * TURN_MAX):
+        shelf.put("Pod", f"p-{number}")
+    async with running(shelf, bus) as watcher:
+        await eventually(lambda: all(one.listed for one in watcher.followers.values()), "it is not listed")
+        batcher = watcher.publisher.batcher
+        told = [batcher.numbered]
+        if vanished:  # one observation then tells of all that has gone
+            shelf.objects[POD].clear()
+            shelf.break_watches("Pod")
+        else:
+            request = ResyncRequest(site=LYON, reason="it has nothing").to_json()
+            await bus.request(subjects.api("watcher", LYON, "resync"), request, 2.0)
+        while told[-1] < told[0] + 20 * TURN_MAX:
+            await asyncio.sleep(0)
+            told.append(batcher.numbered)
+        assert max(later - former for former, later in pairwise(told)) < 2 * TURN_MAX
 
 
 async def test_the_same_version_again_is_not_published(bus: MemoryBus, shelf: Shelf) -> None:
@@ -210,7 +235,7 @@ async def test_a_bus_that_takes_nothing_slows_the_reading_and_the_queue_stays_bo
         for _ in range(100):
             await asyncio.sleep(0)  # whatever can still move has moved then
         waiting = watcher.publisher.batcher.numbered - watcher.publisher.batcher.acknowledged
-        assert waiting <= QUEUE_FACTS_MAX
+        assert waiting <= QUEUE_FACTS_MAX + BATCH_EVENTS_MAX, "a full queue behind the batch that is under way"
         flaky.release()
         await replica.until(lambda: replica.versions == shelf.versions)
 
