@@ -25,7 +25,7 @@ from services.chassis.bus.port import Bus
 from services.chassis.errors import ConflictError, PermanentError, TransientError
 from services.watcher.telling.batching import Batch, Batcher
 
-TURN_MAX = 64  # facts, or observations of a listing, after which everything else in this process has its turn
+TURN_MAX = 32  # facts, or observations of a listing, after which everything else in this process has its turn
 RETRY_MIN_S = 0.05
 RETRY_MAX_S = 5.0
 

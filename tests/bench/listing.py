@@ -10,6 +10,7 @@ pages, once by streams (WatchList). A piece is what one callback of the loop tak
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import time
 from asyncio.events import Handle
@@ -31,7 +32,7 @@ from schemas.relations.loader import load_catalogue
 from schemas.relations.resting import Resting
 from schemas.relations.surface import builtin_surface
 from services.chassis.bus.memory import MemoryBus
-from services.chassis.lifecycle import settle
+from services.chassis.lifecycle import ShortRuns, settle
 from services.watcher.__main__ import RESTING_MAX
 from services.watcher.kubernetes.circumstances import Circumstances, LoopTiming
 from services.watcher.kubernetes.discovery import Resource
@@ -196,6 +197,7 @@ async def _listed(files: Files, form: str, *, watch_list: bool) -> list[Row]:
         randomness=random.Random(7),
     )
     settle()
+    gc.callbacks[:] = [ShortRuns()]  # as every service
     before = resident()
     with _noting(pieces):
         running = asyncio.create_task(watcher.run())
