@@ -203,6 +203,7 @@ def _become(wanted: Wanted, files: Sequence[int], run: Callable[[], object]) -> 
     os.environ.clear()
     os.environ.update(wanted.environment)
     sys.stdin, sys.stdout, sys.stderr = _opened(0, "r"), _opened(1, "w"), _opened(2, "w", buffering=1)
+    vars(sys).update(__stdin__=sys.stdin, __stdout__=sys.stdout, __stderr__=sys.stderr)  # those it began with
     sys.argv = [wanted.module, *wanted.arguments]
     code: Any = 0
     try:
