@@ -23,10 +23,12 @@ MODULES: Final = (
 def import_all(more: Sequence[str] = ()) -> None:
     """What services, clusters and their supervisor need; the collector need not walk over it, nor copy its pages.
 
-    With the shipped rules and kinds, and the shape of what has pods: nearly each of them reads those.
+    With the shipped rules and kinds, the shape of what has pods, and what every cluster holds at first: nearly each of
+    them reads those.
     """
     for name in (*MODULES, *more):
         importlib.import_module(name)
+    from cheops.sandbox.apiserver import EmbeddedCluster
     from cheops.sandbox.apiserver.schema.builtin import shape_of_model
     from schemas.relations.loader import load_catalogue
     from schemas.relations.surface import builtin_surface
@@ -34,5 +36,6 @@ def import_all(more: Sequence[str] = ()) -> None:
     load_catalogue()
     builtin_surface()
     shape_of_model("V1Deployment")
+    EmbeddedCluster().furnished()  # thrown away: the classes and shapes that it needs stay
     gc.collect()
     gc.freeze()

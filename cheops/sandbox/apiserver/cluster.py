@@ -65,9 +65,7 @@ class EmbeddedCluster:
 
     async def start(self) -> None:
         assert self._runner is None, f"{self.name} is started already"
-        self._loop = ControllerLoop(self.realm, make_controllers(self.realm, workloads=self._controllers))
-        make_first_objects(self.realm)
-        self._loop.drain(FIRST_TURNS_MAX)
+        self._loop = self.furnished()
         # No TaskGroup: fixtures may start and stop a cluster in different tasks, which a group does not survive.
         self._task = asyncio.create_task(self._loop.run(), name=f"controllers of {self.name}")
         server = web.Server(self._server.handle, handler_cancellation=True, access_log=None)
@@ -76,6 +74,13 @@ class EmbeddedCluster:
         site = web.TCPSite(self._runner, LOOPBACK, self._port)
         await site.start()
         self._port = self._runner.addresses[0][1]
+
+    def furnished(self) -> ControllerLoop:
+        """Make what every cluster holds at first; its controllers, which have nothing to do until somebody writes."""
+        loop = ControllerLoop(self.realm, make_controllers(self.realm, workloads=self._controllers))
+        make_first_objects(self.realm)
+        loop.drain(FIRST_TURNS_MAX)
+        return loop
 
     async def stop(self) -> None:
         """Harmless when not started. Open watches end."""

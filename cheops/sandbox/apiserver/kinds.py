@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
+from schemas.documents import parse_value
 
 KINDS_FILE = Path(__file__).with_name("kinds.yaml")
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -114,7 +114,7 @@ class Registry:
 
 @cache
 def builtin_kinds() -> tuple[Kind, ...]:
-    table: dict[str, list[dict[str, Any]]] = yaml.safe_load(KINDS_FILE.read_text(encoding="utf-8"))
+    table: dict[str, list[dict[str, Any]]] = parse_value(KINDS_FILE.read_bytes(), KINDS_FILE.name)
     return tuple(_kind(api_version, row) for api_version, rows in table.items() for row in rows)
 
 

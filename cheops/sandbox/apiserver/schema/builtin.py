@@ -12,9 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from cheops.sandbox.apiserver.schema.shape import ANY, Shape, Type
+from schemas.documents import parse_value
 
 NOTES_FILE = Path(__file__).with_name("builtin.yaml")
 
@@ -114,7 +113,7 @@ def _model(name: str) -> Any:
 
 @cache
 def _notes() -> _Notes:
-    notes = yaml.safe_load(NOTES_FILE.read_text(encoding="utf-8"))
+    notes = parse_value(NOTES_FILE.read_bytes(), NOTES_FILE.name)
     return _Notes(
         atomic=frozenset(notes["atomic"]),
         keys={path: tuple(keys) for path, keys in notes["keys"].items()},
