@@ -10,8 +10,6 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-import networkx
-
 from schemas.events import Reference, ResourceState
 from schemas.identity import ResourceId, SiteName
 from schemas.verdicts import Action, Preconditions, Step
@@ -20,6 +18,7 @@ STRONG: Final = frozenset("AS")
 Pair = tuple[ResourceId, ResourceId]  # a dependent, and what it depends on
 Ahead = dict[ResourceId, dict[ResourceId, None]]  # what each depends on, in order
 N = TypeVar("N", bound=Hashable)
+Ways = Mapping[N, Collection[N]]  # whom each leads to
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +74,7 @@ def _before(
     if len(changes) == 1:  # most intents: no graph is worth its making
         return {changes[0].resource: set()}
     before = reduced(_order(states, [change.resource for change in changes], selecting))
-    behind: dict[ResourceId, set[ResourceId]] = {resource: set() for resource in before}
-    for resource, needs in before.items():
-        for one in needs:
-            behind[one].add(resource)
+    behind = _behind(before)
     for change in changes:
         if change.action == "delete":
             before[change.resource] = behind[change.resource]  # dependents go first
@@ -97,14 +93,16 @@ def _order(
     pairs = (*sorted(lasting), *sorted(selecting))
     if not pairs:
         return order
-    graph: networkx.DiGraph[ResourceId] = networkx.DiGraph(order)
-    whole: networkx.DiGraph[ResourceId] = networkx.DiGraph([*graph.edges, *pairs])
-    # Who stands in no circle, whatever is added, stands in a component of his own.
-    circles = {one: place for place, some in enumerate(networkx.strongly_connected_components(whole)) for one in some}
+    whole = {one: needs.copy() for one, needs in order.items()}
     for source, target in pairs:
-        if circles[source] != circles[target] or not networkx.has_path(graph, target, source):
-            graph.add_edge(source, target)
+        whole[source][target] = None
+    # Who stands in no circle, whatever is added, stands in a component of his own.
+    component = _components(whole)
+    behind = _behind(order)
+    for source, target in pairs:
+        if component[source] != component[target] or not _leads(order, behind, target, source):
             order[source][target] = None
+            behind[target].add(source)
     return order
 
 
@@ -157,7 +155,66 @@ def _circles(ahead: Ahead) -> Iterator[list[Pair]]:
         ends = [] if ahead[last] else [last]
 
 
-def reduced(ahead: Mapping[N, Collection[N]]) -> dict[N, set[N]]:
+def _behind(ahead: Ways[N]) -> dict[N, set[N]]:
+    """The same, the other way round."""
+    behind: dict[N, set[N]] = {one: set() for one in ahead}
+    for one, needs in ahead.items():
+        for needed in needs:
+            behind[needed].add(one)
+    return behind
+
+
+def _components(ahead: Ways[N]) -> dict[N, N]:
+    """Each one's component, as one of its members: all of it lead to each other (Kosaraju)."""
+    behind = _behind(ahead)
+    found: dict[N, N] = {}
+    for one in reversed(_left_last(ahead)):
+        if one not in found:
+            found[one] = one
+            members = [one]
+            for member in members:  # grows while it is read
+                more = [source for source in behind[member] if source not in found]
+                found.update(dict.fromkeys(more, one))
+                members += more
+    return found
+
+
+def _left_last(ahead: Ways[N]) -> list[N]:
+    """All of them; each stands behind those that were first met on the ways from it."""
+    met: set[N] = set()
+    left: list[N] = []
+    for start in ahead:
+        ways = [] if start in met else [(start, iter(ahead[start]))]
+        met.add(start)
+        while ways:
+            one, needs = ways[-1]
+            needed = next((each for each in needs if each not in met), None)
+            if needed is None:
+                left.append(one)
+                ways.pop()
+            else:
+                met.add(needed)
+                ways.append((needed, iter(ahead[needed])))
+    return left
+
+
+def _leads(ahead: Ways[N], behind: Ways[N], start: N, end: N) -> bool:
+    """Whether there is a way from one to another one, or both are the same; looked for from both ends."""
+    sides = [(ahead, {start}, {start}), (behind, {end}, {end})]  # ways, who was met, and of those the last
+    if start == end:
+        return True
+    while all(rim for _, _, rim in sides):
+        (ways, met, rim), (_, met_there, _) = sorted(sides, key=lambda side: len(side[2]))
+        more = {each for one in rim for each in ways[one]} - met
+        if more & met_there:
+            return True
+        met |= more
+        rim.clear()
+        rim |= more
+    return False
+
+
+def reduced(ahead: Ways[N]) -> dict[N, set[N]]:
     """The same without shortcuts: who is reached by way of another one is left out. There are no cycles."""
     found: dict[N, set[N]] = {}
     reach: dict[N, int] = {}  # a bit each: few for who stands at the end
