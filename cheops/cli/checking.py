@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cheops.cli.check_since import judge_change, read_change
-from cheops.cli.failures import BadInputError
+from cheops.cli.failures import EXIT_BY_DECISION, BadInputError
 from cheops.cli.manifests import judged_documents
 from cheops.cli.render.annotations import github, sarif
 from cheops.cli.render.output import document, say
@@ -20,7 +20,6 @@ from cheops.cli.render.places import Manifests
 from cheops.cli.render.signs import signs_for
 from cheops.cli.render.verdict import render
 from cheops.cli.scoping import latencies_of
-from cheops.cli.submitting import CODES
 from cheops.offline.check import Act, Court
 from cheops.offline.rules import rule_sources
 from cheops.offline.scoped import check
@@ -85,7 +84,7 @@ def _run(request: Request, output: str, ascii_only: bool) -> int:
     verdict = check(court, act, _scope_text(request.scope), latencies_of(request.latency, list(sites)))
     written = dict.fromkeys(sites, documents)
     _print(verdict, Manifests(written, {name: one.documents for name, one in sites.items()}), output, ascii_only)
-    return CODES[verdict.decision]
+    return EXIT_BY_DECISION[verdict.decision]
 
 
 def _scope_text(scope: str) -> str:
@@ -119,7 +118,7 @@ def _run_since(request: Request, output: str, ascii_only: bool) -> int:
         return 0
     verdict = told(verdict, (), _gone(request, paths))
     _print(verdict, change.manifests, output, ascii_only)
-    return CODES[verdict.decision]
+    return EXIT_BY_DECISION[verdict.decision]
 
 
 def _load(name: SiteName, where: Sequence[Path], catalogue: Catalogue, flaws: Flaws, request: Request) -> OfflineSite:

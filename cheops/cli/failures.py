@@ -21,6 +21,7 @@ EXIT_DENY: Final = 3
 EXIT_DEFER: Final = 4
 EXIT_PARTLY: Final = 5
 EXIT_INTERRUPTED: Final = 130
+EXIT_BY_DECISION: Final = {"allow": 0, "deny": EXIT_DENY, "defer": EXIT_DEFER}
 PAGES: Final = {"--help", "--version"}
 
 

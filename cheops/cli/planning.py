@@ -58,10 +58,9 @@ def plan(
     """
     from pathlib import Path
 
-    from cheops.cli.failures import BadInputError
+    from cheops.cli.failures import EXIT_BY_DECISION, BadInputError
     from cheops.cli.manifests import sendable_documents
     from cheops.cli.running import with_mesh
-    from cheops.cli.submitting import CODES
     from cheops.drafts import Intent
     from cheops.mesh import Mesh
 
@@ -85,7 +84,7 @@ def plan(
 
     verdict, outcomes = with_mesh(asked, server, site)
     print_plan(verdict, outcomes, output, ascii_only)
-    raise typer.Exit(CODES[verdict.decision])
+    raise typer.Exit(EXIT_BY_DECISION[verdict.decision])
 
 
 def print_plan(verdict: Verdict, outcomes: dict[str, Outcome], output: PlanOutput, ascii_only: bool) -> None:

@@ -67,12 +67,13 @@ def _revision(verdict: Verdict, signs: Signs, *, in_force: bool = True) -> list[
 
 def _code(last: Verdict | None, outcomes: Mapping[tuple[int, str], Outcome]) -> int:
     """The last decision's, and what became of it; 0 while its steps are under way."""
-    from cheops.cli.submitting import CODES, exit_code
+    from cheops.cli.failures import EXIT_BY_DECISION
+    from cheops.cli.submitting import exit_code
 
     if last is None:
-        return CODES["defer"]
+        return EXIT_BY_DECISION["defer"]
     mine = [one for (revision, _), one in outcomes.items() if revision == last.revision]
-    return CODES[last.decision] if open_steps(last, mine) else exit_code(last, mine)
+    return EXIT_BY_DECISION[last.decision] if open_steps(last, mine) else exit_code(last, mine)
 
 
 def _intent_line(intent: Intent) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from cheops.cli.failures import EXIT_DEFER, EXIT_DENY, EXIT_ERROR, EXIT_INTERRUPTED, EXIT_PARTLY
+from cheops.cli.failures import EXIT_BY_DECISION, EXIT_ERROR, EXIT_INTERRUPTED, EXIT_PARTLY
 from cheops.cli.options import Output
 from cheops.cli.reading import Everywhere, identity_of, print_all, say_where, spread_over
 from cheops.cli.render.output import document, say
@@ -28,7 +28,6 @@ from schemas.intents import Intent as EnteredIntent
 from schemas.outcomes import Outcome
 from schemas.verdicts import Reason, Verdict
 
-CODES: Final = {"allow": 0, "deny": EXIT_DENY, "defer": EXIT_DEFER}
 ABOUT_MANIFESTS: Final = frozenset(("001", "010", "101", "110", "112", "130", "140", "150", "220"))
 NOT_UNDONE: Final = "W522"
 DONE_ALREADY: Final = "N520"
@@ -67,7 +66,7 @@ def exit_code(verdict: Verdict, outcomes: Iterable[Outcome]) -> int:
         stays = any(one.code == NOT_UNDONE for one in verdict.reasons)
         return EXIT_PARTLY if stays or any(step.id not in back for step in verdict.plan) else EXIT_ERROR
     if verdict.decision != "allow" or verdict.preview:
-        return CODES[verdict.decision]
+        return EXIT_BY_DECISION[verdict.decision]
     good = sum(outcome.state in GOOD_STATES for outcome in outcomes)
     return 0 if good == len(verdict.plan) else EXIT_PARTLY if good else EXIT_ERROR
 
