@@ -23,18 +23,20 @@ MODULES: Final = (
 def import_all(more: Sequence[str] = ()) -> None:
     """What services, clusters and their supervisor need; the collector need not walk over it, nor copy its pages.
 
-    With the shipped rules and kinds, the shape of what has pods, and what every cluster holds at first: nearly each of
-    them reads those.
+    With what nearly each of them makes at its start or at the first scope: the shipped rules and kinds, the parser of
+    scopes, the shape of what has pods, and what every cluster holds at first.
     """
     for name in (*MODULES, *more):
         importlib.import_module(name)
     from cheops.sandbox.apiserver import EmbeddedCluster
     from cheops.sandbox.apiserver.schema.builtin import shape_of_model
-    from schemas.relations.loader import load_catalogue
+    from schemas.relations.carried import Rulebook
     from schemas.relations.surface import builtin_surface
+    from schemas.scope.parse import parse_scope
 
-    load_catalogue()
+    Rulebook()
     builtin_surface()
+    parse_scope("lyon")
     shape_of_model("V1Deployment")
     EmbeddedCluster().furnished()  # thrown away: the classes and shapes that it needs stay
     gc.collect()
