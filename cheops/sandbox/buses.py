@@ -74,9 +74,18 @@ class SharedBus:
 class SiteBuses:
     """One for each, joined by routers; without routers the sites dial each other."""
 
-    def __init__(self, directory: Path, sites: Sequence[SiteName], routers: int, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        sites: Sequence[SiteName],
+        routers: int,
+        tell: Callable[[str], None],
+        *,
+        forked: bool = True,
+    ) -> None:
+        """`forked`: see PythonProcess."""
         self.folder = MeshFolder(directory / FOLDER)
-        self.links = Links(directory / LINKS_FOLDER)
+        self.links = Links(directory / LINKS_FOLDER, forked=forked)
         self.servers = Servers(self.folder, via=self.links.open)
         self._must_dial = False  # the ways of before are gone
         self._sites = sites

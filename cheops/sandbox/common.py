@@ -11,6 +11,7 @@ MODULES: Final = (
     "cheops.cli.main",
     "cheops.cli.serve",
     "cheops.sandbox.apiserver",
+    "cheops.sandbox.links",
     "cheops.site",
     "kubernetes.aio.config",
     "services.executor.__main__",

@@ -99,7 +99,7 @@ class Testbed:
         self.buses: Buses = (
             SharedBus(self.directory, tell)
             if bus == "shared"
-            else SiteBuses(self.directory, list(self.sites), routers, tell)
+            else SiteBuses(self.directory, list(self.sites), routers, tell, forked=forked)
         )
         self.engine = engine
         self._gates = Gates(self.directory, wanted=gate)
