@@ -219,7 +219,10 @@ def _become(wanted: Wanted, files: Sequence[int], run: Callable[[], object]) -> 
 def _opened(file: int, mode: Literal["r", "w"], buffering: int = -1) -> TextIO:
     """As the interpreter does at its start: what a stream is opened on decides how it is buffered."""
     former = (sys.stdin, sys.stdout, sys.stderr)[file]
-    return open(file, mode, buffering, encoding=former.encoding, errors=former.errors, closefd=False)
+    encoding, _, errors = os.environ.get("PYTHONIOENCODING", "").partition(":")
+    if not errors or former is sys.stderr:
+        errors = "strict" if encoding and former is not sys.stderr else former.errors or ""
+    return open(file, mode, buffering, encoding=encoding or former.encoding, errors=errors, closefd=False)
 
 
 def _leave(code: Any) -> Never:

@@ -25,6 +25,7 @@ from tests.kit.traces import MARK
 TIMEOUT_S = 90.0
 MANIFESTS = Path(__file__).parents[2] / "cheops" / "demo" / "manifests"
 COMMAND = (sys.executable, "-m", "cheops")
+FORKS_READ = {"PYTHONIOENCODING"}  # all else that tells Python or us something is read where a program starts
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Shell:
         """`shell("tree", "deployment/web")`; named arguments are environment variables."""
         given = stdin.encode() if isinstance(stdin, str) else stdin
         whole = self.environment(**environment)
-        if any(name.startswith("PYTHON") or name == MARK for name in environment):  # read where a program starts
+        if any(name.startswith("PYTHON") or name == MARK for name in {*environment} - FORKS_READ):
             done = subprocess.run(
                 [*COMMAND, *map(str, words)],
                 cwd=self.folder, env=whole, input=given, capture_output=True, timeout=TIMEOUT_S, check=False,

@@ -24,6 +24,11 @@ def test_a_forked_command_says_what_the_program_says(tmp_path: Path, words: tupl
     assert shell(*words) == Ran(program.returncode, program.stdout.decode(), program.stderr.decode())
 
 
+def test_a_forked_command_writes_in_the_encoding_that_python_is_told(tmp_path: Path) -> None:
+    said = Shell(tmp_path)("order", "-f", "é", PYTHONIOENCODING="ascii")
+    assert said == Ran(2, "", "cheops: \\xe9: cannot be read (No such file or directory)\n")
+
+
 def test_each_has_a_folder_an_input_and_an_environment_of_its_own_also_at_the_same_time(tmp_path: Path) -> None:
     def typed(number: int) -> list[str]:
         folder = tmp_path / str(number)
