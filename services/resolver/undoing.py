@@ -2,8 +2,9 @@
 
 deeds ──▶ reversed steps ──▶ judge (deletions on the state after what is put back) ──▶ verdict with `undoes`
 
-A step back that would break somebody who came since is left out (W522), and so is what it would have to wait for. What
-somebody else has changed since is found by the executor, which compares with how the step had left it.
+A step back that would break somebody who came since is left out (W522), and so is what it would have to wait for; what
+is only warned of is taken, and that is said. What somebody else has changed since is found by the executor, which
+compares with how the step had left it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from services.resolver.signals import Effect, Moment, SendOperation, StoreVerdic
 UNDONE: Final = "W521"
 NOT_UNDONE: Final = "W522"
 WRITES: Final = ("update", "create")
+NAMED_MAX: Final = 3  # of those for whom a step is not taken
 
 
 class Across(Protocol):
@@ -46,6 +48,14 @@ class Across(Protocol):
 
     def begin(self, intent: Intent, moment: Moment) -> list[Effect]:
         """Decide it, store it, have it done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a site says of its steps back. `kept`: which are not taken, by name, and why; `warnings`: on the others."""
+
+    kept: Mapping[str, str]
+    warnings: tuple[Reason, ...] = ()
 
 
 @dataclass(slots=True)
@@ -109,29 +119,30 @@ class Undoing:
 
     # ── judged ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def judged(self, intent: Intent, steps: Sequence[Step], moment: Moment) -> dict[str, str] | None:
-        """Which of this site's steps back cannot be taken, and why; None while too little is known to say."""
-        lasts = lasting(intent, moment)
-        kept = {step.id: why for step in steps if (why := self._lost(intent.id, step))}
+    def judged(self, intent: Intent, steps: Sequence[Step], moment: Moment) -> Judged | None:
+        """Which of these this site's own keep from being taken; None while too little is known to say."""
+        lasts, own = lasting(intent, moment), [step for step in steps if step.site == self.desk.site]
+        kept = {step.id: why for step in own if (why := self._lost(intent.id, step))}
         kept = with_what_waits(kept, steps)
         while True:
-            left = [step for step in steps if step.id not in kept]
+            left = [step for step in own if step.id not in kept]
             verdicts = [self.desk.hearing.judge(*row, moment) for row in self._cases(lasts, left, moment)]
             if any(one.decision == "defer" for one in verdicts):
                 return None
             blocked = {name: why for one in verdicts for name, why in _blocked(one, left).items()}
             if not blocked:
-                return kept
+                return Judged(kept, tuple(one for each in verdicts for one in each.reasons if _is_of_use(one)))
             kept = with_what_waits({**kept, **blocked}, steps)
 
-    def decided(self, intent: Intent, steps: Sequence[Step], kept: Mapping[str, str], moment: Moment) -> Verdict:
-        """The verdict on the way back, in force from now on. `kept`: steps that are not taken, and why."""
+    def decided(self, intent: Intent, steps: Sequence[Step], judged: Judged, moment: Moment) -> Verdict:
+        """The verdict on the way back, in force from now on."""
         failed = self.desk.docket.known(intent.id)
         assert failed is not None, "what has done something was decided"
         self.waiting.pop(intent.id, None)
         lasts = lasting(intent, moment)
         (case, view), *_ = self._cases(lasts, (), moment)
         base = self.desk.hearing.judge(case, view, moment)
+        kept = judged.kept
         stays = [step for step in steps if step.id in kept]
         plan = tuple(step for step in steps if step.id not in kept)
         verdict = base.model_copy(
@@ -141,7 +152,7 @@ class Undoing:
                 "undoes": failed.revision,
                 "targets": tuple(dict.fromkeys(step.resource for step in steps)),
                 "summary": _summary(intent, steps, len(plan), failed),
-                "reasons": (_why(failed), *(_named(step, kept[step.id]) for step in stays)),
+                "reasons": (_why(failed), *(_named(step, kept[step.id]) for step in stays), *judged.warnings),
                 "plan": plan,
                 "waits_for": (),
                 "remedies": (),
@@ -254,7 +265,7 @@ def _as(step: Step) -> str:
 def _blocked(verdict: Verdict, steps: Sequence[Step]) -> dict[str, str]:
     """Steps that must not be taken, and why; all of them when it is not clear which."""
     by_resource: dict[ResourceId, Step] = {step.resource: step for step in steps}
-    found: dict[str, str] = {}
+    found: dict[str, list[str]] = {}
     for reason in verdict.reasons:
         if reason.severity != "deny":
             continue
@@ -262,7 +273,17 @@ def _blocked(verdict: Verdict, steps: Sequence[Step]) -> dict[str, str]:
         sources = [edge.source for edge in (reason.relation, *reason.chain) if edge is not None]
         named_ones = [one for one in (*ends, *sources, reason.resource) if one in by_resource]
         for one in named_ones[:1]:
-            found[by_resource[one].id] = reason.message
+            found.setdefault(by_resource[one].id, []).append(reason.message)
     if verdict.decision == "deny" and not found:
         return {step.id: verdict.summary for step in steps}
-    return found
+    return {name: _first_of(whys) for name, whys in found.items()}
+
+
+def _is_of_use(reason: Reason) -> bool:
+    """A warning of what somebody uses. That replicas stay elsewhere is none: they are taken back there, too."""
+    return reason.severity == "warning" and reason.relation is not None
+
+
+def _first_of(whys: Sequence[str]) -> str:
+    more = [f"and {len(whys) - NAMED_MAX} more"] if len(whys) > NAMED_MAX else []
+    return "; ".join([*whys[:NAMED_MAX], *more])

@@ -25,7 +25,7 @@ from services.resolver.desk import Desk
 from services.resolver.pursuit import GOOD, end_of, written
 from services.resolver.recovery import Unfinished
 from services.resolver.signals import Effect, Moment, SendAlert, SendPeer, StoreOutcome, StoreVerdict
-from services.resolver.undoing import Undoing, way_back, with_what_waits
+from services.resolver.undoing import Judged, Undoing, way_back
 
 Declared = Mapping[SiteName, Mapping[ResourceId, Action]]
 
@@ -85,11 +85,11 @@ class WayBack:
     def begin(self, intent: Intent, moment: Moment) -> list[Effect]:
         """Decide the way back, store it, tell everybody. This site's own part is judged here, the others' at theirs."""
         steps = reversed_steps(self.desk.deeds.of(intent.id))
-        own = self.undoing.judged(intent, [step for step in steps if step.site == self.desk.site], moment)
-        if own is None:
+        judged = self.undoing.judged(intent, steps, moment)
+        if judged is None:
             self.undoing.waiting[intent.id] = intent
             return []
-        verdict = self.undoing.decided(intent, steps, with_what_waits(own, steps), moment)
+        verdict = self.undoing.decided(intent, steps, judged, moment)
         if not verdict.plan:  # all of it stays, which the verdict says
             self.desk.deeds.forget(intent.id)
             return [StoreVerdict(verdict)]
@@ -124,12 +124,12 @@ class WayBack:
             return []
         steps = self.doing.own(message.plan)
         is_entry = message.sender == self.desk.site  # then the whole was stored with this site's own consent
-        kept = {} if is_entry else self.undoing.judged(engaged.part, steps, moment)
-        if kept is None:
+        judged = Judged({}) if is_entry else self.undoing.judged(engaged.part, steps, moment)
+        if judged is None:
             self.asked[message.intent] = message
             return []
         self.asked.pop(message.intent, None)
-        return self._take_back(engaged, message, steps, kept, moment)
+        return self._take_back(engaged, message, steps, judged, moment)
 
     def _remembered(self, message: Decide) -> Engagement | None:
         """This site's own part of what was entered here and ended badly before a restart."""
@@ -139,10 +139,10 @@ class WayBack:
         return Engagement(message.sender, self._own_part(followed.intent), 0, 0, 0)
 
     def _take_back(
-        self, before: Engagement, message: Decide, steps: list[Step], kept: dict[str, str], moment: Moment
+        self, before: Engagement, message: Decide, steps: list[Step], judged: Judged, moment: Moment
     ) -> list[Effect]:
         known = self.desk.docket.known(message.intent)
-        verdict = self.undoing.decided(before.part, steps, kept, moment)
+        verdict = self.undoing.decided(before.part, steps, judged, moment)
         if before.entry == self.desk.site and known is not None:
             self.desk.docket.record(known)  # the whole, which is stored already
         verdict = verdict.model_copy(update={"revision": message.revision, "undoes": message.undoes})
@@ -152,9 +152,9 @@ class WayBack:
         self.doing.engagements.put(engaged)
         pursuit = self.undoing.pursue(before.part, verdict, moment)
         ends = tuple(
-            end_of(verdict, step, "conflict", f"not undone: {kept[step.id]}", moment)
+            end_of(verdict, step, "conflict", f"not undone: {judged.kept[step.id]}", moment)
             for step in steps
-            if step.id in kept
+            if step.id in judged.kept
         )
         stored = [*self.doing.store(engaged, verdict), *map(StoreOutcome, ends)]
         return [*stored, *self.doing.go_on(engaged, pursuit, moment, ends)]

@@ -28,10 +28,10 @@ def world() -> World:
     return made
 
 
-def enter(world: World, verb: Verb, on_failure: OnFailure = "undo", **what: Any) -> Intent:
+def enter(world: World, verb: Verb, on_failure: OnFailure = "undo", name: str = "i-1", **what: Any) -> Intent:
     now = world.moment.wall
     intent = Intent(
-        id="i-1",
+        id=name,
         site=world.site,
         verb=verb,
         namespace="shop",

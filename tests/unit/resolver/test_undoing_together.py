@@ -8,7 +8,7 @@ import pytest
 
 from schemas.events import ResourceEvent
 from schemas.identity import ResourceId
-from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
+from tests.kit.manifests import deployment, mounts_secret, secret, service, without_uid
 from tests.unit.resolver.virtual_mesh import VirtualMesh
 
 CA = ResourceId("Secret/shop/ca")
@@ -68,6 +68,27 @@ def test_what_a_site_uses_since_stays_there_and_is_named(mesh: VirtualMesh) -> N
     said = [one for one in mesh["lyon"].stored_outcomes if one.site == "oslo" and one.state == "conflict"]
     assert "shop/user" in said[0].message
     assert [one.code for one in mesh.verdict("oslo").reasons] == ["W521", "W522"]
+
+
+def test_what_a_site_warns_of_as_it_takes_its_part_back_stands_in_its_own_verdict(mesh: VirtualMesh) -> None:
+    front, other = ResourceId("Service/shop/front"), ResourceId("Secret/shop/other")
+    for name in ("oslo", "nice"):
+        for body in (secret("ca"), secret("other"), service("front", "web"), deployment("web", app="web")):
+            mesh[name].see(ResourceEvent("put", mesh[name].cluster.put(without_uid(body))))
+    mesh.settle()
+    mesh["nice"].refuses = {other}
+    mesh.enter("lyon", "delete", "oslo & nice", resources=("service/front", "secret/other"))
+    oslo = mesh["oslo"]
+    for _ in range(4):
+        mesh.exchange()
+    for place in range(len(oslo.operations)):
+        oslo.execute(place)
+    oslo.wipe(WEB)
+    mesh.settle(4)
+    assert front in oslo.cluster.objects
+    said = [(one.code, one.resource) for one in mesh.verdict("oslo").reasons]
+    assert said == [("W521", None), ("W110", front)]
+    assert [one.code for one in mesh.verdict("nice").reasons] == ["W521"]
 
 
 @pytest.mark.parametrize("cut", ["lyon", "oslo", "nice"])
