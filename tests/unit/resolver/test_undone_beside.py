@@ -23,7 +23,8 @@ CA = ResourceId("Secret/shop/ca")
 WEB = ResourceId("apps/Deployment/shop/web")
 FRONT = ResourceId("Service/shop/front")
 LAST = ResourceId("Secret/shop/last")  # whose step fails
-When = Literal["under way", "done", "after"]  # of the other one, as the undo is decided; after: it comes then
+# Where the other one is as the one fails. Failing: under way, and fails later; after: it comes when that is decided.
+When = Literal["under way", "done", "failing", "after"]
 BEFORE: tuple[When, ...] = ("under way", "done")
 Asked = tuple[Verb, Mapping[str, Any]]
 
@@ -109,7 +110,7 @@ def both(case: Case, when: When) -> tuple[World, Verdict, Verdict, Verdict]:
         carry_out(world, "i-2")
     if when != "after":
         fail(world)
-    goes_on(world)
+    goes_on(world, refuse=first.plan[0].resource if when == "failing" else "")
     goes_on(world)
     assert not world.machine.docket.active
     assert not world.machine.docket.deferred
@@ -165,6 +166,16 @@ def test_a_service_that_is_put_back_and_selects_nothing_since_is_warned_of(name:
     warned = [one for one in back.reasons if one.resource == FRONT]
     assert ["selects nothing" in one.message for one in warned] == [True]
     assert not world.cluster.broken
+
+
+@pytest.mark.parametrize("name", [*RELIES, *TAKES])
+def test_the_way_back_waits_for_who_is_under_way_and_is_taken_when_that_one_fails(name: str) -> None:
+    world, back, first, _ = both({**RELIES, **TAKES}[name], "failing")
+    assert first.decision == "allow"
+    assert "i-2" not in {one for one, _ in world.effects}
+    assert {one.code for one in back.reasons} == {"W521"}
+    assert world.taken_back["i-1", back.plan[0].resource] == 1
+    assert not world.cluster.complaints()
 
 
 @pytest.mark.parametrize("name", [*RELIES, *TAKES, *EMPTIES])
