@@ -14,7 +14,9 @@ import pytest
 from schemas.events import ResourceEvent
 from schemas.identity import ResourceId
 from schemas.intents import Verb
+from schemas.policy import PolicyFile, PolicyRule
 from schemas.verdicts import Verdict
+from services.resolver.judge.policy import Policy
 from tests.kit.manifests import Manifest, deployment, mounts_secret, secret, service, without_uid
 from tests.unit.resolver.test_undoing import enter, goes_on
 from tests.unit.resolver.world import World
@@ -93,9 +95,10 @@ EMPTIES = {
 }
 
 
-def both(case: Case, when: When) -> tuple[World, Verdict, Verdict, Verdict]:
+def both(case: Case, when: When, *rules: PolicyRule) -> tuple[World, Verdict, Verdict, Verdict]:
     """The world at the end; the verdict on the way back; on the other one, first and last."""
     world = World()
+    world.machine.desk.hearing._policy = Policy(PolicyFile(rules=rules))  # as if it had been started with it
     world.settle()
     for one in case.there:
         world.see(ResourceEvent("put", world.cluster.put(one)))
@@ -195,3 +198,17 @@ def test_all_who_have_come_to_rely_on_it_are_named_as_far_as_there_is_room() -> 
     assert all(f"Deployment shop/web-{number} @ lyon" in said(back)["W522"] for number in range(3))
     assert said(back)["W522"].endswith("; and 2 more")
     assert not world.cluster.complaints()
+
+
+def test_a_policy_that_denies_what_is_only_warned_of_keeps_the_step_from_being_taken() -> None:
+    world, back, _, _ = both(EMPTIES["takes the only match"], "done", PolicyRule(code="110", set="deny"))
+    assert not back.plan
+    assert "Service shop/front selects nothing" in said(back)["W522"]
+    assert FRONT not in world.cluster.objects
+
+
+def test_what_a_policy_only_warns_of_is_taken_back_and_who_misses_it_is_named() -> None:
+    world, back, _, _ = both(RELIES["mounts the Secret that was made"], "done", PolicyRule(code="310", set="warn"))
+    assert [(one.action, one.resource) for one in back.plan] == [("delete", CA)]
+    assert "Deployment shop/web" in said(back)["W310"]
+    assert CA not in world.cluster.objects
