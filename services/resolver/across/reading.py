@@ -112,9 +112,9 @@ class Reading:
         return self.desk.neighbours.gone
 
     def wider(self, text: str) -> tuple[Scope, Sequence[Alternative]] | None:
-        """A scope that is tried; None for a name that the language cannot say."""
+        """A scope that is tried, at those that are left; None for a name that the language cannot say."""
         try:
-            scope = parse_scope(text)
+            scope = scope_without(parse_scope(text), self._gone)
             return scope, self._ways(scope)
         except ScopeError:
             return None

@@ -575,3 +575,15 @@ def test_a_ping_of_one_that_is_gone_wakes_nothing(mesh: VirtualMesh) -> None:
     near = mesh["lyon"].machine.desk.neighbours
     assert ROME not in near.near(mesh["lyon"].now_s)
     assert ROME not in near.known
+
+
+def test_a_wider_scope_that_is_tried_for_what_is_elsewhere_asks_only_those_that_are_left(mesh: VirtualMesh) -> None:
+    mesh["lyon"].cluster.put(secret("k"))
+    mesh.settle()
+    lose(mesh)
+    give_up(mesh)
+    user = without_uid(deployment("web", mounts_secret("k")))
+    denied = do(mesh, "lyon", "apply", "rome ; oslo", "i-1", manifests=(user,))
+    assert [one.code for one in denied.reasons if one.severity == "deny"] == ["D113"]
+    assert left_out(denied) == ["rome"]
+    assert denied.remedies[0].command.endswith("--scope 'rome ; oslo, secret/k: lyon'")
