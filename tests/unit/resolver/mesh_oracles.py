@@ -293,12 +293,13 @@ AT_THE_END = (
 
 
 def said_so_far(mesh: VirtualMesh) -> Mapping[str, int]:
-    """Everything that was stored or told."""
+    """Everything that was stored or told. `reminders`: of alerts that stand, each day and once a clock was set back."""
     worlds = mesh.worlds.values()
     return {
         "letters": len(mesh.told),
         "verdicts": sum(len(world.verdicts) for world in worlds),
         "operations": sum(len(world.operations) for world in worlds),
         "outcomes": sum(len(world.stored_outcomes) for world in worlds),
-        "alerts": sum(len(world.alerts) for world in worlds),
+        "alerts": sum(one.again_at is None for world in worlds for one in world.alerts),
+        "reminders": sum(one.again_at is not None for world in worlds for one in world.alerts),
     }

@@ -14,6 +14,7 @@ from services.resolver.across.gone import told
 from services.resolver.signals import PeerBeat
 from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
 from tests.unit.cli.test_verdicts import reason, verdict
+from tests.unit.resolver.mesh_oracles import said_so_far
 from tests.unit.resolver.test_sets import NEW, WEB, body, do, keys, new, web, words
 from tests.unit.resolver.virtual_mesh import GOOD_FOR_S, VirtualMesh
 
@@ -587,3 +588,16 @@ def test_a_wider_scope_that_is_tried_for_what_is_elsewhere_asks_only_those_that_
     assert [one.code for one in denied.reasons if one.severity == "deny"] == ["D113"]
     assert left_out(denied) == ["rome"]
     assert denied.remedies[0].command.endswith("--scope 'rome ; oslo, secret/k: lyon'")
+
+
+def test_that_it_is_heard_all_the_same_is_said_once_more_when_a_clock_is_set_back(mesh: VirtualMesh) -> None:
+    lose(mesh)
+    give_up(mesh)
+    mesh["lyon"].step(PeerBeat(ROME, 0.01, GOOD_FOR_S))
+    mesh.settle(2)
+    before = said_so_far(mesh)
+    mesh["lyon"].ahead_s = -3600.0
+    mesh.settle(180, 6.0)
+    after = said_so_far(mesh)
+    assert (before["alerts"], after["alerts"]) == (1, 1)
+    assert (before["reminders"], after["reminders"]) == (0, 1)
