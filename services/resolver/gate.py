@@ -7,7 +7,8 @@ itself lacks still is said only, because people apply files in any order and con
 uses nothing: `kubectl delete` names one object after the other, and collecting what they owned takes a moment. What is
 not known is let through, with a warning, unless the object is protected: who uses its copies at other sites, too, since
 none is asked. Never asked about is what has been decided
-already: our own writes, what an intent has in flight, and whatever still has to happen to what is being deleted.
+already: our own writes, the deletions that an intent has in flight, and whatever still has to happen to what is being
+deleted. Who uses it while an intent changes that user keeps it, too: that is known, whichever way the intent ends.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from services.resolver.judge.use import ends, lives, namespace_ends
 from services.resolver.judge.written import WrittenReason, WrittenVerdict
 from services.resolver.placing import HOLDERS
 from services.resolver.plain import decided_at_once
-from services.resolver.reviews import Request, answered, request_in
+from services.resolver.reviews import Request, answered, as_declared, metadata_of, request_in
 from services.resolver.signals import Moment
 
 Denies = Literal["breaking", "all", "nothing"]
@@ -48,6 +49,7 @@ OWNERS_MAX: Final = 8
 SEEN_WITHIN_S: Final = 2.0
 ELSEWHERE: Final = "F341"  # as a verdict defers what another site has to say; an intent asks it, and notes COPIES
 USERS: Final = ("D310", "D311", "D312", "D313", "W310", "W311", "W312")  # whose reason names who uses it
+IN_FLIGHT: Final = "F510"  # stands for one of USERS, or for a part in use, while an intent changes who uses it
 BREAKING: Final = ("D2", "D3")  # numbers about what others need (schemas/codes)
 OF_INTENTS: Final = ("D0", "D6")  # about an intent's own form and scope: of what an API server takes they say nothing
 OF_CHILDREN: Final = ("D313", "W314")
@@ -58,7 +60,6 @@ SERVERS_OWN: Final = (
     "system:apiserver",
     "system:cloud-controller-manager",
 )
-SERVERS_TO_SET: Final = ("managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink")
 
 
 class Said(Struct, frozen=True):
@@ -78,9 +79,8 @@ class Gate:
 
     def __init__(self, desk: Desk, denies: Denies = "breaking") -> None:
         self._desk, self._denies = desk, denies
-        self._let_go: dict[
-            ResourceId, tuple[float, str]
-        ] = {}  # deleted by leave of the gate: when, uid; the latest last
+        # Deleted by leave of the gate: when, uid; the latest last.
+        self._let_go: dict[ResourceId, tuple[float, str]] = {}
 
     def answer(self, payload: bytes, moment: Moment) -> tuple[bytes, Said]:
         """The AdmissionReview that goes back, and what it says. Raises BadReviewError."""
@@ -106,7 +106,7 @@ class Gate:
         said = self._said(verdict, request, resource, body, moment)
         if said.allowed and request.operation == "DELETE" and not request.dry_run:
             self._let_go.pop(resource, None)
-            self._let_go[resource] = moment.monotonic_s, str(_metadata(body).get("uid") or "")
+            self._let_go[resource] = moment.monotonic_s, str(metadata_of(body).get("uid") or "")
         return said
 
     def _is_decided(self, request: Request, resource: ResourceId) -> bool:
@@ -115,19 +115,21 @@ class Gate:
             return True
         if request.operation not in ("CREATE", "UPDATE", "DELETE") or request.sub_resource:
             return True
-        if "deletionTimestamp" in _metadata(request.old_object):
+        if "deletionTimestamp" in metadata_of(request.old_object):
             return True
         view = self._desk.view()
         known = view.find(resource)
         if known is not None and request.operation != "DELETE":
-            uid = _metadata(request.old_object).get("uid")  # none of what is made now
+            uid = metadata_of(request.old_object).get("uid")  # none of what is made now
             if known.uid and uid != known.uid:
                 return True  # what is known is of the one before it
         if request.operation == "DELETE" and request.namespace:
             namespace = view.find(resource_id("", "Namespace", "", request.namespace))
             if namespace is not None and ends(namespace):
                 return True
-        return mapping_of(request.options).get("fieldManager") == MANAGER or self._desk.holds.holds(resource)
+        if mapping_of(request.options).get("fieldManager") == MANAGER:
+            return True
+        return request.operation == "DELETE" and self._desk.holds.deletes(resource)  # a deletion names no manager
 
     def _said(
         self,
@@ -144,10 +146,11 @@ class Gate:
         for reason in verdict.reasons:
             if reason.code.startswith(OF_INTENTS) or (orphans and self._stays(reason, resource)):
                 continue
-            if reason.code in USERS and reason.resource is not None and self._goes(reason.resource):
+            waits = _is_of_another(reason, resource)
+            if (waits or reason.code in USERS) and reason.resource is not None and self._goes(reason.resource):
                 continue
             others = [name for name in reason.at if name not in self._desk.neighbours.gone]
-            if reason.severity == "deny" and self._blocks(reason) and reason.code not in overridden:
+            if (waits or self._blocks(reason)) and reason.code not in overridden:
                 blocking.append(reason)
             elif reason.code[1:] in OF_OTHERS and not others:
                 continue  # nobody there is asked, whoever deletes it
@@ -157,7 +160,7 @@ class Gate:
                 more.append(reason)
         protected = PROTECTED in _labels(request.old_object) or PROTECTED in _labels(body)
         unknown = [one for one in more if one.severity == "defer"] if protected else []
-        message = _message(verdict, blocking or unknown, request) if blocking or unknown else ""
+        message = _message(verdict, blocking or unknown, request, blocking) if blocking or unknown else ""
         if message and self._denies != "nothing":
             return Said(False, message)
         warnings = tuple(_warnings([*blocking, *more])) if _is_person(request.user_info.username) else ()
@@ -208,12 +211,17 @@ class Gate:
             del self._let_go[resource]
 
     def _blocks(self, reason: Because) -> bool:
-        return self._denies == "all" or reason.code.startswith(BREAKING)
+        return reason.severity == "deny" and (self._denies == "all" or reason.code.startswith(BREAKING))
+
+
+def _is_of_another(reason: Because, resource: ResourceId) -> bool:
+    """Another one uses it, and will, or may, when what an intent does to that one has been seen."""
+    return reason.code == IN_FLIGHT and reason.relation is not None and reason.relation.source != resource
 
 
 def _resource(request: Request, body: dict[str, Any] | None) -> ResourceId | None:
     """None: it has no name."""
-    name = str(_metadata(body).get("name") or request.name)
+    name = str(metadata_of(body).get("name") or request.name)
     namespace = request.namespace if request.kind.kind != "Namespace" or request.kind.group else ""
     return resource_id(request.kind.group, request.kind.kind, namespace, name) if name else None
 
@@ -222,7 +230,7 @@ def _intent(request: Request, resource: ResourceId, body: dict[str, Any], site: 
     what: dict[str, Any] = {"verb": "delete", "resources": (resource,)}
     if request.operation != "DELETE":  # apply: what was just made may not have been seen yet
         verb = "create" if request.operation == "CREATE" else "apply"
-        what = {"verb": verb, "manifests": (_as_declared(body),)}
+        what = {"verb": verb, "manifests": (as_declared(body),)}
     return Intent(
         id=NAME,
         site=site,
@@ -235,24 +243,14 @@ def _intent(request: Request, resource: ResourceId, body: dict[str, Any], site: 
     )
 
 
-def _as_declared(body: dict[str, Any]) -> dict[str, Any]:
-    """Without what the server has set: a version that it has just raised is nobody's condition."""
-    metadata = {key: value for key, value in _metadata(body).items() if key not in SERVERS_TO_SET}
-    return {key: value for key, value in {**body, "metadata": metadata}.items() if key != "status"}
-
-
-def _metadata(body: dict[str, Any] | None) -> dict[str, Any]:
-    return dict(mapping_of(mapping_of(body).get("metadata")))
-
-
 def _labels(body: dict[str, Any] | None) -> list[str]:
     """The names of those that are true."""
-    return [name for name, value in mapping_of(_metadata(body).get("labels")).items() if value == "true"]
+    return [name for name, value in mapping_of(metadata_of(body).get("labels")).items() if value == "true"]
 
 
 def _words(body: dict[str, Any] | None) -> list[str]:
     """The codes of the annotation."""
-    text = mapping_of(_metadata(body).get("annotations")).get(OVERRIDE)
+    text = mapping_of(metadata_of(body).get("annotations")).get(OVERRIDE)
     return [word.strip() for word in text.split(",")] if isinstance(text, str) else []
 
 
@@ -284,13 +282,15 @@ def _warnings(reasons: list[Because]) -> Iterator[str]:
         yield f"and {len(reasons) - WARNINGS_MAX} more"
 
 
-def _message(verdict: Verdict | WrittenVerdict, reasons: list[Because], request: Request) -> str:
+def _message(
+    verdict: Verdict | WrittenVerdict, reasons: list[Because], request: Request, counted: list[Because]
+) -> str:
     """As a person reads it below kubectl's own words."""
     lines = [verdict.summary, *(f"  {one.code} {one.message}{_place(one)}" for one in reasons[:REASONS_MAX])]
     if len(reasons) > REASONS_MAX:
         lines.append(f"  and {len(reasons) - REASONS_MAX} more")
     lines += [f"  help: {remedy.effect}: {remedy.command}" for remedy in verdict.remedies]
-    codes = ",".join(dict.fromkeys(one.code for one in reasons if one.severity == "deny"))
+    codes = ",".join(dict.fromkeys(one.code for one in counted))
     if codes and request.operation != "CREATE":
         lines.append(f"  or do it all the same: annotate it with {OVERRIDE}={codes}")
     return "\n".join(lines)

@@ -56,6 +56,11 @@ class Holds:
         """Whether something is in flight on it."""
         return resource in self._held
 
+    def deletes(self, resource: ResourceId) -> bool:
+        """Whether a deletion of it is in flight."""
+        held = self._held.get(resource)
+        return held is not None and held.put is None
+
     def changed(self, intent: str) -> int:
         """The generation in which last something came or went of what this intent holds; 0: it holds nothing."""
         return self._changed.get(intent, 0)

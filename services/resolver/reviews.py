@@ -7,7 +7,10 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
+from schemas.untyped import mapping_of
+
 FORBIDDEN: Final = 403
+SERVERS_TO_SET: Final = ("managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink")
 
 
 class _Kind(Struct, frozen=True):
@@ -55,6 +58,17 @@ def request_in(payload: bytes) -> Request:
         return _reviews.decode(payload).request
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise BadReviewError(f"expected an AdmissionReview of admission.k8s.io/v1: {error}") from error
+
+
+def metadata_of(body: dict[str, Any] | None) -> dict[str, Any]:
+    """{} where there is none."""
+    return dict(mapping_of(mapping_of(body).get("metadata")))
+
+
+def as_declared(body: dict[str, Any]) -> dict[str, Any]:
+    """Without what the server has set: a version that it has just raised is nobody's condition."""
+    metadata = {key: value for key, value in metadata_of(body).items() if key not in SERVERS_TO_SET}
+    return {key: value for key, value in {**body, "metadata": metadata}.items() if key != "status"}
 
 
 def answered(request: Request, allowed: bool, message: str, warnings: tuple[str, ...]) -> bytes:

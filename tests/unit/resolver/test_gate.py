@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from schemas.events import BlindKind, Heartbeat, ResourceEvent
-from schemas.identity import KindId, ResourceId, SiteName
+from schemas.identity import KindId, SiteName
 from schemas.queries import ResyncAnswer
 from schemas.relations.extract import Extractor, with_packs
 from schemas.relations.surface import builtin_surface
-from schemas.verdicts import Step, Verdict
+from schemas.verdicts import Action, Step, Verdict
 from services.chassis.kubernetes.declaration import MANAGER
 from services.resolver.gate import Denies, Gate, Said
+from services.resolver.judge.case import Change
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
 from services.resolver.reviews import BadReviewError
@@ -210,20 +211,57 @@ def test_what_was_decided_already_is_let_through() -> None:
     assert not site.ask("UPDATE", secret("ca", "other"), USED, subResource="status").judged
     assert not site.ask("CONNECT", USED).judged
     assert site.delete(USED).judged
-    step = Step(id="s", site=LYON, action="delete", resource=ResourceId("Secret/shop/ca"))
+    in_flight(site, "delete", USED)
+    assert not site.delete(USED).judged
+
+
+def test_what_an_intent_is_about_to_write_is_kept_from_others_all_the_same() -> None:
+    site = Site(namespace(), secret("ca", "crt", "key"), deployment("web", reads_secret("ca", "crt")))
+    in_flight(site, "apply", secret("ca", "crt", "key", "more"))
+    assert "D311" in site.delete(secret("ca", "crt", "key")).message, "it waits for its turn, and the old one is used"
+    assert "D211" in site.ask("UPDATE", secret("ca", "key"), secret("ca", "crt", "key")).message
+    assert not site.ask("UPDATE", secret("ca", "key"), options={"fieldManager": MANAGER}).judged
+
+
+def test_what_is_used_is_kept_while_an_intent_changes_its_user() -> None:
+    site = Site(namespace(), USED, WEB)
+    in_flight(site, "apply", WEB)
+    said = site.delete(USED)
+    assert "F510 intent i changes Deployment shop/web @ lyon, or what it could use instead" in said.message
+    assert said.message.endswith("or do it all the same: annotate it with cheops.io/override=F510")
+    assert site.delete(annotated(USED, override="F510")).allowed
+
+
+def test_what_an_intent_is_about_to_make_keeps_what_it_will_use() -> None:
+    site = Site(namespace(), USED)
+    in_flight(site, "create", WEB)
+    assert "F510 intent i changes Deployment shop/web" in site.delete(USED).message
+    ahead = Site(namespace(), secret("ca", "crt", "key"))
+    in_flight(ahead, "create", deployment("web", reads_secret("ca", "crt")))
+    assert not ahead.ask("UPDATE", secret("ca", "key"), secret("ca", "crt", "key")).allowed
+
+
+def test_who_is_about_to_go_by_an_intent_uses_nothing_any_more() -> None:
+    site = Site(namespace(), USED, WEB)
+    in_flight(site, "delete", WEB)
+    assert site.delete(USED).allowed
+
+
+def in_flight(site: Site, action: Action, written: Manifest) -> None:
+    """An intent was allowed that does this, and has not begun."""
+    after = EXTRACTOR.state(written)
     verdict = Verdict(
         intent="i",
         decision="allow",
-        verb="delete",
+        verb="apply",
         site=LYON,
         summary="",
         decided_at=NOW,
         decided_by="",
         valid_until=NOW,
-        plan=(step,),
+        plan=(Step(id="s", site=LYON, action=action, resource=after.resource),),
     )
-    site.machine.holds.add(verdict, (), 0.0)
-    assert not site.delete(USED).judged
+    site.machine.holds.add(verdict, [Change(after.resource, action, after=after)], 0.0)
 
 
 def test_what_is_being_deleted_is_helped_to_its_end() -> None:
