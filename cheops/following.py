@@ -1,6 +1,7 @@
 """An intent, followed from its verdict to its last outcome.
 
-Live messages are taken where they arrive; once a second without any, the streams are read for what was missed.
+Live messages are taken where they arrive; once a second without any, the streams are read for what was missed. A bus
+that is away for a moment (its server is started again) ends nothing: what happened meanwhile is in the streams.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from services.chassis.errors import TransientError
 from services.resolver.pursuit import DECISIONS_MAX
 
 POLL_S: Final = 1.0
+LOST_MAX_S: Final = 60.0  # a server is started again within seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Follower:
         verdicts: AsyncIterator[Received],
         outcomes: AsyncIterator[Received],
         on_failure: OnFailure = "stop",
+        poll_s: float = POLL_S,
+        lost_max_s: float = LOST_MAX_S,
     ) -> None:
         self._bus = bus
         self._site = site
@@ -53,24 +57,29 @@ class Follower:
         self._early: list[Outcome] = []
         self._undoes = on_failure == "undo"
         self._has_done = self._is_whole = False
+        self._poll_s, self._lost_max_s = poll_s, lost_max_s
+        self._heard_at_s = time.monotonic()
 
     async def run(self, verdict_timeout_s: float, *, from_begin: bool = False) -> AsyncIterator[Progress]:
         """Until it has ended. `from_begin`: what the streams hold already comes first, in its order."""
         waits = {name: asyncio.ensure_future(anext(source)) for name, source in self._sources.items()}
-        deadline_s = time.monotonic() + verdict_timeout_s
+        self._heard_at_s = time.monotonic()
+        deadline_s = self._heard_at_s + verdict_timeout_s
         try:
             if from_begin:
                 async for progress in self._catch_up():
                     yield progress
             while not self._ended:
-                done, _ = await asyncio.wait(waits.values(), timeout=POLL_S, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait(waits.values(), timeout=self._poll_s, return_when=asyncio.FIRST_COMPLETED)
                 for name in [name for name, wait in waits.items() if wait in done]:
                     received = waits[name].result()
                     waits[name] = asyncio.ensure_future(anext(self._sources[name]))
                     for progress in self._take(name, received):
                         yield progress
-                if not done:
-                    async for progress in self._catch_up():
+                if done:
+                    self._heard_at_s = time.monotonic()
+                else:
+                    async for progress in self._caught_up():
                         yield progress
                 if self._verdict is None and time.monotonic() > deadline_s:
                     raise TransientError(
@@ -131,6 +140,21 @@ class Follower:
             return []
         self._states[outcome.step] = outcome
         return [Progress(self._verdict, outcome)]
+
+    async def _caught_up(self) -> AsyncIterator[Progress]:
+        """The same as far as it can be read. Raises TransientError when the bus was away for too long."""
+        try:
+            async for progress in self._catch_up():
+                yield progress
+        except TransientError as error:
+            if self._verdict is None:
+                return  # the caller waits no longer for one than he wants to
+            if time.monotonic() - self._heard_at_s > self._lost_max_s:
+                raise TransientError(
+                    f"{error}; it goes on by itself, follow it with: cheops show {self._intent} --follow"
+                ) from error
+        else:
+            self._heard_at_s = time.monotonic()
 
     async def _catch_up(self) -> AsyncIterator[Progress]:
         """Each verdict, and then what became of its steps."""
