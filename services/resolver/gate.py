@@ -34,7 +34,7 @@ from services.resolver.judge.use import ends, lives, namespace_ends
 from services.resolver.judge.written import WrittenReason, WrittenVerdict
 from services.resolver.placing import HOLDERS
 from services.resolver.plain import decided_at_once
-from services.resolver.reviews import Request, answered, as_declared, metadata_of, request_in
+from services.resolver.reviews import Request, answered, as_declared, labels_of, metadata_of, request_in
 from services.resolver.signals import Moment
 
 Denies = Literal["breaking", "all", "nothing"]
@@ -63,11 +63,12 @@ SERVERS_OWN: Final = (
 
 
 class Said(Struct, frozen=True):
-    """The answer. `message`: why it is refused, for a person, or would be where nothing is."""
+    """The answer. `message`: why it is refused, or would be; `overridden`: codes that an annotation has let pass."""
 
     allowed: bool
     message: str = ""
     warnings: tuple[str, ...] = ()
+    overridden: tuple[str, ...] = ()
     judged: bool = True
 
 
@@ -82,11 +83,11 @@ class Gate:
         # Deleted by leave of the gate: when, uid; the latest last.
         self._let_go: dict[ResourceId, tuple[float, str]] = {}
 
-    def answer(self, payload: bytes, moment: Moment) -> tuple[bytes, Said]:
-        """The AdmissionReview that goes back, and what it says. Raises BadReviewError."""
+    def answer(self, payload: bytes, moment: Moment) -> tuple[bytes, Request, Said]:
+        """The AdmissionReview that goes back, what was asked, and what is said. Raises BadReviewError."""
         request = request_in(payload)
         said = self.say(request, moment)
-        return answered(request, said.allowed, said.message, said.warnings), said
+        return answered(request, said.allowed, said.message, said.warnings), request, said
 
     def say(self, request: Request, moment: Moment) -> Said:
         """Whether it may be done."""
@@ -140,7 +141,7 @@ class Gate:
         moment: Moment,
     ) -> Said:
         self._forget(moment.monotonic_s)
-        overridden = {*_words(request.old_object), *_words(body)}
+        words, overridden = {*_words(request.old_object), *_words(body)}, list[str]()
         orphans = _orphans(request)
         blocking, more = list[Because](), list[Because]()
         for reason in verdict.reasons:
@@ -150,21 +151,24 @@ class Gate:
             if (waits or reason.code in USERS) and reason.resource is not None and self._goes(reason.resource):
                 continue
             others = [name for name in reason.at if name not in self._desk.neighbours.gone]
-            if (waits or self._blocks(reason)) and reason.code not in overridden:
-                blocking.append(reason)
-            elif reason.code[1:] in OF_OTHERS and not others:
+            if waits or self._blocks(reason):
+                if reason.code not in words:
+                    blocking.append(reason)
+                    continue
+                overridden.append(reason.code)
+            if reason.code[1:] in OF_OTHERS and not others:
                 continue  # nobody there is asked, whoever deletes it
-            elif reason.code == COPIES:
+            if reason.code == COPIES:
                 more.append(_unasked(reason, others))
             elif reason.severity != "note":
                 more.append(reason)
-        protected = PROTECTED in _labels(request.old_object) or PROTECTED in _labels(body)
-        unknown = [one for one in more if one.severity == "defer"] if protected else []
+        protected = PROTECTED in labels_of(request.old_object) or PROTECTED in labels_of(body)
+        unknown = [one for one in more if one.severity == "defer" and one.code not in overridden] if protected else []
         message = _message(verdict, blocking or unknown, request, blocking) if blocking or unknown else ""
         if message and self._denies != "nothing":
             return Said(False, message)
         warnings = tuple(_warnings([*blocking, *more])) if _is_person(request.user_info.username) else ()
-        return Said(True, message, warnings)
+        return Said(True, message, warnings, () if message else tuple(dict.fromkeys(overridden)))
 
     def _stays(self, reason: Because, resource: ResourceId) -> bool:
         """What it says to be missed is there when what the resource owns stays: it was that, or does as well."""
@@ -241,11 +245,6 @@ def _intent(request: Request, resource: ResourceId, body: dict[str, Any], site: 
         preview=True,
         **what,
     )
-
-
-def _labels(body: dict[str, Any] | None) -> list[str]:
-    """The names of those that are true."""
-    return [name for name, value in mapping_of(metadata_of(body).get("labels")).items() if value == "true"]
 
 
 def _words(body: dict[str, Any] | None) -> list[str]:

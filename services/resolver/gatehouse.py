@@ -19,7 +19,7 @@ from schemas.identity import SiteName
 from services.chassis import metrics
 from services.chassis.errors import SettingsError
 from services.resolver.gate import Gate
-from services.resolver.reviews import BadReviewError
+from services.resolver.reviews import BadReviewError, Request, metadata_of
 from services.resolver.signals import Moment
 
 BYTES_MAX: Final = 16 * 1024 * 1024  # an object, what it was, and both written as a managed field
@@ -36,14 +36,17 @@ async def open_gate(
 
     async def review(asked: web.Request) -> web.Response:
         try:
-            body, said = gate.answer(await asked.read(), now())
+            body, request, said = gate.answer(await asked.read(), now())
         except BadReviewError as error:
             return web.Response(status=400, text=f"{error}\n")
         answer = "passed" if not said.judged else "allowed" if said.allowed else "refused"
         metrics.GATE_ANSWERS.labels(site, answer).inc()
+        user = request.user_info.username
         if said.message:
             what = "would be refused at the gate" if said.allowed else "refused at the gate"
-            log.info(what, site=site, why=said.message.partition("\n")[0])
+            log.info(what, site=site, user=user, why=said.message.partition("\n")[0])
+        elif said.overridden and not request.dry_run:
+            log.warning("passed by an override", site=site, user=user, asked=_what(request), codes=said.overridden)
         return web.Response(body=body, content_type="application/json")
 
     async def healthy(_: web.Request) -> web.Response:
@@ -60,6 +63,12 @@ async def open_gate(
         yield
     finally:
         await runner.cleanup()
+
+
+def _what(request: Request) -> str:
+    """For a line of the log; each object of a collection is named by itself only."""
+    name = request.name or metadata_of(request.old_object or request.object).get("name", "")
+    return f"{request.operation.lower()} {request.kind.kind} {'/'.join(filter(None, (request.namespace, name)))}"
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int, context: ssl.SSLContext) -> None:

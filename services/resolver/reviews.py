@@ -65,6 +65,11 @@ def metadata_of(body: dict[str, Any] | None) -> dict[str, Any]:
     return dict(mapping_of(mapping_of(body).get("metadata")))
 
 
+def labels_of(body: dict[str, Any] | None) -> list[str]:
+    """The names of those that are true."""
+    return [name for name, value in mapping_of(metadata_of(body).get("labels")).items() if value == "true"]
+
+
 def as_declared(body: dict[str, Any]) -> dict[str, Any]:
     """Without what the server has set: a version that it has just raised is nobody's condition."""
     metadata = {key: value for key, value in metadata_of(body).items() if key not in SERVERS_TO_SET}

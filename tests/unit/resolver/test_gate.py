@@ -73,7 +73,7 @@ class Site:
         self, operation: str, body: Manifest, before: Manifest | None = None, user: str = PERSON, **more: Any
     ) -> Said:
         payload = review(operation, body, before, user, **more)
-        answer, said = self.gate.answer(payload, self.moment)
+        answer, _, said = self.gate.answer(payload, self.moment)
         response = json.loads(answer)["response"]
         assert (response["uid"], response["allowed"]) == ("u-1", said.allowed)
         assert response.get("warnings", []) == [*said.warnings]
@@ -229,7 +229,7 @@ def test_what_is_used_is_kept_while_an_intent_changes_its_user() -> None:
     said = site.delete(USED)
     assert "F510 intent i changes Deployment shop/web @ lyon, or what it could use instead" in said.message
     assert said.message.endswith("or do it all the same: annotate it with cheops.io/override=F510")
-    assert site.delete(annotated(USED, override="F510")).allowed
+    assert site.delete(labelled(annotated(USED, override="F510"), protected="true")).allowed
 
 
 def test_what_an_intent_is_about_to_make_keeps_what_it_will_use() -> None:
@@ -366,7 +366,7 @@ def test_a_drained_node_goes_with_the_pods_that_were_made_for_it() -> None:
 def test_a_person_may_say_that_a_reason_does_not_count() -> None:
     site = Site(namespace(), USED, WEB)
     said = site.delete(annotated(USED, override="D311, D310"))
-    assert said == Said(True, warnings=("D310 mounted by Deployment shop/web @ lyon",))
+    assert said == Said(True, warnings=("D310 mounted by Deployment shop/web @ lyon",), overridden=("D310",))
     assert not site.delete(annotated(USED, override="D311")).allowed
 
 
@@ -427,7 +427,7 @@ def test_whatever_an_object_looks_like_there_is_an_answer(operation: str, body: 
     request = {"uid": "u", "kind": {"kind": "Secret"}, "operation": operation, "object": body, "oldObject": body}
     whole = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
     try:
-        answer, _ = SHARED.gate.answer(json.dumps(whole).encode(), SHARED.moment)
+        answer, *_ = SHARED.gate.answer(json.dumps(whole).encode(), SHARED.moment)
     except BadReviewError:
         assert body is not None
         assert not isinstance(body, dict)

@@ -18,7 +18,7 @@ from services.resolver.gatehouse import open_gate
 from tests.kit.manifests import namespace
 from tests.kit.ports import free_ports
 from tests.unit.resolver.sketches import LYON
-from tests.unit.resolver.test_gate import PERSON, USED, WEB, Site, review
+from tests.unit.resolver.test_gate import PERSON, USED, WEB, Site, annotated, review
 
 HOST = "127.0.0.1"
 
@@ -52,8 +52,23 @@ async def test_a_review_is_answered_and_a_refusal_is_logged_without_what_the_obj
             assert (answer.status, answer.content_type) == (200, "application/json")
             response = json.loads(await answer.read())["response"]
     assert (response["allowed"], response["status"]["code"]) == (False, 403)
-    refused = [one["why"] for one in logs if one["event"] == "refused at the gate"]
-    assert refused == ["delete Secret shop/ca @ lyon: still used by 1 resource"]
+    (refused,) = (one for one in logs if one["event"] == "refused at the gate")
+    assert refused["why"] == "delete Secret shop/ca @ lyon: still used by 1 resource"
+    assert refused["user"] == PERSON
+
+
+async def test_whoever_overrides_the_gate_is_logged_with_what_was_let_pass_and_a_dry_run_is_not(
+    url: str, session: aiohttp.ClientSession
+) -> None:
+    overridden = annotated(USED, override="D310")
+    with capture_logs() as logs:
+        for more in ({"dryRun": True}, {}):
+            async with session.post(f"{url}/", data=review("DELETE", overridden, None, PERSON, **more)) as answer:
+                assert json.loads(await answer.read())["response"]["allowed"]
+    (passed,) = logs
+    said = {name: passed[name] for name in ("event", "user", "asked", "codes")}
+    asked = "delete Secret shop/ca"
+    assert said == {"event": "passed by an override", "user": PERSON, "asked": asked, "codes": ("D310",)}
 
 
 async def test_what_is_no_review_gets_400_and_who_only_looks_whether_it_is_open_gets_200(
