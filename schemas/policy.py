@@ -6,11 +6,12 @@
       - {code: "311", set: warn, relation: requirement, namespaces: ["dev-*"], reason: nobody is woken for dev}
 
 The first rule that fits a finding wins; where none fits, the tables of verdicts.md hold. What is unknown stays unknown:
-no rule turns a defer into an allow.
+no rule turns a defer into an allow. A rule behind a wider one of its number is never used (`PolicyFile.shadowed`).
 """
 
 from __future__ import annotations
 
+import fnmatch
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -57,6 +58,16 @@ class PolicyRule(StrictMessage):
             raise ValueError(f"no finding has the number {number[:20]}")
         return number
 
+    def covers(self, other: PolicyRule) -> bool:
+        """Whether it fits whatever the other one fits."""
+        return (
+            self.code == other.code
+            and self.relation in (None, other.relation)
+            and _all_within(other.sites, self.sites)
+            and _all_within(other.namespaces, self.namespaces)
+            and self.labels.items() <= other.labels.items()
+        )
+
 
 class PolicyFile(StrictMessage):
     """policy/v1. `overriders`: patterns of requesters who may override a denial with a reason."""
@@ -64,6 +75,25 @@ class PolicyFile(StrictMessage):
     schema_: Literal["policy/v1"] = Field("policy/v1", alias="schema")
     overriders: tuple[Pattern, ...] = ()
     rules: Annotated[tuple[PolicyRule, ...], Field(max_length=RULES_MAX)] = ()
+
+    def shadowed(self) -> list[tuple[int, int]]:
+        """Rules that never get their turn, each with the first of those before it that covers it, by their places."""
+        found = []
+        for place, rule in enumerate(self.rules):
+            wider = next((one for one in range(place) if self.rules[one].covers(rule)), None)
+            if wider is not None:
+                found.append((place, wider))
+        return found
+
+
+def _all_within(patterns: tuple[Pattern, ...], wider: tuple[Pattern, ...]) -> bool:
+    """Whether whatever matches one of the first matches one of the second; none at all match everything."""
+    return not wider or (bool(patterns) and all(any(_is_within(one, two) for two in wider) for one in patterns))
+
+
+def _is_within(pattern: str, wider: str) -> bool:
+    """`dev-a*` within `dev-*`. Of `?` and `[ab]` in the wider one only what is the same is told."""
+    return pattern == wider or (not any(sign in wider for sign in "?[") and fnmatch.fnmatchcase(pattern, wider))
 
 
 def load_policy(path: Path) -> PolicyFile:

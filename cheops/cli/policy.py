@@ -18,7 +18,10 @@ def policies() -> None:
 
 @app.command("check", cls=Command, epilog=examples("cheops policy check policy.yaml"))
 def check(filename: Annotated[str, typer.Argument(help="The policy file.", metavar="FILE")]) -> None:
-    """Say whether a policy file is good, and what it changes. Exits 2 with file, line and field when it is not."""
+    """Say whether a policy file is good, what it changes, and which of its rules never get their turn.
+
+    Exits 2 with file, line and field when it is not.
+    """
     from pathlib import Path
 
     from cheops.cli.render.output import say
@@ -45,5 +48,9 @@ def check(filename: Annotated[str, typer.Argument(help="The policy file.", metav
 
     file = load_policy(Path(filename))
     say([f"{filename}: good, {counted(len(file.rules), 'rule')}, digest {Policy(file).digest}"])
-    say(line(rule) for rule in file.rules)
+    shadowed = dict(file.shadowed())
+    for place, rule in enumerate(file.rules):
+        say([line(rule)])
+        if place in shadowed:
+            say([f"      never used: rules.{shadowed[place]} comes first and fits all that rules.{place} fits"])
     say([f"  may override: {', '.join(file.overriders) or 'nobody'}"])

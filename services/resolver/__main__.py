@@ -19,7 +19,7 @@ from schemas import compiled, subjects
 from schemas.documents import DocumentError
 from schemas.identity import SiteName
 from schemas.intents import SiteToken
-from schemas.policy import load_policy
+from schemas.policy import PolicyFile, load_policy
 from schemas.queries import StatusQuery
 from schemas.relations.carried import Rulebook
 from services.chassis import lifecycle
@@ -130,9 +130,12 @@ def gone(settings: ResolverSettings) -> frozenset[SiteName]:
 
 def _policy(settings: ResolverSettings) -> Policy:
     try:
-        return Policy(load_policy(settings.policy)) if settings.policy else Policy()
+        file = load_policy(settings.policy) if settings.policy else PolicyFile()
     except DocumentError as error:
         raise SettingsError(f"CHEOPS_POLICY: {error}") from error
+    for place, wider in file.shadowed():
+        log.warning("a rule of the policy is never used", rule=f"rules.{place}", wider=f"rules.{wider}")
+    return Policy(file)
 
 
 def decided_by(settings: ResolverSettings) -> str:

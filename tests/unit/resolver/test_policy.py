@@ -83,3 +83,40 @@ def test_a_bad_policy_file_is_refused_with_file_line_and_field(tmp_path: Path, t
     file.write_text(text)
     with pytest.raises(DocumentError, match=message):
         load_policy(file)
+
+
+def _shadows(*rules: dict[str, object]) -> list[tuple[int, int]]:
+    return PolicyFile.model_validate({"schema": "policy/v1", "rules": list(rules)}).shadowed()
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ({}, {"namespaces": ["shop"]}),
+        ({"namespaces": ["dev-*"]}, {"namespaces": ["dev-a*", "dev-b"], "labels": {"tier": "test"}}),
+        ({"sites": ["l*", "oslo"]}, {"sites": ["oslo"], "relation": "requirement"}),
+        ({"labels": {"tier": "test"}}, {"labels": {"tier": "test", "team": "sre"}}),
+    ],
+)
+def test_a_rule_that_never_gets_its_turn_is_known_by_the_one_before_it(
+    earlier: dict[str, object], later: dict[str, object]
+) -> None:
+    one, other = {"code": "310", "set": "warn", **earlier}, {"code": "310", "set": "deny", **later}
+    assert _shadows(one, {"code": "311", "set": "note"}, other) == [(2, 0)]
+    assert _shadows(other, one) == [], "what is narrower comes first"
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ({"namespaces": ["dev-?"]}, {"namespaces": ["dev-*"]}),
+        ({"namespaces": ["[ab*]"]}, {"namespaces": ["*"]}),
+        ({"relation": "reliance"}, {"relation": "requirement"}),
+        ({"sites": ["lyon"]}, {"sites": ["lyon", "oslo"]}),
+        ({"labels": {"tier": "test"}}, {"labels": {"tier": "live"}}),
+    ],
+)
+def test_a_rule_that_may_get_its_turn_is_not_said_to_get_none(
+    earlier: dict[str, object], later: dict[str, object]
+) -> None:
+    assert _shadows({"code": "310", "set": "warn", **earlier}, {"code": "310", "set": "deny", **later}) == []
