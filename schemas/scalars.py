@@ -7,6 +7,7 @@ judged that no cluster will see.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any, Final
 
@@ -37,9 +38,20 @@ def teach(loader: Any) -> None:
         loader.add_implicit_resolver(tag, re.compile(f"(?:{form})$"), [one.strip("\0") for one in begins])
     loader.add_constructor(BOOL, lambda _, node: node.value in TRUE)
     loader.add_constructor(INT, lambda _, node: whole(node.value))
-    loader.add_constructor(FLOAT, lambda _, node: number(node.value))
+    loader.add_constructor(FLOAT, lambda _, node: _in_json(node))
+    loader.add_constructor(MERGE, lambda _, node: node.value)  # as a value it merges nothing
     loader.add_constructor(TIMESTAMP, lambda _, node: node.value)  # JSON has neither moments nor bytes
     loader.add_constructor(BINARY, lambda one, node: one.construct_yaml_binary(node).decode(errors="replace"))
+
+
+def _in_json(node: yaml.ScalarNode) -> Any:
+    """Raises yaml.MarkedYAMLError for `.inf` and `.nan`, which JSON lacks."""
+    found = number(node.value)
+    if isinstance(found, float) and not math.isfinite(found):
+        raise yaml.MarkedYAMLError(
+            problem=f"{node.value} is no number in JSON (quote it)", problem_mark=node.start_mark
+        )
+    return found
 
 
 def whole(text: str) -> Any:

@@ -11,13 +11,14 @@ from cheops.offline.kustomize import kustomization_in, read_manifests
 from cheops.offline.unnamed import with_names
 from schemas.documents import STDIN, Document, manifest_files
 from schemas.folders import SUFFIXES
-from schemas.identity import resource_id
+from schemas.identity import is_kind_name, resource_id
 
 # Kubernetes: names of most kinds are DNS subdomains; these allow any path segment.
 _SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SEGMENT_GROUPS: Final = frozenset({"rbac.authorization.k8s.io"})
 _SEGMENT_KINDS: Final = frozenset({"ClusterTrustBundle", "IPAddress"})
+DEFAULT_NAMESPACE: Final = "default"  # where what names none is, if it lives in one
 NAME_LEN_MAX: Final = 253
 LABEL_LEN_MAX: Final = 63
 
@@ -70,11 +71,13 @@ def _read(path: Path) -> list[Document]:
 
 def _check_names(one: Document) -> None:
     """What every API server refuses, told before anything is sent."""
-    metadata = one.body["metadata"]
+    metadata, kind, group = one.body["metadata"], one.body["kind"], one.body["apiVersion"].rpartition("/")[0]
+    if not is_kind_name(kind, group):
+        raise _bad(one, ("kind",), f"{kind!r} cannot be a kind (expected one that begins with a capital letter)")
     name, own = metadata.get("name"), metadata.get("namespace")
     if not name:
         raise _bad(one, ("metadata", "name"), "missing (expected text: whether it may be made is said of one name)")
-    free = one.body["apiVersion"].rpartition("/")[0] in _SEGMENT_GROUPS or one.body["kind"] in _SEGMENT_KINDS
+    free = group in _SEGMENT_GROUPS or kind in _SEGMENT_KINDS
     if not (_is_segment(name) if free else _is_subdomain(name)):
         expected = "no '/' and no '%'" if free else f"a-z, 0-9, '-' and '.', at most {NAME_LEN_MAX}"
         raise _bad(one, ("metadata", "name"), f"{name!r} cannot be a name (expected {expected})")
@@ -138,7 +141,7 @@ def _refuse_twins(documents: list[Document], namespace: str) -> None:
     for one in documents:
         if not one.body["metadata"].get("name"):
             continue  # generateName: each is another object
-        identity, where = _identity(one, namespace), f"{one.file}:{one.line}"
+        identity, where = _identity(one, namespace or DEFAULT_NAMESPACE), f"{one.file}:{one.line}"
         if identity in seen:
             name = one.body["metadata"]["name"]
             raise BadInputError(f"{where}: {one.body['kind']} {name!r} stands twice (first at {seen[identity]})")

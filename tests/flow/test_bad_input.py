@@ -41,6 +41,15 @@ WRONG = {
         ":11: items[1]: expected a Kubernetes object",
     ),
     "the same object twice": (WITNESS.removesuffix("---\n"), ":7: ConfigMap 'witness' stands twice (first at"),
+    "the same object twice, once with the namespace that is meant without one": (
+        WITNESS.removesuffix("---\n").replace("witness", "witness\n  namespace: default"),
+        ":7: ConfigMap 'witness' stands twice (first at",
+    ),
+    "a kind written small": (
+        NAMES_ITSELF.replace("ConfigMap", "configmap") % "x",
+        ":8: kind: 'configmap' cannot be a kind (expected one that begins with a capital letter)",
+    ),
+    "infinity": (f"{NAMES_ITSELF % 'x'}data: {{a: .inf}}\n", ":10: .inf is no number in JSON (quote it)"),
     "an undefined alias": ("metadata: *nobody\n", ":7: found undefined alias"),
     "JSON that breaks off": ('{"apiVersion": "v1", "kind": "ConfigMap"', ":8: did not find expected ',' or '}'"),
     "a NUL byte": ("a: \0\n", ":7: not text (it holds a NUL byte)"),

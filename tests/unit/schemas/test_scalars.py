@@ -9,6 +9,7 @@ import pytest
 from schemas.documents import DocumentError, parse, parse_value
 
 TEXTS = [
+    "<<",
     *("oFF", "yEs", "tRue", "nUll", "no1", "1y", "n/a", "12:30", "1:20:30", "190:20:30.15", "2001-01-01", "=", "0o8"),
     *("1e400", "_1", "0x", "0xg", "1e", ".", "..", "-.", "0x_g", "1.2.3", "2001-12-14t21:59:43.10-05:00"),
     *("9" * 400, "-" + "9" * 400, "0x" + "F" * 300, "9" * 5000),
@@ -52,3 +53,9 @@ def test_two_words_for_one_key_stand_twice() -> None:
 def test_nothing_is_no_key() -> None:
     with pytest.raises(DocumentError, match="quote it"):
         parse(b"~: 1\n", "f")
+
+
+@pytest.mark.parametrize("word", [".inf", "-.Inf", ".NaN"])
+def test_what_is_no_number_in_json_is_refused_with_its_line(word: str) -> None:
+    with pytest.raises(DocumentError, match=rf"f:2: {word} is no number in JSON \(quote it\)"):
+        parse(f"a: 1\nb: {word}\n".encode(), "f")
