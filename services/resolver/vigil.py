@@ -2,7 +2,8 @@
 
 A resource that vanishes (or loses a part) is a suspicion; a moment later it is looked at again, because a rollout or
 the deletion of a whole namespace takes things away in any order. What living dependents still miss then is an alert;
-it heals when the thing is back or nobody needs it any more. What never was there is `missing`, not an alert.
+it heals when the thing is back or nobody needs it any more. What never was there is `missing`, not an alert. That
+somebody selects nothing any more is told once: when a workload is scaled to zero, its replica set and its pods go, too.
 """
 
 from __future__ import annotations
@@ -139,6 +140,9 @@ class Vigil:
         resource, cause = suspicion.old.resource, suspicion.cause
         rows = [*view.dependents(resource).edges, *view.selecting(suspicion.old)]
         edges = [edge for edge in _distinct(rows) if breaks(edge, view)]
+        selected = {(edge.source, edge.reference.path) for edge in edges if edge.reference.selector is not None}
+        told = self._told(selected) if selected else selected
+        edges = [edge for edge in edges if (edge.source, edge.reference.path) not in told]
         if not edges:
             return None
         there = view.find(resource) is not None
@@ -148,7 +152,10 @@ class Vigil:
         users = sorted({edge.source for edge in edges})
         key = ResourceKey.parse(resource)
         name = f"{key.kind} {key.namespace}/{key.name}" if key.namespace else f"{key.kind} {key.name}"
-        what = f"a part of {name} is gone" if there else f"{name} is gone"
+        what = f"{name} is gone"
+        if there:
+            named = any(edge.reference.selector is None for edge in edges)
+            what = f"a part of {name} is gone" if named else f"{name} serves its dependents no more"
         return Alert(
             id=f"{self._site}:{code}:{resource}",
             code=code,
@@ -162,6 +169,11 @@ class Vigil:
             cause=cause,
             at=moment.wall,
         )
+
+    def _told(self, selected: Set[tuple[ResourceId, str]]) -> Set[tuple[ResourceId, str]]:
+        """Those of them, by source and path, that a raised alert names: whichever match went last, all is said."""
+        places = ((broken.source, broken.path) for alert in self._raised.values() for broken in alert.broken)
+        return {place for place in places if place in selected}
 
     def _blind(self, evidence: SiteEvidence, moment: Moment) -> Iterator[Alert]:
         rows = evidence.blind

@@ -63,6 +63,24 @@ def test_the_last_match_of_a_service_that_is_scaled_to_zero_or_relabelled_is_an_
         assert (raised.code, raised.broken[0].source) == ("A210", "Service/shop/web")
 
 
+def test_what_goes_with_the_last_match_of_a_service_is_told_once_and_heals_once() -> None:
+    made = world(deployment("web"), deployment("two", app="web"), service("web"))
+    assert removed(made, ResourceId("apps/Deployment/shop/two")) == []
+    (raised,) = written(made, deployment("web", replicas=0))
+    assert raised.message == "Deployment shop/web serves its dependents no more @ lyon: 1 resource still needs it"
+    assert written(made, deployment("web", replicas=0, app="other")) == []
+    assert removed(made, WEB) == []
+    (healed,) = written(made, deployment("web"))
+    assert (healed.id, healed.message) == (raised.id, "Deployment shop/web @ lyon serves its dependents again")
+
+
+def test_who_names_what_another_selects_is_told_beside_a_selector_that_is_told_already() -> None:
+    made = world(secret("ca"), deployment("web", mounts_secret("ca")), service("web"))
+    (first,) = written(made, deployment("web", mounts_secret("ca"), app="other"))
+    (second,) = removed(made, ResourceId("Secret/shop/ca"))
+    assert (first.code, second.code) == ("A210", "A310")
+
+
 def test_what_was_raised_is_not_raised_again_by_the_next_process() -> None:
     made = world(deployment("web"), service("web"))
     removed(made, WEB)
