@@ -76,7 +76,8 @@ def outcome_line(outcome: Outcome, signs: Signs) -> str:
         outcome.state, signs.deny
     )
     back = "undo: " if outcome.step.startswith("u") else ""
-    word = "already gone" if outcome.state == "done" and not outcome.changed else outcome.state
+    is_gone = outcome.action == "delete" and outcome.state == "done" and not outcome.changed
+    word = "already gone" if is_gone else outcome.state
     message = f": {outcome.message}" if outcome.message else ""
     took = f"  {outcome.duration_ms / 1000:.1f} s" if outcome.duration_ms >= 100 else ""
     what = f"{back}{outcome.action} {named(outcome.resource)} @ {outcome.site}"

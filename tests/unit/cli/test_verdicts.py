@@ -197,6 +197,10 @@ def test_a_long_plan_is_counted_when_its_steps_are_told_anyway_and_listed_in_a_p
 def test_an_outcome_says_a_sign_and_a_word() -> None:
     assert outcome_line(outcome(1, "ready"), Signs()) == "  ✓ 1   apply Deployment shop/web @ lyon  ready"
     assert outcome_line(outcome(1, "failed"), Signs()).startswith("  ✗ 1 ")
+    done = outcome(1, "done").model_copy(update={"changed": False})
+    gone, read = (done.model_copy(update={"action": action}) for action in ("delete", "read"))
+    assert outcome_line(gone, Signs()).endswith("delete Deployment shop/web @ lyon  already gone")
+    assert outcome_line(read, Signs()).endswith("read Deployment shop/web @ lyon  done"), "a read changes nothing"
     assert "failed" in outcome_line(outcome(1, "failed"), Signs(colour=True))
 
 
