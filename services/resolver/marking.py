@@ -120,8 +120,12 @@ def _written(
 ) -> Change:
     """Of what is written, the sites that have a copy are named with it; who is of its set its manifest says."""
     state = view.find(change.resource)
-    text = words_of(state, mark, view.site, gone).annotations.get(SHARED_TO) if state is not None else None
-    if text is None or change.after is None:
+    if state is None or change.after is None:
+        return change
+    both = listed((*shared_to(state), *shared_to(change.after)))  # it may be shared to others by this very write
+    named = structs.replace(state, facts={**state.facts, SHARED_TO_FACT: both})
+    text = words_of(named, mark, view.site, gone).annotations.get(SHARED_TO)
+    if text is None:
         return change
     text = _without_members(text, change.after)
     manifests[change.resource] = with_words(manifests[change.resource], annotations={SHARED_TO: text})
@@ -182,16 +186,16 @@ def _is_of_sites(location: Location) -> bool:
 
 
 def keeping_words(intake: Intake, view: View) -> Intake:
-    """Whoever applies an original anew does not take the word away that it is shared.
+    """Whoever applies an original anew does not take the word away that it is shared, nor to whom else.
 
     What has become the same at several sites has no copy at any of them.
     """
     manifests, changes = dict(intake.manifests), []
     for change in intake.changes:
         state = view.find(change.resource) if change.after is not None and change.action != "annotate" else None
-        text = state.facts.get(SHARED_TO_FACT) if state is not None else None
-        if text and change.after is not None and not change.after.facts.get(SHARED_TO_FACT):
-            text = _without_members(str(text), change.after)
+        known = shared_to(state) if state is not None else ()
+        if known and change.after is not None:
+            text = _without_members(listed((*known, *shared_to(change.after))), change.after)
             manifests[change.resource] = with_words(manifests[change.resource], annotations={SHARED_TO: text})
             after = structs.replace(change.after, facts={**change.after.facts, SHARED_TO_FACT: text})
             changes.append(structs.replace(change, after=after))

@@ -377,6 +377,30 @@ def test_an_original_is_updated_while_a_site_with_a_copy_is_away(mesh: VirtualMe
     assert set(mesh["lyon"].cluster.objects[CA]["data"]) == {"crt"}
 
 
+@pytest.mark.parametrize("entry", ["nice", "lyon"])
+def test_an_original_does_not_forget_a_copy_that_is_away_while_another_one_follows(
+    mesh: VirtualMesh, entry: str
+) -> None:
+    """Else it would stay as it was for ever, and nobody would ask its users when the original goes."""
+    scope, changed = "deployment: lyon & oslo, secret: nice", without_uid(secret("ca", "crt", "more"))
+    mesh.enter("lyon", "create", scope, manifests=(web(),))
+    mesh.pump()
+    mesh.sever("oslo")
+    mesh.settle(6)
+    if entry == "nice":
+        mesh.enter("nice", "apply", "", "u-1", manifests=(changed,))
+    else:
+        mesh.enter("lyon", "apply", scope, "u-1", manifests=(web(), changed))
+    mesh.pump()
+    verdict = mesh.verdict(entry, "u-1")
+    assert verdict.decision == "allow", verdict
+    assert [set(mesh[one].cluster.objects[CA]["data"]) for one in ("lyon", "oslo")] == [{"crt", "more"}, {"crt"}]
+    assert notes(mesh, "nice")[SHARED_TO] == "lyon,oslo"
+    mesh.mend()
+    mesh.settle(60)
+    assert set(mesh["oslo"].cluster.objects[CA]["data"]) == {"crt", "more"}
+
+
 def used(mesh: VirtualMesh, site: str, scope: str, name: str) -> None:
     mesh.enter(site, "create", scope, name, manifests=(web(name),))
     mesh.pump()
