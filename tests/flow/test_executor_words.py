@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from schemas.rehearsals import RehearsedChange
 from schemas.ties import DECLARATION, REPLICA_SET, REPLICAS, SHARED_TO
 from services.chassis.bus.memory import MemoryBus
 from services.chassis.bus.port import Bus
 from tests.flow.executor_engines import Engine, engine, real_kubeconfig
 from tests.flow.executor_proxy import FaultyProxy, lose_request, pass_on
-from tests.flow.test_executor_service import executor, final, send
+from tests.flow.test_executor_service import executor, final, rehearse, send
 from tests.flow.test_executor_undoing import keeping, one_key, undo
 from tests.unit.executor.builders import config_map, operation
 
@@ -121,3 +122,46 @@ async def test_an_apply_writes_over_words_that_were_marked_without_a_conflict(
         await send(bus, bare)
         assert (await final(bus, bare)).state == "ready"
     assert await said(engine) == {}
+
+
+def original(namespace: str, sites: str | None, colour: str = "blue") -> dict[str, Any]:
+    manifest = {**config_map(namespace), "data": {"colour": colour}}
+    if sites is not None:
+        manifest["metadata"] = {**manifest["metadata"], "annotations": {SHARED_TO: sites}}
+    return manifest
+
+
+@pytest.mark.parametrize("sites", ["lyon,nice", "nice", ""])
+async def test_what_is_applied_with_another_word_of_who_shares_it_is_no_conflict_and_can_be_taken_back(
+    engine: Engine, bus: Bus, proxy: FaultyProxy, sites: str
+) -> None:
+    """The word is there by a manager of its own, since it was marked."""
+    async with executor(bus, proxy):
+        first = operation("apply", original(engine.namespace, None), intent="i0")
+        shared = operation("annotate", original(engine.namespace, "lyon"), intent="i3")
+        for one in (first, shared):
+            await send(bus, one)
+            assert (await final(bus, one)).state == "ready"
+        asked = RehearsedChange(
+            resource=first.resource, action="apply", version="v1", manifest=original(engine.namespace, sites, "red")
+        )
+        (told,) = (await rehearse(bus, asked)).results
+        assert (told.message, told.unchanged) == ("", False)
+        anew = keeping("apply", original(engine.namespace, sites, "red"))
+        await send(bus, anew)
+        done = await final(bus, anew)
+        assert (done.state, done.changed, done.message) == ("ready", True, "")
+        assert await said_now(engine) == ({SHARED_TO: sites} if sites else {}, "red")
+        back = undo(anew, done, "update")
+        await send(bus, back)
+        assert ((ended := await final(bus, back)).state, ended.message) == ("ready", "")
+        assert await said_now(engine) == ({SHARED_TO: "lyon"}, "blue")
+        bare = operation("apply", original(engine.namespace, None, "green"), intent="i4")
+        await send(bus, bare)
+        assert (await final(bus, bare)).state == "ready"
+    assert await said_now(engine) == ({SHARED_TO: "lyon"}, "green")
+
+
+async def said_now(engine: Engine) -> tuple[dict[str, str], str]:
+    found = await engine.get("configmaps", "settings") or {}
+    return await said(engine), found["data"]["colour"]

@@ -1,7 +1,6 @@
 """Words of ours on an object that is otherwise left alone: what is shared to whom, who is of its set.
 
-That it is shared is written under a field manager of its own, so that whoever applies the object leaves it where it is;
-and forced, because nobody else has a say in it. Who is of its set is declared with the object: it is written as if all
+That it is shared is written as sharing.py says. Who is of its set is declared with the object: it is written as if all
 that we have declared of it were declared once more, with other words.
 """
 
@@ -21,6 +20,7 @@ from services.executor.kubernetes.manifests import Object
 from services.executor.kubernetes.owned import owned
 from services.executor.kubernetes.readiness import assess
 from services.executor.kubernetes.resources import Place
+from services.executor.kubernetes.sharing import share
 from services.executor.target import Effect, Permit
 
 _WHERE: Final = tuple(WORDS_IN)
@@ -44,7 +44,7 @@ async def annotate(cluster: Cluster, operation: Operation, permit: Permit) -> Ef
     await permit.keep(live)
     permit.take(basis=manifests.version_of(live))
     try:
-        live = await _share(cluster, place, wanted, live)
+        live = await share(cluster, place, wanted, live)
         if not _is_said(wanted, live):
             live = await cluster.apply(
                 place, await _kept(cluster, place, _declared_with(wanted, live), live), dry=False
@@ -52,19 +52,6 @@ async def annotate(cluster: Cluster, operation: Operation, permit: Permit) -> Ef
         return _done(live, changed=True)
     except TransientError as error:
         return after_write(error, permit)
-
-
-async def _share(cluster: Cluster, place: Place, wanted: Object, live: Object) -> Object:
-    """A word that says nothing is made ours and then let go of, so that nothing of it is left on the object."""
-    known = _words(live, "annotations").get(SHARED_TO)  # "": an earlier try has not let go of it
-    text = _words(wanted, "annotations").get(SHARED_TO, known or "")
-    if text == (known or "") and known != "":
-        return live
-    for words in [{SHARED_TO: text}] if text else [{SHARED_TO: text}, {}]:
-        name = {one: wanted["metadata"][one] for one in ("name", "namespace") if one in wanted["metadata"]}
-        metadata = {**name, "annotations": words, "resourceVersion": manifests.version_of(live)}
-        live = await cluster.mark(place, {**_head(wanted), "metadata": metadata})
-    return live
 
 
 def _declared_with(wanted: Object, live: Object) -> Object:

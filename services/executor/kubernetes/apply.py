@@ -36,6 +36,7 @@ from services.executor.kubernetes.manifests import Object
 from services.executor.kubernetes.owned import changed_since, left, owned
 from services.executor.kubernetes.readiness import assess
 from services.executor.kubernetes.resources import Place
+from services.executor.kubernetes.sharing import as_it_is, says_another_word, share, shared_as
 from services.executor.target import Effect, NotServedError, Permit, RefusedError
 
 RACE_PAUSE_S: Final = 0.05
@@ -60,13 +61,20 @@ async def apply(cluster: Cluster, operation: Operation, permit: Permit) -> Effec
         return settled
     body = operation.manifest or {}
     if operation.undoes:
-        body = owned(body, FIELD_MANAGER) if operation.action == "update" else await _anew(cluster, key, body)
-    guarded = manifests.guarded(_wanted(operation, body), live)
-    preview = await _rehearsed(cluster, place, guarded, operation.forced)
-    if live is not None and preview is not None and manifests.same(preview, live):
+        is_there = operation.action == "update"
+        body = shared_as(body, owned(body, FIELD_MANAGER)) if is_there else await _anew(cluster, key, body)
+    wanted = _wanted(operation, body)
+    preview = await _rehearsed(cluster, place, manifests.guarded(as_it_is(wanted, live), live), operation.forced)
+    is_shared_anew = live is not None and says_another_word(wanted, live)
+    if live is not None and preview is not None and not is_shared_anew and manifests.same(preview, live):
         return _taken(live, changed=False, message="unchanged")
     await permit.keep(live)
-    body = with_declaration(guarded, preview, cluster.seal)
+    if live is not None and is_shared_anew:
+        try:
+            live = await share(cluster, place, wanted, live)
+        except TransientError as error:
+            return after_write(error, permit)
+    body = with_declaration(manifests.guarded(as_it_is(wanted, live), live), preview, cluster.seal)
     return await _write(cluster, place, body, permit, operation.forced)
 
 
@@ -96,7 +104,7 @@ async def _at_once(cluster: Cluster, place: Place, operation: Operation, permit:
         if live is None or judge(operation, live, permit) is not None:
             return None
     await permit.keep(live)
-    body = manifests.guarded(wanted, live)
+    body = manifests.guarded(as_it_is(wanted, live), live)
     permit.take(basis=body["metadata"]["resourceVersion"])
     try:
         made = await cluster.apply(place, body, dry=False)

@@ -101,9 +101,14 @@ def same(left: Object, right: Object) -> bool:
     return _essence(left) == _essence(right)
 
 
+def annotations_of(live: Object) -> Mapping[str, str]:
+    """Its metadata.annotations."""
+    return _mapping(_mapping(live, "metadata"), "annotations")
+
+
 def marker_of(live: Object) -> str:
     """The operation that wrote this last."""
-    return str(_mapping(_mapping(live, "metadata"), "annotations").get(MARKER) or "")
+    return str(annotations_of(live).get(MARKER) or "")
 
 
 def uid_of(live: Object) -> str:

@@ -22,6 +22,7 @@ from services.executor.kubernetes.apply import NO_DRY_RUN, OVERLOADS
 from services.executor.kubernetes.cluster import Cluster
 from services.executor.kubernetes.errors import ApiError, standing
 from services.executor.kubernetes.manifests import Object
+from services.executor.kubernetes.sharing import as_it_is, as_wanted, says_another_word
 from services.executor.target import NotServedError
 
 ASKED_AT_ONCE_MAX: Final = 16
@@ -85,14 +86,15 @@ async def _rehearse_one(
         place = await cluster.locate(key, change.version)
         live = await cluster.look(place)
         cleaned = manifests.clean(change.manifest, key, change.version)
-        after = await cluster.apply(place, cleaned, dry=True, forced=change.forced)
+        made = await cluster.apply(place, as_it_is(cleaned, live), dry=True, forced=change.forced)
+        after = as_wanted(made, cleaned)
     except NotServedError as error:
         blocked = brought.explains(resource, str(error))
         return RehearsedResult(resource=resource, status=404, message=str(error), blocked=blocked)
     except ApiError as error:
         fixed = (shapes.fixed(live, change.manifest) or fixed_by(error)) if live is not None else ()
         return _refused(resource, error, brought).model_copy(update={"fixed": fixed})
-    if live is not None:
+    if live is not None and not says_another_word(cleaned, live):
         cluster.seen.remember(resource, cleaned, live, after)
     unchanged = live is not None and manifests.same(after, live)
     anew = live is not None and template_of(live) != template_of(after)
