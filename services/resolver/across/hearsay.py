@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -29,7 +30,7 @@ class Hearsay:
     def remember(self, part: Part, verdict: Verdict, moment: Moment) -> None:
         """A site has answered."""
         codes = sorted({one.code for one in verdict.reasons if one.severity in ("deny", "defer")})
-        question = (part.site, part.verb, verdict.targets)
+        question = self._question(part, verdict.targets)
         self._said.pop(question, None)
         self._said[question] = (" ".join((verdict.decision, *codes)), moment.monotonic_s)
         while len(self._said) > REMEMBERED_MAX:
@@ -44,10 +45,15 @@ class Hearsay:
 
     def _likely(self, part: Part, moment: Moment) -> str:
         targets = tuple(one.resource for one in self.hearing.take_in(part, moment).changes)
-        said = self._said.get((part.site, part.verb, targets))
+        said = self._said.get(self._question(part, targets))
         if said is None:
             return "what it would say is not known"
         return f"it would likely {said[0]}, as {_ago(moment.monotonic_s - said[1])} ago"
+
+    def _question(self, part: Part, targets: Iterable[ResourceId]) -> Question:
+        """The same, whether what is missing there was brought already or not."""
+        brought = {self.hearing.identity(one) for one in part.brings}
+        return part.site, part.verb, tuple(one for one in targets if one not in brought)
 
 
 def _ago(seconds: float) -> str:

@@ -81,7 +81,8 @@ def judge_membership(view: View, change: Change) -> Iterator[Finding]:
         return
     sharing = () if change.unchanged or change.forced else tuple(one for one in shared_to(state) if one != view.site)
     if sharing:
-        message = f"{named(change.resource)} is shared to {', '.join(sharing)}: its copies are updated, too"
+        where = ", ".join(sharing)
+        message = f"{named(change.resource)} is shared to {where}: its copies follow, at a site that is away later"
         yield Finding(COPIES_FOLLOW, message, "presence", change.resource, at=sharing)
     origin = shared_from(state)
     if origin is not None and shared_from(after) is None and not (change.unchanged or is_member(after)):

@@ -401,6 +401,20 @@ def test_an_original_does_not_forget_a_copy_that_is_away_while_another_one_follo
     assert set(mesh["oslo"].cluster.objects[CA]["data"]) == {"crt", "more"}
 
 
+def test_what_a_site_that_is_away_would_say_is_its_last_word_and_not_what_it_lacked_before_that_was_brought(
+    mesh: VirtualMesh,
+) -> None:
+    scope = "lyon & oslo, secret: nice"
+    mesh.enter("lyon", "apply", scope, manifests=(web(),))
+    mesh.pump()
+    mesh.sever("oslo")
+    mesh.settle(6)
+    mesh.enter("lyon", "apply", scope, "i-2", manifests=(web(),))
+    mesh.pump()
+    (pending,) = [one.message for one in mesh.verdict("lyon", "i-2").reasons if one.code == "W503"]
+    assert "; it would likely allow, as " in pending
+
+
 def used(mesh: VirtualMesh, site: str, scope: str, name: str) -> None:
     mesh.enter(site, "create", scope, name, manifests=(web(name),))
     mesh.pump()
