@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -30,8 +31,11 @@ from cheops.cli.options import (
 )
 
 if TYPE_CHECKING:  # slow to import, and not needed to complete a command
+    from collections.abc import Iterable
+
     from cheops.mesh import Mesh
     from schemas.alerts import Alert
+    from schemas.identity import ResourceId
 
 EverythingOption = Annotated[
     bool, typer.Option("--all", help="Everything that has drifted: at the site of --site, else at every site.")
@@ -43,6 +47,7 @@ _EXAMPLES: Final = examples(
     "cheops heal --all --site oslo",
 )
 DRIFTED: Final = "A507"
+CONTAINERS: Final = ("Namespace", "apiextensions.k8s.io/CustomResourceDefinition")
 BEHIND: Final = ("A504", "A508")  # said by another site
 
 
@@ -111,7 +116,17 @@ def _drifted(site: str | None, server: str | None) -> tuple[str, ...]:
         return found
 
     found: Any = with_mesh(asked, server, site)
-    return tuple(sorted({one.resource for one in found if one.resource}))[:RESOURCES_MAX]
+    names = in_turn(one.resource for one in found if one.resource)
+    if len(names) > RESOURCES_MAX:
+        sys.stderr.write(f"cheops: {len(names)} have drifted; these are the first {RESOURCES_MAX}: heal --all again\n")
+    return names[:RESOURCES_MAX]
+
+
+def in_turn(names: Iterable[ResourceId]) -> tuple[ResourceId, ...]:
+    """What others live in first: when one intent cannot name all, what it names can be healed without the rest."""
+    from schemas.identity import kind_of
+
+    return tuple(sorted(set(names), key=lambda one: (kind_of(one) not in CONTAINERS, one)))
 
 
 def _is_of(alert: Alert, site: str | None) -> bool:

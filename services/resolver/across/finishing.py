@@ -51,7 +51,7 @@ class Finishing:
     ) -> list[Effect]:
         """The verdict on the whole is stored, and done."""
         self.rounds.pop(intent.id, None)
-        verdict = as_healing(verdict, intent) if intent.heal else verdict
+        verdict = as_healing(verdict, intent, self.desk) if intent.heal else verdict
         if intent.preview:
             self._forget(intent.id)
             return [TellPreview(verdict)]

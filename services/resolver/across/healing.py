@@ -29,18 +29,21 @@ from services.resolver.across.declared import (
     stamp_of,
     words_on,
 )
+from services.resolver.across.parts import resolved
 from services.resolver.across.splitting import Divides, with_number
+from services.resolver.across.widening import ELSEWHERE
 from services.resolver.desk import Desk
 from services.resolver.intake import Intake
 from services.resolver.judge.case import Problem
 from services.resolver.judge.findings import named
-from services.resolver.judge.remedies import deleting
+from services.resolver.judge.remedies import deleting, healing
 from services.resolver.placing import Alternative, part_of
 from services.resolver.shares import whole_of_body, with_numbers
 from services.resolver.signals import AskSupply, Effect, Moment, Supplied, Want
 
 NOT_DECLARED: Final = "D630"
 FILES: Final = " -f FILE"
+NAMED_MAX: Final = 100  # resources in a command that is offered
 Body = dict[str, Any]
 
 
@@ -258,11 +261,35 @@ class Healer:
         asked.bringing.supplies.problems[sites[0] if sites else self.desk.site, resource] = problem
 
 
-def as_healing(verdict: Verdict, intent: Intent) -> Verdict:
-    """The same, saying what it is for; without remedies that add to manifests, because there are none."""
+def as_healing(verdict: Verdict, intent: Intent, desk: Desk) -> Verdict:
+    """The same, saying what it is for, and what to heal instead; without remedies that add to a FILE: there is none."""
     said = verdict.summary.removeprefix("apply ").replace(": nothing to do", ": nothing to heal")
     said = said if said.startswith("heal ") else f"heal {said}"
     if not verdict.targets:
         said = said.replace("heal intent @", f"heal {' '.join(intent.resources)} @", 1)
-    remedies = tuple(one for one in verdict.remedies if FILES not in one.command)
-    return verdict.model_copy(update={"summary": said, "remedies": remedies})
+    remedies = (one for one in verdict.remedies if FILES not in one.command)
+    return verdict.model_copy(update={"summary": said, "remedies": (*_instead(verdict, intent, desk), *remedies)})
+
+
+def _instead(verdict: Verdict, intent: Intent, desk: Desk) -> Iterator[Remedy]:
+    """Heal what it needs there, too, if all of that was declared there; or leave out what has nothing to heal with."""
+    rows = [(one, one.resource) for one in verdict.reasons if one.severity == "deny" and one.resource is not None]
+    codes, about = {one.code for one, _ in rows}, list(dict.fromkeys(resource for _, resource in rows))
+    found = (resolved(desk.evidence.surface, one, intent.namespace) for one in intent.resources)
+    asked = [one for one in found if one is not None]
+    where = f" --scope '{intent.scope.strip()}'" if intent.scope.strip() else ""
+    if codes == {ELSEWHERE} and all(_was_declared_at(one.site, resource, desk) for one, resource in rows):
+        more = list(dict.fromkeys((*about, *asked)))
+        if len(more) <= NAMED_MAX:
+            yield Remedy(command=healing(intent.site, more) + where, effect="heal what it needs there, too")
+    left = [one for one in asked if one not in about]
+    if codes == {NOT_DECLARED} and 0 < len(left) <= NAMED_MAX:
+        yield Remedy(command=healing(intent.site, left) + where, effect="heal the others")
+
+
+def _was_declared_at(site: SiteName, resource: ResourceId, desk: Desk) -> bool:
+    """As far as is known here: of a set with that site, or shared to it; or it has drifted here."""
+    state = desk.graph.find(resource)
+    if state is None:
+        return site == desk.site and bool(desk.drifts.sites_of(resource))
+    return site in (*replicas_at(state), *shared_to(state))

@@ -116,7 +116,12 @@ def _remedy(offer: Offer) -> Remedy:
 
 def deleting(site: SiteName, targets: Sequence[ResourceId]) -> str:
     """The command that deletes these."""
-    return f"cheops delete {' '.join(map(typed, targets))}{_where(site, targets)}"
+    return f"cheops delete {_called(targets)}{_where(site, targets)}"
+
+
+def healing(site: SiteName, targets: Sequence[ResourceId]) -> str:
+    """The command that puts back what was declared of these."""
+    return f"cheops heal {_called(targets)}{_where(site, targets)}"
 
 
 def taking_along(site: SiteName, targets: Sequence[ResourceId], chosen: Sequence[ResourceId]) -> Offer:
@@ -204,9 +209,8 @@ def _anew(case: Case, view: View, blocking: Sequence[Reason], denies: Deny) -> I
     resources = [reason.resource for reason in blocking if reason.resource is not None]
     if not resources or any(map(denies, judge_delete(view, resources, denies))):
         return
-    words = " ".join(typed(one) for one in resources)
     yield Remedy(
-        command=f"cheops delete {words}{_where(case.site, resources)} --preview",
+        command=f"{deleting(case.site, resources)} --preview",
         effect=f"delete and create {'it' if len(resources) == 1 else 'them'}: nothing depends on it",
         changes=tuple(Touch(resource=one, how="delete") for one in resources),
     )
@@ -217,9 +221,8 @@ def _healed(case: Case, view: View, blocking: Sequence[Reason]) -> Iterator[Reme
     resources = [reason.resource for reason in blocking if reason.resource is not None]
     states = [view.find(one) for one in resources]
     if all(CONFLICT in one.message for one in blocking) and all(one is not None and drift(one) for one in states):
-        words = " ".join(typed(one) for one in resources)
         effect = "put back what was declared first; what was changed past Cheops is lost"
-        yield Remedy(command=f"cheops heal {words}{_where(case.site, resources)}", effect=effect)
+        yield Remedy(command=healing(case.site, resources), effect=effect)
 
 
 def _other_verb(case: Case, view: View, numbers: set[str], denies: Deny) -> Iterator[Remedy]:
@@ -247,10 +250,19 @@ def typed(resource: ResourceId) -> str:
     return f"{kind.lower()}{'.' + group if '.' in group else ''}/{name}"
 
 
+def _called(targets: Sequence[ResourceId]) -> str:
+    """As a person types them; of several namespaces by their identities, which say which."""
+    return " ".join(targets if len(_namespaces(targets)) > 1 else map(typed, targets))
+
+
 def _where(site: SiteName, targets: Sequence[ResourceId]) -> str:
-    namespaces = {_parts(one)[2] for one in targets} - {""}
+    namespaces = _namespaces(targets)
     namespace = f" -n {min(namespaces)}" if len(namespaces) == 1 else ""
     return f"{namespace} --site {site}"
+
+
+def _namespaces(targets: Sequence[ResourceId]) -> set[str]:
+    return {_parts(one)[2] for one in targets} - {""}
 
 
 def _parts(resource: ResourceId) -> tuple[str, str, str, str]:

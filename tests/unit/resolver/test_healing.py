@@ -10,13 +10,14 @@ from pydantic import ValidationError
 from schemas.events import ResourceEvent
 from schemas.identity import ResourceId
 from schemas.ties import PARTS, REPLICA_SET, REPLICAS, SHARED_FROM, SHARED_TO
-from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
+from tests.kit.manifests import deployment, mounts_secret, namespace, secret, without_uid
 from tests.unit.resolver.test_drift import LOAD, drifts, of_updates, raised
 from tests.unit.resolver.test_sets import NEW, WEB, body, do, forget_all, keys, mesh, new, web, words
 from tests.unit.resolver.virtual_mesh import VirtualMesh
 
 __all__ = ["mesh"]
 EDGE = ResourceId("Secret/shop/edge")
+MALL = ResourceId("Namespace/mall")
 
 
 def heal(mesh: VirtualMesh, site: str, resource: str, name: str = "i-heal", scope: str = "", **how: Any) -> Any:
@@ -128,6 +129,43 @@ def test_a_copy_is_what_its_original_is_again(mesh: VirtualMesh, entry: str, is_
     assert copy["data"] == original["data"]
     assert (words(mesh, "lyon", EDGE)[SHARED_FROM], words(mesh, "oslo", EDGE)[SHARED_TO]) == ("oslo", "lyon")
     assert not raised(mesh, "lyon")
+
+
+@pytest.mark.parametrize("entry", ["lyon", "oslo"])
+@pytest.mark.parametrize("is_all", [False, True])
+def test_who_heals_what_was_in_a_namespace_that_is_gone_is_told_what_else_to_heal(
+    mesh: VirtualMesh, entry: str, is_all: bool
+) -> None:
+    user = deployment("user", mounts_secret("ca"), app="user", namespace="mall")
+    bundle = [without_uid(one) for one in (namespace("mall"), secret("ca", namespace="mall"), user)]
+    assert do(mesh, "lyon", "create", "lyon & oslo", "i-1", manifests=tuple(bundle)).decision == "allow"
+    user_there, ca_there = ResourceId("apps/Deployment/mall/user"), ResourceId("Secret/mall/ca")
+    for one in (user_there, ca_there, MALL):
+        mesh["oslo"].wipe(one)
+    mesh.settle(3)
+    asked = (ca_there, user_there) if is_all else (user_there,)
+    how = {"heal": True, "on_failure": "continue"}
+    denied = do(mesh, entry, "apply", "", "i-2", resources=asked, **how)
+    assert {one.code for one in denied.reasons if one.severity == "deny"} == {"D113"}
+    (told,) = denied.remedies
+    assert {*told.command.split()} == {
+        *("cheops", "heal", "namespace/mall", "secret/ca", "deployment/user", "-n", "mall", "--site", entry)
+    }
+    done = do(mesh, entry, "apply", "", "i-3", resources=(MALL, ca_there, user_there), **how)
+    assert done.decision == "allow", done
+    assert None not in [body(mesh, "oslo", one) for one in (MALL, ca_there, user_there)]
+
+
+def test_what_cannot_be_healed_does_not_hide_what_can(mesh: VirtualMesh) -> None:
+    shared(mesh)
+    assert do(mesh, "lyon", "create", "lyon & oslo", "i-2", manifests=(new("a"),)).decision == "allow"
+    mesh["oslo"].wipe(NEW)
+    mesh["oslo"].wipe(EDGE)
+    mesh.settle(5)
+    both = {"resources": ("secret/new", "secret/edge"), "heal": True, "on_failure": "continue"}
+    denied = do(mesh, "lyon", "apply", "", "i-3", **both)
+    assert [one.code for one in denied.reasons if one.severity == "deny"] == ["D630"]
+    assert "cheops heal secret/new -n shop --site lyon" in [one.command for one in denied.remedies]
 
 
 @pytest.mark.parametrize("entry", ["lyon", "oslo", "nice"])
