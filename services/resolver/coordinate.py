@@ -37,13 +37,12 @@ def combine(answers: Sequence[Verdict], entry: SiteName) -> Verdict:
             for one in answer.reasons
         ]
     first = answers[0]
-    targets = tuple(dict.fromkeys(target for answer in answers for target in answer.targets))
     return first.model_copy(
         update={
             "decision": decision,
             "site": entry,
-            "targets": targets,
-            "summary": _summary(answers, targets, decision),
+            "targets": _targets(answers),
+            "summary": _summary(answers, decision),
             "valid_until": min(answer.valid_until for answer in answers),
             "reasons": tuple(sorted(reasons, key=_rank)),
             "impact": _impact([answer.impact for answer in answers]),
@@ -104,9 +103,19 @@ def _rank(reason: Reason) -> tuple[int, str, str, str, str]:
     return _LETTERS.index(reason.code[0]), reason.code, reason.site, reason.resource or "", reason.message
 
 
-def _summary(answers: Sequence[Verdict], targets: Sequence[ResourceId], decision: Decision) -> str:
-    sites = " & ".join(dict.fromkeys(answer.site for answer in answers))
-    head = f"{answers[0].verb} {what(targets)} @ {sites}"
+def _targets(answers: Sequence[Verdict]) -> tuple[ResourceId, ...]:
+    return tuple(dict.fromkeys(target for answer in answers for target in answer.targets))
+
+
+def _only_marks(answer: Verdict) -> bool:
+    """What it names stays there: only the words on it change."""
+    return bool(answer.plan) and all(step.action == "annotate" for step in answer.plan)
+
+
+def _summary(answers: Sequence[Verdict], decision: Decision) -> str:
+    about = [one for one in answers if one.verb != "delete" or not _only_marks(one)] or answers
+    sites = " & ".join(dict.fromkeys(answer.site for answer in about))
+    head = f"{answers[0].verb} {what(_targets(about))} @ {sites}"
     if decision != "allow":
         first, *others = [answer for answer in answers if answer.decision == decision]
         why = first.summary.partition(": ")[2]

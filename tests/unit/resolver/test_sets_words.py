@@ -40,6 +40,7 @@ def test_replicas_that_stay_do_not_name_a_site_whose_replica_was_deleted(mesh: V
         ("nice", "annotate"),
     }
     assert mesh.verdict("nice", "i-2").summary == "delete Secret shop/new @ nice: only its marks change here"
+    assert verdict.summary == "delete Secret shop/new @ lyon: 3 steps", "what stays is not said to be deleted"
     assert {row[1] for row in sets_of(mesh, NEW, "oslo", "nice")} == {"nice,oslo"}
     assert do(mesh, "nice", "apply", "", "i-3", manifests=(new("a", "b"),)).decision == "allow"
     assert (body(mesh, "lyon", NEW), keys(mesh, "oslo"), keys(mesh, "nice")) == (None, {"a", "b"}, {"a", "b"})
