@@ -149,7 +149,7 @@ class Drifts:
         """An update that was entered here is done: at all sites of its set, unless it is open for some."""
         if verdict.verb == "read" or self.is_open(verdict.intent):
             return []
-        others = [one for one in self._raised.values() if one.code in OF_UPDATES and verdict.intent not in one.id]
+        others = [one for one in self._raised.values() if one.code in OF_UPDATES and one.cause != verdict.intent]
         mine = [one for one in others if one.resource in verdict.targets]
         return [self._end(one, f"intent {verdict.intent} is done at all sites", moment) for one in mine]
 

@@ -24,7 +24,7 @@ from services.resolver.across.healing import Healer, Healing
 from services.resolver.across.hearsay import Hearsay
 from services.resolver.across.letters import ask, drop, let_go, refuse
 from services.resolver.across.order import HybridClock
-from services.resolver.across.pending import Backlog, behind, lost_since, moot, nothing_left, overtaken
+from services.resolver.across.pending import Backlog, behind, lost_since, moot, nothing_left
 from services.resolver.across.reading import Reading
 from services.resolver.across.retries import TRY_AGAIN_S, Retries
 from services.resolver.across.round import Round, for_all, going_on, next_trial
@@ -242,7 +242,7 @@ class Coordinator:
                 return self._tried(asked, True, moment)
             whole = not_taken(whole, asked.failed, self.desk.site)
             out: list[Effect] = [drop(asked, one) for one in asked.holding if one not in taken]
-            out += [] if asked.intent.preview else overtaken(asked.intent, taken, moment)
+            out += [] if asked.intent.preview else self.backlog.lost(asked, judged, taken, moment)
             return out + self.finishing.finish(asked.intent, whole, moment, asked, tuple(taken))
         silent = [name for name in asked.silent if self.desk.can_ask(name, moment)]
         effects: list[Effect] = [drop(asked, name) for name in (*sorted(asked.holding), *silent)]

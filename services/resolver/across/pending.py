@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from msgspec import structs
+
 from schemas.alerts import Alert
 from schemas.identity import ResourceId, SiteName
 from schemas.intents import Intent
@@ -32,6 +34,7 @@ from services.resolver.signals import Effect, Moment, SendAlert
 
 PENDING: Final = "W503"
 OVERTAKEN: Final = "N506"
+WRITING: Final = ("create", "update", "apply")
 AGAIN_S: Final = 30.0  # a site may be heard and still not answer
 
 
@@ -39,6 +42,7 @@ class Asking(Protocol):
     """What is needed of a round."""
 
     intent: Intent
+    intake: Intake
     scope: Scope
     parts: dict[SiteName, Part]
     answers: dict[SiteName, Verdict]
@@ -75,6 +79,17 @@ class Backlog:
         if any(one.code[1:] == LEAVES for answer in answers.values() for one in answer.reasons):
             return ()  # who is of a set changes with everybody's word
         return tuple(open_for(name, answers[name]) for name in silent)
+
+    def lost(
+        self, asked: Asking, judged: Mapping[SiteName, Verdict], taken: Mapping[SiteName, Verdict], moment: Moment
+    ) -> list[Effect]:
+        """What is said of sites that stay different: an update is older than what is there, or `min` left them out."""
+        effects, graph = overtaken(asked.intent, taken, moment), self.desk.graph
+        for name in judged if asked.intent.verb in WRITING else ():
+            there = ((one, graph.find(one.resource)) for one in asked.intake.changes if name not in taken)
+            mine = tuple(one for one, state in there if state is not None and name in replicas_at(state))
+            effects += behind(asked.intent, structs.replace(asked.intake, changes=mine), (name,), judged[name], moment)
+        return effects
 
     def untold(self, asked: Asking, answers: Mapping[SiteName, Verdict]) -> tuple[Reason, ...]:
         """Sites that are to hear later that another one has left a set."""

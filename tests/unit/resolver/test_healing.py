@@ -131,6 +131,23 @@ def test_a_copy_is_what_its_original_is_again(mesh: VirtualMesh, entry: str, is_
     assert not raised(mesh, "lyon")
 
 
+def test_a_part_that_an_update_goes_without_is_an_alert_until_it_is_healed(mesh: VirtualMesh) -> None:
+    """It goes on as a share of what is no whole any more."""
+    assert do(mesh, "lyon", "create", "lyon % oslo % nice", "i-1", manifests=(web(),)).decision == "allow"
+    mesh.sever("nice")
+    mesh.settle(6)
+    assert do(mesh, "lyon", "apply", "lyon & oslo & nice {min: 2}", "i-2", manifests=(web(),)).decision == "allow"
+    (alert,) = [one for one in mesh["lyon"].alerts if one.code == "A504"]
+    assert alert.sites == ("nice",)
+    assert "Deployment shop/web @ nice is not what intent i-2 declared: " in alert.message
+    mesh.mend()
+    mesh.settle(10)
+    assert heal(mesh, "lyon", "deployment/web").decision == "allow"
+    assert len({str(words(mesh, one, WEB).get(REPLICAS)) for one in ("lyon", "oslo", "nice")}) == 1
+    assert replicas(mesh, "lyon", "oslo", "nice") == [4, 4, 4]
+    assert [one.state for one in mesh["lyon"].alerts if one.code == "A504"] == ["raised", "healed"]
+
+
 @pytest.mark.parametrize("entry", ["lyon", "oslo"])
 @pytest.mark.parametrize("is_all", [False, True])
 def test_who_heals_what_was_in_a_namespace_that_is_gone_is_told_what_else_to_heal(
