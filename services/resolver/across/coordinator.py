@@ -114,15 +114,14 @@ class Coordinator:
                 return self.finishing.finish(asked.intent, moot(in_force), moment)
             del self.rounds[asked.intent.id]
             return []
-        problems = (*problems, *asked.bringing.torn(parts))
+        problems, held = (*problems, *asked.bringing.torn(parts)), asked.holding
         asked.parts, asked.answers, asked.holding = self.bringer.complete(asked, parts), {}, set()
         asked.deadline_s = moment.monotonic_s + ANSWER_TIMEOUT_S
-        brought = (self.reading.placed(asked.intent, asked.scope, one) for one in asked.bringing.problems)
-        problems = (*problems, *brought)
-        if problems:
-            asked.answers = {self.desk.site: self.reading.wrong(asked.intent, problems, moment)}
+        problems += tuple(self.reading.placed(asked.intent, asked.scope, one) for one in asked.bringing.problems)
+        if problems:  # what was held for the asking before this one is let go of
+            asked.answers, asked.holding = {self.desk.site: self.reading.wrong(asked.intent, problems, moment)}, held
             return self._conclude(asked, moment)
-        effects: list[Effect] = []
+        effects: list[Effect] = [drop(asked, name) for name in sorted(held) if name not in asked.parts]
         for name, part in asked.parts.items():
             if self.desk.can_ask(name, moment):
                 effects.append(ask(asked, part, self.desk.docket.revision(asked.intent.id)))
@@ -245,7 +244,7 @@ class Coordinator:
             out += [] if asked.intent.preview else self.backlog.lost(asked, judged, taken, moment)
             return out + self.finishing.finish(asked.intent, whole, moment, asked, tuple(taken))
         silent = [name for name in asked.silent if self.desk.can_ask(name, moment)]
-        effects: list[Effect] = [drop(asked, name) for name in (*sorted(asked.holding), *silent)]
+        effects: list[Effect] = [drop(asked, name) for name in dict.fromkeys((*sorted(asked.holding), *silent))]
         asked.failed.append((asked.way, whole))
         if asked.place + 1 < len(asked.ways) and moment.monotonic_s - asked.begun_s < TRYING_MAX_S:
             asked.place += 1

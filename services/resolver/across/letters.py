@@ -48,7 +48,7 @@ def answer(engaged: Engagement, verdict: Verdict, lease_s: float, spread: Mappin
 
 def drop(asked: Round, name: SiteName) -> SendPeer:
     """Let go of what you hold for this asking."""
-    return _drop(asked.parts[name].entry or asked.intent.site, name, asked.intent.id, asked.number)
+    return _drop(asked.intent.site, name, asked.intent.id, asked.number)
 
 
 def let_go(message: Answer) -> SendPeer:

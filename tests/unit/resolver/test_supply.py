@@ -177,6 +177,17 @@ def test_a_token_cannot_be_shared(mesh: VirtualMesh) -> None:
     assert CA not in mesh["lyon"].cluster.objects
 
 
+def test_who_is_denied_when_something_cannot_be_brought_holds_nothing_any_more(mesh: VirtualMesh) -> None:
+    """What its entry site had allowed before that was held for half a minute, and others waited for it."""
+    token = {**without_uid(secret("own")), "type": "kubernetes.io/service-account-token"}
+    user = without_uid(deployment("web", mounts_secret("own"), app="web"))
+    mesh.enter("lyon", "create", "deployment: oslo, secret: lyon", manifests=(user, token))
+    mesh.pump()
+    verdict = mesh.verdict("lyon")
+    assert (verdict.decision, verdict.reasons[0].code) == ("deny", "D610"), verdict
+    assert [len(world.machine.holds) for world in mesh.worlds.values()] == [0, 0, 0]
+
+
 def test_a_namespace_is_brought_where_the_scope_names_it(mesh: VirtualMesh) -> None:
     namespace = ResourceId("Namespace/shop")
     mesh["lyon"].cluster.remove(namespace)
