@@ -231,6 +231,7 @@ class Coordinator:
             pending, away = (), set()
         judged = {name: one for name, one in answers.items() if name not in away}
         taken, left_out = enough(asked.scope, asked.way, judged)
+        pending = (*pending, *self.backlog.departures(asked, pending))
         left_out = (*left_out, *pending, *(nothing_left(name) for name in asked.only if name not in asked.parts))
         whole = self.bringer.ordered(asked, combine(list(taken.values()), self.desk.site))
         whole = whole.model_copy(update={"reasons": (*whole.reasons, *left_out)}) if left_out else whole

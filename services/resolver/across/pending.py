@@ -95,6 +95,12 @@ class Backlog:
         """Sites that are to hear later that another one has left a set."""
         return tuple(open_for(*row) for row in asked.bringing.untold(asked.parts, answers).items())
 
+    def departures(self, asked: Asking, pending: Sequence[Reason]) -> tuple[Reason, ...]:
+        """What an open deletion has said of who stays: it is still to be told to those for whom it is open."""
+        in_force = self.desk.docket.known(asked.intent.id) if asked.only and pending else None
+        said = in_force.reasons if in_force is not None and asked.intent.verb == "delete" else ()
+        return tuple(one.model_copy(update={"evidence": -1}) for one in said if one.code[1:] == STAY)
+
     def departed(self, intent: Intent, sites: Iterable[SiteName]) -> dict[SiteName, dict[ResourceId, list[SiteName]]]:
         """What of an open deletion these sites are to hear; nothing of what was made again meanwhile."""
         in_force = self.desk.docket.known(intent.id)

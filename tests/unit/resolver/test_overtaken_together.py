@@ -231,3 +231,18 @@ def test_an_update_that_is_open_for_a_site_is_not_done_over_what_was_declared_th
     mesh.settle(60)
     assert keys(mesh, "oslo") == keys(mesh, "nice") == {"a", "b", "d"}
     assert [one.code for one in mesh["lyon"].alerts] == ["A506"]
+
+
+def test_sites_that_are_heard_again_one_after_the_other_are_all_told_who_has_left_their_set(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon & oslo & nice", "i-1", manifests=(new("a"),))
+    mesh.sever("nice")
+    mesh.settle(6)
+    assert do(mesh, "nice", "delete", "nice", "i-2", resources=("secret/new",)).decision == "allow"
+    mesh.mend()
+    mesh.sever("oslo")
+    mesh.settle(20)
+    assert [words(mesh, one, NEW)[REPLICAS] for one in ("lyon", "oslo")] == ["lyon,oslo", "lyon,nice,oslo"]
+    mesh.mend()
+    mesh.settle(60)
+    assert [words(mesh, one, NEW)[REPLICAS] for one in ("lyon", "oslo")] == ["lyon,oslo", "lyon,oslo"]
+    assert codes(mesh, "nice", "i-2") == []
