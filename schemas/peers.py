@@ -49,6 +49,7 @@ class Ask(PeerMessage):
     age     the intent's place in the order of all intents (hybrid logical clock): the smaller one goes first
     part    what this site is asked to do, as an intent of its own; its `entry` is the sender
     since   of an intent that was deferred before: when it was entered, by the same clock; what was declared later stays
+    late    it is done at the other sites: what is not of its set here any more stays as it is
     """
 
     schema_: Literal["ask/v1"] = Field("ask/v1", alias="schema")
@@ -57,6 +58,7 @@ class Ask(PeerMessage):
     part: Part
     revision: int = 1
     since: int = 0
+    late: bool = False
 
 
 class Answer(PeerMessage):

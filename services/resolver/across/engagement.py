@@ -41,6 +41,7 @@ class Engagement:
     revision: int = 1
     decided: int = 0
     since: int = 0  # of an intent that has waited: when it was entered
+    is_late: bool = False  # it is done at the other sites
     state: State = "rehearsing"
     intake: Intake | None = None
     versions: tuple[str, ...] = ()  # of what it is about, when it was taken in

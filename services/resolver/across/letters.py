@@ -25,6 +25,7 @@ def ask(asked: Round, part: Part, revision: int) -> SendPeer:
             part=part,
             revision=revision,
             since=asked.since,
+            late=bool(asked.only),
         )
     )
 

@@ -59,7 +59,7 @@ class Participant:
         if len(self.engagements) >= WAITING_MAX:
             return [self._busy(message, f"{self.desk.site} judges {WAITING_MAX} intents of other sites", moment)]
         engaged = Engagement(message.sender, message.part, message.round, message.age, message.revision)
-        engaged.since = message.since
+        engaged.since, engaged.is_late = message.since, message.late
         engaged.settled |= self.engagements.done_before.get(message.intent, set())
         if known is not None:
             self.desk.holds.drop(message.intent)
@@ -146,7 +146,7 @@ class Participant:
     def _verdict(self, engaged: Engagement, moment: Moment) -> Verdict:
         assert engaged.intake is not None, "taken in before it is judged"
         hearing, view = self.desk.hearing, self.desk.view(engaged.part.id)
-        intake = self.wanted.part(engaged.part.id, engaged.intake, engaged.since)
+        intake = self.wanted.part(engaged.part.id, engaged.intake, engaged.since, is_late=engaged.is_late)
         case = hearing.case(engaged.part, intake, engaged.revision, moment, engaged.elsewhere)
         verdict = hearing.judge(case, view, moment)
         engaged.basis = basis_of(case, view) if verdict.decision == "allow" else None

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from schemas.identity import ResourceId
-from schemas.ties import declared
+from schemas.ties import declared, is_declared
 from services.resolver.across.sets import members
 from services.resolver.desk import Desk
 from services.resolver.intake import Intake, overtaken, overtaking
+from services.resolver.judge.case import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +40,22 @@ class Wanted:
             ]
         )
 
-    def part(self, intent_id: str, intake: Intake, since: int) -> Intake:
+    def part(self, intent_id: str, intake: Intake, since: int, *, is_late: bool = False) -> Intake:
         """The same of this site's part; and of what is no replica here, while what was entered later is under way."""
+        intake = structs.replace(intake, changes=tuple(map(self._late, intake.changes))) if is_late else intake
         found, waiting = self.members(intent_id, intake, since), self.desk.docket.deferred.get(intent_id)
         later = self.desk.docket.overtaking(waiting) if since and waiting is not None else None
         if later is None or found.problems:
             return found
         return found.but([overtaking(one, later.intent.id) for one in _changed(intake) if later.changes_any([one])])
+
+    def _late(self, change: Change) -> Change:
+        """An update that is done elsewhere is of what the site has of the set: what only has its name is left alone."""
+        state, after = self.desk.graph.find(change.resource), change.after
+        if state is None or after is None or change.forced or not is_declared(after):
+            return change
+        was_tied = is_declared(state) or bool(self.desk.drifts.sites_of(change.resource))
+        return change if was_tied else Change(change.resource, "annotate", change.version, unchanged=True)
 
 
 def _changed(intake: Intake) -> list[ResourceId]:

@@ -233,6 +233,28 @@ def test_an_update_that_is_open_for_a_site_is_not_done_over_what_was_declared_th
     assert [one.code for one in mesh["lyon"].alerts] == ["A506"]
 
 
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_an_update_that_is_open_for_a_site_is_not_done_over_what_only_has_the_name_there(
+    mesh: VirtualMesh, is_killed: bool
+) -> None:
+    """nice has left the set while it was cut off, and has made another one since, of its own."""
+    do(mesh, "lyon", "create", "lyon & oslo & nice", "i-1", manifests=(new("a"),))
+    mesh.sever("nice")
+    mesh.settle(6)
+    assert do(mesh, "nice", "delete", "nice", "i-2", resources=("secret/new",)).decision == "allow"
+    mesh.settle(2)
+    assert do(mesh, "lyon", "apply", "", "i-3", manifests=(new("a", "b"),)).decision == "allow"
+    assert do(mesh, "nice", "apply", "", "i-4", manifests=(new("own"),)).decision == "allow"
+    if is_killed:
+        mesh["lyon"].kill()
+    mesh.settle(2)
+    mesh.mend()
+    mesh.settle(60)
+    assert all_keys(mesh) == [{"a", "b"}, {"a", "b"}, {"own"}]
+    assert words(mesh, "lyon", NEW)[REPLICAS] == words(mesh, "oslo", NEW)[REPLICAS] == "lyon,oslo"
+    assert "W503" not in codes(mesh, "lyon", "i-3")
+
+
 def test_sites_that_are_heard_again_one_after_the_other_are_all_told_who_has_left_their_set(mesh: VirtualMesh) -> None:
     do(mesh, "lyon", "create", "lyon & oslo & nice", "i-1", manifests=(new("a"),))
     mesh.sever("nice")
