@@ -85,7 +85,7 @@ class Coordinator:
         since = self.finishing.waits_since(intent, self.reading.declared(intake))
         read = self.reading.ways(intent, self.finishing.wanted.members(intent.id, intake, since), is_late=bool(only))
         if not isinstance(read, tuple):
-            verdict = self.reading.wrong(intent, read, moment, intake.changes if since else ())
+            verdict = self.reading.wrong(intent, read, moment, intake.changes)
             return [*behind(intent, intake, only, verdict, moment), *self.finishing.finish(intent, verdict, moment)]
         scope, ways = read[0], going_on(read[1], self.following.done(intent.id))
         there = max((stamp for stamp, _ in self.reading.declared(intake)), default=0)
@@ -119,7 +119,8 @@ class Coordinator:
         asked.deadline_s = moment.monotonic_s + ANSWER_TIMEOUT_S
         problems += tuple(self.reading.placed(asked.intent, asked.scope, one) for one in asked.bringing.problems)
         if problems:  # what was held for the asking before this one is let go of
-            asked.answers, asked.holding = {self.desk.site: self.reading.wrong(asked.intent, problems, moment)}, held
+            verdict = self.reading.wrong(asked.intent, problems, moment, asked.intake.changes)
+            asked.answers, asked.holding = {self.desk.site: verdict}, held
             return self._conclude(asked, moment)
         effects: list[Effect] = [drop(asked, name) for name in sorted(held) if name not in asked.parts]
         for name, part in asked.parts.items():

@@ -226,10 +226,8 @@ class Reading:
         """Whether every site that a verdict rests on is a site of ours still."""
         return {claim.site for claim in verdict.evidence} <= {*self._sites()}
 
-    def wrong(
-        self, intent: Intent, problems: Sequence[Problem], moment: Moment, changes: Sequence[Change] = ()
-    ) -> Verdict:
-        """The verdict on an intent that is not worth asking about. `changes`: what it names, where that is known."""
+    def wrong(self, intent: Intent, problems: Sequence[Problem], moment: Moment, changes: Sequence[Change]) -> Verdict:
+        """The verdict on an intent that is not worth asking about. `changes`: what it names."""
         intake = Intake(tuple(changes), tuple(problems), {})
         case = self.desk.hearing.case(intent, intake, 1, moment)
         return self.desk.hearing.judge(case, self.desk.view(), moment)

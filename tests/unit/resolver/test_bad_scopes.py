@@ -54,6 +54,8 @@ def test_a_scope_that_makes_no_sense_is_denied_with_its_place_and_nothing_is_don
     assert verdict.decision == "deny", verdict
     assert {one.code for one in verdict.reasons} == {code}
     assert any(one.message.startswith(said) for one in verdict.reasons), verdict.reasons
+    what = f"{manifest['kind']} shop/{manifest['metadata']['name']}"
+    assert verdict.summary.startswith(f"{verb} {what} @ lyon: "), verdict.summary
     assert_nothing_was_done(mesh, before)
 
 

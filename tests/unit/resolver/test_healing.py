@@ -195,7 +195,7 @@ def test_a_copy_whose_original_is_gone_cannot_be_healed_and_it_is_said_how_to_go
     verdict = heal(mesh, entry, "secret/edge", scope="" if entry != "nice" else "lyon")
     assert (verdict.decision, [one.code for one in verdict.reasons]) == ("deny", ["D630"])
     assert "the original Secret shop/edge @ oslo is gone; its copies at lyon stay as they are" in verdict.summary
-    assert verdict.summary.startswith(f"heal secret/edge @ {entry}: ")
+    assert verdict.summary.startswith(f"heal Secret shop/edge @ {entry}: ")
     assert [one.command for one in verdict.remedies] == [
         "cheops apply -f ORIGINAL.yaml --site oslo",
         "cheops delete secret/edge -n shop --site lyon",
