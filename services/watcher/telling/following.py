@@ -162,8 +162,8 @@ class KindFollower:
         return (ResourceEvent("sync_start", kind=self.served.kind),)
 
     def _end(self, version: str) -> Iterator[ResourceEvent]:
-        for resource in list(self._unseen or ()):
-            yield self._delete(resource)
+        while self._unseen:  # no list of them: the collector would walk over it
+            yield self._delete(self._unseen.popitem()[0])
         self._unseen, self.listed, self.reread, self.version = None, True, False, version
         if self._announcing:
             self._announcing = False

@@ -92,9 +92,9 @@ def test_who_stops_between_a_deletion_and_its_successor_tells_the_rest_later() -
 def test_who_stops_at_the_end_of_a_listing_tells_the_rest_later() -> None:
     follower = KindFollower(SECRET, announce=True)
     told(follower, *listed(state("a"), state("b"), state("c")), Listing(), state("b"))
-    assert short(next(iter(follower.take(Listed())))) == "delete a uid-a"
-    assert follower.ledger.digest() == kind_digest([("uid-b", "1"), ("uid-c", "1")])
-    assert told(follower, *listed(state("b"))) == ["delete c uid-c"]
+    assert short(next(iter(follower.take(Listed())))) == "delete c uid-c"
+    assert follower.ledger.digest() == kind_digest([("uid-a", "1"), ("uid-b", "1")])
+    assert told(follower, *listed(state("b"))) == ["delete a uid-a"]
 
 
 def test_a_late_deletion_of_a_predecessor_leaves_the_successor_alone() -> None:
