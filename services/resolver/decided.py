@@ -16,6 +16,7 @@ from services.resolver.shelf import Shelf
 
 KNOWN_MAX: Final = 100_000
 WHOLE_MAX: Final = 1_000  # one is 5 to 15 kB; packed it is a twentieth of that
+SLACK: Final = 256  # decided before any of them is stored; to pack one takes a fifth of what its decision does
 FORGOTTEN_MAX: Final = 2_000_000  # more than a stream of 1 GiB can hold
 BITS: Final = 1 << 25
 PROBES: Final = 7  # one name of thousands is taken for another when it is full
@@ -56,6 +57,7 @@ class Decided:
         self._shelf: Shelf[Verdict | WrittenVerdict] = Shelf(
             KNOWN_MAX,
             WHOLE_MAX,
+            slack=SLACK,
             write=lambda verdict: verdict.to_json(),
             read=Verdict.from_json,
             forgotten=self.forgotten.add,
@@ -72,6 +74,10 @@ class Decided:
     def put(self, verdict: Verdict | WrittenVerdict) -> None:
         """It is in force from now on."""
         self._shelf.put(verdict.intent, verdict)
+
+    def tidy(self) -> None:
+        """What was decided has been said: now older ones are packed."""
+        self._shelf.tidy()
 
     def shelve_all(self, kept: Iterable[tuple[str, bytes]], others: Iterable[str]) -> None:
         """What the stream holds, each by its intent, `squeezed`; `others`: intents whose verdicts it holds, too."""

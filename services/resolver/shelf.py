@@ -42,6 +42,7 @@ class Shelf(Generic[Kept]):
     """By name. Whoever changes what he was given puts it again: it may be a copy.
 
     most, whole    so many are remembered, and as they are
+    slack          so many more are as they are until `tidy` packs them: whoever puts them has no time for that
     write, read    for what is packed
     forgotten      hears the names of those that are remembered no more
     """
@@ -51,11 +52,12 @@ class Shelf(Generic[Kept]):
         most: int,
         whole: int = WHOLE_MAX,
         *,
+        slack: int = 0,
         write: Callable[[Kept], bytes] = pickled,
         read: Callable[[bytes], Kept] = unpickled,
         forgotten: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._most, self._whole_max = most, whole
+        self._most, self._whole_max, self._slack = most, whole, slack
         self._write, self._read, self._forgotten = write, read, forgotten
         self._whole: OrderedDict[str, Kept] = OrderedDict()
         self._packed: OrderedDict[str, bytes] = OrderedDict()
@@ -78,10 +80,12 @@ class Shelf(Generic[Kept]):
         """It is the newest from now on."""
         self.pop(name)
         self._whole[name] = one
-        if len(self._whole) > self._whole_max:
-            oldest, whole = self._whole.popitem(last=False)
-            self.shelve(oldest, squeezed(self._write(whole)))
+        self._pack(self._whole_max + self._slack)
         self._forget()
+
+    def tidy(self) -> None:
+        """Nobody waits just now: pack what is one too many."""
+        self._pack(self._whole_max)
 
     def shelve(self, name: str, kept: bytes) -> None:
         """What is `squeezed` already, and newer than all that is packed."""
@@ -93,6 +97,11 @@ class Shelf(Generic[Kept]):
         """Nobody asks for it again."""
         self._whole.pop(name, None)
         self._packed.pop(name, None)
+
+    def _pack(self, most: int) -> None:
+        while len(self._whole) > most:
+            oldest, whole = self._whole.popitem(last=False)
+            self.shelve(oldest, squeezed(self._write(whole)))
 
     def _forget(self) -> None:
         while len(self) > self._most:

@@ -82,6 +82,7 @@ class Stepping:
                         await self._decide()
                     finally:  # one that ends the resolver takes no other's decision with it
                         await self._carry_out()
+                    self._machine.docket.decided.tidy()
         finally:
             with suppress(ValueError):
                 self._waiting.remove(asked)  # nobody waits for it any more

@@ -30,6 +30,7 @@ from services.chassis.errors import CheopsError, NoStreamError, TransientError
 PULL_EXPIRES_S: Final = 2.0
 PULL_GRACE_S: Final = 0.5  # the server's word that a request has expired may take so long
 TROUBLE_PAUSE_S: Final = 0.5
+COMPANY_S: Final = 0.005
 FORGOTTEN_TIMEOUT_S: Final = 0.5
 REASON_LEN_MAX: Final = 200
 NO_MESSAGES, EXPIRED = "404", "408"
@@ -118,7 +119,16 @@ class NatsReader:
             self._raise_trouble()
             if loop.time() >= end_s:
                 break
+        await self._company(limit)
         return [self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))]
+
+    async def _company(self, limit: int) -> None:
+        """What the server is sending behind the last message is taken with it: what was stored together comes together."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(COMPANY_S):
+                while len(self._buffer) < limit and self._outstanding > 0 and still_to_come(self._last) > 0:
+                    self._arrived.clear()
+                    await self._arrived.wait()
 
     async def _ask(self, limit: int, now_s: float) -> None:
         self._link.ensure_open()
