@@ -130,6 +130,25 @@ async def test_a_service_that_waits_can_be_stopped() -> None:
     assert waiting.cancelled()
 
 
+async def test_who_stops_waiting_for_a_connection_leaves_none_open() -> None:
+    reached, left = asyncio.Event(), asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reached.set()
+        await reader.read()
+        left.set()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server, asyncio.timeout(WAIT_S):
+        url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        waiting = asyncio.create_task(nats.connect(url, name="test", wait=False))
+        await reached.wait()
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        await left.wait()
+    assert waiting.cancelled()
+
+
 async def test_a_server_for_small_messages_says_which_setting_to_change(tmp_path: Path) -> None:
     async with NatsServer(tmp_path / "nats", "lyon", sync="2m", more={"max_payload": 1048576}) as server:
         bus = await nats.connect(server.url, name="test")
