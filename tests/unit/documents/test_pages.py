@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ COMMAND = get_command(app)  # once: to put all commands together takes longer th
 PAGES = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/known-defects.md")
 PATH = re.compile(r"`((?:schemas|services|cheops|deploy|tests|docs)/[\w./-]*)(?:::\w+)?`|\]\(((?!https?:)[\w./-]+)\)")
 FENCED = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+PROGRAM = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def commands() -> list[str]:
@@ -54,3 +59,21 @@ def test_every_command_in_a_page_can_be_typed(line: str) -> None:
     while hasattr(command, "commands"):
         command = command.commands[words.pop(0)]
     assert command.make_context("cheops", words).command is command, "its options and arguments are taken as they stand"
+
+
+def test_a_type_checker_reads_the_program_of_the_first_page_and_finds_a_mistake_in_it(tmp_path: Path) -> None:
+    (program,) = PROGRAM.findall((ROOT / "README.md").read_text())
+    mistaken = program.replace("namespace=", "namespce=").replace(
+        "import Intent, connect", "import Intent, conect as connect"
+    )
+    for name, text in (("program.py", program), ("mistaken.py", mistaken)):
+        (tmp_path / name).write_text(text)
+    read = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--config-file=", "program.py", "mistaken.py"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    told = [line for line in read.stdout.splitlines() if ": error: " in line]
+    assert len(told) == 2, read.stdout + read.stderr
+    assert "mistaken.py" in told[0], told[0]
+    assert "has no attribute" in told[0], told[0]
+    assert 'Unexpected keyword argument "namespce"' in told[1], told[1]
