@@ -164,6 +164,9 @@ async def site(lyon: ControlPlane, tmp_path: Path) -> AsyncIterator[tuple[Cluste
         yield cluster, shell
         for name in SERVICES:
             print(f"── {name}\n{(cluster.folder / f'{name}.log').read_text()[-3000:]}")
+    for name in SERVICES:
+        for line in (cluster.folder / f"{name}.log").read_text().splitlines():
+            assert json.loads(line)["level"] == "info", "all that it says, to its end, is of one form and no complaint"
 
 
 async def test_a_site_runs_in_a_cluster_by_its_manifests_with_their_rights_alone(site: tuple[Cluster, Shell]) -> None:

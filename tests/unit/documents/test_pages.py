@@ -19,8 +19,6 @@ COMMAND = get_command(app)  # once: to put all commands together takes longer th
 PAGES = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/known-defects.md")
 PATH = re.compile(r"`((?:schemas|services|cheops|deploy|tests|docs)/[\w./-]*)(?:::\w+)?`|\]\(((?!https?:)[\w./-]+)\)")
 FENCED = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-
-
 PROGRAM = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
