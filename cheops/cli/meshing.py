@@ -60,7 +60,7 @@ MANIFESTS_EXAMPLES = examples(
 WHAT_TO_DO = {
     "start": "start it in its folder: nats-server -c server.conf",
     "reload": "reload it: nats-server --signal reload=PID",
-    "restart": "restart it: a link was taken away, or it listens elsewhere",
+    "restart": "restart it: a link was taken away, it listens elsewhere, or its store has a bound now",
     "stop": "stop it: it is no longer part of the mesh",
 }
 
@@ -141,7 +141,9 @@ def manifests(
     folder: FolderOption = Path("mesh"),
     namespace: Annotated[str, typer.Option("--namespace", "-n", help="Where it runs.", metavar="NAME")] = "cheops",
     image: Annotated[str, typer.Option("--image", help="Of deploy/image, in your registry.", metavar="IMAGE")] = "",
-    storage: Annotated[str, typer.Option("--storage", help="Of the site's server.", metavar="SIZE")] = "10Gi",
+    storage: Annotated[
+        str, typer.Option("--storage", help="Of the site's server, whose streams may come to 8.6 GiB.", metavar="SIZE")
+    ] = "10Gi",
     storage_class: Annotated[
         str, typer.Option("--storage-class", help="Of all claims; none: the cluster's default.", metavar="NAME")
     ] = "",

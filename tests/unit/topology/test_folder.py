@@ -137,6 +137,13 @@ def test_a_server_that_is_to_listen_elsewhere_is_restarted_and_nobody_else(folde
     assert actions(folder.add("nice", {}, {"oslo": ("::", 0)}))["oslo"] == "restart"
 
 
+def test_a_server_whose_store_had_no_bound_is_restarted_since_it_takes_none_by_a_reload(folder: MeshFolder) -> None:
+    server = folder.path / "lyon" / "server.conf"
+    server.write_text(re.sub(r'"max_file_store": \d+,\n *', "", server.read_text()))
+    assert actions(folder.init(["lyon", "oslo"], 2, {})) == {"lyon": "restart"}
+    assert actions(folder.init(["lyon", "oslo"], 2, {})) == {}
+
+
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(SettingsError, match="holds something else"):
