@@ -55,6 +55,7 @@ MANIFESTS_EXAMPLES = examples(
     "cheops mesh manifests lyon --image registry.example/cheops:0.1.0 | kubectl apply --server-side -f -",
     "cheops mesh manifests router-1 | kubectl --context relay apply --server-side -f -",
     "cheops mesh manifests lyon --gate                       (plain kubectl is told what would break, too)",
+    "cheops mesh manifests lyon --policy policy.yaml         (how strict, who may override)",
     "cheops mesh manifests lyon --storage 50Gi --storage-class fast -n platform",
 )
 WHAT_TO_DO = {
@@ -153,6 +154,9 @@ def manifests(
     gate: Annotated[
         bool, typer.Option("--gate", help="The API server asks the site before it writes (needs the extra: sandbox).")
     ] = False,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", help="How strict, and who may override: a policy file.", metavar="FILE")
+    ] = None,
     output: OutputOption = Output.YAML,
 ) -> None:
     """The Kubernetes manifests that run a site, or a router, in a cluster. They hold its keys: pipe them.
@@ -164,8 +168,14 @@ def manifests(
     from cheops.cli.render.output import kubernetes_objects
     from cheops.topology.folder import MeshFolder
     from cheops.topology.manifests import Choices
+    from schemas.policy import load_policy
 
-    choices = Choices(namespace, image or f"cheops:{version('cheops')}", storage, storage_class, rules_namespace, gate)
+    said = ""
+    if policy is not None:
+        load_policy(policy)  # a resolver in the cluster would refuse it too late
+        said = policy.read_text()
+    called = image or f"cheops:{version('cheops')}"
+    choices = Choices(namespace, called, storage, storage_class, rules_namespace, gate, said)
     kubernetes_objects(MeshFolder(folder).manifests(server, choices), output)
 
 

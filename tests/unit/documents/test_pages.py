@@ -16,16 +16,24 @@ from cheops.cli.main import app
 
 ROOT = Path(__file__).parents[3]
 COMMAND = get_command(app)  # once: to put all commands together takes longer than one of them
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/known-defects.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    *(f"docs/{name}.md" for name in ("architecture", "faults", "known-defects", "mesh", "metrics", "rules", "scale")),
+    *(f"deploy/{name}/README.md" for name in ("ci", "controlplane", "image", "kind", "nats")),
+)
 PATH = re.compile(r"`((?:schemas|services|cheops|deploy|tests|docs)/[\w./-]*)(?:::\w+)?`|\]\(((?!https?:)[\w./-]+)\)")
 FENCED = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(((?!https?:)[^)\s]*)\)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+SET_BEFORE = re.compile(r"^((CHEOPS_\w+=\S*|…)\s+)+")
 PROGRAM = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def commands() -> list[str]:
-    """Every line of a fenced block that starts with `cheops`."""
+    """Every line of a fenced block that starts with `cheops`, whatever is set before it."""
     blocks = (block for page in PAGES for block in FENCED.findall((ROOT / page).read_text()))
-    lines = (line.strip() for block in blocks for line in block.splitlines())
+    lines = (SET_BEFORE.sub("", line.strip()) for block in blocks for line in block.replace("\\\n", " ").splitlines())
     return sorted({line for line in lines if line.startswith("cheops ")})
 
 
@@ -47,6 +55,19 @@ def test_every_path_that_a_page_names_exists(page: str) -> None:
     folder = (ROOT / page).parent
     named = [(ROOT / ours if ours else folder / linked) for ours, linked in PATH.findall((ROOT / page).read_text())]
     assert [str(path.relative_to(ROOT)) for path in named if not path.exists()] == []
+
+
+def test_every_link_of_every_page_leads_to_a_file_and_to_a_heading_of_it() -> None:
+    pages = [page for pattern in ("*.md", "docs/**/*.md", "deploy/**/*.md") for page in ROOT.glob(pattern)]
+    found = [(page, link) for page in pages for link in LINK.findall(page.read_text())]
+    assert len(found) > 30
+    for page, link in found:
+        file, _, heading = link.partition("#")
+        to = page.parent / file if file else page
+        assert to.exists(), f"{page.relative_to(ROOT)}: {link}"
+        if heading:
+            there = {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in HEADING.findall(to.read_text())}
+            assert heading in there, f"{page.relative_to(ROOT)}: {link}"
 
 
 @pytest.mark.parametrize("line", commands())
