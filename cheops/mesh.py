@@ -25,6 +25,7 @@ from schemas.intents import INTENT_ID
 from schemas.intents import Intent as EnteredIntent
 from schemas.queries import CancelRequest
 from schemas.verdicts import Verdict
+from services.chassis import logs
 from services.chassis.bus.port import Bus, ToStore
 from services.chassis.bus.together import Together
 from services.chassis.errors import BusUnavailableError, TransientError
@@ -254,6 +255,7 @@ async def connect(nats_url: str | Context | None = None, *, site: str | None = N
 
     Where each site has its own server, a connection is made when a site is first asked.
     """
+    logs.off_stdout()
     context = nats_url if isinstance(nats_url, Context) else load_context(nats_url, site)
     lines = Lines(context)
     try:

@@ -40,6 +40,12 @@ def configure(level: str = "info", form: str = "auto", *, cached: bool = True) -
     logging.basicConfig(level=logging.WARNING, handlers=[Library()])
 
 
+def off_stdout() -> None:
+    """In somebody else's program, unless it has set structlog up: stdout is its own."""
+    if not structlog.is_configured():
+        structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+
+
 class Library(logging.Handler):
     """What a library says, as a line of ours."""
 

@@ -78,6 +78,22 @@ logging.getLogger("aiohttp").info("nobody asked")
     assert said["exception"].endswith("OSError: no such host")
 
 
+def test_what_is_said_of_the_bus_in_a_program_that_uses_the_sdk_does_not_mix_with_what_that_prints() -> None:
+    program = """
+import asyncio, structlog
+from cheops import connect
+from cheops.contexts import Context, Server
+
+async def main():
+    async with connect(Context(servers={"lyon": Server()})):
+        structlog.get_logger().warning("the bus is lost")
+
+asyncio.run(main())
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (ran.stdout, "the bus is lost" in ran.stderr) == ("", True)
+
+
 def test_the_end_of_a_watch_is_no_failure_and_other_failures_of_a_loop_are() -> None:
     assert connection is not None
     closed = RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
