@@ -35,6 +35,12 @@ from services.executor import sealing
 PLAN_FILE: Final = "mesh.json"
 SERVER_FILE: Final = "server.conf"
 KEYS_FOLDER: Final = "keys"
+SECRETS: Final = """\
+# Whoever has one of these is who it is for: they go to their machines, not into a repository.
+keys/
+tls/
+ca/
+"""
 SEALING: Final = "sealing"  # not a user: what Secrets from other sites are sealed with
 DEFAULT_ROUTERS: Final = 2
 
@@ -193,6 +199,9 @@ class MeshFolder:
             self._certify(plan)
         steps = [*self._routers(before, plan, bool(dropped)), *self._sites(before, plan, {one.name for one in dropped})]
         self.path.mkdir(parents=True, exist_ok=True)
+        unversioned = self.path / ".gitignore"
+        if not unversioned.exists():
+            unversioned.write_text(SECRETS)
         (self.path / PLAN_FILE).write_text(plan.model_dump_json(by_alias=True, indent=2) + "\n")
         return steps
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,6 +43,17 @@ def test_a_new_mesh_has_a_configuration_a_server_and_seeds_that_only_their_owner
         assert file.stat().st_mode & 0o077 == 0
     for file in folder.path.rglob("server.conf"):
         assert not any(seed.strip() in file.read_text() for seed in seeds(folder).values())
+
+
+def test_what_git_takes_of_a_mesh_holds_no_secret(tmp_path: Path) -> None:
+    made = MeshFolder(tmp_path / "mesh")
+    made.init(["lyon", "oslo"], 1, {}, tls=True)
+    git = ("git", "-c", "core.excludesFile=", "-C", str(tmp_path))
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "add", "-A"], check=True)
+    listed = subprocess.run([*git, "ls-files"], check=True, capture_output=True, text=True).stdout.split()
+    configurations = [f"mesh/{one}/server.conf" for one in ("lyon", "oslo", "routers/router-1")]
+    assert listed == ["mesh/.gitignore", *configurations[:1], "mesh/mesh.json", *configurations[1:]]
 
 
 def test_init_again_with_a_further_site_keeps_keys_and_reloads_routers_only(folder: MeshFolder) -> None:
