@@ -140,7 +140,10 @@ def revoke(
 def manifests(
     server: Annotated[str, typer.Argument(help="Name of a site or of a router.", metavar="NAME")],
     folder: FolderOption = Path("mesh"),
-    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Where it runs.", metavar="NAME")] = "cheops",
+    namespace: Annotated[
+        str,
+        typer.Option("--namespace", "-n", help="Where it runs, best alone: pods there are restricted.", metavar="NAME"),
+    ] = "cheops",
     image: Annotated[str, typer.Option("--image", help="Of deploy/image, in your registry.", metavar="IMAGE")] = "",
     storage: Annotated[
         str, typer.Option("--storage", help="Of the site's server, whose streams may come to 8.6 GiB.", metavar="SIZE")
