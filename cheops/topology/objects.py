@@ -143,6 +143,7 @@ def pod_of(
     return {
         **({"serviceAccountName": account} if account else {}),
         "automountServiceAccountToken": token,
+        "enableServiceLinks": False,  # the Service of the gate would set CHEOPS_GATE_PORT to an address
         "securityContext": {"runAsNonRoot": True, **user, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [within],
         "volumes": [one.source for one in rows if one.secret or one.claim or one.config],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 import time
@@ -15,7 +16,7 @@ import structlog
 
 from services.chassis import logs, metrics
 from services.chassis.errors import CheopsError, SettingsError
-from services.chassis.settings import ServiceSettings, Settings, described, read_settings
+from services.chassis.settings import ServiceSettings, Settings, described, mistyped, read_settings
 
 SETTLED_AFTER_S = 20.0  # imports, rules and the first listing are in by then
 WHOLE = 2  # the generation of a run over everything that is followed
@@ -35,6 +36,8 @@ def main(name: str, model: type[Settings], run: Callable[[Settings], Awaitable[N
         sys.stderr.write(f"cheops: {error}\n")
         return EXIT_USAGE
     logs.configure(settings.log_level, settings.log_format)
+    for variable, like in mistyped(model, os.environ):
+        structlog.get_logger(name).warning("this sets nothing", variable=variable, site=settings.site, like=like)
     loop_factory = None
     if find_spec("uvloop"):
         import uvloop

@@ -63,6 +63,10 @@ def test_each_service_has_its_own_keys_and_nobody_those_of_people_or_of_the_serv
 def test_only_who_speaks_to_the_api_server_has_a_token_and_a_role(folder: MeshFolder) -> None:
     objects = by_name(folder.manifests("lyon", Choices()))
     assert pod(objects, "StatefulSet", "nats")["automountServiceAccountToken"] is False
+    pods = [
+        one["spec"]["template"]["spec"] for (kind, _), one in objects.items() if kind in ("Deployment", "StatefulSet")
+    ]
+    assert [one["enableServiceLinks"] for one in pods] == [False] * 4, "no Service sets what they are started with"
     for service, speaks in (("watcher", True), ("resolver", False), ("executor", True)):
         assert pod(objects, "Deployment", f"cheops-{service}")["automountServiceAccountToken"] is speaks
         assert (("ClusterRoleBinding", f"cheops-{service}") in objects) is speaks
