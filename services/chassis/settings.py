@@ -76,9 +76,9 @@ def _variable(steps: tuple[int | str, ...]) -> str:
     return f"CHEOPS_{str(steps[0]).upper()}" if steps else "CHEOPS_…"
 
 
-def mistyped(model: type[ServiceSettings], variables: Iterable[str]) -> list[tuple[str, str]]:
-    """Variables of ours that are none of its settings, and which of them each looks like."""
-    known = [f"{PREFIX}{name.upper()}" for name in model.model_fields]
+def mistyped(models: Iterable[type[ServiceSettings]], variables: Iterable[str]) -> list[tuple[str, str]]:
+    """Variables of ours that are none of these settings, and which of them each looks like."""
+    known = {f"{PREFIX}{name.upper()}" for model in models for name in model.model_fields}
     strange = sorted(one for one in variables if one.startswith(PREFIX) and one not in known)
     return [(one, near[0]) for one in strange if (near := get_close_matches(one, known, 1, ALIKE))]
 

@@ -88,9 +88,9 @@ def test_a_variable_that_looks_like_a_setting_is_told_and_what_others_read_is_no
     }
     settings = {f"CHEOPS_{name.upper()}" for model in models for name in model.model_fields}
     for model in models:
-        assert mistyped(model, settings | others) == [], model
+        assert mistyped([model], settings | others) == [], model
     typed = ("CHEOPS_SNAPSHOT", "CHEOPS_PEER", "CHEOPS_PEERS", "CHEOPS_POLCY")
-    assert mistyped(ResolverSettings, typed) == [
+    assert mistyped([ResolverSettings], typed) == [
         ("CHEOPS_PEER", "CHEOPS_PEERS"),
         ("CHEOPS_POLCY", "CHEOPS_POLICY"),
         ("CHEOPS_SNAPSHOT", "CHEOPS_SNAPSHOTS"),
@@ -108,6 +108,12 @@ async def run(settings):
 lifecycle.main("any", ServiceSettings, run)
 """
     environment = {**os.environ, "CHEOPS_NATS_KEY": "/keys"}
+    of_a_site = subprocess.run(
+        [sys.executable, "-m", "cheops", "serve", "site"], capture_output=True, text=True, check=False,
+        env={**environment, "CHEOPS_PEER": "oslo", "CHEOPS_KUBECONFIG": "/nowhere"},
+    )  # fmt: skip
+    first, second, *_ = map(json.loads, of_a_site.stderr.splitlines()[:2])
+    assert (first["like"], second["like"]) == ("CHEOPS_NATS_KEYS", "CHEOPS_PEERS")
     ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     said = json.loads(ran.stderr)
     assert (said["level"], said["variable"], said["like"]) == ("warning", "CHEOPS_NATS_KEY", "CHEOPS_NATS_KEYS")
