@@ -47,6 +47,7 @@ REPLICAS_FACT: Final = "replicas_at"
 PARTS_FACT: Final = "parts_at"
 SCOPE_FACT: Final = "declared_scope"
 DECLARED_FACT: Final = "declared"
+OVERRIDE_FACT: Final = "override"
 LAST_S: Final = 253_402_300_799.0  # the end of the year 9999, where a datetime ends
 COUNTER_BITS: Final = 16  # of a stamp: below them a counter, above them the milliseconds of a wall clock
 RULES_FACT: Final = "rules"  # the watcher's own: the rule files of a ConfigMap (schemas/relations/carried.py)

@@ -42,7 +42,7 @@ def configuration(
                 "operations": ["CREATE", "UPDATE", "DELETE"],
                 "apiGroups": ["*"],
                 "apiVersions": ["*"],
-                "resources": ["*"],
+                "resources": ["*", "*/scale"],  # of other subresources nothing is a verdict
                 "scope": "*",
             }
         ],

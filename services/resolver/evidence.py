@@ -267,6 +267,11 @@ class SiteEvidence:
         is_known = required is not None and self._surface_seq > required and not self._silent
         return is_known and not self.unconfirmed()
 
+    def sees(self, kind: KindId) -> bool:
+        """What is not there of this kind is known not to be."""
+        served = self.surface.served.get(kind)
+        return served is not None and served.watched and kind not in self.blind
+
     def age_s(self, now_s: float) -> float | None:
         """How old the knowledge is; None when nothing was ever confirmed."""
         return None if self._watermark_s is None else max(0.0, now_s - self._watermark_s)

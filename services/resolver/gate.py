@@ -21,20 +21,34 @@ from msgspec import Struct
 from pydantic import ValidationError
 
 from schemas.envelope import describe
-from schemas.identity import KindId, ResourceId, SiteName, kind_id, kind_of, resource_id
+from schemas.identity import ResourceId, SiteName, kind_id, kind_of, resource_id
 from schemas.intents import Intent
-from schemas.ties import OVERRIDE, PROTECTED
+from schemas.ties import OVERRIDE, OVERRIDE_FACT, PROTECTED
 from schemas.untyped import mapping_of
 from schemas.verdicts import Reason, Verdict
 from services.chassis.kubernetes.declaration import MANAGER
 from services.resolver.desk import Desk
+from services.resolver.intake import Intake
+from services.resolver.judge.case import Change
 from services.resolver.judge.findings import named
 from services.resolver.judge.ties import COPIES, OF_OTHERS
 from services.resolver.judge.use import ends, lives, namespace_ends
 from services.resolver.judge.written import WrittenReason, WrittenVerdict
 from services.resolver.placing import HOLDERS
 from services.resolver.plain import decided_at_once
-from services.resolver.reviews import Request, answered, as_declared, labels_of, metadata_of, request_in
+from services.resolver.reviews import (
+    Request,
+    answered,
+    as_declared,
+    codes_in,
+    is_person,
+    labels_of,
+    metadata_of,
+    overridden_by,
+    request_in,
+    resource_in,
+)
+from services.resolver.scales import scaled, starts_again
 from services.resolver.signals import Moment
 
 Denies = Literal["breaking", "all", "nothing"]
@@ -92,8 +106,9 @@ class Gate:
     def say(self, request: Request, moment: Moment) -> Said:
         """Whether it may be done."""
         body = request.old_object if request.operation == "DELETE" else request.object
-        resource = _resource(request, body)
-        if body is None or resource is None or self._is_decided(request, resource):
+        scaling = scaled(self._desk, request)
+        resource = resource_in(request, body) if scaling is None else scaling.resource
+        if body is None or resource is None or self._is_decided(request, resource, scaling):
             return PASSED
         hearing = self._desk.hearing
         try:
@@ -102,19 +117,22 @@ class Gate:
             return Said(True, warnings=(f"not judged: {describe(error, limit=1)}",), judged=False)
         verdict: Verdict | WrittenVerdict | None = decided_at_once(self._desk, intent, moment)
         if verdict is None:
-            case = hearing.case(intent, hearing.take_in(intent, moment), 1, moment)
+            intake = hearing.take_in(intent, moment) if scaling is None else Intake((scaling,), (), {})
+            case = hearing.case(intent, intake, 1, moment)
             verdict = hearing.judge(case, self._desk.view(), moment)
-        said = self._said(verdict, request, resource, body, moment)
+        said = self._said(verdict, request, resource, body, moment, scaling)
         if said.allowed and request.operation == "DELETE" and not request.dry_run:
             self._let_go.pop(resource, None)
             self._let_go[resource] = moment.monotonic_s, str(metadata_of(body).get("uid") or "")
         return said
 
-    def _is_decided(self, request: Request, resource: ResourceId) -> bool:
+    def _is_decided(self, request: Request, resource: ResourceId, scaling: Change | None) -> bool:
         """Something of its own is true of it, or nothing can be kept any more."""
         if request.user_info.username.startswith(SERVERS_OWN):
             return True
-        if request.operation not in ("CREATE", "UPDATE", "DELETE") or request.sub_resource:
+        if request.operation not in ("CREATE", "UPDATE", "DELETE") or (request.sub_resource and scaling is None):
+            return True
+        if scaling is not None and not is_person(request) and starts_again(self._desk, scaling):
             return True
         if "deletionTimestamp" in metadata_of(request.old_object):
             return True
@@ -139,9 +157,14 @@ class Gate:
         resource: ResourceId,
         body: dict[str, Any],
         moment: Moment,
+        scaling: Change | None,
     ) -> Said:
         self._forget(moment.monotonic_s)
-        words, overridden = {*_words(request.old_object), *_words(body)}, list[str]()
+        words, overridden = {*overridden_by(request.old_object), *overridden_by(body)}, list[str]()
+        labels = {*labels_of(request.old_object), *labels_of(body)}
+        if scaling is not None and scaling.after is not None:  # a Scale has none of its own
+            words.update(codes_in(scaling.after.facts.get(OVERRIDE_FACT)))
+            labels.update(name for name, value in scaling.after.labels.items() if value == "true")
         orphans = _orphans(request)
         blocking, more = list[Because](), list[Because]()
         for reason in verdict.reasons:
@@ -162,12 +185,12 @@ class Gate:
                 more.append(_unasked(reason, others))
             elif reason.severity != "note":
                 more.append(reason)
-        protected = PROTECTED in labels_of(request.old_object) or PROTECTED in labels_of(body)
-        unknown = [one for one in more if one.severity == "defer" and one.code not in overridden] if protected else []
+        open_ = [one for one in more if one.severity == "defer" and one.code not in overridden]
+        unknown = open_ if PROTECTED in labels else []
         message = _message(verdict, blocking or unknown, request, blocking) if blocking or unknown else ""
         if message and self._denies != "nothing":
             return Said(False, message)
-        warnings = tuple(_warnings([*blocking, *more])) if _is_person(request.user_info.username) else ()
+        warnings = tuple(_warnings([*blocking, *more])) if is_person(request) else ()
         return Said(True, message, warnings, () if message else tuple(dict.fromkeys(overridden)))
 
     def _stays(self, reason: Because, resource: ResourceId) -> bool:
@@ -197,15 +220,9 @@ class Gate:
             owners = [one for one in state.references if one.relation == "composition" and one.uid]
             there = [one.target for one in owners if view.targets(resource, one).count]
             if not there:
-                return bool(owners) and all(self._is_seen(kind_of(one.target)) for one in owners)
+                return bool(owners) and all(self._desk.evidence.sees(kind_of(one.target)) for one in owners)
             resource = there[0]
         return False
-
-    def _is_seen(self, kind: KindId) -> bool:
-        """What is not there of this kind is known not to be."""
-        evidence = self._desk.evidence
-        served = evidence.surface.served.get(kind)
-        return served is not None and served.watched and kind not in evidence.blind
 
     def _forget(self, now_s: float) -> None:
         """What was let go is seen to go by then, or it stays."""
@@ -221,13 +238,6 @@ class Gate:
 def _is_of_another(reason: Because, resource: ResourceId) -> bool:
     """Another one uses it, and will, or may, when what an intent does to that one has been seen."""
     return reason.code == IN_FLIGHT and reason.relation is not None and reason.relation.source != resource
-
-
-def _resource(request: Request, body: dict[str, Any] | None) -> ResourceId | None:
-    """None: it has no name."""
-    name = str(metadata_of(body).get("name") or request.name)
-    namespace = request.namespace if request.kind.kind != "Namespace" or request.kind.group else ""
-    return resource_id(request.kind.group, request.kind.kind, namespace, name) if name else None
 
 
 def _intent(request: Request, resource: ResourceId, body: dict[str, Any], site: SiteName, moment: Moment) -> Intent:
@@ -247,12 +257,6 @@ def _intent(request: Request, resource: ResourceId, body: dict[str, Any], site: 
     )
 
 
-def _words(body: dict[str, Any] | None) -> list[str]:
-    """The codes of the annotation."""
-    text = mapping_of(metadata_of(body).get("annotations")).get(OVERRIDE)
-    return [word.strip() for word in text.split(",")] if isinstance(text, str) else []
-
-
 def _orphans(request: Request) -> bool:
     """Whether what it owns stays. What lives in a namespace, or is of a definition, goes whatever is asked for."""
     if kind_id(request.kind.group, request.kind.kind) in HOLDERS:
@@ -267,11 +271,6 @@ def _unasked(reason: Because, sites: Sequence[SiteName]) -> WrittenReason:
     where, who = named(reason.resource), ", ".join(sites)
     message = f"{where} is shared to {who}: who uses it there only an intent asks (cheops delete)"
     return WrittenReason(ELSEWHERE, "defer", message, reason.site, reason.resource, at=tuple(sites))
-
-
-def _is_person(username: str) -> bool:
-    """A controller reads no warnings, and writes each into its log."""
-    return not username.startswith("system:serviceaccount:")
 
 
 def _warnings(reasons: list[Because]) -> Iterator[str]:

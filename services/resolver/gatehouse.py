@@ -68,7 +68,8 @@ async def open_gate(
 def _what(request: Request) -> str:
     """For a line of the log; each object of a collection is named by itself only."""
     name = request.name or metadata_of(request.old_object or request.object).get("name", "")
-    return f"{request.operation.lower()} {request.kind.kind} {'/'.join(filter(None, (request.namespace, name)))}"
+    kind = f"{request.resource.resource}/{request.sub_resource}" if request.sub_resource else request.kind.kind
+    return f"{request.operation.lower()} {kind} {'/'.join(filter(None, (request.namespace, name)))}"
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int, context: ssl.SSLContext) -> None:

@@ -7,6 +7,8 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
+from schemas.identity import ResourceId, resource_id
+from schemas.ties import OVERRIDE
 from schemas.untyped import mapping_of
 
 FORBIDDEN: Final = 403
@@ -19,16 +21,25 @@ class _Kind(Struct, frozen=True):
     kind: str = ""
 
 
+class _Plural(Struct, frozen=True):
+    group: str = ""
+    resource: str = ""
+
+
 class _User(Struct, frozen=True):
     username: str = ""
 
 
 class Request(Struct, frozen=True, rename="camel"):
-    """What of an AdmissionRequest (admission.k8s.io/v1) matters here; of a deletion the object is in `old_object`."""
+    """What of an AdmissionRequest (admission.k8s.io/v1) matters here; of a deletion the object is in `old_object`.
+
+    Of a subresource `kind` and `object` are its own (a Scale); whose it is `resource` says.
+    """
 
     uid: str
     kind: _Kind
     operation: str
+    resource: _Plural = _Plural()
     name: str = ""
     namespace: str = ""
     sub_resource: str = ""
@@ -60,6 +71,18 @@ def request_in(payload: bytes) -> Request:
         raise BadReviewError(f"expected an AdmissionReview of admission.k8s.io/v1: {error}") from error
 
 
+def is_person(request: Request) -> bool:
+    """A controller reads no warnings, and writes each into its log."""
+    return not request.user_info.username.startswith("system:serviceaccount:")
+
+
+def resource_in(request: Request, body: dict[str, Any] | None) -> ResourceId | None:
+    """None: it has no name."""
+    name = str(metadata_of(body).get("name") or request.name)
+    namespace = request.namespace if request.kind.kind != "Namespace" or request.kind.group else ""
+    return resource_id(request.kind.group, request.kind.kind, namespace, name) if name else None
+
+
 def metadata_of(body: dict[str, Any] | None) -> dict[str, Any]:
     """{} where there is none."""
     return dict(mapping_of(mapping_of(body).get("metadata")))
@@ -68,6 +91,16 @@ def metadata_of(body: dict[str, Any] | None) -> dict[str, Any]:
 def labels_of(body: dict[str, Any] | None) -> list[str]:
     """The names of those that are true."""
     return [name for name, value in mapping_of(metadata_of(body).get("labels")).items() if value == "true"]
+
+
+def codes_in(annotation: object) -> list[str]:
+    """The codes that an override names."""
+    return [word.strip() for word in annotation.split(",")] if isinstance(annotation, str) else []
+
+
+def overridden_by(body: dict[str, Any] | None) -> list[str]:
+    """Those of its annotation."""
+    return codes_in(mapping_of(metadata_of(body).get("annotations")).get(OVERRIDE))
 
 
 def as_declared(body: dict[str, Any]) -> dict[str, Any]:

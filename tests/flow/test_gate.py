@@ -16,14 +16,20 @@ from schemas.identity import SiteName
 from services.chassis.kubernetes import connection
 from services.executor.kubernetes.client import KubernetesClient
 from services.executor.kubernetes.errors import ApiError
+from tests.flow.watched_cluster import MERGE_PATCH, api_of
 from tests.kit.controlplane import give_up
-from tests.kit.manifests import Manifest, deployment, mounts_secret, namespace, secret, without_uid
+from tests.kit.manifests import Manifest, deployment, mounts_secret, namespace, secret, service, without_uid
 from tests.kit.waiting import eventually
 
 LYON = SiteName("lyon")
 WEB = deployment("web", {"containers": [{"name": "main", "image": "web:1"}]} | mounts_secret("ca"))
 APPLY = {"fieldManager": "somebody", "force": "true"}
-PLURALS = {"Secret": "api/v1/{}secrets", "Namespace": "api/v1/namespaces", "Deployment": "apis/apps/v1/{}deployments"}
+PLURALS = {
+    "Secret": "api/v1/{}secrets",
+    "Namespace": "api/v1/namespaces",
+    "Deployment": "apis/apps/v1/{}deployments",
+    "Service": "api/v1/{}services",
+}
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -53,6 +59,16 @@ class World:
 
         await eventually(is_refused, "it may be deleted")
         return said
+
+    async def scaled(self, body: Manifest, replicas: int, *, tried: bool = False) -> str:
+        """Why it may not be scaled so; "" when it was, or would be."""
+        path, patch = f"{path_of(body)}/scale{'?dryRun=All' if tried else ''}", {"spec": {"replicas": replicas}}
+        async with api_of(self.bed.sites[LYON].cluster.kubeconfig) as api:
+            try:
+                await api.call("PATCH", path, patch, headers=MERGE_PATCH)
+            except AssertionError as error:
+                return str(error)
+        return ""
 
     async def is_there(self, body: Manifest) -> bool:
         try:
@@ -93,6 +109,7 @@ async def test_what_is_used_is_kept_from_everybody_but_intents_and_a_namespace_g
 ) -> None:
     """One test, since a real cluster takes long to start."""
     await stops_who_goes_past_the_verdict(world)
+    await judges_a_scale_as_its_workload_applied_so(world)
     await passes_intents_and_what_the_cluster_does_itself(world)
 
 
@@ -109,6 +126,27 @@ async def stops_who_goes_past_the_verdict(world: World) -> None:
     await world.remove(WEB)
     await world.remove(secret("ca"))
     assert not await world.is_there(secret("ca")), "who was let go a moment ago uses nothing"
+
+
+async def judges_a_scale_as_its_workload_applied_so(world: World) -> None:
+    await world.write(front := deployment("front", {"containers": [{"name": "main", "image": "web:1"}]}))
+    await world.write(service("front", "front", 80))
+
+    async def is_refused() -> bool:
+        return "D210 Service shop/front @ lyon selects it" in await world.scaled(front, 0, tried=True)
+
+    await eventually(is_refused, "it may be scaled to zero")
+    assert "D210" in await world.scaled(front, 0)
+    assert not await world.scaled(front, 3), "more of them are nobody's loss"
+    passed = {**front, "metadata": {**front["metadata"], "annotations": {"cheops.io/override": "D210"}}}
+    await world.write(passed)
+
+    async def may_be() -> bool:
+        return not await world.scaled(front, 0)
+
+    await eventually(may_be, "its annotation does not count")
+    await world.remove(service("front", "front", 80))
+    await world.remove(front)
 
 
 async def passes_intents_and_what_the_cluster_does_itself(world: World) -> None:

@@ -24,11 +24,13 @@ from cheops.sandbox.apiserver.reviews import USER
 from cheops.sandbox.apiserver.statuses import StatusError, internal
 from cheops.sandbox.apiserver.store import Object, encode, object_key_of
 from cheops.sandbox.apiserver.writing.draft import Draft
+from cheops.sandbox.apiserver.writing.scale import scale_of
 
 GROUP = "admissionregistration.k8s.io"  # never asked about: a webhook must not lock itself in
 CONFIGURATIONS = CollectionKey(GROUP, "validatingwebhookconfigurations")
 NAMESPACES = CollectionKey("", "namespaces")
 TIMEOUT_S = 10
+SCALE = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
 LEAST_REFUSAL = 400
 
 
@@ -66,8 +68,8 @@ class Admission:
         labels = (found.metadata.get("labels") or {}) if found is not None else {}
         if found is not None and not selects(hook.get("namespaceSelector") or {}, labels):
             return False
-        old = draft.before.metadata.get("labels") or {} if draft.before is not None else {}
-        new = draft.about["metadata"].get("labels") or {}
+        old = _labels(draft, draft.before.object) if draft.before is not None else {}
+        new = _labels(draft, draft.about)
         wanted = hook.get("objectSelector") or {}
         return selects(wanted, new) or (bool(old) and selects(wanted, old))
 
@@ -124,7 +126,8 @@ def _trust(bundle: str) -> ssl.SSLContext:
 def _review(draft: Draft) -> Object:
     kind = draft.kind
     namespace, name = object_key_of(draft.about)
-    said_kind = {"group": kind.group, "version": kind.version, "kind": kind.kind}
+    own_kind = {"group": kind.group, "version": kind.version, "kind": kind.kind}
+    said_kind = SCALE if draft.subresource == "scale" else own_kind
     resource = {"group": kind.group, "version": kind.version, "resource": kind.plural}
     deletes = draft.operation == "DELETE"
     request: dict[str, Any] = {
@@ -136,8 +139,8 @@ def _review(draft: Draft) -> Object:
         "name": name,
         "operation": draft.operation,
         "userInfo": USER,
-        "object": None if deletes else from_stored(kind, draft.about),
-        "oldObject": from_stored(kind, draft.before.object) if draft.before is not None else None,
+        "object": None if deletes else _shown(draft, draft.about),
+        "oldObject": _shown(draft, draft.before.object) if draft.before is not None else None,
         "dryRun": draft.dry_run,
         "options": None,
     }
@@ -146,6 +149,16 @@ def _review(draft: Draft) -> Object:
     if draft.subresource:
         request |= {"subResource": draft.subresource, "requestSubResource": draft.subresource}
     return {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request}
+
+
+def _shown(draft: Draft, stored: Object) -> Object:
+    """Of its scale a webhook sees that alone."""
+    whole = from_stored(draft.kind, stored)
+    return scale_of(whole) if draft.subresource == "scale" else whole
+
+
+def _labels(draft: Draft, stored: Object) -> dict[str, str]:
+    return _shown(draft, stored)["metadata"].get("labels") or {}
 
 
 def _denied(name: str, status: Object) -> StatusError:

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from tests.contract.api.client import Api, Content
-from tests.contract.api.things import configmap, configmaps
+from tests.contract.api.things import configmap, configmaps, deployment, deployments
 
 WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 
@@ -126,6 +126,30 @@ async def test_only_what_rules_and_selectors_name_is_asked_about(api: Api, judge
     elsewhere = await api.post(configmaps("default"), configmap("a", labels={"judged": "yes"}), dryRun="All")
     assert elsewhere.warnings == []
     assert judge.asked == []
+
+
+async def test_of_a_scale_a_webhook_sees_the_scale_alone_whatever_labels_its_workload_has(
+    api: Api, judge: Judge
+) -> None:
+    rule = {"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["configmaps", "*/scale"]}
+    unlabelled = {"matchExpressions": [{"key": "kept", "operator": "NotIn", "values": ["yes"]}]}
+    await installed(api, judge, rules=[rule], objectSelector=unlabelled)
+    body = deployment("web", 2)
+    labelled = {**body, "metadata": {**body["metadata"], "labels": {"kept": "yes"}}}
+    created = await api.post(deployments(judge.namespace), labelled)
+    path = f"{deployments(judge.namespace)}/web/scale"
+    for replicas in (0, 3):
+        assert (await api.patch(path, {"spec": {"replicas": replicas}})).status == 200
+    scales = [one for one in judge.asked if one.get("subResource") == "scale"]
+    to_zero, to_three = scales[0], scales[-1]  # the real server asks again when a controller was first
+    assert to_zero["kind"] == {"group": "autoscaling", "version": "v1", "kind": "Scale"}
+    assert to_zero["resource"] == {"group": "apps", "version": "v1", "resource": "deployments"}
+    assert (to_zero["name"], to_zero["operation"]) == ("web", "UPDATE")
+    asked = to_zero["object"]
+    assert (asked["kind"], asked["spec"], to_zero["oldObject"]["spec"]) == ("Scale", {}, {"replicas": 2})
+    assert asked["metadata"]["uid"] == created.content["metadata"]["uid"]
+    assert "labels" not in asked["metadata"]
+    assert to_three["object"]["spec"] == {"replicas": 3}
 
 
 async def test_a_webhook_that_cannot_be_reached_refuses_or_is_passed_over(api: Api, judge: Judge) -> None:

@@ -15,10 +15,11 @@ from cheops.topology.certificates import Authority
 from services.chassis.errors import SettingsError
 from services.resolver.gate import Gate
 from services.resolver.gatehouse import open_gate
-from tests.kit.manifests import namespace
+from tests.kit.manifests import namespace, service
 from tests.kit.ports import free_ports
 from tests.unit.resolver.sketches import LYON
 from tests.unit.resolver.test_gate import PERSON, USED, WEB, Site, annotated, review
+from tests.unit.resolver.test_gate_scales import scale_of
 
 HOST = "127.0.0.1"
 
@@ -69,6 +70,22 @@ async def test_whoever_overrides_the_gate_is_logged_with_what_was_let_pass_and_a
     said = {name: passed[name] for name in ("event", "user", "asked", "codes")}
     asked = "delete Secret shop/ca"
     assert said == {"event": "passed by an override", "user": PERSON, "asked": asked, "codes": ("D310",)}
+
+
+async def test_whoever_overrides_the_gate_by_a_scale_is_logged_with_whose_it_is(
+    certificates: Path, session: aiohttp.ClientSession
+) -> None:
+    overridden = annotated(WEB, override="D210")
+    site = Site(namespace(), overridden, service("web", "web"))
+    (port,) = free_ports(1)
+    asked = {"resource": {"group": "apps", "version": "v1", "resource": "deployments"}, "subResource": "scale"}
+    payload = review("UPDATE", scale_of(WEB, 0), scale_of(WEB, 1), PERSON, **asked)
+    async with open_gate(LYON, site.gate, lambda: site.moment, HOST, port, certificates):
+        with capture_logs() as logs:
+            async with session.post(f"https://{HOST}:{port}/", data=payload) as answer:
+                assert json.loads(await answer.read())["response"]["allowed"]
+    (passed,) = (one for one in logs if one["event"] == "passed by an override")
+    assert (passed["asked"], passed["codes"]) == ("update deployments/scale shop/web", ("D210",))
 
 
 async def test_what_is_no_review_gets_400_and_who_only_looks_whether_it_is_open_gets_200(
