@@ -54,7 +54,7 @@ async def open_gate(
 
     application = web.Application(client_max_size=BYTES_MAX)
     application.add_routes([web.post("/", review), web.get("/healthz", healthy)])
-    context = _context(certificates)
+    context = _Certificate(site, certificates).context
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=STOP_S)
     await runner.setup()
     try:
@@ -79,15 +79,48 @@ async def _listen(runner: web.AppRunner, host: str, port: int, context: ssl.SSLC
         raise SettingsError(f"CHEOPS_GATE_PORT: {host}:{port} cannot be taken ({error.strerror})") from error
 
 
-def _context(folder: Path | None) -> ssl.SSLContext:
-    """An API server speaks to a webhook by TLS only."""
-    if folder is None:
-        raise SettingsError("CHEOPS_GATE_CERTIFICATES: not set (expected a folder with cert.pem and key.pem)")
-    made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+class _Certificate:
+    """An API server speaks to a webhook by TLS only. Files that were replaced count from the next connection on."""
+
+    def __init__(self, site: SiteName, folder: Path | None) -> None:
+        if folder is None:
+            raise SettingsError("CHEOPS_GATE_CERTIFICATES: not set (expected a folder with cert.pem and key.pem)")
+        self._site, self._files = site, (folder / "cert.pem", folder / "key.pem")
+        self._seen = self._stamps()
+        try:
+            self.context = self._read = self._made()
+        except (OSError, ssl.SSLError) as error:
+            raise SettingsError(
+                f"CHEOPS_GATE_CERTIFICATES: {folder}/cert.pem, key.pem: cannot be used ({error})"
+            ) from error
+        self.context.sni_callback = self._choose
+
+    def _choose(self, connection: ssl.SSLObject, _name: str | None, _listening: ssl.SSLContext) -> None:
+        stamps = self._stamps()
+        if stamps != self._seen:
+            self._seen = stamps
+            try:
+                self._read = self._made()
+                log.info("the gate's certificate was read again", site=self._site)
+            except (OSError, ssl.SSLError) as error:  # one of the two is not written yet, or they are no pair
+                log.warning(
+                    "the gate keeps its certificate: the new one cannot be used", site=self._site, why=str(error)
+                )
+        connection.context = self._read
+
+    def _made(self) -> ssl.SSLContext:
+        made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        made.load_cert_chain(*self._files)
+        return made
+
+    def _stamps(self) -> list[tuple[int, int] | None]:
+        return [_stamp(file) for file in self._files]
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    """Another one when it was written or replaced; None while it is not there."""
     try:
-        made.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    except (OSError, ssl.SSLError) as error:
-        raise SettingsError(
-            f"CHEOPS_GATE_CERTIFICATES: {folder}/cert.pem, key.pem: cannot be used ({error})"
-        ) from error
-    return made
+        there = file.stat()
+    except OSError:
+        return None
+    return there.st_mtime_ns, there.st_ino

@@ -97,6 +97,36 @@ async def test_what_is_no_review_gets_400_and_who_only_looks_whether_it_is_open_
         assert (answer.status, await answer.text()) == (200, "ok\n")
 
 
+async def test_a_certificate_that_is_replaced_counts_from_the_next_connection_on_and_what_is_none_changes_nothing(
+    certificates: Path, tmp_path: Path, url: str
+) -> None:
+    Authority(tmp_path / "another").certify(tmp_path / "renewed", HOST)
+    old, new = certificates / "ca.pem", tmp_path / "renewed" / "tls" / "ca.pem"
+    assert await is_trusted(url, old)
+    for file in ("cert.pem", "key.pem"):
+        (tmp_path / "renewed" / "tls" / file).replace(certificates / file)
+        assert await is_trusted(url, old) == (file == "cert.pem"), "half of a pair is none"
+    assert await is_trusted(url, new)
+    (certificates / "key.pem").write_text("no key")
+    with capture_logs() as logs:
+        assert await is_trusted(url, new)
+        assert await is_trusted(url, new)
+    assert [one["log_level"] for one in logs] == ["warning"], "said once"
+    (certificates / "key.pem").unlink()
+    assert await is_trusted(url, new)
+
+
+async def is_trusted(url: str, authority: Path) -> bool:
+    """By who connects anew."""
+    trust = ssl.create_default_context(cafile=str(authority))
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust)) as made:
+        try:
+            async with made.get(f"{url}/healthz") as answer:
+                return answer.status == 200
+        except aiohttp.ClientConnectorCertificateError:
+            return False
+
+
 async def test_nobody_is_answered_without_encryption(url: str) -> None:
     async with aiohttp.ClientSession() as plain:
         with pytest.raises(aiohttp.ClientError):
