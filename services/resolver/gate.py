@@ -62,7 +62,19 @@ REASONS_MAX: Final = 10
 OWNERS_MAX: Final = 8
 SEEN_WITHIN_S: Final = 2.0
 ELSEWHERE: Final = "F341"  # as a verdict defers what another site has to say; an intent asks it, and notes COPIES
-USERS: Final = ("D310", "D311", "D312", "D313", "W310", "W311", "W312")  # whose reason names who uses it
+USERS: Final = (
+    "D210",
+    "D211",
+    "D310",
+    "D311",
+    "D312",
+    "D313",
+    "W210",
+    "W211",
+    "W310",
+    "W311",
+    "W312",
+)  # each names one
 IN_FLIGHT: Final = "F510"  # stands for one of USERS, or for a part in use, while an intent changes who uses it
 BREAKING: Final = ("D2", "D3")  # numbers about what others need (schemas/codes)
 OF_INTENTS: Final = ("D0", "D6")  # about an intent's own form and scope: of what an API server takes they say nothing
@@ -142,7 +154,7 @@ class Gate:
             uid = metadata_of(request.old_object).get("uid")  # none of what is made now
             if known.uid and uid != known.uid:
                 return True  # what is known is of the one before it
-        if request.operation == "DELETE" and request.namespace:
+        if request.namespace:
             namespace = view.find(resource_id("", "Namespace", "", request.namespace))
             if namespace is not None and ends(namespace):
                 return True

@@ -270,6 +270,7 @@ def test_what_is_being_deleted_is_helped_to_its_end() -> None:
     assert not site.ask("UPDATE", USED, ending).judged
     gone = namespace("shop", ending=True)
     assert not Site(gone, USED, WEB).delete(USED).judged, "its namespace goes"
+    assert not Site(gone, USED, WEB).ask("UPDATE", secret("ca", "other"), USED).judged
 
 
 def test_who_goes_with_an_owner_that_is_gone_uses_nothing_any_more() -> None:
@@ -291,6 +292,19 @@ def test_who_was_let_go_a_moment_ago_uses_nothing_any_more() -> None:
     site.later(2.5)
     site.machine.step(BeatSeen(Heartbeat("heartbeat/v1", LYON, 1, site.machine.evidence.seq, 1, at_s=3.5)), site.moment)
     assert not site.delete(USED).allowed, "it is still there: somebody kept it"
+
+
+def test_what_is_changed_is_not_kept_for_who_goes_either() -> None:
+    keys, other = secret("ca", "crt", "key"), secret("ca", "key")
+    reader, web, held = deployment("reader", reads_secret("ca", "crt")), deployment("web"), service("web", "web")
+    to_zero = {**web, "spec": {**web["spec"], "replicas": 0}}
+    site = Site(namespace(), keys, reader, web, held)
+    for before, after, user, code in ((keys, other, reader, "D211"), (web, to_zero, held, "D210")):
+        assert code in site.ask("UPDATE", after, before).message
+        assert site.delete(user).allowed
+        assert site.ask("UPDATE", after, before) == Said(True), "it was let go a moment ago"
+    ending = service("web", "web", ending=True, finalizers=("service.kubernetes.io/load-balancer-cleanup",))
+    assert Site(namespace(), web, ending).ask("UPDATE", to_zero, web) == Said(True)
 
 
 def test_who_was_let_go_and_made_anew_uses_it_again() -> None:
