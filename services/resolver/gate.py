@@ -62,19 +62,8 @@ REASONS_MAX: Final = 10
 OWNERS_MAX: Final = 8
 SEEN_WITHIN_S: Final = 2.0
 ELSEWHERE: Final = "F341"  # as a verdict defers what another site has to say; an intent asks it, and notes COPIES
-USERS: Final = (
-    "D210",
-    "D211",
-    "D310",
-    "D311",
-    "D312",
-    "D313",
-    "W210",
-    "W211",
-    "W310",
-    "W311",
-    "W312",
-)  # each names one
+# Whose reason names who uses it.
+USERS: Final = ("D210", "D211", "D310", "D311", "D312", "D313", "W210", "W211", "W310", "W311", "W312")
 IN_FLIGHT: Final = "F510"  # stands for one of USERS, or for a part in use, while an intent changes who uses it
 BREAKING: Final = ("D2", "D3")  # numbers about what others need (schemas/codes)
 OF_INTENTS: Final = ("D0", "D6")  # about an intent's own form and scope: of what an API server takes they say nothing
