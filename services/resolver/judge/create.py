@@ -21,7 +21,7 @@ from services.resolver.judge.findings import Finding, named
 from services.resolver.judge.fitting import is_laid_out, misfit_of
 from services.resolver.judge.going import STORAGE_CLASS
 from services.resolver.judge.grants import is_granted
-from services.resolver.judge.makers import KEY, adds_key, makers_of, will_have
+from services.resolver.judge.makers import KEY, Makers, will_have
 from services.resolver.judge.params import as_policy_says
 from services.resolver.judge.selecting import judge_selector
 from services.resolver.judge.use import (
@@ -104,11 +104,12 @@ def judge_needs(view: View, after: View, change: Change) -> Iterator[Finding]:
     if change.refused and not unplaced and not change.fixed and not (there and change.action == "create"):
         # Else the refusal says what is said already, in our words and with what to do.
         yield Finding("D150", f"the API server refuses it: {change.refused}", "presence", change.resource)
+    making = Makers(after)
     for reference in change.after.references:
         if reference.relation == "containment":
             yield from () if there else _definition(view, after, change.after, reference)
         elif not set(reference.phases) <= {"P", "D"}:
-            yield from _need(view, after, change.after, reference)
+            yield from _need(view, after, change.after, reference, making)
 
 
 def waiting(
@@ -146,7 +147,7 @@ def _definition(view: View, after: View, state: ResourceState, reference: Refere
         yield Finding("D111", f"{named(reference.target)} is being deleted", "presence", reference.target, edge)
 
 
-def _need(view: View, after: View, state: ResourceState, reference: Reference) -> Iterator[Finding]:
+def _need(view: View, after: View, state: ResourceState, reference: Reference, making: Makers) -> Iterator[Finding]:
     reference = as_policy_says(after, state, reference)
     edge = Edge(state.resource, reference.target, reference)
     if reference.selector is not None:
@@ -160,7 +161,7 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
         is_made = reference.rule in MADE or makes(reference.rule)
         is_said = not (is_made or _comes_of_itself(after, state, reference.target) or says_nothing(after, reference))
         if is_said:
-            yield _to_come(after, state, edge, weak=weak) or _missing(state, edge, weak=weak)
+            yield _to_come(after, state, edge, making, weak=weak) or _missing(state, edge, weak=weak)
         return
     found = after.find(reference.target)
     holder = None if weak else after.held_by(reference.target)
@@ -172,7 +173,7 @@ def _need(view: View, after: View, state: ResourceState, reference: Reference) -
         yield Finding(f"{letter}111", f"{named(reference.target)} is being deleted", "presence", reference.target, edge)
     elif not part_is_there(after, with_default_part(reference)):
         needed = with_default_part(reference)
-        weak = weak or _is_to_be_filled(after, found, needed) or needed.granule.startswith(PUT_IN)
+        weak = weak or _is_to_be_filled(found, needed, making) or needed.granule.startswith(PUT_IN)
         yield _missing_part(state, edge, after, weak=weak)
     elif found is not None and (misfit := misfit_of(view, after, state, reference, found)) is not None:
         message = f"{named(reference.target)} {misfit.why}, {named(state.resource)} needs it"
@@ -213,9 +214,9 @@ def _home_ends(view: View, state: ResourceState, found: ResourceState) -> bool:
     return _ends_now(view, resource_id("", NAMESPACE, "", home))
 
 
-def _to_come(after: View, state: ResourceState, edge: Edge, *, weak: bool) -> Finding | None:
+def _to_come(after: View, state: ResourceState, edge: Edge, making: Makers, *, weak: bool) -> Finding | None:
     """What is missing is made by somebody who is there, or for the source itself."""
-    makers = [] if edge.reference.optional else makers_of(after, edge.target)
+    makers = [] if edge.reference.optional else making.of(edge.target)
     if not makers:
         return None
     if not will_have(after, makers, edge.reference.granule):
@@ -254,12 +255,12 @@ def _missing_part(state: ResourceState, edge: Edge, after: View, *, weak: bool) 
     return Finding(code, f"{named(edge.target)} {lacks}, {user} needs it", "absence", edge.target, edge)
 
 
-def _is_to_be_filled(view: View, found: ResourceState | None, reference: Reference) -> bool:
+def _is_to_be_filled(found: ResourceState | None, reference: Reference, making: Makers) -> bool:
     """Who fills or makes it adds this key; a certificate without any waits for its issuer, and another is shown."""
     if found is None or not reference.granule.startswith(KEY):
         return False
     key, filled = reference.granule.removeprefix(KEY), found.parts.get(FILLED, ())
-    if key in filled or ANY_KEY in filled or adds_key(view, found.resource, key):
+    if key in filled or ANY_KEY in filled or key in making.keys(found.resource):
         return True
     return reference.rule in BY_CONVENTION and found.parts.get("key") == ()
 

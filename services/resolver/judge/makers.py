@@ -83,11 +83,28 @@ def will_have(view: View, makers: Iterable[ResourceId], granule: str) -> bool:
     return not granule.startswith(KEY) or any(_offers(view.find(one), granule.removeprefix(KEY)) for one in makers)
 
 
-def adds_key(view: View, target: ResourceId, key: str) -> bool:
-    """Whether somebody who makes it, or adds to it, says that it will have this key."""
-    edges = [edge for edge in view.dependents(target).edges if fills(edge.reference.rule)]
-    sources = map(view.find, [*(edge.source for edge in edges), *makers_of(view, target)])
-    return any(source is not None and key in source.parts.get(MADE, ()) for source in sources)
+class Makers:
+    """Who makes what, and adds which keys to it: found once for each, however often one object names it."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._of: dict[ResourceId, list[ResourceId]] = {}
+        self._keys: dict[ResourceId, frozenset[str]] = {}
+
+    def of(self, made: ResourceId) -> list[ResourceId]:
+        """See makers_of."""
+        if made not in self._of:
+            self._of[made] = makers_of(self._view, made)
+        return self._of[made]
+
+    def keys(self, target: ResourceId) -> frozenset[str]:
+        """Those that somebody who makes it, or adds to it, says that it will have."""
+        if target not in self._keys:
+            edges = [edge for edge in self._view.dependents(target).edges if fills(edge.reference.rule)]
+            sources = map(self._view.find, {*(edge.source for edge in edges), *self.of(target)})
+            said = (key for one in sources if one is not None for key in one.parts.get(MADE, ()))
+            self._keys[target] = frozenset(said)
+        return self._keys[target]
 
 
 def _offers(maker: ResourceState | None, key: str) -> bool:

@@ -45,9 +45,7 @@ def rights_gone(view: View, old: ResourceState, cascade: Cascade) -> Iterator[Fi
             for each in _lost_by(view, role, _gone(_allowed(view, role), _allowed(view, role, cascade.all)))
         )
     for binding, account, what in lost:
-        for finding, edge in _rightless(view, binding, account, what):
-            if edge.source not in cascade.all:
-                yield finding
+        yield from (finding for finding, _ in _rightless(view, binding, account, what, cascade.all))
 
 
 def rights_lost(view: View, after: View, old: ResourceState, new: ResourceState) -> Iterator[Finding]:
@@ -169,8 +167,12 @@ def _bound(view: View, binding: ResourceState) -> Iterator[ResourceId]:
         yield from (account for account in present if kind_of(account) == ACCOUNT)
 
 
-def _rightless(view: View, binding: ResourceState, account: ResourceId, what: str) -> Iterator[tuple[Finding, Edge]]:
+def _rightless(
+    view: View, binding: ResourceState, account: ResourceId, what: str, going: Container[ResourceId] = ()
+) -> Iterator[tuple[Finding, Edge]]:
     for edge in view.dependents(account).edges:
+        if edge.source in going:
+            continue
         source = view.find(edge.source)
         living = source is not None and edge.source != binding.resource and use_of(edge, source) in BREAKING
         if living and owner_of(view, edge.source) is None:

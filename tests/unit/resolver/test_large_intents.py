@@ -73,14 +73,38 @@ def change_of_one_whose_many_are_there(many: int) -> Asked:
     return applied(Site(namespace(), reading(many), *there), reading(many, "b"))
 
 
-def keys_that_go(many: int) -> Asked:
+def reading_keys(many: int) -> Manifest:
+    """A Deployment that reads many keys of one Secret."""
     env = [{"name": f"E{one}", "valueFrom": {"secretKeyRef": {"name": "s", "key": f"k{one}"}}} for one in range(many)]
-    user = deployment("web", {"containers": [{"name": "web", "image": "a", "env": env}]})
-    return applied(Site(namespace(), secret("s", *(f"k{one}" for one in range(many))), user), secret("s", "k0"))
+    return deployment("web", {"containers": [{"name": "web", "image": "a", "env": env}]})
+
+
+def keys_that_go(many: int) -> Asked:
+    there = secret("s", *(f"k{one}" for one in range(many)))
+    return applied(Site(namespace(), there, reading_keys(many)), secret("s", "k0"))
+
+
+def keys_that_are_not_there(many: int) -> Asked:
+    return applied(Site(namespace(), secret("s")), reading_keys(many))
+
+
+def keys_of_what_is_not_there(many: int) -> Asked:
+    return applied(Site(namespace()), reading_keys(many))
 
 
 def namespace_that_holds_many(many: int) -> Asked:
     return deleted(Site(namespace(), *(settings(f"c{one}") for one in range(many))), "Namespace/shop")
+
+
+def namespace_in_which_many_bindings_are_for_many_workloads(many: int) -> Asked:
+    rbac = "rbac.authorization.k8s.io"
+    subject = {"kind": "ServiceAccount", "name": "robot", "namespace": "shop"}
+    role = {"apiGroup": rbac, "kind": "ClusterRole", "name": "view"}
+    bindings = [
+        thing("RoleBinding", f"b{one}", api=f"{rbac}/v1", subjects=[subject], roleRef=role) for one in range(many)
+    ]
+    workloads = [deployment(f"d{one}", {"serviceAccountName": "robot"}) for one in range(many)]
+    return deleted(Site(namespace(), thing("ServiceAccount", "robot"), *bindings, *workloads), "Namespace/shop")
 
 
 def dependents_that_go_too(many: int) -> Asked:
@@ -99,7 +123,10 @@ def services_with_their_pods(many: int) -> Asked:
         change_of_one_that_names_many,
         change_of_one_whose_many_are_there,
         keys_that_go,
+        keys_that_are_not_there,
+        keys_of_what_is_not_there,
         namespace_that_holds_many,
+        namespace_in_which_many_bindings_are_for_many_workloads,
         dependents_that_go_too,
         services_with_their_pods,
     ],

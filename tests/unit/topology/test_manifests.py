@@ -163,6 +163,7 @@ def test_a_gate_has_a_certificate_for_its_service_and_its_api_server_is_told_of_
     assert closed["objectSelector"] == {"matchLabels": {PROTECTED: "true"}}
     for one in (open_, closed):
         assert one["clientConfig"]["service"] == {"name": "cheops-gate", "namespace": "cheops", "port": 443}
+        assert one["rules"][0]["resources"] == ["*", "*/scale"], "of subresources a scale alone"
         authority = x509.load_pem_x509_certificate(b64decode(one["clientConfig"]["caBundle"]))
         certificate.verify_directly_issued_by(authority)
         assert "cheops" in one["namespaceSelector"]["matchExpressions"][0]["values"], "it never asks about itself"
