@@ -21,20 +21,20 @@ from msgspec import Struct
 from pydantic import ValidationError
 
 from schemas.envelope import describe
-from schemas.identity import ResourceId, SiteName, kind_id, kind_of, resource_id
+from schemas.identity import ResourceId, SiteName, kind_of, resource_id
 from schemas.intents import Intent
 from schemas.ties import OVERRIDE, OVERRIDE_FACT, PROTECTED
 from schemas.untyped import mapping_of
 from schemas.verdicts import Reason, Verdict
 from services.chassis.kubernetes.declaration import MANAGER
 from services.resolver.desk import Desk
+from services.resolver.hearing import DEFECT
 from services.resolver.intake import Intake
 from services.resolver.judge.case import Change
 from services.resolver.judge.findings import named
 from services.resolver.judge.ties import COPIES, OF_OTHERS
 from services.resolver.judge.use import ends, lives, namespace_ends
 from services.resolver.judge.written import WrittenReason, WrittenVerdict
-from services.resolver.placing import HOLDERS
 from services.resolver.plain import decided_at_once
 from services.resolver.reviews import (
     Request,
@@ -43,6 +43,7 @@ from services.resolver.reviews import (
     codes_in,
     is_person,
     labels_of,
+    leaves_behind,
     metadata_of,
     overridden_by,
     request_in,
@@ -166,9 +167,12 @@ class Gate:
         if scaling is not None and scaling.after is not None:  # a Scale has none of its own
             words.update(codes_in(scaling.after.facts.get(OVERRIDE_FACT)))
             labels.update(name for name, value in scaling.after.labels.items() if value == "true")
-        orphans = _orphans(request)
+        orphans = leaves_behind(request)
         blocking, more = list[Because](), list[Because]()
         for reason in verdict.reasons:
+            if DEFECT in reason.message:  # nothing was judged
+                more.append(reason)
+                continue
             if reason.code.startswith(OF_INTENTS) or (orphans and self._stays(reason, resource)):
                 continue
             waits = _is_of_another(reason, resource)
@@ -186,8 +190,8 @@ class Gate:
                 more.append(_unasked(reason, others))
             elif reason.severity != "note":
                 more.append(reason)
-        open_ = [one for one in more if one.severity == "defer" and one.code not in overridden]
-        unknown = open_ if PROTECTED in labels else []
+        open_ = [one for one in more if one.severity == "defer" or DEFECT in one.message]
+        unknown = [one for one in open_ if PROTECTED in labels and one.code not in overridden]
         message = _message(verdict, blocking or unknown, request, blocking) if blocking or unknown else ""
         if message and self._denies != "nothing":
             return Said(False, message)
@@ -256,14 +260,6 @@ def _intent(request: Request, resource: ResourceId, body: dict[str, Any], site: 
         preview=True,
         **what,
     )
-
-
-def _orphans(request: Request) -> bool:
-    """Whether what it owns stays. What lives in a namespace, or is of a definition, goes whatever is asked for."""
-    if kind_id(request.kind.group, request.kind.kind) in HOLDERS:
-        return False
-    options = mapping_of(request.options)
-    return options.get("propagationPolicy") == "Orphan" or options.get("orphanDependents") is True
 
 
 def _unasked(reason: Because, sites: Sequence[SiteName]) -> WrittenReason:

@@ -7,9 +7,10 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
-from schemas.identity import ResourceId, resource_id
+from schemas.identity import ResourceId, kind_id, resource_id
 from schemas.ties import OVERRIDE
 from schemas.untyped import mapping_of
+from services.resolver.placing import HOLDERS
 
 FORBIDDEN: Final = 403
 SERVERS_TO_SET: Final = ("managedFields", "resourceVersion", "uid", "generation", "creationTimestamp", "selfLink")
@@ -69,6 +70,14 @@ def request_in(payload: bytes) -> Request:
         return _reviews.decode(payload).request
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise BadReviewError(f"expected an AdmissionReview of admission.k8s.io/v1: {error}") from error
+
+
+def leaves_behind(request: Request) -> bool:
+    """Whether what it owns stays. What lives in a namespace, or is of a definition, goes whatever is asked for."""
+    if kind_id(request.kind.group, request.kind.kind) in HOLDERS:
+        return False
+    options = mapping_of(request.options)
+    return options.get("propagationPolicy") == "Orphan" or options.get("orphanDependents") is True
 
 
 def is_person(request: Request) -> bool:

@@ -17,8 +17,9 @@ from schemas.relations.extract import Extractor, with_packs
 from schemas.relations.surface import builtin_surface
 from schemas.verdicts import Action, Step, Verdict
 from services.chassis.kubernetes.declaration import MANAGER
+from services.resolver import hearing
 from services.resolver.gate import Denies, Gate, Said
-from services.resolver.judge.case import Change
+from services.resolver.judge.case import Case, Change
 from services.resolver.judge.policy import Policy
 from services.resolver.machine import Machine
 from services.resolver.reviews import BadReviewError
@@ -396,6 +397,28 @@ def test_what_is_not_known_is_let_through_unless_it_is_protected() -> None:
     assert "F502" in closed.message
     assert "override" not in closed.message, "that would not help"
     assert site.delete(labelled(USED, protected="false")).allowed
+
+
+def test_what_the_resolver_breaks_over_is_not_known_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    decides = hearing.decide
+
+    def breaks(case: Case, *rest: Any) -> Verdict:
+        if not case.problems:
+            raise KeyError("a value")
+        return decides(case, *rest)
+
+    monkeypatch.setattr(hearing, "decide", breaks)
+    site = Site(namespace(), USED)
+    kept = labelled(USED, protected="true")
+    for denies in ("breaking", "all"):
+        site.gate = Gate(site.machine.desk, denies)
+        said = site.ask("UPDATE", USED, USED)
+        assert said.allowed
+        assert said.warnings[0].startswith("D010 not judged, by a defect of the resolver: KeyError at ")
+        refused = site.ask("UPDATE", kept, kept)
+        assert not refused.allowed
+        assert "D010 not judged, by a defect of the resolver" in refused.message
+    assert not site.ask("UPDATE", USED, USED, user="system:serviceaccount:shop:robot").warnings
 
 
 def test_an_object_without_a_name_and_one_that_no_intent_can_hold_are_let_through() -> None:
