@@ -35,6 +35,7 @@ from services.resolver.judge.findings import named
 from services.resolver.judge.ties import COPIES, OF_OTHERS
 from services.resolver.judge.use import ends, lives, namespace_ends
 from services.resolver.judge.written import WrittenReason, WrittenVerdict
+from services.resolver.lately import Lately
 from services.resolver.plain import decided_at_once
 from services.resolver.reviews import (
     Request,
@@ -61,13 +62,13 @@ WARNINGS_MAX: Final = 8
 WARNING_LEN_MAX: Final = 240  # an API server cuts longer ones when there are many
 REASONS_MAX: Final = 10
 OWNERS_MAX: Final = 8
-SEEN_WITHIN_S: Final = 2.0
 ELSEWHERE: Final = "F341"  # as a verdict defers what another site has to say; an intent asks it, and notes COPIES
 # Whose reason names who uses it.
 USERS: Final = ("D210", "D211", "D310", "D311", "D312", "D313", "W210", "W211", "W310", "W311", "W312")
 IN_FLIGHT: Final = "F510"  # stands for one of USERS, or for a part in use, while an intent changes who uses it
 BREAKING: Final = ("D2", "D3")  # numbers about what others need (schemas/codes)
-OF_INTENTS: Final = ("D0", "D6")  # about an intent's own form and scope: of what an API server takes they say nothing
+OF_INTENTS: Final = ("D0", "D6", "D140")  # on its form, scope, namespace: of what an API server takes they say nothing
+MISSING: Final = ("D110", "W110")
 OF_CHILDREN: Final = ("D313", "W314")
 SERVERS_OWN: Final = (
     "system:serviceaccount:kube-system:",
@@ -95,9 +96,7 @@ class Gate:
     """One site's. `denies`: what is refused; all else is said as warnings."""
 
     def __init__(self, desk: Desk, denies: Denies = "breaking") -> None:
-        self._desk, self._denies = desk, denies
-        # Deleted by leave of the gate: when, uid; the latest last.
-        self._let_go: dict[ResourceId, tuple[float, str]] = {}
+        self._desk, self._denies, self._lately = desk, denies, Lately()
 
     def answer(self, payload: bytes, moment: Moment) -> tuple[bytes, Request, Said]:
         """The AdmissionReview that goes back, what was asked, and what is said. Raises BadReviewError."""
@@ -123,9 +122,9 @@ class Gate:
             case = hearing.case(intent, intake, 1, moment)
             verdict = hearing.judge(case, self._desk.view(), moment)
         said = self._said(verdict, request, resource, body, moment, scaling)
-        if said.allowed and request.operation == "DELETE" and not request.dry_run:
-            self._let_go.pop(resource, None)
-            self._let_go[resource] = moment.monotonic_s, str(metadata_of(body).get("uid") or "")
+        if said.allowed and not request.dry_run:
+            uid = str(metadata_of(body).get("uid") or "")
+            self._lately.note(request.operation, resource, uid, moment.monotonic_s)
         return said
 
     def _is_decided(self, request: Request, resource: ResourceId, scaling: Change | None) -> bool:
@@ -161,7 +160,7 @@ class Gate:
         moment: Moment,
         scaling: Change | None,
     ) -> Said:
-        self._forget(moment.monotonic_s)
+        self._lately.forget(moment.monotonic_s)
         words, overridden = {*overridden_by(request.old_object), *overridden_by(body)}, list[str]()
         labels = {*labels_of(request.old_object), *labels_of(body)}
         if scaling is not None and scaling.after is not None:  # a Scale has none of its own
@@ -174,6 +173,8 @@ class Gate:
                 more.append(reason)
                 continue
             if reason.code.startswith(OF_INTENTS) or (orphans and self._stays(reason, resource)):
+                continue
+            if self._is_made(reason):
                 continue
             waits = _is_of_another(reason, resource)
             if (waits or reason.code in USERS) and reason.resource is not None and self._goes(reason.resource):
@@ -219,8 +220,7 @@ class Gate:
             state = view.find(resource)
             if state is None or state.deleting or namespace_ends(state, view):
                 return True
-            _, let_go = self._let_go.get(resource, (0.0, ""))
-            if let_go and let_go == state.uid:  # another one of that name stays
+            if self._lately.goes(resource, state.uid):
                 return True
             owners = [one for one in state.references if one.relation == "composition" and one.uid]
             there = [one.target for one in owners if view.targets(resource, one).count]
@@ -229,12 +229,11 @@ class Gate:
             resource = there[0]
         return False
 
-    def _forget(self, now_s: float) -> None:
-        """What was let go is seen to go by then, or it stays."""
-        for resource, (at_s, _) in list(self._let_go.items()):
-            if now_s - at_s <= SEEN_WITHIN_S:
-                break
-            del self._let_go[resource]
+    def _is_made(self, reason: Because) -> bool:
+        """What it says to be missing is made right now."""
+        edge = reason.relation
+        named_ = edge.target if edge is not None and reason.code in MISSING else None
+        return named_ is not None and named_ == reason.resource and self._lately.is_made(named_)
 
     def _blocks(self, reason: Because) -> bool:
         return reason.severity == "deny" and (self._denies == "all" or reason.code.startswith(BREAKING))

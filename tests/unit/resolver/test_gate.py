@@ -144,6 +144,21 @@ def test_what_an_object_lacks_itself_is_said_to_people_and_is_no_reason_to_refus
     assert site.ask("CREATE", WEB, user="system:serviceaccount:flux-system:kustomize-controller") == Said(True)
 
 
+def test_what_was_made_a_moment_ago_is_not_missing_though_it_is_not_seen_yet() -> None:
+    for denies in ("breaking", "all"):
+        site = Site(denies=denies)
+        assert site.ask("CREATE", namespace()) == Said(True)
+        assert site.ask("CREATE", USED, dryRun=True) == Said(True), "an API server knows whether the namespace is there"
+        assert "D110 Secret shop/ca" in str(site.ask("CREATE", WEB)), "it was only tried"
+        assert site.ask("CREATE", USED) == Said(True)
+        assert site.ask("CREATE", WEB) == Said(True)
+        site.later(2.5)
+        assert "D110 Secret shop/ca" in str(site.ask("CREATE", WEB)), "it would have been seen"
+        assert site.ask("CREATE", USED) == Said(True)
+        assert site.delete(USED).allowed
+        assert "D110 Secret shop/ca" in str(site.ask("CREATE", WEB)), "it went again"
+
+
 def test_all_that_is_denied_is_refused_where_that_is_wanted_and_nothing_where_that_is() -> None:
     assert not Site(namespace(), denies="all").ask("CREATE", WEB).allowed
     said = Site(namespace(), USED, WEB, denies="nothing").delete(USED)
