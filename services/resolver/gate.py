@@ -28,12 +28,13 @@ from schemas.untyped import mapping_of
 from schemas.verdicts import Reason, Verdict
 from services.chassis.kubernetes.declaration import MANAGER
 from services.resolver.desk import Desk
+from services.resolver.graph.label_index import namespace_of
 from services.resolver.hearing import DEFECT
 from services.resolver.intake import Intake
 from services.resolver.judge.case import Change
 from services.resolver.judge.findings import named
 from services.resolver.judge.ties import COPIES, OF_OTHERS
-from services.resolver.judge.use import ends, lives, namespace_ends
+from services.resolver.judge.use import ends, lives
 from services.resolver.judge.written import WrittenReason, WrittenVerdict
 from services.resolver.lately import Lately
 from services.resolver.plain import decided_at_once
@@ -106,6 +107,7 @@ class Gate:
 
     def say(self, request: Request, moment: Moment) -> Said:
         """Whether it may be done."""
+        self._lately.forget(moment.monotonic_s)
         body = request.old_object if request.operation == "DELETE" else request.object
         scaling = scaled(self._desk, request)
         resource = resource_in(request, body) if scaling is None else scaling.resource
@@ -143,10 +145,8 @@ class Gate:
             uid = metadata_of(request.old_object).get("uid")  # none of what is made now
             if known.uid and uid != known.uid:
                 return True  # what is known is of the one before it
-        if request.namespace:
-            namespace = view.find(resource_id("", "Namespace", "", request.namespace))
-            if namespace is not None and ends(namespace):
-                return True
+        if self._home_goes(request.namespace):
+            return True
         if mapping_of(request.options).get("fieldManager") == MANAGER:
             return True
         return request.operation == "DELETE" and self._desk.holds.deletes(resource)  # a deletion names no manager
@@ -160,7 +160,6 @@ class Gate:
         moment: Moment,
         scaling: Change | None,
     ) -> Said:
-        self._lately.forget(moment.monotonic_s)
         words, overridden = {*overridden_by(request.old_object), *overridden_by(body)}, list[str]()
         labels = {*labels_of(request.old_object), *labels_of(body)}
         if scaling is not None and scaling.after is not None:  # a Scale has none of its own
@@ -218,7 +217,7 @@ class Gate:
         view = self._desk.view()
         for _ in range(OWNERS_MAX):
             state = view.find(resource)
-            if state is None or state.deleting or namespace_ends(state, view):
+            if state is None or state.deleting or self._home_goes(namespace_of(resource)):
                 return True
             if self._lately.goes(resource, state.uid):
                 return True
@@ -228,6 +227,11 @@ class Gate:
                 return bool(owners) and all(self._desk.evidence.sees(kind_of(one.target)) for one in owners)
             resource = there[0]
         return False
+
+    def _home_goes(self, namespace: str) -> bool:
+        """With all that is in it."""
+        home = self._desk.view().find(resource_id("", "Namespace", "", namespace)) if namespace else None
+        return home is not None and (ends(home) or self._lately.goes(home.resource, home.uid))
 
     def _is_made(self, reason: Because) -> bool:
         """What it says to be missing is made right now."""

@@ -310,6 +310,18 @@ def test_who_was_let_go_a_moment_ago_uses_nothing_any_more() -> None:
     assert not site.delete(USED).allowed, "it is still there: somebody kept it"
 
 
+def test_what_is_in_a_namespace_that_was_let_go_a_moment_ago_goes_with_it() -> None:
+    """As `kubectl delete -f` names one object after the other, the namespace first."""
+    site = Site(namespace(), USED, WEB, namespace("far"), secret("own", namespace="far"))
+    assert site.delete(namespace(), dryRun=True).allowed
+    assert not site.delete(USED).allowed, "it was only tried"
+    assert site.delete(namespace()).allowed
+    assert site.delete(USED) == Said(True, judged=False)
+    assert site.delete(secret("own", namespace="far")).judged
+    site.later(2.5)
+    assert not site.delete(USED).allowed, "it is still there: somebody kept it"
+
+
 def test_what_is_changed_is_not_kept_for_who_goes_either() -> None:
     keys, other = secret("ca", "crt", "key"), secret("ca", "key")
     reader, web, held = deployment("reader", reads_secret("ca", "crt")), deployment("web"), service("web", "web")
