@@ -12,6 +12,10 @@ from cheops.cli.options import Output
 from services.chassis.errors import CheopsError
 
 
+class UnwrittenError(CheopsError):
+    """The result cannot be written: a full disk, for example. What it tells of is so all the same."""
+
+
 def say(lines: Iterable[str]) -> bool:
     """Lines of text on stdout, at once (somebody may be following); False when nobody reads them any more."""
     return _write("".join(f"{line}\n" for line in lines))
@@ -56,5 +60,5 @@ def _write(text: str) -> bool:
         return False
     except OSError as error:
         silence(sys.stdout)
-        raise CheopsError(unwritten(error)) from error
+        raise UnwrittenError(unwritten(error)) from error
     return True
