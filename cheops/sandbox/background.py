@@ -25,7 +25,7 @@ from cheops.cli.failures import EXIT_ERROR, BadInputError
 from cheops.sandbox import forkserver
 from cheops.sandbox.again import start_again
 from cheops.sandbox.buses import ROUTERS, Kind, SiteBuses
-from cheops.sandbox.claim import Claim, take
+from cheops.sandbox.claim import Claim, alone, take
 from cheops.sandbox.down import end
 from cheops.sandbox.python import FORKS
 from cheops.sandbox.standing import LOG, STATE, alive, born, read_state, running, where, write_state
@@ -52,12 +52,16 @@ class Wanted:
 def up(directory: Path, sites: list[str], wanted: Wanted, foreground: bool) -> int:
     """Start and wait until it runs. Says what it does on stderr, where everything is on stdout."""
     names = _checked(sites)
-    state = running(directory)
+    with alone(directory):
+        state = running(directory)
+        if state is None:
+            claim = take(directory, names)
+            pid = os.getpid() if foreground else _supervisor(directory.absolute(), names, wanted)
+            write_state(directory, {"state": "starting", "pid": pid, "born": born(pid), "sites": names})
     if state is not None:
         return _up_already(directory, state, names, wanted)
-    claim = take(directory, names)
     if not foreground:
-        return _up_in_background(claim, names, wanted)
+        return _up_in_background(claim, pid)
     code = _run(directory.absolute(), names, wanted, announce=True)
     sys.stderr.write(f"nothing is left running; data and logs are in {directory} (cheops sandbox down removes them)\n")
     return code
@@ -112,14 +116,10 @@ def _made_whole(directory: Path, state: dict[str, Any]) -> bool:
     return bool(now["whole"]["error"])
 
 
-def _up_in_background(claim: Claim, sites: list[SiteName], wanted: Wanted) -> int:
-    directory = claim.directory.absolute()
-    (directory / STATE).unlink(missing_ok=True)
-    child = _supervisor(directory, sites, wanted)
-    write_state(directory, {"state": "starting", "pid": child, "born": born(child), "sites": sites})
+def _up_in_background(claim: Claim, child: int) -> int:
     try:
         with _told_to_end():
-            return _wait_up(directory, child)
+            return _wait_up(claim.directory.absolute(), child)
     except BaseException as error:
         end(child)
         if isinstance(error, KeyboardInterrupt):

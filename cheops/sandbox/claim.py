@@ -6,10 +6,13 @@ up ──▶ take (a new, an empty or a kept folder) ──▶ the mark names wh
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -24,6 +27,8 @@ FOLDERS: Final = ("ca", "links", "nats")
 FILES: Final = (STATE, LOG, "kubeconfig", "context.json")
 NAMES_MAX: Final = 1_000
 MARK_BYTES_MAX: Final = 128 * 1024
+ALONE_TIMEOUT_S: Final = 10.0  # who is before us takes milliseconds
+POLL_INTERVAL_S: Final = 0.01
 
 
 class Mark(BaseModel):
@@ -55,6 +60,37 @@ class Claim:
             return
         _remove(self.directory / name for name in {*self.mark.made} - {*self.before.made} | {STATE})
         _write(self.directory, self.before)
+
+
+@contextmanager
+def alone(directory: Path, timeout_s: float = ALONE_TIMEOUT_S) -> Iterator[None]:
+    """Two `up` at once do not both find that nothing runs here: one goes first. Raises SettingsError.
+
+    What is locked is the folder that this one is in, since this one may have to be made. What cannot be locked (a file
+    system without locks, a folder that nobody may list) is taken as it is.
+    """
+    beside, file = directory.absolute().parent, -1
+    try:
+        with suppress(OSError):
+            beside.mkdir(parents=True, exist_ok=True)
+            file = os.open(beside, os.O_RDONLY)
+            _lock(file, beside, time.monotonic() + timeout_s)
+        yield
+    finally:
+        if file >= 0:
+            os.close(file)
+
+
+def _lock(file: int, folder: Path, end_s: float) -> None:
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > end_s:
+                raise SettingsError(f"{folder} is locked by somebody else (another cheops sandbox up?)") from error
+            time.sleep(POLL_INTERVAL_S)
+        else:
+            return
 
 
 def take(directory: Path, sites: Sequence[str]) -> Claim:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cheops.sandbox.background import Wanted, up
-from cheops.sandbox.claim import MARK, mark_of, take
+from cheops.sandbox.claim import MARK, alone, mark_of, take
 from cheops.sandbox.down import down
 from services.chassis.errors import SettingsError
 
@@ -110,3 +110,12 @@ def test_a_kept_folder_takes_no_site_by_the_name_of_something_else_in_it(tmp_pat
 def test_a_folder_that_cannot_be_made_is_told_in_one_line() -> None:
     with pytest.raises(SettingsError, match=r"^/proc/x: cannot be a sandbox's folder \(No such file or directory\)$"):
         up(Path("/proc/x"), ["lyon"], Wanted(), foreground=False)
+
+
+def test_of_two_that_take_a_folder_at_once_one_goes_first(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / ".cheops"
+    locked = pytest.raises(SettingsError, match=r"new is locked by somebody else \(another cheops sandbox up\?\)")
+    with alone(folder), locked, alone(folder, timeout_s=0):
+        raise AssertionError("both are in it")
+    with alone(folder, timeout_s=0):
+        assert not folder.exists(), "it is made by who takes it"
