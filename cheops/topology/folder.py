@@ -22,6 +22,7 @@ from typing import Final, Literal
 
 from pydantic import ValidationError
 
+from cheops.private_files import write_whole
 from cheops.topology import keys
 from cheops.topology.manifests import Choices, of_router, of_site
 from cheops.topology.objects import Object
@@ -58,7 +59,8 @@ def _files_told() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SettingsError(f"{error.filename}: cannot be used ({error.strerror})") from error
+        which = error.filename or "a file of the mesh"  # of a write, the system does not say
+        raise SettingsError(f"{which}: cannot be used ({error.strerror})") from error
 
 
 class MeshFolder:
@@ -193,7 +195,7 @@ class MeshFolder:
             self._certify(plan)
         steps = [*self._routers(before, plan, bool(dropped)), *self._sites(before, plan, {one.name for one in dropped})]
         self.path.mkdir(parents=True, exist_ok=True)
-        (self.path / PLAN_FILE).write_text(plan.model_dump_json(by_alias=True, indent=2) + "\n")
+        write_whole(self.path / PLAN_FILE, plan.model_dump_json(by_alias=True, indent=2) + "\n")
         return steps
 
     def _certify(self, plan: Plan) -> None:

@@ -26,8 +26,8 @@ def document(body: Any, output: Output | str) -> bool:
     if str(output) == "yaml":
         import yaml
 
-        return _write(yaml.safe_dump(body, sort_keys=False, allow_unicode=True, explicit_start=True))
-    return _write(json.dumps(body, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None) + "\n")
+        return _write(yaml.safe_dump(body, sort_keys=False, allow_unicode=takes_all(), explicit_start=True))
+    return _write(json.dumps(body, ensure_ascii=not takes_all(), indent=2 if sys.stdout.isatty() else None) + "\n")
 
 
 def kubernetes_objects(objects: Iterable[Any], output: Output | str) -> None:
@@ -47,7 +47,12 @@ def kubernetes_objects(objects: Iterable[Any], output: Output | str) -> None:
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
 
     Readable.add_representer(str, text)
-    _write(yaml.dump_all(objects, Dumper=Readable, sort_keys=False, allow_unicode=True, explicit_start=True))
+    _write(yaml.dump_all(objects, Dumper=Readable, sort_keys=False, allow_unicode=takes_all(), explicit_start=True))
+
+
+def takes_all() -> bool:
+    """Whether stdout has a byte for every character; in a document the others are escaped, for who reads it."""
+    return (sys.stdout.encoding or "").lower().startswith("utf")
 
 
 def _write(text: str) -> bool:
