@@ -21,7 +21,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
-from cheops.cli.failures import EXIT_ERROR, BadInputError
+from cheops.cli.failures import EXIT_ERROR, EXIT_INTERRUPTED, BadInputError, explained
 from cheops.sandbox import forkserver
 from cheops.sandbox.again import start_again
 from cheops.sandbox.buses import ROUTERS, Kind, SiteBuses
@@ -179,7 +179,7 @@ def _run(directory: Path, sites: list[SiteName], wanted: Wanted, *, announce: bo
     if FORKS:
         forkserver.use(forkserver.ForkServer.split_off())
     tell = partial(print, file=sys.stderr, flush=True)
-    return asyncio.run(_supervise(directory, sites, wanted, tell, announce=announce))
+    return explained(lambda: asyncio.run(_supervise(directory, sites, wanted, tell, announce=announce)))
 
 
 async def _supervise(
@@ -198,12 +198,8 @@ async def _supervise(
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
             starting.cancel()
-            return 130
-        try:
-            starting.result()
-        except CheopsError as error:
-            tell(f"cheops: {error}")
-            return EXIT_ERROR
+            return EXIT_INTERRUPTED
+        starting.result()
         state = {**_state_of(bed), "wanted": asdict(wanted), "whole": {"times": 0, "again": [], "error": ""}}
         again = asyncio.Event()
         loop.add_signal_handler(signal.SIGUSR1, again.set)

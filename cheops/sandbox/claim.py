@@ -69,9 +69,10 @@ def alone(directory: Path, timeout_s: float = ALONE_TIMEOUT_S) -> Iterator[None]
     What is locked is the folder that this one is in, since this one may have to be made. What cannot be locked (a file
     system without locks, a folder that nobody may list) is taken as it is.
     """
-    beside, file = directory.absolute().parent, -1
+    file = -1
     try:
         with suppress(OSError):
+            beside = directory.absolute().parent
             beside.mkdir(parents=True, exist_ok=True)
             file = os.open(beside, os.O_RDONLY)
             _lock(file, beside, time.monotonic() + timeout_s)
@@ -98,6 +99,7 @@ def take(directory: Path, sites: Sequence[str]) -> Claim:
     before = mark_of(directory)
     wanted = {*FOLDERS, *FILES, *sites}
     try:
+        str(directory.absolute()).encode()
         there = {one.name for one in directory.iterdir()} if directory.exists() else None
         if before is None and there:
             raise SettingsError(f"{directory} holds something else (expected a new or an empty folder: --dir FOLDER)")
@@ -110,6 +112,8 @@ def take(directory: Path, sites: Sequence[str]) -> Claim:
             made=tuple(sorted(wanted | {*(before.made if before else ())})),
         )
         _write(directory, mark)
+    except UnicodeEncodeError as error:  # others are told of it in UTF-8: nats-server, whoever reads the context file
+        raise SettingsError(f"{directory}: its name is no UTF-8 (take another --dir, or LC_ALL=C.UTF-8)") from error
     except OSError as error:
         raise SettingsError(f"{directory}: cannot be a sandbox's folder ({error.strerror})") from error
     return Claim(directory, before, mark)

@@ -11,6 +11,7 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 
 from services.chassis.errors import SettingsError
@@ -52,9 +53,9 @@ def where(state: dict[str, Any]) -> str:
     return (
         f"bus       {(chr(10) + ' ' * 10).join(buses)}\n"
         f"clusters  {', '.join(sites)} ({state['engine']})\n"
-        f"            export KUBECONFIG={state['kubeconfig']}\n"
+        f"            export KUBECONFIG={quote(state['kubeconfig'])}\n"
         f"            kubectl --context {sites[0]} get all -A\n"
-        f"cheops    export CHEOPS_CONTEXT={state['context']} CHEOPS_SITE={sites[0]}\n"
+        f"cheops    export CHEOPS_CONTEXT={quote(state['context'])} CHEOPS_SITE={sites[0]}\n"
         f"            cheops sites\n"
     )
 

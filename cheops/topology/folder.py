@@ -232,11 +232,11 @@ class MeshFolder:
     def _server(self, folder: str, configuration: Configuration, title: str) -> bool:
         """Write it; False when nothing changed."""
         file = self.path / folder / SERVER_FILE
-        text = as_text(configuration, title)
-        if file.exists() and file.read_text() == text:
+        text = as_text(configuration, title).encode()
+        if file.exists() and file.read_bytes() == text:
             return False
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        file.write_bytes(text)
         return True
 
     def _stopped(self, server: str, folder: str) -> Step:

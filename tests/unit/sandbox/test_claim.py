@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,10 @@ import pytest
 from cheops.sandbox.background import Wanted, up
 from cheops.sandbox.claim import MARK, alone, mark_of, take
 from cheops.sandbox.down import down
+from cheops.sandbox.standing import where
+from cheops.topology.folder import MeshFolder
 from services.chassis.errors import SettingsError
+from tests.kit.command import Shell
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -110,6 +115,35 @@ def test_a_kept_folder_takes_no_site_by_the_name_of_something_else_in_it(tmp_pat
 def test_a_folder_that_cannot_be_made_is_told_in_one_line() -> None:
     with pytest.raises(SettingsError, match=r"^/proc/x: cannot be a sandbox's folder \(No such file or directory\)$"):
         up(Path("/proc/x"), ["lyon"], Wanted(), foreground=False)
+
+
+def test_a_folder_with_a_name_that_others_cannot_be_told_is_not_taken(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    with pytest.raises(SettingsError, match=r"its name is no UTF-8 \(take another --dir, or LC_ALL=C\.UTF-8\)"):
+        take(folder, ["lyon"])
+    assert not folder.exists()
+
+
+def test_what_is_said_of_a_sandbox_can_be_pasted_whatever_its_folder_is_called() -> None:
+    folder = "/home/josé/it's mine"
+    state = {"sites": ["lyon"], "engine": "embedded", "servers": {"lyon": "nats://127.0.0.1:4222"}}
+    said = where({**state, "kubeconfig": f"{folder}/kubeconfig", "context": f"{folder}/context.json"})
+    exports = [shlex.split(line) for line in said.splitlines() if "export " in line]
+    assert exports == [
+        ["export", f"KUBECONFIG={folder}/kubeconfig"],
+        ["cheops", "export", f"CHEOPS_CONTEXT={folder}/context.json", "CHEOPS_SITE=lyon"],
+    ]
+
+
+def test_a_server_that_cannot_start_is_told_without_a_traceback(tmp_path: Path) -> None:
+    folder = kept(tmp_path / ".cheops", "lyon")
+    MeshFolder(folder / "nats").init(["lyon"], 0, {})
+    (folder / "nats" / "lyon" / "store").write_text("where it would store")
+    up = Shell(tmp_path)("sandbox", "up", "--sites", "lyon", "--routers", "0")
+    assert up.code == 1
+    assert "cheops: nats-server lyon exited with 1" in up.err
+    assert "the sandbox did not start; logs are in " in up.err
+    assert "Traceback" not in up.err
 
 
 def test_of_two_that_take_a_folder_at_once_one_goes_first(tmp_path: Path) -> None:
