@@ -121,7 +121,7 @@ def _up_in_background(claim: Claim, child: int) -> int:
         with _told_to_end():
             return _wait_up(claim.directory.absolute(), child)
     except BaseException as error:
-        end(child)
+        end(child, claim.directory)
         if isinstance(error, KeyboardInterrupt):
             claim.give_back()
             kept = f", and {claim.directory} is kept" if claim.before else ""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -153,3 +156,34 @@ def test_of_two_that_take_a_folder_at_once_one_goes_first(tmp_path: Path) -> Non
         raise AssertionError("both are in it")
     with alone(folder, timeout_s=0):
         assert not folder.exists(), "it is made by who takes it"
+
+
+IMPATIENT = """
+import os, signal, subprocess, sys
+from pathlib import Path
+from cheops.sandbox.down import end
+
+supervisor = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdout=subprocess.PIPE)
+supervisor.stdout.readline()
+try:
+    end(supervisor.pid, Path("it's here"))
+except KeyboardInterrupt:
+    supervisor.kill()
+    sys.exit(130)
+"""
+INTERRUPTING = """
+import os, signal
+signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getppid(), signal.SIGINT))
+print(flush=True)
+while True:
+    signal.pause()
+"""
+
+
+def test_who_does_not_wait_for_the_end_of_a_sandbox_hears_that_it_goes_on_and_how_to_ask_again() -> None:
+    command = [sys.executable, "-c", IMPATIENT, INTERRUPTING]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 130
+    said = re.sub(r"pid \d+", "pid N", ran.stderr.strip())
+    ask = shlex.join(["cheops", "sandbox", "down", "--dir", "it's here"])
+    assert said == f"cheops: interrupted; the sandbox (pid N) goes on ending: {ask}"
