@@ -18,7 +18,8 @@ def write_whole(path: Path, text: str, *, mode: int = 0o666) -> None:
         with open(fresh, "w", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(text)
         os.replace(fresh, path)
-    except OSError as error:
+    except BaseException as error:
         fresh.unlink(missing_ok=True)
-        error.filename = str(path)  # of a write, the system does not say which
+        if isinstance(error, OSError):
+            error.filename = str(path)  # of a write, the system does not say which
         raise

@@ -34,6 +34,7 @@ from services.chassis.errors import SettingsError
 from services.executor import sealing
 
 PLAN_FILE: Final = "mesh.json"
+BEGUN: Final = ".begun"  # beside no mesh.json yet: who was interrupted, or had no room, can call it again
 SERVER_FILE: Final = "server.conf"
 KEYS_FOLDER: Final = "keys"
 SEALING: Final = "sealing"  # not a user: what Secrets from other sites are sealed with
@@ -181,9 +182,13 @@ class MeshFolder:
     def _holds_something_else(self) -> bool:
         if not self.path.exists():
             return False
-        return not self.path.is_dir() or (not (self.path / PLAN_FILE).exists() and any(self.path.iterdir()))
+        is_ours = any((self.path / name).exists() for name in (PLAN_FILE, BEGUN))
+        return not self.path.is_dir() or (not is_ours and any(self.path.iterdir()))
 
     def _write(self, before: Plan, plan: Plan, dropped: tuple[Site, ...] = ()) -> list[Step]:
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not (self.path / PLAN_FILE).exists():
+            (self.path / BEGUN).touch()
         for site in plan.sites:
             fresh: dict[str, str] = {
                 role: keys.make(self.keys_of(site.name), role) for role in ROLES if role not in site.keys
@@ -194,8 +199,8 @@ class MeshFolder:
         if plan.tls:
             self._certify(plan)
         steps = [*self._routers(before, plan, bool(dropped)), *self._sites(before, plan, {one.name for one in dropped})]
-        self.path.mkdir(parents=True, exist_ok=True)
         write_whole(self.path / PLAN_FILE, plan.model_dump_json(by_alias=True, indent=2) + "\n")
+        (self.path / BEGUN).unlink(missing_ok=True)
         return steps
 
     def _certify(self, plan: Plan) -> None:
@@ -212,7 +217,7 @@ class MeshFolder:
         for router in plan.routers:
             folder = f"{FOLDER_OF_ROUTERS}/{router.name}"
             written = self._server(folder, router_configuration(plan, router), f"Router {router.name}.")
-            if written:
+            if written or router.name not in {one.name for one in before.routers}:
                 yield Step(router.name, folder, _action(before.routers, router, dropping))
         for gone in before.routers[len(plan.routers) :]:
             yield self._stopped(gone.name, f"{FOLDER_OF_ROUTERS}/{gone.name}")

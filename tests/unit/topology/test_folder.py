@@ -182,3 +182,14 @@ def test_where_the_disk_is_full_the_mesh_stays_and_what_could_not_be_written_is_
     with files_of_at_most(size_bytes), full:
         made.add("oslo", {})
     assert made.plan() == before
+
+
+@pytest.mark.parametrize("size_bytes", [10, 100, 400, 1000])
+def test_a_new_mesh_that_had_no_room_is_made_when_it_is_asked_for_again(tmp_path: Path, size_bytes: int) -> None:
+    made = MeshFolder(tmp_path / "mesh")
+    with files_of_at_most(size_bytes), pytest.raises(SettingsError, match="cannot be used"):
+        made.init(["lyon"], 1, {}, tls=True)
+    starts = actions(made.init(["lyon"], 1, {}, tls=True))
+    assert starts == {"router-1": "start", "lyon": "start"}
+    assert not list(made.path.rglob(".*")), "something is left of the first"
+    assert made.plan().names == ("lyon",)
