@@ -19,6 +19,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from cheops.private_files import write_whole
 from cheops.sandbox.standing import LOG, STATE
 from services.chassis.errors import SettingsError
 
@@ -156,6 +157,4 @@ def _remove(paths: Iterable[Path]) -> None:
 
 def _write(directory: Path, mark: Mark) -> None:
     """Whole or not at all."""
-    made = directory / f".{MARK}.{os.getpid()}"
-    made.write_text(json.dumps(mark.model_dump(mode="json", by_alias=True), indent=2) + "\n")
-    made.replace(directory / MARK)
+    write_whole(directory / MARK, json.dumps(mark.model_dump(mode="json", by_alias=True), indent=2) + "\n")

@@ -14,6 +14,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any, Final
 
+from cheops.private_files import write_whole
 from services.chassis.errors import SettingsError
 
 STATE: Final = "state.json"
@@ -39,9 +40,7 @@ def read_state(directory: Path) -> dict[str, Any] | None:
 
 def write_state(directory: Path, state: dict[str, Any]) -> None:
     """Whole or not at all."""
-    made = directory / f"{STATE}.{os.getpid()}"
-    made.write_text(json.dumps(state, indent=2) + "\n")
-    made.replace(directory / STATE)
+    write_whole(directory / STATE, json.dumps(state, indent=2) + "\n")
 
 
 def where(state: dict[str, Any]) -> str:

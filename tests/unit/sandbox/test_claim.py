@@ -19,6 +19,7 @@ from cheops.sandbox.standing import where
 from cheops.topology.folder import MeshFolder
 from services.chassis.errors import SettingsError
 from tests.kit.command import Shell
+from tests.kit.full import files_of_at_most
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -147,6 +148,14 @@ def test_a_server_that_cannot_start_is_told_without_a_traceback(tmp_path: Path) 
     assert "cheops: nats-server lyon exited with 1" in up.err
     assert "the sandbox did not start; logs are in " in up.err
     assert "Traceback" not in up.err
+
+
+def test_a_folder_that_had_no_room_is_taken_when_there_is_some(tmp_path: Path) -> None:
+    folder = tmp_path / ".cheops"
+    with files_of_at_most(10), pytest.raises(SettingsError, match=r"cannot be a sandbox's folder \(File too large\)"):
+        take(folder, ["lyon"])
+    assert list(folder.iterdir()) == []
+    assert "lyon" in take(folder, ["lyon"]).mark.made
 
 
 def test_of_two_that_take_a_folder_at_once_one_goes_first(tmp_path: Path) -> None:
