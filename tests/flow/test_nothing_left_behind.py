@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="re
     [
         ("Three sites run the same shop", signal.SIGINT),
         ("  cluster ", signal.SIGTERM),
+        ("  cluster ", signal.SIGHUP),
         ("$ cheops sites", signal.SIGINT),
         ("$ cheops delete secret/edge-ca", signal.SIGTERM),
     ],
