@@ -20,7 +20,7 @@ from typing import Any, Final, Self
 
 from cheops.sandbox.ports import LOOPBACK
 from cheops.sandbox.process import ChildProcess
-from cheops.topology.rendering import as_text, jetstream
+from cheops.topology.rendering import as_text
 from services.chassis.bus.sizes import SERVER_PAYLOAD_BYTES
 from services.chassis.errors import SettingsError
 
@@ -30,7 +30,6 @@ PORTS_FILE: Final = "nats-server_{pid}.ports"
 LINKS_LINE: Final = re.compile(r"Listening for leafnode connections on \S+:(\d+)")
 LOG_LINES: Final = 200
 CHOSEN: Final = -1  # by the kernel
-SHARED_STORE_BYTES_MAX: Final = 1024**4  # of the streams of many sites
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def one_site(name: str, sync: str, more: Mapping[str, Any]) -> Render:
             "server_name": name,
             "listen": f"{LOOPBACK}:{ports.clients}",
             "max_payload": SERVER_PAYLOAD_BYTES,
-            "jetstream": {**jetstream(name, sync), "max_file_store": SHARED_STORE_BYTES_MAX},
+            "jetstream": {"store_dir": "store", "domain": name, "sync_interval": sync},
             **more,
         }
 

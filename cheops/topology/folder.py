@@ -225,11 +225,10 @@ class MeshFolder:
     def _sites(self, before: Plan, plan: Plan, dropped: set[str]) -> Iterable[Step]:
         accepted = {one.name: {dialling.name for dialling in before.accepted_by(one.name)} for one in before.sites}
         for site in plan.sites:
-            was_lent = self._is_lent_what_is_free(site.name)
             written = self._server(site.name, site_configuration(plan, site), f"The server of site {site.name}.")
             renewed = site.name in dropped  # its own link has a new seed
             if written or renewed:
-                dropping = was_lent or renewed or bool(dropped & accepted.get(site.name, set()))
+                dropping = renewed or bool(dropped & accepted.get(site.name, set()))
                 yield Step(site.name, site.name, _action(before.sites, site, dropping))
         for gone in before.sites:
             if gone.name not in plan.names:
@@ -244,11 +243,6 @@ class MeshFolder:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(text)
         return True
-
-    def _is_lent_what_is_free(self, folder: str) -> bool:
-        """A server that was told no size of its store takes one with a restart only (nats-server 2.15, measured)."""
-        file = self.path / folder / SERVER_FILE
-        return file.exists() and b'"max_file_store"' not in file.read_bytes()
 
     def _stopped(self, server: str, folder: str) -> Step:
         (self.path / folder / SERVER_FILE).unlink(missing_ok=True)

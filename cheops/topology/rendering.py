@@ -24,10 +24,6 @@ TLS_MANNER: Final = {"handshake_first": True, "min_version": "1.3"}  # no word i
 SYSTEM_ACCOUNT: Final = "$SYS"  # where a server speaks of itself; it has one under this name whatever is said
 ANSWER_WITHIN: Final = "2m"  # how long a question may be answered; the longest wait of ours is 60 s
 
-# What the streams of a site may grow to, twice: while two services make one, it counts for both (measured). By itself a
-# server lends them three quarters of what is free when it starts: of a volume of 10 GiB too little to make them all.
-STORE_BYTES_MAX: Final = 20 * 1024**3
-
 Configuration = dict[str, Any]
 
 
@@ -49,16 +45,11 @@ def site_configuration(plan: Plan, site: Site, *, sync: str = "always") -> Confi
         "listen": host_port(site.own_host, site.listen_port or site.port),
         **_limits(SITE_PING),
         **_tls(plan),
-        "jetstream": jetstream(site.name, sync),
+        "jetstream": {"store_dir": "store", "domain": site.name, "sync_interval": sync},
         "authorization": {"users": [*users, *dialling]},
         "accounts": {SYSTEM_ACCOUNT: {"users": _users(site, [AUDITOR])}},
         "leafnodes": links,
     }
-
-
-def jetstream(domain: str, sync: str) -> Configuration:
-    """Where streams are kept; relative to the folder in which a server is started."""
-    return {"store_dir": "store", "max_file_store": STORE_BYTES_MAX, "domain": domain, "sync_interval": sync}
 
 
 def router_configuration(plan: Plan, router: Router) -> Configuration:

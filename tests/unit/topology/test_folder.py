@@ -193,10 +193,3 @@ def test_a_new_mesh_that_had_no_room_is_made_when_it_is_asked_for_again(tmp_path
     assert starts == {"router-1": "start", "lyon": "start"}
     assert not list(made.path.rglob(".*")), "something is left of the first"
     assert made.plan().names == ("lyon",)
-
-
-def test_a_server_that_was_told_no_size_of_its_store_restarts_once(folder: MeshFolder) -> None:
-    file = folder.path / "lyon" / "server.conf"
-    file.write_text("".join(line for line in file.open() if '"max_file_store"' not in line))
-    assert actions(folder.init([], None, {})) == {"lyon": "restart"}
-    assert actions(folder.init([], None, {})) == {}

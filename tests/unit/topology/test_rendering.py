@@ -11,12 +11,11 @@ from hypothesis import strategies as some
 
 from cheops.topology.permissions import LINK, ROLES
 from cheops.topology.plan import Plan, parse_address
-from cheops.topology.rendering import STORE_BYTES_MAX, as_text, router_configuration, site_configuration
+from cheops.topology.rendering import as_text, router_configuration, site_configuration
 from deploy.nats.examples import HERE, examples
-from schemas.identity import IdentityError, SiteName
+from schemas.identity import IdentityError
 from services.chassis.bus.matching import matches
 from services.chassis.bus.sizes import SERVER_PAYLOAD_BYTES
-from services.chassis.bus.streams import GIB, STREAMS, site_streams
 from services.chassis.errors import SettingsError
 
 NAMES = ("lyon", "oslo", "nice")
@@ -35,8 +34,7 @@ def sites_of(plan: Plan) -> list[dict[str, Any]]:
 
 def test_a_site_keeps_its_own_domain_and_writes_each_message_to_the_disk() -> None:
     for name, made in zip(NAMES, sites_of(planned(2)), strict=True):
-        kept = {"store_dir": "store", "max_file_store": STORE_BYTES_MAX}
-        assert made["jetstream"] == {**kept, "domain": name, "sync_interval": "always"}
+        assert made["jetstream"] == {"store_dir": "store", "domain": name, "sync_interval": "always"}
         assert made["max_payload"] == SERVER_PAYLOAD_BYTES
         assert made["leafnodes"]["no_advertise"]
 
@@ -152,12 +150,6 @@ def test_an_address_of_ipv6_stands_in_brackets_before_its_port() -> None:
     (site,) = sites_of(plan)
     assert (site["listen"], site["leafnodes"]["remotes"][0]["url"]) == ("[fd00::6]:4222", "nats-leaf://[fd00::5]:7400")
     assert router_configuration(plan, plan.routers[0])["leafnodes"]["listen"] == "[fd00::5]:7400"
-
-
-def test_a_site_s_server_has_room_for_all_of_its_streams_while_two_services_make_them() -> None:
-    bounds = sum(one.max_bytes for one in (*STREAMS, *site_streams(SiteName("lyon"))))
-    assert 2 * bounds <= STORE_BYTES_MAX
-    assert bounds < 10 * GIB * 0.9, "they outgrow the volume of `cheops mesh manifests`"
 
 
 @pytest.mark.parametrize("name", ["site.conf", "router.conf"])
