@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError, to_json
@@ -22,6 +22,20 @@ from schemas.intents import Intent as EnteredIntent
 
 Manifest = Mapping[str, Any]
 Steps = tuple[int | str, ...]
+Cascade = Literal["none", "dependents"]
+
+
+class Options(TypedDict, total=False):
+    """What can be said of every intent; see Intent."""
+
+    namespace: str
+    scope: str
+    cascade: Cascade
+    on_failure: OnFailure
+    preview: bool
+    bound_s: float
+    lifetime_s: float
+    overrides: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +50,7 @@ class Intent:
     manifests: tuple[Manifest, ...] = ()
     namespace: str = ""
     scope: str = ""
-    cascade: Literal["none", "dependents"] = "none"
+    cascade: Cascade = "none"
     on_failure: OnFailure = "undo"
     preview: bool = False
     heal: bool = False
@@ -45,32 +59,33 @@ class Intent:
     overrides: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def apply(cls, manifests: Iterable[Manifest], **options: Any) -> Intent:
+    def apply(cls, manifests: Iterable[Manifest], **options: Unpack[Options]) -> Intent:
         """Create what is not there, update what is."""
         return cls(verb="apply", manifests=tuple(manifests), **options)
 
     @classmethod
-    def create(cls, manifests: Iterable[Manifest], **options: Any) -> Intent:
+    def create(cls, manifests: Iterable[Manifest], **options: Unpack[Options]) -> Intent:
         """Make what must not be there yet."""
         return cls(verb="create", manifests=tuple(manifests), **options)
 
     @classmethod
-    def update(cls, manifests: Iterable[Manifest], **options: Any) -> Intent:
+    def update(cls, manifests: Iterable[Manifest], **options: Unpack[Options]) -> Intent:
         """Change what must be there already."""
         return cls(verb="update", manifests=tuple(manifests), **options)
 
     @classmethod
-    def delete(cls, *resources: str, **options: Any) -> Intent:
+    def delete(cls, *resources: str, **options: Unpack[Options]) -> Intent:
         """Remove `kind/name` …"""
         return cls(verb="delete", resources=resources, **options)
 
     @classmethod
-    def heal_drift(cls, *resources: str, **options: Any) -> Intent:
+    def heal_drift(cls, *resources: str, **options: Unpack[Options]) -> Intent:
         """Apply what was declared of `kind/name` …; what is healed stays healed, whatever fails besides."""
-        return cls(verb="apply", resources=resources, heal=True, **{"on_failure": "continue", **options})
+        options.setdefault("on_failure", "continue")
+        return cls(verb="apply", resources=resources, heal=True, **options)
 
     @classmethod
-    def read(cls, *resources: str, **options: Any) -> Intent:
+    def read(cls, *resources: str, **options: Unpack[Options]) -> Intent:
         """Look at `kind/name` …"""
         return cls(verb="read", resources=resources, **options)
 

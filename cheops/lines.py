@@ -27,7 +27,6 @@ class Lines:
         self.silent: dict[SiteName, str] = {}
         self._context = context
         self._open: dict[str, Bus] = {}
-        self._lock = asyncio.Lock()
 
     async def to(self, site: SiteName) -> Bus:
         """Raises NoSiteError for a site whose server nobody named, BusUnavailableError when it does not answer."""
@@ -73,8 +72,7 @@ class Lines:
             raise NoSiteError(f"which site? the server at {server.nats_url} wants a user of one (set CHEOPS_SITE)")
         identity = identity_of(Path(server.keys) if server.keys else None, site, CLIENT)
         made = await nats.connect(server.nats_url, name="cheops", wait=False, identity=identity)
-        async with self._lock:
-            kept = self._open.setdefault(server.nats_url, made)
+        kept = self._open.setdefault(server.nats_url, made)
         if kept is not made:
             await made.close()
         return kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import re
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,6 +25,7 @@ from schemas.intents import INTENT_ID
 from schemas.intents import Intent as EnteredIntent
 from schemas.queries import CancelRequest
 from schemas.verdicts import Verdict
+from services.chassis import logs
 from services.chassis.bus.port import Bus, ToStore
 from services.chassis.bus.together import Together
 from services.chassis.errors import BusUnavailableError, TransientError
@@ -36,6 +38,7 @@ if TYPE_CHECKING:  # only a replay needs the judge, which is slow to import
 VERDICT_TIMEOUT_S: Final = 30.0
 STORE_TRIES: Final = 3
 DECISIONS: Final = ("allow", "deny", "defer", "*")
+ALERT_CODE: Final = re.compile(r"A[0-9]{3}|\*")
 
 Answer = TypeVar("Answer", bound=Message)
 
@@ -205,8 +208,11 @@ class Mesh(Questions):
     ) -> AsyncIterator[Alert]:
         """Alerts of the last 7 days and those that stand, oldest first; with `follow` new ones as they come.
 
-        One that stands is in the stream again each day; it comes once.
+        One that stands is in the stream again each day; it comes once. `code` is one (A310) or `*`; raises ValueError
+        for anything else, which would wait for ever.
         """
+        if not ALERT_CODE.fullmatch(code):
+            raise ValueError(f"code {code!r} (expected one as A310, or *)")
         subject, standing = subjects.alert(SiteName(site), code), dict[str, datetime]()
         async for one in self._tail("ALERTS", site, subject, Alert, Alert.last_said, stored, follow):
             is_known = one.again_at is not None and standing.get(one.id) == one.at
@@ -256,6 +262,7 @@ async def connect(nats_url: str | Context | None = None, *, site: str | None = N
 
     Where each site has its own server, a connection is made when a site is first asked.
     """
+    logs.off_stdout()
     context = nats_url if isinstance(nats_url, Context) else load_context(nats_url, site)
     lines = Lines(context)
     try:

@@ -32,4 +32,5 @@ async def run(settings: SiteSettings) -> None:
 
 def main() -> int:
     """Entry point; returns the exit code."""
-    return lifecycle.main("site", SiteSettings, run)
+    besides = (watcher.WatcherSettings, resolver.ResolverSettings, executor.ExecutorSettings)
+    return lifecycle.main("site", SiteSettings, run, besides)

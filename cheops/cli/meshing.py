@@ -55,12 +55,13 @@ MANIFESTS_EXAMPLES = examples(
     "cheops mesh manifests lyon --image registry.example/cheops:0.1.0 | kubectl apply --server-side -f -",
     "cheops mesh manifests router-1 | kubectl --context relay apply --server-side -f -",
     "cheops mesh manifests lyon --gate                       (plain kubectl is told what would break, too)",
+    "cheops mesh manifests lyon --policy policy.yaml         (how strict, who may override)",
     "cheops mesh manifests lyon --storage 50Gi --storage-class fast -n platform",
 )
 WHAT_TO_DO = {
     "start": "start it in its folder: nats-server -c server.conf",
     "reload": "reload it: nats-server --signal reload=PID",
-    "restart": "restart it: a link was taken away, or it listens elsewhere",
+    "restart": "restart it: a link was taken away, it listens elsewhere, or its store has a bound now",
     "stop": "stop it: it is no longer part of the mesh",
 }
 
@@ -139,9 +140,14 @@ def revoke(
 def manifests(
     server: Annotated[str, typer.Argument(help="Name of a site or of a router.", metavar="NAME")],
     folder: FolderOption = Path("mesh"),
-    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Where it runs.", metavar="NAME")] = "cheops",
+    namespace: Annotated[
+        str,
+        typer.Option("--namespace", "-n", help="Where it runs, best alone: pods there are restricted.", metavar="NAME"),
+    ] = "cheops",
     image: Annotated[str, typer.Option("--image", help="Of deploy/image, in your registry.", metavar="IMAGE")] = "",
-    storage: Annotated[str, typer.Option("--storage", help="Of the site's server.", metavar="SIZE")] = "10Gi",
+    storage: Annotated[
+        str, typer.Option("--storage", help="Of the site's server, whose streams may come to 8.6 GiB.", metavar="SIZE")
+    ] = "10Gi",
     storage_class: Annotated[
         str, typer.Option("--storage-class", help="Of all claims; none: the cluster's default.", metavar="NAME")
     ] = "",
@@ -151,6 +157,9 @@ def manifests(
     gate: Annotated[
         bool, typer.Option("--gate", help="The API server asks the site before it writes (needs the extra: sandbox).")
     ] = False,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", help="How strict, and who may override: a policy file.", metavar="FILE")
+    ] = None,
     output: OutputOption = Output.YAML,
 ) -> None:
     """The Kubernetes manifests that run a site, or a router, in a cluster. They hold its keys: pipe them.
@@ -162,8 +171,14 @@ def manifests(
     from cheops.cli.render.output import kubernetes_objects
     from cheops.topology.folder import MeshFolder
     from cheops.topology.manifests import Choices
+    from schemas.policy import load_policy
 
-    choices = Choices(namespace, image or f"cheops:{version('cheops')}", storage, storage_class, rules_namespace, gate)
+    said = ""
+    if policy is not None:
+        load_policy(policy)  # a resolver in the cluster would refuse it too late
+        said = policy.read_text()
+    called = image or f"cheops:{version('cheops')}"
+    choices = Choices(namespace, called, storage, storage_class, rules_namespace, gate, said)
     kubernetes_objects(MeshFolder(folder).manifests(server, choices), output)
 
 

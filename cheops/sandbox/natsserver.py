@@ -30,6 +30,7 @@ PORTS_FILE: Final = "nats-server_{pid}.ports"
 LINKS_LINE: Final = re.compile(r"Listening for leafnode connections on \S+:(\d+)")
 LOG_LINES: Final = 200
 CHOSEN: Final = -1  # by the kernel
+STORE_BYTES: Final = 1024**4  # of any number of sites, whatever is free just now
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def one_site(name: str, sync: str, more: Mapping[str, Any]) -> Render:
             "server_name": name,
             "listen": f"{LOOPBACK}:{ports.clients}",
             "max_payload": SERVER_PAYLOAD_BYTES,
-            "jetstream": {"store_dir": "store", "domain": name, "sync_interval": sync},
+            "jetstream": {"store_dir": "store", "max_file_store": STORE_BYTES, "domain": name, "sync_interval": sync},
             **more,
         }
 

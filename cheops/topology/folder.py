@@ -28,7 +28,7 @@ from cheops.topology.manifests import Choices, of_router, of_site
 from cheops.topology.objects import Object
 from cheops.topology.permissions import LINK, ROLES
 from cheops.topology.plan import FOLDER_OF_ROUTERS, Address, Plan, Router, Site
-from cheops.topology.rendering import Configuration, as_text, router_configuration, site_configuration
+from cheops.topology.rendering import STORE_BOUND, Configuration, as_text, router_configuration, site_configuration
 from schemas.envelope import describe
 from services.chassis.errors import SettingsError
 from services.executor import sealing
@@ -37,6 +37,12 @@ PLAN_FILE: Final = "mesh.json"
 BEGUN: Final = ".begun"  # beside no mesh.json yet: who was interrupted, or had no room, can call it again
 SERVER_FILE: Final = "server.conf"
 KEYS_FOLDER: Final = "keys"
+SECRETS: Final = """\
+# Whoever has one of these is who it is for: they go to their machines, not into a repository.
+keys/
+tls/
+ca/
+"""
 SEALING: Final = "sealing"  # not a user: what Secrets from other sites are sealed with
 DEFAULT_ROUTERS: Final = 2
 
@@ -199,6 +205,9 @@ class MeshFolder:
         if plan.tls:
             self._certify(plan)
         steps = [*self._routers(before, plan, bool(dropped)), *self._sites(before, plan, {one.name for one in dropped})]
+        unversioned = self.path / ".gitignore"
+        if not unversioned.exists():
+            unversioned.write_text(SECRETS)
         write_whole(self.path / PLAN_FILE, plan.model_dump_json(by_alias=True, indent=2) + "\n")
         (self.path / BEGUN).unlink(missing_ok=True)
         return steps
@@ -216,8 +225,8 @@ class MeshFolder:
     def _routers(self, before: Plan, plan: Plan, dropping: bool) -> Iterable[Step]:
         for router in plan.routers:
             folder = f"{FOLDER_OF_ROUTERS}/{router.name}"
-            written = self._server(folder, router_configuration(plan, router), f"Router {router.name}.")
-            if written or router.name not in {one.name for one in before.routers}:
+            was = self._server(folder, router_configuration(plan, router), f"Router {router.name}.")
+            if was is not None or router.name not in {one.name for one in before.routers}:
                 yield Step(router.name, folder, _action(before.routers, router, dropping))
         for gone in before.routers[len(plan.routers) :]:
             yield self._stopped(gone.name, f"{FOLDER_OF_ROUTERS}/{gone.name}")
@@ -225,36 +234,37 @@ class MeshFolder:
     def _sites(self, before: Plan, plan: Plan, dropped: set[str]) -> Iterable[Step]:
         accepted = {one.name: {dialling.name for dialling in before.accepted_by(one.name)} for one in before.sites}
         for site in plan.sites:
-            written = self._server(site.name, site_configuration(plan, site), f"The server of site {site.name}.")
+            was = self._server(site.name, site_configuration(plan, site), f"The server of site {site.name}.")
             renewed = site.name in dropped  # its own link has a new seed
-            if written or renewed:
+            if was is not None or renewed:
                 dropping = renewed or bool(dropped & accepted.get(site.name, set()))
-                yield Step(site.name, site.name, _action(before.sites, site, dropping))
+                unbound = STORE_BOUND not in (was or STORE_BOUND)  # a first bound is not taken by a reload
+                yield Step(site.name, site.name, _action(before.sites, site, dropping or unbound))
         for gone in before.sites:
             if gone.name not in plan.names:
                 yield self._stopped(gone.name, gone.name)
 
-    def _server(self, folder: str, configuration: Configuration, title: str) -> bool:
-        """Write it; False when nothing changed."""
+    def _server(self, folder: str, configuration: Configuration, title: str) -> str | None:
+        """Write it; what was there before, None when nothing changed."""
         file = self.path / folder / SERVER_FILE
-        text = as_text(configuration, title).encode()
-        if file.exists() and file.read_bytes() == text:
-            return False
+        text, was = as_text(configuration, title), file.read_text() if file.exists() else ""
+        if was == text:
+            return None
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(text)
-        return True
+        file.write_text(text)
+        return was
 
     def _stopped(self, server: str, folder: str) -> Step:
         (self.path / folder / SERVER_FILE).unlink(missing_ok=True)
         return Step(server, folder, "stop")
 
 
-def _action(before: Iterable[Site | Router], server: Site | Router, dropping: bool) -> Action:
+def _action(before: Iterable[Site | Router], server: Site | Router, beyond_reload: bool) -> Action:
     was = next((one for one in before if one.name == server.name), None)
     if was is None:
         return "start"
     is_moved = (was.own_host, was.listen_port) != (server.own_host, server.listen_port)
-    return "restart" if dropping or is_moved else "reload"
+    return "restart" if beyond_reload or is_moved else "reload"
 
 
 def _refuse_unknown(option: str, addresses: Mapping[str, Address], plan: Plan) -> None:

@@ -37,6 +37,8 @@ _IMAGE: Final = re.compile(r"\S+")
 WITHIN_THE_POD: Final = "0.0.0.0"  # who may come is the Services' matter
 HOME: Final = "/nats"  # where a server is started: its configuration names its files from there
 KEYS: Final = "/keys"
+POLICY: Final = "policy.yaml"
+POLICY_FILES: Final = "/policy"
 GRAPH: Final = "/graph"
 METRICS_PORT: Final = 9464
 GATE: Final = "cheops-gate"
@@ -67,7 +69,7 @@ RIGHTS: Final[dict[str, tuple[Object, ...]]] = {
 
 
 class Choices(Struct, frozen=True):
-    """What a mesh does not say. `storage_class` "": the cluster's default."""
+    """What a mesh does not say. `storage_class` "": the cluster's default; `policy`: what such a file says."""
 
     namespace: str = "cheops"
     image: str = "cheops"
@@ -75,6 +77,7 @@ class Choices(Struct, frozen=True):
     storage_class: str = ""
     rules_namespace: str = ""
     gate: bool = False
+    policy: str = ""
 
     def __post_init__(self) -> None:
         """Raises SettingsError: what an API server would refuse after half of it is there."""
@@ -162,6 +165,12 @@ def _service(
         volumes.append(Volume("graph", GRAPH, claim=f"{name}-graph"))
         spec = claim("2Gi", choices.storage_class)
         made.append(names.within("v1", "PersistentVolumeClaim", f"{name}-graph", service, spec=spec))
+    texts = {**keys, **gate}
+    if service == "resolver" and choices.policy:
+        texts |= (said := {POLICY: choices.policy})
+        volumes.append(Volume("policy", POLICY_FILES, config="cheops-policy"))
+        made.append(names.within("v1", "ConfigMap", "cheops-policy", service, data=said))
+        settings = {**settings, "CHEOPS_POLICY": f"{POLICY_FILES}/{POLICY}"}
     ports, addresses = [("metrics", METRICS_PORT)], ["CHEOPS_METRICS_HOST"]
     if gate:
         volumes.append(Volume("gate", GATE_FILES, secret=f"{GATE}-tls"))
@@ -188,7 +197,7 @@ def _service(
         answers = {"path": "/healthz", "port": "gate", "scheme": "HTTPS"}
         container["readinessProbe"] = {"httpGet": answers, "periodSeconds": 5}
     pod = pod_of(service, container, volumes, name, token=bool(RIGHTS[service]))
-    return [*made, names.deployment(name, service, pod, {**keys, **gate})]
+    return [*made, names.deployment(name, service, pod, texts)]
 
 
 def _gate(names: Naming, site: Site, files: Files, choices: Choices) -> list[Object]:

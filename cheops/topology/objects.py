@@ -26,7 +26,7 @@ REQUESTS: Final = {
 
 
 class Volume(Struct, frozen=True):
-    """What a container sees at `path`: a Secret, with its keys as these files, or what is asked for with a claim.
+    """What a container sees at `path`: a Secret, with its keys as these files, a ConfigMap, or what a claim asks for.
 
     `files`: of a Secret, key → path below; () = each under its own name
     """
@@ -35,6 +35,7 @@ class Volume(Struct, frozen=True):
     path: str
     secret: str = ""
     claim: str = ""
+    config: str = ""
     files: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -42,6 +43,8 @@ class Volume(Struct, frozen=True):
         """Where it comes from; nothing of a claim that a StatefulSet makes."""
         if self.claim:
             return {"name": self.name, "persistentVolumeClaim": {"claimName": self.claim}}
+        if self.config:
+            return {"name": self.name, "configMap": {"name": self.config}}
         items = {"items": [{"key": key, "path": path} for key, path in self.files]} if self.files else {}
         return {"name": self.name, "secret": {"secretName": self.secret, "defaultMode": OWNER_AND_GROUP, **items}}
 
@@ -127,7 +130,8 @@ def pod_of(
         **container,
         "resources": {"requests": REQUESTS[component]},
         "volumeMounts": [
-            {"name": one.name, "mountPath": one.path, **({"readOnly": True} if one.secret else {})} for one in rows
+            {"name": one.name, "mountPath": one.path, **({"readOnly": True} if one.secret or one.config else {})}
+            for one in rows
         ],
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -139,7 +143,8 @@ def pod_of(
     return {
         **({"serviceAccountName": account} if account else {}),
         "automountServiceAccountToken": token,
+        "enableServiceLinks": False,  # the Service of the gate would set CHEOPS_GATE_PORT to an address
         "securityContext": {"runAsNonRoot": True, **user, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [within],
-        "volumes": [one.source for one in rows if one.secret or one.claim],
+        "volumes": [one.source for one in rows if one.secret or one.claim or one.config],
     }

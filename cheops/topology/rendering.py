@@ -13,8 +13,10 @@ from typing import Any, Final
 from cheops.topology.permissions import AUDITOR, LINK, ROLES, Permissions, Role, never_crossing, of_link, of_role
 from cheops.topology.plan import LOOPBACK, Plan, Router, Site, host_port
 from services.chassis.bus.sizes import SERVER_PAYLOAD_BYTES
+from services.chassis.bus.streams import STORE_BYTES
 
 SEED_VARIABLE: Final = "link_seed"
+STORE_BOUND: Final = "max_file_store"  # else three quarters of what is free: less than the streams of a site promise
 SITE_PING: Final = "2s"  # clients answer it, too: a service may be busy for 4 s before its server gives it up
 ROUTER_PING: Final = "1s"  # its peers are servers, which are never that busy: a dead link is noticed within 3 s
 PINGS_MISSED_MAX: Final = 2
@@ -45,7 +47,7 @@ def site_configuration(plan: Plan, site: Site, *, sync: str = "always") -> Confi
         "listen": host_port(site.own_host, site.listen_port or site.port),
         **_limits(SITE_PING),
         **_tls(plan),
-        "jetstream": {"store_dir": "store", "domain": site.name, "sync_interval": sync},
+        "jetstream": {"store_dir": "store", STORE_BOUND: STORE_BYTES, "domain": site.name, "sync_interval": sync},
         "authorization": {"users": [*users, *dialling]},
         "accounts": {SYSTEM_ACCOUNT: {"users": _users(site, [AUDITOR])}},
         "leafnodes": links,

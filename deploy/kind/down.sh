@@ -10,5 +10,5 @@ fi
 for keys in "$folder"/mesh/*/keys; do
   kind delete cluster --name "cheops-$(basename "$(dirname "$keys")")" --kubeconfig "$folder/kubeconfig"
 done
-docker rm -f cheops-router-1 >/dev/null
+docker rm -f cheops-router-1 >/dev/null 2>&1 || true  # up.sh may have ended before it began one
 rm -r "$folder"

@@ -30,7 +30,7 @@ for site in $(echo "$sites" | tr , ' '); do
   kind create cluster --name "cheops-$site" --kubeconfig "$folder/kubeconfig" --wait 180s
   kind load docker-image "$image" --name "cheops-$site"
   if [ -z "$servers" ]; then  # the network of kind is there from the first cluster on
-    docker run -d --name "$router" --network kind -v "$(cd "$folder" && pwd)/mesh/routers/router-1:/nats:ro" -w /nats \
+    docker run -d --name "$router" --network kind --user "$(id -u):$(id -g)" -v "$(cd "$folder" && pwd)/mesh/routers/router-1:/nats:ro" -w /nats \
       "$image" nats-server -c server.conf >/dev/null
   fi
   cheops mesh manifests "$site" --out "$folder/mesh" --image "$image" --storage 1Gi \

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 
 class CheopsError(Exception):
-    """Base of all errors that Cheops raises on purpose."""
+    """Base of all errors that Cheops raises on purpose, but for what a caller has said wrongly (a ValueError)."""
 
 
 class TransientError(CheopsError):

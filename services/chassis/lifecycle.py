@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ import structlog
 
 from services.chassis import logs, metrics
 from services.chassis.errors import CheopsError, SettingsError
-from services.chassis.settings import ServiceSettings, Settings, described, read_settings
+from services.chassis.settings import ServiceSettings, Settings, described, mistyped, read_settings
 
 SETTLED_AFTER_S = 20.0  # imports, rules and the first listing are in by then
 WHOLE = 2  # the generation of a run over everything that is followed
@@ -24,8 +25,16 @@ EXIT_ERROR = 1
 EXIT_USAGE = 2
 
 
-def main(name: str, model: type[Settings], run: Callable[[Settings], Awaitable[None]]) -> int:
-    """Run a service; SIGTERM and SIGINT end it with 0, an error that it cannot survive with 1, bad settings with 2."""
+def main(
+    name: str,
+    model: type[Settings],
+    run: Callable[[Settings], Awaitable[None]],
+    besides: Iterable[type[ServiceSettings]] = (),
+) -> int:
+    """Run a service; SIGTERM and SIGINT end it with 0, an error that it cannot survive with 1, bad settings with 2.
+
+    besides   whose settings `run` reads, too
+    """
     if {"-h", "--help"} & set(sys.argv[1:]):
         sys.stdout.write(usage(name, model))
         return 0
@@ -35,6 +44,8 @@ def main(name: str, model: type[Settings], run: Callable[[Settings], Awaitable[N
         sys.stderr.write(f"cheops: {error}\n")
         return EXIT_USAGE
     logs.configure(settings.log_level, settings.log_format)
+    for variable, like in mistyped((model, *besides), os.environ):
+        structlog.get_logger(name).warning("this sets nothing", variable=variable, site=settings.site, like=like)
     loop_factory = None
     if find_spec("uvloop"):
         import uvloop

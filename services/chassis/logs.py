@@ -1,4 +1,4 @@
-"""Logs: one constant sentence, facts as keys; text on a terminal, JSON otherwise.
+"""Logs: one constant sentence, facts as keys; text on a terminal, JSON otherwise, also what libraries say.
 
 What is in trouble says so at each try. A warning in the same words is written once a minute, with how often it was not.
 """
@@ -37,7 +37,22 @@ def configure(level: str = "info", form: str = "auto", *, cached: bool = True) -
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=cached,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, handlers=[Library()])
+
+
+def off_stdout() -> None:
+    """In somebody else's program, unless it has set structlog up: stdout is its own."""
+    if not structlog.is_configured():
+        structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+
+
+class Library(logging.Handler):
+    """What a library says, as a line of ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Its traceback goes with it."""
+        said = structlog.get_logger()
+        said.log(record.levelno, record.getMessage(), logger=record.name, exc_info=record.exc_info)
 
 
 class Quiet:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -15,6 +17,8 @@ from schemas.intents import SiteToken
 from services.chassis.bus.identity import Identity, identity_of
 from services.chassis.errors import SettingsError
 
+PREFIX: Final = "CHEOPS_"
+ALIKE: Final = 0.88  # of 1: one letter or two; what other services and people set is less so
 RULES: Final = "Further rule files: mine.yaml,other.yaml, or a JSON list."
 RULES_NAMESPACE: Final = "Namespace whose labelled ConfigMaps hold further rules; none: they are not read."
 
@@ -70,6 +74,13 @@ def read_settings(model: type[Settings], **given: Any) -> Settings:
 
 def _variable(steps: tuple[int | str, ...]) -> str:
     return f"CHEOPS_{str(steps[0]).upper()}" if steps else "CHEOPS_…"
+
+
+def mistyped(models: Iterable[type[ServiceSettings]], variables: Iterable[str]) -> list[tuple[str, str]]:
+    """Variables of ours that are none of these settings, and which of them each looks like."""
+    known = {f"{PREFIX}{name.upper()}" for model in models for name in model.model_fields}
+    strange = sorted(one for one in variables if one.startswith(PREFIX) and one not in known)
+    return [(one, near[0]) for one in strange if (near := get_close_matches(one, known, 1, ALIKE))]
 
 
 def described(model: type[ServiceSettings]) -> list[tuple[str, str]]:

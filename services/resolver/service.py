@@ -101,7 +101,7 @@ class ResolverService:
         self._has_given_up = False
         self._inquiries = Inquiries(site, bus, machine, now, self._asked_step, self._fetching)
         carrying = Carrying(machine, self._out, self._inquiries, self._liaison, now, self._begin)
-        self._stepping = Stepping(machine, carrying, self._turns, now)
+        self._stepping = Stepping(machine, carrying, self._turns, now, machine.docket.decided.tidy)
         self._tasks: asyncio.TaskGroup
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────────

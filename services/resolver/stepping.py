@@ -60,10 +60,18 @@ class _Asked:
 
 
 class Stepping:
-    """The steps of one site's machine."""
+    """The steps of one site's machine. `afterwards`: when what was decided is stored, since nobody waits for it."""
 
-    def __init__(self, machine: Machine, carrying: Carrying, turns: Turns, now: Callable[[], Moment]) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        carrying: Carrying,
+        turns: Turns,
+        now: Callable[[], Moment],
+        afterwards: Callable[[], None] = lambda: None,
+    ) -> None:
         self._machine, self._carrying, self._turns, self._now = machine, carrying, turns, now
+        self._afterwards = afterwards
         self._lock = asyncio.Lock()
         self._waiting = deque[_Asked]()
         self._failed = False
@@ -82,7 +90,7 @@ class Stepping:
                         await self._decide()
                     finally:  # one that ends the resolver takes no other's decision with it
                         await self._carry_out()
-                    self._machine.docket.decided.tidy()
+                    self._afterwards()
         finally:
             with suppress(ValueError):
                 self._waiting.remove(asked)  # nobody waits for it any more

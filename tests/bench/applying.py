@@ -6,7 +6,8 @@ An executor asks its ledger, keeps what it replaces, applies on the condition th
 outcome and acknowledges. It runs as its service does: on uvloop (so does the bare loop), with its log written. What is
 the resolver's, making operations, having updates rehearsed and reading outcomes, is left out; storing operations is
 not. An executor sends more than the least that a bare loop can: the operation's id, the condition, strict validation.
-So another bare loop sends exactly its requests.
+So another bare loop sends exactly its requests, and a third one takes them from a stream and stores a word on each
+(barest.py).
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from schemas.relations.loader import load_catalogue
 from schemas.verdicts import Action, Preconditions
 from services.chassis import logs
 from services.chassis.bus import nats
-from services.chassis.bus.port import Bus, ToStore
+from services.chassis.bus.port import Bus, Reader, ToStore
 from services.chassis.kubernetes.connection import connect
 from services.chassis.lifecycle import settle
 from services.executor.carrying import Limits
@@ -48,11 +49,12 @@ from services.executor.kubernetes.client import KubernetesClient
 from services.executor.kubernetes.cluster import APPLY
 from services.executor.service import ExecutorService
 from services.resolver.carrying import OPERATIONS_MAX
+from tests.bench import barest
 from tests.bench.history import SITE
 from tests.bench.measuring import Row, spent_s
 
 AT_ONE_TIME: Final = 16  # the executor's default
-TURNS: Final = 9  # each creation is first, second and third equally often
+TURNS: Final = 8  # each creation is first, second, third and last equally often
 EACH: Final = 512
 RATIO_GOAL: Final = 0.8
 WAIT_S: Final = 120.0
@@ -115,14 +117,16 @@ async def _executor(url: str, kubeconfig: Path) -> AsyncIterator[None]:
 
 
 async def _turns(client: KubernetesClient, bus: Bus, bus_pid: int) -> list[Row]:
-    clock = Clock(bus_pid)
+    clock, reader = Clock(bus_pid), await barest.opened(bus)
     for number in range(TURNS + 1):
         clock.counts = number > 0  # the first ones open connections
-        bare, same, ours = f"bare-{number}", f"same-{number}", f"ours-{number}"
-        made, sent = _operations("create", ours), [*map(_as_sent, _operations("create", same))]
+        bare, same, least, ours = (f"{what}-{number}" for what in ("bare", "same", "least", "ours"))
+        made, taken = _operations("create", ours), _operations("create", least)
+        sent = [*map(_as_sent, _operations("create", same))]
         creations: list[tuple[str, Callable[[], Awaitable[list[bytes]]]]] = [
             ("bare", partial(_bare, client, LEAST, [*_manifests(bare)])),
             ("same", partial(_bare, client, APPLY, sent)),
+            ("barest", partial(_barest, client, bus, reader, taken)),
             ("ours", partial(_carried_out, bus, [*map(_to_store, made)])),
         ]
         first = number % len(creations)
@@ -174,11 +178,16 @@ def _rows(clock: Clock) -> list[Row]:
     return [
         Row("bare loop of applies, a second", rate("bare"), ""),
         Row("bare loop of the executor's requests, a second", rate("same"), ""),
+        Row("barest executor, the same requests, a second", rate("barest"), ""),
         Row("executor, operation → final outcome, a second", rate("ours"), ""),
         Row("executor against the bare loop", clock.ratio("ours", "bare"), "×", RATIO_GOAL, "more"),
         Row("executor against the bare loop of its requests", clock.ratio("ours", "same"), "×"),
+        Row("executor against the barest executor", clock.ratio("ours", "barest"), "×"),
+        Row("barest executor against the bare loop", clock.ratio("barest", "bare"), "×"),
         Row("bare loop, CPU of the process for each", 1e3 * clock.middle("bare", lambda one: one.own_s), "ms"),
+        Row("barest executor, the same", 1e3 * clock.middle("barest", lambda one: one.own_s), "ms"),
         Row("executor, the same", 1e3 * clock.middle("ours", lambda one: one.own_s), "ms"),
+        Row("barest executor, CPU of nats-server for each", 1e3 * clock.middle("barest", lambda one: one.bus_s), "ms"),
         Row("executor, CPU of nats-server for each", 1e3 * clock.middle("ours", lambda one: one.bus_s), "ms"),
         Row("bare loop of updates, a second", rate("bare, updating"), ""),
         Row("executor, updates, a second", rate("ours, updating"), ""),
@@ -190,6 +199,10 @@ def _manifests(prefix: str, value: str = "value") -> Iterator[Manifest]:
     for number in range(EACH):
         metadata = {"name": f"{prefix}-{number}", "namespace": "default"}
         yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"key": value}}
+
+
+def _path(manifest: Manifest) -> str:
+    return f"/api/v1/namespaces/default/configmaps/{manifest['metadata']['name']}"
 
 
 def _as_sent(operation: Operation) -> Manifest:
@@ -210,13 +223,23 @@ async def _rehearsed(bus: Bus, operations: list[Operation]) -> None:
         assert all(one.status == 0 for one in RehearsalAnswer.from_json(answer.payload).results)
 
 
+async def _barest(client: KubernetesClient, bus: Bus, reader: Reader, operations: list[Operation]) -> list[bytes]:
+    sent = {one.id: _as_sent(one) for one in operations}
+
+    async def act(operation_id: str) -> None:
+        manifest = sent[operation_id]
+        await client.apply(_path(manifest), APPLY, manifest)
+
+    await barest.carried_out(bus, reader, operations, act, AT_ONE_TIME)
+    return []
+
+
 async def _bare(client: KubernetesClient, params: dict[str, str], wanted: list[Manifest]) -> list[bytes]:
     free = asyncio.Semaphore(AT_ONE_TIME)
 
     async def apply(manifest: Manifest) -> None:
-        path = f"/api/v1/namespaces/default/configmaps/{manifest['metadata']['name']}"
         async with free:
-            await client.apply(path, params, manifest)
+            await client.apply(_path(manifest), params, manifest)
 
     await asyncio.gather(*map(apply, wanted))
     return []

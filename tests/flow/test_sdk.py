@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,6 +22,7 @@ from schemas.envelope import MessageError
 from services.chassis.errors import BusUnavailableError, TransientError
 from tests.kit.waiting import eventually
 
+ROOT = Path(__file__).parents[2]
 WAIT_S = 60.0
 SHOP = tuple(one.body for one in read_documents(MANIFESTS / "shop.yaml"))
 
@@ -58,6 +62,27 @@ async def test_a_denial_is_a_value_with_its_users_and_an_unused_thing_goes(mesh:
     assert [step.action for step in allowed.plan] == ["delete"]
 
 
+async def test_the_program_of_the_first_page_runs_as_it_stands(bed: Testbed, mesh: Mesh, tmp_path: Path) -> None:
+    (program,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    (tmp_path / "program.py").write_text(program)
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, "program.py", cwd=tmp_path, stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "CHEOPS_CONTEXT": str(bed.context_file)},
+    )  # fmt: skip
+    assert running.stdout is not None
+    try:
+        async with asyncio.timeout(WAIT_S):
+            assert await running.stdout.readline() == b"deny D310 D311\n"
+            further = asyncio.ensure_future(running.stdout.readline())
+            while not further.done():  # it listens a moment after it has said that
+                await mesh.submit(Intent.read("secret/nobody", namespace="shop"), site="oslo")
+                await asyncio.wait({further}, timeout=0.2)
+        assert further.result().startswith(b"oslo read Secret shop/nobody @ oslo: ")
+    finally:
+        running.kill()
+        await running.wait()
+
+
 async def test_a_preview_stores_nothing(mesh: Mesh) -> None:
     draft = Intent.delete("secret/edge-ca", namespace="shop", cascade="dependents", preview=True)
     verdict = await mesh.submit(draft, site="lyon", intent_id="i-preview")
@@ -82,6 +107,8 @@ async def test_verdicts_come_as_they_are_decided_and_stay_to_be_read(mesh: Mesh)
     assert (chain.intent.verb, chain.verdicts) == ("read", (denied,))
     with pytest.raises(ValueError, match="decision 'denied'"):
         await anext(mesh.verdicts(decision="denied"))
+    with pytest.raises(ValueError, match="code '310'"):
+        await anext(mesh.alerts(code="310", follow=True))
 
 
 async def test_the_tree_is_nodes_with_a_state_and_edges_with_a_field(mesh: Mesh) -> None:

@@ -30,6 +30,9 @@ def test_the_context_that_is_printed_finds_the_keys_whatever_folder_was_named(tm
     assert context.sites == ("lyon", "oslo")
     for site, server in context.servers.items():
         assert (Path(server.keys) / "client.nk").is_file(), f"{site}: {server.keys}"
+    told = (tmp_path / "told").read_text()
+    assert f"--user {os.getuid()}:{os.getgid()} " in told, "the router reads files of whoever made them"
+    (programs / "docker").write_text("#!/bin/sh\nexit 1\n")  # it knows no router: up.sh did not come so far
     ended = subprocess.run([SCRIPTS / "down.sh", "bed"], cwd=tmp_path, env={**os.environ, "PATH": path}, check=True)
     assert (ended.returncode, (tmp_path / "bed").exists()) == (0, False)
     told = (tmp_path / "told").read_text()

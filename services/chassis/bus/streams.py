@@ -22,6 +22,7 @@ RULES_AGE_S: Final = 3650 * DAY_S  # rules that nobody changes hold for years, a
 RULES_BYTES_MAX: Final = GIB // 16  # of many sites that share one server, too: half a megabyte each at most
 DUPLICATE_WINDOW_S: Final = 600.0
 HEADERS_BYTES_MAX: Final = 60 * 1024  # JetStream stores no message whose headers are larger than 64 KiB
+STORE_BYTES: Final = 16 * GIB  # what a server lets streams promise together: more than those of a site do (promised)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,12 @@ def site_streams(site: SiteName) -> tuple[StreamDefinition, ...]:
         StreamDefinition(inbox, 7 * DAY_S, MAILS_BYTES_MAX, work_queue=True, bound=subjects.inbox_subjects(site)),
         StreamDefinition(outbox, 7 * DAY_S, MAILS_BYTES_MAX, work_queue=True, bound=leaving),
     )
+
+
+def promised(sites: int = 1) -> int:
+    """How many bytes the streams of so many sites hold at most: a server's max_file_store is no less."""
+    own = sum(one.max_bytes for one in site_streams(SiteName("any")))
+    return sum(one.max_bytes for one in STREAMS) + sites * own
 
 
 async def ensure_streams(bus: Bus, site: SiteName | None = None, *, update: bool = True) -> None:

@@ -16,6 +16,7 @@ and a user-less context with TLS ends in a TypeError.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import ssl
 import time
@@ -37,6 +38,15 @@ ANONYMOUS: Final = "cheops-nobody"
 _files: Any = kube_config  # the package ships no annotations
 _pod: Any = incluster_config
 log = structlog.get_logger(__name__)
+
+
+def _tells_something(record: logging.LogRecord) -> bool:
+    """An encrypted watch that is closed here, while the API server still speaks, is no failure, as uvloop thinks."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, RuntimeError) and "the handler is closed" in str(error))
+
+
+logging.getLogger("asyncio").addFilter(_tells_something)
 
 
 class Connection:

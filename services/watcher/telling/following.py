@@ -34,7 +34,7 @@ class KindFollower:
         self.reread = False  # until the next listing ends: what is known may read differently now
         self.unreadable: dict[ResourceId, str] = {}
         self.version = ""  # everything up to here was observed
-        self._unseen: dict[ResourceId, object] | None = None  # of the listing under way: known and not yet named
+        self._is_listing = False
         self._announcing = False
         self._asked: str | None = _EVERYTHING if announce else None
 
@@ -49,7 +49,7 @@ class KindFollower:
 
     def answer(self) -> Iterator[ResourceEvent]:
         """Answer the open question if that takes no listing."""
-        if self._asked and self.listed and self._unseen is None and self._asked == self.ledger.digest():
+        if self._asked and self.listed and not self._is_listing and self._asked == self.ledger.digest():
             self._asked = None
             yield self._mark("sync_same")
 
@@ -61,7 +61,7 @@ class KindFollower:
         """
         if self._asked is None or self._announcing:
             return False
-        if self._unseen is not None:
+        if self._is_listing:
             return self._asked == _EVERYTHING  # a silent listing under way would have to be repeated
         return self.listed
 
@@ -105,15 +105,13 @@ class KindFollower:
         """The kind is not served any more: its resources are gone with it."""
         for resource in list(self.ledger):
             yield self._delete(resource)
-        self.listed, self._unseen, self._announcing = False, None, False
+        self.listed = self._is_listing = self._announcing = False
 
     def _put(self, state: ResourceState) -> Iterable[ResourceEvent]:
         resource = state.resource
         self._reach(state.resource_version)
         if self.unreadable:
             self.unreadable.pop(resource, None)
-        if self._unseen is not None:
-            self._unseen.pop(resource, None)
         difference = self.ledger.put(state)
         if difference == "recreated":
             return self._recreate(state)
@@ -131,8 +129,7 @@ class KindFollower:
     def _see(self, seen: Seen) -> Iterable[ResourceEvent]:
         """Known at this version, or not to be published: the version alone is kept."""
         self._reach(seen.resource_version)
-        if self._unseen is not None:
-            self._unseen.pop(seen.resource, None)
+        self.ledger.name(seen.resource)
         if self.ledger.has(seen.resource, seen.uid, seen.resource_version):
             return ()
         known = self.ledger.find(seen.resource)
@@ -154,7 +151,8 @@ class KindFollower:
         return (self._delete(gone.resource, gone.resource_version),)
 
     def _begin(self) -> Iterable[ResourceEvent]:
-        self._unseen = self.ledger.names()
+        self.ledger.begin()
+        self._is_listing = True
         self.unreadable.clear()
         if not self._announcing and self._asked != _EVERYTHING:
             return ()
@@ -162,9 +160,9 @@ class KindFollower:
         return (ResourceEvent("sync_start", kind=self.served.kind),)
 
     def _end(self, version: str) -> Iterator[ResourceEvent]:
-        while self._unseen:  # no list of them: the collector would walk over it
-            yield self._delete(self._unseen.popitem()[0])
-        self._unseen, self.listed, self.reread, self.version = None, True, False, version
+        while (gone := self.ledger.take_unnamed()) is not None:  # no list of them: the collector would walk over it
+            yield _deletion(*gone)
+        self._is_listing, self.listed, self.reread, self.version = False, True, False, version
         if self._announcing:
             self._announcing = False
             yield self._mark("sync_end")
@@ -175,23 +173,21 @@ class KindFollower:
 
     def _reach(self, version: str) -> None:
         """A change was observed. The objects of a listing come in no order: its end says how far it reaches."""
-        if self._unseen is None:
+        if not self._is_listing:
             self.version = version
 
     def _delete(self, resource: ResourceId, version: str = "") -> ResourceEvent:
-        known = self.ledger.remove(resource)
-        if self._unseen is not None:
-            self._unseen.pop(resource, None)
-        uid, known_version = (known.uid, known.version) if known else ("", "")
-        return ResourceEvent("delete", resource=resource, uid=uid, resource_version=version or known_version)
+        return _deletion(resource, self.ledger.remove(resource) or Entry(""), version)
 
     def _note_unreadable(self, observation: Unreadable) -> None:
-        if self._unseen is not None:
-            self._unseen.pop(observation.resource, None)  # it exists: not being understood is not being absent
-        self.ledger.note(observation.resource, Entry(observation.uid))
+        self.ledger.note(observation.resource, Entry(observation.uid))  # not being understood is not being absent
         if len(self.unreadable) < UNREADABLE_MAX or observation.resource in self.unreadable:
             self.unreadable[observation.resource] = observation.reason
 
     @property
     def _silent(self) -> bool:
         return not self.listed and not self._announcing
+
+
+def _deletion(resource: ResourceId, known: Entry, version: str = "") -> ResourceEvent:
+    return ResourceEvent("delete", resource=resource, uid=known.uid, resource_version=version or known.version)

@@ -4,6 +4,7 @@
 test_ledger.py holds both to the same answers.
 """
 
+from itertools import chain
 from typing import Literal, NamedTuple
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -126,30 +127,61 @@ class Entry(NamedTuple):
 cdef class KindLedger:
     """The resources of one kind, as the bus was told."""
 
-    cdef dict _lines  # bytes: weight, uid, version, digest
+    cdef dict _lines, _unnamed  # bytes: weight, uid, version, digest
     cdef uint64_t _sum  # of the weights; all that a digest says of it is 64 bits
 
     def __init__(self):
-        self._lines = {}
+        self._lines, self._unnamed = {}, {}
 
     def __len__(self):
-        return len(self._lines)
+        return len(self._lines) + len(self._unnamed)
 
     def __iter__(self):
-        return iter(self._lines)
+        return chain(self._lines, self._unnamed)
 
-    def names(self):
-        """All of them, to be crossed out."""
-        return self._lines.copy()
+    def begin(self):
+        """A listing begins: it has named nothing yet. One that was under way does not count."""
+        cdef dict larger = self._lines, smaller = self._unnamed
+        if len(larger) < len(smaller):
+            larger, smaller = smaller, larger
+        larger.update(smaller)
+        self._lines, self._unnamed = {}, larger
+
+    def name(self, resource):
+        """The listing has it, or what came meanwhile."""
+        self._name(resource)
+
+    cdef int _name(self, object resource) except -1:
+        cdef PyObject *line
+        if not self._unnamed:
+            return 0
+        line = PyDict_GetItem(self._unnamed, resource)
+        if line is not NULL:
+            self._lines[resource] = <object>line
+            del self._unnamed[resource]
+        return 0
+
+    def take_unnamed(self):
+        """Of what the listing did not name, the next one; its deletion is published. None: there is no more."""
+        if not self._unnamed:
+            self._unnamed = {}  # its room stays as large as it was
+            return None
+        resource, line = self._unnamed.popitem()
+        self._sum -= _weight(<PyObject *>line)
+        return resource, Entry(*_words(line))
 
     def find(self, resource):
         """What was last published of a resource."""
-        line = self._lines.get(resource)
-        return None if line is None else Entry(*_words(line))
+        cdef PyObject *line = self._find(resource)
+        return None if line is NULL else Entry(*_words(<bytes>line))
+
+    cdef PyObject *_find(self, object resource) noexcept:
+        cdef PyObject *line = PyDict_GetItem(self._lines, resource)
+        return line if line is not NULL else PyDict_GetItem(self._unnamed, resource)
 
     def has(self, resource, str uid not None, str version not None):
         """Whether it was published at this version."""
-        cdef PyObject *line = PyDict_GetItem(self._lines, resource)
+        cdef PyObject *line = self._find(resource)
         cdef Py_ssize_t place
         if line is NULL:
             return False
@@ -157,7 +189,7 @@ cdef class KindLedger:
         return place > 0 and _passed(<bytes>line, place, version) > 0
 
     def put(self, state):
-        """A state is published; how it differs from what was. Not when it is "recreated"."""
+        """A state is published and named; how it differs from what was. Not when it is "recreated"."""
         cdef PyObject *one = <PyObject *>state
         cdef PyObject *known
         cdef object resource
@@ -166,6 +198,7 @@ cdef class KindLedger:
         if type(state) is not _state:
             raise TypeError(f"{type(state).__name__} is no state")
         resource, line = <object>field_at(one, RESOURCE), _line_of(one)
+        self._name(resource)
         known = PyDict_GetItem(self._lines, resource)
         if known is not NULL:
             if _say_the_same(<bytes>known, line):
@@ -177,8 +210,10 @@ cdef class KindLedger:
         return "changed"
 
     def note(self, resource, entry):
-        """Keep an entry; one without a version stands for a resource that exists and could not be told."""
-        cdef PyObject *known = PyDict_GetItem(self._lines, resource)
+        """Keep and name an entry; one without a version stands for a resource that exists and could not be told."""
+        cdef PyObject *known
+        self._name(resource)
+        known = PyDict_GetItem(self._lines, resource)
         self._keep(resource, _joined("\0".join(entry)), 0 if known is NULL else _weight(known))
 
     cdef int _keep(self, object resource, bytes line, uint64_t former) except -1:
@@ -189,6 +224,7 @@ cdef class KindLedger:
 
     def remove(self, resource):
         """The deletion is published."""
+        self._name(resource)
         line = self._lines.pop(resource, None)
         if line is None:
             return None
@@ -197,4 +233,4 @@ cdef class KindLedger:
 
     def digest(self):
         """What a receiver that missed nothing computes as well (events.kind_digest)."""
-        return weighed(len(self._lines), self._sum)
+        return weighed(len(self), self._sum)

@@ -12,8 +12,9 @@ import pytest
 
 from cheops.sandbox.natsserver import NatsServer
 from services.chassis.bus import nats
+from services.chassis.bus.streams import STORE_BYTES, ensure_streams, promised
 from services.chassis.errors import BusUnavailableError, PermanentError, SettingsError, TransientError
-from tests.contract.bus.words import EVENT, WAIT_S, store
+from tests.contract.bus.words import EVENT, LYON, WAIT_S, store
 
 CONNECT_MAX_S = 3.0
 
@@ -128,6 +129,41 @@ async def test_a_service_that_waits_can_be_stopped() -> None:
         async with asyncio.timeout(CONNECT_MAX_S):
             await asyncio.wait({waiting})
     assert waiting.cancelled()
+
+
+async def test_who_stops_waiting_for_a_connection_leaves_none_open() -> None:
+    reached, left = asyncio.Event(), asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reached.set()
+        await reader.read()
+        left.set()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server, asyncio.timeout(WAIT_S):
+        url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        waiting = asyncio.create_task(nats.connect(url, name="test", wait=False))
+        await reached.wait()
+        waiting.cancel()
+        await asyncio.wait({waiting})
+        await left.wait()
+    assert waiting.cancelled()
+
+
+async def test_the_streams_of_a_site_promise_what_is_said_and_a_server_for_less_is_told_from_one_for_all(
+    tmp_path: Path,
+) -> None:
+    """Unless it is told a bound, a server takes three quarters of what is free: on 10 GiB too little."""
+    for room, holds_all in ((promised() - 1, False), (promised(), True), (STORE_BYTES, True)):
+        store = {"jetstream": {"store_dir": "store", "max_file_store": room}}
+        async with NatsServer(tmp_path / str(room), "lyon", sync="2m", more=store) as server:
+            bus = await nats.connect(server.url, name="test")
+            if holds_all:
+                await ensure_streams(bus, LYON)
+            else:
+                with pytest.raises(PermanentError, match=r"insufficient storage .*max_file_store"):
+                    await ensure_streams(bus, LYON)
+            await bus.close()
 
 
 async def test_a_server_for_small_messages_says_which_setting_to_change(tmp_path: Path) -> None:

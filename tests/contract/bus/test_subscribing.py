@@ -54,6 +54,22 @@ async def test_a_slow_subscriber_loses_the_oldest_keeps_the_newest_and_it_is_cou
     assert [one["dropped"] for one in logs if "dropped" in one] == [50]
 
 
+async def test_who_gives_up_while_subscribing_leaves_a_bus_that_works(bus: Bus) -> None:
+    async def listen() -> None:
+        async with bus.subscribe(BEAT):
+            await asyncio.Event().wait()
+
+    for steps in range(12):  # whatever it waits for just then: the server's word as well
+        listening = asyncio.create_task(listen())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        listening.cancel()
+        await asyncio.wait({listening})
+    async with bus.subscribe(BEAT) as messages, asyncio.timeout(WAIT_S):
+        await bus.emit(BEAT, b"heard")
+        assert (await anext(messages)).payload == b"heard"
+
+
 async def test_closing_ends_the_subscriptions_and_every_later_use_says_so(bus: Bus) -> None:
     async with bus.subscribe(BEAT) as messages:
         await bus.emit(BEAT, b"last")

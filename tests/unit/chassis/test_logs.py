@@ -1,12 +1,17 @@
-"""What is said again and again is written once a minute."""
+"""What is said again and again is written once a minute; all that is said has one form."""
 
 from __future__ import annotations
 
+import json
+import logging
+import subprocess
+import sys
 from contextlib import suppress
 from typing import Any
 
 import structlog
 
+from services.chassis.kubernetes import connection
 from services.chassis.logs import QUIET_S, WARNINGS_MAX, Quiet
 
 
@@ -53,3 +58,46 @@ def test_of_many_warnings_some_are_remembered() -> None:
     log.say("not understood", subject="s0")
     log.say("not understood", subject=f"s{2 * WARNINGS_MAX - 1}")
     assert len(log.written) == 2 * WARNINGS_MAX + 1
+
+
+def test_what_a_library_says_is_one_line_of_the_same_form_with_its_traceback() -> None:
+    program = """
+import logging
+from services.chassis import logs
+logs.configure(form="json")
+try:
+    raise OSError("no such host")
+except OSError:
+    logging.getLogger("aiohttp").exception("cannot reach %s", "lyon")
+logging.getLogger("aiohttp").info("nobody asked")
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    (line,) = ran.stderr.splitlines()
+    said = json.loads(line)
+    assert (said["event"], said["logger"], said["level"]) == ("cannot reach lyon", "aiohttp", "error")
+    assert said["exception"].endswith("OSError: no such host")
+
+
+def test_what_is_said_of_the_bus_in_a_program_that_uses_the_sdk_does_not_mix_with_what_that_prints() -> None:
+    program = """
+import asyncio, structlog
+from cheops import connect
+from cheops.contexts import Context, Server
+
+async def main():
+    async with connect(Context(servers={"lyon": Server()})):
+        structlog.get_logger().warning("the bus is lost")
+
+asyncio.run(main())
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (ran.stdout, "the bus is lost" in ran.stderr) == ("", True)
+
+
+def test_the_end_of_a_watch_is_no_failure_and_other_failures_of_a_loop_are() -> None:
+    assert connection is not None
+    closed = RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+    for error, is_told in ((closed, False), (RuntimeError("no room"), True), (OSError("the handler is closed"), True)):
+        found = (type(error), error, None)
+        record = logging.LogRecord("asyncio", logging.ERROR, "", 0, "Fatal error on SSL protocol", None, found)
+        assert bool(logging.getLogger("asyncio").filter(record)) is is_told

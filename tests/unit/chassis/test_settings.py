@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from cheops.site import SiteSettings
 from schemas.identity import KindId
 from services.chassis.errors import SettingsError
-from services.chassis.settings import ServiceSettings, read_settings
+from services.chassis.settings import ServiceSettings, mistyped, read_settings
 from services.executor.__main__ import ExecutorSettings
 from services.resolver.__main__ import ResolverSettings
 from services.watcher.__main__ import WatcherSettings
@@ -69,3 +74,46 @@ def test_the_page_of_a_service_names_all_its_settings(tmp_path: Path) -> None:
         page = Shell(tmp_path)("serve", service, "--help").out
         names = {f"CHEOPS_{field.upper()}" for model in read for field in model.model_fields}
         assert names <= set(page.split()), service
+
+
+def test_a_variable_that_looks_like_a_setting_is_told_and_what_others_read_is_not() -> None:
+    models = (WatcherSettings, ResolverSettings, ExecutorSettings, SiteSettings)
+    others = {
+        "CHEOPS_CONTEXT",
+        "CHEOPS_COMPILED",
+        "CHEOPS_CONTROLPLANE_DIR",
+        "CHEOPS_SINCE",
+        "CHEOPS_POLICY_FILE",
+        "HOME",
+    }
+    settings = {f"CHEOPS_{name.upper()}" for model in models for name in model.model_fields}
+    for model in models:
+        assert mistyped([model], settings | others) == [], model
+    typed = ("CHEOPS_SNAPSHOT", "CHEOPS_PEER", "CHEOPS_PEERS", "CHEOPS_POLCY")
+    assert mistyped([ResolverSettings], typed) == [
+        ("CHEOPS_PEER", "CHEOPS_PEERS"),
+        ("CHEOPS_POLCY", "CHEOPS_POLICY"),
+        ("CHEOPS_SNAPSHOT", "CHEOPS_SNAPSHOTS"),
+    ]
+
+
+def test_a_service_says_at_its_start_which_variable_sets_nothing() -> None:
+    program = """
+from services.chassis import lifecycle
+from services.chassis.settings import ServiceSettings
+
+async def run(settings):
+    pass
+
+lifecycle.main("any", ServiceSettings, run)
+"""
+    environment = {**os.environ, "CHEOPS_NATS_KEY": "/keys"}
+    of_a_site = subprocess.run(
+        [sys.executable, "-m", "cheops", "serve", "site"], capture_output=True, text=True, check=False,
+        env={**environment, "CHEOPS_PEER": "oslo", "CHEOPS_KUBECONFIG": "/nowhere"},
+    )  # fmt: skip
+    first, second, *_ = map(json.loads, of_a_site.stderr.splitlines()[:2])
+    assert (first["like"], second["like"]) == ("CHEOPS_NATS_KEYS", "CHEOPS_PEERS")
+    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    said = json.loads(ran.stderr)
+    assert (said["level"], said["variable"], said["like"]) == ("warning", "CHEOPS_NATS_KEY", "CHEOPS_NATS_KEYS")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 from typing import Any
 
 import msgspec
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from schemas.events import ResourceEvent, ResourceState
+from schemas.identity import ResourceId
 from schemas.relations.extract import Extractor, with_packs
 from schemas.relations.loader import load_catalogue
-from schemas.relations.resting import Resting, changes_by_itself
+from schemas.relations.resting import REPLACED_MAX, Resting, changes_by_itself
+from schemas.relations.run import Rested
 from schemas.relations.surface import builtin_surface
 from services.watcher.telling.teller import Teller
 from tests.bench.fleet import Fleet
@@ -154,6 +157,24 @@ def test_so_many_are_kept_and_what_was_not_met_for_longest_goes_first() -> None:
     assert len(resting._kept) == 10
     assert second.resource not in resting._kept
     assert {first.resource, *(one.resource for one in others)} < set(resting._kept)
+
+
+def test_the_collector_looks_at_what_is_kept_instead_of_others_some_at_a_time() -> None:
+    resting, rested, runs = Resting(10), Rested("", (), (), {}, None, {}, (), ()), list[int]()
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "stop":
+            runs.append(info["generation"])
+
+    gc.disable()
+    gc.callbacks.append(note)
+    try:
+        for number in range(10 + 3 * REPLACED_MAX):
+            resting.keep(ResourceId(f"Pod/shop/{number}"), rested)
+    finally:
+        gc.callbacks.remove(note)
+        gc.enable()
+    assert runs == [1, 1, 1]
 
 
 def test_no_value_of_a_secret_or_a_config_map_is_kept() -> None:

@@ -87,6 +87,21 @@ def test_the_newest_is_whole_older_ones_are_equal_and_the_oldest_is_forgotten(mo
     assert kept.get("i-2") == {"number": 7}
 
 
+def test_who_has_no_time_to_pack_leaves_so_many_as_they_are_until_there_is() -> None:
+    kept: Shelf[dict[str, int]] = Shelf(10, 2, slack=3)
+    put = {f"i-{number}": {"number": number} for number in range(6)}
+    for name, one in put.items():
+        kept.put(name, one)
+
+    def as_they_are() -> list[str]:
+        return [name for name in kept if kept.get(name) is put[name]]
+
+    assert as_they_are() == ["i-1", "i-2", "i-3", "i-4", "i-5"]
+    kept.tidy()
+    assert as_they_are() == ["i-4", "i-5"]
+    assert [kept.get(name) for name in kept] == [*put.values()]
+
+
 def test_of_many_that_wait_some_are_judged_in_a_step_and_all_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(docket, "WOKEN_MAX", 3)
     world = World()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -59,10 +59,12 @@ class Stored:
         self.stores.append(len(effects))
 
 
-def stepping(machine: Deciding, stored: Stored, turns: Turns | None = None) -> Stepping:
+def stepping(
+    machine: Deciding, stored: Stored, turns: Turns | None = None, afterwards: Callable[[], None] = lambda: None
+) -> Stepping:
     nobody = cast("Any", None)
     carrying = Carrying(cast("Any", machine), cast("Any", stored), nobody, nobody, lambda: NOW, nobody)
-    return Stepping(cast("Any", machine), carrying, turns or Turns(), lambda: NOW)
+    return Stepping(cast("Any", machine), carrying, turns or Turns(), lambda: NOW, afterwards)
 
 
 def intent(verdicts: int) -> IntentSeen:
@@ -147,6 +149,14 @@ async def test_no_more_is_stored_at_a_time_than_an_idle_disk_would_keep_somebody
     await asyncio.gather(*tasks)
     assert stored.numbers == [*range(800)]
     assert max(stored.stores) == TOGETHER_MAX
+
+
+async def test_what_nobody_waits_for_is_done_when_the_decisions_are_stored() -> None:
+    machine, stored, done_after = Deciding(), Stored(2), list[int]()
+    steps = stepping(machine, stored, afterwards=lambda: done_after.append(len(stored.numbers)))
+    await steps.step([intent(1), intent(2)])
+    await steps.step([intent(1)])
+    assert done_after == [3, 4]
 
 
 async def test_an_error_is_told_to_whose_signal_it_was_and_takes_no_other_decision_with_it() -> None:

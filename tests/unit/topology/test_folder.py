@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +44,17 @@ def test_a_new_mesh_has_a_configuration_a_server_and_seeds_that_only_their_owner
         assert file.stat().st_mode & 0o077 == 0
     for file in folder.path.rglob("server.conf"):
         assert not any(seed.strip() in file.read_text() for seed in seeds(folder).values())
+
+
+def test_what_git_takes_of_a_mesh_holds_no_secret(tmp_path: Path) -> None:
+    made = MeshFolder(tmp_path / "mesh")
+    made.init(["lyon", "oslo"], 1, {}, tls=True)
+    git = ("git", "-c", "core.excludesFile=", "-C", str(tmp_path))
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "add", "-A"], check=True)
+    listed = subprocess.run([*git, "ls-files"], check=True, capture_output=True, text=True).stdout.split()
+    configurations = [f"mesh/{one}/server.conf" for one in ("lyon", "oslo", "routers/router-1")]
+    assert listed == ["mesh/.gitignore", *configurations[:1], "mesh/mesh.json", *configurations[1:]]
 
 
 def test_init_again_with_a_further_site_keeps_keys_and_reloads_routers_only(folder: MeshFolder) -> None:
@@ -138,6 +150,13 @@ def test_a_server_that_is_to_listen_elsewhere_is_restarted_and_nobody_else(folde
     assert actions(folder.add("nice", {}, {"oslo": ("::", 0)}))["oslo"] == "restart"
 
 
+def test_a_server_whose_store_had_no_bound_is_restarted_since_it_takes_none_by_a_reload(folder: MeshFolder) -> None:
+    server = folder.path / "lyon" / "server.conf"
+    server.write_text(re.sub(r'"max_file_store": \d+,\n *', "", server.read_text()))
+    assert actions(folder.init(["lyon", "oslo"], 2, {})) == {"lyon": "restart"}
+    assert actions(folder.init(["lyon", "oslo"], 2, {})) == {}
+
+
 def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(SettingsError, match="holds something else"):
@@ -191,5 +210,5 @@ def test_a_new_mesh_that_had_no_room_is_made_when_it_is_asked_for_again(tmp_path
         made.init(["lyon"], 1, {}, tls=True)
     starts = actions(made.init(["lyon"], 1, {}, tls=True))
     assert starts == {"router-1": "start", "lyon": "start"}
-    assert not list(made.path.rglob(".*")), "something is left of the first"
+    assert {one.name for one in made.path.rglob(".*")} == {".gitignore"}, "something is left of the first"
     assert made.plan().names == ("lyon",)

@@ -63,6 +63,10 @@ def test_each_service_has_its_own_keys_and_nobody_those_of_people_or_of_the_serv
 def test_only_who_speaks_to_the_api_server_has_a_token_and_a_role(folder: MeshFolder) -> None:
     objects = by_name(folder.manifests("lyon", Choices()))
     assert pod(objects, "StatefulSet", "nats")["automountServiceAccountToken"] is False
+    pods = [
+        one["spec"]["template"]["spec"] for (kind, _), one in objects.items() if kind in ("Deployment", "StatefulSet")
+    ]
+    assert [one["enableServiceLinks"] for one in pods] == [False] * 4, "no Service sets what they are started with"
     for service, speaks in (("watcher", True), ("resolver", False), ("executor", True)):
         assert pod(objects, "Deployment", f"cheops-{service}")["automountServiceAccountToken"] is speaks
         assert (("ClusterRoleBinding", f"cheops-{service}") in objects) is speaks
@@ -173,6 +177,20 @@ def test_a_gate_has_a_certificate_for_its_service_and_its_api_server_is_told_of_
     assert not (folder.path / "lyon").exists()
 
 
+def test_a_resolver_reads_the_policy_that_was_given_and_is_started_again_when_it_changes(folder: MeshFolder) -> None:
+    without = by_name(folder.manifests("lyon", Choices()))
+    said = "schema: policy/v1\noverriders: [alice]\n"
+    objects = by_name(folder.manifests("lyon", Choices(policy=said)))
+    assert objects["ConfigMap", "cheops-policy"]["data"] == {"policy.yaml": said}
+    (container,) = pod(objects, "Deployment", "cheops-resolver")["containers"]
+    assert {"name": "CHEOPS_POLICY", "value": "/policy/policy.yaml"} in container["env"]
+    assert {"name": "policy", "mountPath": "/policy", "readOnly": True} in container["volumeMounts"]
+    changed = by_name(folder.manifests("lyon", Choices(policy=said + "# or bob\n")))
+    for other in (without, changed):
+        differs = {name for name, one in checksums(objects).items() if checksums(other)[name] != one}
+        assert differs == {"cheops-resolver"}
+
+
 def test_a_site_of_which_a_key_is_gone_is_named_with_the_file(folder: MeshFolder) -> None:
     (folder.keys_of("oslo") / "executor.nk").unlink()
     with pytest.raises(SettingsError, match=r"oslo/keys/executor\.nk: not in the folder of the mesh"):
@@ -185,6 +203,9 @@ def test_the_command_prints_what_kubectl_reads_and_cheops_itself_finds_nothing_w
     unknown = shell("mesh", "manifests", "paris")
     assert (unknown.code, unknown.out) == (2, "")
     assert "no site or router is called 'paris' (there are lyon, oslo, router-1, router-2)" in unknown.err
+    (tmp_path / "policy.yaml").write_text("schema: policy/v1\nrules:\n  - {code: D999, set: warn}\n")
+    strange = shell("mesh", "manifests", "lyon", "--policy", "policy.yaml")
+    assert (strange.code, strange.out, "policy.yaml" in strange.err) == (2, "", True), strange.err
     listed = shell("mesh", "manifests", "lyon", "-o", "json").body
     assert (listed["kind"], len(listed["items"])) == ("List", 20)
     printed = shell("mesh", "manifests", "lyon", "--storage-class", "fast")

@@ -16,6 +16,7 @@ from deploy.nats.examples import HERE, examples
 from schemas.identity import IdentityError
 from services.chassis.bus.matching import matches
 from services.chassis.bus.sizes import SERVER_PAYLOAD_BYTES
+from services.chassis.bus.streams import STORE_BYTES, promised
 from services.chassis.errors import SettingsError
 
 NAMES = ("lyon", "oslo", "nice")
@@ -34,9 +35,14 @@ def sites_of(plan: Plan) -> list[dict[str, Any]]:
 
 def test_a_site_keeps_its_own_domain_and_writes_each_message_to_the_disk() -> None:
     for name, made in zip(NAMES, sites_of(planned(2)), strict=True):
-        assert made["jetstream"] == {"store_dir": "store", "domain": name, "sync_interval": "always"}
+        store = {"store_dir": "store", "max_file_store": STORE_BYTES, "domain": name, "sync_interval": "always"}
+        assert made["jetstream"] == store
         assert made["max_payload"] == SERVER_PAYLOAD_BYTES
         assert made["leafnodes"]["no_advertise"]
+
+
+def test_a_site_may_store_what_its_streams_promise_however_little_is_free_when_it_starts() -> None:
+    assert [made["jetstream"]["max_file_store"] >= promised() for made in sites_of(planned(2))] == [True] * 3
 
 
 def test_every_site_dials_every_router_and_routers_hold_nothing() -> None:

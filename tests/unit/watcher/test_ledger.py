@@ -26,6 +26,9 @@ acts = st.lists(
         st.tuples(st.just("note"), resources, words, words, words.map(lambda one: one[:16])),
         st.tuples(st.just("remove"), resources),
         st.tuples(st.just("has"), resources, words, words),
+        st.tuples(st.just("name"), resources),
+        st.tuples(st.just("begin")),
+        st.tuples(st.just("take_unnamed")),
     ),
     max_size=30,
 )
@@ -41,21 +44,38 @@ def done(ledger: Any, entry: Any, act: tuple[Any, ...]) -> object:
 @settings(max_examples=examples(200))
 @given(acts)
 def test_both_ways_say_the_same_of_whatever_was_done(done_one_by_one: list[tuple[Any, ...]]) -> None:
-    mine, other = KindLedger(), PLAIN_WAY.KindLedger()
+    mine, other, unnamed = KindLedger(), PLAIN_WAY.KindLedger(), set[ResourceId]()
     for act in done_one_by_one:
-        assert done(mine, Entry, act) == done(other, PLAIN_WAY.Entry, act)
+        said = done(mine, Entry, act)
+        assert said == done(other, PLAIN_WAY.Entry, act)
+        if act[0] == "take_unnamed":
+            assert (said is None) == (not unnamed), "what was known as the listing began and was not heard of since"
+            unnamed -= {said[0]} if isinstance(said, tuple) else set()
+        elif act[0] == "begin":
+            unnamed = {*mine}
+        elif act[0] != "has":
+            unnamed.discard(act[1].resource if act[0] == "put" else act[1])
+        assert unnamed <= {*mine}
         assert (mine.digest(), len(mine), [*mine]) == (other.digest(), len(other), [*other])
-        assert [*mine.names()] == [*other.names()] == [*mine]
         known = {one: mine.find(one) for one in mine}
         assert known == {one: other.find(one) for one in other}
         assert mine.digest() == kind_digest([(one.uid, one.version) for one in known.values() if one is not None])
 
 
-def test_names_that_are_crossed_out_stay_in_the_ledger() -> None:
-    ledger = KindLedger()
-    ledger.note(POD, Entry("uid-a", "1"))
-    ledger.names().clear()
-    assert [*ledger] == [*ledger.names()] == [POD]
+def test_what_a_listing_does_not_name_is_known_until_its_deletion_is_told() -> None:
+    ledger, other = KindLedger(), ResourceId("Pod/shop/b")
+    for one in (POD, other):
+        ledger.note(one, Entry("u", "1"))
+    both = ledger.digest()
+    for _ in range(2):  # the first is broken off
+        ledger.begin()
+        ledger.name(POD)
+    assert (ledger.find(other), ledger.has(other, "u", "1"), len(ledger)) == (Entry("u", "1"), True, 2)
+    assert ledger.digest() == both
+    assert ledger.take_unnamed() == (other, Entry("u", "1"))
+    assert ledger.take_unnamed() is None
+    assert [*ledger] == [POD]
+    assert ledger.digest() == kind_digest([("u", "1")])
 
 
 @pytest.mark.parametrize("uid", [*range(0, 140, 3), 126, 127, 128])

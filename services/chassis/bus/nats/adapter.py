@@ -194,7 +194,7 @@ class NatsBus:
                         await self._js.update_stream(config)
         except TransientError as error:
             if isinstance(error.__cause__, nats.js.errors.BadRequestError | nats.js.errors.ServerError):
-                raise PermanentError(f"{error} (can this server hold the stream?)") from error
+                raise PermanentError(f"{error} (may this server store so much? max_file_store)") from error
             raise
 
     # ── now ─────────────────────────────────────────────────────────────────────────────────────────────────────────

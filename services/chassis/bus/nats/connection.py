@@ -175,14 +175,21 @@ async def linked(url: str, *, name: str, wait: bool, identity: Identity | None =
             return link
         except CheopsError as error:
             reason = _explained(link)
-            link.closing = True
-            with suppress(CheopsError):
-                async with calling("closing", 0.3):
-                    await link.client.close()
+            await _given_up(link)
             if not wait:
                 raise reason from error
+        except asyncio.CancelledError:  # nobody else knows of it
+            await _given_up(link)
+            raise
         log.warning("no bus yet", url=shown(url), error=str(reason))
         await asyncio.sleep(random.uniform(0.5, 1.5) * RECONNECT_WAIT_S)
+
+
+async def _given_up(link: Link) -> None:
+    link.closing = True
+    with suppress(CheopsError):
+        async with calling("closing", 0.3):
+            await link.client.close()
 
 
 def _is_refusal(error: Exception) -> bool:

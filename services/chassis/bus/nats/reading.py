@@ -123,7 +123,7 @@ class NatsReader:
         return [self._buffer.popleft() for _ in range(min(limit, len(self._buffer)))]
 
     async def _company(self, limit: int) -> None:
-        """What the server is sending behind the last message is taken with it: what was stored together comes together."""
+        """What the server is sending behind the last message is taken with it: what was stored together."""
         with suppress(TimeoutError):
             async with asyncio.timeout(COMPANY_S):
                 while len(self._buffer) < limit and self._outstanding > 0 and still_to_come(self._last) > 0:
