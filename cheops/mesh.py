@@ -112,11 +112,17 @@ class Mesh(Questions):
         return await self._ask(site_name(where), "cancel", request, Verdict)
 
     async def follow(
-        self, intent: EnteredIntent, *, publish: bool = True, verdict_timeout_s: float = VERDICT_TIMEOUT_S
+        self,
+        intent: EnteredIntent,
+        *,
+        publish: bool = True,
+        verdict_timeout_s: float = VERDICT_TIMEOUT_S,
+        on_stored: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[Progress]:
         """Publish (unless told not to) and yield each verdict and outcome until the intent has ended.
 
-        Ends after a deny, a defer's expiry, or the last outcome of an allowed plan, its undoing included. Raises
+        `on_stored`: called once nothing can lose it any more. Ends after a deny, a defer's expiry, or the last outcome
+        of an allowed plan, its undoing included. Raises
         TransientError when no verdict came in time: the intent stays stored and is decided when the resolver is back.
         """
         site, intent_id = intent.site, intent.id
@@ -127,6 +133,7 @@ class Mesh(Questions):
         ):
             if publish:
                 await self.publish(intent)
+            on_stored()
             follower = Follower(bus, site, intent_id, verdicts, outcomes, intent.on_failure)
             async for progress in follower.run(verdict_timeout_s, from_begin=not publish):
                 yield progress

@@ -79,19 +79,19 @@ def silence(stream: TextIO) -> None:
 
 
 class Unread(TextIOWrapper):
-    """Standard error that may have no reader any more (`2>&1 | head`): that changes no exit code."""
+    """Standard error that may have no reader any more (`2>&1 | head`, a full disk): that changes no exit code."""
 
     def write(self, text: str) -> int:
         try:
             return super().write(text)
-        except BrokenPipeError:
+        except OSError:
             silence(self)
             return len(text)
 
     def flush(self) -> None:
         try:
             super().flush()
-        except BrokenPipeError:
+        except OSError:
             silence(self)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from cheops.cli.failures import BadInputError
 from cheops.cli.options import Output
-from cheops.cli.render.output import document, say
+from cheops.cli.render.output import document, say, takes_all
 from cheops.cli.render.signs import Signs, signs_for
 from cheops.cli.render.steps import named
 from cheops.offline.kustomize import all_manifests
@@ -51,7 +51,7 @@ def _print_rows(schema: str, rows: list[dict[str, Any]], output: Output) -> None
     """JSON: an object a line; each says what it is."""
     marked = [{"schema": schema, **row} for row in rows]
     if output is Output.JSON:
-        say(json.dumps(row, ensure_ascii=False) for row in marked)
+        say(json.dumps(row, ensure_ascii=not takes_all()) for row in marked)
     else:
         document(marked, output)
 

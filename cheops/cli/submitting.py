@@ -12,7 +12,7 @@ from typing import Any, Final
 from cheops.cli.failures import EXIT_BY_DECISION, EXIT_ERROR, EXIT_INTERRUPTED, EXIT_PARTLY
 from cheops.cli.options import Output
 from cheops.cli.reading import Everywhere, identity_of, print_all, say_where, spread_over
-from cheops.cli.render.output import document, say
+from cheops.cli.render.output import UnwrittenError, document, say
 from cheops.cli.render.places import place_of
 from cheops.cli.render.signs import Signs, signs_for
 from cheops.cli.render.steps import named, outcome_line
@@ -84,31 +84,41 @@ class _Submission:
         self._started_s = time.monotonic()
         self._patience = Patience()
         self._trips_s: dict[str, float] = {}
+        self._is_stored = False
 
     async def run(self) -> int:
         wanted = self._wanted
         intent = await self._mesh.enter(wanted.draft, site=wanted.site)
         await self._mesh.ensure_site(intent.site)
-        if wanted.no_wait and not wanted.draft.preview:
-            await self._mesh.publish(intent)
-            if self._text:
-                say([intent.id])
-            else:
-                document({"schema": "published/v1", "intent": intent.id, "site": intent.site}, wanted.output)
-            return 0
         try:
+            if wanted.no_wait and not wanted.draft.preview:
+                return await self._leave(intent)
             async with patient(lambda: self._waits_for(intent)) as self._patience:
                 return await self._follow(intent)
-        except asyncio.CancelledError:  # what asyncio makes of Ctrl-C
-            self._say_where_we_are(intent)
+        except asyncio.CancelledError:  # what asyncio makes of Ctrl-C, and we of SIGTERM
+            self._say_where_we_are(intent, "\ncheops: interrupted")
             return EXIT_INTERRUPTED
+        except UnwrittenError as error:
+            self._say_where_we_are(intent, f"cheops: {error}")
+            return EXIT_ERROR
+
+    async def _leave(self, intent: EnteredIntent) -> int:
+        """Publish it and say its id; nobody follows."""
+        await self._mesh.publish(intent)
+        self._is_stored = True
+        if self._text:
+            say([intent.id])
+        else:
+            document({"schema": "published/v1", "intent": intent.id, "site": intent.site}, self._wanted.output)
+        return 0
 
     async def _follow(self, intent: EnteredIntent) -> int:
         self._started_s = time.monotonic()
         if intent.preview:
             self._take(Progress(await self._mesh.preview(intent)))
         else:
-            async for progress in self._mesh.follow(intent, verdict_timeout_s=self._wanted.timeout_s):
+            timeout_s = self._wanted.timeout_s
+            async for progress in self._mesh.follow(intent, verdict_timeout_s=timeout_s, on_stored=self._note_stored):
                 self._take(progress)
                 if progress.verdict.decision == "defer":
                     break  # it goes on by itself; `cheops show ID --follow` watches it
@@ -203,22 +213,38 @@ class _Submission:
 
     def _waits_for(self, intent: EnteredIntent) -> str:
         """One line of progress; it must not wrap, or it could not be taken back."""
-        if self._verdict is None:
-            return f"waiting for the verdict of {intent.site} on {intent.id}"
-        first = next((one for one in self._outcomes.values() if one.state == "applied"), None)
-        doing = f": {named(first.resource)}, {first.message or 'not ready yet'}" if first else ""
-        text = f"{self._good} of {counted(len(self._verdict.plan), 'step')} done{doing}"
+        text = f"waiting for the verdict of {intent.site} on {intent.id}"
+        if self._verdict is not None:
+            first = next((one for one in self._outcomes.values() if one.state == "applied"), None)
+            doing = f": {named(first.resource)}, {first.message or 'not ready yet'}" if first else ""
+            text = f"{self._good} of {counted(len(self._verdict.plan), 'step')} done{doing}"
         return self._signs.cut(text, self._signs.width - PROGRESS_MARGIN)
 
-    def _say_where_we_are(self, intent: EnteredIntent) -> None:
-        """Ctrl-C ends the following, not the intent."""
+    def _note_stored(self) -> None:
+        self._is_stored = True
+
+    def _say_where_we_are(self, intent: EnteredIntent, why: str) -> None:
+        """Who ends the following does not end the intent."""
         if intent.preview:
-            sys.stderr.write("\ncheops: interrupted; nothing was published\n")
-            return
-        text = "published, no verdict yet"
-        if self._verdict is not None:
-            applied = sum(one.state == "applied" for one in self._outcomes.values())
-            more = f", {applied} applied and not ready yet" if applied else ""
-            done = f"{self._good} of {counted(len(self._verdict.plan), 'step')} done"
-            text = f"{self._verdict.decision}; {done}{more}; it goes on"
-        sys.stderr.write(f"\ncheops: interrupted: {text}\n        follow it with: cheops show {intent.id} --follow\n")
+            sys.stderr.write(f"{why}; nothing was published\n")
+        elif not self._is_stored:
+            sys.stderr.write(
+                f"{why} while it was published\n        see whether it is stored: cheops show {intent.id}\n"
+            )
+        else:
+            text, decision = self._where_we_are(), self._verdict.decision if self._verdict else ""
+            sys.stderr.write(f"{why}: {text}\n        follow it with: cheops show {intent.id} --follow\n")
+            if decision in ("", "defer"):
+                when = "" if decision else ", should it be deferred"
+                sys.stderr.write(f"        give it up{when}: cheops cancel {intent.id}\n")
+
+    def _where_we_are(self) -> str:
+        verdict = self._verdict
+        if verdict is None:
+            return "published, no verdict yet"
+        if verdict.decision == "defer":
+            return "defer; it goes on by itself"
+        applied = sum(one.state == "applied" for one in self._outcomes.values())
+        more = f", {applied} applied and not ready yet" if applied else ""
+        goes_on = "; it goes on" if self._good < len(verdict.plan) else ""
+        return f"{verdict.decision}; {self._good} of {counted(len(verdict.plan), 'step')} done{more}{goes_on}"

@@ -36,7 +36,8 @@ def main() -> int:
     """Exit 0 when the story went as told."""
     loop = asyncio.new_event_loop()
     showing = loop.create_task(_show())
-    for number in (signal.SIGINT, signal.SIGTERM):
+    closed = (signal.SIGHUP,) if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL else ()  # `nohup` has it ignored
+    for number in (signal.SIGINT, signal.SIGTERM, *closed):
         loop.add_signal_handler(number, showing.cancel)
     try:
         loop.run_until_complete(showing)

@@ -21,11 +21,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
-from cheops.cli.failures import EXIT_ERROR, BadInputError
+from cheops.cli.failures import EXIT_ERROR, EXIT_INTERRUPTED, BadInputError, explained
 from cheops.sandbox import forkserver
 from cheops.sandbox.again import start_again
 from cheops.sandbox.buses import ROUTERS, Kind, SiteBuses
-from cheops.sandbox.claim import Claim, take
+from cheops.sandbox.claim import Claim, alone, take
 from cheops.sandbox.down import end
 from cheops.sandbox.python import FORKS
 from cheops.sandbox.standing import LOG, STATE, alive, born, read_state, running, where, write_state
@@ -52,12 +52,16 @@ class Wanted:
 def up(directory: Path, sites: list[str], wanted: Wanted, foreground: bool) -> int:
     """Start and wait until it runs. Says what it does on stderr, where everything is on stdout."""
     names = _checked(sites)
-    state = running(directory)
+    with alone(directory):
+        state = running(directory)
+        if state is None:
+            claim = take(directory, names)
+            pid = os.getpid() if foreground else _supervisor(directory.absolute(), names, wanted)
+            write_state(directory, {"state": "starting", "pid": pid, "born": born(pid), "sites": names})
     if state is not None:
         return _up_already(directory, state, names, wanted)
-    claim = take(directory, names)
     if not foreground:
-        return _up_in_background(claim, names, wanted)
+        return _up_in_background(claim, pid)
     code = _run(directory.absolute(), names, wanted, announce=True)
     sys.stderr.write(f"nothing is left running; data and logs are in {directory} (cheops sandbox down removes them)\n")
     return code
@@ -112,16 +116,12 @@ def _made_whole(directory: Path, state: dict[str, Any]) -> bool:
     return bool(now["whole"]["error"])
 
 
-def _up_in_background(claim: Claim, sites: list[SiteName], wanted: Wanted) -> int:
-    directory = claim.directory.absolute()
-    (directory / STATE).unlink(missing_ok=True)
-    child = _supervisor(directory, sites, wanted)
-    write_state(directory, {"state": "starting", "pid": child, "born": born(child), "sites": sites})
+def _up_in_background(claim: Claim, child: int) -> int:
     try:
         with _told_to_end():
-            return _wait_up(directory, child)
+            return _wait_up(claim.directory.absolute(), child)
     except BaseException as error:
-        end(child)
+        end(child, claim.directory)
         if isinstance(error, KeyboardInterrupt):
             claim.give_back()
             kept = f", and {claim.directory} is kept" if claim.before else ""
@@ -179,7 +179,7 @@ def _run(directory: Path, sites: list[SiteName], wanted: Wanted, *, announce: bo
     if FORKS:
         forkserver.use(forkserver.ForkServer.split_off())
     tell = partial(print, file=sys.stderr, flush=True)
-    return asyncio.run(_supervise(directory, sites, wanted, tell, announce=announce))
+    return explained(lambda: asyncio.run(_supervise(directory, sites, wanted, tell, announce=announce)))
 
 
 async def _supervise(
@@ -198,12 +198,8 @@ async def _supervise(
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
             starting.cancel()
-            return 130
-        try:
-            starting.result()
-        except CheopsError as error:
-            tell(f"cheops: {error}")
-            return EXIT_ERROR
+            return EXIT_INTERRUPTED
+        starting.result()
         state = {**_state_of(bed), "wanted": asdict(wanted), "whole": {"times": 0, "again": [], "error": ""}}
         again = asyncio.Event()
         loop.add_signal_handler(signal.SIGUSR1, again.set)

@@ -6,16 +6,20 @@ up ──▶ take (a new, an empty or a kept folder) ──▶ the mark names wh
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from cheops.private_files import write_whole
 from cheops.sandbox.standing import LOG, STATE
 from services.chassis.errors import SettingsError
 
@@ -24,6 +28,8 @@ FOLDERS: Final = ("ca", "links", "nats")
 FILES: Final = (STATE, LOG, "kubeconfig", "context.json")
 NAMES_MAX: Final = 1_000
 MARK_BYTES_MAX: Final = 128 * 1024
+ALONE_TIMEOUT_S: Final = 10.0  # who is before us takes milliseconds
+POLL_INTERVAL_S: Final = 0.01
 
 
 class Mark(BaseModel):
@@ -57,11 +63,44 @@ class Claim:
         _write(self.directory, self.before)
 
 
+@contextmanager
+def alone(directory: Path, timeout_s: float = ALONE_TIMEOUT_S) -> Iterator[None]:
+    """Two `up` at once do not both find that nothing runs here: one goes first. Raises SettingsError.
+
+    What is locked is the folder that this one is in, since this one may have to be made. What cannot be locked (a file
+    system without locks, a folder that nobody may list) is taken as it is.
+    """
+    file = -1
+    try:
+        with suppress(OSError):
+            beside = directory.absolute().parent
+            beside.mkdir(parents=True, exist_ok=True)
+            file = os.open(beside, os.O_RDONLY)
+            _lock(file, beside, time.monotonic() + timeout_s)
+        yield
+    finally:
+        if file >= 0:
+            os.close(file)
+
+
+def _lock(file: int, folder: Path, end_s: float) -> None:
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > end_s:
+                raise SettingsError(f"{folder} is locked by somebody else (another cheops sandbox up?)") from error
+            time.sleep(POLL_INTERVAL_S)
+        else:
+            return
+
+
 def take(directory: Path, sites: Sequence[str]) -> Claim:
     """Make a new, an empty or a kept folder a sandbox's with these sites. Raises SettingsError for any other."""
     before = mark_of(directory)
     wanted = {*FOLDERS, *FILES, *sites}
     try:
+        str(directory.absolute()).encode()
         there = {one.name for one in directory.iterdir()} if directory.exists() else None
         if before is None and there:
             raise SettingsError(f"{directory} holds something else (expected a new or an empty folder: --dir FOLDER)")
@@ -74,6 +113,8 @@ def take(directory: Path, sites: Sequence[str]) -> Claim:
             made=tuple(sorted(wanted | {*(before.made if before else ())})),
         )
         _write(directory, mark)
+    except UnicodeEncodeError as error:  # others are told of it in UTF-8: nats-server, whoever reads the context file
+        raise SettingsError(f"{directory}: its name is no UTF-8 (take another --dir, or LC_ALL=C.UTF-8)") from error
     except OSError as error:
         raise SettingsError(f"{directory}: cannot be a sandbox's folder ({error.strerror})") from error
     return Claim(directory, before, mark)
@@ -116,6 +157,4 @@ def _remove(paths: Iterable[Path]) -> None:
 
 def _write(directory: Path, mark: Mark) -> None:
     """Whole or not at all."""
-    made = directory / f".{MARK}.{os.getpid()}"
-    made.write_text(json.dumps(mark.model_dump(mode="json", by_alias=True), indent=2) + "\n")
-    made.replace(directory / MARK)
+    write_whole(directory / MARK, json.dumps(mark.model_dump(mode="json", by_alias=True), indent=2) + "\n")

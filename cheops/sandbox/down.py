@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 from cheops.sandbox.claim import mark_of, others_in, remove
@@ -31,7 +32,7 @@ def down(directory: Path, *, keep: bool, preview: bool) -> int:
     if state is None:
         sys.stderr.write(f"no sandbox runs in {directory}\n")
     else:
-        end(state["pid"])
+        end(state["pid"], directory)
         sys.stderr.write(f"stopped {', '.join(state['sites'])}\n")
     if mark is not None:
         sys.stderr.write(f"removed {_removed(directory, remove(directory, mark))}\n")
@@ -47,8 +48,17 @@ def _removed(directory: Path, left: list[str]) -> str:
     return f"what a sandbox made in {directory}; no sandbox made {shown}: left there"
 
 
-def end(pid: int) -> None:
+def end(pid: int, directory: Path) -> None:
     """SIGTERM, and SIGKILL when that did not help: what a supervisor started dies with it."""
+    try:
+        _end(pid)
+    except KeyboardInterrupt:
+        again = f"cheops sandbox down --dir {quote(str(directory))}"
+        sys.stderr.write(f"\ncheops: interrupted; the sandbox (pid {pid}) goes on ending: {again}\n")
+        raise
+
+
+def _end(pid: int) -> None:
     for number, timeout_s in ((signal.SIGTERM, DOWN_TIMEOUT_S), (signal.SIGKILL, KILL_TIMEOUT_S)):
         with suppress(ProcessLookupError):
             os.kill(pid, number)

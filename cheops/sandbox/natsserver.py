@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import signal
 import sys
@@ -121,7 +122,7 @@ class NatsServer:
         self.directory.mkdir(parents=True, exist_ok=True)
         file = self.directory / "server.conf"
         made = {**self._render(ports), "ports_file_dir": str(self.directory)}
-        file.write_text(as_text(made, f"nats-server {self.name}."))
+        file.write_bytes(os.fsencode(as_text(made, f"nats-server {self.name}.")))
         return file
 
     async def _answers(self) -> bool:

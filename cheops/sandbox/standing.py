@@ -11,8 +11,10 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 
+from cheops.private_files import write_whole
 from services.chassis.errors import SettingsError
 
 STATE: Final = "state.json"
@@ -38,9 +40,7 @@ def read_state(directory: Path) -> dict[str, Any] | None:
 
 def write_state(directory: Path, state: dict[str, Any]) -> None:
     """Whole or not at all."""
-    made = directory / f"{STATE}.{os.getpid()}"
-    made.write_text(json.dumps(state, indent=2) + "\n")
-    made.replace(directory / STATE)
+    write_whole(directory / STATE, json.dumps(state, indent=2) + "\n")
 
 
 def where(state: dict[str, Any]) -> str:
@@ -52,9 +52,9 @@ def where(state: dict[str, Any]) -> str:
     return (
         f"bus       {(chr(10) + ' ' * 10).join(buses)}\n"
         f"clusters  {', '.join(sites)} ({state['engine']})\n"
-        f"            export KUBECONFIG={state['kubeconfig']}\n"
+        f"            export KUBECONFIG={quote(state['kubeconfig'])}\n"
         f"            kubectl --context {sites[0]} get all -A\n"
-        f"cheops    export CHEOPS_CONTEXT={state['context']} CHEOPS_SITE={sites[0]}\n"
+        f"cheops    export CHEOPS_CONTEXT={quote(state['context'])} CHEOPS_SITE={sites[0]}\n"
         f"            cheops sites\n"
     )
 

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
-from cheops.private_files import write_private
+from cheops.private_files import write_private, write_whole
 from cheops.topology.plan import FOLDER_OF_AUTHORITY
 from services.chassis.errors import SettingsError
 
@@ -55,7 +55,7 @@ class Authority:
         )
         write_private(files / "key.pem", _pem(key))
         (files / "ca.pem").write_bytes(issuer.public_bytes(Encoding.PEM))
-        (files / "cert.pem").write_bytes(made.public_bytes(Encoding.PEM))
+        write_whole(files / "cert.pem", made.public_bytes(Encoding.PEM).decode())
 
     def trusted(self) -> bytes:
         """The authority's certificate."""
@@ -96,7 +96,7 @@ class Authority:
             .sign(key, hashes.SHA256())
         )
         write_private(self._key_file, _pem(key))
-        self._certificate_file.write_bytes(made.public_bytes(Encoding.PEM))
+        write_whole(self._certificate_file, made.public_bytes(Encoding.PEM).decode())
 
 
 def _builder(name: str, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:

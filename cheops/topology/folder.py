@@ -22,6 +22,7 @@ from typing import Final, Literal
 
 from pydantic import ValidationError
 
+from cheops.private_files import write_whole
 from cheops.topology import keys
 from cheops.topology.manifests import Choices, of_router, of_site
 from cheops.topology.objects import Object
@@ -33,6 +34,7 @@ from services.chassis.errors import SettingsError
 from services.executor import sealing
 
 PLAN_FILE: Final = "mesh.json"
+BEGUN: Final = ".begun"  # beside no mesh.json yet: who was interrupted, or had no room, can call it again
 SERVER_FILE: Final = "server.conf"
 KEYS_FOLDER: Final = "keys"
 SECRETS: Final = """\
@@ -64,7 +66,8 @@ def _files_told() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SettingsError(f"{error.filename}: cannot be used ({error.strerror})") from error
+        which = error.filename or "a file of the mesh"  # of a write, the system does not say
+        raise SettingsError(f"{which}: cannot be used ({error.strerror})") from error
 
 
 class MeshFolder:
@@ -185,9 +188,13 @@ class MeshFolder:
     def _holds_something_else(self) -> bool:
         if not self.path.exists():
             return False
-        return not self.path.is_dir() or (not (self.path / PLAN_FILE).exists() and any(self.path.iterdir()))
+        is_ours = any((self.path / name).exists() for name in (PLAN_FILE, BEGUN))
+        return not self.path.is_dir() or (not is_ours and any(self.path.iterdir()))
 
     def _write(self, before: Plan, plan: Plan, dropped: tuple[Site, ...] = ()) -> list[Step]:
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not (self.path / PLAN_FILE).exists():
+            (self.path / BEGUN).touch()
         for site in plan.sites:
             fresh: dict[str, str] = {
                 role: keys.make(self.keys_of(site.name), role) for role in ROLES if role not in site.keys
@@ -198,11 +205,11 @@ class MeshFolder:
         if plan.tls:
             self._certify(plan)
         steps = [*self._routers(before, plan, bool(dropped)), *self._sites(before, plan, {one.name for one in dropped})]
-        self.path.mkdir(parents=True, exist_ok=True)
         unversioned = self.path / ".gitignore"
         if not unversioned.exists():
             unversioned.write_text(SECRETS)
-        (self.path / PLAN_FILE).write_text(plan.model_dump_json(by_alias=True, indent=2) + "\n")
+        write_whole(self.path / PLAN_FILE, plan.model_dump_json(by_alias=True, indent=2) + "\n")
+        (self.path / BEGUN).unlink(missing_ok=True)
         return steps
 
     def _certify(self, plan: Plan) -> None:
@@ -219,7 +226,7 @@ class MeshFolder:
         for router in plan.routers:
             folder = f"{FOLDER_OF_ROUTERS}/{router.name}"
             was = self._server(folder, router_configuration(plan, router), f"Router {router.name}.")
-            if was is not None:
+            if was is not None or router.name not in {one.name for one in before.routers}:
                 yield Step(router.name, folder, _action(before.routers, router, dropping))
         for gone in before.routers[len(plan.routers) :]:
             yield self._stopped(gone.name, f"{FOLDER_OF_ROUTERS}/{gone.name}")

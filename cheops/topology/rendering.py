@@ -67,9 +67,9 @@ def router_configuration(plan: Plan, router: Router) -> Configuration:
 
 
 def as_text(configuration: Configuration, title: str) -> str:
-    """What nats-server reads."""
+    """What nats-server reads: characters as they are, since it knows no `\\u00e9`."""
     head = f"# {title}\n# Made by `cheops mesh`; changes are lost when it runs again.\n"
-    body = json.dumps(configuration, indent=2).replace(f'"${SEED_VARIABLE}"', f"${SEED_VARIABLE}")
+    body = json.dumps(configuration, indent=2, ensure_ascii=False).replace(f'"${SEED_VARIABLE}"', f"${SEED_VARIABLE}")
     included = "include keys/link.conf\n" if f"${SEED_VARIABLE}" in body else ""
     return f"{head}{included}{body[2:-2]}\n" if included else f"{head}{body}\n"
 

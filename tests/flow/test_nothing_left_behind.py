@@ -26,6 +26,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="re
     [
         ("Three sites run the same shop", signal.SIGINT),
         ("  cluster ", signal.SIGTERM),
+        ("  cluster ", signal.SIGHUP),
         ("$ cheops sites", signal.SIGINT),
         ("$ cheops delete secret/edge-ca", signal.SIGTERM),
     ],
@@ -118,6 +119,20 @@ def test_a_sandbox_in_the_foreground_ends_like_one_that_is_kept(tmp_path: Path) 
     assert shell("sandbox", "up", "--sites", "lyon").code == 0
     down = shell("sandbox", "down")
     assert (down.code, down.err) == (0, "stopped lyon\nremoved .cheops\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sandbox_that_starts_in_the_foreground_is_not_started_by_another_one(tmp_path: Path) -> None:
+    shell, mark = Shell(tmp_path), uuid4().hex
+    with shell.started("sandbox", "up", "--sites", "lyon", "--foreground", **{MARK: mark}) as up:
+        eventually_seen((tmp_path / ".cheops" / "state.json").exists, "it says nowhere that it starts", WAIT_S)
+        second = shell("sandbox", "up", "--sites", "lyon")
+        assert (second.code, second.err) == (
+            2, f"cheops: a sandbox is starting in .cheops (pid {up.pid}): cheops sandbox status\n"
+        )  # fmt: skip
+        assert shell("sandbox", "down").code == 0, "down did not find it"
+        assert up.wait(WAIT_S) in (130, -signal.SIGTERM)
+    assert until_gone(mark) == []
     assert list(tmp_path.iterdir()) == []
 
 

@@ -12,6 +12,10 @@ from cheops.cli.options import Output
 from services.chassis.errors import CheopsError
 
 
+class UnwrittenError(CheopsError):
+    """The result cannot be written: a full disk, for example. What it tells of is so all the same."""
+
+
 def say(lines: Iterable[str]) -> bool:
     """Lines of text on stdout, at once (somebody may be following); False when nobody reads them any more."""
     return _write("".join(f"{line}\n" for line in lines))
@@ -22,8 +26,8 @@ def document(body: Any, output: Output | str) -> bool:
     if str(output) == "yaml":
         import yaml
 
-        return _write(yaml.safe_dump(body, sort_keys=False, allow_unicode=True, explicit_start=True))
-    return _write(json.dumps(body, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None) + "\n")
+        return _write(yaml.safe_dump(body, sort_keys=False, allow_unicode=takes_all(), explicit_start=True))
+    return _write(json.dumps(body, ensure_ascii=not takes_all(), indent=2 if sys.stdout.isatty() else None) + "\n")
 
 
 def kubernetes_objects(objects: Iterable[Any], output: Output | str) -> None:
@@ -43,7 +47,12 @@ def kubernetes_objects(objects: Iterable[Any], output: Output | str) -> None:
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
 
     Readable.add_representer(str, text)
-    _write(yaml.dump_all(objects, Dumper=Readable, sort_keys=False, allow_unicode=True, explicit_start=True))
+    _write(yaml.dump_all(objects, Dumper=Readable, sort_keys=False, allow_unicode=takes_all(), explicit_start=True))
+
+
+def takes_all() -> bool:
+    """Whether stdout has a byte for every character; in a document the others are escaped, for who reads it."""
+    return (sys.stdout.encoding or "").lower().startswith("utf")
 
 
 def _write(text: str) -> bool:
@@ -56,5 +65,5 @@ def _write(text: str) -> bool:
         return False
     except OSError as error:
         silence(sys.stdout)
-        raise CheopsError(unwritten(error)) from error
+        raise UnwrittenError(unwritten(error)) from error
     return True

@@ -173,3 +173,8 @@ async def test_a_server_for_small_messages_says_which_setting_to_change(tmp_path
             await store(bus, EVENT, b"x" * 1_000_000)
         assert bus.connected
         await bus.close()
+
+
+async def test_a_server_runs_in_a_folder_that_is_named_in_any_script(tmp_path: Path) -> None:
+    async with NatsServer(tmp_path / "josé's 東京" / "nats", "lyon", sync="2m") as server:
+        await (await nats.connect(server.url, name="test", wait=False)).close()

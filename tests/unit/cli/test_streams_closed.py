@@ -99,3 +99,9 @@ def test_a_stream_that_the_caller_closed_is_empty_and_no_error_of_its_own(
     )  # fmt: skip
     assert done.returncode == code
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is full")
+def test_a_full_disk_under_the_errors_changes_no_exit_code(tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full, Path(os.devnull).open("wb") as nothing:
+        assert _typed(tmp_path, ("relations", "-f", "nowhere.yaml"), nothing.fileno(), full.fileno())[0] == 2

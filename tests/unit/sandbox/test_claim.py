@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from cheops.sandbox.background import Wanted, up
-from cheops.sandbox.claim import MARK, mark_of, take
+from cheops.sandbox.claim import MARK, alone, mark_of, take
 from cheops.sandbox.down import down
+from cheops.sandbox.standing import where
+from cheops.topology.folder import MeshFolder
 from services.chassis.errors import SettingsError
+from tests.kit.command import Shell
+from tests.kit.full import files_of_at_most
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -110,3 +119,80 @@ def test_a_kept_folder_takes_no_site_by_the_name_of_something_else_in_it(tmp_pat
 def test_a_folder_that_cannot_be_made_is_told_in_one_line() -> None:
     with pytest.raises(SettingsError, match=r"^/proc/x: cannot be a sandbox's folder \(No such file or directory\)$"):
         up(Path("/proc/x"), ["lyon"], Wanted(), foreground=False)
+
+
+def test_a_folder_with_a_name_that_others_cannot_be_told_is_not_taken(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    with pytest.raises(SettingsError, match=r"its name is no UTF-8 \(take another --dir, or LC_ALL=C\.UTF-8\)"):
+        take(folder, ["lyon"])
+    assert not folder.exists()
+
+
+def test_what_is_said_of_a_sandbox_can_be_pasted_whatever_its_folder_is_called() -> None:
+    folder = "/home/josé/it's mine"
+    state = {"sites": ["lyon"], "engine": "embedded", "servers": {"lyon": "nats://127.0.0.1:4222"}}
+    said = where({**state, "kubeconfig": f"{folder}/kubeconfig", "context": f"{folder}/context.json"})
+    exports = [shlex.split(line) for line in said.splitlines() if "export " in line]
+    assert exports == [
+        ["export", f"KUBECONFIG={folder}/kubeconfig"],
+        ["cheops", "export", f"CHEOPS_CONTEXT={folder}/context.json", "CHEOPS_SITE=lyon"],
+    ]
+
+
+def test_a_server_that_cannot_start_is_told_without_a_traceback(tmp_path: Path) -> None:
+    folder = kept(tmp_path / ".cheops", "lyon")
+    MeshFolder(folder / "nats").init(["lyon"], 0, {})
+    (folder / "nats" / "lyon" / "store").write_text("where it would store")
+    up = Shell(tmp_path)("sandbox", "up", "--sites", "lyon", "--routers", "0")
+    assert up.code == 1
+    assert "cheops: nats-server lyon exited with 1" in up.err
+    assert "the sandbox did not start; logs are in " in up.err
+    assert "Traceback" not in up.err
+
+
+def test_a_folder_that_had_no_room_is_taken_when_there_is_some(tmp_path: Path) -> None:
+    folder = tmp_path / ".cheops"
+    with files_of_at_most(10), pytest.raises(SettingsError, match=r"cannot be a sandbox's folder \(File too large\)"):
+        take(folder, ["lyon"])
+    assert list(folder.iterdir()) == []
+    assert "lyon" in take(folder, ["lyon"]).mark.made
+
+
+def test_of_two_that_take_a_folder_at_once_one_goes_first(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / ".cheops"
+    locked = pytest.raises(SettingsError, match=r"new is locked by somebody else \(another cheops sandbox up\?\)")
+    with alone(folder), locked, alone(folder, timeout_s=0):
+        raise AssertionError("both are in it")
+    with alone(folder, timeout_s=0):
+        assert not folder.exists(), "it is made by who takes it"
+
+
+IMPATIENT = """
+import os, signal, subprocess, sys
+from pathlib import Path
+from cheops.sandbox.down import end
+
+supervisor = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdout=subprocess.PIPE)
+supervisor.stdout.readline()
+try:
+    end(supervisor.pid, Path("it's here"))
+except KeyboardInterrupt:
+    supervisor.kill()
+    sys.exit(130)
+"""
+INTERRUPTING = """
+import os, signal
+signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getppid(), signal.SIGINT))
+print(flush=True)
+while True:
+    signal.pause()
+"""
+
+
+def test_who_does_not_wait_for_the_end_of_a_sandbox_hears_that_it_goes_on_and_how_to_ask_again() -> None:
+    command = [sys.executable, "-c", IMPATIENT, INTERRUPTING]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 130
+    said = re.sub(r"pid \d+", "pid N", ran.stderr.strip())
+    ask = shlex.join(["cheops", "sandbox", "down", "--dir", "it's here"])
+    assert said == f"cheops: interrupted; the sandbox (pid N) goes on ending: {ask}"

@@ -13,6 +13,7 @@ import pytest
 from cheops.topology.folder import MeshFolder, Step
 from services.chassis.errors import SettingsError
 from tests.kit.command import Shell
+from tests.kit.full import files_of_at_most
 
 
 @pytest.fixture
@@ -187,3 +188,27 @@ def test_on_the_command_line_bad_input_exits_2_and_says_what_was_expected(tmp_pa
     ):
         found = shell("mesh", *words, *out)
         assert (found.code, said in found.err) == (2, True), found.err
+
+
+@pytest.mark.parametrize(("size_bytes", "named"), [(10, "oslo/keys/watcher.nk"), (100, "a file of the mesh")])
+def test_where_the_disk_is_full_the_mesh_stays_and_what_could_not_be_written_is_named(
+    tmp_path: Path, size_bytes: int, named: str
+) -> None:
+    made = MeshFolder(tmp_path / "mesh")
+    made.init(["lyon"], 0, {})
+    before = made.plan()
+    full = pytest.raises(SettingsError, match=rf"{named}: cannot be used \(File too large\)")
+    with files_of_at_most(size_bytes), full:
+        made.add("oslo", {})
+    assert made.plan() == before
+
+
+@pytest.mark.parametrize("size_bytes", [10, 100, 400, 1000])
+def test_a_new_mesh_that_had_no_room_is_made_when_it_is_asked_for_again(tmp_path: Path, size_bytes: int) -> None:
+    made = MeshFolder(tmp_path / "mesh")
+    with files_of_at_most(size_bytes), pytest.raises(SettingsError, match="cannot be used"):
+        made.init(["lyon"], 1, {}, tls=True)
+    starts = actions(made.init(["lyon"], 1, {}, tls=True))
+    assert starts == {"router-1": "start", "lyon": "start"}
+    assert {one.name for one in made.path.rglob(".*")} == {".gitignore"}, "something is left of the first"
+    assert made.plan().names == ("lyon",)
