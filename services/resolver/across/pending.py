@@ -136,6 +136,10 @@ class Backlog:
         else:
             self.rows[intent.id] = Open(intent, sites, now_s + AGAIN_S, tuple(done))
 
+    def close(self, intent_id: str) -> None:
+        """It is taken back where it was done: nobody else gets it."""
+        self.rows.pop(intent_id, None)
+
     def note(self, intent_id: str, done: tuple[Outcome, ...]) -> None:
         """What has been done for it at the other sites, all of it."""
         if intent_id in self.rows:

@@ -34,6 +34,7 @@ class Together:
         self.participant = Participant(desk, self.coordinator.finishing.wanted)
         following, doing, reading = self.coordinator.following, self.participant.doing, self.coordinator.reading
         self.back = WayBack(desk, undoing, following, doing, reading.concerns, reading.named_in)
+        self.back.close = self.coordinator.backlog.close
         undoing.across = self.back
         originals = desk.drifts.originals
         originals.is_near, originals.gone = desk.neighbours.reachable, desk.neighbours.gone

@@ -36,6 +36,7 @@ class WayBack:
 
     named_in   what a part is about
     overtake   what waits here since before it gives way to what was declared, and not taken back
+    close      what is taken back is open for no site any more (W503)
     asked      orders that wait until enough is known of this site
     """
 
@@ -46,6 +47,7 @@ class WayBack:
     is_for_several: Callable[[Intent], bool]
     named_in: Callable[[Intent], Iterable[ResourceId]]
     overtake: Callable[[Verdict, Declared, Moment, int], list[Effect]] = lambda *_: []
+    close: Callable[[str], None] = lambda _: None
     asked: dict[str, Decide] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -69,6 +71,7 @@ class WayBack:
             ages = (order.age for order in undertaking.orders.values() if verdict.revision == 1)
             later = self.overtake(verdict, self._declared(undertaking), moment, max(ages, default=0))
             return [*(map(SendAlert, self.desk.drifts.worked(verdict, moment)) if whole else ()), *later]
+        self.close(intent.id)
         return self.begin(intent, moment)
 
     def _declared(self, undertaking: Undertaking) -> Declared:

@@ -204,3 +204,26 @@ def _dies(mesh: VirtualMesh, victim: str, at: int) -> None:
         return step(signal)
 
     world.carry_out, world.step = counted, mortal  # type: ignore[method-assign]  # it counts, and dies once
+
+
+def test_an_update_that_is_taken_back_is_open_for_no_site_any_more(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "create", "lyon & oslo & nice", "i-1", manifests=shop())
+    mesh.settle(4)
+    mesh.sever("nice")
+    mesh.settle(6)
+    mesh["oslo"].refuses = {WEB}
+    secret_, workload = shop()
+    both = (
+        {**secret_, "data": {"new": "eA==", **secret_["data"]}},
+        {**workload, "spec": {**workload["spec"], "replicas": 3}},
+    )
+    mesh.enter("lyon", "apply", "", "i-2", manifests=both)
+    mesh.settle(4)
+    first = next(one for one in mesh["lyon"].verdicts if one.intent == "i-2")
+    assert [one.site for one in first.reasons if one.code == "W503"] == ["nice"]
+    undone = mesh.verdict("lyon", "i-2")
+    assert undone.undoes == first.revision
+    mesh.mend()
+    mesh.settle(40, 2.0)
+    assert mesh.verdict("lyon", "i-2") == undone, "the last word on it stays that it was taken back"
+    assert not [one for one in mesh["lyon"].alerts if one.code in ("A504", "A506")]
