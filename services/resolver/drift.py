@@ -22,6 +22,7 @@ from schemas.verdicts import Verdict
 from services.resolver.evidence import SiteEvidence
 from services.resolver.graph.changed import Changed
 from services.resolver.graph.view import View
+from services.resolver.holds import Holds
 from services.resolver.judge.findings import named
 from services.resolver.judge.written import WrittenVerdict
 from services.resolver.originals import Originals
@@ -49,9 +50,9 @@ class _Suspicion:
 class Drifts:
     """Of one site. `is_open`: whether an intent is still to be done at some site."""
 
-    def __init__(self, site: SiteName, is_held: Callable[[ResourceId], bool]) -> None:
-        self._site, self._is_held = site, is_held
-        self.originals = Originals(site, is_held)
+    def __init__(self, site: SiteName, holds: Holds) -> None:
+        self._site, self._holds = site, holds
+        self.originals = Originals(site, holds.made)
         self.is_open: Callable[[str], bool] = lambda _: False
         self._suspicions: dict[ResourceId, _Suspicion] = {}
         self._raised: dict[str, Alert] = {}
@@ -78,14 +79,14 @@ class Drifts:
     def observe(self, changed: Changed, cause: str, now_s: float) -> None:
         """A resource changed; asked before what is in flight is told of it."""
         new = changed.new
-        if new is None and kind_of(changed.resource) == NAMESPACE and self._is_held(changed.resource):
+        if new is None and kind_of(changed.resource) == NAMESPACE and self._holds.made(changed):
             self._taken.update((changed.resource,) if len(self._taken) < SUSPICIONS_MAX else ())
         if new is not None and DRIFT_FACT in new.facts:
             self.suspect(new, cause, now_s)
         elif changed.may_take_away and (new is None or not is_declared(new)):
             old = changed.old
             is_shared = old is not None and new is None and bool(shared_to(old))
-            if old is not None and (is_declared(old) or is_shared) and not self._is_ours(old.resource):
+            if old is not None and (is_declared(old) or is_shared) and not self._is_ours(changed):
                 self.suspect(old, cause, now_s)
 
     def suspect(self, state: ResourceState, cause: str, now_s: float) -> None:
@@ -97,14 +98,14 @@ class Drifts:
             others = tuple(one for one in sites if one != self._site)
             self._suspicions.setdefault(state.resource, _Suspicion(now_s + SETTLE_S, cause, others, bool(copies)))
 
-    def _is_ours(self, resource: ResourceId) -> bool:
-        """An intent does it, or takes away what it lives in."""
-        return self._is_held(resource) or self._is_held(_around(resource))
+    def _is_ours(self, changed: Changed) -> bool:
+        """An intent does it or has done it, or takes away what it lives in."""
+        return self._holds.made(changed) or self._holds.holds(_around(changed.resource))
 
     def _went_along(self, view: View, resource: ResourceId) -> bool:
-        """An intent has taken away what it lived in, which is not there again."""
+        """An intent has taken away what it lived in, which is not there again; or does so."""
         around = _around(resource)
-        return around in self._taken and view.find(around) is None
+        return (around in self._taken and view.find(around) is None) or self._holds.deletes(around)
 
     def heed(self, effects: list[Effect]) -> list[Effect]:
         """The same. What an intent does is nobody's drift any more; what another room raises is noted."""
@@ -189,7 +190,7 @@ class Drifts:
 
     def _differs(self, view: View, resource: ResourceId, suspicion: _Suspicion) -> str:
         state = view.find(resource)
-        if state is None and self._went_along(view, resource):
+        if state is None and (self._went_along(view, resource) or self._holds.deletes(resource)):
             return ""
         if suspicion.is_original:
             stay = f"its copies at {', '.join(suspicion.sites)} stay as they are until it is there again"
@@ -222,7 +223,7 @@ class Drifts:
             return f"{what} was declared anew by intent {declarer}" if is_later else ""
         is_settled = alert.resource in self._settled
         if state is None:
-            is_deleted = alert.resource in self._deleted and not self._is_held(alert.resource)
+            is_deleted = alert.resource in self._deleted and not self._holds.holds(alert.resource)
             is_deleted = is_deleted or self._went_along(view, alert.resource)
             return f"{what} was deleted by an intent" if is_deleted else ""
         if drift(state) or not (is_declared(state) or is_settled):

@@ -6,21 +6,24 @@ longer serves anyone (in_flight.py). So of two conflicting intents at most one i
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from schemas.batches import Fact
 from schemas.events import ResourceState
-from schemas.identity import KindId, ResourceId, kind_of
+from schemas.identity import KindId, ResourceId, SiteName, kind_of
 from schemas.outcomes import FINAL_STATES, Outcome
 from schemas.verdicts import Verdict
+from services.resolver.graph.changed import Changed
 from services.resolver.graph.in_flight import InFlightView, Row, WorkedOut
 from services.resolver.graph.view import View
 from services.resolver.judge.case import Change
 
 HTTP_REFUSED: Final = 400  # from here on the API server says that it did nothing
+DONE: Final = ("applied", "ready", "done")
+DONE_MAX: Final = 10_000  # changes that are remembered, the last ones
 UNSEEN_MAX_S: Final = 60.0  # after its outcome a change is seen within seconds; then the observation is believed
 
 
@@ -43,6 +46,9 @@ class Holds:
     _worked_out: WorkedOut = field(default_factory=WorkedOut)
     _many: Counter[str] = field(default_factory=Counter)  # by intent: how many it holds
     _changed: dict[str, int] = field(default_factory=dict)  # by intent: the generation of its last change
+    # What intents have done: the uid that was deleted, the version that was written; of words from which one to which.
+    _done: OrderedDict[tuple[ResourceId, str], None] = field(default_factory=OrderedDict)
+    _marked: dict[ResourceId, list[tuple[str, str]]] = field(default_factory=dict)
 
     @property
     def any(self) -> bool:
@@ -60,6 +66,17 @@ class Holds:
         """Whether a deletion of it is in flight."""
         held = self._held.get(resource)
         return held is not None and held.put is None
+
+    def made(self, changed: Changed) -> bool:
+        """Whether an intent does or has done this: it may be seen long after, by who was away or was started anew."""
+        if changed.resource in self._held:
+            return True
+        old, new = (changed.old, changed.new) if self._done else (None, None)
+        mark = new.resource_version if new is not None else old.uid if old is not None else ""
+        spans = self._marked.get(changed.resource, ()) if new is not None else ()
+        return (changed.resource, mark) in self._done or any(
+            _reached(until, mark) and _reached(mark, since) and mark != since for since, until in spans
+        )
 
     def changed(self, intent: str) -> int:
         """The generation in which last something came or went of what this intent holds; 0: it holds nothing."""
@@ -105,6 +122,29 @@ class Holds:
             self._end(outcome.resource)
         elif outcome.state in FINAL_STATES or outcome.state == "applied":
             held.done_at_s = held.done_at_s or now_s  # also what failed without an answer: it may have taken effect
+            self._remember(outcome, held.old_uid)
+
+    def recover(self, site: SiteName, verdicts: Iterable[Verdict], outcomes: Iterable[Outcome]) -> None:
+        """After a crash: what the streams say of what was done at this site."""
+        planned = {(one.intent, one.revision, step.id): step for one in verdicts for step in one.plan}
+        begun: dict[str, str] = {}  # by operation, words only: they are written in two parts
+        for outcome in outcomes:
+            step = planned.get((outcome.intent, outcome.revision, outcome.step))
+            if outcome.site != site or step is None:
+                continue
+            self._remember(outcome, step.preconditions.uid)
+            if outcome.action == "annotate" and outcome.state == "begun":
+                begun[outcome.operation] = outcome.resource_version
+            elif outcome.state in DONE and outcome.operation in begun and len(self._marked) < DONE_MAX:
+                span = (begun[outcome.operation], outcome.resource_version)
+                self._marked.setdefault(outcome.resource, []).append(span)
+
+    def _remember(self, outcome: Outcome, old_uid: str) -> None:
+        mark = old_uid if outcome.action == "delete" else outcome.resource_version
+        if mark and outcome.changed and outcome.state in DONE:
+            self._done[outcome.resource, mark] = None
+            if len(self._done) > DONE_MAX:
+                self._done.popitem(last=False)
 
     def observe(self, facts: Sequence[Fact]) -> None:
         """Something was seen: is it what was in flight?"""

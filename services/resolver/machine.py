@@ -78,7 +78,7 @@ class Machine:
         self.site, self.graph = site, Graph(site)
         self.evidence, self.holds = SiteEvidence(site), Holds()
         self._hearing = Hearing(self.evidence, catalogue, policy, decided_by)
-        near, drifts = Neighbours({one for one in peers if one != site}), Drifts(site, self.holds.holds)
+        near, drifts = Neighbours({one for one in peers if one != site}), Drifts(site, self.holds)
         ruling, shares = Ruling(site, book), Shares(site, self.holds.holds, near.reachable, near.age_s, near.gone)
         self.desk = Desk(site, self.graph, self.evidence, self._hearing, near, self.holds, drifts, ruling)
         self.docket = self.desk.docket
@@ -279,10 +279,10 @@ class Machine:
     ) -> None:
         """What the streams remember. Intents go on once the site is known; of `recent`, what was done may be unseen."""
         self._unseen = list(unseen(self.site, verdicts, outcomes, intents, recent))
+        self.holds.recover(self.site, verdicts, outcomes)
         self.vigil.recover(alerts)
         self.docket.remember(verdicts)
-        self._recovering = list(unfinished(verdicts, outcomes, intents))
-        self._ended = list(overtaking(verdicts, outcomes, intents))
+        self._recovering, self._ended = (list(find(verdicts, outcomes, intents)) for find in (unfinished, overtaking))
         self.undoing.recover(verdicts, outcomes, intents)
         self.together.remember(latest(verdicts), outcomes, intents, {one.intent.id for one in self._recovering})
 

@@ -47,8 +47,9 @@ class Originals:
     is_confidential  whether the digest of a kind's objects says nothing of their values
     """
 
-    def __init__(self, site: SiteName, is_held: Callable[[ResourceId], bool]) -> None:
-        self._site, self._is_held = site, is_held
+    def __init__(self, site: SiteName, is_made: Callable[[Changed], bool]) -> None:
+        """`is_made`: whether an intent does it, or has done it."""
+        self._site, self._is_made = site, is_made
         self.is_near: Callable[[SiteName, float], bool] = lambda _, __: True
         self.gone: Set[SiteName] = frozenset()  # for good: nobody there follows
         self.is_waiting: Callable[[str], bool] = lambda _: False
@@ -60,7 +61,7 @@ class Originals:
     def miss(self, changed: Changed) -> None:
         """Something that was shared is gone, or perhaps does not say so any more."""
         old, new = changed.old, changed.new
-        if old is None or self._is_held(old.resource):
+        if old is None or self._is_made(changed):
             return
         lost = {*shared_to(old)} - {*(shared_to(new) if new is not None else ())} - self.gone
         if lost and len(self._missed) < MISSED_MAX:
@@ -73,7 +74,7 @@ class Originals:
             return
         if old.digest == new.digest and not self.is_confidential(kind_of(new.resource)):
             return  # a status went on
-        is_ours = self._is_held(new.resource)
+        is_ours = self._is_made(changed)
         for name in shared_to(new):
             if name == self._site or name in self.gone or (is_ours and self.is_near(name, now_s)):
                 continue  # an intent of ours has brought it along

@@ -286,3 +286,58 @@ def test_a_word_that_we_strike_out_is_no_drift_and_what_drifts_besides_stays_kno
     assert words(mesh, "oslo", WEB)[REPLICAS] == "lyon,oslo"
     assert drifts(mesh, "lyon") == []
     assert drifts(mesh, "oslo") == [("raised", "spec.replicas is 9 (declared 4)")]
+
+
+def test_what_an_intent_has_deleted_since_the_snapshot_is_nobodys_drift_after_a_restart(mesh: VirtualMesh) -> None:
+    mesh["oslo"].keep()
+    replicated(mesh)
+    mesh.settle(2)
+    assert do(mesh, "lyon", "delete", "", "i-2", resources=("deployment/web",)).decision == "allow"
+    mesh.settle(2)
+    mesh["oslo"].start()
+    mesh.settle(4)
+    assert WEB not in mesh["oslo"].cluster.objects
+    assert drifts(mesh, "oslo") == []
+
+
+def test_what_somebody_has_deleted_since_the_snapshot_is_told_after_a_restart(mesh: VirtualMesh) -> None:
+    mesh["oslo"].keep()
+    replicated(mesh)
+    assert do(mesh, "lyon", "delete", "", "i-2", resources=("deployment/web",)).decision == "allow"
+    mesh.settle(2)
+    assert do(mesh, "lyon", "create", "lyon & oslo", "i-3", manifests=(web(),)).decision == "allow"
+    mesh["oslo"].wipe(WEB)
+    mesh["oslo"].start()
+    mesh.settle(4)
+    assert [state for state, _ in drifts(mesh, "oslo")] == ["raised"]
+
+
+def test_a_copy_that_an_intent_took_away_since_the_snapshot_is_not_brought_again(mesh: VirtualMesh) -> None:
+    user = without_uid(deployment("load", mounts_secret("ca"), app="load"))
+    mesh["lyon"].wipe(ResourceId("Secret/shop/ca"))
+    mesh.settle(2)
+    mesh["oslo"].keep()
+    mesh["lyon"].keep()
+    shared = do(mesh, "lyon", "create", "deployment: lyon, secret: oslo", "i-1", manifests=(user,))
+    assert shared.decision == "allow", shared
+    mesh.settle(2)
+    assert do(mesh, "lyon", "delete", "", "i-2", resources=("deployment/load",)).decision == "allow"
+    mesh.settle(2)
+    for name in ("oslo", "lyon"):
+        mesh[name].start()
+        mesh.settle(6)
+        assert not mesh[name].alerts, "nothing has drifted, and no copy is older"
+    assert {one.intent for one in mesh["oslo"].verdicts} == {"i-1", "i-2"}, "nobody enters another one for it"
+
+
+def test_what_went_with_its_namespace_by_an_intent_since_the_snapshot_is_nobodys_drift(mesh: VirtualMesh) -> None:
+    mesh["oslo"].keep()
+    replicated(mesh)
+    mesh.settle(2)
+    assert do(mesh, "oslo", "delete", "oslo", "i-2", resources=("namespace/shop",)).decision == "allow"
+    for resource in (WEB, ResourceId("Secret/shop/ca")):
+        mesh["oslo"].wipe(resource)
+    mesh.settle(4)
+    mesh["oslo"].start()
+    mesh.settle(4)
+    assert drifts(mesh, "oslo") == []

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import cast
+
 import pytest
 
-from schemas.events import ResourceEvent
+from schemas.events import ResourceEvent, ResourceState
 from schemas.identity import KindId
+from services.resolver.graph.changed import Changed
+from services.resolver.holds import Holds
 from services.resolver.signals import OutcomeSeen
 from tests.kit.manifests import secret, without_uid
 from tests.unit.resolver.test_sets import NEW, mesh
@@ -136,3 +141,29 @@ def done_and_unseen(mesh: VirtualMesh) -> None:
     while lyon.outcomes:
         lyon.report()
     assert lyon.machine.holds.holds(NEW)
+
+
+class Seen:
+    """What an event did, as the graph tells it."""
+
+    resource = NEW
+
+    def __init__(self, old: ResourceState, new: ResourceState) -> None:
+        self.old, self.new = old, new
+
+
+def test_words_that_an_intent_wrote_in_two_parts_are_known_for_its_own_after_a_restart(mesh: VirtualMesh) -> None:
+    """Both parts are events of their own; the outcome names the version before the first and that of the second."""
+    lyon = mesh["lyon"]
+    states = [lyon.cluster.put(secret("new", "crt", *["key"][:number])) for number in (0, 1, 0, 1)]
+    before, first, second, theirs = states
+    mesh.enter("lyon", "apply", "", manifests=(without_uid(secret("new")),))
+    mesh.catches_up(lyon)
+    operation = lyon.operations[-1].model_copy(update={"action": "annotate"})
+    begun = lyon._outcome(operation, "begun", version=before.resource_version, uid=before.uid)
+    ready = lyon._outcome(operation, "ready", version=second.resource_version, uid=before.uid)
+    holds = Holds()
+    holds.recover(lyon.site, lyon.verdicts, [begun, ready])
+    said = [holds.made(cast(Changed, Seen(old, new))) for old, new in pairwise(states)]
+    assert said == [True, True, False], (first, theirs)
+    assert not holds.made(cast(Changed, Seen(theirs, before))), "what was there before it is nobody's"
