@@ -231,6 +231,7 @@ class Alone:
 
     def lay(self, unseen: Sequence[Unfinished], moment: Moment) -> None:
         """After a crash: what was done and may not be seen yet lies over the site until it is."""
+        self.desk.holds.resume()
         for one in unseen:
             undoes = one.verdict.undoes is not None
             intake = way_back(self.desk, one.verdict) if undoes else self.desk.take_in(one.intent, moment)

@@ -100,7 +100,7 @@ class Drifts:
 
     def _is_ours(self, changed: Changed) -> bool:
         """An intent does it or has done it, or takes away what it lives in."""
-        return self._holds.made(changed) or self._holds.holds(_around(changed.resource))
+        return self._holds.made(changed) or self._holds.is_under_way(_around(changed.resource))
 
     def _went_along(self, view: View, resource: ResourceId) -> bool:
         """An intent has taken away what it lived in, which is not there again; or does so."""

@@ -46,6 +46,7 @@ class Holds:
     _worked_out: WorkedOut = field(default_factory=WorkedOut)
     _many: Counter[str] = field(default_factory=Counter)  # by intent: how many it holds
     _changed: dict[str, int] = field(default_factory=dict)  # by intent: the generation of its last change
+    _expected: frozenset[ResourceId] = frozenset()  # what was under way before a crash, until it is laid over the site
     # What intents have done: the uid that was deleted, the version that was written; of words from which one to which.
     _done: OrderedDict[tuple[ResourceId, str], None] = field(default_factory=OrderedDict)
     _marked: dict[ResourceId, list[tuple[str, str]]] = field(default_factory=dict)
@@ -67,9 +68,17 @@ class Holds:
         held = self._held.get(resource)
         return held is not None and held.put is None
 
+    def is_under_way(self, resource: ResourceId) -> bool:
+        """The same, also while it is not known yet what is in flight."""
+        return resource in self._held or resource in self._expected
+
+    def resume(self) -> None:
+        """What was under way before a crash is laid over the site now."""
+        self._expected = frozenset()
+
     def made(self, changed: Changed) -> bool:
         """Whether an intent does or has done this: it may be seen long after, by who was away or was started anew."""
-        if changed.resource in self._held:
+        if self.is_under_way(changed.resource):
             return True
         old, new = (changed.old, changed.new) if self._done else (None, None)
         mark = new.resource_version if new is not None else old.uid if old is not None else ""
@@ -124,8 +133,12 @@ class Holds:
             held.done_at_s = held.done_at_s or now_s  # also what failed without an answer: it may have taken effect
             self._remember(outcome, held.old_uid)
 
-    def recover(self, site: SiteName, verdicts: Iterable[Verdict], outcomes: Iterable[Outcome]) -> None:
-        """After a crash: what the streams say of what was done at this site."""
+    def recover(
+        self, site: SiteName, verdicts: Iterable[Verdict], outcomes: Iterable[Outcome], under_way: Iterable[Verdict]
+    ) -> None:
+        """After a crash: what the streams say of what was done at this site, and what is perhaps done there now."""
+        steps = (step for one in under_way for step in one.plan if step.site == site)
+        self._expected = frozenset(step.resource for step in steps)
         planned = {(one.intent, one.revision, step.id): step for one in verdicts for step in one.plan}
         begun: dict[str, str] = {}  # by operation, words only: they are written in two parts
         for outcome in outcomes:

@@ -279,10 +279,10 @@ class Machine:
     ) -> None:
         """What the streams remember. Intents go on once the site is known; of `recent`, what was done may be unseen."""
         self._unseen = list(unseen(self.site, verdicts, outcomes, intents, recent))
-        self.holds.recover(self.site, verdicts, outcomes)
         self.vigil.recover(alerts)
         self.docket.remember(verdicts)
         self._recovering, self._ended = (list(find(verdicts, outcomes, intents)) for find in (unfinished, overtaking))
+        self.holds.recover(self.site, verdicts, outcomes, [one.verdict for one in self._recovering])
         self.undoing.recover(verdicts, outcomes, intents)
         self.together.remember(latest(verdicts), outcomes, intents, {one.intent.id for one in self._recovering})
 

@@ -163,7 +163,20 @@ def test_words_that_an_intent_wrote_in_two_parts_are_known_for_its_own_after_a_r
     begun = lyon._outcome(operation, "begun", version=before.resource_version, uid=before.uid)
     ready = lyon._outcome(operation, "ready", version=second.resource_version, uid=before.uid)
     holds = Holds()
-    holds.recover(lyon.site, lyon.verdicts, [begun, ready])
+    holds.recover(lyon.site, lyon.verdicts, [begun, ready], [])
     said = [holds.made(cast(Changed, Seen(old, new))) for old, new in pairwise(states)]
     assert said == [True, True, False], (first, theirs)
     assert not holds.made(cast(Changed, Seen(theirs, before))), "what was there before it is nobody's"
+
+
+def test_what_is_done_while_a_resolver_starts_is_known_for_an_intents_own_before_its_outcome(mesh: VirtualMesh) -> None:
+    """What was under way lies over the site only when that is known again; the effect may be seen before."""
+    lyon = mesh["lyon"]
+    before, after = (lyon.cluster.put(secret("new", "crt", *more)) for more in ((), ("key",)))
+    mesh.enter("lyon", "apply", "", manifests=(without_uid(secret("new")),))
+    mesh.catches_up(lyon)
+    holds, seen = Holds(), cast(Changed, Seen(before, after))
+    holds.recover(lyon.site, lyon.verdicts, [], lyon.verdicts)
+    assert holds.made(seen)
+    holds.resume()
+    assert not holds.made(seen), "from then on what lies over the site says so"
