@@ -24,6 +24,7 @@ from services.resolver.graph.changed import Changed
 from services.resolver.graph.view import View
 from services.resolver.holds import Holds
 from services.resolver.judge.findings import named
+from services.resolver.judge.ties import OVERTAKEN
 from services.resolver.judge.written import WrittenVerdict
 from services.resolver.originals import Originals
 from services.resolver.signals import Effect, Moment, SendAlert, StoreVerdict
@@ -147,11 +148,12 @@ class Drifts:
             self._raised[alert.id] = alert
 
     def worked(self, verdict: Verdict, moment: Moment) -> list[Alert]:
-        """An update that was entered here is done: at all sites of its set, unless it is open for some."""
+        """An update that was entered here is done: at all sites of its set, unless it is open for some, or was lost."""
         if verdict.verb == "read" or self.is_open(verdict.intent):
             return []
         others = [one for one in self._raised.values() if one.code in OF_UPDATES and one.cause != verdict.intent]
-        mine = [one for one in others if one.resource in verdict.targets]
+        lost = {one.resource for one in verdict.reasons if one.code[1:] == OVERTAKEN[1:]}
+        mine = [one for one in others if one.resource in verdict.targets and one.resource not in lost]
         return [self._end(one, f"intent {verdict.intent} is done at all sites", moment) for one in mine]
 
     # ── as time passes ──────────────────────────────────────────────────────────────────────────────────────────────

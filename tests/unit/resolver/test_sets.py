@@ -195,6 +195,29 @@ def test_a_site_is_not_left_while_a_dependent_there_needs_it(mesh: VirtualMesh) 
     assert keys(mesh, "lyon") == keys(mesh, "oslo") == {"crt"}
 
 
+def test_an_update_that_was_lost_is_not_said_to_be_done_at_all_sites(mesh: VirtualMesh) -> None:
+    """An older one of the same site, which is asked about late, ends no alert on a later one."""
+    lyon, nice = SiteName("lyon"), SiteName("nice")
+    do(mesh, "lyon", "create", "lyon & oslo & nice", "i-1", manifests=(new("a"),))
+    mesh.sever("nice")
+    mesh.settle(6)
+    do(mesh, "nice", "apply", "", "i-2", manifests=(new("a", "b"),))
+    do(mesh, "lyon", "apply", "", "i-3", manifests=(new("a", "c"),))
+    mesh.mend()
+    mesh.cut = {(lyon, nice), (nice, lyon)}
+    mesh.settle(4)
+    mesh.sever("nice")
+    mesh.settle(6)
+    do(mesh, "nice", "apply", "", "i-4", manifests=(new("a", "b", "d"),))
+    do(mesh, "lyon", "apply", "", "i-5", manifests=(new("a", "c", "e"),))
+    mesh.mend()
+    mesh.settle(6)
+    assert keys(mesh, "nice") == keys(mesh, "lyon") == {"a", "c", "e"}
+    said = [(one.state, one.cause, one.message) for one in mesh["nice"].alerts if one.code == "A506"]
+    assert {cause for state, cause, _ in said if state == "raised"} == {"i-2", "i-4"}
+    assert not [message for state, _, message in said if state == "healed" and "i-5" not in message], said
+
+
 def test_an_update_with_a_site_away_is_done_elsewhere_and_there_when_it_is_back(mesh: VirtualMesh) -> None:
     do(mesh, "lyon", "create", "lyon & oslo & nice", "i-1", manifests=(new("a"),))
     mesh.sever("nice")
