@@ -17,7 +17,7 @@ import structlog
 from schemas import subjects
 from schemas.envelope import MessageError
 from schemas.exports import Export, Exported, KeyAnswer
-from schemas.identity import ResourceId, ResourceKey, SiteName
+from schemas.identity import ResourceId, ResourceKey, SiteName, kind_of
 from schemas.peers import Fetch, Fetched
 from schemas.queries import StatusQuery
 from services.chassis.bus.port import Bus
@@ -108,12 +108,18 @@ class Fetching:
     async def export(
         self, destination: SiteName, resources: Sequence[ResourceId], declared: bool = False
     ) -> Bodies | None:
-        """Of our own cluster, what is known to be there; Secrets sealed for the destination's executor."""
-        graph = self._machine.graph
+        """Of our own cluster, what is known to be there; Secrets sealed for the destination's executor.
+
+        None when it is not known: also of Secrets while nobody has said what they are to be sealed with.
+        """
+        graph, is_secret = self._machine.graph, self._machine.desk.hearing.is_confidential
         states = {one: state for one in resources if (state := graph.find(one)) is not None}
         if not states:
             return {}
         key = self.own_key if destination == self._site else self._key_of(destination)
+        if not key and any(is_secret(kind_of(one)) for one in states):
+            log.warning("nothing to seal a Secret with is known yet", site=self._site, destination=destination)
+            return None
         versions = {one: state.version for one, state in states.items()}
         export = Export(site=self._site, resources=tuple(states), versions=versions, key=key, declared=declared)
         try:

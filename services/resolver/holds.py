@@ -47,6 +47,8 @@ class Holds:
     _many: Counter[str] = field(default_factory=Counter)  # by intent: how many it holds
     _changed: dict[str, int] = field(default_factory=dict)  # by intent: the generation of its last change
     _expected: frozenset[ResourceId] = frozenset()  # what was under way before a crash, until it is laid over the site
+    _awaited: frozenset[ResourceId] = frozenset()  # what was done before it, until then
+    _gone: set[tuple[ResourceId, str]] = field(default_factory=set)  # of that, what was seen to go, by its uid
     # What intents have done: the uid that was deleted, the version that was written; of words from which one to which.
     _done: OrderedDict[tuple[ResourceId, str], None] = field(default_factory=OrderedDict)
     _marked: dict[ResourceId, list[tuple[str, str]]] = field(default_factory=dict)
@@ -74,7 +76,7 @@ class Holds:
 
     def resume(self) -> None:
         """What was under way before a crash is laid over the site now."""
-        self._expected = frozenset()
+        self._expected = self._awaited = frozenset()
 
     def made(self, changed: Changed) -> bool:
         """Whether an intent does or has done this: it may be seen long after, by who was away or was started anew."""
@@ -124,6 +126,9 @@ class Holds:
             return
         if outcome.state in ("begun", "conflict"):
             return  # it names what was there before, or is somebody else's: to see that is not to see the effect
+        if outcome.state in DONE and (outcome.resource, outcome.uid) in self._gone:
+            self._end(outcome.resource)
+            return
         # The version that was written: one at which it got ready later says nothing new, and may never be told.
         held.resource_version = held.resource_version or outcome.resource_version
         refused = outcome.state == "failed" and outcome.status >= HTTP_REFUSED and held.done_at_s is None
@@ -151,6 +156,7 @@ class Holds:
             elif outcome.state in DONE and outcome.operation in begun and len(self._marked) < DONE_MAX:
                 span = (begun[outcome.operation], outcome.resource_version)
                 self._marked.setdefault(outcome.resource, []).append(span)
+        self._awaited = frozenset(resource for resource, _ in self._done)
 
     def _remember(self, outcome: Outcome, old_uid: str) -> None:
         mark = old_uid if outcome.action == "delete" else outcome.resource_version
@@ -161,6 +167,9 @@ class Holds:
 
     def observe(self, facts: Sequence[Fact]) -> None:
         """Something was seen: is it what was in flight?"""
+        if self._awaited:
+            gone = (one for one in facts if one.op == "delete" and one.resource in self._awaited)
+            self._gone.update((one.resource, one.uid) for one in gone)
         for fact in facts if self._held else ():
             held = self._held.get(fact.resource)
             if held is not None and self._seen(held, fact):

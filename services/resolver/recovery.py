@@ -72,10 +72,15 @@ def unseen(
     intents: Mapping[str, Intent],
     names: Container[str],
 ) -> Iterator[Unfinished]:
-    """Of the intents of these names the steps that were done at this site: its graph may not show them yet."""
+    """Of the intents of these names the steps that were done at this site: its graph may not show them yet.
+
+    In the order in which they were done: of what two of them did the later one counts.
+    """
     by_intent = _by_intent(one for one in outcomes if one.intent in names)
-    for intent_id, verdict in latest(verdicts).items():
-        intent = intents.get(intent_id)
+    order = {one.intent: place for place, one in enumerate(outcomes) if one.site == site}
+    in_force = latest(verdicts)
+    for intent_id in sorted(in_force, key=lambda name: order.get(name, -1)):
+        intent, verdict = intents.get(intent_id), in_force[intent_id]
         if intent_id not in by_intent or intent is None or verdict.decision != "allow" or verdict.preview:
             continue
         mine = [one for one in by_intent[intent_id] if one.revision == verdict.revision]

@@ -31,7 +31,8 @@ def recovered(
         gleaning.outcome(outcome.to_json(), place)
     needed = gleaning.needed()
     lacking = set(gleaning.lacking(needed))
-    some = [one for one in verdicts if one.intent in needed]
+    places = {name: place for place, name in enumerate(needed)}
+    some = sorted((one for one in verdicts if one.intent in needed), key=lambda one: places[one.intent])
     for name in needed.keys() - lacking:
         kept, _ = gleaning.of(name)
         assert {*kept} == {one.to_json() for one in some if one.intent == name}

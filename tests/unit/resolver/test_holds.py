@@ -180,3 +180,29 @@ def test_what_is_done_while_a_resolver_starts_is_known_for_an_intents_own_before
     assert holds.made(seen)
     holds.resume()
     assert not holds.made(seen), "from then on what lies over the site says so"
+
+
+def test_what_was_made_and_deleted_since_the_snapshot_is_not_in_flight_after_a_restart(mesh: VirtualMesh) -> None:
+    """Made by an intent of this site, deleted by another one's: what was done later counts."""
+    lyon, manifest = mesh["lyon"], without_uid(secret("new"))
+    lyon.keep()
+    mesh.enter("lyon", "apply", "", "i-made", manifests=(manifest,))
+    mesh.settle()
+    mesh.enter("oslo", "delete", "lyon", "i-gone", resources=("secret/new",))
+    mesh.settle()
+    assert NEW not in lyon.cluster.objects
+    lyon.start()
+    assert not lyon.machine.holds.holds(NEW)
+    mesh.enter("lyon", "apply", "", "i-again", manifests=(manifest,))
+    mesh.settle(1)
+    assert mesh.verdict("lyon", "i-again").decision == "allow"
+
+
+def test_what_somebody_deleted_since_the_snapshot_is_not_in_flight_after_a_restart(mesh: VirtualMesh) -> None:
+    lyon = mesh["lyon"]
+    lyon.keep()
+    mesh.enter("lyon", "apply", "", "i-made", manifests=(without_uid(secret("new")),))
+    mesh.settle()
+    lyon.wipe(NEW)
+    lyon.start()
+    assert not lyon.machine.holds.holds(NEW)
