@@ -17,7 +17,7 @@ import structlog
 from schemas import subjects
 from schemas.envelope import MessageError
 from schemas.exports import Export, Exported, KeyAnswer
-from schemas.identity import ResourceId, ResourceKey, SiteName, kind_of
+from schemas.identity import KindId, ResourceId, ResourceKey, SiteName, kind_of
 from schemas.peers import Fetch, Fetched
 from schemas.queries import StatusQuery
 from services.chassis.bus.port import Bus
@@ -30,6 +30,7 @@ EXPORT_TIMEOUT_S: Final = 2.0
 KEY_TIMEOUT_S: Final = 1.0
 KEY_AGAIN_S: Final = 10.0  # a renewed key is known everywhere after this and a ping
 KEY_UNKNOWN_S: Final = 0.5
+SECRET: Final = KindId("Secret")
 SILENT_AFTER: Final = 3  # questions in a row: one that is lost, or an executor that is being started again, is none
 Bodies = Mapping[ResourceId, dict[str, Any]]
 KeyOf = Callable[[SiteName], str]
@@ -112,12 +113,12 @@ class Fetching:
 
         None when it is not known: also of Secrets while nobody has said what they are to be sealed with.
         """
-        graph, is_secret = self._machine.graph, self._machine.desk.hearing.is_confidential
+        graph = self._machine.graph
         states = {one: state for one in resources if (state := graph.find(one)) is not None}
         if not states:
             return {}
         key = self.own_key if destination == self._site else self._key_of(destination)
-        if not key and any(is_secret(kind_of(one)) for one in states):
+        if not key and any(kind_of(one) == SECRET for one in states):
             log.warning("nothing to seal a Secret with is known yet", site=self._site, destination=destination)
             return None
         versions = {one: state.version for one, state in states.items()}

@@ -204,6 +204,10 @@ class Healer:
                 self._refuse_for_good(asked, want, origin)
                 return
             own = asked.healing.own.get((want.site, want.resource))  # its original is away: as it was last
+            if origin == self.desk.site:
+                message = f"{origin} cannot give {named(want.resource)} to {want.site} yet"
+                asked.bringing.supplies.problems[want.site, want.resource] = Problem("F501", message, want.resource)
+                return
             if own is not None:
                 self._put(asked, want.site, want.resource, own, is_own=True)
                 return

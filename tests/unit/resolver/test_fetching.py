@@ -8,10 +8,12 @@ from typing import Any, cast
 import pytest
 
 from schemas import subjects
-from schemas.exports import KeyAnswer
+from schemas.events import ResourceEvent
+from schemas.exports import Export, Exported, KeyAnswer
 from schemas.identity import ResourceId, SiteName
-from schemas.peers import Fetched
+from schemas.peers import Fetch, Fetched
 from services.chassis.bus.memory import MemoryBus
+from services.chassis.errors import TransientError
 from services.resolver.fetching import SILENT_AFTER, Fetching
 from services.resolver.signals import AskSupply, Moment, Want
 from tests.kit.manifests import secret, without_uid
@@ -60,3 +62,26 @@ async def test_what_a_peer_gives_counts_when_it_is_what_was_asked_for(given: dic
         supplied = await fetching.supply(AskSupply("i-1", 1, (Want(LYON, CA, True, (OSLO,)),)))
     assert supplied.heard == (OSLO,)
     assert supplied.bodies == ({(LYON, CA): (OSLO, WHOLE)} if given is WHOLE else {})
+
+
+async def test_a_secret_that_cannot_be_sealed_yet_is_not_said_to_be_gone() -> None:
+    """A resolver that was just started has heard of no key: what it does not give is there all the same."""
+    bus, world, keys = MemoryBus(), World(peers=[OSLO]), {OSLO: ""}
+    world.settle()
+    world.see(ResourceEvent("put", world.cluster.put(WHOLE)))
+    world.settle()
+    fetching = Fetching(LYON, bus, world.machine, lambda: world.moment, lambda name: keys[name])
+
+    def without_key(question: bytes) -> bytes:
+        asked = Export.from_json(question)
+        return Exported(site=LYON, manifests={CA: WHOLE} if asked.key else {}).to_json()
+
+    wanted = AskSupply("i-1", 1, (Want(OSLO, CA, True, (LYON,)),))
+    export = subjects.api("executor", LYON, "export")
+    async with bus.serve(export, lambda one: without_key(one.payload), name="executor-lyon"):
+        assert (await fetching.supply(wanted)).heard == ()
+        with pytest.raises(TransientError):
+            await fetching.answer(Fetch(sender=OSLO, receiver=LYON, destination=OSLO, resources=(CA,)).to_json())
+        keys[OSLO] = "ab"
+        supplied = await fetching.supply(wanted)
+    assert (supplied.heard, supplied.bodies) == ((LYON,), {(OSLO, CA): (LYON, WHOLE)})

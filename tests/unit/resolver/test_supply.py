@@ -299,6 +299,25 @@ def test_a_copy_follows_its_original_and_keeps_its_words(mesh: VirtualMesh) -> N
     assert notes(mesh, "nice")[SHARED_TO] == "lyon,oslo"
 
 
+def test_a_copy_follows_when_its_original_can_be_given(mesh: VirtualMesh) -> None:
+    """Somebody has changed it past us, and its executor (or what to seal it with) is not there at that moment."""
+    mesh.enter("lyon", "create", "deployment: lyon & oslo, secret: nice", manifests=(web(),))
+    mesh.settle(4)
+    mesh.pass_time()
+    nice = mesh["nice"]
+    changed = {**nice.cluster.objects[CA], "data": {"crt": "eA==", "more": "eA=="}}
+    withheld = SiteName("nice")
+    mesh.withholding.add(withheld)
+    nice.see(ResourceEvent("put", nice.cluster.put(changed)))
+    mesh.settle(6)
+    assert not nice.alerts, "it waits: nobody says that the original is gone, or that nothing differs"
+    mesh.withholding.clear()
+    mesh.settle(70, 2.0)
+    for site in ("lyon", "oslo"):
+        assert set(mesh[site].cluster.objects[CA]["data"]) == {"crt", "more"}, site
+    assert not nice.alerts
+
+
 @pytest.mark.parametrize("keys", [(), ("crt", "more")])
 def test_an_original_is_told_of_a_copy_that_leaves_with_its_user_by_a_narrower_scope(
     mesh: VirtualMesh, keys: tuple[str, ...]
