@@ -15,7 +15,7 @@ from schemas.intents import Mark
 from schemas.peers import Part
 from schemas.scope.parse import parse_scope
 from schemas.ties import SHARED_FROM
-from schemas.verdicts import Step, Verdict, Wait
+from schemas.verdicts import Reason, Step, Verdict, Wait
 from services.resolver.across.asking import COPIES, FOLLOWS, LEAVES, LEFT_BEHIND, STAY, Asking, told_of
 from services.resolver.across.gone import named_in, told
 from services.resolver.across.parts import resolved
@@ -172,15 +172,22 @@ class Bringer:
 
     def _following(self, asked: Asking, moment: Moment) -> bool:
         """Copies of what is written follow it, where their sites can be heard. True: something is new."""
+        said = [(name, row) for name, verdict in asked.answers.items() for row in told_of(verdict, FOLLOWS)]
+        said += [(one.site, (one.resource, one.at)) for one in self._still_following(asked) if one.resource is not None]
         new = False
-        for origin, verdict in asked.answers.items():
-            for resource, sites in told_of(verdict, FOLLOWS):
-                for name in sites:
-                    want = Want(name, resource, True, (origin,))
-                    is_new = bool(asked.bringing.supplies.fresh((want,))) and not _is_written(asked, want)
-                    if is_new and self._reachable(name, moment) and not _goes(asked, want):
-                        new = self._from_bundle(asked, want) or new
+        for want in [Want(name, resource, True, (origin,)) for origin, (resource, sites) in said for name in sites]:
+            is_new = bool(asked.bringing.supplies.fresh((want,))) and not _is_written(asked, want)
+            if is_new and self._reachable(want.site, moment) and not _goes(asked, want):
+                new = self._from_bundle(asked, want) or new
         return new
+
+    def _still_following(self, asked: Asking) -> list[Reason]:
+        """What the verdict in force says of copies whose original is done: its site says nothing of them any more."""
+        in_force = self.desk.docket.known(asked.intent.id)
+        said = [one for one in in_force.reasons if one.code[1:] == FOLLOWS] if in_force is not None else []
+        targets = {name: answer.targets for name, answer in asked.answers.items()}
+        done = (one for one in said if one.site in targets and one.resource not in targets[one.site])
+        return [one.model_copy(update={"evidence": -1}) for one in done]
 
     # ── the parts ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -238,6 +245,8 @@ class Bringer:
             written = named_in(parse_scope(text), gone) if text else ()
             began = [step.site for step in former.plan if step.site in gone] if former is not None else ()
             verdict = told(verdict, (*asked.bringing.left_out, *written, *began), gone)
+        if still := self._still_following(asked):
+            verdict = verdict.model_copy(update={"reasons": (*verdict.reasons, *still)})
         steps = {(step.site, step.resource): step for step in verdict.plan}
         before: dict[str, set[str]] = {}
         for (name, resource), origin in asked.bringing.supplies.origins.items():

@@ -299,6 +299,24 @@ def test_a_copy_follows_its_original_and_keeps_its_words(mesh: VirtualMesh) -> N
     assert notes(mesh, "nice")[SHARED_TO] == "lyon,oslo"
 
 
+def test_a_copy_that_conflicts_is_brought_again_though_its_original_is_done(mesh: VirtualMesh) -> None:
+    mesh.enter("lyon", "create", "deployment: lyon & oslo, secret: nice", manifests=(web(),))
+    mesh.settle(4)
+    mesh.enter("nice", "apply", "", "u-1", manifests=(without_uid(secret("ca", "crt", "more")),))
+    oslo = mesh["oslo"]
+    while not any(one.intent == "u-1" for one in oslo.operations):
+        for name in ("lyon", "nice"):
+            mesh.goes_on(mesh[name])
+        mesh.exchange()
+    place = next(place for place, one in enumerate(oslo.operations) if one.intent == "u-1")
+    oslo.ledger[oslo.operations[place].id] = [oslo._outcome(oslo.operations[place], "conflict")]
+    oslo.execute(place)
+    mesh.settle(6)
+    for site in ("lyon", "oslo"):
+        assert set(mesh[site].cluster.objects[CA]["data"]) == {"crt", "more"}, site
+    assert mesh.verdict("nice", "u-1").decision == "allow"
+
+
 def test_a_copy_follows_when_its_original_can_be_given(mesh: VirtualMesh) -> None:
     """Somebody has changed it past us, and its executor (or what to seal it with) is not there at that moment."""
     mesh.enter("lyon", "create", "deployment: lyon & oslo, secret: nice", manifests=(web(),))
