@@ -159,7 +159,7 @@ def judge(operation: Operation, live: Object | None, permit: Permit) -> Effect |
     broken = broken_precondition(operation, live)
     if broken:
         return conflict(live, broken)
-    if permit.open and not _untouched(live, permit):
+    if permit.open and not (_untouched(live, permit) or is_not_undone(operation, live)):
         return conflict(live, "an earlier try was not answered, and what became of it cannot be seen any more")
     return None
 
@@ -194,6 +194,16 @@ def touched(operation: Operation, live: Object) -> str:
         return ""
     who = changed_since(live, manifests.marker_of(live), operation.preconditions.left)
     return f"{operation.resource} was changed by {who} since, and is left as it is" if who else ""
+
+
+def is_not_undone(operation: Operation, live: Object | None) -> bool:
+    """No try of an undo came through: what it takes back stands as it was left, or is not there again yet. Pure.
+
+    Nobody decides an undo again: what is not put back now stays away for good.
+    """
+    if live is None:
+        return bool(operation.undoes) and makes_anew(operation)
+    return bool(operation.undoes) and manifests.marker_of(live) == operation.undoes
 
 
 def conflict(live: Object | None, message: str) -> Effect:

@@ -95,6 +95,26 @@ def test_an_open_write_is_repeated_only_where_it_is_proven_undone(object: Any, b
 
 
 @pytest.mark.parametrize(
+    ("action", "precondition", "object", "goes_on"),
+    [
+        ("update", {"uid": UID}, live(annotations={MARKER: "i1.1.s1"}), True),  # as the step has left it
+        ("update", {"uid": UID}, live(annotations={MARKER: "i2.1.s1"}), False),  # another intent has written it since
+        ("create", {"absent": True}, None, True),  # what the step has deleted is not there again
+        ("update", {"uid": UID}, None, False),
+    ],
+)
+def test_an_undo_that_an_executor_was_killed_in_goes_on_where_no_try_of_it_came_through(
+    action: Any, precondition: Any, object: Any, goes_on: bool
+) -> None:
+    """A status counts as a version, too; and nobody decides an undo again."""
+    undo = operation(action, config_map("shop"), id="i1.2.u1", **precondition)
+    undo = undo.model_copy(update={"undoes": "i1.1.s1"})
+    found = apply.judge(undo, object, permit(open=True, basis="69"))
+    assert (found is None) == goes_on
+    assert found is None or found.state == "conflict"
+
+
+@pytest.mark.parametrize(
     ("object", "open", "state", "changed"),
     [
         (None, False, "done", False),
