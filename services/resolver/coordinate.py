@@ -43,7 +43,7 @@ def combine(answers: Sequence[Verdict], entry: SiteName) -> Verdict:
             "site": entry,
             "targets": _targets(answers),
             "summary": _summary(answers, decision),
-            "valid_until": min(answer.valid_until for answer in answers),
+            "valid_until": first.decided_at + min(one.valid_until - one.decided_at for one in answers),
             "reasons": tuple(sorted(reasons, key=_rank)),
             "impact": _impact([answer.impact for answer in answers]),
             "evidence": tuple(evidence),

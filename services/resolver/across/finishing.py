@@ -52,6 +52,7 @@ class Finishing:
         """The verdict on the whole is stored, and done."""
         self.rounds.pop(intent.id, None)
         verdict = as_healing(verdict, intent, self.desk) if intent.heal else verdict
+        verdict = self._by_our_clock(verdict, moment)
         if intent.preview:
             self._forget(intent.id)
             return [TellPreview(verdict)]
@@ -82,6 +83,12 @@ class Finishing:
         if verdict.decision == "deny" and self.undoing.is_due(intent, verdict):
             effects += self.undoing.begin(intent, moment)
         return effects
+
+    def _by_our_clock(self, verdict: Verdict, moment: Moment) -> Verdict:
+        """What became one of the answers of several sites is decided here and now, whatever the clocks of those say."""
+        lasts = verdict.valid_until - verdict.decided_at
+        mine = {"decided_at": moment.wall, "decided_by": self.desk.hearing.decided_by}
+        return verdict.model_copy(update={**mine, "valid_until": moment.wall + lasts})
 
     def waits_since(self, intent: Intent, there: Sequence[tuple[int, str]]) -> int:
         """The stamp of a deferred intent that changes something: of its first round; 0 for any other.

@@ -7,7 +7,7 @@ import pytest
 from schemas.events import ResourceEvent
 from schemas.identity import ResourceId, SiteName
 from schemas.peers import Report
-from tests.kit.manifests import deployment, mounts_secret
+from tests.kit.manifests import deployment, mounts_secret, secret, without_uid
 from tests.unit.resolver.virtual_mesh import VirtualMesh, three_sites, web
 from tests.unit.resolver.world import World
 
@@ -125,3 +125,17 @@ def test_the_next_choice_is_taken_when_the_first_site_denies(mesh: VirtualMesh) 
     assert "N505" in {one.code for one in verdict.reasons}
     assert WEB in mesh["oslo"].cluster.objects
     assert WEB not in mesh["nice"].cluster.objects
+
+
+@pytest.mark.parametrize("scope", ["lyon & oslo", "lyon"])
+def test_the_verdict_on_the_whole_is_dated_by_the_clock_of_its_own_site(mesh: VirtualMesh, scope: str) -> None:
+    """Sites whose clocks differ have answered; which of two intents of one site came first is told by its dates."""
+    mesh["lyon"].ahead_s = 7200.0
+    mesh.enter("oslo", "create", scope, manifests=(without_uid(secret("new")),), lifetime_s=86_400)
+    mesh.settle()
+    verdict, moment = mesh.verdict("oslo"), mesh["oslo"].moment
+    assert verdict.decision == "allow", verdict
+    assert abs((verdict.decided_at - moment.wall).total_seconds()) < 60
+    assert verdict.decided_by == "resolver/oslo@test"
+    assert verdict.valid_until > verdict.decided_at
+    assert mesh.verdict("lyon").decided_by == "resolver/lyon@test", "each site has said so itself"
