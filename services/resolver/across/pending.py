@@ -134,7 +134,8 @@ class Backlog:
         if not sites:
             self.rows.pop(intent.id, None)
         else:
-            self.rows[intent.id] = Open(intent, sites, now_s + AGAIN_S, tuple(done))
+            is_back = any(self.desk.neighbours.reachable(name, now_s) for name in sites)  # since it was asked
+            self.rows[intent.id] = Open(intent, sites, now_s + (0.0 if is_back else AGAIN_S), tuple(done))
 
     def close(self, intent_id: str) -> None:
         """It is taken back where it was done: nobody else gets it."""

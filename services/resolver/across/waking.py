@@ -16,7 +16,7 @@ from schemas.intents import Intent
 from schemas.peers import Answer, Wake
 from services.resolver.across.following import Following
 from services.resolver.across.order import HybridClock
-from services.resolver.across.pending import Backlog
+from services.resolver.across.pending import Backlog, is_unheard
 from services.resolver.across.retries import TRY_AGAIN_S, Retries
 from services.resolver.across.round import Round
 from services.resolver.desk import Desk
@@ -79,7 +79,9 @@ class Waking:
         return self.begin(waiting.intent, moment, self.retries.pause_s(message.intent))
 
     def came_back(self, site: SiteName, moment: Moment) -> list[Effect]:
-        """A site is heard again: whatever waits for it begins again."""
+        """A site is heard again: whatever waits for it begins again, or does as soon as the others have answered."""
+        for asked in self.rounds.values():
+            asked.is_stale = asked.is_stale or (site in asked.answers and is_unheard(asked.answers[site]))
         waits = [one for one in self._waiting() if any(wait.site == site for wait in one.waits_for)]
         effects = [effect for one in waits for effect in self.wake(one.id, moment)]
         return effects + self._go_on_with_open(moment, site)
@@ -107,7 +109,9 @@ class Waking:
         if not self.desk.evidence.synced:
             return effects  # what is of a set is not known
         for one in self.backlog.due(moment.monotonic_s, site):
-            if one.intent.id not in self.rounds and not self.following.knows(one.intent.id):
-                self.following.earlier[one.intent.id] = one.done
-                effects += self.begin(one.intent, moment, only=one.sites)
+            if one.intent.id in self.rounds or self.following.knows(one.intent.id):
+                one.next_s = moment.monotonic_s  # as soon as that is over
+                continue
+            self.following.earlier[one.intent.id] = one.done
+            effects += self.begin(one.intent, moment, only=one.sites)
         return effects

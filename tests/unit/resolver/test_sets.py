@@ -195,6 +195,30 @@ def test_a_site_is_not_left_while_a_dependent_there_needs_it(mesh: VirtualMesh) 
     assert keys(mesh, "lyon") == keys(mesh, "oslo") == {"crt"}
 
 
+def test_a_site_that_is_back_while_an_update_is_done_elsewhere_gets_it_right_after(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon & oslo & nice", "i-1", manifests=(new("a"),))
+    mesh.sever("nice")
+    mesh.settle(6)
+    mesh.enter("lyon", "apply", "", "i-2", manifests=(new("a", "b"),))
+    while "i-2" not in mesh["lyon"].latest():
+        mesh.exchange()
+    mesh.mend()
+    mesh.ping()
+    mesh.settle(4)
+    assert keys(mesh, "nice") == {"a", "b"}
+
+
+def test_a_site_that_is_back_while_the_others_are_asked_is_asked_right_after(mesh: VirtualMesh) -> None:
+    do(mesh, "lyon", "create", "lyon & oslo & nice", "i-1", manifests=(new("a"),))
+    mesh.sever("nice")
+    mesh.settle(6)
+    mesh.enter("lyon", "delete", "", "i-2", resources=("secret/new",))
+    mesh.mend()
+    mesh.ping()
+    mesh.settle(4)
+    assert mesh.verdict("lyon", "i-2").decision == "allow", mesh.verdict("lyon", "i-2")
+
+
 def test_an_update_that_was_lost_is_not_said_to_be_done_at_all_sites(mesh: VirtualMesh) -> None:
     """An older one of the same site, which is asked about late, ends no alert on a later one."""
     lyon, nice = SiteName("lyon"), SiteName("nice")
