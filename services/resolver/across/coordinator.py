@@ -105,16 +105,16 @@ class Coordinator:
         """Ask the sites of the way that is to be tried, all at once."""
         if asked.intent.heal and not asked.healing.is_known:
             return self.healer.fetch(asked, moment)
-        age, told = asked.declared or asked.since or asked.number, (asked.bringing.sets, asked.bringing.gone)
-        parts, problems = self.reading.parts(asked.intent, asked.intake, asked.scope, asked.way, age, *told)
+        known, what = asked.bringing, (asked.intent, asked.intake, asked.scope, asked.way)
+        since = asked.declared or asked.since or asked.number
+        parts, problems = self.reading.parts(*what, since, known.sets, known.gone)
         parts = {name: part for name, part in parts.items() if not asked.only or name in asked.only}
-        if asked.only and not parts and not (asked.bringing.departed or asked.bringing.supplies.brought):
-            in_force = self.desk.docket.known(asked.intent.id)
-            if in_force is not None:
+        if asked.only and not parts and not (known.departed or known.supplies.brought or known.problems):
+            if (in_force := self.desk.docket.known(asked.intent.id)) is not None:
                 return self.finishing.finish(asked.intent, moot(in_force), moment)
             del self.rounds[asked.intent.id]
             return []
-        problems, held = (*problems, *asked.bringing.torn(parts)), asked.holding
+        problems, held = (*problems, *known.torn(parts)), asked.holding
         asked.parts, asked.answers, asked.holding = self.bringer.complete(asked, parts), {}, set()
         asked.deadline_s = moment.monotonic_s + ANSWER_TIMEOUT_S
         problems += tuple(self.reading.placed(asked.intent, asked.scope, one) for one in asked.bringing.problems)

@@ -228,6 +228,23 @@ def test_a_site_that_is_away_is_healed_when_it_is_back(mesh: VirtualMesh) -> Non
     assert "W503" not in {one.code for one in mesh.verdict("lyon", "i-heal").reasons}
 
 
+def test_a_site_that_is_back_is_healed_though_nobody_can_give_what_was_declared_at_first(mesh: VirtualMesh) -> None:
+    """What is not said is not nothing: it stays open for the site."""
+    replicated(mesh, "lyon & oslo & nice")
+    mesh["nice"].wipe(WEB)
+    mesh.sever("nice")
+    mesh.settle(10)
+    assert "W503" in {one.code for one in heal(mesh, "lyon", "deployment/web").reasons}
+    mesh.withholding |= mesh.worlds.keys()
+    mesh.mend()
+    mesh.settle(10)
+    assert "W503" in {one.code for one in mesh.verdict("lyon", "i-heal").reasons}
+    mesh.withholding.clear()
+    mesh.settle(40)
+    assert replicas(mesh, "lyon", "oslo", "nice") == [4, 4, 4]
+    assert raised(mesh, "nice") == []
+
+
 def test_the_newest_declaration_is_the_one_that_is_put_back(mesh: VirtualMesh) -> None:
     """A replica that missed an update is healed to it (A504)."""
     do(mesh, "lyon", "create", "lyon & nice", "i-1", manifests=(new("a"),))
