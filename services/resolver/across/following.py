@@ -111,11 +111,18 @@ class Following:
         return [self._tell(undertaking, name, known) for name, known in told if known]
 
     def ask_what_was_done(self, verdict: Verdict, outcomes: tuple[Outcome, ...]) -> list[Effect]:
-        """After a crash, of what begins anew: who has got its commit says how far it is, nobody else takes it up."""
+        """After a crash, of what begins anew: who has got its commit says how far it is, nobody else takes it up.
+
+        Nor does anybody wait for the others' steps any more.
+        """
         self.former[verdict.intent] = verdict
         self.earlier[verdict.intent] = (*self.earlier.get(verdict.intent, ()), *outcomes)
-        orders = orders_of(self.site, verdict)
-        return [SendPeer(order) for name, order in orders.items() if name != self.site]
+        effects: list[Effect] = []
+        for name, order in orders_of(self.site, verdict).items():
+            if name != self.site:
+                names = {"sender": self.site, "receiver": name, "intent": verdict.intent}
+                effects += [SendPeer(order), SendPeer(Tell(revision=verdict.revision, stop=True, **names))]
+        return effects
 
     def tick(self, now_s: float) -> list[Effect]:
         """Who has not said for a while that it is over is told everything once more: then it says how far it is."""

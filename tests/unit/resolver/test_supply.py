@@ -317,6 +317,20 @@ def test_a_copy_that_conflicts_is_brought_again_though_its_original_is_done(mesh
     assert mesh.verdict("nice", "u-1").decision == "allow"
 
 
+def test_who_waits_for_a_step_of_another_site_goes_on_when_the_entry_site_decides_anew(mesh: VirtualMesh) -> None:
+    """It was killed after its commit, before it told that the original is done, and lacks what was brought to it."""
+    mesh.enter("lyon", "create", "deployment: lyon & oslo, secret: nice", manifests=(web(),))
+    mesh.settle(4)
+    mesh.enter("oslo", "apply", "nice", "u-1", manifests=(without_uid(secret("ca", "crt", "more")),))
+    while not mesh["nice"].operations or mesh["nice"].operations[-1].intent != "u-1":
+        mesh.exchange()
+    mesh["oslo"].kill()
+    mesh.settle(6)
+    mesh.settle(70, 2.0)
+    for site in ("lyon", "oslo"):
+        assert set(mesh[site].cluster.objects[CA]["data"]) == {"crt", "more"}, site
+
+
 def test_a_copy_follows_when_its_original_can_be_given(mesh: VirtualMesh) -> None:
     """Somebody has changed it past us, and its executor (or what to seal it with) is not there at that moment."""
     mesh.enter("lyon", "create", "deployment: lyon & oslo, secret: nice", manifests=(web(),))
