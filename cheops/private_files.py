@@ -12,10 +12,10 @@ def write_private(path: Path, text: str) -> None:
 
 
 def write_whole(path: Path, text: str, *, mode: int = 0o666) -> None:
-    """Whole or not at all: what is there stays where a disk is full. Raises OSError that names the file."""
+    """In UTF-8, whole or not at all: what is there stays where a disk is full. Raises OSError that names the file."""
     fresh = path.with_name(f".{path.name}.new")
     try:
-        with open(fresh, "w", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+        with open(fresh, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, mode)) as file:
             file.write(text)
         os.replace(fresh, path)
     except BaseException as error:

@@ -181,7 +181,7 @@ class MeshFolder:
         """What lies in the folder of a server and may be asked for."""
         try:
             found = [file for kind in (KEYS_FOLDER, "tls", more) for file in (self.path / folder / kind).glob("*")]
-            return {str(one.relative_to(self.path)): one.read_text() for one in found}
+            return {str(one.relative_to(self.path)): one.read_text(encoding="utf-8") for one in found}
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"{self.path / folder}: cannot be read ({error})") from error
 
@@ -247,11 +247,12 @@ class MeshFolder:
     def _server(self, folder: str, configuration: Configuration, title: str) -> str | None:
         """Write it; what was there before, None when nothing changed."""
         file = self.path / folder / SERVER_FILE
-        text, was = as_text(configuration, title), file.read_text() if file.exists() else ""
+        was = file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
+        text = as_text(configuration, title)
         if was == text:
             return None
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        file.write_text(text, encoding="utf-8")
         return was
 
     def _stopped(self, server: str, folder: str) -> Step:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +23,24 @@ def folder(tmp_path: Path) -> MeshFolder:
     made = MeshFolder(tmp_path / "mesh")
     made.init(["lyon", "oslo"], 2, {})
     return made
+
+
+ABROAD = """
+import sys
+from pathlib import Path
+from cheops.topology.folder import MeshFolder
+made = MeshFolder(Path(sys.argv[1]))
+made.init(["lyon", "oslo"], 1, {"lyon": ("m\\u00fcnchen.example", 0)})
+assert made.plan().sites[0].host == "m\\u00fcnchen.example"
+assert made.init(["lyon", "oslo"], 1, {"lyon": ("m\\u00fcnchen.example", 0)}) == []
+"""
+
+
+def test_a_mesh_is_written_as_it_is_read_whatever_the_encoding_of_the_system(tmp_path: Path) -> None:
+    elsewhere = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    subprocess.run([sys.executable, "-c", ABROAD, str(tmp_path / "mesh")], env=elsewhere, check=True, timeout=60)
+    written = [file.read_bytes().decode() for file in (tmp_path / "mesh").rglob("server.conf")]
+    assert any("münchen.example" in text for text in written)
 
 
 def actions(steps: list[Step]) -> dict[str, str]:
