@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.kit.command import COMMAND, MANIFESTS, Shell
+from tests.kit.command import COMMAND, HEARING, MANIFESTS, Shell
 from tests.kit.traces import MARK, marked, until_gone
 from tests.kit.waiting import eventually_seen
 
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="re
 def test_a_demo_that_is_interrupted_leaves_nothing(tmp_path: Path, line: str, number: signal.Signals) -> None:
     mark = uuid4().hex
     demo = subprocess.Popen(
-        [sys.executable, "-m", "cheops.demo"],
+        [*HEARING, sys.executable, "-m", "cheops.demo"],
         env={**os.environ, MARK: mark, "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

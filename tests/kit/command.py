@@ -25,6 +25,10 @@ from tests.kit.traces import MARK
 TIMEOUT_S = 90.0
 MANIFESTS = Path(__file__).parents[2] / "cheops" / "demo" / "manifests"
 COMMAND = (sys.executable, "-m", "cheops")
+HEARS_HANGUPS = (
+    "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+)
+HEARING = (sys.executable, "-c", HEARS_HANGUPS)  # before a program, since `nohup make test` has it ignored
 FORKS_READ = {"PYTHONIOENCODING"}  # all else that tells Python or us something is read where a program starts
 
 

@@ -16,7 +16,7 @@ from threading import Thread
 import pytest
 
 from services.chassis.bus.sizes import SERVER_PAYLOAD_BYTES
-from tests.kit.command import COMMAND, TIMEOUT_S, Shell
+from tests.kit.command import COMMAND, HEARING, TIMEOUT_S, Shell
 
 PROJECT = Path(__file__).parents[3] / "pyproject.toml"
 SCRIPT = """
@@ -92,7 +92,7 @@ def interrupted(folder: Path, server: Server, *words: str, stdout: str = os.devn
     (folder / "context.json").write_text(json.dumps(context))
     with Path(stdout).open("wb") as taking:
         command = subprocess.Popen(
-            [*COMMAND, "delete", "secret/ca", *words],
+            [*HEARING, *COMMAND, "delete", "secret/ca", *words],
             cwd=folder,
             env=Shell(folder).environment(CHEOPS_CONTEXT="context.json"),
             stdin=subprocess.DEVNULL,
